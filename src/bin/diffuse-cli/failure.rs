@@ -1,0 +1,85 @@
+//! How the program ends when something went wrong.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use diffuse::Error;
+
+/// The last lines of `--help`.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    something else went wrong
+  2    a wrong argument
+  3    the model, or its manifest, does not fit
+  4    ONNX Runtime is missing, too old or does not start
+  5    the network failed, or said something that is not a number
+  6    a file could not be read or written
+  130  interrupted (Ctrl-C)";
+
+/// Why the program ends before it is done.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// What the library said.
+    Library(Error),
+    /// A wrong argument that the library does not know of.
+    Usage(String),
+    /// Whoever reads our output has stopped reading: not a failure of ours, and nothing to say.
+    Unread,
+}
+
+impl Failure {
+    /// A file that could not be read or written.
+    pub(crate) fn file(path: &Path, source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::BrokenPipe {
+            return Self::Unread;
+        }
+        Self::Library(Error::Io { path: path.to_path_buf(), source })
+    }
+
+    /// Says on stderr what went wrong, and gives the exit code for it.
+    pub(crate) fn report(&self) -> ExitCode {
+        let code = match self {
+            Self::Unread => return ExitCode::SUCCESS,
+            Self::Usage(_) | Self::Library(Error::Argument { .. }) => 2,
+            Self::Library(Error::Model { .. }) => 3,
+            Self::Library(Error::Runtime { .. }) => 4,
+            Self::Library(Error::Evaluation { .. }) => 5,
+            Self::Library(Error::Io { .. }) => 6,
+            Self::Library(Error::Cancelled) => 130,
+            Self::Library(_) => 1,
+        };
+        eprintln!("diffuse-cli: {self}");
+        ExitCode::from(code)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Library(Error::Cancelled) => f.write_str("interrupted; nothing was written"),
+            Self::Library(Error::Argument { name, reason }) => write!(f, "--{}: {reason}", name.replace('_', "-")),
+            Self::Library(Error::Runtime { .. }) => write!(f, "{}\nRun `diffuse-cli doctor` for help.", self.library()),
+            Self::Library(_) => f.write_str(&self.library()),
+            Self::Usage(text) => f.write_str(text),
+            Self::Unread => Ok(()),
+        }
+    }
+}
+
+impl Failure {
+    fn library(&self) -> String {
+        match self {
+            Self::Library(error) => error.to_string(),
+            _ => String::new(),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Library(error)
+    }
+}

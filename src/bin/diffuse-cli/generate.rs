@@ -1,0 +1,369 @@
+//! `diffuse-cli generate`: draw from a model.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Args;
+use diffuse::onnx::{Kind, Manifest};
+use diffuse::{Error, Model, ModelOptions, Request, pixels};
+use ndarray::{ArrayD, ArrayView2, ArrayViewD, Axis, Slice};
+use ndarray_npy::WriteNpyExt;
+
+use crate::failure::Failure;
+use crate::output::Target;
+use crate::picture;
+use crate::shared::{RuntimeArguments, SamplingArguments, print, print_json};
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The model, an .onnx file with a manifest
+    model: PathBuf,
+    /// Where to: .png (a sheet, or a scatter plot of points), .csv or .npy; `-` for standard output; may be given more than
+    /// once [default: NAME-SEED.png, or .csv and .png for points, or .npy]
+    #[arg(short, long, value_name = "FILE")]
+    output: Vec<PathBuf>,
+    /// The classes, by name or number and separated by commas; `none` for no class [default: all, one after the other]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    class: Vec<String>,
+    /// How many of each class, or in all where there are no classes [default: 1; 2000 points]
+    #[arg(short = 'n', long, value_name = "N")]
+    count: Option<usize>,
+    /// The seed of the first item; the next ones count up from it [default: another each time]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    #[command(flatten)]
+    sampling: SamplingArguments,
+    /// The shape of one item, for a model that leaves it free, such as 3,64,64
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    shape: Option<Vec<usize>>,
+    /// How many items are drawn at a time; more takes more memory [default: 16; 4096 points]
+    #[arg(long, value_name = "N")]
+    batch: Option<usize>,
+    /// Pictures in a row of the sheet [default: one row per class, or about as many as rows]
+    #[arg(long, value_name = "N")]
+    columns: Option<usize>,
+    /// Draw every pixel of the sheet as a square of N by N
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    zoom: usize,
+    /// Threads that one evaluation uses [default: one per core]
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+    #[command(flatten)]
+    runtime: RuntimeArguments,
+    /// Print JSON on what was done
+    #[arg(long)]
+    json: bool,
+}
+
+/// How a result was made: enough to make it again. It travels in PNG files.
+#[derive(Debug, serde::Serialize)]
+struct Record {
+    diffuse: &'static str,
+    model: String,
+    model_sha256: String,
+    seed: u64,
+    count: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    classes: Vec<String>,
+    shape: Vec<usize>,
+    solver: String,
+    steps: usize,
+    times: Vec<f64>,
+    like: String,
+}
+
+/// The most items of one call: a slip of the finger should not fill the memory.
+const MOST_ITEMS: usize = 1_000_000;
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.zoom == 0 || arguments.zoom > 64 {
+        return Err(Failure::Usage(format!("--zoom: {}; 1 to 64 are possible", arguments.zoom)));
+    }
+    if arguments.threads > 1024 {
+        return Err(Failure::Usage(format!("--threads: {}; at most 1024 are possible", arguments.threads)));
+    }
+    // A second Ctrl-C ends the program at once: an evaluation that is running cannot be interrupted yet.
+    let handler = || {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    };
+    ctrlc::set_handler(handler).map_err(|error| Failure::Usage(format!("Ctrl-C cannot be handled: {error}")))?;
+
+    let runtime = arguments.runtime.open()?;
+    let options = ModelOptions { threads: arguments.threads, ..ModelOptions::default() };
+    let model = Arc::new(Model::open(&runtime, &arguments.model, &options)?);
+    let manifest = model.manifest();
+    let kind = manifest.sample.kind();
+
+    let classes = chosen_classes(&model, &arguments.class)?;
+    let per_class = arguments.count.unwrap_or(if kind == Kind::Points { 2000 } else { 1 });
+    let count = per_class
+        .checked_mul(classes.len().max(1))
+        .filter(|count| (1..=MOST_ITEMS).contains(count))
+        .ok_or_else(|| {
+            Failure::Usage(format!(
+                "--count: {per_class} of each of {}; 1 to {MOST_ITEMS} items in all are possible",
+                classes.len().max(1)
+            ))
+        })?;
+    let batch = arguments.batch.unwrap_or(if kind == Kind::Points { 4096 } else { 16 });
+    if batch == 0 {
+        return Err(Failure::Usage("--batch: 0; at least one item has to be drawn at a time".into()));
+    }
+    let seed = arguments.seed.unwrap_or_else(any_seed);
+    let targets = targets(arguments, manifest, seed)?;
+
+    // Each class in turn, `per_class` times.
+    let class_of = |item: usize| classes[item / per_class];
+    let request = |first: usize, count: usize| Request {
+        seed: seed.wrapping_add(first as u64),
+        count,
+        classes: (!classes.is_empty()).then(|| (first..first + count).map(class_of).collect()),
+        shape: arguments.shape.clone(),
+        ..arguments.sampling.request()
+    };
+    let (solver, grid) = request(0, 1).plan(manifest)?;
+    let mut shape = vec![count];
+    shape.extend(arguments.shape.as_ref().unwrap_or(&manifest.sample.shape));
+    let record = Record {
+        diffuse: env!("CARGO_PKG_VERSION"),
+        model: manifest.name.clone().unwrap_or_else(|| "model".into()),
+        model_sha256: model.network().hash()?.into(),
+        seed,
+        count,
+        classes: classes.iter().map(|&class| class_name(manifest, class)).collect(),
+        shape: shape.clone(),
+        solver: format!("{solver:?}"),
+        steps: grid.steps(),
+        times: grid.levels().iter().map(|level| level.t).collect(),
+        like: format!("{:?}", request(0, 1).likeness).to_lowercase(),
+    };
+    eprintln!("{}: seed {seed}, {} steps of {}", record.model, record.steps, record.solver);
+
+    let samples = sample(&model, &request, count, batch, &shape)?;
+
+    let mut written = Vec::new();
+    let columns = arguments.columns.unwrap_or(if per_class > 1 && classes.len() > 1 {
+        per_class
+    } else {
+        (count as f64).sqrt().ceil() as usize
+    });
+    for (target, format) in &targets {
+        let bytes = encode(samples.view(), *format, manifest, columns, arguments.zoom, &record)?;
+        target.write(&bytes)?;
+        if let Target::File(path) = target {
+            written.push(path.clone());
+        }
+    }
+    if arguments.json {
+        #[derive(serde::Serialize)]
+        struct Done<'a> {
+            files: &'a [PathBuf],
+            #[serde(flatten)]
+            record: &'a Record,
+        }
+        return print_json(&Done { files: &written, record: &record });
+    }
+    written.iter().try_for_each(|path| print(&path.display().to_string()))
+}
+
+/// Runs the jobs, batch after batch, with a progress bar on a terminal.
+fn sample(
+    model: &Arc<Model>,
+    request: &impl Fn(usize, usize) -> Request,
+    count: usize,
+    batch: usize,
+    shape: &[usize],
+) -> Result<ArrayD<f32>, Failure> {
+    let length = shape.iter().try_fold(1usize, |product, &axis| product.checked_mul(axis)).unwrap_or(usize::MAX);
+    if length > diffuse::job::MOST_VALUES {
+        return Err(Failure::Usage(format!(
+            "--count: {count} items of {:?} are more than fit; draw them in several calls",
+            &shape[1..]
+        )));
+    }
+    let mut samples = ArrayD::zeros(shape);
+    let mut bar = Bar::new();
+    for first in (0..count).step_by(batch) {
+        let last = count.min(first + batch);
+        let mut job = request(first, last - first).job(model)?;
+        loop {
+            if INTERRUPTED.load(Ordering::Relaxed) {
+                return Err(Error::Cancelled.into());
+            }
+            let progress = job.step()?;
+            bar.show(
+                (first * progress.steps + progress.step * (last - first)) as f64 / (count * progress.steps) as f64,
+            );
+            if progress.is_finished() {
+                break;
+            }
+        }
+        samples.slice_axis_mut(Axis(0), Slice::from(first..last)).assign(&job.sample());
+    }
+    Ok(samples)
+}
+
+/// A progress bar on stderr, where that is a terminal.
+struct Bar {
+    visible: bool,
+}
+
+impl Bar {
+    fn new() -> Self {
+        Self { visible: io::stderr().is_terminal() }
+    }
+
+    fn show(&mut self, share: f64) {
+        const WIDTH: usize = 40;
+        if self.visible {
+            let filled = (share * WIDTH as f64) as usize;
+            eprint!("\r[{}{}] {:3.0} %", "#".repeat(filled), ".".repeat(WIDTH - filled), share * 100.0);
+            let _ = io::stderr().flush();
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if self.visible {
+            eprint!("\r{:60}\r", "");
+        }
+    }
+}
+
+/// The numbers of the classes that are asked for; all of them if none is; none if the model has none.
+fn chosen_classes(model: &Model, names: &[String]) -> Result<Vec<i64>, Failure> {
+    match &model.manifest().classes {
+        Some(classes) if names.is_empty() => Ok((0..classes.count() as i64).collect()),
+        _ => Ok(names.iter().map(|name| model.class(name)).collect::<Result<_, _>>()?),
+    }
+}
+
+fn class_name(manifest: &Manifest, class: i64) -> String {
+    match (&manifest.classes, usize::try_from(class)) {
+        (Some(classes), Ok(index)) => classes.name(index),
+        _ => class.to_string(),
+    }
+}
+
+/// A seed that differs from call to call, short enough to be typed again.
+fn any_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish() % 1_000_000_000
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Png,
+    Csv,
+    Npy,
+}
+
+fn targets(arguments: &Arguments, manifest: &Manifest, seed: u64) -> Result<Vec<(Target, Format)>, Failure> {
+    let kind = manifest.sample.kind();
+    let usual: &[(&str, Format)] = match kind {
+        Kind::Image => &[("png", Format::Png)],
+        Kind::Points => &[("csv", Format::Csv), ("png", Format::Png)],
+        Kind::Tensor => &[("npy", Format::Npy)],
+    };
+    let name = manifest.name.as_deref().unwrap_or("model");
+    let chosen: Vec<(Target, Format)> = if arguments.output.is_empty() {
+        usual
+            .iter()
+            .map(|(ending, format)| (Target::new(Path::new(&format!("{name}-{seed}.{ending}"))), *format))
+            .collect()
+    } else {
+        let format = |path: &PathBuf| {
+            let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
+            let target = Target::new(path);
+            match (ending.as_str(), kind) {
+                _ if target == Target::Stdout => Ok((target, usual[0].1)),
+                ("png", Kind::Tensor) => Err(Failure::Usage(format!(
+                    "-o {}: this model draws neither pictures nor points; use .npy or .csv",
+                    path.display()
+                ))),
+                ("png", _) => Ok((target, Format::Png)),
+                ("csv", _) => Ok((target, Format::Csv)),
+                ("npy", _) => Ok((target, Format::Npy)),
+                _ => {
+                    // A device or a pipe has no ending: it gets what standard output would.
+                    let special =
+                        std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
+                    if special {
+                        Ok((target, usual[0].1))
+                    } else {
+                        Err(Failure::Usage(format!("-o {}: the name must end in .png, .csv or .npy", path.display())))
+                    }
+                }
+            }
+        };
+        arguments.output.iter().map(format).collect::<Result<_, _>>()?
+    };
+    for (i, (target, format)) in chosen.iter().enumerate() {
+        if *target == Target::Stdout && arguments.json {
+            return Err(Failure::Usage("--json and -o -: both would go to standard output".into()));
+        }
+        if chosen[..i].iter().any(|(earlier, _)| earlier == target) {
+            return Err(Failure::Usage("-o: the same file is named twice".into()));
+        }
+        target.check(*format != Format::Csv)?;
+    }
+    Ok(chosen)
+}
+
+fn encode(
+    samples: ArrayViewD<'_, f32>,
+    format: Format,
+    manifest: &Manifest,
+    columns: usize,
+    zoom: usize,
+    record: &Record,
+) -> Result<Vec<u8>, Failure> {
+    let items = samples.shape()[0];
+    let length = samples.len() / items;
+    let rows: ArrayView2<'_, f32> =
+        samples.clone().into_shape_with_order((items, length)).map_err(|error| Failure::Usage(error.to_string()))?;
+    match format {
+        Format::Npy => {
+            let mut bytes = Vec::new();
+            samples.write_npy(&mut bytes).map_err(|error| Failure::Usage(error.to_string()))?;
+            Ok(bytes)
+        }
+        Format::Csv => {
+            let mut text = if manifest.sample.kind() == Kind::Points { String::from("x,y\n") } else { String::new() };
+            for row in rows.rows() {
+                for (i, value) in row.iter().enumerate() {
+                    let _ = write!(text, "{}{value}", if i > 0 { "," } else { "" });
+                }
+                text.push('\n');
+            }
+            Ok(text.into_bytes())
+        }
+        Format::Png => {
+            let picture = match manifest.sample.kind() {
+                Kind::Points => picture::scatter(rows),
+                _ => {
+                    let range = manifest.sample.range().unwrap_or([-1.0, 1.0]);
+                    let pictures = samples
+                        .outer_iter()
+                        .map(|image| {
+                            let image =
+                                image.into_dimensionality().map_err(|error| Failure::Usage(error.to_string()))?;
+                            Ok(pixels::rgba8(image, range)?)
+                        })
+                        .collect::<Result<Vec<_>, Failure>>()?;
+                    picture::enlarged(&picture::sheet(&pictures, columns), zoom)
+                }
+            };
+            let record = serde_json::to_string(record).map_err(|error| Failure::Usage(error.to_string()))?;
+            picture::encode(&picture, &record).map_err(|error| Failure::Usage(format!("PNG: {error}")))
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! `diffuse-cli inspect`: what a model is and needs, or what a picture was made with.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use diffuse::onnx::{LearnedVariance, Manifest, Network, TensorInfo};
+use diffuse::schedule::{NoiseLevel, NoiseSchedule, Tables};
+use diffuse::{Model, ModelOptions};
+
+use crate::failure::Failure;
+use crate::picture;
+use crate::shared::{RuntimeArguments, print, print_json};
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// A model (.onnx) or a picture (.png)
+    file: PathBuf,
+    #[command(flatten)]
+    runtime: RuntimeArguments,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let path = &arguments.file;
+    if starts_as_png(path)? { inspect_picture(path, arguments.json) } else { inspect_model(path, arguments) }
+}
+
+fn starts_as_png(path: &Path) -> Result<bool, Failure> {
+    use std::io::Read;
+    if path.is_dir() {
+        return Err(Failure::file(path, std::io::ErrorKind::IsADirectory.into()));
+    }
+    let mut first = Vec::new();
+    let file = std::fs::File::open(path).map_err(|error| Failure::file(path, error))?;
+    file.take(8).read_to_end(&mut first).map_err(|error| Failure::file(path, error))?;
+    Ok(picture::is_png(&first))
+}
+
+fn inspect_picture(path: &Path, json: bool) -> Result<(), Failure> {
+    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, error))?;
+    let broken = |reason: String| Failure::file(path, std::io::Error::new(std::io::ErrorKind::InvalidData, reason));
+    let record = picture::record(&bytes).map_err(|error| broken(format!("the picture is damaged: {error}")))?;
+    let Some(record) = record else {
+        return Err(broken(
+            "the picture does not say how it was made; it is not from diffuse, or its text was removed".into(),
+        ));
+    };
+    let record: serde_json::Value =
+        serde_json::from_str(&record).map_err(|error| broken(format!("its text is damaged: {error}")))?;
+    if json {
+        return print_json(&record);
+    }
+    let mut text = String::new();
+    for (name, value) in record.as_object().into_iter().flatten() {
+        let value = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+        let _ = writeln!(text, "{name:13} {value}");
+    }
+    print(&text)
+}
+
+#[derive(serde::Serialize)]
+struct Report<'a> {
+    file: String,
+    sha256: &'a str,
+    inputs: &'a [TensorInfo],
+    outputs: &'a [TensorInfo],
+    manifest: Option<&'a Manifest>,
+    manifest_from: Option<&'a str>,
+    schedule: Option<Ends>,
+}
+
+/// Both ends of a schedule.
+#[derive(serde::Serialize)]
+struct Ends {
+    cleanest: NoiseLevel,
+    noisiest: NoiseLevel,
+}
+
+fn inspect_model(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
+    let network = Network::open(&arguments.runtime.open()?, path, &ModelOptions::default())?;
+    if network.manifest().is_none() {
+        let report = Report {
+            file: network.name(),
+            sha256: network.hash()?,
+            inputs: network.inputs(),
+            outputs: network.outputs(),
+            manifest: None,
+            manifest_from: None,
+            schedule: None,
+        };
+        return if arguments.json {
+            print_json(&report)
+        } else {
+            print(&(describe(&report) + &without_manifest(path)))
+        };
+    }
+    let model = Model::new(network)?;
+    let (network, manifest) = (model.network(), model.manifest());
+    let schedule = manifest.schedule.build(Tables::Exact)?;
+    let report = Report {
+        file: network.name(),
+        sha256: network.hash()?,
+        inputs: network.inputs(),
+        outputs: network.outputs(),
+        manifest: Some(manifest),
+        manifest_from: network.manifest().map(|(_, place)| place),
+        schedule: Some(Ends { cleanest: schedule.level(0.0), noisiest: schedule.level(schedule.steps() as f64 - 1.0) }),
+    };
+    if arguments.json { print_json(&report) } else { print(&describe(&report)) }
+}
+
+fn describe(report: &Report<'_>) -> String {
+    let mut text = format!("{}\nsha256   {}\n", report.file, report.sha256);
+    for input in report.inputs {
+        let _ = writeln!(text, "input    {input}");
+    }
+    for output in report.outputs {
+        let _ = writeln!(text, "output   {output}");
+    }
+    let (Some(manifest), Some(ends)) = (report.manifest, &report.schedule) else { return text };
+    for (label, end) in [("cleanest", ends.cleanest), ("noisiest", ends.noisiest)] {
+        let _ = writeln!(
+            text,
+            "{label} t = {}, α = {:.6}, σ = {:.6}, ln(α/σ) = {:.3}",
+            end.t,
+            end.alpha,
+            end.sigma,
+            end.lambda()
+        );
+    }
+    if manifest.variance != LearnedVariance::None {
+        text.push_str(
+            "variance the network's learned variance is not used: ddpm adds noise of the variance that it is told\n",
+        );
+    }
+    let _ = writeln!(text, "manifest, from {}:", report.manifest_from.unwrap_or_default());
+    let _ = writeln!(text, "{}", serde_json::to_string_pretty(manifest).unwrap_or_default());
+    text
+}
+
+fn without_manifest(path: &Path) -> String {
+    format!(
+        "There is no manifest, so the model's schedule and prediction are unknown and nothing can be drawn from it.
+Write {} beside it, from this and onnx/README.md:
+{{
+  \"diffuse\": 1,
+  \"sample\": {{\"shape\": [3, 32, 32]}},
+  \"schedule\": {{\"kind\": \"linear\", \"train_steps\": 1000, \"beta_start\": 0.0001, \"beta_end\": 0.02}},
+  \"prediction\": \"epsilon\"
+}}
+",
+        path.with_extension("diffuse.json").display()
+    )
+}

@@ -1,0 +1,49 @@
+//! diffuse on the command line.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks through these")]
+
+mod doctor;
+mod failure;
+mod generate;
+mod inspect;
+mod output;
+mod picture;
+mod plan;
+mod shared;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Draws from diffusion models: an exported ONNX noise predictor in, pictures out.
+#[derive(Debug, Parser)]
+#[command(name = "diffuse-cli", version, after_help = failure::EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Draw pictures (or points, or tensors) from a model
+    Generate(generate::Arguments),
+    /// Show what a model is and needs, or what a generated picture was made with
+    Inspect(inspect::Arguments),
+    /// Print a run's noise levels and its solver's coefficients, without running anything
+    Plan(plan::Arguments),
+    /// Check that ONNX Runtime is found and starts, and say what to do if not
+    Doctor(doctor::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Command::Generate(arguments) => generate::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,135 @@
+//! Pictures: sheets, scatter plots, and PNG files that say how they were made.
+
+use std::io::Cursor;
+
+use ndarray::{Array3, ArrayView2, Axis, s};
+
+/// The keyword of the text chunk in which a picture says how it was made.
+const KEYWORD: &str = "diffuse";
+
+/// A PNG of `pixels` (`[height, width, 4]`, RGBA) with `record` in a text chunk.
+pub(crate) fn encode(pixels: &Array3<u8>, record: &str) -> Result<Vec<u8>, png::EncodingError> {
+    let (height, width, _) = pixels.dim();
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);
+    encoder.set_color(png::ColorType::Rgba);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
+    encoder.add_itxt_chunk(KEYWORD.into(), record.into())?;
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&pixels.as_standard_layout().iter().copied().collect::<Vec<u8>>())?;
+    writer.finish()?;
+    Ok(bytes)
+}
+
+/// Whether `bytes` begin as a PNG does.
+pub(crate) fn is_png(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\x89PNG\r\n\x1a\n")
+}
+
+/// What [`encode`] wrote into a picture's text chunk; `None` if there is none.
+pub(crate) fn record(bytes: &[u8]) -> Result<Option<String>, png::DecodingError> {
+    let mut reader = png::Decoder::new(Cursor::new(bytes)).read_info()?;
+    // The chunk may also come after the pixels: other programs move it there.
+    reader.finish()?;
+    let text = reader.info().utf8_text.iter().find(|chunk| chunk.keyword == KEYWORD);
+    text.map(png::text_metadata::ITXtChunk::get_text).transpose()
+}
+
+/// The pictures side by side, `columns` in a row, all of the size of the first. Cells that are left over are transparent.
+pub(crate) fn sheet(pictures: &[Array3<u8>], columns: usize) -> Array3<u8> {
+    let Some(first) = pictures.first() else { return Array3::zeros((0, 0, 4)) };
+    let (height, width, _) = first.dim();
+    let columns = columns.clamp(1, pictures.len());
+    let rows = pictures.len().div_ceil(columns);
+    let mut sheet = Array3::zeros((rows * height, columns * width, 4));
+    for (i, picture) in pictures.iter().enumerate() {
+        let (top, left) = (i / columns * height, i % columns * width);
+        sheet.slice_mut(s![top..top + height, left..left + width, ..]).assign(picture);
+    }
+    sheet
+}
+
+/// Every pixel as a square of `zoom` by `zoom`.
+pub(crate) fn enlarged(pixels: &Array3<u8>, zoom: usize) -> Array3<u8> {
+    let (height, width, _) = pixels.dim();
+    Array3::from_shape_fn((height * zoom, width * zoom, 4), |(y, x, channel)| pixels[[y / zoom, x / zoom, channel]])
+}
+
+/// Points of the plane on white, with equal scales and y upward, in a frame that holds all of them.
+pub(crate) fn scatter(points: ArrayView2<'_, f32>) -> Array3<u8> {
+    const SIZE: usize = 640;
+    const MARGIN: f32 = 20.0;
+    const INK: [u8; 3] = [31, 79, 160];
+    let mut picture = Array3::from_elem((SIZE, SIZE, 4), 255);
+    let bounds = |axis: usize| {
+        points
+            .index_axis(Axis(1), axis)
+            .iter()
+            .fold((f32::MAX, f32::MIN), |(low, high), &value| (low.min(value), high.max(value)))
+    };
+    let (x_bounds, y_bounds) = (bounds(0), bounds(1));
+    let extent = (x_bounds.1 - x_bounds.0).max(y_bounds.1 - y_bounds.0).max(f32::MIN_POSITIVE);
+    let scale = (SIZE as f32 - 2.0 * MARGIN) / extent;
+    let centre = SIZE as f32 / 2.0;
+    for point in points.rows() {
+        let x = centre + (point[0] - (x_bounds.0 + x_bounds.1) / 2.0) * scale;
+        let y = centre - (point[1] - (y_bounds.0 + y_bounds.1) / 2.0) * scale;
+        dot(&mut picture, x, y, INK);
+    }
+    picture
+}
+
+/// A disc of radius 2 with soft edges, half opaque, so that crowds are darker than single points.
+fn dot(picture: &mut Array3<u8>, x: f32, y: f32, ink: [u8; 3]) {
+    const RADIUS: f32 = 2.0;
+    let (height, width, _) = picture.dim();
+    let first = |centre: f32| (centre - RADIUS).floor().max(0.0) as usize;
+    let last = |centre: f32, size: usize| ((centre + RADIUS).ceil().max(0.0) as usize).min(size - 1);
+    for row in first(y)..=last(y, height) {
+        for column in first(x)..=last(x, width) {
+            let distance = (row as f32 + 0.5 - y).hypot(column as f32 + 0.5 - x);
+            let opacity = (RADIUS + 0.5 - distance).clamp(0.0, 1.0) * 0.5;
+            for channel in 0..3 {
+                let value = &mut picture[[row, column, channel]];
+                *value = (f32::from(*value) + opacity * (f32::from(ink[channel]) - f32::from(*value))).round() as u8;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_says_how_it_was_made() {
+        let pixels = Array3::from_shape_fn((3, 5, 4), |(y, x, channel)| (y * 20 + x * 4 + channel) as u8);
+        let bytes = encode(&pixels, "{\"α\": 1}").unwrap();
+        assert!(is_png(&bytes));
+        assert_eq!(record(&bytes).unwrap().as_deref(), Some("{\"α\": 1}"));
+        assert!(record(&bytes[..bytes.len() - 20]).is_err(), "a cut file is an error");
+        assert!(record(b"\x89PNG\r\n\x1a\nnot a picture").is_err());
+    }
+
+    #[test]
+    fn a_sheet_has_its_pictures_in_rows() {
+        let pictures: Vec<Array3<u8>> = (1..=5).map(|i| Array3::from_elem((2, 3, 4), i)).collect();
+        let sheet = sheet(&pictures, 2);
+        assert_eq!(sheet.dim(), (6, 6, 4));
+        assert_eq!(
+            [sheet[[0, 0, 0]], sheet[[1, 5, 3]], sheet[[2, 0, 0]], sheet[[5, 2, 0]], sheet[[5, 3, 3]]],
+            [1, 2, 3, 5, 0]
+        );
+    }
+
+    #[test]
+    fn points_are_drawn_where_they_are() {
+        let points = ndarray::arr2(&[[0.0, 0.0], [1.0, 1.0], [f32::EPSILON, 0.0]]);
+        let picture = scatter(points.view());
+        let dark = |y: usize, x: usize| picture[[y, x, 0]] < 200;
+        assert!(dark(619, 20) && dark(20, 619) && !dark(20, 20) && !dark(619, 619), "y grows upward");
+        // One point alone, or none that differ, is no division by zero.
+        assert_eq!(scatter(ndarray::arr2(&[[3.0, -7.0]]).view()).dim(), (640, 640, 4));
+    }
+}

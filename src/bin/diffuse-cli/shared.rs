@@ -1,0 +1,160 @@
+//! What several commands have in common.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use diffuse::denoiser::Direction;
+use diffuse::pipeline::{Clipping, Likeness};
+use diffuse::schedule::{Ending, Spacing};
+use diffuse::solver::{SolverOptions, Variance};
+use diffuse::{Request, Runtime};
+
+use crate::failure::Failure;
+
+/// Where ONNX Runtime is.
+#[derive(Debug, Args)]
+pub(crate) struct RuntimeArguments {
+    /// ONNX Runtime's library, or the folder that it lies in [default: see `diffuse-cli doctor`]
+    #[arg(long = "onnxruntime", value_name = "PATH")]
+    pub(crate) path: Option<PathBuf>,
+}
+
+impl RuntimeArguments {
+    pub(crate) fn open(&self) -> Result<Runtime, Failure> {
+        Ok(Runtime::open(self.path.as_deref())?)
+    }
+}
+
+/// How a run is sampled. What is not said is as the model's manifest has it.
+#[derive(Debug, Args)]
+pub(crate) struct SamplingArguments {
+    /// The solver: ddpm, ddim [default: the model's]
+    #[arg(long, value_name = "NAME")]
+    solver: Option<String>,
+    /// How many steps (evaluations of the network) [default: the model's]
+    #[arg(long, value_name = "N")]
+    steps: Option<usize>,
+    /// How the steps are spread over those of training [default: the model's]
+    #[arg(long)]
+    grid: Option<GridName>,
+    /// Added to the times of the leading grid [default: the model's]
+    #[arg(long, value_name = "N")]
+    steps_offset: Option<usize>,
+    /// The share of fresh noise, 0 to 1 (ddim) [default: the model's]
+    #[arg(long, value_name = "ETA")]
+    eta: Option<f64>,
+    /// The variance of the noise (ddpm) [default: posterior]
+    #[arg(long)]
+    variance: Option<VarianceName>,
+    /// The level that the run ends at
+    #[arg(long, default_value = "clean")]
+    ending: EndingName,
+    /// Whether the denoised sample is kept in the data's range at every step
+    #[arg(long, default_value = "model")]
+    clipping: ClipName,
+    /// Whose arithmetic is followed where diffusers departs from the papers
+    #[arg(long, default_value = "papers")]
+    like: LikeName,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum GridName {
+    /// Multiples of T/N from 0 up
+    Leading,
+    /// Back from the last training step
+    Trailing,
+    /// Evenly, with both ends
+    Linspace,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum VarianceName {
+    /// β̃, that of the posterior
+    Posterior,
+    /// β, the larger
+    Beta,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum EndingName {
+    /// The clean sample
+    Clean,
+    /// The least noisy level of training
+    First,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ClipName {
+    /// As the model's manifest says
+    Model,
+    /// Never
+    Off,
+    /// Always; the noise is taken from the clipped sample
+    On,
+    /// Always; the noise is as the network said
+    KeepNoise,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LikeName {
+    /// The papers'
+    Papers,
+    /// diffusers', for the same picture as its pipelines
+    Diffusers,
+}
+
+impl SamplingArguments {
+    pub(crate) fn request(&self) -> Request {
+        Request {
+            solver: self.solver.clone(),
+            options: SolverOptions {
+                eta: self.eta,
+                variance: self.variance.map(|name| match name {
+                    VarianceName::Posterior => Variance::Posterior,
+                    VarianceName::Beta => Variance::Beta,
+                }),
+            },
+            steps: self.steps,
+            grid: self.grid.map(|name| match name {
+                GridName::Leading => Spacing::Leading,
+                GridName::Trailing => Spacing::Trailing,
+                GridName::Linspace => Spacing::Linspace,
+            }),
+            steps_offset: self.steps_offset,
+            ending: match self.ending {
+                EndingName::Clean => Ending::Clean,
+                EndingName::First => Ending::First,
+            },
+            clipping: match self.clipping {
+                ClipName::Model => Clipping::Model,
+                ClipName::Off => Clipping::Off,
+                ClipName::On => Clipping::On(Direction::Clipped),
+                ClipName::KeepNoise => Clipping::On(Direction::Network),
+            },
+            likeness: match self.like {
+                LikeName::Papers => Likeness::Papers,
+                LikeName::Diffusers => Likeness::Diffusers,
+            },
+            ..Request::default()
+        }
+    }
+}
+
+/// Writes text to standard output. Unlike `println!` it does not panic when nobody reads it.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| if text.ends_with('\n') { Ok(()) } else { stdout.write_all(b"\n") })
+        .and_then(|()| stdout.flush())
+        .map_err(|error| Failure::file(Path::new("standard output"), error))
+}
+
+/// Writes a value to standard output as JSON.
+pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    match serde_json::to_string_pretty(value) {
+        Ok(json) => print(&json),
+        Err(error) => Err(Failure::Usage(format!("--json: {error}"))),
+    }
+}

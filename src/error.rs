@@ -1,0 +1,88 @@
+//! What can go wrong, grouped by what the caller can do about it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A `Result` whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a call failed. Each variant is one thing that the caller can do about it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// A value that was passed in cannot be used: change the call.
+    Argument {
+        /// The argument, by the name it has in the API.
+        name: &'static str,
+        /// What is wrong with the value, and what would be right.
+        reason: String,
+    },
+    /// A file could not be read or written.
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The model, or its manifest, does not fit: change the model file or the manifest.
+    Model {
+        /// The model: its path, or "model in memory".
+        model: String,
+        /// The tensor or field, what was expected and what was found.
+        reason: String,
+    },
+    /// ONNX Runtime is missing, too old, or did not start: install or name another one.
+    Runtime {
+        /// Which library was tried, why it was refused and what to do.
+        reason: String,
+    },
+    /// The network was run and failed, or gave values that are not numbers.
+    Evaluation {
+        /// The step of the run, counted from 0.
+        step: usize,
+        /// What happened.
+        reason: String,
+    },
+    /// The job was cancelled.
+    Cancelled,
+}
+
+impl Error {
+    pub(crate) fn argument(name: &'static str, reason: impl Into<String>) -> Self {
+        Self::Argument { name, reason: reason.into() }
+    }
+
+    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::Io { path: path.to_path_buf(), source }
+    }
+
+    pub(crate) fn model(model: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Model { model: model.into(), reason: reason.into() }
+    }
+
+    pub(crate) fn runtime(reason: impl Into<String>) -> Self {
+        Self::Runtime { reason: reason.into() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Argument { name, reason } => write!(f, "{name}: {reason}"),
+            Self::Io { path, source } => write!(f, "{}: {source}", path.display()),
+            Self::Model { model, reason } => write!(f, "{model}: {reason}"),
+            Self::Runtime { reason } => write!(f, "ONNX Runtime: {reason}"),
+            Self::Evaluation { step, reason } => write!(f, "step {step}: {reason}"),
+            Self::Cancelled => f.write_str("cancelled"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

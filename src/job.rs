@@ -1,0 +1,260 @@
+//! A run, one evaluation at a time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ndarray::{ArrayD, ArrayViewD};
+
+use crate::denoiser::{Condition, Denoised, Denoiser, Query};
+use crate::error::{Error, Result};
+use crate::noise::{Draw, NoiseSource};
+use crate::schedule::Grid;
+use crate::solver::{Cursor, Solver, Update};
+use crate::tensor::{combine, first_not_finite};
+
+/// The most values that one job may hold: 1 GiB in f32. More is a slip of the caller, and would end in the system killing
+/// the process rather than in an error.
+pub const MOST_VALUES: usize = 1 << 28;
+
+/// How far a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Progress {
+    /// Steps of the grid that are done.
+    pub step: usize,
+    /// Steps in all.
+    pub steps: usize,
+}
+
+impl Progress {
+    /// Whether the run is over.
+    #[must_use]
+    pub fn is_finished(self) -> bool {
+        self.step == self.steps
+    }
+}
+
+/// Cancels a job from anywhere, also before it has started. It cannot be taken back.
+#[derive(Debug, Clone, Default)]
+pub struct Canceller(Arc<AtomicBool>);
+
+impl Canceller {
+    /// Makes every further [`Job::step`] return [`Error::Cancelled`].
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A run: the samples, where they stand on the grid, and the parts that move them.
+///
+/// A job works only inside of [`step`](Self::step) and [`run`](Self::run), on the calling thread. A step that fails leaves
+/// the samples as they were before it.
+pub struct Job {
+    denoiser: Box<dyn Denoiser>,
+    solver: Box<dyn Solver>,
+    grid: Grid,
+    noise: Box<dyn NoiseSource>,
+    condition: Condition,
+    cursor: Cursor,
+    x: ArrayD<f32>,
+    denoised: Denoised,
+    evaluated: bool,
+    /// Fresh noise; empty until a solver asks for some.
+    fresh: Vec<f32>,
+    canceller: Canceller,
+}
+
+impl Job {
+    /// A job for samples of `shape` (batch first), started from noise: `√(α² + σ²)·z` at the first level of the grid, which
+    /// is the deviation of data of unit variance there, and exactly 1 on a variance-preserving schedule.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the shape has no axes, a zero or more than [`MOST_VALUES`] values, or if the condition does
+    /// not have one class per item.
+    pub fn new(
+        denoiser: Box<dyn Denoiser>,
+        solver: Box<dyn Solver>,
+        grid: Grid,
+        mut noise: Box<dyn NoiseSource>,
+        condition: Condition,
+        shape: &[usize],
+    ) -> Result<Self> {
+        let length = shape.iter().try_fold(1usize, |product, &axis| product.checked_mul(axis));
+        let length = match length {
+            Some(length) if length > 0 && !shape.is_empty() && length <= MOST_VALUES => length,
+            _ => {
+                return Err(Error::argument(
+                    "shape",
+                    format!("{shape:?}; every axis must be at least 1, all values together at most {MOST_VALUES}"),
+                ));
+            }
+        };
+        if let Some(classes) = &condition.classes
+            && classes.len() != shape[0]
+        {
+            return Err(Error::argument("classes", format!("{} classes for a batch of {}", classes.len(), shape[0])));
+        }
+        let first = grid.levels()[0];
+        let mut x = ArrayD::zeros(shape);
+        let values = x.as_slice_mut().unwrap_or_default();
+        noise.fill(Draw::Start, length / shape[0], values);
+        combine(values, first.alpha.hypot(first.sigma) as f32, &[]);
+        Ok(Self {
+            denoiser,
+            solver,
+            grid,
+            noise,
+            condition,
+            cursor: Cursor::default(),
+            denoised: Denoised::new(shape),
+            x,
+            evaluated: false,
+            fresh: Vec::new(),
+            canceller: Canceller::default(),
+        })
+    }
+
+    /// Starts from `x` instead of from drawn noise. `x` is the noisy sample at the first level of the grid.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the job has already been stepped, if the shape differs, or if a value is not finite.
+    pub fn start_from(&mut self, x: ArrayViewD<'_, f32>) -> Result<()> {
+        if self.evaluated {
+            return Err(Error::argument("x", "the job has already started"));
+        }
+        if x.shape() != self.x.shape() {
+            return Err(Error::argument(
+                "x",
+                format!("a shape of {:?} where the job has {:?}", x.shape(), self.x.shape()),
+            ));
+        }
+        if x.iter().any(|value| !value.is_finite()) {
+            return Err(Error::argument("x", "a value is not a finite number"));
+        }
+        self.x.assign(&x);
+        Ok(())
+    }
+
+    /// One evaluation, and every move that it allows. Steps after the last do nothing.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] after [`Canceller::cancel`]; [`Error::Evaluation`] if the network fails or says something that is
+    /// not a finite number; what else the denoiser returns.
+    pub fn step(&mut self) -> Result<Progress> {
+        let mut evaluated = false;
+        while self.cursor.step < self.grid.steps() {
+            if let Some(level) = self.solver.evaluate_at(&self.grid, self.cursor) {
+                if evaluated {
+                    break;
+                }
+                if self.canceller.is_cancelled() {
+                    return Err(Error::Cancelled);
+                }
+                let query = Query { x: self.x.view(), level, condition: &self.condition, step: self.cursor.step };
+                self.denoiser.denoise(query, &mut self.denoised)?;
+                self.check_denoised(level.t)?;
+                evaluated = true;
+                self.evaluated = true;
+            }
+            let step = self.solver.plan(&self.grid, self.cursor);
+            self.apply(step.update);
+            self.cursor = step.next;
+        }
+        Ok(self.progress())
+    }
+
+    /// Steps to the end and returns the samples, batch first.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    pub fn run(mut self) -> Result<ArrayD<f32>> {
+        while !self.step()?.is_finished() {}
+        Ok(self.x)
+    }
+
+    /// How far the job is.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        Progress { step: self.cursor.step, steps: self.grid.steps() }
+    }
+
+    /// The samples as they stand: noisy before the end of the run, the result after it.
+    #[must_use]
+    pub fn sample(&self) -> ArrayViewD<'_, f32> {
+        self.x.view()
+    }
+
+    /// The latest estimate of what the samples will be; `None` before the first step.
+    #[must_use]
+    pub fn preview(&self) -> Option<ArrayViewD<'_, f32>> {
+        self.evaluated.then(|| self.denoised.x0.view())
+    }
+
+    /// The levels that the job visits.
+    #[must_use]
+    pub fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// A handle that cancels this job, from any thread.
+    #[must_use]
+    pub fn canceller(&self) -> Canceller {
+        self.canceller.clone()
+    }
+
+    fn apply(&mut self, update: Update) {
+        let batch = self.x.shape()[0];
+        // The arrays are this job's own, made in standard order, so they are slices.
+        let x = self.x.as_slice_mut().unwrap_or_default();
+        let x0 = self.denoised.x0.as_slice().unwrap_or_default();
+        if update.noise != 0.0 {
+            self.fresh.resize(x.len(), 0.0);
+            let draw = Draw::Step { step: self.cursor.step as u32, stage: self.cursor.stage as u32 };
+            let item_length = x.len() / batch;
+            self.noise.fill(draw, item_length, &mut self.fresh);
+        }
+        let (of_x0, of_direction, direction) = match &self.denoised.direction {
+            Some(direction) => (update.denoised, update.direction, direction.as_slice().unwrap_or_default()),
+            None => (update.denoised + update.direction, 0.0, x0),
+        };
+        combine(
+            x,
+            update.x as f32,
+            &[(of_x0 as f32, x0), (of_direction as f32, direction), (update.noise as f32, &self.fresh)],
+        );
+    }
+
+    fn check_denoised(&self, t: f64) -> Result<()> {
+        let x0 = &self.denoised.x0;
+        let values = match x0.as_slice() {
+            Some(values) if x0.shape() == self.x.shape() => values,
+            _ => {
+                let reason = format!(
+                    "the denoiser answered with a shape of {:?} (or not in standard order) to {:?}",
+                    x0.shape(),
+                    self.x.shape()
+                );
+                return Err(Error::Evaluation { step: self.cursor.step, reason });
+            }
+        };
+        let Some(index) = first_not_finite(values) else { return Ok(()) };
+        let item = index / (values.len() / self.x.shape()[0]);
+        Err(Error::Evaluation {
+            step: self.cursor.step,
+            reason: format!("the denoised sample of item {item} is {} at t = {t}", values[index]),
+        })
+    }
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Job")
+            .field("solver", &self.solver)
+            .field("cursor", &self.cursor)
+            .field("shape", &self.x.shape())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,506 @@
+//! What a model says about itself: the manifest, version 1. `onnx/README.md` describes it field by field.
+
+use serde::{Deserialize, Serialize};
+
+use crate::prediction::Prediction;
+use crate::schedule::{BetaKind, BetaSchedule, NoiseLevel, Spacing, Tables};
+
+/// The version of the schema that this code reads.
+const VERSION: u32 = 1;
+
+/// A model's manifest: what cannot be read from its graph.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The version of the schema: 1.
+    pub diffuse: u32,
+    /// A short name, used for file names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What the model draws.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The licence of the weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
+    /// Where the model is from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// What a sample is.
+    pub sample: Sample,
+    /// The noise schedule that the model was trained on.
+    pub schedule: Schedule,
+    /// What the network says.
+    pub prediction: Prediction,
+    /// Whether the second half of the output's channels is a learned variance.
+    #[serde(default)]
+    pub variance: LearnedVariance,
+    /// What the network is told of the time.
+    #[serde(default)]
+    pub time: Time,
+    /// The classes, where the model has some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Classes>,
+    /// The names of the graph's inputs.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub inputs: Inputs,
+    /// The names of the graph's outputs.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub outputs: Outputs,
+    /// How the model is best sampled.
+    #[serde(default)]
+    pub defaults: Defaults,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// What a sample is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sample {
+    /// The shape of one item, without the batch.
+    pub shape: Vec<usize>,
+    /// What the values are. See [`Sample::kind`] for the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
+    /// The least and the greatest value of the data. See [`Sample::range`] for the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range: Option<[f32; 2]>,
+    /// Whether x̂₀ is clipped to the range at every step. See [`Sample::clip`] for the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip: Option<bool>,
+}
+
+/// What the values of a sample are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Pixels, channels first: 1 (grey), 3 (RGB) or 4 (RGB and straight alpha).
+    Image,
+    /// One point of the plane.
+    Points,
+    /// Anything else.
+    Tensor,
+}
+
+impl Sample {
+    /// The kind that is given; else an image for `[1 or 3 or 4, height, width]`, points for `[2]`, a tensor for the rest.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind.unwrap_or(match self.shape[..] {
+            [1 | 3 | 4, _, _] => Kind::Image,
+            [2] => Kind::Points,
+            _ => Kind::Tensor,
+        })
+    }
+
+    /// The range that is given; else −1 to 1 for images.
+    #[must_use]
+    pub fn range(&self) -> Option<[f32; 2]> {
+        self.range.or((self.kind() == Kind::Image).then_some([-1.0, 1.0]))
+    }
+
+    /// Whether x̂₀ is clipped: as given; else for images only.
+    #[must_use]
+    pub fn clip(&self) -> bool {
+        self.clip.unwrap_or(self.kind() == Kind::Image)
+    }
+}
+
+/// The noise schedule of training.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Schedule {
+    /// [`BetaKind::Linear`].
+    Linear {
+        /// T.
+        #[serde(default = "train_steps")]
+        train_steps: usize,
+        /// β of the first step.
+        #[serde(default = "beta_start")]
+        beta_start: f64,
+        /// β of the last step.
+        #[serde(default = "beta_end")]
+        beta_end: f64,
+    },
+    /// [`BetaKind::ScaledLinear`].
+    ScaledLinear {
+        /// T.
+        #[serde(default = "train_steps")]
+        train_steps: usize,
+        /// β of the first step.
+        #[serde(default = "beta_start")]
+        beta_start: f64,
+        /// β of the last step.
+        #[serde(default = "beta_end")]
+        beta_end: f64,
+    },
+    /// [`BetaKind::Cosine`].
+    Cosine {
+        /// T.
+        #[serde(default = "train_steps")]
+        train_steps: usize,
+    },
+    /// [`BetaKind::Sigmoid`].
+    Sigmoid {
+        /// T.
+        #[serde(default = "train_steps")]
+        train_steps: usize,
+        /// β that the curve leaves from.
+        #[serde(default = "beta_start")]
+        beta_start: f64,
+        /// β that the curve tends to.
+        #[serde(default = "beta_end")]
+        beta_end: f64,
+    },
+}
+
+fn train_steps() -> usize {
+    1000
+}
+
+fn beta_start() -> f64 {
+    1e-4
+}
+
+fn beta_end() -> f64 {
+    0.02
+}
+
+impl Schedule {
+    /// T, the number of training steps.
+    #[must_use]
+    pub fn train_steps(&self) -> usize {
+        match *self {
+            Self::Linear { train_steps, .. }
+            | Self::ScaledLinear { train_steps, .. }
+            | Self::Cosine { train_steps }
+            | Self::Sigmoid { train_steps, .. } => train_steps,
+        }
+    }
+
+    /// The schedule itself.
+    ///
+    /// # Errors
+    /// As [`BetaSchedule::new`].
+    pub fn build(&self, tables: Tables) -> crate::Result<BetaSchedule> {
+        let kind = match *self {
+            Self::Linear { beta_start: start, beta_end: end, .. } => BetaKind::Linear { start, end },
+            Self::ScaledLinear { beta_start: start, beta_end: end, .. } => BetaKind::ScaledLinear { start, end },
+            Self::Cosine { .. } => BetaKind::Cosine,
+            Self::Sigmoid { beta_start: start, beta_end: end, .. } => BetaKind::Sigmoid { start, end },
+        };
+        BetaSchedule::new(kind, self.train_steps(), tables)
+    }
+}
+
+/// Whether the network also says the variance of the reverse process, in a second half of its output's channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LearnedVariance {
+    /// No.
+    #[default]
+    None,
+    /// The logarithm of the variance.
+    Learned,
+    /// A position between the logarithms of β̃ and β (Nichol & Dhariwal 2021, eq. 15).
+    LearnedRange,
+}
+
+/// The number that tells the network the time: `scale·encoded + offset`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Time {
+    /// What is encoded.
+    pub encoding: Encoding,
+    /// The factor.
+    pub scale: f64,
+    /// The summand.
+    pub offset: f64,
+    /// What it grows toward.
+    pub direction: Toward,
+}
+
+impl Default for Time {
+    fn default() -> Self {
+        Self { encoding: Encoding::Index, scale: 1.0, offset: 0.0, direction: Toward::Noise }
+    }
+}
+
+/// What of the noise level the network is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// t, from 0 to T−1.
+    Index,
+    /// (t+1)/T, from 1/T to 1.
+    Unit,
+    /// σ/α.
+    Sigma,
+    /// ln(σ/α).
+    LogSigma,
+}
+
+/// What the encoded time grows toward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Toward {
+    /// A greater time is noisier.
+    Noise,
+    /// A greater time is cleaner: an index becomes T−1−t, a unit 1−unit.
+    Data,
+}
+
+impl Time {
+    /// What the network is told at `level`, with T `train_steps`.
+    #[must_use]
+    pub fn encode(&self, level: NoiseLevel, train_steps: usize) -> f64 {
+        let total = train_steps as f64;
+        let encoded = match (self.encoding, self.direction) {
+            (Encoding::Index, Toward::Noise) => level.t,
+            (Encoding::Index, Toward::Data) => total - 1.0 - level.t,
+            (Encoding::Unit, Toward::Noise) => (level.t + 1.0) / total,
+            (Encoding::Unit, Toward::Data) => 1.0 - (level.t + 1.0) / total,
+            (Encoding::Sigma, _) => level.noise_to_signal(),
+            (Encoding::LogSigma, _) => level.noise_to_signal().ln(),
+        };
+        self.scale * encoded + self.offset
+    }
+
+    /// Whether every time of training is a whole number.
+    pub(super) fn is_whole(&self) -> bool {
+        self.encoding == Encoding::Index && self.scale.fract() == 0.0 && self.offset.fract() == 0.0
+    }
+}
+
+/// The classes of a class-conditional model.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Classes {
+    /// The names, in the order of the indices.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// How many there are; not needed where they are named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<usize>,
+    /// The index that stands for "no class", where the model was trained with one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub null: Option<usize>,
+}
+
+impl Classes {
+    /// How many classes there are, without the null class.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count.unwrap_or(self.names.len())
+    }
+
+    /// The name of a class, or its number where it has none.
+    #[must_use]
+    pub fn name(&self, index: usize) -> String {
+        match self.names.get(index) {
+            Some(name) => name.clone(),
+            None if self.null == Some(index) => "none".into(),
+            None => index.to_string(),
+        }
+    }
+}
+
+/// The names of the graph's inputs by role. What is not named is guessed from the usual names.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Inputs {
+    /// The noisy sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<String>,
+    /// The time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// The class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+}
+
+/// The names of the graph's outputs by role.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Outputs {
+    /// What the network says; not needed where there is one output.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prediction: Option<String>,
+}
+
+/// How the model is best sampled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Defaults {
+    /// The solver, by its name.
+    pub solver: String,
+    /// The number of steps; at most T.
+    pub steps: usize,
+    /// The grid.
+    pub grid: Spacing,
+    /// What is added to the times of the leading grid.
+    pub steps_offset: usize,
+    /// η, for solvers that have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eta: Option<f64>,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        // Trailing starts from the noise that a run is started with; leading misses it (Lin et al. 2023, §3.3).
+        Self { solver: "ddim".into(), steps: 50, grid: Spacing::Trailing, steps_offset: 0, eta: None }
+    }
+}
+
+impl Manifest {
+    /// Reads a manifest and checks that its fields do not contradict each other.
+    ///
+    /// # Errors
+    /// What is wrong, with the field, as text: the caller knows the file.
+    pub fn parse(json: &str) -> std::result::Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Version {
+            diffuse: Option<serde_json::Value>,
+        }
+        // The version first: an older program should say "newer schema", not stumble over a field that it does not know.
+        let version: Version =
+            serde_json::from_str(json).map_err(|error| format!("the manifest is not JSON: {error}"))?;
+        match version.diffuse {
+            Some(found) if found == VERSION => {}
+            Some(found) => {
+                return Err(format!("manifest: \"diffuse\" is {found}; this program reads version {VERSION}"));
+            }
+            None => {
+                return Err(format!(
+                    "manifest: \"diffuse\", the version of the schema, is missing; it should be {VERSION}"
+                ));
+            }
+        }
+        let manifest: Self = serde_json::from_str(json).map_err(|error| format!("manifest: {error}"))?;
+        manifest.check().map_err(|reason| format!("manifest: {reason}"))?;
+        Ok(manifest)
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        let Sample { shape, .. } = &self.sample;
+        if shape.is_empty() || shape.contains(&0) {
+            return Err(format!("sample.shape is {shape:?}; it needs at least one axis, and every axis at least 1"));
+        }
+        match (self.sample.kind(), &shape[..]) {
+            (Kind::Image, [1 | 3 | 4, _, _]) | (Kind::Points, [2]) | (Kind::Tensor, _) => {}
+            (Kind::Image, _) => {
+                return Err(format!(
+                    "sample.shape is {shape:?}; an image is [channels, height, width] with 1, 3 or 4 channels"
+                ));
+            }
+            (Kind::Points, _) => return Err(format!("sample.shape is {shape:?}; points are [2]")),
+        }
+        match self.sample.range() {
+            Some([low, high]) if !(low.is_finite() && high.is_finite() && low < high) => {
+                return Err(format!("sample.range is [{low}, {high}]; the first must be below the second"));
+            }
+            None if self.sample.clip() => {
+                return Err("sample.clip is true, but there is no sample.range to clip to".into());
+            }
+            _ => {}
+        }
+        self.schedule.build(Tables::Exact).map_err(|error| format!("schedule: {error}"))?;
+        let Time { encoding, direction, scale, offset } = self.time;
+        if direction == Toward::Data && matches!(encoding, Encoding::Sigma | Encoding::LogSigma) {
+            return Err("time.direction is \"data\", which only the encodings \"index\" and \"unit\" can have".into());
+        }
+        if !(scale.is_finite() && scale != 0.0 && offset.is_finite()) {
+            return Err(format!(
+                "time.scale is {scale} and time.offset {offset}; both must be finite, the scale not 0"
+            ));
+        }
+        if let Some(classes) = &self.classes {
+            let count = classes.count();
+            if count == 0 {
+                return Err("classes has neither names nor a count".into());
+            }
+            if !classes.names.is_empty() && classes.names.len() != count {
+                return Err(format!("classes.count is {count}, but there are {} classes.names", classes.names.len()));
+            }
+            if let Some(twice) = classes.names.iter().enumerate().find(|(i, name)| classes.names[..*i].contains(name)) {
+                return Err(format!("classes.names has '{}' twice", twice.1));
+            }
+        }
+        let Defaults { steps, .. } = self.defaults;
+        if steps == 0 {
+            return Err("defaults.steps is 0; a run takes at least one step".into());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: &str =
+        r#"{"diffuse": 1, "sample": {"shape": [3, 8, 8]}, "schedule": {"kind": "linear"}, "prediction": "epsilon"}"#;
+
+    #[test]
+    fn the_least_manifest_has_the_documented_defaults() {
+        let manifest = Manifest::parse(LEAST).unwrap();
+        assert_eq!(manifest.sample.kind(), Kind::Image);
+        assert_eq!(manifest.sample.range(), Some([-1.0, 1.0]));
+        assert!(manifest.sample.clip());
+        assert_eq!(manifest.schedule, Schedule::Linear { train_steps: 1000, beta_start: 1e-4, beta_end: 0.02 });
+        assert_eq!(manifest.time, Time::default());
+        assert_eq!((manifest.defaults.solver.as_str(), manifest.defaults.steps), ("ddim", 50));
+        // What is written is read back the same.
+        assert_eq!(Manifest::parse(&serde_json::to_string(&manifest).unwrap()).unwrap(), manifest);
+    }
+
+    #[test]
+    fn errors_name_the_field() {
+        for (from, to, named) in [
+            ("\"diffuse\": 1", "\"diffuse\": 2", "version 1"),
+            ("\"diffuse\": 1, ", "", "\"diffuse\""),
+            ("epsilon", "noise", "noise"),
+            ("[3, 8, 8]", "[3, 8, 0]", "sample.shape"),
+            ("[3, 8, 8]", "[3, 8, 8], \"range\": [1, -1]", "sample.range"),
+            ("[3, 8, 8]", "[5, 8, 8], \"clip\": true", "sample.clip"),
+            ("[3, 8, 8]", "[5, 8, 8], \"kind\": \"image\"", "sample.shape"),
+            ("\"linear\"", "\"linear\", \"beta_begin\": 1", "beta_begin"),
+            ("\"linear\"", "\"cosine\", \"beta_start\": 1", "beta_start"),
+            ("\"linear\"", "\"linear\", \"beta_end\": 2", "beta_end"),
+            ("\"linear\"", "\"karras\"", "karras"),
+            ("\"prediction\"", "\"predictoin\": 1, \"prediction\"", "predictoin"),
+            ("\"prediction\"", "\"classes\": {}, \"prediction\"", "classes"),
+            ("\"prediction\"", "\"classes\": {\"names\": [\"a\", \"a\"]}, \"prediction\"", "'a' twice"),
+            (
+                "\"prediction\"",
+                "\"time\": {\"encoding\": \"sigma\", \"direction\": \"data\"}, \"prediction\"",
+                "time.direction",
+            ),
+            ("\"prediction\"", "\"time\": {\"scale\": 0}, \"prediction\"", "time.scale"),
+            ("\"prediction\"", "\"defaults\": {\"steps\": 0}, \"prediction\"", "defaults.steps"),
+            ("}", "", "not JSON"),
+        ] {
+            let json = LEAST.replacen(from, to, 1);
+            assert_ne!(json, LEAST, "{from} was not replaced");
+            let error = Manifest::parse(&json).unwrap_err();
+            assert!(error.contains(named), "{json}: {error}");
+        }
+    }
+
+    #[test]
+    fn times_are_encoded_as_documented() {
+        let level = NoiseLevel { t: 249.0, alpha: 0.8, sigma: 0.6 };
+        let encode =
+            |encoding, direction, scale, offset| Time { encoding, scale, offset, direction }.encode(level, 1000);
+        assert_eq!(encode(Encoding::Index, Toward::Noise, 1.0, 0.0), 249.0);
+        assert_eq!(encode(Encoding::Index, Toward::Data, 1.0, 0.0), 750.0);
+        assert_eq!(encode(Encoding::Unit, Toward::Noise, 1.0, 0.0), 0.25);
+        assert_eq!(encode(Encoding::Unit, Toward::Data, 1000.0, 1.0), 751.0);
+        assert!((encode(Encoding::Sigma, Toward::Noise, 1.0, 0.0) - 0.75).abs() < 1e-15);
+        assert!((encode(Encoding::LogSigma, Toward::Noise, 0.25, 0.0) - 0.25 * 0.75f64.ln()).abs() < 1e-15);
+    }
+}

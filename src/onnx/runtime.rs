@@ -1,0 +1,239 @@
+//! Finding ONNX Runtime and starting it: once in a process, by absolute path, without a word on stderr or on the network.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ort::environment::Environment;
+
+use crate::error::{Error, Result};
+
+/// The oldest ONNX Runtime that works is 1.`OLDEST_MINOR_VERSION`.
+pub const OLDEST_MINOR_VERSION: u32 = ort::MINOR_VERSION;
+
+/// The environment variable that names ONNX Runtime's library, or the folder that it lies in.
+const VARIABLE: &str = "ORT_DYLIB_PATH";
+
+/// ONNX Runtime allows one environment per process, ever: a second cannot be made even when the first is gone. Hence this
+/// one lives as long as the process.
+static OPENED: Mutex<Option<Runtime>> = Mutex::new(None);
+
+/// ONNX Runtime, loaded and started. Clones refer to the same one: there is one in a process.
+#[derive(Debug, Clone)]
+pub struct Runtime {
+    environment: Environment,
+    path: Arc<Path>,
+    version: Arc<str>,
+}
+
+/// A place in which ONNX Runtime was looked for.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Candidate {
+    /// Why here: "the environment variable ORT_DYLIB_PATH", "beside diffuse", …
+    pub reason: &'static str,
+    /// The folder, or the file where one was named.
+    pub place: PathBuf,
+    /// The library that was found there.
+    pub library: Option<PathBuf>,
+}
+
+impl Runtime {
+    /// Loads ONNX Runtime and starts it, or returns the one that this process has already started.
+    ///
+    /// `path` is its library, or the folder that the library lies in. Without one it is taken from the first of these
+    /// [`candidates`](Self::candidates) that has it: what the environment variable `ORT_DYLIB_PATH` names; the folder of
+    /// this library (of the program, where it is linked in); and except on Windows, whose system folder may hold an old
+    /// one of another's, the system's library folders.
+    ///
+    /// Official builds of ONNX Runtime from 1.29 on send telemetry. Unless the environment variable
+    /// `ORT_DISABLE_TELEMETRY` is already set to something, this call sets it to 1: call it before other threads read or
+    /// write environment variables.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] if there is no library, if it cannot be loaded, if it is older than 1.24, or if another one is
+    /// already running in this process.
+    pub fn open(path: Option<&Path>) -> Result<Self> {
+        let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = opened.as_ref() {
+            return match path.map(resolve).transpose()? {
+                Some(asked) if *asked != *runtime.path => Err(Error::runtime(format!(
+                    "{} is asked for, but {} is already running in this process, which allows only one",
+                    asked.display(),
+                    runtime.path.display()
+                ))),
+                _ => Ok(runtime.clone()),
+            };
+        }
+        let library = match path {
+            Some(path) => resolve(path)?,
+            None => find()?,
+        };
+        let runtime = start(library)?;
+        Ok(opened.insert(runtime).clone())
+    }
+
+    /// The places that [`open`](Self::open) looks in when it is given none, in their order, with what is there.
+    #[must_use]
+    pub fn candidates() -> Vec<Candidate> {
+        let mut places: Vec<(&str, PathBuf)> = Vec::new();
+        if let Some(path) = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
+            places.push(("the environment variable ORT_DYLIB_PATH", path.into()));
+        }
+        if let Some(folder) = own_folder() {
+            places.push(("beside diffuse", folder));
+        }
+        if cfg!(unix) {
+            let triplet = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+            let system = ["/usr/local/lib", "/opt/homebrew/lib", "/usr/lib", triplet.as_str()];
+            places.extend(system.map(|folder| ("the system's libraries", PathBuf::from(folder))));
+        }
+        places.into_iter().map(|(reason, place)| Candidate { reason, library: library_at(&place), place }).collect()
+    }
+
+    /// The library that was loaded.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its version, such as "1.31.1".
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    pub(super) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+}
+
+/// The absolute path of the library that `path` names, itself or by its folder.
+fn resolve(path: &Path) -> Result<PathBuf> {
+    let library = library_at(path).ok_or_else(|| {
+        let what =
+            if path.is_dir() { format!("the folder holds no {}", library_name()) } else { "no such file".into() };
+        Error::runtime(format!("{}: {what}", path.display()))
+    })?;
+    std::fs::canonicalize(&library).map_err(|error| Error::io(&library, error))
+}
+
+fn find() -> Result<PathBuf> {
+    let candidates = Runtime::candidates();
+    match candidates.iter().find_map(|candidate| candidate.library.as_deref()) {
+        Some(library) => resolve(library),
+        None => {
+            let tried: Vec<String> = candidates
+                .iter()
+                .map(|candidate| format!("{} ({})", candidate.place.display(), candidate.reason))
+                .collect();
+            Err(Error::runtime(format!(
+                "{} was not found in {}. Put it beside the program, name it when opening, or set {VARIABLE} to it; version 1.{OLDEST_MINOR_VERSION} or newer is needed",
+                library_name(),
+                tried.join(", ")
+            )))
+        }
+    }
+}
+
+fn library_name() -> String {
+    format!("{}onnxruntime{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
+}
+
+/// The library at `place`: the file itself, or the one in that folder, with or without a version in its name.
+fn library_at(place: &Path) -> Option<PathBuf> {
+    if place.is_file() {
+        return Some(place.to_path_buf());
+    }
+    let plain = place.join(library_name());
+    if plain.is_file() {
+        return Some(plain);
+    }
+    // libonnxruntime.so.1.31.1 on Linux, libonnxruntime.1.31.1.dylib on macOS: the Python wheels have only these.
+    let (prefix, suffix) = match std::env::consts::OS {
+        "macos" | "ios" => ("libonnxruntime.".to_owned(), ".dylib"),
+        _ => (format!("{}.", library_name()), ""),
+    };
+    let numbers = |path: &PathBuf| -> Option<Vec<u32>> {
+        let name = path.file_name()?.to_str()?;
+        name.strip_prefix(&prefix)?.strip_suffix(suffix)?.split('.').map(|part| part.parse().ok()).collect()
+    };
+    std::fs::read_dir(place)
+        .ok()?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| numbers(path).is_some())
+        .max_by_key(numbers)
+}
+
+/// The folder of the module that this code is in: libdiffuse's, or the program's where it is linked in.
+#[cfg(unix)]
+fn own_folder() -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+
+    // SAFETY: Dl_info is a plain C struct for which all zeroes is a value.
+    let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
+    // SAFETY: the address is that of a function in this module, `info` is writable for the call.
+    let found = unsafe { libc::dladdr(own_folder as fn() -> Option<PathBuf> as *const libc::c_void, &raw mut info) };
+    if found == 0 || info.dli_fname.is_null() {
+        return None;
+    }
+    // SAFETY: dladdr promises a string that lives as long as the module, which this code is part of.
+    let name = unsafe { std::ffi::CStr::from_ptr(info.dli_fname) };
+    let path = std::fs::canonicalize(Path::new(std::ffi::OsStr::from_bytes(name.to_bytes()))).ok()?;
+    path.parent().map(Path::to_path_buf)
+}
+
+/// The folder of the program. Where this is a DLL of a host elsewhere, the host names the path.
+#[cfg(not(unix))]
+fn own_folder() -> Option<PathBuf> {
+    std::env::current_exe().ok()?.parent().map(Path::to_path_buf)
+}
+
+fn start(library: PathBuf) -> Result<Runtime> {
+    const TELEMETRY: &str = "ORT_DISABLE_TELEMETRY";
+    if std::env::var_os(TELEMETRY).is_none() {
+        // SAFETY: the caller of `Runtime::open` was told to call it before other threads use the environment. Rust's own
+        // accesses are synchronised; there is no other way to keep the library quiet (its API call for it is not heeded).
+        unsafe { std::env::set_var(TELEMETRY, "1") };
+    }
+    let builder = ort::init_from(&library).map_err(|error| refusal(&library, &error))?;
+    // The logger is what keeps errors that we report ourselves, and warnings about graphics cards, off stderr.
+    let environment = builder
+        .with_name("diffuse")
+        .with_telemetry(false)
+        .with_logger(Arc::new(|_, _, _, _, _| {}))
+        .build()
+        .map_err(|error| Error::runtime(format!("{} did not start: {error}", library.display())))?;
+    let version = version(&library).unwrap_or_else(|| "unknown".into());
+    Ok(Runtime { environment, path: library.into(), version: version.into() })
+}
+
+/// The version of the library, which only the entry point that `ort` keeps to itself can tell.
+fn version(library: &Path) -> Option<String> {
+    type GetApiBase = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
+    // SAFETY: the library is loaded already, so its initialisers do not run again.
+    let module = unsafe { libloading::Library::new(library) }.ok()?;
+    // SAFETY: this is the symbol's type in ONNX Runtime's header, the same in all versions.
+    let get_api_base = unsafe { module.get::<GetApiBase>(b"OrtGetApiBase") }.ok()?;
+    // SAFETY: ONNX Runtime returns a static structure, or null.
+    let base = unsafe { get_api_base().as_ref() }?;
+    // SAFETY: the function returns a static C string.
+    let version = unsafe { std::ffi::CStr::from_ptr((base.GetVersionString)()) };
+    Some(version.to_str().ok()?.to_owned())
+}
+
+fn refusal(library: &Path, error: &ort::LoadDynamicError) -> Error {
+    let place = library.display();
+    Error::runtime(match error {
+        ort::LoadDynamicError::Dlopen { error, .. } => {
+            // libloading's own text leaves the system's reason to its source.
+            let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+            format!("{place} cannot be loaded: {reason}")
+        }
+        ort::LoadDynamicError::MissingApi { .. } => {
+            format!("{place} is a library, but not ONNX Runtime: it has no OrtGetApiBase")
+        }
+        ort::LoadDynamicError::BadVersion { version_str, .. } => {
+            format!("{place} is version {version_str}; 1.{OLDEST_MINOR_VERSION} or newer is needed")
+        }
+        ort::LoadDynamicError::InvalidVersionString => format!("{place} does not say its version"),
+    })
+}

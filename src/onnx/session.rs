@@ -1,0 +1,302 @@
+//! A network in ONNX Runtime: opening it, and what its graph says of its inputs and outputs.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use ort::session::builder::SessionBuilder;
+use ort::session::{Session, SessionInputValue, SessionOutputs};
+use ort::value::{Outlet, TensorElementType, ValueType};
+use sha2::{Digest, Sha256};
+
+use super::Runtime;
+use crate::error::{Error, Result};
+
+/// The key under which the manifest lies in a model's metadata.
+const METADATA_KEY: &str = "diffuse";
+
+/// How a model is opened. The default is right for a program that does other things as well.
+#[derive(Debug, Clone, Default)]
+pub struct ModelOptions {
+    /// Threads that one evaluation uses; 0 leaves it to ONNX Runtime, which takes one per physical core.
+    pub threads: usize,
+    /// Whether idle threads spin while they wait. It makes evaluations that follow each other at once a little faster, and
+    /// burns a core between those that do not.
+    pub spinning: bool,
+    /// A manifest, as JSON, to use instead of the model's own.
+    pub manifest: Option<String>,
+    /// For a model from bytes whose weights are in files of their own: each file's name, as the model spells it, and its
+    /// bytes. They are kept for as long as the model is open.
+    pub external_data: Vec<(String, Arc<[u8]>)>,
+}
+
+/// The type of a tensor's elements, as far as this crate uses them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Element {
+    /// 32-bit float.
+    F32,
+    /// 16-bit float (IEEE 754 half precision).
+    F16,
+    /// 16-bit float with the exponent of 32 bits.
+    Bf16,
+    /// 64-bit float.
+    F64,
+    /// 64-bit integer.
+    I64,
+    /// 32-bit integer.
+    I32,
+    /// A type that no role can have.
+    Other,
+}
+
+impl Element {
+    /// Whether it is one of the floating-point types.
+    #[must_use]
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::F32 | Self::F16 | Self::Bf16 | Self::F64)
+    }
+}
+
+impl fmt::Display for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+            Self::F64 => "f64",
+            Self::I64 => "i64",
+            Self::I32 => "i32",
+            Self::Other => "another type",
+        })
+    }
+}
+
+/// An input or an output of a graph. It is written `name: f32[batch,3,32,32]`.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct TensorInfo {
+    /// Its name.
+    pub name: String,
+    /// The type of its elements.
+    pub element: Element,
+    /// Its axes: a size, or `None` where the size is free.
+    pub shape: Vec<Option<usize>>,
+    /// The names of the free axes; empty for those that have none.
+    pub axes: Vec<String>,
+}
+
+impl TensorInfo {
+    fn new(outlet: &Outlet) -> Self {
+        let name = outlet.name().to_owned();
+        match outlet.dtype() {
+            ValueType::Tensor { ty, shape, dimension_symbols } => Self {
+                name,
+                element: match ty {
+                    TensorElementType::Float32 => Element::F32,
+                    TensorElementType::Float16 => Element::F16,
+                    TensorElementType::Bfloat16 => Element::Bf16,
+                    TensorElementType::Float64 => Element::F64,
+                    TensorElementType::Int64 => Element::I64,
+                    TensorElementType::Int32 => Element::I32,
+                    _ => Element::Other,
+                },
+                shape: shape.iter().map(|&axis| usize::try_from(axis).ok()).collect(),
+                axes: dimension_symbols.iter().map(ToString::to_string).collect(),
+            },
+            _ => Self { name, element: Element::Other, shape: Vec::new(), axes: Vec::new() },
+        }
+    }
+}
+
+impl fmt::Display for TensorInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let axes: Vec<String> = self
+            .shape
+            .iter()
+            .enumerate()
+            .map(|(i, axis)| match (axis, self.axes.get(i).map_or("", String::as_str)) {
+                (Some(size), _) => size.to_string(),
+                (None, "") => "?".into(),
+                (None, name) => name.into(),
+            })
+            .collect();
+        write!(f, "{}: {}[{}]", self.name, self.element, axes.join(","))
+    }
+}
+
+/// Where a network's bytes are.
+#[derive(Debug)]
+enum Origin {
+    File(PathBuf),
+    Memory,
+}
+
+/// A network in ONNX Runtime, before its manifest has been read: what `inspect` shows of a model that has none.
+pub struct Network {
+    session: Mutex<Session>,
+    inputs: Vec<TensorInfo>,
+    outputs: Vec<TensorInfo>,
+    manifest: Option<(String, String)>,
+    origin: Origin,
+    hash: OnceLock<String>,
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Network")
+            .field("origin", &self.origin)
+            .field("inputs", &self.inputs)
+            .field("outputs", &self.outputs)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Network {
+    /// Opens the model file at `path`, with the external data that lies beside it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read; [`Error::Model`] if it is not a model that ONNX Runtime can run.
+    pub fn open(runtime: &Runtime, path: &Path, options: &ModelOptions) -> Result<Self> {
+        let metadata = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
+        let name = path.display().to_string();
+        if metadata.is_dir() {
+            return Err(Error::model(name, "this is a folder; name the .onnx file in it"));
+        }
+        if metadata.len() == 0 {
+            return Err(Error::model(name, "the file is empty"));
+        }
+        // Opening it here tells "may not be read" from "is not a model", which ONNX Runtime words alike.
+        std::fs::File::open(path).map_err(|error| Error::io(path, error))?;
+        let session = builder(runtime, options)
+            .and_then(|mut builder| builder.commit_from_file(path))
+            .map_err(|error| Error::model(&name, opening_failed(&error)))?;
+        let beside = path.with_extension("diffuse.json");
+        let beside = match std::fs::read_to_string(&beside) {
+            Ok(json) => Some((json, beside.display().to_string())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(Error::io(&beside, error)),
+        };
+        Self::new(session, beside, options, Origin::File(path.to_path_buf()), OnceLock::new())
+    }
+
+    /// Opens a model from the bytes of its file. They are not needed afterwards.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn from_bytes(runtime: &Runtime, bytes: &[u8], options: &ModelOptions) -> Result<Self> {
+        if bytes.is_empty() {
+            return Err(Error::model(MEMORY, "there are no bytes"));
+        }
+        let session = builder(runtime, options)
+            .and_then(|mut builder| builder.commit_from_memory(bytes))
+            .map_err(|error| Error::model(MEMORY, opening_failed(&error)))?;
+        Self::new(session, None, options, Origin::Memory, OnceLock::from(hex(Sha256::digest(bytes))))
+    }
+
+    fn new(
+        session: Session,
+        beside: Option<(String, String)>,
+        options: &ModelOptions,
+        origin: Origin,
+        hash: OnceLock<String>,
+    ) -> Result<Self> {
+        let inside = session.metadata().ok().and_then(|metadata| metadata.custom(METADATA_KEY));
+        let given = options.manifest.clone().map(|json| (json, "the manifest that was passed".to_owned()));
+        let manifest = given.or(beside).or_else(|| Some((inside?, "the model's metadata".to_owned())));
+        let inputs = session.inputs().iter().map(TensorInfo::new).collect();
+        let outputs = session.outputs().iter().map(TensorInfo::new).collect();
+        Ok(Self { session: Mutex::new(session), inputs, outputs, manifest, origin, hash })
+    }
+
+    /// The inputs of the graph.
+    #[must_use]
+    pub fn inputs(&self) -> &[TensorInfo] {
+        &self.inputs
+    }
+
+    /// The outputs of the graph.
+    #[must_use]
+    pub fn outputs(&self) -> &[TensorInfo] {
+        &self.outputs
+    }
+
+    /// The manifest, as JSON, and where it is from: the options, the file beside the model, or the model's metadata.
+    #[must_use]
+    pub fn manifest(&self) -> Option<(&str, &str)> {
+        self.manifest.as_ref().map(|(json, place)| (json.as_str(), place.as_str()))
+    }
+
+    /// The model's path, or "model in memory".
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.origin {
+            Origin::File(path) => path.display().to_string(),
+            Origin::Memory => MEMORY.into(),
+        }
+    }
+
+    /// The SHA-256 of the model file (not of external data), in hexadecimal. A file is read for it when it is first asked for.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file is gone.
+    pub fn hash(&self) -> Result<&str> {
+        if self.hash.get().is_none()
+            && let Origin::File(path) = &self.origin
+        {
+            let mut hasher = Sha256::new();
+            let mut file = std::fs::File::open(path).map_err(|error| Error::io(path, error))?;
+            std::io::copy(&mut file, &mut HashWriter(&mut hasher)).map_err(|error| Error::io(path, error))?;
+            let _ = self.hash.set(hex(hasher.finalize()));
+        }
+        Ok(self.hash.get().map_or("", String::as_str))
+    }
+
+    /// Evaluates the network once on `inputs`, in the order of [`inputs`](Self::inputs), and hands its outputs to `read`.
+    pub(super) fn run<const N: usize, T>(
+        &self,
+        inputs: [SessionInputValue<'_>; N],
+        read: impl FnOnce(&SessionOutputs<'_>) -> ort::Result<T>,
+    ) -> ort::Result<T> {
+        // A panic in `read` leaves the session as it was, so a poisoned lock is as good as any.
+        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        read(&session.run(inputs)?)
+    }
+}
+
+const MEMORY: &str = "model in memory";
+
+fn opening_failed(error: &ort::Error) -> String {
+    format!("ONNX Runtime cannot open it: {}", error.message())
+}
+
+fn builder(runtime: &Runtime, options: &ModelOptions) -> ort::Result<SessionBuilder> {
+    let mut builder = Session::builder(runtime.environment())?
+        .with_no_environment_execution_providers()?
+        .with_intra_op_spinning(options.spinning)?
+        .with_inter_op_spinning(options.spinning)?;
+    if options.threads > 0 {
+        builder = builder.with_intra_threads(options.threads)?;
+    }
+    for (name, bytes) in &options.external_data {
+        builder = builder.with_external_initializer_file_in_memory(name, Arc::clone(bytes))?;
+    }
+    Ok(builder)
+}
+
+/// Lets [`std::io::copy`] feed a hash.
+struct HashWriter<'a>(&'a mut Sha256);
+
+impl std::io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn hex(digest: impl AsRef<[u8]>) -> String {
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,188 @@
+//! From a request to a job: the parts that a run is made of, chosen by the caller or by the model's manifest.
+
+use std::sync::Arc;
+
+use crate::denoiser::{Clip, Condition, Denoiser, Direction};
+use crate::error::{Error, Result};
+use crate::job::Job;
+use crate::noise::CounterNoise;
+use crate::onnx::{Manifest, Model, Predictor};
+use crate::schedule::{Ending, Grid, Spacing, Tables};
+use crate::solver::{self, Ddim, Solver, SolverOptions};
+
+/// Whether x̂₀ is kept within the range of the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Clipping {
+    /// As the model's manifest says.
+    #[default]
+    Model,
+    /// Never.
+    Off,
+    /// At every step, to the range in the manifest.
+    On(Direction),
+}
+
+/// Whose arithmetic is followed where diffusers departs from the papers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Likeness {
+    /// The papers'.
+    #[default]
+    Papers,
+    /// diffusers': tables rounded to f32, ε̂ from the unclipped x̂₀, and DDIM's moves by ⌊T/N⌋ training steps whatever the grid.
+    /// For pictures equal to those of its pipelines.
+    Diffusers,
+}
+
+/// What is to be drawn, and how. `None` leaves a choice to the model's manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// The seed of item 0; item `i` has `seed + i`, wrapping.
+    pub seed: u64,
+    /// How many items; at least 1.
+    pub count: usize,
+    /// The class of every item, for a model with classes.
+    pub classes: Option<Vec<i64>>,
+    /// The shape of one item, for a model whose graph leaves it free.
+    pub shape: Option<Vec<usize>>,
+    /// The solver, by its name.
+    pub solver: Option<String>,
+    /// What the solver is told.
+    pub options: SolverOptions,
+    /// The number of steps, from 1 to the number of training steps.
+    pub steps: Option<usize>,
+    /// How the steps are spread.
+    pub grid: Option<Spacing>,
+    /// What is added to the times of the leading grid.
+    pub steps_offset: Option<usize>,
+    /// Where the run ends.
+    pub ending: Ending,
+    /// Whether x̂₀ is clipped.
+    pub clipping: Clipping,
+    /// Whose arithmetic is followed.
+    pub likeness: Likeness,
+}
+
+impl Default for Request {
+    /// One item with seed 0, everything else as the model's manifest says.
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            count: 1,
+            classes: None,
+            shape: None,
+            solver: None,
+            options: SolverOptions::default(),
+            steps: None,
+            grid: None,
+            steps_offset: None,
+            ending: Ending::Clean,
+            clipping: Clipping::Model,
+            likeness: Likeness::Papers,
+        }
+    }
+}
+
+impl Request {
+    /// The job that draws this from `model`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] with the field that does not fit, and what would.
+    pub fn job(&self, model: &Arc<Model>) -> Result<Job> {
+        let manifest = model.manifest();
+        let (solver, grid) = self.plan(manifest)?;
+        if self.count == 0 {
+            return Err(Error::argument("count", "0; at least one item is needed"));
+        }
+        let mut shape = vec![self.count];
+        shape.extend(self.shape.as_ref().unwrap_or(&manifest.sample.shape));
+        model.check_shape(&shape)?;
+        let condition = Condition { classes: self.checked_classes(manifest)? };
+        let noise = Box::new(CounterNoise::new(self.seed));
+        Job::new(self.denoiser(model)?, solver, grid, noise, condition, &shape)
+    }
+
+    /// The solver and the grid that a model with `manifest` is sampled with.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] with the field that does not fit, and what would.
+    pub fn plan(&self, manifest: &Manifest) -> Result<(Box<dyn Solver>, Grid)> {
+        let defaults = &manifest.defaults;
+        let tables = match self.likeness {
+            Likeness::Papers => Tables::Exact,
+            Likeness::Diffusers => Tables::Diffusers,
+        };
+        let schedule = Arc::new(manifest.schedule.build(tables)?);
+        let steps = self.steps.unwrap_or_else(|| defaults.steps.min(schedule.steps()));
+        let spacing = self.grid.unwrap_or(defaults.grid);
+        let offset = match self.steps_offset {
+            Some(offset) => offset,
+            None if spacing == Spacing::Leading && self.grid.is_none() => defaults.steps_offset,
+            None => 0,
+        };
+        let grid = Grid::spaced(&schedule, spacing, steps, offset, self.ending)?;
+
+        let name = self.solver.as_deref().unwrap_or(&defaults.solver);
+        let mut options = self.options;
+        // The model's η belongs to the model's solver, not to another that the caller has chosen.
+        if name == defaults.solver {
+            options.eta = options.eta.or(defaults.eta);
+        }
+        let solver = solver::build(name, options)?;
+        let solver = match self.likeness {
+            Likeness::Diffusers if name == "ddim" => {
+                let stride = Some((schedule.steps() / steps) as f64);
+                Box::new(Ddim { stride, ..Ddim::new(options.eta.unwrap_or(0.0))? })
+            }
+            _ => solver,
+        };
+        Ok((solver, grid))
+    }
+
+    fn denoiser(&self, model: &Arc<Model>) -> Result<Box<dyn Denoiser>> {
+        let predictor = Predictor::new(Arc::clone(model));
+        let sample = &model.manifest().sample;
+        let direction = match (self.clipping, self.likeness) {
+            (Clipping::On(direction), _) => Some(direction),
+            (Clipping::Model, Likeness::Papers) if sample.clip() => Some(Direction::Clipped),
+            (Clipping::Model, Likeness::Diffusers) if sample.clip() => Some(Direction::Network),
+            (Clipping::Model | Clipping::Off, _) => None,
+        };
+        let Some(direction) = direction else { return Ok(Box::new(predictor)) };
+        match sample.range() {
+            Some(range) => Ok(Box::new(Clip::new(predictor, range, direction)?)),
+            None => Err(Error::argument("clipping", "the model's manifest has no sample.range to clip to")),
+        }
+    }
+
+    fn checked_classes(&self, manifest: &Manifest) -> Result<Option<Vec<i64>>> {
+        match (&self.classes, &manifest.classes) {
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(Error::argument("classes", "this model has no classes")),
+            (None, Some(known)) => match known.null {
+                Some(null) => Ok(Some(vec![null as i64; self.count])),
+                None => Err(Error::argument(
+                    "classes",
+                    format!("this model needs a class for every item, from 0 to {}", known.count() - 1),
+                )),
+            },
+            (Some(classes), Some(known)) => {
+                if classes.len() != self.count {
+                    return Err(Error::argument(
+                        "classes",
+                        format!("{} classes for {} items", classes.len(), self.count),
+                    ));
+                }
+                let allowed = |class: i64| {
+                    usize::try_from(class).is_ok_and(|class| class < known.count() || known.null == Some(class))
+                };
+                match classes.iter().find(|class| !allowed(**class)) {
+                    Some(class) => Err(Error::argument(
+                        "classes",
+                        format!("{class}; this model has the classes 0 to {}", known.count() - 1),
+                    )),
+                    None => Ok(Some(classes.clone())),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! DDPM: Ho, Jain, Abbeel 2020, "Denoising Diffusion Probabilistic Models", arXiv:2006.11239.
+
+use super::{Cursor, Entry, Move, Solver, SolverOptions, Update, split_noise};
+use crate::error::{Error, Result};
+use crate::schedule::{Grid, NoiseLevel};
+
+/// The variance of the noise that [`Ddpm`] adds (§3.2 of the paper).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Variance {
+    /// β̃, the variance of the posterior q(x_{t−1} | x_t, x₀) (eq. 7): right for data that is a single point.
+    #[default]
+    Posterior,
+    /// β: right for data that is standard normal, and the larger of the two.
+    Beta,
+}
+
+/// Ancestral sampling: `x ← μ̃(x, x̂₀) + √variance·z` (eqs. 6, 7 and algorithm 2).
+///
+/// With `from` → `to` on a sub-grid, `β = 1 − ᾱ_from/ᾱ_to` (Nichol & Dhariwal 2021, §4). The last move, onto the clean sample,
+/// adds no noise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ddpm {
+    /// The variance of the noise.
+    pub variance: Variance,
+}
+
+/// β of the move: the variance of the noise that the forward process adds from `to` up to `from`.
+fn beta(from: NoiseLevel, to: NoiseLevel) -> f64 {
+    let decay = from.alpha / to.alpha;
+    (from.sigma - decay * to.sigma) * (from.sigma + decay * to.sigma)
+}
+
+impl Solver for Ddpm {
+    fn plan(&self, grid: &Grid, at: Cursor) -> Move {
+        let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
+        // The posterior is the first-order move with all of the noise that η = 1 draws afresh.
+        let (kept, fresh) = split_noise(from, to, 1.0);
+        let noise = match self.variance {
+            Variance::Posterior => fresh,
+            Variance::Beta if to.sigma > 0.0 => beta(from, to).max(0.0).sqrt(),
+            Variance::Beta => 0.0,
+        };
+        let x = kept / from.sigma;
+        let update = Update { x, denoised: to.alpha - from.alpha * x, direction: 0.0, noise };
+        Move { update, next: Cursor { step: at.step + 1, stage: 0 } }
+    }
+}
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "ddpm",
+    summary: "Ho et al. 2020: ancestral sampling; best with as many steps as the model was trained on",
+    build: |options: SolverOptions| -> Result<Box<dyn Solver>> {
+        if options.eta.is_some() {
+            return Err(Error::argument("eta", "ddpm has no η; use ddim, which is ddpm at η = 1"));
+        }
+        Ok(Box::new(Ddpm { variance: options.variance.unwrap_or_default() }))
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::schedule::{BetaKind, BetaSchedule, Ending, NoiseSchedule, Spacing, Tables};
+    use crate::solver::Ddim;
+
+    /// The coefficients written as in the paper, from β, ᾱ of the full chain.
+    #[test]
+    fn the_full_chain_has_the_coefficients_of_equations_6_and_7() {
+        let schedule =
+            Arc::new(BetaSchedule::new(BetaKind::Linear { start: 1e-4, end: 0.02 }, 1000, Tables::Exact).unwrap());
+        let grid = Grid::spaced(&schedule, Spacing::Leading, 1000, 0, Ending::Clean).unwrap();
+        for step in 0..1000 {
+            let t = 999 - step;
+            let beta = 1e-4 + t as f64 * (0.02 - 1e-4) / 999.0;
+            let alpha_bar = schedule.level(t as f64).alpha.powi(2);
+            let previous = schedule.level(t as f64 - 1.0).alpha.powi(2);
+            let at = Cursor { step, stage: 0 };
+            let posterior = Ddpm { variance: Variance::Posterior }.plan(&grid, at).update;
+            let close = |value: f64, expected: f64| {
+                assert!((value - expected).abs() < 1e-10, "t = {t}: {value} for {expected}")
+            };
+            close(posterior.denoised, previous.sqrt() * beta / (1.0 - alpha_bar));
+            close(posterior.x, (1.0 - beta).sqrt() * (1.0 - previous) / (1.0 - alpha_bar));
+            close(posterior.noise, ((1.0 - previous) / (1.0 - alpha_bar) * beta).sqrt());
+            let large = Ddpm { variance: Variance::Beta }.plan(&grid, at).update;
+            close(large.noise, if t > 0 { beta.sqrt() } else { 0.0 });
+            assert_eq!((large.x, large.denoised), (posterior.x, posterior.denoised));
+        }
+    }
+
+    #[test]
+    fn ddim_with_all_the_noise_is_ddpm_on_any_grid() {
+        let schedule = Arc::new(BetaSchedule::new(BetaKind::Cosine, 1000, Tables::Exact).unwrap());
+        for spacing in [Spacing::Leading, Spacing::Trailing, Spacing::Linspace] {
+            let grid = Grid::spaced(&schedule, spacing, 37, 0, Ending::Clean).unwrap();
+            for step in 0..37 {
+                let at = Cursor { step, stage: 0 };
+                let ddpm = Ddpm::default().plan(&grid, at).update;
+                let ddim = Ddim::new(1.0).unwrap().plan(&grid, at).update;
+                assert!((ddpm.x - ddim.x).abs() < 1e-10);
+                assert!((ddpm.denoised - ddim.denoised - ddim.direction).abs() < 1e-10);
+                assert!((ddpm.noise - ddim.noise).abs() < 1e-10);
+            }
+        }
+    }
+}

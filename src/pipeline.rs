@@ -130,8 +130,8 @@ impl Request {
         let solver = solver::build(name, options)?;
         let solver = match self.likeness {
             Likeness::Diffusers if name == "ddim" => {
-                let stride = Some((schedule.steps() / steps) as f64);
-                Box::new(Ddim { stride, ..Ddim::new(options.eta.unwrap_or(0.0))? })
+                let stride = schedule.steps() / steps;
+                Box::new(Ddim::like_diffusers(options.eta.unwrap_or(0.0), stride, tables)?)
             }
             _ => solver,
         };

@@ -43,7 +43,8 @@ pub enum Tables {
 }
 
 impl Tables {
-    fn round(self, value: f64) -> f64 {
+    /// `value` in this arithmetic.
+    pub(crate) fn round(self, value: f64) -> f64 {
         match self {
             Self::Exact => value,
             Self::Diffusers => f64::from(value as f32),

@@ -2,19 +2,22 @@
 
 use super::{Cursor, Entry, Move, Solver, SolverOptions, Update, split_noise};
 use crate::error::{Error, Result};
-use crate::schedule::Grid;
+use crate::schedule::{Grid, NoiseLevel, Tables};
 
-/// `x ← α_to·x̂₀ + √(σ_to² − fresh²)·ε̂ + fresh·z` (eq. 12), with `fresh` as η times that of DDPM (eq. 16).
+/// `x ← α_to·x̂₀ + kept·ε̂ + fresh·z` (eq. 12), with `fresh` η times that of DDPM (eq. 16) and `kept = √(σ_to² − fresh²)`.
 ///
 /// η = 0 is deterministic, and the Euler method of the probability-flow ODE in σ/α; η = 1 is DDPM on the same levels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ddim {
-    /// η, from 0 to 1.
-    pub eta: f64,
-    /// Move to the level `stride` training steps down instead of to the next level of the grid. This is what diffusers'
-    /// DDIM does, with ⌊T/N⌋: on linspace grids, and on trailing ones where N does not divide T, it moves to one level
-    /// and evaluates at another. Only for drawing the same picture as diffusers.
-    pub stride: Option<f64>,
+    eta: f64,
+    form: Form,
+}
+
+/// Whose arithmetic a step follows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Form {
+    Paper,
+    Diffusers { stride: f64, tables: Tables },
 }
 
 impl Ddim {
@@ -24,24 +27,37 @@ impl Ddim {
     /// [`Error::Argument`] if `eta` is not within 0 to 1.
     pub fn new(eta: f64) -> Result<Self> {
         if !(0.0..=1.0).contains(&eta) {
-            return Err(Error::argument(
-                "eta",
-                format!("{eta}; η lies between 0 (deterministic) and 1 (as much noise as DDPM)"),
-            ));
+            let reason = format!("{eta}; η lies between 0 (deterministic) and 1 (as much noise as DDPM)");
+            return Err(Error::argument("eta", reason));
         }
-        Ok(Self { eta, stride: None })
+        Ok(Self { eta, form: Form::Paper })
+    }
+
+    /// DDIM as diffusers takes its steps, for the same picture as its. It moves to the level `stride` (⌊T/N⌋) training steps
+    /// down whatever the grid's next level is: on linspace grids, and on trailing ones where N does not divide T, it moves
+    /// to one level and evaluates at another. With [`Tables::Diffusers`] its coefficients are rounded to f32 on the way, as
+    /// there: where most of the noise is drawn afresh, what is left of the old is then off by some percent.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn like_diffusers(eta: f64, stride: usize, tables: Tables) -> Result<Self> {
+        Ok(Self { form: Form::Diffusers { stride: stride as f64, tables }, ..Self::new(eta)? })
     }
 }
 
 impl Solver for Ddim {
     fn plan(&self, grid: &Grid, at: Cursor) -> Move {
         let from = grid.levels()[at.step];
-        let to = match self.stride {
-            Some(stride) if from.t >= stride => grid.schedule().level(from.t - stride),
-            Some(_) => grid.end(),
-            None => grid.levels()[at.step + 1],
+        let (to, (kept, fresh)) = match self.form {
+            Form::Paper => {
+                let to = grid.levels()[at.step + 1];
+                (to, split_noise(from, to, self.eta))
+            }
+            Form::Diffusers { stride, tables } => {
+                let to = if from.t >= stride { grid.schedule().level(from.t - stride) } else { grid.end() };
+                (to, split_noise_rounded(from, to, self.eta, tables))
+            }
         };
-        let (kept, fresh) = split_noise(from, to, self.eta);
         let update = Update {
             x: kept / from.sigma,
             denoised: to.alpha,
@@ -52,15 +68,25 @@ impl Solver for Ddim {
     }
 }
 
+/// [`split_noise`] in the order and the precision of diffusers.
+fn split_noise_rounded(from: NoiseLevel, to: NoiseLevel, eta: f64, tables: Tables) -> (f64, f64) {
+    let round = |value: f64| tables.round(value);
+    let (alpha_bar_from, alpha_bar_to) = (round(from.alpha * from.alpha), round(to.alpha * to.alpha));
+    let noise_to = round(1.0 - alpha_bar_to);
+    let beta = round(1.0 - round(alpha_bar_from / alpha_bar_to));
+    let variance = round(round(noise_to / round(1.0 - alpha_bar_from)) * beta);
+    let fresh = round(eta * round(variance.sqrt()));
+    let kept = round(round(noise_to - round(fresh * fresh)).max(0.0).sqrt());
+    (kept, fresh)
+}
+
 pub(super) const ENTRY: Entry = Entry {
     name: "ddim",
     summary: "Song et al. 2020: deterministic at η = 0, DDPM at η = 1; good pictures in 20 to 50 steps",
     build: |options: SolverOptions| -> Result<Box<dyn Solver>> {
         if options.variance.is_some() {
-            return Err(Error::argument(
-                "variance",
-                "ddim has no choice of variance; η sets its noise (the choice belongs to ddpm)",
-            ));
+            let reason = "ddim has no choice of variance; η sets its noise (the choice belongs to ddpm)";
+            return Err(Error::argument("variance", reason));
         }
         Ok(Box::new(Ddim::new(options.eta.unwrap_or(0.0))?))
     },

@@ -1,0 +1,167 @@
+"""Writes the golden traces that the Rust tests compare with: what diffusers does, step by step.
+
+    python onnx/goldens.py trajectories   # onnx/goldens/trajectories.safetensors, from diffusers alone
+    python onnx/goldens.py sprites        # onnx/goldens/sprites.safetensors, from the shipped model run in torch
+
+Both sides of a trajectory are given the same start, the same network outputs and the same noise, so that what differs is
+the arithmetic of the scheduler and nothing else.
+"""
+
+import argparse
+import itertools
+import json
+import pathlib
+
+import diffusers
+import numpy
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler
+from diffusers.schedulers import scheduling_ddpm
+from safetensors.numpy import save_file
+
+GOLDENS = pathlib.Path(__file__).parent / "goldens"
+TRAIN_STEPS = 1000
+SHAPE = (2, 1, 2, 2)
+VERSIONS = {"diffusers": diffusers.__version__, "torch": torch.__version__.split("+")[0], "numpy": numpy.__version__}
+
+BETAS = {
+    "linear": dict(beta_schedule="linear", beta_start=0.0001, beta_end=0.02),
+    "scaled_linear": dict(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012),
+    "cosine": dict(beta_schedule="squaredcos_cap_v2"),
+    "sigmoid": dict(beta_schedule="sigmoid", beta_start=0.0001, beta_end=0.02),
+}
+# name: (diffusers' name, steps_offset, whether the run ends at the clean sample)
+GRIDS = {
+    "leading": ("leading", 0, True),
+    "leading_offset_1_to_first": ("leading", 1, False),
+    "trailing": ("trailing", 0, True),
+    "linspace": ("linspace", 0, True),
+}
+PREDICTIONS = {"epsilon": "epsilon", "x0": "sample", "v": "v_prediction"}
+# name: (solver, what its step is told)
+SOLVERS = {
+    "ddpm_posterior": dict(variance_type="fixed_small"),
+    "ddpm_beta": dict(variance_type="fixed_large"),
+    "ddim_0": dict(eta=0.0),
+    "ddim_0.5": dict(eta=0.5),
+    "ddim_1": dict(eta=1.0),
+    "ddim_0.5_clipped_direction": dict(eta=0.5, use_clipped_model_output=True),
+}
+
+
+def tables_in_f64(scheduler, beta_schedule, beta_start=None, beta_end=None):
+    """Replaces the tables, which diffusers rounds to f32, by the same formulas in f64."""
+    start, end = beta_start, beta_end
+    if beta_schedule == "linear":
+        betas = numpy.linspace(start, end, TRAIN_STEPS)
+    elif beta_schedule == "scaled_linear":
+        betas = numpy.linspace(start**0.5, end**0.5, TRAIN_STEPS) ** 2
+    elif beta_schedule == "sigmoid":
+        betas = (end - start) / (1 + numpy.exp(-numpy.linspace(-6, 6, TRAIN_STEPS))) + start
+    else:
+        t = numpy.arange(TRAIN_STEPS + 1) / TRAIN_STEPS
+        alpha_bar = numpy.cos((t + 0.008) / 1.008 * numpy.pi / 2) ** 2
+        betas = numpy.minimum(1 - alpha_bar[1:] / alpha_bar[:-1], 0.999)
+    scheduler.betas = torch.from_numpy(betas)
+    scheduler.alphas = 1.0 - scheduler.betas
+    scheduler.alphas_cumprod = torch.cumprod(scheduler.alphas, 0)
+    scheduler.one = torch.tensor(1.0, dtype=torch.float64)
+    if hasattr(scheduler, "final_alpha_cumprod"):
+        first = scheduler.alphas_cumprod[0]
+        scheduler.final_alpha_cumprod = scheduler.one if scheduler.config.set_alpha_to_one else first
+
+
+def trajectory(name, beta, grid, prediction, clip, steps, tables, pool):
+    """x after every step."""
+    spacing, offset, to_clean = GRIDS[grid]
+    options = dict(SOLVERS[name])
+    common = dict(
+        num_train_timesteps=TRAIN_STEPS,
+        prediction_type=PREDICTIONS[prediction],
+        clip_sample=clip,
+        timestep_spacing=spacing,
+        steps_offset=offset,
+        **BETAS[beta],
+    )
+    if name.startswith("ddpm"):
+        scheduler = DDPMScheduler(variance_type=options.pop("variance_type"), **common)
+    else:
+        if beta == "sigmoid":
+            # DDIM lacks this schedule; the table of the one that has it is handed over.
+            common.update(trained_betas=DDPMScheduler(**common).betas.numpy(), beta_schedule="linear")
+        scheduler = DDIMScheduler(set_alpha_to_one=to_clean, **common)
+    if tables == "f64":
+        tables_in_f64(scheduler, **BETAS[beta])
+    scheduler.set_timesteps(steps)
+    assert len(scheduler.timesteps) == steps
+
+    x, trace = pool["start"], []
+    for i, t in enumerate(scheduler.timesteps):
+        if name.startswith("ddpm"):
+            # DDPM's step draws its noise itself.
+            scheduling_ddpm.randn_tensor = lambda *_, **__: pool["noise"][i]
+            x = scheduler.step(pool["outputs"][i], t, x).prev_sample
+        else:
+            noise = pool["noise"][i] if options["eta"] > 0 else None
+            x = scheduler.step(pool["outputs"][i], t, x, variance_noise=noise, **options).prev_sample
+        assert x.dtype == torch.float32
+        trace.append(x.numpy())
+    return numpy.stack(trace)
+
+
+def trajectories():
+    generator = torch.Generator().manual_seed(20)
+    draw = lambda *shape: torch.randn(*shape, generator=generator)
+    pool = {"start": draw(*SHAPE), "outputs": draw(50, *SHAPE), "noise": draw(50, *SHAPE)}
+    tensors = {key: value.numpy() for key, value in pool.items()}
+    for case in itertools.product(SOLVERS, BETAS, GRIDS, PREDICTIONS, (False, True), (7, 10), ("f32", "f64")):
+        name, beta, grid, prediction, clip, steps, tables = case
+        if name.endswith("clipped_direction") and not clip:
+            continue
+        # diffusers' DDPM always ends at the clean sample.
+        if name.startswith("ddpm") and not GRIDS[grid][2]:
+            continue
+        key = "/".join([name, beta, grid, prediction, "clip" if clip else "free", str(steps), tables])
+        tensors[key] = trajectory(*case, pool)
+    # One long run of each, as a model's users have it.
+    for name, tables in itertools.product(("ddpm_posterior", "ddim_0", "ddim_1"), ("f32", "f64")):
+        for beta in BETAS:
+            key = "/".join([name, beta, "leading", "epsilon", "clip", "50", tables])
+            tensors[key] = trajectory(name, beta, "leading", "epsilon", True, 50, tables, pool)
+    save(tensors, "trajectories")
+
+
+def sprites():
+    """DDIM as diffusers ships it, on the weights of the shipped model, in torch."""
+    import sprites as model_script
+
+    model = model_script.load_from_onnx(pathlib.Path(__file__).parent / "models" / "sprites.onnx").eval()
+    scheduler = DDIMScheduler(
+        num_train_timesteps=TRAIN_STEPS,
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
+        clip_sample=True,
+    )
+    scheduler.set_timesteps(50)
+    classes = torch.tensor([0, 3, 6, 9])
+    start = torch.randn(len(classes), 4, 32, 32, generator=torch.Generator().manual_seed(5))
+    x = start
+    with torch.no_grad():
+        for t in scheduler.timesteps:
+            x = scheduler.step(model(x, t.expand(len(classes)), classes), t, x).prev_sample
+    pixels = ((x / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
+    save({"start": start.numpy(), "classes": classes.numpy(), "pixels": pixels.permute(0, 2, 3, 1).contiguous().numpy()}, "sprites")
+
+
+def save(tensors, name):
+    GOLDENS.mkdir(exist_ok=True)
+    path = GOLDENS / f"{name}.safetensors"
+    save_file({key: numpy.ascontiguousarray(value) for key, value in tensors.items()}, path, metadata={"versions": json.dumps(VERSIONS)})
+    print(f"{path.name}: {len(tensors)} tensors, {path.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["trajectories", "sprites"])
+    {"trajectories": trajectories, "sprites": sprites}[parser.parse_args().what]()

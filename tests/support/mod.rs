@@ -1,0 +1,104 @@
+//! What the tests share: golden files, denoisers without a network, noise without a generator.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use diffuse::Result;
+use diffuse::denoiser::{Denoised, Denoiser, Query};
+use diffuse::noise::{Draw, NoiseSource};
+use diffuse::{Model, ModelOptions, Prediction, Runtime};
+use ndarray::ArrayD;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+
+/// A path within the repository.
+pub(crate) fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A file of golden tensors, their numbers converted to f32.
+pub(crate) struct Goldens(BTreeMap<String, ArrayD<f32>>);
+
+impl Goldens {
+    pub(crate) fn open(path: &str) -> Self {
+        let path = repository(path);
+        let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        Self(file.iter().map(|(name, view)| (name.to_owned(), to_f32(&view))).collect())
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    pub(crate) fn tensor(&self, name: &str) -> &ArrayD<f32> {
+        self.0.get(name).unwrap_or_else(|| panic!("there is no golden tensor {name}"))
+    }
+}
+
+fn to_f32(view: &TensorView<'_>) -> ArrayD<f32> {
+    fn read<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+        bytes.chunks_exact(N).map(|chunk| number(chunk.try_into().unwrap())).collect()
+    }
+    let bytes = view.data();
+    let values = match view.dtype() {
+        Dtype::F64 => read(bytes, |b| f64::from_le_bytes(b) as f32),
+        Dtype::F32 => read(bytes, f32::from_le_bytes),
+        Dtype::F16 => read(bytes, |b| half::f16::from_le_bytes(b).to_f32()),
+        Dtype::I64 => read(bytes, |b| i64::from_le_bytes(b) as f32),
+        Dtype::I32 => read(bytes, |b| i32::from_le_bytes(b) as f32),
+        Dtype::U8 => read(bytes, |[b]: [u8; 1]| f32::from(b)),
+        other => panic!("no conversion from {other:?}"),
+    };
+    ArrayD::from_shape_vec(view.shape(), values).unwrap()
+}
+
+/// A denoiser made of what a network said at every step, recorded.
+pub(crate) struct Recorded {
+    pub(crate) outputs: ArrayD<f32>,
+    pub(crate) prediction: Prediction,
+}
+
+impl Denoiser for Recorded {
+    fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
+        let (of_x, of_output) = self.prediction.to_x0(query.level);
+        let said = self.outputs.index_axis(ndarray::Axis(0), query.step);
+        out.x0.assign(&(&query.x * of_x as f32 + &said * of_output as f32));
+        Ok(())
+    }
+}
+
+/// Noise that was recorded: one tensor per step.
+pub(crate) struct RecordedNoise(pub(crate) ArrayD<f32>);
+
+impl NoiseSource for RecordedNoise {
+    fn fill(&mut self, draw: Draw, _item_length: usize, out: &mut [f32]) {
+        if let Draw::Step { step, .. } = draw {
+            let values = self.0.index_axis(ndarray::Axis(0), step as usize);
+            out.iter_mut().zip(values).for_each(|(out, value)| *out = *value);
+        }
+    }
+}
+
+/// A denoiser from a function.
+pub(crate) struct Formula<F>(pub(crate) F);
+
+impl<F: FnMut(Query<'_>, &mut ArrayD<f32>) -> Result<()> + Send> Denoiser for Formula<F> {
+    fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
+        (self.0)(query, &mut out.x0)
+    }
+}
+
+pub(crate) fn runtime() -> Runtime {
+    Runtime::open(None).unwrap_or_else(|error| panic!("{error}\nRun `python3 onnx/setup.py --runtime-only` first"))
+}
+
+pub(crate) fn model(path: &str) -> Arc<Model> {
+    model_with(path, &ModelOptions::default())
+}
+
+pub(crate) fn model_with(path: &str, options: &ModelOptions) -> Arc<Model> {
+    Arc::new(Model::open(&runtime(), &repository(path), options).unwrap())
+}

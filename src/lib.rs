@@ -1,6 +1,9 @@
 //! diffuse samples from diffusion models: it runs an exported ONNX noise predictor in ONNX Runtime and does the rest, from
 //! the noise to the picture, natively.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
+
 pub mod denoiser;
 mod error;
 pub mod job;

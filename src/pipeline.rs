@@ -11,7 +11,8 @@ use crate::schedule::{Ending, Grid, Spacing, Tables};
 use crate::solver::{self, Ddim, Solver, SolverOptions};
 
 /// Whether x̂₀ is kept within the range of the data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Clipping {
     /// As the model's manifest says.
     #[default]
@@ -23,7 +24,8 @@ pub enum Clipping {
 }
 
 /// Whose arithmetic is followed where diffusers departs from the papers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Likeness {
     /// The papers'.
     #[default]
@@ -34,19 +36,21 @@ pub enum Likeness {
 }
 
 /// What is to be drawn, and how. `None` leaves a choice to the model's manifest.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Request {
     /// The seed of item 0; item `i` has `seed + i`, wrapping.
     pub seed: u64,
     /// How many items; at least 1.
     pub count: usize,
     /// The class of every item, for a model with classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<Vec<i64>>,
     /// The shape of one item, for a model whose graph leaves it free.
     pub shape: Option<Vec<usize>>,
     /// The solver, by its name.
     pub solver: Option<String>,
     /// What the solver is told.
+    #[serde(flatten)]
     pub options: SolverOptions,
     /// The number of steps, from 1 to the number of training steps.
     pub steps: Option<usize>,
@@ -101,54 +105,58 @@ impl Request {
         Job::new(self.denoiser(model)?, solver, grid, noise, condition, &shape)
     }
 
+    /// The request with every choice made that it leaves to a model with `manifest`: what is worth keeping beside a picture.
+    #[must_use]
+    pub fn resolved(&self, manifest: &Manifest) -> Self {
+        let defaults = &manifest.defaults;
+        let solver = self.solver.clone().unwrap_or_else(|| defaults.solver.clone());
+        let grid = self.grid.unwrap_or(defaults.grid);
+        // What the manifest says of its own solver and grid is not meant for others that the caller has chosen.
+        let eta = defaults.eta.filter(|_| solver == defaults.solver);
+        let offset = if grid == defaults.grid { defaults.steps_offset } else { 0 };
+        let direction = match self.likeness {
+            Likeness::Papers => Direction::Clipped,
+            Likeness::Diffusers => Direction::Network,
+        };
+        let by_model = if manifest.sample.clip() { Clipping::On(direction) } else { Clipping::Off };
+        Self {
+            shape: Some(self.shape.clone().unwrap_or_else(|| manifest.sample.shape.clone())),
+            options: SolverOptions { eta: self.options.eta.or(eta), ..self.options },
+            steps: Some(self.steps.unwrap_or_else(|| defaults.steps.min(manifest.schedule.train_steps()))),
+            steps_offset: Some(self.steps_offset.unwrap_or(offset)),
+            clipping: if self.clipping == Clipping::Model { by_model } else { self.clipping },
+            solver: Some(solver),
+            grid: Some(grid),
+            ..self.clone()
+        }
+    }
+
     /// The solver and the grid that a model with `manifest` is sampled with.
     ///
     /// # Errors
     /// [`Error::Argument`] with the field that does not fit, and what would.
     pub fn plan(&self, manifest: &Manifest) -> Result<(Box<dyn Solver>, Grid)> {
-        let defaults = &manifest.defaults;
         let tables = match self.likeness {
             Likeness::Papers => Tables::Exact,
             Likeness::Diffusers => Tables::Diffusers,
         };
+        let Self { solver, options, steps, grid, steps_offset, .. } = self.resolved(manifest);
+        let (name, steps) = (solver.unwrap_or_default(), steps.unwrap_or_default());
         let schedule = Arc::new(manifest.schedule.build(tables)?);
-        let steps = self.steps.unwrap_or_else(|| defaults.steps.min(schedule.steps()));
-        let spacing = self.grid.unwrap_or(defaults.grid);
-        let offset = match self.steps_offset {
-            Some(offset) => offset,
-            None if spacing == Spacing::Leading && self.grid.is_none() => defaults.steps_offset,
-            None => 0,
-        };
-        let grid = Grid::spaced(&schedule, spacing, steps, offset, self.ending)?;
-
-        let name = self.solver.as_deref().unwrap_or(&defaults.solver);
-        let mut options = self.options;
-        // The model's η belongs to the model's solver, not to another that the caller has chosen.
-        if name == defaults.solver {
-            options.eta = options.eta.or(defaults.eta);
+        let spacing = grid.unwrap_or(manifest.defaults.grid);
+        let grid = Grid::spaced(&schedule, spacing, steps, steps_offset.unwrap_or_default(), self.ending)?;
+        let solver = solver::build(&name, options)?;
+        if self.likeness == Likeness::Diffusers && name == "ddim" {
+            let stride = schedule.steps() / steps;
+            return Ok((Box::new(Ddim::like_diffusers(options.eta.unwrap_or_default(), stride, tables)?), grid));
         }
-        let solver = solver::build(name, options)?;
-        let solver = match self.likeness {
-            Likeness::Diffusers if name == "ddim" => {
-                let stride = schedule.steps() / steps;
-                Box::new(Ddim::like_diffusers(options.eta.unwrap_or(0.0), stride, tables)?)
-            }
-            _ => solver,
-        };
         Ok((solver, grid))
     }
 
     fn denoiser(&self, model: &Arc<Model>) -> Result<Box<dyn Denoiser>> {
         let predictor = Predictor::new(Arc::clone(model));
-        let sample = &model.manifest().sample;
-        let direction = match (self.clipping, self.likeness) {
-            (Clipping::On(direction), _) => Some(direction),
-            (Clipping::Model, Likeness::Papers) if sample.clip() => Some(Direction::Clipped),
-            (Clipping::Model, Likeness::Diffusers) if sample.clip() => Some(Direction::Network),
-            (Clipping::Model | Clipping::Off, _) => None,
-        };
-        let Some(direction) = direction else { return Ok(Box::new(predictor)) };
-        match sample.range() {
+        let Clipping::On(direction) = self.resolved(model.manifest()).clipping else { return Ok(Box::new(predictor)) };
+        match model.manifest().sample.range() {
             Some(range) => Ok(Box::new(Clip::new(predictor, range, direction)?)),
             None => Err(Error::argument("clipping", "the model's manifest has no sample.range to clip to")),
         }

@@ -127,6 +127,12 @@ fn worst_deviation(points: &[[f64; 2]]) -> f64 {
 #[derive(Debug)]
 struct Louder(Ddpm, f64);
 
+impl std::fmt::Display for Louder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} with its noise times {}", self.0, self.1)
+    }
+}
+
 impl Solver for Louder {
     fn plan(&self, grid: &Grid, at: Cursor) -> Move {
         let mut step = self.0.plan(grid, at);

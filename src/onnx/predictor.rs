@@ -116,7 +116,7 @@ impl Model {
             return Err(Error::argument("shape", format!("{shape:?} does not fit the model's input {info}")));
         }
         match self.fixed_batch() {
-            Some(fixed) if shape[0] % fixed != 0 => Err(Error::argument(
+            Some(fixed) if !shape[0].is_multiple_of(fixed) => Err(Error::argument(
                 "count",
                 format!(
                     "{}; the model's batch axis is fixed at {fixed}, so a multiple of it is needed ({info})",

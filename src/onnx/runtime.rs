@@ -13,6 +13,10 @@ pub const OLDEST_MINOR_VERSION: u32 = ort::MINOR_VERSION;
 /// The environment variable that names ONNX Runtime's library, or the folder that it lies in.
 const VARIABLE: &str = "ORT_DYLIB_PATH";
 
+/// Where Debian and its kin put libraries of this architecture.
+const DEBIAN_LIBRARIES: &str =
+    if cfg!(target_arch = "aarch64") { "/usr/lib/aarch64-linux-gnu" } else { "/usr/lib/x86_64-linux-gnu" };
+
 /// ONNX Runtime allows one environment per process, ever: a second cannot be made even when the first is gone. Hence this
 /// one lives as long as the process.
 static OPENED: Mutex<Option<Runtime>> = Mutex::new(None);
@@ -81,11 +85,12 @@ impl Runtime {
         if let Some(folder) = own_folder() {
             places.push(("beside diffuse", folder));
         }
-        if cfg!(unix) {
-            let triplet = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
-            let system = ["/usr/local/lib", "/opt/homebrew/lib", "/usr/lib", triplet.as_str()];
-            places.extend(system.map(|folder| ("the system's libraries", PathBuf::from(folder))));
-        }
+        let system: &[&str] = match std::env::consts::OS {
+            "macos" => &["/usr/local/lib", "/opt/homebrew/lib"],
+            "linux" => &["/usr/local/lib", "/usr/lib", DEBIAN_LIBRARIES],
+            _ => &[],
+        };
+        places.extend(system.iter().map(|folder| ("the system's libraries", PathBuf::from(folder))));
         places.into_iter().map(|(reason, place)| Candidate { reason, library: library_at(&place), place }).collect()
     }
 

@@ -19,7 +19,8 @@ pub enum Spacing {
 }
 
 /// Where a run ends, after its last evaluation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// At the clean sample (α = 1, σ = 0).
     #[default]

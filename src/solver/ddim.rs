@@ -1,5 +1,7 @@
 //! DDIM: Song, Meng, Ermon 2020, "Denoising Diffusion Implicit Models", arXiv:2010.02502.
 
+use std::fmt;
+
 use super::{Cursor, Entry, Move, Solver, SolverOptions, Update, split_noise};
 use crate::error::{Error, Result};
 use crate::schedule::{Grid, NoiseLevel, Tables};
@@ -65,6 +67,13 @@ impl Solver for Ddim {
             noise: fresh,
         };
         Move { update, next: Cursor { step: at.step + 1, stage: 0 } }
+    }
+}
+
+impl fmt::Display for Ddim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let form = if self.form == Form::Paper { "" } else { ", as diffusers takes its steps" };
+        write!(f, "ddim (η = {}{form})", self.eta)
     }
 }
 

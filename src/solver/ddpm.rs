@@ -1,5 +1,7 @@
 //! DDPM: Ho, Jain, Abbeel 2020, "Denoising Diffusion Probabilistic Models", arXiv:2006.11239.
 
+use std::fmt;
+
 use super::{Cursor, Entry, Move, Solver, SolverOptions, Update, split_noise};
 use crate::error::{Error, Result};
 use crate::schedule::{Grid, NoiseLevel};
@@ -44,6 +46,15 @@ impl Solver for Ddpm {
         let x = kept / from.sigma;
         let update = Update { x, denoised: to.alpha - from.alpha * x, direction: 0.0, noise };
         Move { update, next: Cursor { step: at.step + 1, stage: 0 } }
+    }
+}
+
+impl fmt::Display for Ddpm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.variance {
+            Variance::Posterior => "ddpm (noise of variance β̃)",
+            Variance::Beta => "ddpm (noise of variance β)",
+        })
     }
 }
 

@@ -56,8 +56,8 @@ pub struct Move {
     pub next: Cursor,
 }
 
-/// How to move along a grid. See the [module](self).
-pub trait Solver: fmt::Debug + Send + Sync {
+/// How to move along a grid. See the [module](self). A solver is displayed as its name and what it was told.
+pub trait Solver: fmt::Debug + fmt::Display + Send + Sync {
     /// The level at which x̂₀ is needed next; `None` if the next move needs no evaluation.
     ///
     /// `at.step` must be below `grid.steps()`.
@@ -70,11 +70,13 @@ pub trait Solver: fmt::Debug + Send + Sync {
 }
 
 /// What a caller may say about a solver; `None` is the solver's own default.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
 pub struct SolverOptions {
     /// η: the share of fresh noise, from 0 (deterministic) to 1 (as much as DDPM).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub eta: Option<f64>,
     /// The variance of the noise that DDPM adds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub variance: Option<Variance>,
 }
 

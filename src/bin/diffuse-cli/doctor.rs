@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use clap::Args;
-use diffuse::onnx::{Candidate, OLDEST_MINOR_VERSION};
-use diffuse::{Error, Runtime};
+use diffuse::Runtime;
+use diffuse::onnx::Candidate;
 
 use crate::failure::Failure;
 use crate::shared::{RuntimeArguments, print, print_json};
@@ -57,11 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     } else {
         print(&text(&report))?;
     }
-    match opened {
-        Ok(_) => Ok(()),
-        // In the report already, with what to do: only the exit code is left to say.
-        Err(_) => Err(Failure::Library(Error::Runtime { reason: "not usable, see above".into() })),
-    }
+    if opened.is_ok() { Ok(()) } else { Err(Failure::NoRuntime) }
 }
 
 fn text(report: &Report) -> String {
@@ -71,14 +67,11 @@ fn text(report: &Report) -> String {
             let _ = writeln!(text, "ONNX Runtime {} works: {}", started.version, started.path.display());
         }
         (None, error) => {
-            let _ = writeln!(
-                text,
-                "{}\nPlaces looked in, 1.{OLDEST_MINOR_VERSION} or newer being needed:",
-                error.as_deref().unwrap_or_default()
-            );
-            for Candidate { reason, place, library } in &report.candidates {
-                let found = library.as_ref().map_or("nothing".into(), |library| library.display().to_string());
-                let _ = writeln!(text, "  {} ({reason}): {found}", place.display());
+            let _ = writeln!(text, "{}", error.as_deref().unwrap_or_default());
+            for Candidate { reason, place, library } in report.candidates.iter().filter(|place| place.library.is_some())
+            {
+                let found = library.as_deref().unwrap_or(place);
+                let _ = writeln!(text, "There is one at {} ({reason})", found.display());
             }
             let _ = writeln!(text, "{REMEDY}");
         }

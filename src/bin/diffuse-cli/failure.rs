@@ -19,6 +19,8 @@ Exit codes:
   6    a file could not be read or written
   130  interrupted (Ctrl-C)";
 
+const NO_RUNTIME: u8 = 4;
+
 /// Why the program ends before it is done.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -28,6 +30,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// Whoever reads our output has stopped reading: not a failure of ours, and nothing to say.
     Unread,
+    /// The command has said it already, and `doctor` only adds its exit code.
+    NoRuntime,
 }
 
 impl Failure {
@@ -43,9 +47,10 @@ impl Failure {
     pub(crate) fn report(&self) -> ExitCode {
         let code = match self {
             Self::Unread => return ExitCode::SUCCESS,
+            Self::NoRuntime => return ExitCode::from(NO_RUNTIME),
             Self::Usage(_) | Self::Library(Error::Argument { .. }) => 2,
             Self::Library(Error::Model { .. }) => 3,
-            Self::Library(Error::Runtime { .. }) => 4,
+            Self::Library(Error::Runtime { .. }) => NO_RUNTIME,
             Self::Library(Error::Evaluation { .. }) => 5,
             Self::Library(Error::Io { .. }) => 6,
             Self::Library(Error::Cancelled) => 130,
@@ -64,7 +69,7 @@ impl fmt::Display for Failure {
             Self::Library(Error::Runtime { .. }) => write!(f, "{}\nRun `diffuse-cli doctor` for help.", self.library()),
             Self::Library(_) => f.write_str(&self.library()),
             Self::Usage(text) => f.write_str(text),
-            Self::Unread => Ok(()),
+            Self::Unread | Self::NoRuntime => Ok(()),
         }
     }
 }

@@ -64,15 +64,11 @@ struct Record {
     diffuse: &'static str,
     model: String,
     model_sha256: String,
-    seed: u64,
-    count: usize,
+    /// The names of the classes; there are `count / class_names.len()` items of each, in this order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    classes: Vec<String>,
-    shape: Vec<usize>,
-    solver: String,
-    steps: usize,
-    times: Vec<f64>,
-    like: String,
+    class_names: Vec<String>,
+    #[serde(flatten)]
+    request: Request,
 }
 
 /// The most items of one call: a slip of the finger should not fill the memory.
@@ -129,22 +125,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         ..arguments.sampling.request()
     };
     let (solver, grid) = request(0, 1).plan(manifest)?;
-    let mut shape = vec![count];
-    shape.extend(arguments.shape.as_ref().unwrap_or(&manifest.sample.shape));
     let record = Record {
         diffuse: env!("CARGO_PKG_VERSION"),
         model: manifest.name.clone().unwrap_or_else(|| "model".into()),
         model_sha256: model.network().hash()?.into(),
-        seed,
-        count,
-        classes: classes.iter().map(|&class| class_name(manifest, class)).collect(),
-        shape: shape.clone(),
-        solver: format!("{solver:?}"),
-        steps: grid.steps(),
-        times: grid.levels().iter().map(|level| level.t).collect(),
-        like: format!("{:?}", request(0, 1).likeness).to_lowercase(),
+        class_names: classes.iter().map(|&class| class_name(manifest, class)).collect(),
+        request: Request { count, classes: None, ..request(0, 1).resolved(manifest) },
     };
-    eprintln!("{}: seed {seed}, {} steps of {}", record.model, record.steps, record.solver);
+    eprintln!("{}: seed {seed}, {solver}, {} steps", record.model, grid.steps());
+    let mut shape = vec![count];
+    shape.extend(record.request.shape.iter().flatten());
 
     let samples = sample(&model, &request, count, batch, &shape)?;
 

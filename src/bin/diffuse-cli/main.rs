@@ -1,5 +1,5 @@
 //! diffuse on the command line.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks through these")]
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod doctor;
 mod failure;

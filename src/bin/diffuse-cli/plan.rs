@@ -78,7 +78,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return print_json(&rows);
     }
     let mut text =
-        format!("{solver:?}\nx ← x·a + x̂₀·b + d·c + z·e   (d: the x̂₀ that ε̂ is taken from; z: fresh noise)\n\n");
+        format!("{solver}\nx ← x·a + x̂₀·b + d·c + z·e   (d: the x̂₀ that ε̂ is taken from; z: fresh noise)\n\n");
     let _ = writeln!(
         text,
         "{:>4} {:>8} {:>10} {:>10} {:>12} {:>12} {:>12} {:>12}",
@@ -89,7 +89,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             || format!("{:>30}", "-"),
             |NoiseLevel { t, alpha, sigma }| format!("{t:>8} {alpha:>10.6} {sigma:>10.6}"),
         );
-        let Update { x, denoised, direction, noise } = update;
+        // Adding 0 turns −0 into 0.
+        let [x, denoised, direction, noise] =
+            [update.x, update.denoised, update.direction, update.noise].map(|c| c + 0.0);
         let _ = writeln!(text, "{step:>4} {level} {x:>12.8} {denoised:>12.8} {direction:>12.8} {noise:>12.8}");
     }
     let NoiseLevel { t, alpha, sigma } = grid.end();

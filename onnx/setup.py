@@ -1,0 +1,89 @@
+"""Gets ONNX Runtime into the source tree, builds diffuse and draws a sheet of sprites.
+
+    python3 onnx/setup.py                  # all of it
+    python3 onnx/setup.py --runtime-only   # only ONNX Runtime, into onnx/runtime
+
+ONNX Runtime's own Python wheel is the one package of its library that every system's package index has. It is downloaded by
+pip, at one version, and refused unless its SHA-256 is the one below; only the libraries in it are kept. No Python package is
+installed. `.cargo/config.toml` points `cargo run` and `cargo test` to onnx/runtime.
+"""
+
+import argparse
+import hashlib
+import pathlib
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+
+VERSION = "1.31.1"
+# system, machine: the wheel's platform, its SHA-256
+WHEELS = {
+    ("Linux", "x86_64"): ("manylinux_2_28_x86_64", "1f3dea47f2f0e5117c2404cea7d21fd253ae7836a3bf167a501cdfbb2600d536"),
+    ("Linux", "aarch64"): ("manylinux_2_28_aarch64", "0b9a492176886992e0e875f06bc0367e333f5fff11711a2d642e18b02f3009cc"),
+    ("Darwin", "arm64"): ("macosx_14_0_arm64", "96dd2564b10ea7153ad9c207e7cd8e5917cb3ba521e0e0a62ac03486fdc8d56c"),
+    ("Windows", "AMD64"): ("win_amd64", "ae8a9a351efda685cc59a66226cdefaa37a126c1d66872ca23a2de9425326130"),
+    ("Windows", "ARM64"): ("win_arm64", "fe8b9ac1ae8e894e12c47ee82e4f6dfc1835768133687257866469fda80d0bf1"),
+}
+ONNX = pathlib.Path(__file__).resolve().parent
+RUNTIME = ONNX / "runtime"
+# Written last: its presence says that all of the libraries are there, its text which they are.
+STAMP = RUNTIME / "version.txt"
+
+
+def fetch():
+    key = (platform.system(), platform.machine())
+    if key not in WHEELS:
+        sys.exit(
+            f"ONNX Runtime {VERSION} is not packaged for {' '.join(key)}. Build it, or take another 1.24 or newer, and set "
+            "ORT_DYLIB_PATH to its library."
+        )
+    tag, digest = WHEELS[key]
+    if STAMP.is_file() and STAMP.read_text().strip() == f"{VERSION} {digest}":
+        print(f"ONNX Runtime {VERSION} is in place: {RUNTIME.relative_to(ONNX.parent)}")
+        return
+    print(f"Fetching ONNX Runtime {VERSION} for {' '.join(key)} ...", flush=True)
+    with tempfile.TemporaryDirectory(dir=ONNX, prefix=".runtime-") as folder:
+        folder = pathlib.Path(folder)
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", folder]
+        target = ["--platform", tag, "--python-version", "3.12", "--implementation", "cp", "--abi", "cp312"]
+        if subprocess.run([*pip, *target, f"onnxruntime=={VERSION}"]).returncode != 0:
+            sys.exit("pip could not download it; `python3 -m pip --version` tells whether pip is there.")
+        (wheel,) = folder.glob("*.whl")
+        found = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        if found != digest:
+            sys.exit(f"{wheel.name} has the SHA-256 {found}, expected {digest}; it is not used.")
+        new = folder / "runtime"
+        new.mkdir()
+        with zipfile.ZipFile(wheel) as archive:
+            for name in archive.namelist():
+                base = pathlib.PurePosixPath(name).name
+                library = base.startswith(("libonnxruntime", "onnxruntime")) and "pybind11" not in base
+                if name.startswith("onnxruntime/capi/") and library and (".so" in base or base.endswith((".dylib", ".dll"))):
+                    (new / base).write_bytes(archive.read(name))
+        (new / STAMP.name).write_text(f"{VERSION} {digest}\n")
+        # A folder that is there cannot be replaced in one step; without the stamp it counts as absent.
+        if RUNTIME.exists():
+            shutil.rmtree(RUNTIME)
+        new.rename(RUNTIME)
+    print(f"ONNX Runtime {VERSION}: {RUNTIME.relative_to(ONNX.parent)}")
+
+
+def draw():
+    if shutil.which("cargo") is None:
+        sys.exit("cargo, Rust's package manager, is not on the PATH; it comes with Rust.")
+    model = ONNX / "models" / "sprites.onnx"
+    command = ["cargo", "run", "--release", "--quiet", "--", "generate", model, "--count", "8", "--zoom", "2"]
+    print("Building (a minute or two the first time) ...", flush=True)
+    sys.exit(subprocess.run([*command, "--output", "sprites.png"], cwd=ONNX.parent).returncode)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runtime-only", action="store_true", help="only fetch ONNX Runtime")
+    arguments = parser.parse_args()
+    fetch()
+    if not arguments.runtime_only:
+        draw()

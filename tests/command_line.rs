@@ -1,0 +1,363 @@
+//! The command line as its users meet it: files, streams, exit codes, and what is left behind when something goes wrong.
+#![cfg(feature = "cli")]
+
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use support::repository;
+use tempfile::TempDir;
+
+fn diffuse(folder: &TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_diffuse-cli"));
+    command.current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+fn fixture(name: &str) -> String {
+    repository(&format!("onnx/fixtures/{name}.onnx")).display().to_string()
+}
+
+fn shipped(name: &str) -> String {
+    repository(&format!("onnx/models/{name}.onnx")).display().to_string()
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Runs to success, with nothing on stderr but the one line that says the seed.
+fn succeed(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}\n{}", text(&output.stderr));
+    assert!(text(&output.stderr).lines().count() <= 1, "{}", text(&output.stderr));
+    output
+}
+
+/// Fails with `code`, saying `said`, and leaves nothing in the folder that was not there.
+fn fail(folder: &TempDir, command: &mut Command, code: i32, said: &str) {
+    let before = files(folder);
+    let output = command.output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{command:?}\n{stderr}");
+    assert!(stderr.contains(said), "{command:?}: {said:?} is not in\n{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    assert_eq!(files(folder), before, "{command:?} left something behind");
+}
+
+/// Names and contents.
+fn files(folder: &TempDir) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (text(entry.file_name().as_encoded_bytes()), std::fs::read(entry.path()).unwrap_or_default()))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_picture_is_named_after_its_seed_and_says_how_it_was_made() {
+    let folder = folder();
+    let generate = |seed: &str| {
+        diffuse(&folder).args(["generate", &fixture("time_first"), "--steps", "5", "-n", "3", "--seed", seed]).output()
+    };
+    let output = generate("7").unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    let name = printed.trim();
+    assert!(name.ends_with("-7.png"), "{name}");
+    assert!(text(&output.stderr).contains("seed 7"));
+    let first = std::fs::read(folder.path().join(name)).unwrap();
+
+    let record: serde_json::Value =
+        serde_json::from_slice(&succeed(diffuse(&folder).args(["inspect", name, "--json"])).stdout).unwrap();
+    assert_eq!((&record["seed"], &record["steps"], &record["count"]), (&7.into(), &5.into(), &3.into()));
+    assert_eq!(record["solver"], "ddim");
+    assert_eq!(record["model_sha256"].as_str().unwrap().len(), 64);
+
+    // The same call draws the same bytes; another seed does not.
+    std::fs::remove_file(folder.path().join(name)).unwrap();
+    generate("7").unwrap();
+    assert_eq!(std::fs::read(folder.path().join(name)).unwrap(), first);
+    generate("8").unwrap();
+    assert_ne!(std::fs::read(folder.path().join(name.replace("-7", "-8"))).unwrap(), first);
+}
+
+#[test]
+fn a_seed_that_was_not_given_is_printed_and_draws_the_same_again() {
+    let folder = folder();
+    let draw = |arguments: &[&str]| {
+        let output = succeed(
+            diffuse(&folder).args(["generate", &fixture("time_first"), "--steps", "2", "--json"]).args(arguments),
+        );
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let record = draw(&[]);
+    let seed = record["seed"].to_string();
+    let name = record["files"][0].as_str().unwrap().to_owned();
+    let first = std::fs::read(folder.path().join(&name)).unwrap();
+    assert_ne!(draw(&["-o", "other.png"])["seed"].to_string(), seed, "another seed each time");
+    draw(&["--seed", &seed, "-o", "again.png"]);
+    assert_eq!(std::fs::read(folder.path().join("again.png")).unwrap(), first);
+}
+
+#[test]
+fn points_become_a_table_and_a_picture() {
+    let folder = folder();
+    let output = succeed(diffuse(&folder).args(["generate", &shipped("swiss_roll"), "-n", "200", "--seed", "1"]));
+    assert_eq!(text(&output.stdout), "swiss_roll-1.csv\nswiss_roll-1.png\n");
+    let table = std::fs::read_to_string(folder.path().join("swiss_roll-1.csv")).unwrap();
+    let mut lines = table.lines();
+    assert_eq!(lines.next(), Some("x,y"));
+    let points: Vec<Vec<f32>> =
+        lines.map(|line| line.split(',').map(|value| value.parse().unwrap()).collect()).collect();
+    assert_eq!(points.len(), 200);
+    assert!(points.iter().all(|point| point.len() == 2 && point.iter().all(|value| value.abs() < 3.0)));
+}
+
+#[test]
+fn classes_are_chosen_by_name_number_and_none() {
+    let folder = folder();
+    let sprites = shipped("sprites");
+    let mut draw = diffuse(&folder);
+    draw.args([
+        "generate",
+        &sprites,
+        "--steps",
+        "2",
+        "--class",
+        "heart,1,none",
+        "-n",
+        "2",
+        "--seed",
+        "1",
+        "-o",
+        "a.npy",
+        "--json",
+    ]);
+    let record: serde_json::Value = serde_json::from_slice(&succeed(&mut draw).stdout).unwrap();
+    assert_eq!(record["count"], 6);
+    assert_eq!((&record["class_names"][0], &record["class_names"][2]), (&"heart".into(), &"none".into()));
+    fail(
+        &folder,
+        diffuse(&folder).args(["generate", &sprites, "--class", "zebra"]),
+        2,
+        "there is no class 'zebra'; there are heart",
+    );
+    fail(&folder, diffuse(&folder).args(["generate", &sprites, "--class", "99"]), 2, "--class");
+    fail(&folder, diffuse(&folder).args(["generate", &shipped("swiss_roll"), "--class", "0"]), 2, "no classes");
+}
+
+#[test]
+fn a_stream_is_the_file() {
+    let folder = folder();
+    let arguments = ["generate", &fixture("time_first"), "--steps", "2", "--seed", "1"];
+    succeed(diffuse(&folder).args(arguments).args(["-o", "file.png"]));
+    let streamed = succeed(diffuse(&folder).args(arguments).args(["-o", "-"])).stdout;
+    assert_eq!(streamed, std::fs::read(folder.path().join("file.png")).unwrap());
+    // A reader that leaves early is no panic and no error.
+    let mut child = diffuse(&folder)
+        .args(["plan", "--steps", "1000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
+}
+
+#[test]
+fn wrong_arguments_end_with_2_and_say_what_would_be_right() {
+    let folder = folder();
+    let model = fixture("time_first");
+    for (arguments, said) in [
+        (vec!["--steps", "0"], "--steps: 0; the model was trained on 1000 steps"),
+        (vec!["--steps", "1001"], "1 to 1000"),
+        (vec!["--steps", "99999999999999999999"], "steps"),
+        (vec!["--steps", "-3"], "-3"),
+        (vec!["--eta", "1.5"], "--eta: 1.5"),
+        (vec!["--eta", "NaN"], "--eta: NaN"),
+        (vec!["--solver", "dimm"], "there are ddpm, ddim"),
+        (vec!["--solver", "ddpm", "--eta", "0.5"], "ddpm has no η"),
+        (vec!["--variance", "beta"], "ddim has no choice of variance"),
+        (vec!["--grid", "leading", "--steps", "1000", "--steps-offset", "1"], "--steps-offset"),
+        (vec!["--seed", "-1"], "-1"),
+        (vec!["--seed", "18446744073709551616"], "seed"),
+        (vec!["-n", "0"], "--count"),
+        (vec!["-n", "18446744073709551615"], "--count"),
+        (vec!["-n", "2000000"], "--count"),
+        (vec!["--batch", "0"], "--batch"),
+        (vec!["--shape", "3,16"], "--shape"),
+        (vec!["--shape", "3,0,0"], "--shape"),
+        (vec!["--zoom", "0"], "--zoom"),
+        (vec!["--columns", "0", "--zoom", "65"], "--zoom"),
+        (vec!["-o", "picture.jpg"], ".png, .csv or .npy"),
+        (vec!["-o", "a.png", "-o", "a.png"], "twice"),
+        (vec!["-o", "-", "--json"], "standard output"),
+        (vec!["--no-such-flag"], "--no-such-flag"),
+    ] {
+        fail(&folder, diffuse(&folder).args(["generate", &model]).args(arguments), 2, said);
+    }
+    fail(
+        &folder,
+        diffuse(&folder).args(["generate", &fixture("rank2"), "-o", "a.png"]),
+        2,
+        "neither pictures nor points",
+    );
+}
+
+#[test]
+fn each_kind_of_trouble_has_its_exit_code() {
+    let folder = folder();
+    std::fs::write(folder.path().join("text.onnx"), "not a model").unwrap();
+    std::fs::write(folder.path().join("empty.onnx"), "").unwrap();
+    std::fs::write(folder.path().join("kept.png"), "an older picture").unwrap();
+    let model = fixture("time_first");
+    fail(&folder, diffuse(&folder).args(["generate", "missing.onnx"]), 6, "missing.onnx");
+    fail(&folder, diffuse(&folder).args(["generate", "."]), 3, "folder");
+    fail(&folder, diffuse(&folder).args(["generate", "empty.onnx"]), 3, "empty");
+    fail(&folder, diffuse(&folder).args(["generate", "text.onnx"]), 3, "ONNX Runtime cannot open it");
+    fail(&folder, diffuse(&folder).args(["generate", &fixture("no_manifest")]), 3, "no manifest");
+    fail(&folder, diffuse(&folder).args(["generate", &model, "-o", "no/such/folder.png"]), 6, "no/such");
+    fail(&folder, diffuse(&folder).args(["generate", &fixture("not_a_number"), "-o", "kept.png"]), 5, "NaN");
+    for command in ["generate", "inspect"] {
+        fail(&folder, diffuse(&folder).args([command, &model, "--onnxruntime", "/no/such/place"]), 4, "/no/such/place");
+        fail(&folder, diffuse(&folder).args([command, &model, "--onnxruntime", "text.onnx"]), 4, "cannot be loaded");
+    }
+    fail(
+        &folder,
+        diffuse(&folder).args(["generate", &model]).env("ORT_DYLIB_PATH", "/no/such/place"),
+        4,
+        "was not found in /no/such/place",
+    );
+    fail(&folder, diffuse(&folder).args(["inspect", "kept.png"]), 3, "kept.png");
+    std::fs::write(folder.path().join("cut.png"), b"\x89PNG\r\n\x1a\n").unwrap();
+    fail(&folder, diffuse(&folder).args(["inspect", "cut.png"]), 6, "damaged");
+    let doctor = diffuse(&folder).args(["doctor", "--onnxruntime", "text.onnx"]).output().unwrap();
+    assert_eq!(doctor.status.code(), Some(4));
+    assert!(text(&doctor.stdout).contains("What to do"), "{}", text(&doctor.stdout));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_library_that_is_not_onnx_runtime_is_told_from_a_broken_one() {
+    let folder = folder();
+    // A library that every process of this system has loaded.
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let Some(libc) = maps
+        .lines()
+        .filter_map(|line| line.split_whitespace().last())
+        .find(|path| path.contains("libc.so") || path.contains("libc-"))
+    else {
+        println!("no /proc/self/maps here: not run");
+        return;
+    };
+    fail(
+        &folder,
+        diffuse(&folder).args(["inspect", &fixture("time_first"), "--onnxruntime", libc]),
+        4,
+        "OrtGetApiBase",
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_leaves_the_old_file() {
+    let folder = folder();
+    std::fs::write(folder.path().join("kept.npy"), "an older result").unwrap();
+    let model = fixture("time_first");
+    fail(&folder, diffuse(&folder).args(["generate", &model, "--steps", "1", "-o", "/dev/full"]), 6, "/dev/full");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    fail(
+        &folder,
+        diffuse(&folder).args(["generate", &model, "--steps", "1", "-o", "-"]).stdout(full),
+        6,
+        "standard output",
+    );
+    // A limit on the size of files stands in for the disk: 4 KiB fit, the result does not.
+    let call = format!(
+        "ulimit -f 8; trap '' XFSZ; exec '{}' generate '{model}' --steps 1 -n 40 -o kept.npy",
+        env!("CARGO_BIN_EXE_diffuse-cli")
+    );
+    fail(&folder, Command::new("bash").args(["-c", &call]).current_dir(&folder), 6, "kept.npy");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_with_130_and_leaves_nothing() {
+    let folder = folder();
+    let mut child = diffuse(&folder)
+        .args(["generate", &fixture("time_first"), "--steps", "1000", "-n", "4000"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The line with the seed says that the handler is in place and the run begins.
+    let mut line = String::new();
+    let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
+    std::io::BufRead::read_line(&mut stderr, &mut line).unwrap();
+    assert!(line.contains("seed"), "{line}");
+    // SAFETY: the process is a child that has not been waited for, so its number is its own.
+    assert_eq!(unsafe { libc::kill(child.id() as libc::pid_t, libc::SIGINT) }, 0);
+    let status = child.wait().unwrap();
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut stderr, &mut said).unwrap();
+    assert_eq!(status.code(), Some(130), "{said}");
+    assert!(said.contains("interrupted"), "{said}");
+    assert!(files(&folder).is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn files_are_made_as_others_make_them() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let folder = folder();
+    let model = fixture("time_first");
+    std::fs::write(folder.path().join("usual"), "").unwrap();
+    let usual = std::fs::metadata(folder.path().join("usual")).unwrap().permissions().mode();
+    succeed(diffuse(&folder).args(["generate", &model, "--steps", "1", "-o", "a.png"]));
+    assert_eq!(
+        std::fs::metadata(folder.path().join("a.png")).unwrap().permissions().mode(),
+        usual,
+        "the umask is respected"
+    );
+    // Through a link, the file that it names is replaced, and the link stays.
+    std::os::unix::fs::symlink("a.png", folder.path().join("link.png")).unwrap();
+    let before = std::fs::metadata(folder.path().join("a.png")).unwrap().ino();
+    succeed(diffuse(&folder).args(["generate", &model, "--steps", "1", "-o", "link.png"]));
+    assert!(std::fs::symlink_metadata(folder.path().join("link.png")).unwrap().is_symlink());
+    assert_ne!(std::fs::metadata(folder.path().join("a.png")).unwrap().ino(), before);
+}
+
+#[test]
+fn inspect_and_plan_and_doctor_speak_json() {
+    let folder = folder();
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        serde_json::from_slice(&succeed(diffuse(&folder).args(arguments).arg("--json")).stdout).unwrap()
+    };
+    let report = json(&["inspect", &fixture("two_c")]);
+    assert_eq!(report["manifest"]["variance"], "learned_range");
+    assert_eq!(report["outputs"][0]["shape"][1], 6);
+    assert!(
+        text(&succeed(diffuse(&folder).args(["inspect", &fixture("two_c")])).stdout)
+            .contains("learned variance is not used")
+    );
+    let report = json(&["inspect", &fixture("no_manifest")]);
+    assert!(report["manifest"].is_null() && report["inputs"].as_array().is_some_and(|inputs| inputs.len() == 2));
+
+    let rows = json(&["plan", "--steps", "10", "--solver", "ddpm", "--schedule", "cosine"]);
+    assert_eq!(rows.as_array().unwrap().len(), 10);
+    assert_eq!(rows[9]["update"]["noise"], 0.0);
+    let rows = json(&["plan", &fixture("time_first"), "--steps", "4", "--eta", "0"]);
+    assert_eq!(rows[0]["evaluate_at"]["t"], 999.0);
+
+    let report = json(&["doctor"]);
+    assert!(Path::new(report["onnxruntime"]["path"].as_str().unwrap()).is_absolute());
+}

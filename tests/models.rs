@@ -1,0 +1,283 @@
+//! Models of every form that the manifest and the graph allow: what the network is told, and what is made of its answer, beside
+//! torch. `onnx/fixtures.py` exports the models and writes down what torch says.
+
+mod support;
+
+use std::sync::Arc;
+
+use diffuse::denoiser::Condition;
+use diffuse::onnx::{Manifest, Network};
+use diffuse::pipeline::Clipping;
+use diffuse::schedule::{NoiseSchedule, Tables};
+use diffuse::{Error, Model, ModelOptions, Request};
+use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
+use serde::Deserialize;
+use support::{model, model_with, repository, runtime};
+
+/// What torch said of one input.
+#[derive(Deserialize)]
+struct Expected {
+    index: f64,
+    time: f64,
+    shape: Vec<usize>,
+    x: Vec<f32>,
+    output: Vec<f32>,
+}
+
+fn expected(name: &str) -> Vec<Expected> {
+    serde_json::from_str(&std::fs::read_to_string(repository(&format!("onnx/fixtures/{name}.json"))).unwrap()).unwrap()
+}
+
+/// The furthest that x̂₀ is from what torch's output gives, relative to max(1, |x̂₀|).
+fn distance(model: &Arc<Model>, name: &str) -> f64 {
+    let manifest = model.manifest();
+    let schedule = manifest.schedule.build(Tables::Exact).unwrap();
+    let mut worst: f64 = 0.0;
+    for Expected { index, time, shape, x, output } in expected(name) {
+        let level = schedule.level(index);
+        let told = manifest.time.encode(level, manifest.schedule.train_steps());
+        assert!((told - time).abs() <= 1e-6 * time.abs().max(1.0), "{name}: told {told}, torch was told {time}");
+        let x = ArrayD::from_shape_vec(shape.clone(), x).unwrap();
+        let x0 = model.denoise(x.view(), level, &Condition::default()).unwrap();
+        let (of_x, of_output) = manifest.prediction.to_x0(level);
+        // The first half of the channels is the prediction.
+        let (item, said) = (x.len() / shape[0], output.len() / shape[0]);
+        for (i, (x, x0)) in x.iter().zip(&x0).enumerate() {
+            let truth = of_x * f64::from(*x) + of_output * f64::from(output[i / item * said + i % item]);
+            worst = worst.max((f64::from(*x0) - truth).abs() / truth.abs().max(1.0));
+        }
+    }
+    println!("{name}: {worst:.1e}");
+    worst
+}
+
+#[test]
+fn models_of_every_form_say_what_torch_says() {
+    for name in [
+        "time_first",
+        "two_c",
+        "time_scalar_f32",
+        "time_i32_one",
+        "fixed_batch",
+        "rank2",
+        "rank5",
+        "external",
+        "unit_time_to_data",
+    ] {
+        let worst = distance(&model(&format!("onnx/fixtures/{name}.onnx")), name);
+        assert!(worst < 1e-5, "{name}: {worst:e}");
+    }
+    // Half precision is held against half precision: its last digit is 1e-3.
+    let worst = distance(&model("onnx/fixtures/half.onnx"), "half");
+    assert!(worst < 5e-3, "half: {worst:e}");
+}
+
+#[test]
+fn a_model_opens_from_bytes_and_brings_its_external_data() {
+    let bytes = |name: &str| std::fs::read(repository(&format!("onnx/fixtures/{name}"))).unwrap();
+    let options = ModelOptions {
+        external_data: vec![("external.onnx.data".into(), bytes("external.onnx.data").into())],
+        ..ModelOptions::default()
+    };
+    let with_data = Arc::new(Model::from_bytes(&runtime(), &bytes("external.onnx"), &options).unwrap());
+    assert!(distance(&with_data, "external") < 1e-5);
+    let without = Model::from_bytes(&runtime(), &bytes("external.onnx"), &ModelOptions::default());
+    assert!(matches!(without, Err(Error::Model { .. })), "{without:?}");
+    // The same file, the same hash, from the path or from the bytes.
+    let file = model("onnx/fixtures/external.onnx");
+    assert_eq!(file.network().hash().unwrap(), with_data.network().hash().unwrap());
+    assert_eq!(file.network().hash().unwrap().len(), 64);
+}
+
+fn message(result: diffuse::Result<Model>) -> String {
+    match result {
+        Err(error @ Error::Model { .. }) => error.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn where_manifest_and_graph_disagree_the_error_names_the_tensor() {
+    let original = model("onnx/fixtures/time_first.onnx");
+    let change = |from: &str, to: &str| {
+        let json = serde_json::to_string(original.manifest()).unwrap();
+        let changed = json.replacen(from, to, 1);
+        assert_ne!(changed, json, "{from} is not in {json}");
+        let options = ModelOptions { manifest: Some(changed), ..ModelOptions::default() };
+        message(Model::open(&runtime(), &repository("onnx/fixtures/time_first.onnx"), &options))
+    };
+    let graph = |role: &str| {
+        let inputs = original.network().inputs();
+        let rank = if role == "sample" { 4 } else { 1 };
+        inputs.iter().find(|input| input.shape.len() == rank).unwrap().name.clone()
+    };
+    let (sample, time) = (graph("sample"), graph("time"));
+    let text = change("\"shape\":[3,8,8]", "\"shape\":[4,8,8]");
+    assert!(text.contains(&format!("{sample}: f32[batch,3,8,8]")) && text.contains("[batch,4,8,8]"), "{text}");
+    let text = change(&format!("\"sample\":\"{sample}\""), "\"sample\":\"picture\"");
+    assert!(text.contains("inputs.sample is 'picture'") && text.contains(&sample), "{text}");
+    let text = change(&format!("\"time\":\"{time}\""), &format!("\"time\":\"{sample}\""));
+    assert!(text.contains(&format!("{time}: i64")) || text.contains(&format!("'{sample}' has two roles")), "{text}");
+    let text = change("\"variance\":\"none\"", "\"variance\":\"learned_range\"");
+    assert!(text.contains("[batch,6,8,8]"), "{text}");
+    let text = change("\"encoding\":\"index\"", "\"encoding\":\"unit\"");
+    assert!(text.contains(&format!("{time}: i64")) && text.contains("whole numbers"), "{text}");
+    let text = change("\"prediction\":\"epsilon\"", "\"prediction\":\"epsilon\",\"classes\":{\"count\":3}");
+    assert!(text.contains("inputs.class"), "{text}");
+}
+
+#[test]
+fn a_model_without_a_manifest_says_so_and_takes_one() {
+    let path = repository("onnx/fixtures/no_manifest.onnx");
+    let text = message(Model::open(&runtime(), &path, &ModelOptions::default()));
+    assert!(text.contains("no manifest") && text.contains("onnx/README.md"), "{text}");
+    let network = Network::open(&runtime(), &path, &ModelOptions::default()).unwrap();
+    assert!(network.manifest().is_none() && !network.inputs().is_empty());
+    let options = ModelOptions {
+        manifest: Some(r#"{"diffuse": 1, "sample": {"shape": [3, 8, 8]}, "schedule": {"kind": "linear"}, "prediction": "epsilon"}"#.into()),
+        ..ModelOptions::default()
+    };
+    assert!(distance(&model_with("onnx/fixtures/no_manifest.onnx", &options), "no_manifest") < 1e-5);
+}
+
+#[test]
+fn files_that_are_no_models_are_errors() {
+    let open = |path: &std::path::Path| Model::open(&runtime(), path, &ModelOptions::default()).unwrap_err();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let whole = std::fs::read(repository("onnx/fixtures/time_first.onnx")).unwrap();
+    assert!(matches!(open(&folder.path().join("missing.onnx")), Error::Io { .. }));
+    assert!(open(folder.path()).to_string().contains("folder"));
+    assert!(open(&file("empty.onnx", b"")).to_string().contains("empty"));
+    for (name, bytes) in [("text.onnx", b"not a model".as_slice()), ("cut.onnx", &whole[..whole.len() / 2])] {
+        let error = open(&file(name, bytes));
+        assert!(matches!(error, Error::Model { .. }), "{name}: {error}");
+        assert!(error.to_string().contains(name), "{error}");
+        let error = Model::from_bytes(&runtime(), bytes, &ModelOptions::default()).unwrap_err();
+        assert!(matches!(error, Error::Model { .. }), "{error}");
+    }
+    assert!(Model::from_bytes(&runtime(), b"", &ModelOptions::default()).is_err());
+    // A broken manifest beside a good model.
+    file("model.onnx", &whole);
+    file("model.diffuse.json", b"{\"diffuse\": 1, \"smaple\": {}}");
+    let error = open(&folder.path().join("model.onnx")).to_string();
+    assert!(error.contains("model.diffuse.json") && error.contains("smaple"), "{error}");
+}
+
+#[test]
+fn a_network_that_says_nan_ends_the_run_with_its_step() {
+    let model = model("onnx/fixtures/not_a_number.onnx");
+    let request = Request { steps: Some(10), ..Request::default() };
+    let mut job = request.job(&model).unwrap();
+    let error = loop {
+        match job.step() {
+            Ok(progress) => assert!(!progress.is_finished(), "NaN went by unnoticed"),
+            Err(error) => break error,
+        }
+    };
+    let Error::Evaluation { step, reason } = &error else { panic!("{error:?}") };
+    // Trailing: t = 999, 899, …; the first below 500 is the sixth.
+    assert_eq!(*step, 5);
+    assert!(reason.contains("NaN") && reason.contains("t = 499"), "{reason}");
+    assert!(job.sample().iter().all(|value| value.is_finite()), "the sample is as it was before");
+}
+
+fn sprites_request(seed: u64, classes: Vec<i64>) -> Request {
+    Request { seed, count: classes.len(), classes: Some(classes), steps: Some(8), ..Request::default() }
+}
+
+fn furthest(a: ArrayViewD<'_, f32>, b: ArrayViewD<'_, f32>) -> f32 {
+    a.iter().zip(b).fold(0.0, |most, (a, b)| most.max((a - b).abs()))
+}
+
+/// ONNX Runtime's CPU provider adds in another order for another batch size, so this is not bit for bit.
+#[test]
+fn a_batch_of_eight_is_eight_runs_of_one() {
+    let model = model("onnx/models/sprites.onnx");
+    for solver in ["ddim", "ddpm"] {
+        let with = |request: Request| Request { solver: Some(solver.into()), ..request };
+        let batch = with(sprites_request(40, (0..8).collect())).job(&model).unwrap().run().unwrap();
+        let mut worst: f32 = 0.0;
+        for item in 0..8usize {
+            let alone = with(sprites_request(40 + item as u64, vec![item as i64])).job(&model).unwrap().run().unwrap();
+            worst = worst.max(furthest(batch.slice_axis(Axis(0), Slice::from(item..=item)), alone.view()));
+        }
+        println!("{solver}: a batch and single runs are at most {worst:e} apart");
+        assert!(worst < 1e-5 * 8.0, "{solver}: {worst:e}");
+    }
+}
+
+#[test]
+fn threads_and_repetition_do_not_change_the_picture() {
+    let draw = |threads| {
+        let options = ModelOptions { threads, ..ModelOptions::default() };
+        let model = model_with("onnx/models/sprites.onnx", &options);
+        sprites_request(3, vec![0, 1]).job(&model).unwrap().run().unwrap()
+    };
+    let one = draw(1);
+    assert_eq!(one, draw(1), "the same run twice");
+    let apart = furthest(one.view(), draw(2).view());
+    println!("one thread and two are {apart:e} apart");
+    assert!(apart < 1e-5);
+}
+
+#[test]
+fn a_fixed_batch_is_run_as_often_as_it_takes() {
+    let model = model("onnx/fixtures/fixed_batch.onnx");
+    let draw = |seed, count| {
+        let request = Request { seed, count, steps: Some(5), clipping: Clipping::Off, ..Request::default() };
+        request.job(&model).unwrap().run().unwrap()
+    };
+    let three = draw(7, 3);
+    for item in 0..3 {
+        assert_eq!(three.index_axis(Axis(0), item), draw(7 + item as u64, 1).index_axis(Axis(0), 0));
+    }
+}
+
+#[test]
+fn requests_that_cannot_be_met_name_the_argument() {
+    let sprites = model("onnx/models/sprites.onnx");
+    let one = || sprites_request(0, vec![0]);
+    let refused = |request: Request, argument: &str| match request.job(&sprites) {
+        Err(Error::Argument { name, reason }) => assert_eq!(name, argument, "{reason}"),
+        other => panic!("{argument}: {other:?}"),
+    };
+    refused(Request { steps: Some(0), ..one() }, "steps");
+    refused(Request { steps: Some(1001), ..one() }, "steps");
+    refused(Request { steps: Some(usize::MAX), ..one() }, "steps");
+    refused(Request { count: 0, classes: None, ..one() }, "count");
+    refused(Request { count: 1 << 40, classes: None, ..one() }, "shape");
+    refused(Request { classes: Some(vec![11]), ..one() }, "classes");
+    refused(Request { classes: Some(vec![-1]), ..one() }, "classes");
+    refused(Request { classes: Some(vec![0, 1]), ..one() }, "classes");
+    refused(Request { solver: Some("dpm".into()), ..one() }, "solver");
+    refused(Request { shape: Some(vec![3, 32, 32]), ..one() }, "shape");
+    refused(Request { shape: Some(vec![4, 64, 64]), ..one() }, "shape");
+    for eta in [-0.1, 1.5, f64::NAN, f64::INFINITY] {
+        let mut request = one();
+        request.options.eta = Some(eta);
+        refused(request, "eta");
+    }
+    let mut request = Request { solver: Some("ddpm".into()), ..one() };
+    request.options.eta = Some(0.5);
+    refused(request, "eta");
+    // No class is the null class, where there is one.
+    assert!(Request { classes: None, ..one() }.job(&sprites).is_ok());
+    let swiss_roll = model("onnx/models/swiss_roll.onnx");
+    assert!(Request { classes: Some(vec![0]), ..Request::default() }.job(&swiss_roll).is_err());
+}
+
+#[test]
+fn shipped_manifests_are_complete() {
+    for name in ["sprites", "swiss_roll"] {
+        let model = model(&format!("onnx/models/{name}.onnx"));
+        let manifest: &Manifest = model.manifest();
+        assert_eq!(manifest.name.as_deref(), Some(name));
+        assert!(manifest.license.is_some() && manifest.description.is_some());
+    }
+    assert!(model("onnx/models/sprites.onnx").manifest().classes.as_ref().unwrap().names.len() >= 8);
+}

@@ -1,6 +1,24 @@
 //! diffuse samples from diffusion models: it runs an exported ONNX noise predictor in ONNX Runtime and does the rest, from
 //! the noise to the picture, natively.
-
+//!
+//! ```no_run
+//! use std::{path::Path, sync::Arc};
+//! use diffuse::{Model, ModelOptions, Request, Runtime};
+//!
+//! # fn main() -> diffuse::Result<()> {
+//! let runtime = Runtime::open(None)?;
+//! let model = Arc::new(Model::open(&runtime, Path::new("sprites.onnx"), &ModelOptions::default())?);
+//! let request = Request { seed: 7, classes: Some(vec![model.class("heart")?]), ..Request::default() };
+//! let samples = request.job(&model)?.run()?; // an ndarray, batch first
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [`Request`] becomes a [`Job`], which does one evaluation of the network per [`step`](Job::step). The parts of a job can be put
+//! together by hand as well: a [`Grid`](schedule::Grid) of noise levels, a [`Solver`](solver::Solver), a
+//! [`Denoiser`](denoiser::Denoiser) (the network, or a formula) and a [`NoiseSource`](noise::NoiseSource).
+//!
+//! Nothing here panics on bad input, writes to standard output or error, or uses the network; scalars are f64 and tensors f32.
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
@@ -21,3 +39,8 @@ pub use job::Job;
 pub use onnx::{Model, ModelOptions, Runtime};
 pub use pipeline::Request;
 pub use prediction::Prediction;
+
+/// The examples of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -251,15 +251,21 @@ impl Network {
         Ok(self.hash.get().map_or("", String::as_str))
     }
 
+    /// The session itself, for the benchmarks and tests that hold a step against a bare call of it. Not part of the API: it has
+    /// the types of a release candidate of another crate.
+    #[doc(hidden)]
+    pub fn with_session<T>(&self, call: impl FnOnce(&mut Session) -> T) -> T {
+        // A panic in `call` leaves the session as it was, so a poisoned lock is as good as any.
+        call(&mut self.session.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Evaluates the network once on `inputs`, in the order of [`inputs`](Self::inputs), and hands its outputs to `read`.
     pub(super) fn run<const N: usize, T>(
         &self,
         inputs: [SessionInputValue<'_>; N],
         read: impl FnOnce(&SessionOutputs<'_>) -> ort::Result<T>,
     ) -> ort::Result<T> {
-        // A panic in `read` leaves the session as it was, so a poisoned lock is as good as any.
-        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        read(&session.run(inputs)?)
+        self.with_session(|session| read(&session.run(inputs)?))
     }
 }
 

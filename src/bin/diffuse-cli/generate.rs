@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use clap::Args;
 use diffuse::onnx::{Kind, Manifest};
@@ -76,7 +77,27 @@ const MOST_ITEMS: usize = 1_000_000;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
+/// Where the time went, in milliseconds.
+#[derive(Debug, Default, serde::Serialize)]
+struct Timings {
+    /// Loading and starting ONNX Runtime.
+    runtime: f64,
+    /// Opening the model.
+    open: f64,
+    /// The run: evaluations and all that is between them.
+    sample: f64,
+    /// From the start of the command to the last written file.
+    total: f64,
+}
+
+/// What `since` is ago, in milliseconds.
+fn elapsed(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let start = Instant::now();
+    let mut timings = Timings::default();
     if arguments.zoom == 0 || arguments.zoom > 64 {
         return Err(Failure::Usage(format!("--zoom: {}; 1 to 64 are possible", arguments.zoom)));
     }
@@ -92,8 +113,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     ctrlc::set_handler(handler).map_err(|error| Failure::Usage(format!("Ctrl-C cannot be handled: {error}")))?;
 
     let runtime = arguments.runtime.open()?;
+    timings.runtime = elapsed(start);
     let options = ModelOptions { threads: arguments.threads, ..ModelOptions::default() };
     let model = Arc::new(Model::open(&runtime, &arguments.model, &options)?);
+    timings.open = elapsed(start) - timings.runtime;
     let manifest = model.manifest();
     let kind = manifest.sample.kind();
 
@@ -136,7 +159,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut shape = vec![count];
     shape.extend(record.request.shape.iter().flatten());
 
+    let sampling = Instant::now();
     let samples = sample(&model, &request, count, batch, &shape)?;
+    timings.sample = elapsed(sampling);
 
     let mut written = Vec::new();
     let columns = arguments.columns.unwrap_or(if per_class > 1 && classes.len() > 1 {
@@ -155,10 +180,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         #[derive(serde::Serialize)]
         struct Done<'a> {
             files: &'a [PathBuf],
+            milliseconds: Timings,
             #[serde(flatten)]
             record: &'a Record,
         }
-        return print_json(&Done { files: &written, record: &record });
+        timings.total = elapsed(start);
+        return print_json(&Done { files: &written, milliseconds: timings, record: &record });
     }
     written.iter().try_for_each(|path| print(&path.display().to_string()))
 }

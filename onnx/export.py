@@ -1,0 +1,533 @@
+"""Exports a PyTorch noise predictor together with its manifest, and checks what came out.
+
+    from export import export
+    export(module, manifest, "model.onnx")
+
+    python onnx/export.py check model.onnx
+"""
+
+import argparse
+import contextlib
+import inspect
+import io
+import json
+import logging
+import os
+import pathlib
+import sys
+import tempfile
+import warnings
+
+import numpy as np
+
+import manifest as schema
+from manifest import ManifestError
+
+# ONNX Runtime 1.29 and later report usage over the network unless told not to before they load.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime  # noqa: E402
+
+# Opset 21 is the first with a GroupNormalization that means what torch's does; below it the exporter
+# writes each one as eight nodes and stores its weights under other names.
+OPSET = 21
+
+# protobuf ends at 2 GiB, and the graph needs some of that.
+LARGEST_SINGLE_FILE = 1_900_000_000
+
+# Largest |difference| over largest |value|. f16 has 11 bits, and torch and ONNX Runtime round after
+# different operations; a wrong time or a swapped input is off by far more than this.
+TOLERANCE = {"float32": 1e-4, "float64": 1e-4, "float16": 2e-2}
+
+ONNX_TYPES = {
+    "tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64",
+    "tensor(int64)": "int64", "tensor(int32)": "int32",
+}
+
+
+class ExportError(Exception):
+    """Says what does not fit: the manifest's field, the tensor, what was expected and what was found."""
+
+
+def export(
+    module,
+    manifest,
+    path,
+    *,
+    example_inputs=None,
+    opset=OPSET,
+    dynamic_batch=True,
+    dynamic_size=False,
+    external_data=None,
+    dynamo=True,
+    tolerance=None,
+    check=True,
+):
+    """Writes `module` as an ONNX file that carries `manifest`, and compares it with the module.
+
+    manifest        the schema of README.md. The order of `inputs` is the order of forward's arguments;
+                    without `inputs`, forward's own argument names say which is which.
+    example_inputs  {role: tensor} where the default does not do. Only type and rank count: a scalar time
+                    stays a scalar, a time of shape [1] stays [1], any other is one time per item.
+                    Default: the module's own float type, int64 for classes and for whole times.
+    dynamic_batch   False fixes the batch axis at 1.
+    dynamic_size    leaves height and width (axes 2 and 3) open as well.
+    external_data   True puts the weights into a second file, `<path>.data`; default: only where they
+                    are too large for one file.
+    dynamo          False takes torch's older, tracing exporter, for modules that torch.export refuses.
+    tolerance       largest relative error that passes; default by type, see TOLERANCE.
+    check           False writes the file without running it.
+
+    Returns the largest relative error (None without a check). Nothing is left at `path` if it fails.
+    """
+    import torch
+
+    schema.validate(manifest)
+    path = pathlib.Path(path)
+    roles = forward_roles(module, manifest)
+    manifest = {**manifest, "inputs": roles, "outputs": manifest.get("outputs") or {"prediction": manifest["prediction"]}}
+    schema.validate(manifest)
+    weights = [*module.parameters(), *module.buffers()]
+    if external_data is None:
+        external_data = sum(weight.nbytes for weight in weights) > LARGEST_SINGLE_FILE
+    prototypes = example_prototypes(manifest, weights, example_inputs or {})
+    batch = 2 if dynamic_batch else 1  # torch.export takes an axis of 1 for a constant
+    example = tuple(prototypes[role].draw(batch) for role in roles)
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    training = module.training
+    module.eval()
+    try:
+        # Beside the target, so that the last step is a rename within one file system. The files have
+        # their final names in there, because the model refers to its weights by name.
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
+            partial = pathlib.Path(folder) / path.name
+            axes = dynamic_axes(manifest, prototypes, dynamic_batch, dynamic_size)
+            with torch.no_grad():
+                write(module, example, manifest, axes, partial, opset, external_data, dynamo)
+                error = compare(module, manifest, prototypes, partial, axes, tolerance) if check else None
+            if not external_data:
+                path.with_name(path.name + ".data").unlink(missing_ok=True)
+            # The weights first: a reader that sees the new model finds what it refers to.
+            for file in sorted(pathlib.Path(folder).iterdir(), reverse=True):
+                file.replace(path.parent / file.name)
+    finally:
+        module.train(training)
+
+    size = path.stat().st_size + (path.with_name(path.name + ".data").stat().st_size if external_data else 0)
+    said = "not checked" if error is None else f"largest relative error {error:.1e}"
+    print(f"{path.name}: {sum(p.numel() for p in module.parameters()):,} parameters, {size:,} bytes, {said}")
+    return error
+
+
+def forward_roles(module, manifest):
+    """Role -> tensor name, in the order of forward's arguments."""
+    arguments = [
+        argument for argument in inspect.signature(module.forward).parameters.values()
+        if argument.kind in (argument.POSITIONAL_ONLY, argument.POSITIONAL_OR_KEYWORD)
+    ]
+    wanted = {"sample", "time"} | ({"class"} if "classes" in manifest else set())
+    roles = manifest.get("inputs")
+    if roles is None:
+        guessed = schema.guess_roles([argument.name for argument in arguments], manifest)
+        order = [argument.name for argument in arguments]
+        roles = dict(sorted(guessed.items(), key=lambda item: order.index(item[1])))
+    elif set(roles) != wanted:
+        raise ExportError(
+            f"inputs: expected all of {', '.join(sorted(wanted))} in the order of forward's arguments, found {', '.join(roles)}"
+        )
+    required = [argument.name for argument in arguments if argument.default is argument.empty]
+    if len(required) > len(roles):
+        raise ExportError(
+            f"forward: expected {len(roles)} arguments ({', '.join(roles)}), found {', '.join(required)}; "
+            "wrap the module in one that takes only these and fills in the rest"
+        )
+    return roles
+
+
+class Prototype:
+    """What an input looks like: type, shape of one item, and whether it has a batch axis."""
+
+    def __init__(self, role, dtype, device, item, per_item=True, one=False):
+        self.role, self.dtype, self.device = role, dtype, device
+        self.item, self.per_item, self.one = list(item), per_item, one
+
+    def shape(self, batch):
+        return [batch, *self.item] if self.per_item else [1] if self.one else []
+
+    def draw(self, batch):
+        import torch
+
+        if self.role == "sample":
+            return torch.randn(self.shape(batch), dtype=self.dtype, device=self.device)
+        return torch.ones(self.shape(batch), dtype=self.dtype, device=self.device)
+
+
+def example_prototypes(manifest, weights, examples):
+    import torch
+
+    unknown = set(examples) - set(manifest["inputs"])
+    if unknown:
+        raise ExportError(f"example_inputs: expected the roles {', '.join(manifest['inputs'])}, found {', '.join(unknown)}")
+    device = weights[0].device if weights else torch.device("cpu")
+    floating = next((weight.dtype for weight in weights if weight.is_floating_point()), torch.float32)
+    defaults = {"sample": floating, "time": torch.int64 if has_whole_times(manifest) else floating, "class": torch.int64}
+    prototypes = {}
+    for role in manifest["inputs"]:
+        example = examples.get(role)
+        dtype = defaults[role] if example is None else example.dtype
+        item = manifest["sample"]["shape"] if role == "sample" else []
+        prototype = Prototype(role, dtype, device, item)
+        if role == "time" and example is not None:
+            if example.ndim > 1:
+                raise ExportError(f"inputs.time: expected a scalar or one axis, found an example of shape {list(example.shape)}")
+            prototype.per_item = example.ndim == 1 and len(example) != 1
+            prototype.one = example.ndim == 1
+        prototypes[role] = prototype
+    return prototypes
+
+
+def has_whole_times(manifest):
+    time = manifest.get("time", {})
+    factors = time.get("scale", 1), time.get("offset", 0)
+    return time.get("encoding", "index") == "index" and all(factor == int(factor) for factor in factors)
+
+
+def dynamic_axes(manifest, prototypes, dynamic_batch, dynamic_size):
+    """Role -> {axis: name} of the axes that stay open."""
+    axes = {}
+    for role, prototype in prototypes.items():
+        axes[role] = {0: "batch"} if dynamic_batch and prototype.per_item else {}
+    if dynamic_size:
+        if len(manifest["sample"]["shape"]) != 3:
+            raise ExportError(f"dynamic_size: expected a sample of [channels, height, width], found {manifest['sample']['shape']}")
+        axes["sample"] |= {2: "height", 3: "width"}
+    return axes
+
+
+def write(module, example, manifest, axes, path, opset, external_data, dynamo):
+    import onnx
+    import torch
+
+    inputs, output = list(manifest["inputs"].values()), manifest["outputs"]["prediction"]
+    found = module(*example)
+    if not isinstance(found, torch.Tensor):
+        raise ExportError(f"forward: expected one tensor, found {type(found).__name__}; wrap the module in one that returns it")
+    common = {"input_names": inputs, "output_names": [output], "opset_version": opset}
+    with quiet():
+        if dynamo:
+            shapes = tuple(axes[role] for role in manifest["inputs"])
+            torch.onnx.export(
+                module, example, path, **common, dynamo=True, dynamic_shapes=shapes, external_data=external_data, verbose=False
+            )
+            model = onnx.load(path, load_external_data=False)
+        else:
+            names = {name: axes[role] for role, name in manifest["inputs"].items()} | {output: axes["sample"]}
+            # Without constant folding the initializers keep the parameters' names.
+            raw = path.with_suffix(".raw")
+            torch.onnx.export(
+                module, example, raw, **common | {"opset_version": min(opset, 20)}, dynamo=False,
+                dynamic_axes=names, do_constant_folding=False,
+            )
+            model = onnx.load(raw)
+            for file in path.parent.iterdir():
+                file.unlink()
+    strip(model)
+    model.metadata_props.add(key=schema.METADATA_KEY, value=json.dumps(manifest, ensure_ascii=False))
+    if external_data and not dynamo:
+        onnx.save(model, path, save_as_external_data=True, location=path.name + ".data", size_threshold=0)
+    else:
+        onnx.save(model, path)
+
+
+@contextlib.contextmanager
+def quiet():
+    """Holds back the exporters' progress reports, and shows them only if the export fails."""
+    said = io.StringIO()
+    logger = logging.getLogger("torch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(said):
+            warnings.simplefilter("ignore")
+            yield
+    except Exception:
+        print(said.getvalue(), file=sys.stderr)
+        raise
+    finally:
+        logger.setLevel(level)
+
+
+def strip(model):
+    """Removes what the exporter notes down for its own debugging: stack traces, with paths of this machine."""
+
+    def clear(item):
+        for field in ("metadata_props", "doc_string"):
+            with contextlib.suppress(ValueError):  # this kind of item has no such field
+                item.ClearField(field)
+
+    def walk(graph):
+        clear(graph)
+        # Shapes of intermediate tensors; ONNX Runtime infers them.
+        with contextlib.suppress(ValueError):
+            graph.ClearField("value_info")
+        for node in graph.node:
+            clear(node)
+            for attribute in node.attribute:
+                for inner in [attribute.g] * attribute.HasField("g") + list(attribute.graphs):
+                    walk(inner)
+
+    clear(model)
+    walk(model.graph)
+    for item in [*model.graph.input, *model.graph.output, *model.graph.initializer]:
+        clear(item)
+    for function in model.functions:
+        walk(function)
+
+
+def initializers(path):
+    """Name -> array of the weights in an ONNX file."""
+    import onnx
+
+    return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
+
+
+def load_weights(module, path):
+    """Loads a module's parameters and buffers back from the ONNX file it was exported to.
+
+    Raises if one is missing or of another shape: the exporter renames what it folds.
+    """
+    import torch
+
+    stored = initializers(path)
+    state = module.state_dict()
+    missing = [name for name in state if name not in stored]
+    if missing:
+        raise ExportError(f"{pathlib.Path(path).name}: expected an initializer for each parameter, found none for {', '.join(missing)}")
+    module.load_state_dict({name: torch.from_numpy(stored[name].copy()) for name in state})
+    return module
+
+
+# --------------------------------------------------------------------------------------- checking
+
+
+def open_session(path):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def spell(tensor):
+    axes = ", ".join(str(axis) for axis in tensor.shape)
+    return f"tensor {tensor.name}: {ONNX_TYPES.get(tensor.type, tensor.type)}[{axes}]"
+
+
+def fit(manifest, session):
+    """Complaints about a graph that does not fit its manifest; none if it does."""
+    complaints = []
+    inputs = {tensor.name: tensor for tensor in session.get_inputs()}
+    outputs = {tensor.name: tensor for tensor in session.get_outputs()}
+    try:
+        roles = schema.guess_roles(list(inputs), manifest)
+    except ManifestError as error:
+        return error.complaints
+    for role, name in roles.items():
+        if name not in inputs:
+            complaints.append(f"inputs.{role}: expected one of the graph's inputs {', '.join(inputs)}, found {name}")
+    for name in set(inputs) - set(roles.values()):
+        complaints.append(f"inputs: the graph's input {name} has no role; export the model without it or with its value built in")
+    name = prediction_name(manifest, session)
+    if name not in outputs:
+        complaints.append(f"outputs.prediction: expected one of the graph's outputs {', '.join(outputs)}, found {name}")
+    if complaints:
+        return complaints
+
+    def same(axis, size):
+        return isinstance(axis, str) or axis is None or axis == size
+
+    def shaped(field, tensor, shape):
+        if len(tensor.shape) != len(shape) + 1 or not all(map(same, tensor.shape[1:], shape)):
+            complaints.append(f"{field}: expected [batch, {', '.join(map(str, shape))}], found {spell(tensor)}")
+
+    def typed(field, tensor, expected):
+        if ONNX_TYPES.get(tensor.type) not in expected:
+            complaints.append(f"{field}: expected {' or '.join(expected)}, found {spell(tensor)}")
+
+    shape = manifest["sample"]["shape"]
+    floats, integers = ("float32", "float16"), ("int64", "int32")
+    shaped("sample.shape", inputs[roles["sample"]], shape)
+    typed("inputs.sample", inputs[roles["sample"]], floats)
+    learned = manifest.get("variance", "none") != "none"
+    field = "sample.shape with twice the channels for variance" if learned else "sample.shape"
+    shaped(field, outputs[name], [shape[0] * (2 if learned else 1), *shape[1:]])
+    typed("outputs.prediction", outputs[name], floats)
+    time = inputs[roles["time"]]
+    if len(time.shape) > 1:
+        complaints.append(f"inputs.time: expected a scalar, [1] or [batch], found {spell(time)}")
+    typed("inputs.time", time, (*integers, *floats, "float64"))
+    if ONNX_TYPES.get(time.type) in integers and not has_whole_times(manifest):
+        complaints.append(f"time.encoding: gives fractions, expected a time of a float type, found {spell(time)}")
+    if "class" in roles:
+        typed("inputs.class", inputs[roles["class"]], integers)
+        if len(inputs[roles["class"]].shape) != 1:
+            complaints.append(f"inputs.class: expected [batch], found {spell(inputs[roles['class']])}")
+    return complaints
+
+
+def prediction_name(manifest, session):
+    outputs = session.get_outputs()
+    return manifest.get("outputs", {}).get("prediction") or (outputs[0].name if len(outputs) == 1 else None)
+
+
+def by_role(manifest, session):
+    inputs = {tensor.name: tensor for tensor in session.get_inputs()}
+    return {role: inputs[name] for role, name in schema.guess_roles(list(inputs), manifest).items()}
+
+
+def fixed_batch(manifest, session):
+    """The size that the graph's batch axis is fixed at; None where it is open."""
+    axis = by_role(manifest, session)["sample"].shape[0]
+    return axis if isinstance(axis, int) else None
+
+
+def trials(manifest, session, other_size=False):
+    """Random inputs by role, at several batch sizes and times, the first and the last included."""
+    rng = np.random.default_rng(0)
+    tensors = by_role(manifest, session)
+    types = {role: np.dtype(ONNX_TYPES[tensor.type]) for role, tensor in tensors.items()}
+    times = schema.encoded_times(manifest)
+    last = len(times) - 1
+    fixed = fixed_batch(manifest, session)
+    per_item = len(tensors["time"].shape) == 1 and tensors["time"].shape[0] != 1
+    shape = list(manifest["sample"]["shape"])
+    labels = list(range(schema.class_count(manifest)))
+    labels += [manifest["classes"]["null"]] if "null" in manifest.get("classes", {}) else []
+
+    plans = [(fixed or batch, shape, indices) for batch, indices in (
+        (1, [0]), (1, [last // 2]), (1, [last]), (2, [0, last]), (5, [0, last // 4, last // 2, last - last // 4, last]),
+    )]
+    if other_size:  # whatever divides the sizes divides their doubles
+        plans.append((2, [shape[0], 2 * shape[1], 2 * shape[2]], [last // 3, last // 3]))
+        plans.append((1, [shape[0], shape[1], 2 * shape[2]], [last // 3]))
+    for batch, size, indices in plans:
+        told = times[np.resize(indices, batch)] if per_item else times[indices[-1:]]
+        trial = {
+            "sample": rng.standard_normal([batch, *size]).astype(types["sample"]),
+            "time": told.astype(types["time"]).reshape([-1] if len(tensors["time"].shape) else []),
+        }
+        if "class" in tensors:
+            trial["class"] = rng.choice(labels, batch).astype(types["class"])
+        yield trial
+
+
+def run(session, manifest, trial):
+    names = {role: tensor.name for role, tensor in by_role(manifest, session).items()}
+    [found] = session.run([prediction_name(manifest, session)], {names[role]: value for role, value in trial.items()})
+    return found
+
+
+def describe(trial):
+    return f"batch {len(trial['sample'])}, size {list(trial['sample'].shape[1:])}, time {trial['time'].tolist()}"
+
+
+def compare(module, manifest, prototypes, path, axes, tolerance):
+    """The largest relative error of ONNX Runtime against torch."""
+    import torch
+
+    session = open_session(path)
+    complaints = fit(manifest, session)
+    shapes = {tensor.name: tensor for tensor in session.get_inputs()}
+    for role, name in manifest["inputs"].items():
+        for axis, open_axis in axes[role].items():
+            if isinstance(shapes[name].shape[axis], int):
+                complaints.append(
+                    f"inputs.{role}: expected the axis {open_axis} to stay open, found {spell(shapes[name])}; "
+                    "something in forward turns it into a constant"
+                )
+    if complaints:
+        raise ExportError("\n".join(complaints))
+    worst = 0.0
+    for trial in trials(manifest, session, other_size=2 in axes["sample"]):
+        arguments = [torch.from_numpy(np.asarray(trial[role])).to(prototypes[role].device) for role in manifest["inputs"]]
+        expected = module(*arguments).cpu().numpy()
+        if not np.isfinite(expected).all():
+            raise ExportError(f"forward: expected finite numbers, found {expected[~np.isfinite(expected)][0]} ({describe(trial)})")
+        limit = tolerance or TOLERANCE[str(expected.dtype)]
+        error = difference(run(session, manifest, trial), expected, manifest["outputs"]["prediction"], trial)
+        if not error <= limit:
+            raise ExportError(
+                f"tensor {manifest['outputs']['prediction']}: expected torch's output within {limit:.0e}, "
+                f"found a relative error of {error:.1e} ({describe(trial)})"
+            )
+        worst = max(worst, error)
+    return worst
+
+
+def difference(found, expected, name, trial):
+    """Largest |difference| over largest |expected|; raises where the shapes differ."""
+    if found.shape != expected.shape:
+        raise ExportError(f"tensor {name}: expected {list(expected.shape)}, found {list(found.shape)} ({describe(trial)})")
+    largest = np.abs(expected).max().astype(np.float64)
+    return np.abs(found.astype(np.float64) - expected).max() / max(largest, np.finfo(np.float32).tiny)
+
+
+def read_manifest(path, session):
+    """The manifest of a model and where it was found: the file beside it wins."""
+    beside = schema.sidecar(path)
+    inside = session.get_modelmeta().custom_metadata_map.get(schema.METADATA_KEY)
+    if beside.exists():
+        text, place = beside.read_text(encoding="utf-8"), beside.name
+    elif inside is not None:
+        text, place = inside, "metadata"
+    else:
+        raise ExportError(f"there is no manifest: expected the metadata key {schema.METADATA_KEY} or the file {beside.name}")
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ExportError(f"{place}: expected JSON, found {error}") from error
+    schema.validate(found)
+    return found, place
+
+
+def check_model(path):
+    """Checks a model file against its manifest and runs it; returns what it is, in lines."""
+    session = open_session(path)
+    manifest, place = read_manifest(path, session)
+    complaints = fit(manifest, session)
+    if complaints:
+        raise ExportError("\n".join(complaints))
+    worst = 0.0
+    for trial in trials(manifest, session):
+        found = run(session, manifest, trial)
+        name = prediction_name(manifest, session)
+        if not np.isfinite(found).all():
+            raise ExportError(f"tensor {name}: expected finite numbers, found {found[~np.isfinite(found)][0]} ({describe(trial)})")
+        if len(found) > 1 and fixed_batch(manifest, session) is None:
+            # The last item: a network that looks beyond an item mostly looks at the first.
+            alone = {role: value[-1:] if value.ndim and len(value) == len(found) else value for role, value in trial.items()}
+            error = difference(found[-1:], run(session, manifest, alone), name, alone)
+            if not error <= 10 * TOLERANCE[str(found.dtype)]:
+                raise ExportError(f"tensor {name}: expected an item to come out the same alone, found a relative error of {error:.1e} ({describe(trial)})")
+            worst = max(worst, error)
+    return [
+        f"{pathlib.Path(path).name}: the manifest ({place}) fits",
+        *(f"  in   {spell(tensor)}" for tensor in session.get_inputs()),
+        *(f"  out  {spell(tensor)}" for tensor in session.get_outputs()),
+        f"  an item alone and in a batch differ by {worst:.1e}",
+        json.dumps(manifest, indent=2, ensure_ascii=False),
+    ]
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Checks an exported model.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("check", help="compare a model with its manifest, and run it")
+    check.add_argument("model", type=pathlib.Path)
+    arguments = parser.parse_args()
+    try:
+        print("\n".join(check_model(arguments.model)))
+    except (ExportError, ManifestError) as error:
+        sys.exit(f"{arguments.model.name}: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""Writes the tiny models of the Rust tests into `fixtures/`, one for each form a graph comes in.
+
+    python onnx/fixtures.py
+
+Beside each model lies what torch makes of it: `<name>.json`, a list of cases of a schedule index, the time
+the network is told there, an input and the output, flat and in C order.
+"""
+
+import argparse
+import json
+import pathlib
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from export import export
+from manifest import encoded_times
+
+HIDDEN = 8
+
+
+class TinyNet(nn.Module):
+    """Two layers, moved by the time between them; `axes` spatial axes, none for vectors."""
+
+    def __init__(self, channels, outputs=None, axes=2, time_scale=1000.0):
+        super().__init__()
+        kind = [nn.Linear, None, nn.Conv2d, nn.Conv3d][axes]
+        form = {"kernel_size": 3, "padding": 1} if axes else {}
+        self.enter = kind(channels, HIDDEN, **form)
+        self.time = nn.Linear(1, HIDDEN)
+        self.leave = kind(HIDDEN, outputs or channels, **form)
+        self.axes, self.time_scale = axes, time_scale
+
+    def forward(self, x, t):
+        told = (t.to(x.dtype) / self.time_scale).reshape(-1, 1)
+        shift = 2 * self.time(told).reshape([-1, HIDDEN] + [1] * self.axes)
+        return self.leave(F.silu(self.enter(x) + shift))
+
+
+class TimeFirst(TinyNet):
+    def forward(self, timestep, x):
+        return super().forward(x, timestep)
+
+
+class NotANumber(TinyNet):
+    """Breaks down in the less noisy half, as overflowing f16 models do."""
+
+    def forward(self, x, t):
+        sound = (t >= 500).reshape([-1] + [1] * (x.ndim - 1))
+        return torch.where(sound, super().forward(x, t), torch.nan)
+
+
+def manifest(name, shape, **fields):
+    return {
+        "diffuse": 1,
+        "name": name,
+        "sample": {"shape": list(shape)},
+        "schedule": {"kind": "linear", "train_steps": 1000, "beta_start": 0.0001, "beta_end": 0.02},
+        "prediction": "epsilon",
+        "inputs": {"sample": "x", "time": "t"},
+        **fields,
+    }
+
+
+IMAGE = (3, 8, 8)
+
+
+def models():
+    """Yields name, module, manifest, options of `export`."""
+    yield "time_first", TimeFirst(3), manifest("time_first", IMAGE, inputs={"time": "timestep", "sample": "x"}), {}
+    yield "two_c", TinyNet(3, outputs=6), manifest("two_c", IMAGE, variance="learned_range"), {}
+    half = {"example_inputs": {"time": torch.ones(2, dtype=torch.float16)}}
+    yield "half", TinyNet(3).half(), manifest("half", IMAGE), half
+    yield "time_scalar_f32", TinyNet(3), manifest("time_scalar_f32", IMAGE), {"example_inputs": {"time": torch.tensor(1.0)}}
+    one = {"example_inputs": {"time": torch.ones(1, dtype=torch.int32)}}
+    yield "time_i32_one", TinyNet(3), manifest("time_i32_one", IMAGE), one
+    yield "fixed_batch", TinyNet(3), manifest("fixed_batch", IMAGE), {"dynamic_batch": False}
+    yield "rank2", TinyNet(5, axes=0), manifest("rank2", (5,)), {}
+    yield "rank5", TinyNet(1, axes=3), manifest("rank5", (1, 2, 4, 4)), {}
+    yield "external", TinyNet(3), manifest("external", IMAGE), {"external_data": True}
+    # `export` would refuse it: the check meets the NaN.
+    yield "not_a_number", NotANumber(3), manifest("not_a_number", IMAGE), {"check": False}
+    unit = {"encoding": "unit", "direction": "data"}
+    yield "unit_time_to_data", TinyNet(3, time_scale=0.25), manifest("unit_time_to_data", IMAGE, time=unit), {}
+    yield "no_manifest", TinyNet(3), manifest("no_manifest", IMAGE), {}
+
+
+@torch.no_grad()
+def case(module, description, options, index, seed):
+    dtype = next(module.parameters()).dtype
+    batch = 2 if options.get("dynamic_batch", True) else 1
+    x = torch.randn([batch, *description["sample"]["shape"]], generator=torch.Generator().manual_seed(seed))
+    x = (x * 64).round().div(64).to(dtype)  # short in decimal, exact in f16
+    told = encoded_times(description)[index]
+    example = options.get("example_inputs", {}).get("time")
+    time = torch.full([batch] if example is None or example.numel() > 1 else example.shape, told)
+    given = {"sample": x, "time": time}
+    output = module(*(given[role] for role in description["inputs"]))
+    if not output.isfinite().all():
+        return None  # JSON has no NaN
+    return {
+        "index": index,
+        "time": told,
+        "shape": list(x.shape),
+        "x": x.flatten().tolist(),
+        "output_shape": list(output.shape),
+        "output": [float(np.format_float_scientific(value, precision=7)) for value in output.flatten().tolist()],
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Writes the models of the Rust tests.")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path(__file__).parent / "fixtures")
+    folder = parser.parse_args().out
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(1)
+    for name, module, description, options in models():
+        path = folder / f"{name}.onnx"
+        export(module, description, path, **options)
+        if name == "no_manifest":
+            model = onnx.load(path)
+            del model.metadata_props[:]
+            onnx.save(model, path)
+        cases = [case(module, description, options, index, seed) for seed, index in enumerate((250, 750))]
+        text = json.dumps([found for found in cases if found], separators=(",", ":"))
+        (folder / f"{name}.json").write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

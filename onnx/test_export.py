@@ -1,0 +1,200 @@
+"""Tests of the manifest's rules and of the exporter, for `python onnx/test_export.py` or pytest.
+
+What Rust makes of the same manifests is tested in `src/onnx/manifest.rs`.
+"""
+
+import copy
+import pathlib
+import tempfile
+
+import numpy as np
+import onnx
+import torch
+from torch import nn
+
+from export import ExportError, check_model, export, load_weights
+from fixtures import IMAGE, TinyNet
+from manifest import ManifestError, alphas_bar, covering, encoded_times, sigmas, validate
+
+HERE = pathlib.Path(__file__).parent
+LEAST = {"diffuse": 1, "sample": {"shape": list(IMAGE)}, "schedule": {"kind": "linear"}, "prediction": "epsilon"}
+
+
+def fails(kind, named, action, *arguments, **options):
+    try:
+        action(*arguments, **options)
+    except kind as error:
+        assert named in str(error), f"expected a complaint about {named}, found: {error}"
+    else:
+        raise AssertionError(f"expected a complaint about {named}, found none")
+
+
+def test_the_least_manifest_holds():
+    validate(LEAST)
+
+
+def test_complaints_name_the_field():
+    for section, field, value, named in (
+        (None, "diffuse", 2, "diffuse"),
+        (None, "diffuse", True, "diffuse"),
+        (None, "predictoin", "v", "predictoin: is not a field"),
+        (None, "prediction", "noise", "prediction"),
+        (None, "prediction", None, "prediction"),
+        (None, "variance", "fixed", "variance"),
+        (None, "name", "", "name"),
+        (None, "sample", [3, 8, 8], "sample"),
+        ("sample", "shape", [3, 8, 0], "sample.shape"),
+        ("sample", "shape", [], "sample.shape"),
+        ("sample", "shape", [3.0, 8, 8], "sample.shape"),
+        ("sample", "range", [1, -1], "sample.range"),
+        ("sample", "clip", 1, "sample.clip"),
+        ("sample", "kind", "points", "sample.shape"),
+        ("schedule", "kind", "karras", "schedule.kind"),
+        ("schedule", "kind", ["linear"], "schedule.kind"),
+        ("schedule", "train_steps", 0, "schedule.train_steps"),
+        ("schedule", "beta_end", 2, "schedule.beta_end"),
+        ("schedule", "beta_begin", 1e-4, "schedule.beta_begin"),
+        ("time", "scale", 0, "time.scale"),
+        ("time", "encoding", "seconds", "time.encoding"),
+        ("classes", "null", 3, "classes: has neither names nor a count"),
+        ("classes", "names", ["a", "a"], "classes.names"),
+        ("classes", "names", [], "classes.names"),
+        ("inputs", "image", "x", "inputs.image"),
+        ("inputs", "class", "y", "inputs.class"),
+        ("outputs", "epsilon", "x", "outputs.epsilon"),
+        ("defaults", "steps", 0, "defaults.steps"),
+        ("defaults", "eta", 1.5, "defaults.eta"),
+        ("defaults", "grid", "karras", "defaults.grid"),
+    ):
+        manifest = copy.deepcopy(LEAST)
+        (manifest if section is None else manifest.setdefault(section, {}))[field] = value
+        fails(ManifestError, named, validate, manifest)
+    for fields, named in (
+        ({"schedule": {"kind": "cosine", "beta_start": 1e-4}}, "schedule.beta_start"),
+        ({"time": {"encoding": "sigma", "direction": "data"}}, "time.direction"),
+        ({"sample": {"shape": [5, 8, 8], "clip": True}}, "sample.clip"),
+        ({"sample": {"shape": [5, 8, 8], "kind": "image"}}, "sample.shape"),
+        ({"classes": {"names": ["a", "b"], "count": 3}}, "classes.count"),
+        ({"inputs": {"sample": "x", "time": "x"}}, "inputs"),
+    ):
+        fails(ManifestError, named, validate, LEAST | fields)
+
+
+def test_schedules_agree_with_diffusers():
+    from diffusers import DDPMScheduler
+
+    for kind, theirs in (("linear", "linear"), ("scaled_linear", "scaled_linear"), ("cosine", "squaredcos_cap_v2"), ("sigmoid", "sigmoid")):
+        reference = DDPMScheduler(beta_schedule=theirs).alphas_cumprod.double().numpy()
+        # diffusers computes the betas in f32.
+        assert np.abs(alphas_bar({"kind": kind}) - reference).max() < 2e-6, kind
+
+
+def test_times_are_encoded():
+    for time, first, last in (
+        ({}, 0, 999),
+        ({"direction": "data"}, 999, 0),
+        ({"encoding": "unit"}, 0.001, 1),
+        ({"encoding": "unit", "direction": "data", "scale": 1000, "offset": 1}, 1000, 1),
+        ({"encoding": "sigma"}, sigmas({"kind": "linear"})[0], sigmas({"kind": "linear"})[-1]),
+        ({"encoding": "log_sigma", "scale": 0.25}, np.log(sigmas({"kind": "linear"})[0]) / 4, np.log(sigmas({"kind": "linear"})[-1]) / 4),
+    ):
+        assert np.allclose(encoded_times(LEAST | {"time": time})[[0, -1]], [first, last], atol=1e-12), time
+
+
+def test_a_schedule_covers_the_sigmas_asked_for():
+    assert np.allclose(sigmas(covering(0.002, 80))[[0, -1]], [0.002, 80], rtol=1e-6)
+
+
+class Extra(TinyNet):
+    def forward(self, x, t, context):
+        return super().forward(x, t)
+
+
+class Pair(TinyNet):
+    def forward(self, x, t):
+        return super().forward(x, t), t
+
+
+class Chatty(TinyNet):
+    """Holds on to the first item of a batch, as a network with a batch built in does."""
+
+    def forward(self, x, t):
+        return super().forward(x[:1].expand_as(x), t)
+
+
+def test_what_does_not_fit_is_said_and_leaves_nothing_behind():
+    class Broken(nn.Module):
+        def forward(self, x, t):
+            return x / t.to(x.dtype).reshape(-1, 1, 1, 1)
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "model.onnx"
+        for module, fields, options, named in (
+            (Extra(3), {}, {}, "forward: expected 2 arguments"),
+            (Pair(3), {}, {}, "forward: expected one tensor, found tuple"),
+            (Broken(), {}, {}, "forward: expected finite numbers"),
+            (TinyNet(3), {"variance": "learned"}, {}, "sample.shape with twice the channels"),
+            (TinyNet(3, outputs=6), {}, {}, "sample.shape"),
+            (TinyNet(3), {"inputs": {"sample": "x"}}, {}, "inputs"),
+            (TinyNet(3), {"time": {"encoding": "unit"}}, {"example_inputs": {"time": torch.ones(2, dtype=torch.int64)}}, "time.encoding"),
+            (TinyNet(3), {}, {"example_inputs": {"noise": torch.ones(2)}}, "example_inputs"),
+            (TinyNet(3), {}, {"tolerance": 1e-12}, "within 1e-12"),
+            (TinyNet(5, axes=0), {"sample": {"shape": [5]}}, {"dynamic_size": True}, "dynamic_size"),
+        ):
+            fails(ExportError, named, export, module, LEAST | fields, path, **options)
+            assert not list(pathlib.Path(folder).iterdir()), f"{named}: left a file behind"
+        # One item's output depends on its neighbours: torch agrees with it, only the check of the file can tell.
+        export(Chatty(3), LEAST, path)
+        fails(ExportError, "the same alone", check_model, path)
+
+
+def test_weights_come_back_from_the_file():
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "model.onnx"
+        net = TinyNet(3)
+        export(net, LEAST, path)
+        back = load_weights(TinyNet(3), path)
+        assert all(torch.equal(a, b) for a, b in zip(net.parameters(), back.parameters()))
+        export(TinyNet(3), LEAST, path, external_data=True)
+        load_weights(TinyNet(3), path)
+        model = onnx.load(path)
+        model.graph.initializer[0].name = "other"
+        onnx.save(model, path)
+        fails(ExportError, "found none for", load_weights, TinyNet(3), path)
+
+
+def test_the_older_exporter_and_open_sizes():
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "model.onnx"
+        export(TinyNet(3), LEAST, path, dynamo=False, external_data=True)
+        check_model(path)
+        export(TinyNet(3), LEAST, path, dynamic_size=True)
+        check_model(path)
+        assert not path.with_name("model.onnx.data").exists(), "weights of an earlier export were left behind"
+
+
+def test_the_file_beside_a_model_wins():
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "model.onnx"
+        export(TinyNet(3), LEAST, path)
+        path.with_suffix(".diffuse.json").write_text('{"diffuse": 2}')
+        fails(ManifestError, "schema version", check_model, path)
+
+
+def test_committed_models_hold_no_paths():
+    models = [*HERE.glob("fixtures/*.onnx"), *HERE.glob("models/*.onnx")]
+    assert models
+    for path in models:
+        content = path.read_bytes()
+        assert b".py" not in content.replace(b"onnx/sprites.py", b"").replace(b"onnx/swiss_roll.py", b""), path.name
+
+
+def main():
+    for name, test in list(globals().items()):
+        if name.startswith("test_"):
+            print(f"--- {name}")
+            test()
+
+
+if __name__ == "__main__":
+    main()

@@ -133,9 +133,10 @@ def trajectories():
 
 def sprites():
     """DDIM as diffusers ships it, on the weights of the shipped model, in torch."""
-    import sprites as model_script
+    from export import load_weights
+    from sprites import SpriteNet
 
-    model = model_script.load_from_onnx(pathlib.Path(__file__).parent / "models" / "sprites.onnx").eval()
+    model = load_weights(SpriteNet(), pathlib.Path(__file__).parent / "models" / "sprites.onnx").eval()
     scheduler = DDIMScheduler(
         num_train_timesteps=TRAIN_STEPS,
         beta_schedule="squaredcos_cap_v2",

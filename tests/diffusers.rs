@@ -6,10 +6,12 @@ mod support;
 use std::sync::Arc;
 
 use diffuse::denoiser::{Clip, Condition, Denoiser, Direction};
+use diffuse::pipeline::Likeness;
+use diffuse::pixels::rgba8;
 use diffuse::schedule::{BetaKind, BetaSchedule, Ending, Grid, Spacing, Tables};
-use diffuse::solver::{Ddim, Ddpm, Solver, Variance};
-use diffuse::{Job, Prediction};
-use ndarray::{Array1, ArrayD, Axis};
+use diffuse::solver::{Ddim, Ddpm, Solver, SolverOptions, Variance};
+use diffuse::{Job, Prediction, Request};
+use ndarray::{Array1, ArrayD, ArrayViewD, Axis};
 use support::{Goldens, Recorded, RecordedNoise};
 
 /// One trace's name, read back.
@@ -188,4 +190,39 @@ fn on_the_usual_grids_the_default_is_the_same() {
         let distance = distance(case.job(&goldens, Box::new(Ddim::new(eta).unwrap())), goldens.tensor(name), None);
         assert!(distance < 1e-5, "{name}: {distance:e}");
     }
+}
+
+/// The whole way: ONNX Runtime and our DDIM beside torch and diffusers' DDIM, from the same starting noise.
+#[test]
+fn the_sprite_picture_is_that_of_torch() {
+    let goldens = Goldens::open("onnx/goldens/sprites.safetensors");
+    let (start, expected) = (goldens.tensor("start"), goldens.tensor("pixels"));
+    let classes: Vec<i64> = goldens.tensor("classes").iter().map(|&class| class as i64).collect();
+    let model = support::model("onnx/models/sprites.onnx");
+    let draw = |eta| {
+        let request = Request {
+            count: classes.len(),
+            classes: Some(classes.clone()),
+            solver: Some("ddim".into()),
+            options: SolverOptions { eta: Some(eta), ..SolverOptions::default() },
+            steps: Some(50),
+            grid: Some(Spacing::Trailing),
+            likeness: Likeness::Diffusers,
+            ..Request::default()
+        };
+        let mut job = request.job(&model).unwrap();
+        job.start_from(start.view()).unwrap();
+        let samples = job.run().unwrap();
+        let pixels = |item: ArrayViewD<'_, f32>| rgba8(item.into_dimensionality().unwrap(), [-1.0, 1.0]).unwrap();
+        let drawn: Vec<u8> = samples.outer_iter().flat_map(|item| pixels(item).into_iter()).collect();
+        drawn.iter().zip(expected).map(|(&drawn, &expected)| (f32::from(drawn) - expected).abs()).collect::<Vec<f32>>()
+    };
+    let apart = draw(0.0);
+    let most = largest(apart.iter().copied());
+    let differing = apart.iter().filter(|&&difference| difference > 0.0).count();
+    println!("{differing} of {} values differ from torch's, by at most {most}", apart.len());
+    assert_eq!(apart.len(), classes.len() * 32 * 32 * 4);
+    assert!(most <= 1.0);
+    // Another η is another picture, and the comparison says so.
+    assert!(largest(draw(0.3)) > 1.0);
 }

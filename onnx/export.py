@@ -159,7 +159,7 @@ class Prototype:
 
         if self.role == "sample":
             return torch.randn(self.shape(batch), dtype=self.dtype, device=self.device)
-        return torch.ones(self.shape(batch), dtype=self.dtype, device=self.device)
+        return torch.full(self.shape(batch), 1 if self.role == "time" else 0, dtype=self.dtype, device=self.device)
 
 
 def example_prototypes(manifest, weights, examples):
@@ -187,6 +187,7 @@ def example_prototypes(manifest, weights, examples):
 
 
 def has_whole_times(manifest):
+    """Whether every time of training is a whole number."""
     time = manifest.get("time", {})
     factors = time.get("scale", 1), time.get("offset", 0)
     return time.get("encoding", "index") == "index" and all(factor == int(factor) for factor in factors)
@@ -222,7 +223,8 @@ def write(module, example, manifest, axes, path, opset, external_data, dynamo):
             model = onnx.load(path, load_external_data=False)
         else:
             names = {name: axes[role] for role, name in manifest["inputs"].items()} | {output: axes["sample"]}
-            # Without constant folding the initializers keep the parameters' names.
+            # Without constant folding the initializers keep the parameters' names. This exporter ends at
+            # opset 20, and spreads large weights over many files, so everything is read in and written anew.
             raw = path.with_suffix(".raw")
             torch.onnx.export(
                 module, example, raw, **common | {"opset_version": min(opset, 20)}, dynamo=False,

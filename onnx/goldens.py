@@ -2,12 +2,14 @@
 
     python onnx/goldens.py trajectories   # onnx/goldens/trajectories.safetensors, from diffusers alone
     python onnx/goldens.py sprites        # onnx/goldens/sprites.safetensors, from the shipped model run in torch
+    python onnx/goldens.py randn          # onnx/goldens/randn.json, torch's CPU generator
 
 Both sides of a trajectory are given the same start, the same network outputs and the same noise, so that what differs is
 the arithmetic of the scheduler and nothing else.
 """
 
 import argparse
+import hashlib
 import itertools
 import json
 import pathlib
@@ -155,6 +157,30 @@ def sprites():
     save({"start": start.numpy(), "classes": classes.numpy(), "pixels": pixels.permute(0, 2, 3, 1).contiguous().numpy()}, "sprites")
 
 
+def randn():
+    """What torch.randn draws on the CPU: short sequences of calls whole, long ones by their SHA-256."""
+
+    def draw(seed, calls):
+        generator = torch.Generator().manual_seed(seed)
+        return torch.cat([torch.randn(n, generator=generator) for n in calls]).numpy()
+
+    # Up to 15 values are drawn one way, from 16 on another; multiples of 16 differ from the rest.
+    short = [[n] for n in range(1, 36)] + [[1, 16, 1], [3, 2, 40, 1, 17, 5], [15, 15, 15], [7, 100, 7, 7]]
+    sequences = [
+        {"seed": seed, "calls": calls, "bits": [f"{value:08x}" for value in draw(seed, calls).view(numpy.uint32)]}
+        for seed, calls in itertools.product((0, 42), short)
+    ]
+    digests = [
+        {"seed": str(seed), "n": n, "sha256": hashlib.sha256(draw(seed, [n]).astype("<f4").tobytes()).hexdigest()}
+        for seed, n in itertools.product((0, 1, 42, 123456789, 2**32 + 5, 2**63 - 1), (12_288, 960_000, 1_000_001))
+    ]
+    path = GOLDENS / "randn.json"
+    lines = ",\n".join(json.dumps(entry) for entry in sequences)
+    tail = ",\n".join(json.dumps(entry) for entry in digests)
+    path.write_text(f'{{"versions": {json.dumps(VERSIONS)},\n"sequences": [\n{lines}\n],\n"digests": [\n{tail}\n]}}\n')
+    print(f"{path.name}: {len(sequences)} sequences, {len(digests)} digests, {path.stat().st_size / 1e3:.0f} kB")
+
+
 def save(tensors, name):
     GOLDENS.mkdir(exist_ok=True)
     path = GOLDENS / f"{name}.safetensors"
@@ -164,5 +190,5 @@ def save(tensors, name):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["trajectories", "sprites"])
-    {"trajectories": trajectories, "sprites": sprites}[parser.parse_args().what]()
+    parser.add_argument("what", choices=["trajectories", "sprites", "randn"])
+    {"trajectories": trajectories, "sprites": sprites, "randn": randn}[parser.parse_args().what]()

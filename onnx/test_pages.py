@@ -161,7 +161,7 @@ def randomise(model):
     return model
 
 
-def test_page(prepare):
+def run_page(prepare):
     text = (PAGES / f"{prepare.__name__}.md").read_text(encoding="utf-8")
     code = "\n".join(re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
     assert code, "the page has no Python"
@@ -180,12 +180,20 @@ def test_page(prepare):
             os.chdir(home)
 
 
+PREPARES = {prepare.__name__: prepare for prepare in (diffusers, guided_diffusion, score_sde, edm)}
+
+
+def test_every_page():
+    assert {page.stem for page in PAGES.glob("*.md")} == set(PREPARES), "a page is not tested"
+    for prepare in PREPARES.values():
+        run_page(prepare)
+
+
 def main():
-    prepares = {prepare.__name__: prepare for prepare in (diffusers, guided_diffusion, score_sde, edm)}
-    assert {page.stem for page in PAGES.glob("*.md")} == set(prepares), "a page is not tested"
-    for name in sys.argv[1:] or prepares:
-        print(f"--- {name}")
-        test_page(prepares[name])
+    if not sys.argv[1:]:
+        test_every_page()
+    for name in sys.argv[1:]:
+        run_page(PREPARES[name])
 
 
 if __name__ == "__main__":

@@ -1,31 +1,10 @@
-//! Where the random numbers of a run come from.
+//! Noise that is a function of (seed, item, step, stage).
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// Which noise of a run is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Draw {
-    /// The noise that the run starts from.
-    Start,
-    /// The noise that a solver adds.
-    Step {
-        /// The step of the grid, counted from 0.
-        step: u32,
-        /// The stage of a step that draws more than once.
-        stage: u32,
-    },
-}
-
-/// A source of independent standard normal values.
-pub trait NoiseSource: Send {
-    /// Fills `out`, the items of a batch one after the other with `item_length` values each.
-    ///
-    /// The same source gives the same values for the same `draw`, whatever was drawn before, so that a run may be
-    /// sliced, repeated or resumed anywhere.
-    fn fill(&mut self, draw: Draw, item_length: usize, out: &mut [f32]);
-}
+use super::{Draw, NoiseSource};
 
 /// Noise as a function of (seed, draw) alone: ChaCha with 8 rounds, keyed by both, and the ziggurat of
 /// [`StandardNormal`].

@@ -1,0 +1,30 @@
+//! Where the random numbers of a run come from.
+
+mod counter;
+mod torch;
+
+pub use counter::CounterNoise;
+pub use torch::TorchNoise;
+
+/// Which noise of a run is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Draw {
+    /// The noise that the run starts from.
+    Start,
+    /// The noise that a solver adds.
+    Step {
+        /// The step of the grid, counted from 0.
+        step: u32,
+        /// The stage of a step that draws more than once.
+        stage: u32,
+    },
+}
+
+/// A source of independent standard normal values.
+pub trait NoiseSource: Send {
+    /// Fills `out`, the items of a batch one after the other with `item_length` values each.
+    ///
+    /// A job asks for every draw once, in the order of its steps. What [`CounterNoise`] gives depends on `draw` alone, what a
+    /// stream such as [`TorchNoise`] gives on its position.
+    fn fill(&mut self, draw: Draw, item_length: usize, out: &mut [f32]);
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::denoiser::{Clip, Condition, Denoiser, Direction};
 use crate::error::{Error, Result};
 use crate::job::Job;
-use crate::noise::CounterNoise;
+use crate::noise::{CounterNoise, NoiseSource, TorchNoise};
 use crate::onnx::{Manifest, Model, Predictor};
 use crate::schedule::{Ending, Grid, Spacing, Tables};
 use crate::solver::{self, Ddim, Solver, SolverOptions};
@@ -35,10 +35,23 @@ pub enum Likeness {
     Diffusers,
 }
 
+/// Where a run's noise comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Noise {
+    /// [`CounterNoise`]: the noise of an item depends on its seed and the step alone.
+    #[default]
+    Counter,
+    /// [`TorchNoise`] with one generator for the batch, as `torch.Generator().manual_seed(seed)` in a pipeline of diffusers.
+    Torch,
+    /// [`TorchNoise`] with a generator for every item, as a list of generators with the seeds `seed`, `seed + 1`, …
+    TorchPerItem,
+}
+
 /// What is to be drawn, and how. `None` leaves a choice to the model's manifest.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Request {
-    /// The seed of item 0; item `i` has `seed + i`, wrapping.
+    /// The seed of item 0; item `i` has `seed + i`, wrapping (but see [`Noise::Torch`]).
     pub seed: u64,
     /// How many items; at least 1.
     pub count: usize,
@@ -64,6 +77,8 @@ pub struct Request {
     pub clipping: Clipping,
     /// Whose arithmetic is followed.
     pub likeness: Likeness,
+    /// Where the noise comes from.
+    pub noise: Noise,
 }
 
 impl Default for Request {
@@ -82,6 +97,7 @@ impl Default for Request {
             ending: Ending::Clean,
             clipping: Clipping::Model,
             likeness: Likeness::Papers,
+            noise: Noise::Counter,
         }
     }
 }
@@ -101,7 +117,11 @@ impl Request {
         shape.extend(self.shape.as_ref().unwrap_or(&manifest.sample.shape));
         model.check_shape(&shape)?;
         let condition = Condition { classes: self.checked_classes(manifest)? };
-        let noise = Box::new(CounterNoise::new(self.seed));
+        let noise: Box<dyn NoiseSource> = match self.noise {
+            Noise::Counter => Box::new(CounterNoise::new(self.seed)),
+            Noise::Torch => Box::new(TorchNoise::new(self.seed)),
+            Noise::TorchPerItem => Box::new(TorchNoise::per_item(self.seed, self.count)),
+        };
         Job::new(self.denoiser(model)?, solver, grid, noise, condition, &shape)
     }
 

@@ -124,14 +124,14 @@ fn polynomial(x: f32, coefficients: &[f32]) -> f32 {
 fn ln(x: f32) -> f32 {
     const P: [f32; 9] = [
         7.037_683_6e-2,
-        -1.151_461_03e-1,
+        -1.151_461e-1,
         1.167_699_87e-1,
         -1.242_014_1e-1,
         1.424_932_3e-1,
         -1.666_805_8e-1,
-        2.000_071_48e-1,
+        2.000_071_4e-1,
         -2.499_999_4e-1,
-        3.333_333_1e-1,
+        3.333_333e-1,
     ];
     let bits = x.to_bits();
     // x = mantissa·2^exponent with the mantissa in [½, 1).
@@ -146,7 +146,7 @@ fn ln(x: f32) -> f32 {
     // ln 2 in two parts, of which the first has few enough bits to be exact times any exponent.
     let y = (polynomial(x, &P) * x).mul_add(z, exponent * -2.121_944_4e-4);
     let y = y - 0.5 * z;
-    x + y + exponent * 0.693_359_375
+    x + y + exponent * 0.693_359_4
 }
 
 /// Sine and cosine of an angle from 0 to 2π (Moshier's Cephes, `sinf` and `cosf`).

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use diffuse::denoiser::Direction;
-use diffuse::pipeline::{Clipping, Likeness};
+use diffuse::pipeline::{Clipping, Likeness, Noise};
 use diffuse::schedule::{Ending, Spacing};
 use diffuse::solver::{SolverOptions, Variance};
 use diffuse::{Request, Runtime};
@@ -56,6 +56,9 @@ pub(crate) struct SamplingArguments {
     /// Whose arithmetic is followed where diffusers departs from the papers
     #[arg(long, default_value = "papers")]
     like: LikeName,
+    /// Where the noise comes from
+    #[arg(long, default_value = "counter")]
+    noise: NoiseName,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -104,6 +107,14 @@ enum LikeName {
     Diffusers,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum NoiseName {
+    /// diffuse's own generator
+    Counter,
+    /// torch's CPU generator, one for every item
+    Torch,
+}
+
 impl SamplingArguments {
     pub(crate) fn request(&self) -> Request {
         Request {
@@ -135,6 +146,11 @@ impl SamplingArguments {
             likeness: match self.like {
                 LikeName::Papers => Likeness::Papers,
                 LikeName::Diffusers => Likeness::Diffusers,
+            },
+            noise: match self.noise {
+                NoiseName::Counter => Noise::Counter,
+                // One for every item, so that an item does not depend on --batch.
+                NoiseName::Torch => Noise::TorchPerItem,
             },
             ..Request::default()
         }

@@ -73,7 +73,7 @@ class RollNet(nn.Module):
         return self.leave(x)
 
 
-def train(net, steps, batch=4096, peak=3e-3, seed=1):
+def train(net, steps, batch=512, peak=3e-3, seed=1):
     dice = torch.Generator().manual_seed(seed)
     bar = torch.from_numpy(alphas_bar(MANIFEST["schedule"]))
     data_scale, noise_scale = bar.sqrt().float(), (1 - bar).sqrt().float()
@@ -127,7 +127,7 @@ def plot(points, side=512, reach=2.0):
 def main():
     here = pathlib.Path(__file__).parent
     parser = argparse.ArgumentParser(description="Trains and exports the swiss roll model.")
-    parser.add_argument("--steps", type=int, default=20_000, help="training steps (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=60_000, help="training steps (default: %(default)s)")
     parser.add_argument("--out", type=pathlib.Path, default=here / "models" / "swiss_roll.onnx")
     parser.add_argument("--preview", type=pathlib.Path, help="write a plot of 2,000 sampled points")
     arguments = parser.parse_args()

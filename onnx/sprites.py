@@ -3,7 +3,7 @@
     python onnx/sprites.py                      draw, train, export
     python onnx/sprites.py --preview sheet.png  also sample a contact sheet
 
-Training takes 40 minutes on two CPU cores. It saves its state as it goes: run again, it continues.
+Training takes 40 to 60 minutes on two CPU cores. It saves its state as it goes: run again, it continues.
 """
 
 import argparse

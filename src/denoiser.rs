@@ -1,5 +1,7 @@
 //! What a job asks at every step: the clean sample behind a noisy one.
 
+use std::sync::Arc;
+
 use ndarray::{ArrayD, ArrayViewD};
 
 use crate::error::{Error, Result};
@@ -43,8 +45,20 @@ impl Denoised {
     }
 }
 
+/// Stops an evaluation that is under way.
+pub trait Interrupt: Send + Sync {
+    /// Makes the running evaluation of the denoiser that this is from return soon, with an error, and every later one at once.
+    /// It may be called from any thread.
+    fn interrupt(&self);
+}
+
 /// Estimates the clean sample behind a noisy one: a network, a guidance around a network, or a formula.
 pub trait Denoiser: Send {
+    /// What stops an evaluation of this denoiser from another thread; `None` if nothing does.
+    fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
+        None
+    }
+
     /// Answers `query` in `out`, whose `x0` has the shape of `query.x`.
     ///
     /// # Errors
@@ -53,6 +67,10 @@ pub trait Denoiser: Send {
 }
 
 impl<D: Denoiser + ?Sized> Denoiser for Box<D> {
+    fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
+        (**self).interrupt()
+    }
+
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
         (**self).denoise(query, out)
     }
@@ -95,6 +113,10 @@ impl<D: Denoiser> Clip<D> {
 }
 
 impl<D: Denoiser> Denoiser for Clip<D> {
+    fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
+        self.inner.interrupt()
+    }
+
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
         self.inner.denoise(query, out)?;
         if self.direction == Direction::Network {

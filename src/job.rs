@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ndarray::{ArrayD, ArrayViewD};
 
-use crate::denoiser::{Condition, Denoised, Denoiser, Query};
+use crate::denoiser::{Condition, Denoised, Denoiser, Interrupt, Query};
 use crate::error::{Error, Result};
 use crate::noise::{Draw, NoiseSource};
 use crate::schedule::Grid;
@@ -33,18 +33,40 @@ impl Progress {
     }
 }
 
-/// Cancels a job from anywhere, also before it has started. It cannot be taken back.
-#[derive(Debug, Clone, Default)]
-pub struct Canceller(Arc<AtomicBool>);
+/// Cancels a job from any thread, also before it has started and in the middle of an evaluation. It cannot be taken back.
+#[derive(Clone)]
+pub struct Canceller(Arc<Cancelled>);
+
+struct Cancelled {
+    flag: AtomicBool,
+    interrupt: Option<Arc<dyn Interrupt>>,
+}
 
 impl Canceller {
-    /// Makes every further [`Job::step`] return [`Error::Cancelled`].
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    fn new(interrupt: Option<Arc<dyn Interrupt>>) -> Self {
+        Self(Arc::new(Cancelled { flag: AtomicBool::new(false), interrupt }))
     }
 
-    fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// Makes the running [`Job::step`] and every further one return [`Error::Cancelled`]. An evaluation that is under way is
+    /// interrupted where the denoiser can do that: ONNX Runtime stops before the next node of the graph.
+    pub fn cancel(&self) {
+        // The flag first: an evaluation that fails because of the interrupt must find it set.
+        self.0.flag.store(true, Ordering::SeqCst);
+        if let Some(interrupt) = &self.0.interrupt {
+            interrupt.interrupt();
+        }
+    }
+
+    /// Whether it was cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.flag.load(Ordering::SeqCst)
+    }
+}
+
+impl std::fmt::Debug for Canceller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Canceller").field(&self.is_cancelled()).finish()
     }
 }
 
@@ -102,6 +124,7 @@ impl Job {
         let values = x.as_slice_mut().unwrap_or_default();
         noise.fill(Draw::Start, length / shape[0], values);
         combine(values, first.alpha.hypot(first.sigma) as f32, &[]);
+        let canceller = Canceller::new(denoiser.interrupt());
         Ok(Self {
             denoiser,
             solver,
@@ -113,7 +136,7 @@ impl Job {
             x,
             evaluated: false,
             fresh: Vec::new(),
-            canceller: Canceller::default(),
+            canceller,
         })
     }
 
@@ -154,7 +177,9 @@ impl Job {
                     return Err(Error::Cancelled);
                 }
                 let query = Query { x: self.x.view(), level, condition: &self.condition, step: self.cursor.step };
-                self.denoiser.denoise(query, &mut self.denoised)?;
+                if let Err(error) = self.denoiser.denoise(query, &mut self.denoised) {
+                    return Err(if self.canceller.is_cancelled() { Error::Cancelled } else { error });
+                }
                 self.check_denoised(level.t)?;
                 evaluated = true;
                 self.evaluated = true;

@@ -174,7 +174,7 @@ impl Request {
     }
 
     fn denoiser(&self, model: &Arc<Model>) -> Result<Box<dyn Denoiser>> {
-        let predictor = Predictor::new(Arc::clone(model));
+        let predictor = Predictor::new(Arc::clone(model))?;
         let Clipping::On(direction) = self.resolved(model.manifest()).clipping else { return Ok(Box::new(predictor)) };
         match model.manifest().sample.range() {
             Some(range) => Ok(Box::new(Clip::new(predictor, range, direction)?)),

@@ -226,6 +226,38 @@ fn threads_and_repetition_do_not_change_the_picture() {
 }
 
 #[test]
+fn a_cancel_stops_an_evaluation_that_is_running_and_cannot_be_taken_back() {
+    let model = model("onnx/models/sprites.onnx");
+    // One evaluation of this batch takes a good part of a second.
+    let mut job = sprites_request(1, vec![0; 256]).job(&model).unwrap();
+    let canceller = job.canceller();
+    let worker = std::thread::spawn(move || {
+        let result = loop {
+            match job.step() {
+                Ok(progress) if progress.is_finished() => break Ok(()),
+                Ok(_) => {}
+                Err(error) => break Err(error),
+            }
+        };
+        (result, std::time::Instant::now(), job)
+    });
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    let cancelled = std::time::Instant::now();
+    canceller.cancel();
+    let (result, returned, mut job) = worker.join().unwrap();
+    assert!(matches!(result, Err(Error::Cancelled)), "{result:?}");
+    println!("returned {:?} after the cancel", returned - cancelled);
+    assert!(job.sample().iter().all(|value| value.is_finite()));
+    assert!(matches!(job.step(), Err(Error::Cancelled)), "a cancel is for good");
+
+    // Before the start, and only this job.
+    let mut job = sprites_request(1, vec![0]).job(&model).unwrap();
+    job.canceller().cancel();
+    assert!(matches!(job.step(), Err(Error::Cancelled)));
+    assert!(sprites_request(1, vec![0]).job(&model).unwrap().step().is_ok());
+}
+
+#[test]
 fn a_fixed_batch_is_run_as_often_as_it_takes() {
     let model = model("onnx/fixtures/fixed_batch.onnx");
     let draw = |seed, count| {

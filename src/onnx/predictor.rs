@@ -6,11 +6,11 @@ use std::sync::Arc;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use ndarray::{ArrayD, ArrayViewD};
-use ort::session::{SessionInputValue, SessionOutputs};
+use ort::session::{RunOptions, SessionInputValue, SessionOutputs};
 use ort::value::{PrimitiveTensorElementType, Shape, TensorRef};
 
 use super::{Element, LearnedVariance, Manifest, ModelOptions, Network, Runtime, TensorInfo};
-use crate::denoiser::{Condition, Denoised, Denoiser, Query};
+use crate::denoiser::{Condition, Denoised, Denoiser, Interrupt, Query};
 use crate::error::{Error, Result};
 use crate::schedule::NoiseLevel;
 use crate::tensor::first_not_finite;
@@ -168,7 +168,7 @@ impl Model {
     ) -> Result<ArrayD<f32>> {
         let x = x.as_standard_layout();
         let mut out = Denoised::new(x.shape());
-        Predictor::new(Arc::clone(self)).denoise(Query { x: x.view(), level, condition, step: 0 }, &mut out)?;
+        Predictor::new(Arc::clone(self))?.denoise(Query { x: x.view(), level, condition, step: 0 }, &mut out)?;
         Ok(out.x0)
     }
 
@@ -324,7 +324,6 @@ fn expect_sample(field: &str, info: &TensorInfo, shape: &[usize], channels: usiz
 }
 
 /// The denoiser that a model makes. Each job has one of its own, with buffers that are kept from step to step.
-#[derive(Debug)]
 pub struct Predictor {
     model: Arc<Model>,
     sample: Values,
@@ -332,21 +331,43 @@ pub struct Predictor {
     class: Values,
     output: Vec<f32>,
     shape: Vec<usize>,
+    options: Arc<RunOptions>,
+}
+
+impl std::fmt::Debug for Predictor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Predictor").field("model", &self.model).finish_non_exhaustive()
+    }
+}
+
+/// ONNX Runtime's own way to stop a run: it ends before the next node, and so does every later run with these options.
+impl Interrupt for RunOptions {
+    fn interrupt(&self) {
+        // It fails only if the options were not valid, and then there is no run to stop.
+        let _ = self.terminate();
+    }
 }
 
 impl Predictor {
     /// A denoiser that evaluates `model`.
-    #[must_use]
-    pub fn new(model: Arc<Model>) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] if ONNX Runtime is out of memory.
+    pub fn new(model: Arc<Model>) -> Result<Self> {
         let roles = &model.roles;
         let class = roles.class.map_or(Element::I64, |class| class.element);
         let (sample, time, class) =
             (Values::new(roles.sample.element), Values::new(roles.time.element), Values::new(class));
-        Self { model, sample, time, class, output: Vec::new(), shape: Vec::new() }
+        let options = RunOptions::new().map_err(|error| Error::runtime(error.message()))?;
+        Ok(Self { model, sample, time, class, output: Vec::new(), shape: Vec::new(), options: Arc::new(options) })
     }
 }
 
 impl Denoiser for Predictor {
+    fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
+        Some(Arc::clone(&self.options) as Arc<dyn Interrupt>)
+    }
+
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
         self.model.check_shape(query.x.shape())?;
         let (Some(x), Some(x0)) = (query.x.as_slice(), out.x0.as_slice_mut()) else {
@@ -370,7 +391,7 @@ impl Denoiser for Predictor {
 impl Predictor {
     /// One run of the network, on as many items as the graph takes.
     fn evaluate(&mut self, query: &Query<'_>, x: &[f32], first: usize, x0: &mut [f32]) -> Result<()> {
-        let Self { model, sample, time, class, output, shape } = self;
+        let Self { model, sample, time, class, output, shape, options } = self;
         let Model { network, manifest, roles } = &**model;
         let chunk = shape[0];
         let failed = |reason: String| Error::Evaluation { step: query.step, reason };
@@ -438,7 +459,7 @@ impl Predictor {
             Ok(Ok(()))
         };
         match roles.class {
-            None => network.run(in_order(by_index), read),
+            None => network.run(in_order(by_index), options, read),
             Some(input) => {
                 let Some(classes) =
                     query.condition.classes.as_deref().and_then(|classes| classes.get(first..first + chunk))
@@ -448,7 +469,7 @@ impl Predictor {
                 class.copy_classes(classes);
                 let class_value = class.value(&[chunk]).map_err(refused)?;
                 let [sample, time] = by_index;
-                network.run(in_order([sample, time, (input.index, class_value)]), read)
+                network.run(in_order([sample, time, (input.index, class_value)]), options, read)
             }
         }
         .map_err(refused)?

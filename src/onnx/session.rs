@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ort::session::builder::SessionBuilder;
-use ort::session::{Session, SessionInputValue, SessionOutputs};
+use ort::session::{RunOptions, Session, SessionInputValue, SessionOutputs};
 use ort::value::{Outlet, TensorElementType, ValueType};
 use sha2::{Digest, Sha256};
 
@@ -259,13 +259,15 @@ impl Network {
         call(&mut self.session.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Evaluates the network once on `inputs`, in the order of [`inputs`](Self::inputs), and hands its outputs to `read`.
+    /// Evaluates the network once on `inputs`, in the order of [`inputs`](Self::inputs), and hands its outputs to `read`. `options`
+    /// can stop it from another thread.
     pub(super) fn run<const N: usize, T>(
         &self,
         inputs: [SessionInputValue<'_>; N],
+        options: &RunOptions,
         read: impl FnOnce(&SessionOutputs<'_>) -> ort::Result<T>,
     ) -> ort::Result<T> {
-        self.with_session(|session| read(&session.run(inputs)?))
+        self.with_session(|session| read(&session.run_with_options(inputs, options)?))
     }
 }
 

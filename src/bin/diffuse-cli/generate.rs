@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use clap::Args;
+use diffuse::job::Canceller;
 use diffuse::onnx::{Kind, Manifest};
 use diffuse::{Error, Model, ModelOptions, Request, pixels};
 use ndarray::{ArrayD, ArrayView2, ArrayViewD, Axis, Slice};
@@ -75,7 +76,18 @@ struct Record {
 /// The most items of one call: a slip of the finger should not fill the memory.
 const MOST_ITEMS: usize = 1_000_000;
 
+/// Set by Ctrl-C.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// What stops the job that is running.
+static RUNNING: Mutex<Option<Canceller>> = Mutex::new(None);
+
+fn on_interrupt() {
+    INTERRUPTED.store(true, Ordering::SeqCst);
+    if let Some(canceller) = RUNNING.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+        canceller.cancel();
+    }
+}
 
 /// Where the time went, in milliseconds.
 #[derive(Debug, Default, serde::Serialize)]
@@ -104,13 +116,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.threads > 1024 {
         return Err(Failure::Usage(format!("--threads: {}; at most 1024 are possible", arguments.threads)));
     }
-    // A second Ctrl-C ends the program at once: an evaluation that is running cannot be interrupted yet.
-    let handler = || {
-        if INTERRUPTED.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    };
-    ctrlc::set_handler(handler).map_err(|error| Failure::Usage(format!("Ctrl-C cannot be handled: {error}")))?;
+    ctrlc::set_handler(on_interrupt).map_err(|error| Failure::Usage(format!("Ctrl-C cannot be handled: {error}")))?;
 
     let runtime = arguments.runtime.open()?;
     timings.runtime = elapsed(start);
@@ -210,10 +216,12 @@ fn sample(
     for first in (0..count).step_by(batch) {
         let last = count.min(first + batch);
         let mut job = request(first, last - first).job(model)?;
+        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some(job.canceller());
+        // One that came before the job was known.
+        if INTERRUPTED.load(Ordering::SeqCst) {
+            return Err(Error::Cancelled.into());
+        }
         loop {
-            if INTERRUPTED.load(Ordering::Relaxed) {
-                return Err(Error::Cancelled.into());
-            }
             let progress = job.step()?;
             bar.show(
                 (first * progress.steps + progress.step * (last - first)) as f64 / (count * progress.steps) as f64,

@@ -16,6 +16,21 @@ use crate::tensor::{combine, first_not_finite};
 /// the process rather than in an error.
 pub const MOST_VALUES: usize = 1 << 28;
 
+/// The number of values of a batch of `shape`.
+///
+/// # Errors
+/// [`Error::Argument`] if the shape has no axes, a zero or more than [`MOST_VALUES`] values.
+pub(crate) fn checked_length(shape: &[usize]) -> Result<usize> {
+    let length = shape.iter().try_fold(1usize, |product, &axis| product.checked_mul(axis));
+    match length {
+        Some(length) if length > 0 && !shape.is_empty() && length <= MOST_VALUES => Ok(length),
+        _ => {
+            let reason = format!("{shape:?}; every axis must be at least 1, all values together at most {MOST_VALUES}");
+            Err(Error::argument("shape", reason))
+        }
+    }
+}
+
 /// How far a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Progress {
@@ -104,16 +119,7 @@ impl Job {
         condition: Condition,
         shape: &[usize],
     ) -> Result<Self> {
-        let length = shape.iter().try_fold(1usize, |product, &axis| product.checked_mul(axis));
-        let length = match length {
-            Some(length) if length > 0 && !shape.is_empty() && length <= MOST_VALUES => length,
-            _ => {
-                return Err(Error::argument(
-                    "shape",
-                    format!("{shape:?}; every axis must be at least 1, all values together at most {MOST_VALUES}"),
-                ));
-            }
-        };
+        let length = checked_length(shape)?;
         if let Some(classes) = &condition.classes
             && classes.len() != shape[0]
         {

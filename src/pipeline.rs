@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::denoiser::{Clip, Condition, Denoiser, Direction};
 use crate::error::{Error, Result};
-use crate::job::Job;
+use crate::job::{Job, checked_length};
 use crate::noise::{CounterNoise, NoiseSource, TorchNoise};
 use crate::onnx::{Manifest, Model, Predictor};
 use crate::schedule::{Ending, Grid, Spacing, Tables};
@@ -47,6 +47,9 @@ pub enum Noise {
     /// [`TorchNoise`] with a generator for every item, as a list of generators with the seeds `seed`, `seed + 1`, …
     TorchPerItem,
 }
+
+/// The most generators of [`Noise::TorchPerItem`]; each takes 2.5 kB.
+const MOST_GENERATORS: usize = 1 << 16;
 
 /// What is to be drawn, and how. `None` leaves a choice to the model's manifest.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -116,10 +119,16 @@ impl Request {
         let mut shape = vec![self.count];
         shape.extend(self.shape.as_ref().unwrap_or(&manifest.sample.shape));
         model.check_shape(&shape)?;
+        // Before anything of this size is made.
+        checked_length(&shape)?;
         let condition = Condition { classes: self.checked_classes(manifest)? };
         let noise: Box<dyn NoiseSource> = match self.noise {
             Noise::Counter => Box::new(CounterNoise::new(self.seed)),
             Noise::Torch => Box::new(TorchNoise::new(self.seed)),
+            Noise::TorchPerItem if self.count > MOST_GENERATORS => {
+                let reason = format!("a generator for each of {} items; {MOST_GENERATORS} are possible", self.count);
+                return Err(Error::argument("noise", reason));
+            }
             Noise::TorchPerItem => Box::new(TorchNoise::per_item(self.seed, self.count)),
         };
         Job::new(self.denoiser(model)?, solver, grid, noise, condition, &shape)

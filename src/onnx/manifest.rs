@@ -451,6 +451,9 @@ impl Manifest {
                 return Err(format!("classes.names has '{}' twice", twice.1));
             }
         }
+        if self.inputs.class.is_some() && self.classes.is_none() {
+            return Err("inputs.class is named, but there are no classes".into());
+        }
         let Defaults { steps, eta, .. } = self.defaults;
         if steps == 0 {
             return Err("defaults.steps is 0; a run takes at least one step".into());

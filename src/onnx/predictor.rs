@@ -180,16 +180,27 @@ impl Model {
 impl Roles {
     fn assign(network: &Network, manifest: &Manifest) -> std::result::Result<Self, String> {
         let inputs = network.inputs();
-        let place =
-            |role: &str, named: &Option<String>, usual: &[&str]| -> std::result::Result<Option<usize>, String> {
-                match named {
-                    Some(name) => match inputs.iter().position(|input| input.name == *name) {
-                        Some(index) => Ok(Some(index)),
-                        None => Err(format!("inputs.{role} is '{name}', but the graph's inputs are {}", list(inputs))),
-                    },
-                    None => Ok(inputs.iter().position(|input| usual.contains(&input.name.as_str()))),
+        let place = |role: &str,
+                     named: &Option<String>,
+                     usual: &[&str]|
+         -> std::result::Result<Option<usize>, String> {
+            match named {
+                Some(name) => match inputs.iter().position(|input| input.name == *name) {
+                    Some(index) => Ok(Some(index)),
+                    None => Err(format!("inputs.{role} is '{name}', but the graph's inputs are {}", list(inputs))),
+                },
+                None => {
+                    let mut known = (0..inputs.len()).filter(|&index| usual.contains(&inputs[index].name.as_str()));
+                    match (known.next(), known.next()) {
+                        (Some(first), Some(second)) => Err(format!(
+                            "both '{}' and '{}' could be the {role}; name the one that is in the manifest as inputs.{role}",
+                            inputs[first].name, inputs[second].name
+                        )),
+                        (first, _) => Ok(first),
+                    }
                 }
-            };
+            }
+        };
         let names = &manifest.inputs;
         let required = |role: &str, place: Option<usize>| {
             place.ok_or_else(|| format!("no input is known to be the {role}; name it in the manifest as inputs.{role}. The graph's inputs are {}", list(inputs)))

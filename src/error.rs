@@ -45,6 +45,8 @@ pub enum Error {
     },
     /// The job was cancelled.
     Cancelled,
+    /// Another thread is working on the job: wait for it.
+    Busy,
 }
 
 impl Error {
@@ -74,6 +76,7 @@ impl fmt::Display for Error {
             Self::Runtime { reason } => write!(f, "ONNX Runtime: {reason}"),
             Self::Evaluation { step, reason } => write!(f, "step {step}: {reason}"),
             Self::Cancelled => f.write_str("cancelled"),
+            Self::Busy => f.write_str("another thread is working on the job"),
         }
     }
 }

@@ -22,6 +22,8 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
+#[cfg(feature = "capi")]
+pub mod capi;
 pub mod denoiser;
 mod error;
 pub mod job;

@@ -4,15 +4,38 @@ use ndarray::{Array3, ArrayView3};
 
 use crate::error::{Error, Result};
 
-/// The image `[channels, height, width]` as RGBA bytes `[height, width, 4]`, rows from the top.
+/// How pixels lie in a caller's buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// The distance between rows in bytes; at least 4·width.
+    pub stride: usize,
+    /// Rows from the bottom up instead of from the top down.
+    pub bottom_up: bool,
+    /// Blue, green, red, alpha instead of red, green, blue, alpha.
+    pub bgra: bool,
+}
+
+/// The image `[channels, height, width]` as RGBA bytes `[height, width, 4]`, rows from the top. As [`rgba8_into`].
+///
+/// # Errors
+/// [`Error::Argument`] unless there are 1, 3 or 4 channels and `range` rises.
+pub fn rgba8(image: ArrayView3<'_, f32>, range: [f32; 2]) -> Result<Array3<u8>> {
+    let (_, height, width) = image.dim();
+    let mut pixels = Array3::zeros((height, width, 4));
+    let layout = Layout { stride: 4 * width, bottom_up: false, bgra: false };
+    rgba8_into(image, range, pixels.as_slice_mut().unwrap_or_default(), layout)?;
+    Ok(pixels)
+}
+
+/// Draws the image `[channels, height, width]` into `out`, four bytes a pixel. Bytes between the rows are left alone.
 ///
 /// A value becomes `round(255·clamp((x − low)/(high − low), 0, 1))`, ties to even, in the encoding that the model was trained
 /// on (sRGB, as a rule): nothing is converted. One channel is replicated to three; alpha is straight, and 255 where the
 /// image has none.
 ///
 /// # Errors
-/// [`Error::Argument`] unless there are 1, 3 or 4 channels.
-pub fn rgba8(image: ArrayView3<'_, f32>, range: [f32; 2]) -> Result<Array3<u8>> {
+/// [`Error::Argument`] unless there are 1, 3 or 4 channels, `range` rises, and the rows fit into `out`.
+pub fn rgba8_into(image: ArrayView3<'_, f32>, range: [f32; 2], out: &mut [u8], layout: Layout) -> Result<()> {
     let (channels, height, width) = image.dim();
     let source = match channels {
         1 => [Some(0), Some(0), Some(0), None],
@@ -21,10 +44,45 @@ pub fn rgba8(image: ArrayView3<'_, f32>, range: [f32; 2]) -> Result<Array3<u8>> 
         _ => return Err(Error::argument("image", format!("{channels} channels; 1, 3 and 4 can be drawn"))),
     };
     let [low, high] = range;
-    Ok(Array3::from_shape_fn((height, width, 4), |(y, x, channel)| match source[channel] {
-        Some(from) => (((image[[from, y, x]] - low) / (high - low)).clamp(0.0, 1.0) * 255.0).round_ties_even() as u8,
-        None => 255,
-    }))
+    // In f64 the difference of two f32 is finite.
+    let extent = f64::from(high) - f64::from(low);
+    if !(extent > 0.0 && extent.is_finite()) {
+        return Err(Error::argument(
+            "range",
+            format!("[{low}, {high}]; the first must be below the second, both finite"),
+        ));
+    }
+    let Layout { stride, bottom_up, bgra } = layout;
+    if height == 0 || width == 0 {
+        return Ok(());
+    }
+    if stride < 4 * width {
+        return Err(Error::argument("stride", format!("{stride}; a row of {width} pixels takes {} bytes", 4 * width)));
+    }
+    let needed = stride.checked_mul(height - 1).and_then(|bytes| bytes.checked_add(4 * width));
+    if needed.is_none_or(|needed| out.len() < needed) {
+        let needed = needed.map_or("more than any memory holds".into(), |needed| needed.to_string());
+        return Err(Error::argument(
+            "length",
+            format!("{} bytes; {height} rows of stride {stride} take {needed}", out.len()),
+        ));
+    }
+    for (y, row) in out.chunks_mut(stride).take(height).enumerate() {
+        let y = if bottom_up { height - 1 - y } else { y };
+        for (x, pixel) in row.chunks_exact_mut(4).take(width).enumerate() {
+            for (channel, byte) in pixel.iter_mut().enumerate() {
+                let channel = if bgra && channel < 3 { 2 - channel } else { channel };
+                *byte = match source[channel] {
+                    Some(from) => {
+                        let share = (f64::from(image[[from, y, x]]) - f64::from(low)) / extent;
+                        (share.clamp(0.0, 1.0) * 255.0).round_ties_even() as u8
+                    }
+                    None => 255,
+                };
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -51,5 +109,24 @@ mod tests {
         assert_eq!(pixels[[1, 2, 0]], 5);
         assert_eq!(pixels[[1, 2, 3]], 23);
         assert!(rgba8(Array3::zeros((2, 1, 1)).view(), [0.0, 1.0]).is_err());
+        assert!(rgba8(Array3::zeros((1, 1, 1)).view(), [1.0, 1.0]).is_err());
+        assert_eq!(rgba8(Array3::from_elem((1, 1, 1), 3e38).view(), [-3e38, 3e38]).unwrap()[[0, 0, 0]], 255);
+    }
+
+    #[test]
+    fn layouts_move_pixels_and_leave_gaps_alone() {
+        let image = Array3::from_shape_fn((3, 2, 2), |(c, y, x)| (100 * y + 10 * x + c) as f32);
+        let draw = |length, stride, bottom_up, bgra| {
+            let mut out = vec![7; length];
+            rgba8_into(image.view(), [0.0, 255.0], &mut out, Layout { stride, bottom_up, bgra }).map(|()| out)
+        };
+        let gap = [7, 7];
+        let rows = [[0, 1, 2, 255, 10, 11, 12, 255], [100, 101, 102, 255, 110, 111, 112, 255]];
+        assert_eq!(draw(18, 10, false, false).unwrap(), [&rows[0][..], &gap, &rows[1]].concat());
+        assert_eq!(draw(18, 10, true, false).unwrap(), [&rows[1][..], &gap, &rows[0]].concat());
+        assert_eq!(draw(16, 8, false, true).unwrap()[..8], [2, 1, 0, 255, 12, 11, 10, 255]);
+        assert!(draw(17, 10, false, false).is_err(), "the last row does not fit");
+        assert!(draw(100, 7, false, false).is_err(), "rows overlap");
+        assert!(draw(100, usize::MAX, false, false).is_err());
     }
 }

@@ -12,6 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["job"],
     &["onnx"],
     &["pixels", "pipeline"],
+    &["capi"],
 ];
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {

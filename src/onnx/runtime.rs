@@ -1,9 +1,10 @@
 //! Finding ONNX Runtime and starting it: once in a process, by absolute path, without a word on stderr or on the network.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use ort::environment::Environment;
+use ort::logging::LogLevel;
 
 use crate::error::{Error, Result};
 
@@ -20,6 +21,45 @@ const DEBIAN_LIBRARIES: &str =
 /// ONNX Runtime allows one environment per process, ever: a second cannot be made even when the first is gone. Hence this
 /// one lives as long as the process.
 static OPENED: Mutex<Option<Runtime>> = Mutex::new(None);
+
+/// How serious a message of ONNX Runtime is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Chatter.
+    Verbose = 0,
+    /// Information.
+    Info = 1,
+    /// Something that may be wrong.
+    Warning = 2,
+    /// Something that is wrong; it is returned as an error as well.
+    Error = 3,
+    /// Something that ONNX Runtime cannot go on from.
+    Fatal = 4,
+}
+
+/// What takes ONNX Runtime's messages.
+pub type LogSink = Box<dyn Fn(Severity, &str) + Send + Sync>;
+
+static LOG_SINK: RwLock<Option<LogSink>> = RwLock::new(None);
+
+/// Sends what ONNX Runtime says to `sink`; `None`, the default, drops it. The sink is called from any thread, also from several at
+/// once, and must not call this crate. When this returns the former sink is not called any more.
+pub fn set_log_sink(sink: Option<LogSink>) {
+    *LOG_SINK.write().unwrap_or_else(PoisonError::into_inner) = sink;
+}
+
+fn log(level: LogLevel, message: &str) {
+    if let Some(sink) = LOG_SINK.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
+        let severity = match level {
+            LogLevel::Verbose => Severity::Verbose,
+            LogLevel::Info => Severity::Info,
+            LogLevel::Warning => Severity::Warning,
+            LogLevel::Error => Severity::Error,
+            LogLevel::Fatal => Severity::Fatal,
+        };
+        sink(severity, message);
+    }
+}
 
 /// ONNX Runtime, loaded and started. Clones refer to the same one: there is one in a process.
 #[derive(Debug, Clone)]
@@ -204,9 +244,11 @@ fn start(library: PathBuf) -> Result<Runtime> {
     let environment = builder
         .with_name("diffuse")
         .with_telemetry(false)
-        .with_logger(Arc::new(|_, _, _, _, _| {}))
+        .with_logger(Arc::new(|level, _: &str, _: &str, _: &str, message: &str| log(level, message)))
         .build()
         .map_err(|error| Error::runtime(format!("{} did not start: {error}", library.display())))?;
+    // `ort` asks for everything, and ONNX Runtime would word messages that nobody reads, also between the nodes of a run.
+    environment.set_log_level(LogLevel::Warning);
     let version = version(&library).unwrap_or_else(|| "unknown".into());
     Ok(Runtime { environment, path: library.into(), version: version.into() })
 }

@@ -1,0 +1,850 @@
+/* diffuse: draws from diffusion models. This header is generated from the library's source; do not edit it.
+ *
+ * Most functions return a status: DIFFUSE_OK (0) or a code that says what the caller can do. diffuse_error_message() then says what
+ * was wrong. A function that fails changes nothing but the outputs that it says it clears.
+ *
+ * Handles are made by _new and _open and freed by _free; freeing NULL is fine. A handle must not be used after it was freed; that, and a
+ * handle of another type, is noticed where it can be, and is DIFFUSE_ARGUMENT. A `const` handle may be used by several threads at once, any
+ * other by one at a time, but for what diffuse_job says of itself. The library has no other state than ONNX Runtime and the log sink.
+ *
+ * Pointers must be NULL (which is DIFFUSE_ARGUMENT unless it is allowed) or valid. Strings are UTF-8, end in a zero byte, and are copied
+ * where they are kept. Buffers belong to the caller and are not kept. Times t are those of the model's training, 0 the cleanest; alpha and
+ * sigma are the shares of the clean sample and of the noise: x = alpha*x0 + sigma*noise.
+ *
+ * Bad input never crashes, and no function writes to stdout or stderr, exits, or installs a signal handler.
+ */
+
+#ifndef DIFFUSE_H
+#define DIFFUSE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ Pixel rows from the bottom up (Unity) instead of from the top down.
+ */
+#define DIFFUSE_BOTTOM_UP 1
+
+/*
+ Pixels as blue, green, red, alpha (Unreal) instead of red, green, blue, alpha.
+ */
+#define DIFFUSE_BGRA 2
+
+/*
+ It worked.
+ */
+#define DIFFUSE_OK 0
+
+/*
+ An argument cannot be used: change the call.
+ */
+#define DIFFUSE_ARGUMENT 1
+
+/*
+ The model, or its manifest, does not fit: change the model.
+ */
+#define DIFFUSE_MODEL 2
+
+/*
+ ONNX Runtime is missing, too old, or did not start.
+ */
+#define DIFFUSE_RUNTIME 3
+
+/*
+ The network failed, or said something that is not a number.
+ */
+#define DIFFUSE_EVALUATION 4
+
+/*
+ A file could not be read.
+ */
+#define DIFFUSE_IO 5
+
+/*
+ The job was cancelled.
+ */
+#define DIFFUSE_CANCELLED 6
+
+/*
+ Another thread is working on the job: wait for it.
+ */
+#define DIFFUSE_BUSY 7
+
+/*
+ A bug in diffuse: free the handle involved.
+ */
+#define DIFFUSE_PANIC 8
+
+/*
+ The version of the header: major·10000 + minor·100 + patch. Compare it with `diffuse_version_number()`, the library's.
+ */
+#define DIFFUSE_VERSION 100
+
+/*
+ A run. It works only inside of diffuse_job_step() and diffuse_job_run(), on the calling thread. While it does, other threads may
+ call diffuse_job_cancel(), diffuse_job_progress() and the previews; every other call of theirs returns DIFFUSE_BUSY.
+ */
+typedef struct diffuse_job diffuse_job;
+
+/*
+ A model: a network in ONNX Runtime and its manifest. Several threads may use it at once; evaluations take turns. Jobs keep what
+ they need of it, so it may be freed while they live.
+ */
+typedef struct diffuse_model diffuse_model;
+
+/*
+ How a model is opened. A fresh one is right for a program that does other things as well.
+ */
+typedef struct diffuse_model_options diffuse_model_options;
+
+/*
+ What is to be drawn, and how. What is not set is as the model's manifest says. Values are checked when a job is made.
+ */
+typedef struct diffuse_request diffuse_request;
+
+/*
+ ONNX Runtime, loaded and started. There is one in a process: all handles refer to it, and freeing them does not stop it.
+ */
+typedef struct diffuse_runtime diffuse_runtime;
+
+/*
+ What ONNX Runtime's messages go to: the severity (0 verbose, 1 information, 2 warning, 3 error, 4 fatal) and a text that is
+ valid during the call. It may be called from any thread, also from several at once, and must not call diffuse.
+ */
+typedef void (*diffuse_log_sink)(int32_t severity, const char *message, void *user_data);
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/*
+ Makes a job that draws `request` from `model`; both may be freed or changed afterwards. DIFFUSE_ARGUMENT with the field of the
+ request that does not fit. On success `*job` is to be freed with diffuse_job_free(); on failure it is NULL.
+ */
+int32_t diffuse_job_new(const struct diffuse_model *model,
+                        const struct diffuse_request *request,
+                        struct diffuse_job **job);
+
+/*
+ Cancels a job and frees it, waiting for a step that another thread is in, which ends soon. NULL is fine.
+ */
+void diffuse_job_free(struct diffuse_job *job);
+
+/*
+ Starts from `x`, `length` values, instead of from drawn noise: the noisy samples at the first level of the run, before the first
+ step. They are copied.
+ */
+int32_t diffuse_job_start_from(struct diffuse_job *job,
+                               const float *x,
+                               size_t length);
+
+/*
+ Does one step: one estimate of the clean samples, and every move that it allows. `*finished` becomes 1 with the last step and is 0
+ before; it may be NULL. Steps after the last do nothing. A step that fails leaves the samples as they were.
+
+ DIFFUSE_CANCELLED after diffuse_job_cancel(), DIFFUSE_EVALUATION if the network fails.
+ */
+int32_t diffuse_job_step(struct diffuse_job *job,
+                         int32_t *finished);
+
+/*
+ Steps to the end. As diffuse_job_step().
+ */
+int32_t diffuse_job_run(struct diffuse_job *job);
+
+/*
+ Cancels a job, from any thread, also before it has started: the step that is running and every later one return
+ DIFFUSE_CANCELLED, soon, since the evaluation is interrupted. It cannot be taken back.
+ */
+int32_t diffuse_job_cancel(const struct diffuse_job *job);
+
+/*
+ How many steps are done, and how many there are in all. Any thread may ask.
+ */
+int32_t diffuse_job_progress(const struct diffuse_job *job, size_t *step, size_t *steps);
+
+/*
+ The shape of the samples, batch first. As diffuse_model_shape().
+ */
+int32_t diffuse_job_shape(const struct diffuse_job *job,
+                          size_t *axes,
+                          size_t capacity,
+                          size_t *rank);
+
+/*
+ Copies the samples as they stand, all items one after the other: noisy before the end of the run, the result after it. `length` is
+ the number of values that there is room for, exactly that of the samples.
+ */
+int32_t diffuse_job_read(const struct diffuse_job *job,
+                         float *values,
+                         size_t length);
+
+/*
+ Draws item `item` of the samples as pixels of four bytes, for an image model. Rows are `stride` bytes apart, at least
+ 4·width; `length` is the size of `pixels` in bytes, at least stride·(height−1) + 4·width. `flags` is 0 or a sum of
+ DIFFUSE_BOTTOM_UP and DIFFUSE_BGRA. Values are in the encoding that the model was trained on (sRGB as a rule), alpha is straight, 255 where
+ the image has none. Bytes between the rows are left alone.
+ */
+int32_t diffuse_job_read_pixels(const struct diffuse_job *job,
+                                size_t item,
+                                uint8_t *pixels,
+                                size_t length,
+                                size_t stride,
+                                uint32_t flags);
+
+/*
+ Copies the latest estimate of what the samples will be, from any thread, also while a step is running. As diffuse_job_read().
+ DIFFUSE_ARGUMENT before the first step.
+ */
+int32_t diffuse_job_preview(const struct diffuse_job *job,
+                            float *values,
+                            size_t length);
+
+/*
+ Draws item `item` of the latest estimate as pixels, from any thread, also while a step is running. As diffuse_job_read_pixels().
+ DIFFUSE_ARGUMENT before the first step.
+ */
+int32_t diffuse_job_preview_pixels(const struct diffuse_job *job,
+                                   size_t item,
+                                   uint8_t *pixels,
+                                   size_t length,
+                                   size_t stride,
+                                   uint32_t flags);
+
+/*
+ Sends ONNX Runtime's messages to `sink`, together with `user_data`; NULL, the default, drops them. Errors that diffuse reports
+ by a status are said there and need no sink. When the call returns the former sink is not called any more.
+ */
+int32_t diffuse_log_set(diffuse_log_sink sink,
+                        void *user_data);
+
+/*
+ Makes a job that draws `request` from `model`; both may be freed or changed afterwards. DIFFUSE_ARGUMENT with the field of the
+ request that does not fit. On success `*job` is to be freed with diffuse_job_free(); on failure it is NULL.
+ */
+int32_t diffuse_job_new(const struct diffuse_model *model,
+                        const struct diffuse_request *request,
+                        struct diffuse_job **job);
+
+/*
+ Cancels a job and frees it, waiting for a step that another thread is in, which ends soon. NULL is fine.
+ */
+void diffuse_job_free(struct diffuse_job *job);
+
+/*
+ Starts from `x`, `length` values, instead of from drawn noise: the noisy samples at the first level of the run, before the first
+ step. They are copied.
+ */
+int32_t diffuse_job_start_from(struct diffuse_job *job,
+                               const float *x,
+                               size_t length);
+
+/*
+ Does one step: one estimate of the clean samples, and every move that it allows. `*finished` becomes 1 with the last step and is 0
+ before; it may be NULL. Steps after the last do nothing. A step that fails leaves the samples as they were.
+
+ DIFFUSE_CANCELLED after diffuse_job_cancel(), DIFFUSE_EVALUATION if the network fails.
+ */
+int32_t diffuse_job_step(struct diffuse_job *job,
+                         int32_t *finished);
+
+/*
+ Steps to the end. As diffuse_job_step().
+ */
+int32_t diffuse_job_run(struct diffuse_job *job);
+
+/*
+ Cancels a job, from any thread, also before it has started: the step that is running and every later one return
+ DIFFUSE_CANCELLED, soon, since the evaluation is interrupted. It cannot be taken back.
+ */
+int32_t diffuse_job_cancel(const struct diffuse_job *job);
+
+/*
+ How many steps are done, and how many there are in all. Any thread may ask.
+ */
+int32_t diffuse_job_progress(const struct diffuse_job *job, size_t *step, size_t *steps);
+
+/*
+ The shape of the samples, batch first. As diffuse_model_shape().
+ */
+int32_t diffuse_job_shape(const struct diffuse_job *job,
+                          size_t *axes,
+                          size_t capacity,
+                          size_t *rank);
+
+/*
+ Copies the samples as they stand, all items one after the other: noisy before the end of the run, the result after it. `length` is
+ the number of values that there is room for, exactly that of the samples.
+ */
+int32_t diffuse_job_read(const struct diffuse_job *job,
+                         float *values,
+                         size_t length);
+
+/*
+ Draws item `item` of the samples as pixels of four bytes, for an image model. Rows are `stride` bytes apart, at least
+ 4·width; `length` is the size of `pixels` in bytes, at least stride·(height−1) + 4·width. `flags` is 0 or a sum of
+ DIFFUSE_BOTTOM_UP and DIFFUSE_BGRA. Values are in the encoding that the model was trained on (sRGB as a rule), alpha is straight, 255 where
+ the image has none. Bytes between the rows are left alone.
+ */
+int32_t diffuse_job_read_pixels(const struct diffuse_job *job,
+                                size_t item,
+                                uint8_t *pixels,
+                                size_t length,
+                                size_t stride,
+                                uint32_t flags);
+
+/*
+ Copies the latest estimate of what the samples will be, from any thread, also while a step is running. As diffuse_job_read().
+ DIFFUSE_ARGUMENT before the first step.
+ */
+int32_t diffuse_job_preview(const struct diffuse_job *job,
+                            float *values,
+                            size_t length);
+
+/*
+ Draws item `item` of the latest estimate as pixels, from any thread, also while a step is running. As diffuse_job_read_pixels().
+ DIFFUSE_ARGUMENT before the first step.
+ */
+int32_t diffuse_job_preview_pixels(const struct diffuse_job *job,
+                                   size_t item,
+                                   uint8_t *pixels,
+                                   size_t length,
+                                   size_t stride,
+                                   uint32_t flags);
+
+/*
+ Sends ONNX Runtime's messages to `sink`, together with `user_data`; NULL, the default, drops them. Errors that diffuse reports
+ by a status are said there and need no sink. When the call returns the former sink is not called any more.
+ */
+int32_t diffuse_log_set(diffuse_log_sink sink,
+                        void *user_data);
+
+/*
+ Makes options: one thread per core, no spinning, the model's own manifest. Free them with diffuse_model_options_free().
+ */
+int32_t diffuse_model_options_new(struct diffuse_model_options **options);
+
+/*
+ Frees options. NULL is fine.
+ */
+void diffuse_model_options_free(struct diffuse_model_options *options);
+
+/*
+ How many threads one evaluation uses, up to 1024; 0 is one per core.
+ */
+int32_t diffuse_model_options_set_threads(struct diffuse_model_options *options, uint32_t threads);
+
+/*
+ Whether idle threads spin while they wait (not 0) or sleep (0). Spinning makes evaluations that follow each other at once a
+ little faster and burns a core between those that do not.
+ */
+int32_t diffuse_model_options_set_spinning(struct diffuse_model_options *options,
+                                           int32_t spinning);
+
+/*
+ A manifest, as JSON, to use instead of the model's own.
+ */
+int32_t diffuse_model_options_set_manifest(struct diffuse_model_options *options, const char *json);
+
+/*
+ For a model from bytes whose weights are in files of their own: a file's name, as the model spells it, and its bytes, which are
+ copied.
+ */
+int32_t diffuse_model_options_add_external_data(struct diffuse_model_options *options,
+                                                const char *name,
+                                                const uint8_t *bytes,
+                                                size_t length);
+
+/*
+ Opens the model file at `path` (UTF-8). Its manifest is that of `options`, else the file beside it (model.diffuse.json for
+ model.onnx), else the one in its metadata. `options` may be NULL.
+
+ DIFFUSE_IO if a file cannot be read, DIFFUSE_MODEL if it is no model, has no manifest, or the two do not fit. On success
+ `*model` is to be freed with diffuse_model_free(); on failure it is NULL.
+ */
+int32_t diffuse_model_open(const struct diffuse_runtime *runtime,
+                           const char *path,
+                           const struct diffuse_model_options *options,
+                           struct diffuse_model **model);
+
+/*
+ Opens a model from the bytes of its file, which are not needed afterwards. As diffuse_model_open() otherwise.
+ */
+int32_t diffuse_model_open_bytes(const struct diffuse_runtime *runtime,
+                                 const uint8_t *bytes,
+                                 size_t length,
+                                 const struct diffuse_model_options *options,
+                                 struct diffuse_model **model);
+
+/*
+ Frees a model. NULL is fine. Jobs of it go on.
+ */
+void diffuse_model_free(struct diffuse_model *model);
+
+/*
+ The model's name in its manifest, else "model"; NULL if `model` is none. The string lives as long as the handle.
+ */
+const char *diffuse_model_name(const struct diffuse_model *model);
+
+/*
+ The manifest, as JSON with all defaults filled in; NULL if `model` is none. The string lives as long as the handle.
+ */
+const char *diffuse_model_manifest(const struct diffuse_model *model);
+
+/*
+ The SHA-256 of the model file in hexadecimal, in `*sha256`; the string lives as long as the handle. A file is read for it when
+ it is first asked for: DIFFUSE_IO if it is gone.
+ */
+int32_t diffuse_model_sha256(const struct diffuse_model *model,
+                             const char **sha256);
+
+/*
+ The shape of one item, without the batch: its axes in `axes`, which has room for `capacity`, and their number in `*rank`. With a
+ `capacity` of 0 only the number is given.
+ */
+int32_t diffuse_model_shape(const struct diffuse_model *model,
+                            size_t *axes,
+                            size_t capacity,
+                            size_t *rank);
+
+/*
+ How many classes the model has, without the null class; 0 if it has none or `model` is none.
+ */
+size_t diffuse_model_class_count(const struct diffuse_model *model);
+
+/*
+ The number of the class called `name` (or spelled as a number, or "none" for the null class) in `*class_index`.
+ */
+int32_t diffuse_model_class(const struct diffuse_model *model,
+                            const char *name,
+                            int64_t *class_index);
+
+/*
+ The noise level at time `t` of the model's schedule (0 the cleanest; below 0 the clean sample): x = alpha·x₀ + sigma·ε.
+ */
+int32_t diffuse_model_level(const struct diffuse_model *model,
+                            double t,
+                            double *alpha,
+                            double *sigma);
+
+/*
+ One question to the network, for a process of the host's own: the estimate `denoised` of the clean samples behind the noisy samples
+ `x`, both `count` items of the model's shape, at the noise level (t, alpha, sigma). `length` is the number of values in each of
+ the two, which may be the same. `classes` has one class per item, and is NULL for a model without classes.
+ */
+int32_t diffuse_model_denoise(const struct diffuse_model *model,
+                              const float *x,
+                              size_t length,
+                              size_t count,
+                              double t,
+                              double alpha,
+                              double sigma,
+                              const int64_t *classes,
+                              float *denoised);
+
+/*
+ Makes a request for one item with seed 0. Free it with diffuse_request_free().
+ */
+int32_t diffuse_request_new(struct diffuse_request **request);
+
+/*
+ Frees a request. NULL is fine.
+ */
+void diffuse_request_free(struct diffuse_request *request);
+
+/*
+ The seed of the first item; item i has seed + i, wrapping.
+ */
+int32_t diffuse_request_set_seed(struct diffuse_request *request, uint64_t seed);
+
+/*
+ How many items are drawn at once.
+ */
+int32_t diffuse_request_set_count(struct diffuse_request *request, size_t count);
+
+/*
+ The class of every item, `count` of them, which becomes the number of items. They are copied.
+ */
+int32_t diffuse_request_set_classes(struct diffuse_request *request,
+                                    const int64_t *classes,
+                                    size_t count);
+
+/*
+ The shape of one item, for a model that leaves it free. It is copied.
+ */
+int32_t diffuse_request_set_shape(struct diffuse_request *request, const size_t *axes, size_t rank);
+
+/*
+ The solver: "ddpm" or "ddim".
+ */
+int32_t diffuse_request_set_solver(struct diffuse_request *request, const char *name);
+
+/*
+ The number of steps, from 1 to the number of training steps.
+ */
+int32_t diffuse_request_set_steps(struct diffuse_request *request, size_t steps);
+
+/*
+ How the steps are spread over those of training: "leading", "trailing" or "linspace".
+ */
+int32_t diffuse_request_set_grid(struct diffuse_request *request, const char *name);
+
+/*
+ What is added to the times of the leading grid.
+ */
+int32_t diffuse_request_set_steps_offset(struct diffuse_request *request, size_t offset);
+
+/*
+ Where the run ends: "clean" (at the clean sample, the default) or "first" (at the least noisy level of training).
+ */
+int32_t diffuse_request_set_ending(struct diffuse_request *request,
+                                   const char *name);
+
+/*
+ ddim's share of fresh noise, from 0 to 1.
+ */
+int32_t diffuse_request_set_eta(struct diffuse_request *request, double eta);
+
+/*
+ The variance of ddpm's noise: "posterior" (the default) or "beta".
+ */
+int32_t diffuse_request_set_variance(struct diffuse_request *request, const char *name);
+
+/*
+ Whether the denoised sample is kept in the data's range at every step: "model" (as the manifest says, the default), "off", "on"
+ (the noise is then taken from the clipped sample) or "keep-noise" (the noise is as the network said).
+ */
+int32_t diffuse_request_set_clipping(struct diffuse_request *request,
+                                     const char *name);
+
+/*
+ Whose arithmetic is followed where diffusers departs from the papers: "papers" (the default) or "diffusers".
+ */
+int32_t diffuse_request_set_likeness(struct diffuse_request *request,
+                                     const char *name);
+
+/*
+ Where the noise comes from: "counter" (diffuse's own, the default), "torch" (torch's CPU generator, one for the batch) or
+ "torch-per-item" (one for every item).
+ */
+int32_t diffuse_request_set_noise(struct diffuse_request *request,
+                                  const char *name);
+
+/*
+ Loads ONNX Runtime (1.24 or newer) and starts it, or refers to the one that this process has started already.
+
+ `path` is its shared library, or the folder that the library lies in. NULL takes what the environment variable ORT_DYLIB_PATH
+ names, else the library beside this one (beside the program, if it is linked in), else, except on Windows, the system's.
+
+ Call it before other threads read or change environment variables: it sets ORT_DISABLE_TELEMETRY=1 unless that variable is set,
+ since ONNX Runtime's official builds send telemetry otherwise.
+
+ DIFFUSE_RUNTIME if there is none, or another one is already running. On success `*runtime` is to be freed with
+ diffuse_runtime_free(); on failure it is NULL.
+ */
+int32_t diffuse_runtime_open(const char *path,
+                             struct diffuse_runtime **runtime);
+
+/*
+ Frees a handle. NULL is fine.
+ */
+void diffuse_runtime_free(struct diffuse_runtime *runtime);
+
+/*
+ The file that was loaded; NULL if `runtime` is none. The string lives as long as the handle.
+ */
+const char *diffuse_runtime_path(const struct diffuse_runtime *runtime);
+
+/*
+ Its version, such as "1.31.1"; NULL if `runtime` is none. The string lives as long as the handle.
+ */
+const char *diffuse_runtime_version(const struct diffuse_runtime *runtime);
+
+/*
+ The name of a status, such as "DIFFUSE_ARGUMENT"; "unknown" for numbers that are none. The string is static.
+ */
+const char *diffuse_status_name(int32_t status);
+
+/*
+ What went wrong in the last call on this thread that failed, in English, with the argument, file or tensor and the remedy;
+ "" if none has failed. The string is valid until the next call that fails on this thread.
+ */
+const char *diffuse_error_message(void);
+
+/*
+ The library's version, such as "0.1.0". The string is static.
+ */
+const char *diffuse_version(void);
+
+/*
+ The library's version as a number, as DIFFUSE_VERSION.
+ */
+uint32_t diffuse_version_number(void);
+
+/*
+ Makes options: one thread per core, no spinning, the model's own manifest. Free them with diffuse_model_options_free().
+ */
+int32_t diffuse_model_options_new(struct diffuse_model_options **options);
+
+/*
+ Frees options. NULL is fine.
+ */
+void diffuse_model_options_free(struct diffuse_model_options *options);
+
+/*
+ How many threads one evaluation uses, up to 1024; 0 is one per core.
+ */
+int32_t diffuse_model_options_set_threads(struct diffuse_model_options *options, uint32_t threads);
+
+/*
+ Whether idle threads spin while they wait (not 0) or sleep (0). Spinning makes evaluations that follow each other at once a
+ little faster and burns a core between those that do not.
+ */
+int32_t diffuse_model_options_set_spinning(struct diffuse_model_options *options,
+                                           int32_t spinning);
+
+/*
+ A manifest, as JSON, to use instead of the model's own.
+ */
+int32_t diffuse_model_options_set_manifest(struct diffuse_model_options *options, const char *json);
+
+/*
+ For a model from bytes whose weights are in files of their own: a file's name, as the model spells it, and its bytes, which are
+ copied.
+ */
+int32_t diffuse_model_options_add_external_data(struct diffuse_model_options *options,
+                                                const char *name,
+                                                const uint8_t *bytes,
+                                                size_t length);
+
+/*
+ Opens the model file at `path` (UTF-8). Its manifest is that of `options`, else the file beside it (model.diffuse.json for
+ model.onnx), else the one in its metadata. `options` may be NULL.
+
+ DIFFUSE_IO if a file cannot be read, DIFFUSE_MODEL if it is no model, has no manifest, or the two do not fit. On success
+ `*model` is to be freed with diffuse_model_free(); on failure it is NULL.
+ */
+int32_t diffuse_model_open(const struct diffuse_runtime *runtime,
+                           const char *path,
+                           const struct diffuse_model_options *options,
+                           struct diffuse_model **model);
+
+/*
+ Opens a model from the bytes of its file, which are not needed afterwards. As diffuse_model_open() otherwise.
+ */
+int32_t diffuse_model_open_bytes(const struct diffuse_runtime *runtime,
+                                 const uint8_t *bytes,
+                                 size_t length,
+                                 const struct diffuse_model_options *options,
+                                 struct diffuse_model **model);
+
+/*
+ Frees a model. NULL is fine. Jobs of it go on.
+ */
+void diffuse_model_free(struct diffuse_model *model);
+
+/*
+ The model's name in its manifest, else "model"; NULL if `model` is none. The string lives as long as the handle.
+ */
+const char *diffuse_model_name(const struct diffuse_model *model);
+
+/*
+ The manifest, as JSON with all defaults filled in; NULL if `model` is none. The string lives as long as the handle.
+ */
+const char *diffuse_model_manifest(const struct diffuse_model *model);
+
+/*
+ The SHA-256 of the model file in hexadecimal, in `*sha256`; the string lives as long as the handle. A file is read for it when
+ it is first asked for: DIFFUSE_IO if it is gone.
+ */
+int32_t diffuse_model_sha256(const struct diffuse_model *model,
+                             const char **sha256);
+
+/*
+ The shape of one item, without the batch: its axes in `axes`, which has room for `capacity`, and their number in `*rank`. With a
+ `capacity` of 0 only the number is given.
+ */
+int32_t diffuse_model_shape(const struct diffuse_model *model,
+                            size_t *axes,
+                            size_t capacity,
+                            size_t *rank);
+
+/*
+ How many classes the model has, without the null class; 0 if it has none or `model` is none.
+ */
+size_t diffuse_model_class_count(const struct diffuse_model *model);
+
+/*
+ The number of the class called `name` (or spelled as a number, or "none" for the null class) in `*class_index`.
+ */
+int32_t diffuse_model_class(const struct diffuse_model *model,
+                            const char *name,
+                            int64_t *class_index);
+
+/*
+ The noise level at time `t` of the model's schedule (0 the cleanest; below 0 the clean sample): x = alpha·x₀ + sigma·ε.
+ */
+int32_t diffuse_model_level(const struct diffuse_model *model,
+                            double t,
+                            double *alpha,
+                            double *sigma);
+
+/*
+ One question to the network, for a process of the host's own: the estimate `denoised` of the clean samples behind the noisy samples
+ `x`, both `count` items of the model's shape, at the noise level (t, alpha, sigma). `length` is the number of values in each of
+ the two, which may be the same. `classes` has one class per item, and is NULL for a model without classes.
+ */
+int32_t diffuse_model_denoise(const struct diffuse_model *model,
+                              const float *x,
+                              size_t length,
+                              size_t count,
+                              double t,
+                              double alpha,
+                              double sigma,
+                              const int64_t *classes,
+                              float *denoised);
+
+/*
+ Makes a request for one item with seed 0. Free it with diffuse_request_free().
+ */
+int32_t diffuse_request_new(struct diffuse_request **request);
+
+/*
+ Frees a request. NULL is fine.
+ */
+void diffuse_request_free(struct diffuse_request *request);
+
+/*
+ The seed of the first item; item i has seed + i, wrapping.
+ */
+int32_t diffuse_request_set_seed(struct diffuse_request *request, uint64_t seed);
+
+/*
+ How many items are drawn at once.
+ */
+int32_t diffuse_request_set_count(struct diffuse_request *request, size_t count);
+
+/*
+ The class of every item, `count` of them, which becomes the number of items. They are copied.
+ */
+int32_t diffuse_request_set_classes(struct diffuse_request *request,
+                                    const int64_t *classes,
+                                    size_t count);
+
+/*
+ The shape of one item, for a model that leaves it free. It is copied.
+ */
+int32_t diffuse_request_set_shape(struct diffuse_request *request, const size_t *axes, size_t rank);
+
+/*
+ The solver: "ddpm" or "ddim".
+ */
+int32_t diffuse_request_set_solver(struct diffuse_request *request, const char *name);
+
+/*
+ The number of steps, from 1 to the number of training steps.
+ */
+int32_t diffuse_request_set_steps(struct diffuse_request *request, size_t steps);
+
+/*
+ How the steps are spread over those of training: "leading", "trailing" or "linspace".
+ */
+int32_t diffuse_request_set_grid(struct diffuse_request *request, const char *name);
+
+/*
+ What is added to the times of the leading grid.
+ */
+int32_t diffuse_request_set_steps_offset(struct diffuse_request *request, size_t offset);
+
+/*
+ Where the run ends: "clean" (at the clean sample, the default) or "first" (at the least noisy level of training).
+ */
+int32_t diffuse_request_set_ending(struct diffuse_request *request,
+                                   const char *name);
+
+/*
+ ddim's share of fresh noise, from 0 to 1.
+ */
+int32_t diffuse_request_set_eta(struct diffuse_request *request, double eta);
+
+/*
+ The variance of ddpm's noise: "posterior" (the default) or "beta".
+ */
+int32_t diffuse_request_set_variance(struct diffuse_request *request, const char *name);
+
+/*
+ Whether the denoised sample is kept in the data's range at every step: "model" (as the manifest says, the default), "off", "on"
+ (the noise is then taken from the clipped sample) or "keep-noise" (the noise is as the network said).
+ */
+int32_t diffuse_request_set_clipping(struct diffuse_request *request,
+                                     const char *name);
+
+/*
+ Whose arithmetic is followed where diffusers departs from the papers: "papers" (the default) or "diffusers".
+ */
+int32_t diffuse_request_set_likeness(struct diffuse_request *request,
+                                     const char *name);
+
+/*
+ Where the noise comes from: "counter" (diffuse's own, the default), "torch" (torch's CPU generator, one for the batch) or
+ "torch-per-item" (one for every item).
+ */
+int32_t diffuse_request_set_noise(struct diffuse_request *request,
+                                  const char *name);
+
+/*
+ Loads ONNX Runtime (1.24 or newer) and starts it, or refers to the one that this process has started already.
+
+ `path` is its shared library, or the folder that the library lies in. NULL takes what the environment variable ORT_DYLIB_PATH
+ names, else the library beside this one (beside the program, if it is linked in), else, except on Windows, the system's.
+
+ Call it before other threads read or change environment variables: it sets ORT_DISABLE_TELEMETRY=1 unless that variable is set,
+ since ONNX Runtime's official builds send telemetry otherwise.
+
+ DIFFUSE_RUNTIME if there is none, or another one is already running. On success `*runtime` is to be freed with
+ diffuse_runtime_free(); on failure it is NULL.
+ */
+int32_t diffuse_runtime_open(const char *path,
+                             struct diffuse_runtime **runtime);
+
+/*
+ Frees a handle. NULL is fine.
+ */
+void diffuse_runtime_free(struct diffuse_runtime *runtime);
+
+/*
+ The file that was loaded; NULL if `runtime` is none. The string lives as long as the handle.
+ */
+const char *diffuse_runtime_path(const struct diffuse_runtime *runtime);
+
+/*
+ Its version, such as "1.31.1"; NULL if `runtime` is none. The string lives as long as the handle.
+ */
+const char *diffuse_runtime_version(const struct diffuse_runtime *runtime);
+
+/*
+ The name of a status, such as "DIFFUSE_ARGUMENT"; "unknown" for numbers that are none. The string is static.
+ */
+const char *diffuse_status_name(int32_t status);
+
+/*
+ What went wrong in the last call on this thread that failed, in English, with the argument, file or tensor and the remedy;
+ "" if none has failed. The string is valid until the next call that fails on this thread.
+ */
+const char *diffuse_error_message(void);
+
+/*
+ The library's version, such as "0.1.0". The string is static.
+ */
+const char *diffuse_version(void);
+
+/*
+ The library's version as a number, as DIFFUSE_VERSION.
+ */
+uint32_t diffuse_version_number(void);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* DIFFUSE_H */

@@ -1,0 +1,152 @@
+//! What every export does: keep panics in, turn errors into a status and a message.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::ffi::{CStr, CString, c_char};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+
+use super::status::{self, DIFFUSE_OK, DIFFUSE_PANIC};
+use crate::error::{Error, Result};
+
+thread_local! {
+    static MESSAGE: RefCell<CString> = RefCell::new(CString::default());
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs the body of an export.
+pub(super) fn guard(body: impl FnOnce() -> Result<()>) -> i32 {
+    silence_panics();
+    let outer = INSIDE.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(body));
+    INSIDE.set(outer);
+    match result {
+        Ok(Ok(())) => DIFFUSE_OK,
+        Ok(Err(error)) => {
+            remember(&error.to_string());
+            status::of(&error)
+        }
+        Err(panic) => {
+            remember(&format!("a bug in diffuse: {}", text_of(panic.as_ref())));
+            DIFFUSE_PANIC
+        }
+    }
+}
+
+/// Runs the body of an export that cannot fail and gives `otherwise` if it panics.
+pub(super) fn quietly<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
+    silence_panics();
+    let outer = INSIDE.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(body));
+    INSIDE.set(outer);
+    result.unwrap_or(otherwise)
+}
+
+/// The message of the last export that failed on this thread.
+pub(super) fn message() -> *const c_char {
+    MESSAGE.with_borrow(|message| message.as_ptr())
+}
+
+fn remember(text: &str) {
+    MESSAGE.with_borrow_mut(|message| *message = c_string(text));
+}
+
+/// `text` for C; a zero byte within it ends it.
+pub(super) fn c_string(text: &str) -> CString {
+    let until_zero = text.split('\0').next().unwrap_or_default();
+    CString::new(until_zero).unwrap_or_default()
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic")
+}
+
+/// Rust's hook prints a panic on stderr, which is the host's. Panics elsewhere (a Rust host that links us) are left as they were.
+fn silence_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !INSIDE.get() {
+                before(info);
+            }
+        }));
+    });
+}
+
+/// The UTF-8 string `pointer`, which must not be NULL.
+///
+/// # Safety
+/// `pointer` is NULL or a zero-terminated string that outlives the call, as the header demands.
+pub(super) unsafe fn string<'a>(pointer: *const c_char, argument: &'static str) -> Result<&'a str> {
+    // SAFETY: passed on.
+    unsafe { optional_string(pointer, argument) }?.ok_or_else(|| null(argument))
+}
+
+/// The UTF-8 string `pointer`, `None` if it is NULL.
+///
+/// # Safety
+/// As [`string`].
+pub(super) unsafe fn optional_string<'a>(pointer: *const c_char, argument: &'static str) -> Result<Option<&'a str>> {
+    if pointer.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: not NULL, so a zero-terminated string by the caller's promise.
+    let bytes = unsafe { CStr::from_ptr(pointer) };
+    bytes.to_str().map(Some).map_err(|error| Error::argument(argument, format!("the string is not UTF-8: {error}")))
+}
+
+/// The `length` values at `pointer`.
+///
+/// # Safety
+/// `pointer` is NULL or points to `length` values that nobody changes during the call.
+pub(super) unsafe fn slice<'a, T>(pointer: *const T, length: usize, argument: &'static str) -> Result<&'a [T]> {
+    check(pointer, length, argument)?;
+    if length == 0 {
+        return Ok(&[]);
+    }
+    // SAFETY: checked for NULL, alignment and size; the rest is the caller's promise.
+    Ok(unsafe { std::slice::from_raw_parts(pointer, length) })
+}
+
+/// The `length` values at `pointer`, to be written.
+///
+/// # Safety
+/// `pointer` is NULL or points to `length` initialised values that nobody else uses during the call.
+pub(super) unsafe fn slice_mut<'a, T>(pointer: *mut T, length: usize, argument: &'static str) -> Result<&'a mut [T]> {
+    check(pointer, length, argument)?;
+    if length == 0 {
+        return Ok(&mut []);
+    }
+    // SAFETY: checked for NULL, alignment and size; the rest is the caller's promise.
+    Ok(unsafe { std::slice::from_raw_parts_mut(pointer, length) })
+}
+
+fn check<T>(pointer: *const T, length: usize, argument: &'static str) -> Result<()> {
+    if length > isize::MAX as usize / size_of::<T>().max(1) {
+        return Err(Error::argument(argument, format!("a length of {length} is more than any memory holds")));
+    }
+    if pointer.is_null() && length > 0 {
+        return Err(null(argument));
+    }
+    if !pointer.is_aligned() {
+        return Err(Error::argument(argument, format!("the pointer is not aligned to {} bytes", align_of::<T>())));
+    }
+    Ok(())
+}
+
+/// Writes `value` to `pointer`.
+///
+/// # Safety
+/// `pointer` is NULL or may be written to.
+pub(super) unsafe fn store<T>(pointer: *mut T, value: T, argument: &'static str) -> Result<()> {
+    check(pointer, 1, argument)?;
+    // SAFETY: checked for NULL and alignment; writable by the caller's promise.
+    unsafe { pointer.write(value) };
+    Ok(())
+}
+
+pub(super) fn null(argument: &'static str) -> Error {
+    Error::argument(argument, "is NULL")
+}

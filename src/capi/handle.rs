@@ -1,0 +1,76 @@
+//! Handles: pointers that know what they point to.
+
+use super::guard::null;
+use crate::error::{Error, Result};
+
+/// One of the header's opaque types.
+pub(super) trait Noun {
+    /// What a handle of this type holds.
+    type Value;
+    /// The type's name in messages.
+    const NAME: &'static str;
+    /// Different for every type, so that a handle of one is not taken for another.
+    const TAG: u64;
+}
+
+/// What a handle points to.
+#[repr(C)]
+struct Tagged<T> {
+    tag: u64,
+    value: T,
+}
+
+/// The tag of a handle that was freed. Until its memory is used again, a second use is seen.
+const FREED: u64 = 0x6465_6572_6621_2121;
+
+/// A new handle.
+pub(super) fn new<N: Noun>(value: N::Value) -> *mut N {
+    Box::into_raw(Box::new(Tagged { tag: N::TAG, value })).cast()
+}
+
+/// What `handle` holds.
+///
+/// # Safety
+/// `handle` is NULL or was returned by this library and not yet freed.
+pub(super) unsafe fn borrow<'a, N: Noun>(handle: *const N, argument: &'static str) -> Result<&'a N::Value> {
+    let tagged = checked::<N>(handle, argument)?;
+    // SAFETY: the tag says that this is a live handle of this type; the caller promises that it stays so during the call.
+    Ok(unsafe { &(*tagged).value })
+}
+
+/// What `handle` holds, to be changed.
+///
+/// # Safety
+/// As [`borrow`], and nobody else uses the handle during the call.
+pub(super) unsafe fn borrow_mut<'a, N: Noun>(handle: *mut N, argument: &'static str) -> Result<&'a mut N::Value> {
+    let tagged = checked::<N>(handle, argument)?.cast_mut();
+    // SAFETY: as in `borrow`; exclusive by the caller's promise.
+    Ok(unsafe { &mut (*tagged).value })
+}
+
+/// Takes a handle back and frees it. NULL and handles of another type are left alone.
+///
+/// # Safety
+/// As [`borrow_mut`], and the handle is not used afterwards.
+pub(super) unsafe fn take<N: Noun>(handle: *mut N) -> Option<N::Value> {
+    let tagged = checked::<N>(handle, N::NAME).ok()?.cast_mut();
+    // SAFETY: a live handle of this type, made by `new` and given up by the caller.
+    unsafe {
+        (&raw mut (*tagged).tag).write_volatile(FREED);
+        Some(Box::from_raw(tagged).value)
+    }
+}
+
+fn checked<N: Noun>(handle: *const N, argument: &'static str) -> Result<*const Tagged<N::Value>> {
+    if handle.is_null() {
+        return Err(null(argument));
+    }
+    let tag = handle.cast::<u64>();
+    // SAFETY: the caller promises a handle of this library, and every one begins with a tag.
+    let found = if tag.is_aligned() { unsafe { tag.read_volatile() } } else { 0 };
+    if found == N::TAG {
+        return Ok(handle.cast());
+    }
+    let what = if found == FREED { "was freed already" } else { "is a handle of another type" };
+    Err(Error::argument(argument, format!("the pointer {what}; expected a {}", N::NAME)))
+}

@@ -1,0 +1,285 @@
+//! Jobs: a run, one evaluation at a time.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+use ndarray::{ArrayD, ArrayView3, ArrayViewD};
+
+use super::guard::{guard, quietly, slice, slice_mut, store};
+use super::handle::{Noun, borrow, new, take};
+use super::model::{copy_out, diffuse_model, store_shape};
+use super::request::diffuse_request;
+use crate::error::{Error, Result};
+use crate::job::{Canceller, Job, Progress};
+use crate::pixels::{Layout, rgba8_into};
+
+/// A run. It works only inside of diffuse_job_step() and diffuse_job_run(), on the calling thread. While it does, other threads may
+/// call diffuse_job_cancel(), diffuse_job_progress() and the previews; every other call of theirs returns DIFFUSE_BUSY.
+pub struct diffuse_job {
+    _opaque: [u8; 0],
+}
+
+pub(super) struct JobValue {
+    job: Mutex<Job>,
+    canceller: Canceller,
+    done: AtomicUsize,
+    steps: usize,
+    shape: Vec<usize>,
+    range: [f32; 2],
+    /// A copy of the latest estimate, so that a preview does not wait for the evaluation that is running.
+    preview: Mutex<Option<ArrayD<f32>>>,
+}
+
+impl Noun for diffuse_job {
+    type Value = JobValue;
+    const NAME: &'static str = "job";
+    const TAG: u64 = u64::from_le_bytes(*b"diff:job");
+}
+
+/// Pixel rows from the bottom up (Unity) instead of from the top down.
+pub const DIFFUSE_BOTTOM_UP: u32 = 1;
+
+/// Pixels as blue, green, red, alpha (Unreal) instead of red, green, blue, alpha.
+pub const DIFFUSE_BGRA: u32 = 2;
+
+/// Makes a job that draws `request` from `model`; both may be freed or changed afterwards. DIFFUSE_ARGUMENT with the field of the
+/// request that does not fit. On success `*job` is to be freed with diffuse_job_free(); on failure it is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_new(
+    model: *const diffuse_model,
+    request: *const diffuse_request,
+    job: *mut *mut diffuse_job,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        unsafe {
+            store(job, std::ptr::null_mut(), "job")?;
+            let model = &borrow(model, "model")?.model;
+            let made = borrow(request, "request")?.job(model)?;
+            let range = model.manifest().sample.range().unwrap_or([-1.0, 1.0]);
+            store(job, new(JobValue::new(made, range)), "job")
+        }
+    })
+}
+
+/// Cancels a job and frees it, waiting for a step that another thread is in, which ends soon. NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_free(job: *mut diffuse_job) {
+    quietly((), || {
+        // SAFETY: the handle is as the header demands.
+        if let Ok(value) = unsafe { borrow(job, "job") } {
+            value.canceller.cancel();
+            drop(value.job.lock());
+        }
+        // SAFETY: as above.
+        drop(unsafe { take(job) });
+    });
+}
+
+/// Starts from `x`, `length` values, instead of from drawn noise: the noisy samples at the first level of the run, before the first
+/// step. They are copied.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_start_from(job: *mut diffuse_job, x: *const f32, length: usize) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let (value, x) = unsafe { (borrow(job, "job")?, slice(x, length, "x")?) };
+        let wrong = |_| Error::argument("length", format!("{length} values do not make {:?}", value.shape));
+        let x = ArrayViewD::from_shape(value.shape.as_slice(), x).map_err(wrong)?;
+        value.lock()?.start_from(x)
+    })
+}
+
+/// Does one step: one estimate of the clean samples, and every move that it allows. `*finished` becomes 1 with the last step and is 0
+/// before; it may be NULL. Steps after the last do nothing. A step that fails leaves the samples as they were.
+///
+/// DIFFUSE_CANCELLED after diffuse_job_cancel(), DIFFUSE_EVALUATION if the network fails.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_step(job: *mut diffuse_job, finished: *mut i32) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let progress = unsafe { borrow(job, "job") }?.step()?;
+        if finished.is_null() {
+            return Ok(());
+        }
+        // SAFETY: as above.
+        unsafe { store(finished, i32::from(progress.is_finished()), "finished") }
+    })
+}
+
+/// Steps to the end. As diffuse_job_step().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_run(job: *mut diffuse_job) -> i32 {
+    guard(|| {
+        // SAFETY: the handle is as the header demands.
+        let value = unsafe { borrow(job, "job") }?;
+        while !value.step()?.is_finished() {}
+        Ok(())
+    })
+}
+
+/// Cancels a job, from any thread, also before it has started: the step that is running and every later one return
+/// DIFFUSE_CANCELLED, soon, since the evaluation is interrupted. It cannot be taken back.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_cancel(job: *const diffuse_job) -> i32 {
+    guard(|| {
+        // SAFETY: the handle is as the header demands.
+        unsafe { borrow(job, "job") }?.canceller.cancel();
+        Ok(())
+    })
+}
+
+/// How many steps are done, and how many there are in all. Any thread may ask.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_progress(job: *const diffuse_job, step: *mut usize, steps: *mut usize) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        unsafe {
+            let value = borrow(job, "job")?;
+            store(step, value.done.load(Ordering::SeqCst), "step")?;
+            store(steps, value.steps, "steps")
+        }
+    })
+}
+
+/// The shape of the samples, batch first. As diffuse_model_shape().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_shape(
+    job: *const diffuse_job,
+    axes: *mut usize,
+    capacity: usize,
+    rank: *mut usize,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        unsafe { store_shape(&borrow(job, "job")?.shape, axes, capacity, rank) }
+    })
+}
+
+/// Copies the samples as they stand, all items one after the other: noisy before the end of the run, the result after it. `length` is
+/// the number of values that there is room for, exactly that of the samples.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_read(job: *const diffuse_job, values: *mut f32, length: usize) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let (value, out) = unsafe { (borrow(job, "job")?, slice_mut(values, length, "values")?) };
+        copy_out(value.lock()?.sample(), out, "length")
+    })
+}
+
+/// Draws item `item` of the samples as pixels of four bytes, for an image model. Rows are `stride` bytes apart, at least
+/// 4·width; `length` is the size of `pixels` in bytes, at least stride·(height−1) + 4·width. `flags` is 0 or a sum of
+/// DIFFUSE_BOTTOM_UP and DIFFUSE_BGRA. Values are in the encoding that the model was trained on (sRGB as a rule), alpha is straight, 255 where
+/// the image has none. Bytes between the rows are left alone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_read_pixels(
+    job: *const diffuse_job,
+    item: usize,
+    pixels: *mut u8,
+    length: usize,
+    stride: usize,
+    flags: u32,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let (value, out) = unsafe { (borrow(job, "job")?, slice_mut(pixels, length, "pixels")?) };
+        let job = value.lock()?;
+        rgba8_into(value.image(job.sample(), item)?, value.range, out, layout(stride, flags)?)
+    })
+}
+
+/// Copies the latest estimate of what the samples will be, from any thread, also while a step is running. As diffuse_job_read().
+/// DIFFUSE_ARGUMENT before the first step.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_preview(job: *const diffuse_job, values: *mut f32, length: usize) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let (value, out) = unsafe { (borrow(job, "job")?, slice_mut(values, length, "values")?) };
+        value.with_preview(|preview| copy_out(preview, out, "length"))
+    })
+}
+
+/// Draws item `item` of the latest estimate as pixels, from any thread, also while a step is running. As diffuse_job_read_pixels().
+/// DIFFUSE_ARGUMENT before the first step.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_preview_pixels(
+    job: *const diffuse_job,
+    item: usize,
+    pixels: *mut u8,
+    length: usize,
+    stride: usize,
+    flags: u32,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let (value, out) = unsafe { (borrow(job, "job")?, slice_mut(pixels, length, "pixels")?) };
+        let layout = layout(stride, flags)?;
+        value.with_preview(|preview| rgba8_into(value.image(preview, item)?, value.range, out, layout))
+    })
+}
+
+impl JobValue {
+    fn new(job: Job, range: [f32; 2]) -> Self {
+        let Progress { step, steps } = job.progress();
+        let (canceller, shape) = (job.canceller(), job.sample().shape().to_vec());
+        Self {
+            job: Mutex::new(job),
+            canceller,
+            done: AtomicUsize::new(step),
+            steps,
+            shape,
+            range,
+            preview: Mutex::new(None),
+        }
+    }
+
+    fn lock(&self) -> Result<MutexGuard<'_, Job>> {
+        match self.job.try_lock() {
+            Ok(job) => Ok(job),
+            // A step that panicked has left the samples as they were, or the job is finished with.
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => Err(Error::Busy),
+        }
+    }
+
+    fn step(&self) -> Result<Progress> {
+        let mut job = self.lock()?;
+        let progress = job.step()?;
+        if let Some(latest) = job.preview() {
+            let mut preview = self.preview.lock().unwrap_or_else(PoisonError::into_inner);
+            match preview.as_mut() {
+                Some(preview) => preview.assign(&latest),
+                None => *preview = Some(latest.to_owned()),
+            }
+        }
+        self.done.store(progress.step, Ordering::SeqCst);
+        Ok(progress)
+    }
+
+    fn with_preview<T>(&self, read: impl FnOnce(ArrayViewD<'_, f32>) -> Result<T>) -> Result<T> {
+        match self.preview.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            Some(preview) => read(preview.view()),
+            None => Err(Error::argument("job", "there is no preview before the first step")),
+        }
+    }
+
+    fn image<'a>(&self, samples: ArrayViewD<'a, f32>, item: usize) -> Result<ArrayView3<'a, f32>> {
+        let count = self.shape[0];
+        if item >= count {
+            return Err(Error::argument("item", format!("{item}; there are {count} items, counted from 0")));
+        }
+        let item = samples.index_axis_move(ndarray::Axis(0), item);
+        item.into_dimensionality().map_err(|_| {
+            Error::argument("job", format!("items of shape {:?} are no images; read their values", &self.shape[1..]))
+        })
+    }
+}
+
+fn layout(stride: usize, flags: u32) -> Result<Layout> {
+    if flags & !(DIFFUSE_BOTTOM_UP | DIFFUSE_BGRA) != 0 {
+        return Err(Error::argument(
+            "flags",
+            format!("{flags}; only DIFFUSE_BOTTOM_UP (1) and DIFFUSE_BGRA (2) are known"),
+        ));
+    }
+    Ok(Layout { stride, bottom_up: flags & DIFFUSE_BOTTOM_UP != 0, bgra: flags & DIFFUSE_BGRA != 0 })
+}

@@ -1,0 +1,38 @@
+//! What ONNX Runtime has to say, for a host that wants to hear it.
+
+use std::ffi::{c_char, c_void};
+
+use super::guard::{c_string, guard};
+use crate::onnx::{Severity, set_log_sink};
+
+/// What ONNX Runtime's messages go to: the severity (0 verbose, 1 information, 2 warning, 3 error, 4 fatal) and a text that is
+/// valid during the call. It may be called from any thread, also from several at once, and must not call diffuse.
+pub type diffuse_log_sink = Option<unsafe extern "C" fn(severity: i32, message: *const c_char, user_data: *mut c_void)>;
+
+/// The host's function and data.
+struct Sink(unsafe extern "C" fn(i32, *const c_char, *mut c_void), *mut c_void);
+
+// SAFETY: the header says that the sink is called from any thread.
+unsafe impl Send for Sink {}
+// SAFETY: as above, also from several at once.
+unsafe impl Sync for Sink {}
+
+impl Sink {
+    fn call(&self, severity: Severity, message: &str) {
+        // SAFETY: the host promised a function that may be called so; the text outlives the call.
+        unsafe { (self.0)(severity as i32, c_string(message).as_ptr(), self.1) };
+    }
+}
+
+/// Sends ONNX Runtime's messages to `sink`, together with `user_data`; NULL, the default, drops them. Errors that diffuse reports
+/// by a status are said there and need no sink. When the call returns the former sink is not called any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_log_set(sink: diffuse_log_sink, user_data: *mut c_void) -> i32 {
+    guard(|| {
+        set_log_sink(sink.map(|function| {
+            let sink = Sink(function, user_data);
+            Box::new(move |severity, message: &str| sink.call(severity, message)) as _
+        }));
+        Ok(())
+    })
+}

@@ -1,0 +1,27 @@
+//! The C ABI: a thin shell over the crate, one file per noun of `include/diffuse.h`.
+//!
+//! An export unwraps its pointers, makes one call, stores the result. What holds for all of them lives once: panics and errors
+//! in `guard.rs`, handles in `handle.rs`, the numbers of the status codes in `status.rs`.
+#![allow(non_camel_case_types, reason = "these are the names of a C header")]
+#![allow(clippy::missing_safety_doc, reason = "the header says once, at its top, what every pointer has to be")]
+
+#[cfg(panic = "abort")]
+compile_error!("the feature capi needs panic = \"unwind\": with abort, a bug here would end the host");
+
+mod guard;
+mod handle;
+mod job;
+mod log;
+mod model;
+mod request;
+mod runtime;
+mod status;
+mod version;
+
+pub use job::*;
+pub use log::*;
+pub use model::*;
+pub use request::*;
+pub use runtime::*;
+pub use status::*;
+pub use version::*;

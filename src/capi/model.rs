@@ -1,0 +1,327 @@
+//! Models, and how they are opened.
+
+use std::ffi::{CString, c_char};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use ndarray::{ArrayD, ArrayViewD};
+
+use super::guard::{c_string, guard, quietly, slice, slice_mut, store, string};
+use super::handle::{Noun, borrow, borrow_mut, new, take};
+use super::runtime::diffuse_runtime;
+use crate::denoiser::Condition;
+use crate::error::{Error, Result};
+use crate::onnx::{Model, ModelOptions};
+use crate::schedule::{NoiseLevel, NoiseSchedule, Tables};
+
+/// How a model is opened. A fresh one is right for a program that does other things as well.
+pub struct diffuse_model_options {
+    _opaque: [u8; 0],
+}
+
+impl Noun for diffuse_model_options {
+    type Value = ModelOptions;
+    const NAME: &'static str = "model_options";
+    const TAG: u64 = u64::from_le_bytes(*b"diff:opt");
+}
+
+/// A model: a network in ONNX Runtime and its manifest. Several threads may use it at once; evaluations take turns. Jobs keep what
+/// they need of it, so it may be freed while they live.
+pub struct diffuse_model {
+    _opaque: [u8; 0],
+}
+
+pub(super) struct ModelValue {
+    pub(super) model: Arc<Model>,
+    name: CString,
+    manifest: CString,
+    sha256: OnceLock<CString>,
+}
+
+impl Noun for diffuse_model {
+    type Value = ModelValue;
+    const NAME: &'static str = "model";
+    const TAG: u64 = u64::from_le_bytes(*b"diff:mod");
+}
+
+/// Makes options: one thread per core, no spinning, the model's own manifest. Free them with diffuse_model_options_free().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_options_new(options: *mut *mut diffuse_model_options) -> i32 {
+    // SAFETY: the pointer is as the header demands.
+    guard(|| unsafe { store(options, new(ModelOptions::default()), "options") })
+}
+
+/// Frees options. NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_options_free(options: *mut diffuse_model_options) {
+    // SAFETY: the handle is as the header demands.
+    quietly((), || drop(unsafe { take(options) }));
+}
+
+/// How many threads one evaluation uses, up to 1024; 0 is one per core.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_options_set_threads(options: *mut diffuse_model_options, threads: u32) -> i32 {
+    guard(|| {
+        if threads > 1024 {
+            return Err(Error::argument("threads", format!("{threads}; at most 1024 are possible")));
+        }
+        // SAFETY: the handle is as the header demands.
+        unsafe { borrow_mut(options, "options") }?.threads = threads as usize;
+        Ok(())
+    })
+}
+
+/// Whether idle threads spin while they wait (not 0) or sleep (0). Spinning makes evaluations that follow each other at once a
+/// little faster and burns a core between those that do not.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_options_set_spinning(options: *mut diffuse_model_options, spinning: i32) -> i32 {
+    guard(|| {
+        // SAFETY: the handle is as the header demands.
+        unsafe { borrow_mut(options, "options") }?.spinning = spinning != 0;
+        Ok(())
+    })
+}
+
+/// A manifest, as JSON, to use instead of the model's own.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_options_set_manifest(
+    options: *mut diffuse_model_options,
+    json: *const c_char,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        unsafe { borrow_mut(options, "options")?.manifest = Some(string(json, "json")?.to_owned()) };
+        Ok(())
+    })
+}
+
+/// For a model from bytes whose weights are in files of their own: a file's name, as the model spells it, and its bytes, which are
+/// copied.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_options_add_external_data(
+    options: *mut diffuse_model_options,
+    name: *const c_char,
+    bytes: *const u8,
+    length: usize,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let (options, name, bytes) =
+            unsafe { (borrow_mut(options, "options")?, string(name, "name")?, slice(bytes, length, "bytes")?) };
+        options.external_data.push((name.to_owned(), bytes.into()));
+        Ok(())
+    })
+}
+
+/// Opens the model file at `path` (UTF-8). Its manifest is that of `options`, else the file beside it (model.diffuse.json for
+/// model.onnx), else the one in its metadata. `options` may be NULL.
+///
+/// DIFFUSE_IO if a file cannot be read, DIFFUSE_MODEL if it is no model, has no manifest, or the two do not fit. On success
+/// `*model` is to be freed with diffuse_model_free(); on failure it is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_open(
+    runtime: *const diffuse_runtime,
+    path: *const c_char,
+    options: *const diffuse_model_options,
+    model: *mut *mut diffuse_model,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        unsafe {
+            store(model, std::ptr::null_mut(), "model")?;
+            let runtime = &borrow(runtime, "runtime")?.runtime;
+            let opened = Model::open(runtime, Path::new(string(path, "path")?), &options_or_default(options)?)?;
+            store(model, new(ModelValue::new(opened)), "model")
+        }
+    })
+}
+
+/// Opens a model from the bytes of its file, which are not needed afterwards. As diffuse_model_open() otherwise.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_open_bytes(
+    runtime: *const diffuse_runtime,
+    bytes: *const u8,
+    length: usize,
+    options: *const diffuse_model_options,
+    model: *mut *mut diffuse_model,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        unsafe {
+            store(model, std::ptr::null_mut(), "model")?;
+            let runtime = &borrow(runtime, "runtime")?.runtime;
+            let opened = Model::from_bytes(runtime, slice(bytes, length, "bytes")?, &options_or_default(options)?)?;
+            store(model, new(ModelValue::new(opened)), "model")
+        }
+    })
+}
+
+/// Frees a model. NULL is fine. Jobs of it go on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_free(model: *mut diffuse_model) {
+    // SAFETY: the handle is as the header demands.
+    quietly((), || drop(unsafe { take(model) }));
+}
+
+/// The model's name in its manifest, else "model"; NULL if `model` is none. The string lives as long as the handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_name(model: *const diffuse_model) -> *const c_char {
+    // SAFETY: the handle is as the header demands.
+    let name = || unsafe { borrow(model, "model") }.map_or(std::ptr::null(), |value| value.name.as_ptr());
+    quietly(std::ptr::null(), name)
+}
+
+/// The manifest, as JSON with all defaults filled in; NULL if `model` is none. The string lives as long as the handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_manifest(model: *const diffuse_model) -> *const c_char {
+    // SAFETY: the handle is as the header demands.
+    let manifest = || unsafe { borrow(model, "model") }.map_or(std::ptr::null(), |value| value.manifest.as_ptr());
+    quietly(std::ptr::null(), manifest)
+}
+
+/// The SHA-256 of the model file in hexadecimal, in `*sha256`; the string lives as long as the handle. A file is read for it when
+/// it is first asked for: DIFFUSE_IO if it is gone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_sha256(model: *const diffuse_model, sha256: *mut *const c_char) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let value = unsafe { borrow(model, "model") }?;
+        let text = c_string(value.model.network().hash()?);
+        let text = value.sha256.get_or_init(|| text);
+        // SAFETY: as above.
+        unsafe { store(sha256, text.as_ptr(), "sha256") }
+    })
+}
+
+/// The shape of one item, without the batch: its axes in `axes`, which has room for `capacity`, and their number in `*rank`. With a
+/// `capacity` of 0 only the number is given.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_shape(
+    model: *const diffuse_model,
+    axes: *mut usize,
+    capacity: usize,
+    rank: *mut usize,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        unsafe { store_shape(&borrow(model, "model")?.model.manifest().sample.shape, axes, capacity, rank) }
+    })
+}
+
+/// How many classes the model has, without the null class; 0 if it has none or `model` is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_class_count(model: *const diffuse_model) -> usize {
+    // SAFETY: the handle is as the header demands.
+    let value = || unsafe { borrow(model, "model") }.ok();
+    quietly(0, || value().and_then(|value| Some(value.model.manifest().classes.as_ref()?.count())).unwrap_or(0))
+}
+
+/// The number of the class called `name` (or spelled as a number, or "none" for the null class) in `*class_index`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_class(
+    model: *const diffuse_model,
+    name: *const c_char,
+    class_index: *mut i64,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        unsafe { store(class_index, borrow(model, "model")?.model.class(string(name, "name")?)?, "class_index") }
+    })
+}
+
+/// The noise level at time `t` of the model's schedule (0 the cleanest; below 0 the clean sample): x = alpha·x₀ + sigma·ε.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_level(
+    model: *const diffuse_model,
+    t: f64,
+    alpha: *mut f64,
+    sigma: *mut f64,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        unsafe {
+            let level = borrow(model, "model")?.model.manifest().schedule.build(Tables::Exact)?.level(t);
+            store(alpha, level.alpha, "alpha")?;
+            store(sigma, level.sigma, "sigma")
+        }
+    })
+}
+
+/// One question to the network, for a process of the host's own: the estimate `denoised` of the clean samples behind the noisy samples
+/// `x`, both `count` items of the model's shape, at the noise level (t, alpha, sigma). `length` is the number of values in each of
+/// the two, which may be the same. `classes` has one class per item, and is NULL for a model without classes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_denoise(
+    model: *const diffuse_model,
+    x: *const f32,
+    length: usize,
+    count: usize,
+    t: f64,
+    alpha: f64,
+    sigma: f64,
+    classes: *const i64,
+    denoised: *mut f32,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let (model, x, classes) = unsafe {
+            let classes = if classes.is_null() { None } else { Some(slice(classes, count, "classes")?.to_vec()) };
+            (&borrow(model, "model")?.model, slice(x, length, "x")?, classes)
+        };
+        let mut shape = vec![count];
+        shape.extend(&model.manifest().sample.shape);
+        let x = ArrayViewD::from_shape(shape.as_slice(), x).map_err(|_| {
+            Error::argument("length", format!("{length} values do not make {count} items of {:?}", &shape[1..]))
+        })?;
+        let answer: ArrayD<f32> = model.denoise(x, NoiseLevel { t, alpha, sigma }, &Condition { classes })?;
+        // SAFETY: as above; `x` is not read any more, so the two may be the same.
+        copy_out(answer.view(), unsafe { slice_mut(denoised, length, "denoised") }?, "denoised")
+    })
+}
+
+impl ModelValue {
+    fn new(model: Model) -> Self {
+        let manifest = serde_json::to_string(model.manifest()).unwrap_or_default();
+        Self {
+            name: c_string(model.name()),
+            manifest: c_string(&manifest),
+            model: Arc::new(model),
+            sha256: OnceLock::new(),
+        }
+    }
+}
+
+/// # Safety
+/// `options` is NULL or a handle.
+unsafe fn options_or_default(options: *const diffuse_model_options) -> Result<ModelOptions> {
+    if options.is_null() {
+        return Ok(ModelOptions::default());
+    }
+    // SAFETY: passed on.
+    unsafe { borrow(options, "options") }.cloned()
+}
+
+/// # Safety
+/// `axes` has room for `capacity` values, `rank` may be written to.
+pub(super) unsafe fn store_shape(shape: &[usize], axes: *mut usize, capacity: usize, rank: *mut usize) -> Result<()> {
+    // SAFETY: passed on.
+    unsafe { store(rank, shape.len(), "rank")? };
+    if capacity == 0 {
+        return Ok(());
+    }
+    if capacity < shape.len() {
+        return Err(Error::argument("capacity", format!("{capacity}; the shape has {} axes", shape.len())));
+    }
+    // SAFETY: passed on.
+    unsafe { slice_mut(axes, shape.len(), "axes") }?.copy_from_slice(shape);
+    Ok(())
+}
+
+/// Copies an array into a host's buffer of exactly its size.
+pub(super) fn copy_out(array: ArrayViewD<'_, f32>, out: &mut [f32], argument: &'static str) -> Result<()> {
+    if out.len() != array.len() {
+        return Err(Error::argument(argument, format!("room for {} values; {} are needed", out.len(), array.len())));
+    }
+    out.iter_mut().zip(array).for_each(|(out, value)| *out = *value);
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! ONNX Runtime.
+
+use std::ffi::{CString, c_char};
+use std::path::Path;
+
+use super::guard::{c_string, guard, optional_string, quietly, store};
+use super::handle::{Noun, borrow, new, take};
+use crate::onnx::Runtime;
+
+/// ONNX Runtime, loaded and started. There is one in a process: all handles refer to it, and freeing them does not stop it.
+pub struct diffuse_runtime {
+    _opaque: [u8; 0],
+}
+
+pub(super) struct RuntimeValue {
+    pub(super) runtime: Runtime,
+    path: CString,
+    version: CString,
+}
+
+impl Noun for diffuse_runtime {
+    type Value = RuntimeValue;
+    const NAME: &'static str = "runtime";
+    const TAG: u64 = u64::from_le_bytes(*b"diff:run");
+}
+
+/// Loads ONNX Runtime (1.24 or newer) and starts it, or refers to the one that this process has started already.
+///
+/// `path` is its shared library, or the folder that the library lies in. NULL takes what the environment variable ORT_DYLIB_PATH
+/// names, else the library beside this one (beside the program, if it is linked in), else, except on Windows, the system's.
+///
+/// Call it before other threads read or change environment variables: it sets ORT_DISABLE_TELEMETRY=1 unless that variable is set,
+/// since ONNX Runtime's official builds send telemetry otherwise.
+///
+/// DIFFUSE_RUNTIME if there is none, or another one is already running. On success `*runtime` is to be freed with
+/// diffuse_runtime_free(); on failure it is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_runtime_open(path: *const c_char, runtime: *mut *mut diffuse_runtime) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let path = unsafe {
+            store(runtime, std::ptr::null_mut(), "runtime")?;
+            optional_string(path, "path")?
+        };
+        let opened = Runtime::open(path.map(Path::new))?;
+        let value = RuntimeValue {
+            path: c_string(&opened.path().to_string_lossy()),
+            version: c_string(opened.version()),
+            runtime: opened,
+        };
+        // SAFETY: as above.
+        unsafe { store(runtime, new(value), "runtime") }
+    })
+}
+
+/// Frees a handle. NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_runtime_free(runtime: *mut diffuse_runtime) {
+    // SAFETY: the handle is as the header demands.
+    quietly((), || drop(unsafe { take(runtime) }));
+}
+
+/// The file that was loaded; NULL if `runtime` is none. The string lives as long as the handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_runtime_path(runtime: *const diffuse_runtime) -> *const c_char {
+    // SAFETY: the handle is as the header demands.
+    let path = || unsafe { borrow(runtime, "runtime") }.map_or(std::ptr::null(), |value| value.path.as_ptr());
+    quietly(std::ptr::null(), path)
+}
+
+/// Its version, such as "1.31.1"; NULL if `runtime` is none. The string lives as long as the handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_runtime_version(runtime: *const diffuse_runtime) -> *const c_char {
+    // SAFETY: the handle is as the header demands.
+    let version = || unsafe { borrow(runtime, "runtime") }.map_or(std::ptr::null(), |value| value.version.as_ptr());
+    quietly(std::ptr::null(), version)
+}

@@ -1,0 +1,71 @@
+//! The status codes: their numbers, which never change, and their names.
+
+use std::ffi::{CStr, c_char};
+
+use super::guard::message;
+use crate::error::Error;
+
+/// It worked.
+pub const DIFFUSE_OK: i32 = 0;
+/// An argument cannot be used: change the call.
+pub const DIFFUSE_ARGUMENT: i32 = 1;
+/// The model, or its manifest, does not fit: change the model.
+pub const DIFFUSE_MODEL: i32 = 2;
+/// ONNX Runtime is missing, too old, or did not start.
+pub const DIFFUSE_RUNTIME: i32 = 3;
+/// The network failed, or said something that is not a number.
+pub const DIFFUSE_EVALUATION: i32 = 4;
+/// A file could not be read.
+pub const DIFFUSE_IO: i32 = 5;
+/// The job was cancelled.
+pub const DIFFUSE_CANCELLED: i32 = 6;
+/// Another thread is working on the job: wait for it.
+pub const DIFFUSE_BUSY: i32 = 7;
+/// A bug in diffuse: free the handle involved.
+pub const DIFFUSE_PANIC: i32 = 8;
+
+/// The numbers and their names. A number never changes its meaning: a host that was compiled against one version runs with the next.
+#[doc(hidden)]
+pub const DIFFUSE_STATUSES: &[(i32, &CStr)] = &[
+    (DIFFUSE_OK, c"DIFFUSE_OK"),
+    (DIFFUSE_ARGUMENT, c"DIFFUSE_ARGUMENT"),
+    (DIFFUSE_MODEL, c"DIFFUSE_MODEL"),
+    (DIFFUSE_RUNTIME, c"DIFFUSE_RUNTIME"),
+    (DIFFUSE_EVALUATION, c"DIFFUSE_EVALUATION"),
+    (DIFFUSE_IO, c"DIFFUSE_IO"),
+    (DIFFUSE_CANCELLED, c"DIFFUSE_CANCELLED"),
+    (DIFFUSE_BUSY, c"DIFFUSE_BUSY"),
+    (DIFFUSE_PANIC, c"DIFFUSE_PANIC"),
+];
+
+/// The name of a status, such as "DIFFUSE_ARGUMENT"; "unknown" for numbers that are none. The string is static.
+#[unsafe(no_mangle)]
+pub extern "C" fn diffuse_status_name(status: i32) -> *const c_char {
+    let known = DIFFUSE_STATUSES.iter().find(|(number, _)| *number == status);
+    known.map_or(c"unknown", |(_, name)| name).as_ptr()
+}
+
+/// The status for an error of the library.
+pub(super) fn of(error: &Error) -> i32 {
+    match error {
+        Error::Argument { .. } => DIFFUSE_ARGUMENT,
+        Error::Model { .. } => DIFFUSE_MODEL,
+        Error::Runtime { .. } => DIFFUSE_RUNTIME,
+        Error::Evaluation { .. } => DIFFUSE_EVALUATION,
+        Error::Io { .. } => DIFFUSE_IO,
+        Error::Cancelled => DIFFUSE_CANCELLED,
+        Error::Busy => DIFFUSE_BUSY,
+    }
+}
+
+/// What went wrong in the last call on this thread that failed, in English, with the argument, file or tensor and the remedy;
+/// "" if none has failed. The string is valid until the next call that fails on this thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn diffuse_error_message() -> *const c_char {
+    message()
+}
+
+// Frozen.
+const _: () = assert!(DIFFUSE_OK == 0 && DIFFUSE_ARGUMENT == 1 && DIFFUSE_MODEL == 2 && DIFFUSE_RUNTIME == 3);
+const _: () = assert!(DIFFUSE_EVALUATION == 4 && DIFFUSE_IO == 5 && DIFFUSE_CANCELLED == 6 && DIFFUSE_BUSY == 7);
+const _: () = assert!(DIFFUSE_PANIC == 8);

@@ -1,0 +1,132 @@
+//! The C ABI from C and C++: the header compiles by itself, and a C program draws the bytes that Rust draws.
+#![cfg(all(feature = "capi", target_os = "linux"))]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use diffuse::Request;
+use diffuse::pixels::{Layout, rgba8_into};
+use diffuse::solver::SolverOptions;
+use ndarray::Axis;
+use support::{model, repository, runtime};
+use tempfile::TempDir;
+
+/// (compiler, flags): the dialects that the header is promised to be valid in.
+const DIALECTS: &[(&str, &[&str])] = &[
+    ("gcc", &["-std=c99"]),
+    ("gcc", &["-std=c11"]),
+    ("gcc", &["-std=c17"]),
+    ("g++", &["-x", "c++", "-std=c++17"]),
+    ("g++", &["-x", "c++", "-std=c++17", "-fno-exceptions", "-fno-rtti"]),
+];
+
+const STRICT: &[&str] = &["-Wall", "-Wextra", "-Werror", "-pedantic"];
+
+/// The folder of the libraries that cargo built for this very test.
+fn libraries() -> PathBuf {
+    std::env::current_exe().unwrap().parent().unwrap().to_owned()
+}
+
+fn compile(compiler: &str, arguments: &[&str], rest: &[&Path]) {
+    let mut command = Command::new(compiler);
+    command.args(STRICT).args(arguments).arg("-I").arg(repository("include")).args(rest);
+    let output = command.output().unwrap_or_else(|error| panic!("{compiler}: {error}"));
+    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Puts the shared library where its soname is found, as an installation would.
+fn install(folder: &TempDir) {
+    for name in ["libdiffuse.so", "libdiffuse.so.0"] {
+        std::os::unix::fs::symlink(libraries().join("libdiffuse.so"), folder.path().join(name)).unwrap();
+    }
+}
+
+fn link_shared(compiler: &str, flags: &[&str], source: &str, folder: &TempDir, name: &str) -> PathBuf {
+    let program = folder.path().join(name);
+    let search = format!("-L{}", folder.path().display());
+    let path = format!("-Wl,-rpath,{}", folder.path().display());
+    let source = repository(source);
+    let arguments: Vec<&str> = flags.iter().copied().chain(["-g", "-pthread"]).collect();
+    let rest = [Path::new("-o"), &program, &source, Path::new(&search), Path::new(&path), Path::new("-ldiffuse")];
+    compile(compiler, &arguments, &rest);
+    program
+}
+
+/// Runs `program` on ONNX Runtime, the sprite model and a file, and returns what it wrote there.
+fn draw(program: &Path, folder: &TempDir) -> Vec<u8> {
+    let file = folder.path().join("output");
+    let _ = std::fs::remove_file(&file);
+    let arguments = [runtime().path(), &repository("onnx/models/sprites.onnx"), &file].map(Path::to_path_buf);
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}: {}", program.display(), String::from_utf8_lossy(&output.stderr));
+    assert!(output.stderr.is_empty() && output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::read(file).unwrap()
+}
+
+/// The scenario of tests/c/draw.c, in Rust.
+fn expected() -> Vec<u8> {
+    let model = model("onnx/models/sprites.onnx");
+    let request = Request {
+        seed: 7,
+        count: 2,
+        classes: Some(vec![model.class("heart").unwrap(), model.class("none").unwrap()]),
+        solver: Some("ddim".into()),
+        options: SolverOptions { eta: Some(0.5), ..SolverOptions::default() },
+        steps: Some(6),
+        ..Request::default()
+    };
+    let samples = request.job(&model).unwrap().run().unwrap();
+    let mut bytes: Vec<u8> = samples.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let image = samples.index_axis(Axis(0), 1).into_dimensionality().unwrap();
+    for (stride, bottom_up, bgra) in [(128, false, false), (128, true, false), (160, false, true)] {
+        let mut pixels = vec![7; 32 * stride];
+        rgba8_into(image, [-1.0, 1.0], &mut pixels, Layout { stride, bottom_up, bgra }).unwrap();
+        bytes.extend(pixels);
+    }
+    bytes
+}
+
+#[test]
+fn the_header_stands_alone_and_may_come_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in
+        [("once", "#include \"diffuse.h\"\n"), ("twice", "#include \"diffuse.h\"\n#include \"diffuse.h\"\n")]
+    {
+        let source = folder.path().join(format!("{name}.c"));
+        std::fs::write(&source, format!("{text}typedef int not_empty;\n")).unwrap();
+        for (compiler, flags) in DIALECTS {
+            let arguments: Vec<&str> = flags.iter().copied().chain(["-fsyntax-only"]).collect();
+            compile(compiler, &arguments, &[&source]);
+        }
+    }
+}
+
+#[test]
+fn a_c_program_draws_what_rust_draws() {
+    let folder = tempfile::tempdir().unwrap();
+    install(&folder);
+    let expected = expected();
+    for (i, (compiler, flags)) in DIALECTS.iter().enumerate() {
+        let program = link_shared(compiler, flags, "tests/c/draw.c", &folder, &format!("draw-{i}"));
+        assert!(draw(&program, &folder) == expected, "{compiler} {flags:?} draws other bytes");
+    }
+    // The example of the README: it finds ONNX Runtime by itself, through the environment that the test runs in.
+    let first = link_shared("gcc", &["-std=c99"], "tests/c/first.c", &folder, "first");
+    let output = Command::new(first).arg(repository("onnx/models/sprites.onnx")).current_dir(&folder).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(std::fs::read(folder.path().join("sprite.ppm")).unwrap().len(), 13 + 3 * 32 * 32);
+    assert!(std::fs::read_to_string(repository("tests/c/first.c")).unwrap().lines().count() <= 40);
+}
+
+#[test]
+fn the_exported_symbols_are_those_of_the_list() {
+    let output =
+        Command::new("nm").args(["-D", "--defined-only"]).arg(libraries().join("libdiffuse.so")).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut symbols: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().last()).collect();
+    symbols.sort_unstable();
+    let listed = std::fs::read_to_string(repository("include/diffuse.symbols")).unwrap();
+    assert_eq!(symbols, listed.lines().collect::<Vec<_>>());
+}

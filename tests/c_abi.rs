@@ -112,6 +112,15 @@ fn a_c_program_draws_what_rust_draws() {
         let program = link_shared(compiler, flags, "tests/c/draw.c", &folder, &format!("draw-{i}"));
         assert!(draw(&program, &folder) == expected, "{compiler} {flags:?} draws other bytes");
     }
+    let sanitized = ["-std=c99", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+    let program = link_shared("gcc", &sanitized, "tests/c/draw.c", &folder, "sanitized");
+    assert!(draw(&program, &folder) == expected, "under the sanitizers");
+    // The static library, with what rustc says that it needs.
+    let program = folder.path().join("static");
+    let (source, library) = (repository("tests/c/draw.c"), libraries().join("libdiffuse.a"));
+    let system = ["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl", "-lc"].map(Path::new);
+    compile("gcc", &["-std=c99"], &[&[Path::new("-o"), &program, &source, &library], &system[..]].concat());
+    assert!(draw(&program, &folder) == expected, "linked statically");
     // The example of the README: it finds ONNX Runtime by itself, through the environment that the test runs in.
     let first = link_shared("gcc", &["-std=c99"], "tests/c/first.c", &folder, "first");
     let output = Command::new(first).arg(repository("onnx/models/sprites.onnx")).current_dir(&folder).output().unwrap();
@@ -129,4 +138,28 @@ fn the_exported_symbols_are_those_of_the_list() {
     symbols.sort_unstable();
     let listed = std::fs::read_to_string(repository("include/diffuse.symbols")).unwrap();
     assert_eq!(symbols, listed.lines().collect::<Vec<_>>());
+}
+
+/// Every export with every kind of bad argument, under gcc's sanitizers; the table that the program prints is the documentation.
+#[test]
+fn bad_arguments_are_statuses() {
+    let folder = tempfile::tempdir().unwrap();
+    install(&folder);
+    let flags = ["-std=c99", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+    let program = link_shared("gcc", &flags, "tests/c/bad_arguments.c", &folder, "bad_arguments");
+    let output =
+        Command::new(program).arg(runtime().path()).arg(repository("onnx/models/sprites.onnx")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = String::from_utf8(output.stdout).unwrap();
+    for name in std::fs::read_to_string(repository("include/diffuse.symbols")).unwrap().lines() {
+        // Those that take nothing, or have no status: the program checks them without a row.
+        let source = std::fs::read_to_string(repository("tests/c/bad_arguments.c")).unwrap();
+        let named = source.contains(&format!("{name}("))
+            || name.strip_prefix("diffuse_request_set_").is_some_and(|setter| source.contains(&format!("({setter},")))
+            || name.contains("_read")
+            || name.contains("_preview")
+            || name.starts_with("diffuse_version");
+        assert!(named, "{name} is not tried");
+    }
+    assert!(table.lines().count() > 190, "{table}");
 }

@@ -36,7 +36,7 @@ fn agree(path: &str, found: &str) {
     assert!(
         written == found,
         "{path} is stale (line {}); DIFFUSE_BLESS=1 cargo test --test header writes it",
-        first.map_or_else(|| written.lines().count().min(found.lines().count()), |line| line) + 1
+        first.unwrap_or_else(|| written.lines().count().min(found.lines().count())) + 1
     );
 }
 

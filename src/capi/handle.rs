@@ -1,6 +1,6 @@
 //! Handles: pointers that know what they point to.
 
-use super::guard::null;
+use super::guard::{null, store};
 use crate::error::{Error, Result};
 
 /// One of the header's opaque types.
@@ -23,9 +23,20 @@ struct Tagged<T> {
 /// The tag of a handle that was freed. Until its memory is used again, a second use is seen.
 const FREED: u64 = 0x6465_6572_6621_2121;
 
-/// A new handle.
-pub(super) fn new<N: Noun>(value: N::Value) -> *mut N {
-    Box::into_raw(Box::new(Tagged { tag: N::TAG, value })).cast()
+/// Makes a handle and stores it in `out`, which is NULL if that fails.
+///
+/// # Safety
+/// `out` is NULL or may be written to.
+pub(super) unsafe fn give<N: Noun>(
+    out: *mut *mut N,
+    argument: &'static str,
+    make: impl FnOnce() -> Result<N::Value>,
+) -> Result<()> {
+    // SAFETY: passed on. Checked before anything is made that nobody could free.
+    unsafe { store(out, std::ptr::null_mut(), argument)? };
+    let handle = Box::into_raw(Box::new(Tagged { tag: N::TAG, value: make()? }));
+    // SAFETY: passed on.
+    unsafe { store(out, handle.cast(), argument) }
 }
 
 /// What `handle` holds.

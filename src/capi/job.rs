@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use ndarray::{ArrayD, ArrayView3, ArrayViewD};
 
 use super::guard::{guard, quietly, slice, slice_mut, store};
-use super::handle::{Noun, borrow, new, take};
+use super::handle::{Noun, borrow, give, take};
 use super::model::{copy_out, diffuse_model, store_shape};
 use super::request::diffuse_request;
 use crate::error::{Error, Result};
@@ -50,15 +50,13 @@ pub unsafe extern "C" fn diffuse_job_new(
     request: *const diffuse_request,
     job: *mut *mut diffuse_job,
 ) -> i32 {
-    guard(|| {
-        // SAFETY: the pointers are as the header demands.
-        unsafe {
-            store(job, std::ptr::null_mut(), "job")?;
+    // SAFETY: the pointers are as the header demands.
+    guard(|| unsafe {
+        give(job, "job", || {
             let model = &borrow(model, "model")?.model;
-            let made = borrow(request, "request")?.job(model)?;
             let range = model.manifest().sample.range().unwrap_or([-1.0, 1.0]);
-            store(job, new(JobValue::new(made, range)), "job")
-        }
+            Ok(JobValue::new(borrow(request, "request")?.job(model)?, range))
+        })
     })
 }
 

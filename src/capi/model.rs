@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use ndarray::{ArrayD, ArrayViewD};
 
 use super::guard::{c_string, guard, quietly, slice, slice_mut, store, string};
-use super::handle::{Noun, borrow, borrow_mut, new, take};
+use super::handle::{Noun, borrow, borrow_mut, give, take};
 use super::runtime::diffuse_runtime;
 use crate::denoiser::Condition;
 use crate::error::{Error, Result};
@@ -48,7 +48,7 @@ impl Noun for diffuse_model {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_new(options: *mut *mut diffuse_model_options) -> i32 {
     // SAFETY: the pointer is as the header demands.
-    guard(|| unsafe { store(options, new(ModelOptions::default()), "options") })
+    guard(|| unsafe { give(options, "options", || Ok(ModelOptions::default())) })
 }
 
 /// Frees options. NULL is fine.
@@ -125,14 +125,12 @@ pub unsafe extern "C" fn diffuse_model_open(
     options: *const diffuse_model_options,
     model: *mut *mut diffuse_model,
 ) -> i32 {
-    guard(|| {
-        // SAFETY: the pointers are as the header demands.
-        unsafe {
-            store(model, std::ptr::null_mut(), "model")?;
+    // SAFETY: the pointers are as the header demands.
+    guard(|| unsafe {
+        give(model, "model", || {
             let runtime = &borrow(runtime, "runtime")?.runtime;
-            let opened = Model::open(runtime, Path::new(string(path, "path")?), &options_or_default(options)?)?;
-            store(model, new(ModelValue::new(opened)), "model")
-        }
+            Ok(ModelValue::new(Model::open(runtime, Path::new(string(path, "path")?), &options_or_default(options)?)?))
+        })
     })
 }
 
@@ -145,14 +143,16 @@ pub unsafe extern "C" fn diffuse_model_open_bytes(
     options: *const diffuse_model_options,
     model: *mut *mut diffuse_model,
 ) -> i32 {
-    guard(|| {
-        // SAFETY: the pointers are as the header demands.
-        unsafe {
-            store(model, std::ptr::null_mut(), "model")?;
+    // SAFETY: the pointers are as the header demands.
+    guard(|| unsafe {
+        give(model, "model", || {
             let runtime = &borrow(runtime, "runtime")?.runtime;
-            let opened = Model::from_bytes(runtime, slice(bytes, length, "bytes")?, &options_or_default(options)?)?;
-            store(model, new(ModelValue::new(opened)), "model")
-        }
+            Ok(ModelValue::new(Model::from_bytes(
+                runtime,
+                slice(bytes, length, "bytes")?,
+                &options_or_default(options)?,
+            )?))
+        })
     })
 }
 

@@ -2,8 +2,8 @@
 
 use std::ffi::c_char;
 
-use super::guard::{guard, quietly, slice, store, string};
-use super::handle::{Noun, borrow_mut, new, take};
+use super::guard::{guard, quietly, slice, string};
+use super::handle::{Noun, borrow_mut, give, take};
 use crate::denoiser::Direction;
 use crate::error::{Error, Result};
 use crate::pipeline::{Clipping, Likeness, Noise, Request};
@@ -25,7 +25,7 @@ impl Noun for diffuse_request {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_new(request: *mut *mut diffuse_request) -> i32 {
     // SAFETY: the pointer is as the header demands.
-    guard(|| unsafe { store(request, new(Request::default()), "request") })
+    guard(|| unsafe { give(request, "request", || Ok(Request::default())) })
 }
 
 /// Frees a request. NULL is fine.

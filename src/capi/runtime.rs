@@ -3,8 +3,8 @@
 use std::ffi::{CString, c_char};
 use std::path::Path;
 
-use super::guard::{c_string, guard, optional_string, quietly, store};
-use super::handle::{Noun, borrow, new, take};
+use super::guard::{c_string, guard, optional_string, quietly};
+use super::handle::{Noun, borrow, give, take};
 use crate::onnx::Runtime;
 
 /// ONNX Runtime, loaded and started. There is one in a process: all handles refer to it, and freeing them does not stop it.
@@ -36,20 +36,13 @@ impl Noun for diffuse_runtime {
 /// diffuse_runtime_free(); on failure it is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_runtime_open(path: *const c_char, runtime: *mut *mut diffuse_runtime) -> i32 {
-    guard(|| {
-        // SAFETY: the pointers are as the header demands.
-        let path = unsafe {
-            store(runtime, std::ptr::null_mut(), "runtime")?;
-            optional_string(path, "path")?
-        };
-        let opened = Runtime::open(path.map(Path::new))?;
-        let value = RuntimeValue {
-            path: c_string(&opened.path().to_string_lossy()),
-            version: c_string(opened.version()),
-            runtime: opened,
-        };
-        // SAFETY: as above.
-        unsafe { store(runtime, new(value), "runtime") }
+    // SAFETY: the pointers are as the header demands.
+    guard(|| unsafe {
+        give(runtime, "runtime", || {
+            let runtime = Runtime::open(optional_string(path, "path")?.map(Path::new))?;
+            let (path, version) = (c_string(&runtime.path().to_string_lossy()), c_string(runtime.version()));
+            Ok(RuntimeValue { runtime, path, version })
+        })
     })
 }
 

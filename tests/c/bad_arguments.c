@@ -1,0 +1,279 @@
+/* Every export with every kind of bad argument: a status and a message, never a crash. It prints the table of docs.
+ *
+ *     bad_arguments ONNXRUNTIME MODEL.onnx */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diffuse.h"
+
+static int wrong = 0;
+
+/* `expected` is the status that the call has to return; failures need a message. */
+static void row(const char *call, const char *bad, int32_t status, int32_t expected) {
+  const char *message = status == DIFFUSE_OK ? "" : diffuse_error_message();
+  int good = status == expected && (status == DIFFUSE_OK || message[0] != '\0');
+  printf("| `%s` | %s | %s | %s |\n", call, bad, diffuse_status_name(status), message);
+  if (!good) {
+    fprintf(stderr, "%s, %s: %s, expected %s: %s\n", call, bad, diffuse_status_name(status), diffuse_status_name(expected),
+            message);
+    wrong = 1;
+  }
+}
+#define BAD(call, bad) row(#call, bad, call, DIFFUSE_ARGUMENT)
+#define GOOD(call, what) row(#call, what, call, DIFFUSE_OK)
+#define GIVES(call, bad, status) row(#call, bad, call, status)
+
+static void require(int condition, const char *what) {
+  if (!condition) {
+    fprintf(stderr, "not so: %s\n", what);
+    exit(1);
+  }
+}
+#define REQUIRE(condition) require(condition, #condition)
+
+static const char *const not_utf8 = "\xff\xfe";
+
+static void sink(int32_t severity, const char *message, void *user_data) {
+  (void)severity;
+  (void)message;
+  ++*(int *)user_data;
+}
+
+int main(int argc, char **argv) {
+  diffuse_runtime *runtime = NULL, *no_runtime = NULL;
+  diffuse_model_options *options = NULL;
+  diffuse_model *model = NULL, *no_model = NULL;
+  diffuse_request *request = NULL;
+  diffuse_job *job = NULL, *no_job = NULL;
+  /* A handle of another type. */
+  diffuse_request *other;
+  const char *library, *path, *text;
+  float values[2 * 4096];
+  uint8_t pixels[4096];
+  int64_t classes[2] = {0, 1}, found;
+  size_t axes[4] = {4, 32, 32, 1}, rank, step, steps;
+  double alpha, sigma;
+  int32_t finished;
+  int messages = 0;
+  void *misaligned;
+
+  REQUIRE(argc == 3);
+  library = argv[1];
+  path = argv[2];
+  memset(values, 0, sizeof values);
+  REQUIRE(diffuse_request_new(&other) == DIFFUSE_OK);
+  misaligned = (char *)values + 1;
+#define AS(type) ((type *)(void *)other)
+
+  printf("| call | bad argument | status | message |\n|---|---|---|---|\n");
+
+  GOOD(diffuse_log_set(sink, &messages), "");
+  GOOD(diffuse_log_set(NULL, NULL), "no sink");
+
+  BAD(diffuse_runtime_open(library, NULL), "NULL output");
+  GIVES(diffuse_runtime_open("/no/such/file", &no_runtime), "a missing library", DIFFUSE_RUNTIME);
+  GIVES(diffuse_runtime_open("", &no_runtime), "an empty path", DIFFUSE_RUNTIME);
+  BAD(diffuse_runtime_open(not_utf8, &no_runtime), "a path that is not UTF-8");
+  REQUIRE(no_runtime == NULL);
+  GOOD(diffuse_runtime_open(library, &runtime), "");
+  GIVES(diffuse_runtime_open(path, &no_runtime), "another library while one runs", DIFFUSE_RUNTIME);
+  REQUIRE(diffuse_runtime_path(NULL) == NULL && diffuse_runtime_version(NULL) == NULL);
+  REQUIRE(diffuse_runtime_path(AS(diffuse_runtime)) == NULL && diffuse_runtime_version(AS(diffuse_runtime)) == NULL);
+  diffuse_runtime_free(NULL);
+  diffuse_runtime_free(AS(diffuse_runtime));
+
+  BAD(diffuse_model_options_new(NULL), "NULL output");
+  GOOD(diffuse_model_options_new(&options), "");
+  BAD(diffuse_model_options_set_threads(NULL, 1), "NULL handle");
+  BAD(diffuse_model_options_set_threads(AS(diffuse_model_options), 1), "a handle of another type");
+  BAD(diffuse_model_options_set_threads(options, 1000000), "absurd threads");
+  BAD(diffuse_model_options_set_spinning(NULL, 1), "NULL handle");
+  BAD(diffuse_model_options_set_spinning(AS(diffuse_model_options), 1), "a handle of another type");
+  BAD(diffuse_model_options_set_manifest(NULL, "{}"), "NULL handle");
+  BAD(diffuse_model_options_set_manifest(AS(diffuse_model_options), "{}"), "a handle of another type");
+  BAD(diffuse_model_options_set_manifest(options, NULL), "NULL string");
+  BAD(diffuse_model_options_set_manifest(options, not_utf8), "a string that is not UTF-8");
+  BAD(diffuse_model_options_add_external_data(NULL, "a", pixels, 1), "NULL handle");
+  BAD(diffuse_model_options_add_external_data(AS(diffuse_model_options), "a", pixels, 1), "a handle of another type");
+  BAD(diffuse_model_options_add_external_data(options, NULL, pixels, 1), "NULL name");
+  BAD(diffuse_model_options_add_external_data(options, not_utf8, pixels, 1), "a name that is not UTF-8");
+  BAD(diffuse_model_options_add_external_data(options, "a", NULL, 1), "NULL bytes");
+  BAD(diffuse_model_options_add_external_data(options, "a", pixels, (size_t)-1), "an absurd length");
+
+  BAD(diffuse_model_open(NULL, path, NULL, &no_model), "NULL runtime");
+  BAD(diffuse_model_open(AS(diffuse_runtime), path, NULL, &no_model), "a handle of another type");
+  BAD(diffuse_model_open(runtime, NULL, NULL, &no_model), "NULL path");
+  BAD(diffuse_model_open(runtime, not_utf8, NULL, &no_model), "a path that is not UTF-8");
+  BAD(diffuse_model_open(runtime, path, AS(diffuse_model_options), &no_model), "options of another type");
+  BAD(diffuse_model_open(runtime, path, NULL, NULL), "NULL output");
+  GIVES(diffuse_model_open(runtime, "/no/such/model.onnx", NULL, &no_model), "a missing file", DIFFUSE_IO);
+  GIVES(diffuse_model_open(runtime, "/", NULL, &no_model), "a folder", DIFFUSE_MODEL);
+  GIVES(diffuse_model_open(runtime, library, NULL, &no_model), "a file that is no model", DIFFUSE_MODEL);
+  BAD(diffuse_model_open_bytes(NULL, pixels, 1, NULL, &no_model), "NULL runtime");
+  BAD(diffuse_model_open_bytes(runtime, NULL, 1, NULL, &no_model), "NULL bytes");
+  BAD(diffuse_model_open_bytes(runtime, pixels, (size_t)-1, NULL, &no_model), "an absurd length");
+  BAD(diffuse_model_open_bytes(runtime, pixels, 1, AS(diffuse_model_options), &no_model), "options of another type");
+  BAD(diffuse_model_open_bytes(runtime, pixels, 1, NULL, NULL), "NULL output");
+  GIVES(diffuse_model_open_bytes(runtime, NULL, 0, NULL, &no_model), "no bytes", DIFFUSE_MODEL);
+  GIVES(diffuse_model_open_bytes(runtime, (const uint8_t *)"model", 5, NULL, &no_model), "bytes that are no model", DIFFUSE_MODEL);
+  GOOD(diffuse_model_options_set_manifest(options, "{\"diffuse\": 1}"), "");
+  GIVES(diffuse_model_open(runtime, path, options, &no_model), "a manifest that does not hold", DIFFUSE_MODEL);
+  REQUIRE(no_model == NULL);
+  GOOD(diffuse_model_open(runtime, path, NULL, &model), "");
+  REQUIRE(diffuse_model_name(NULL) == NULL && diffuse_model_manifest(NULL) == NULL && diffuse_model_class_count(NULL) == 0);
+  REQUIRE(diffuse_model_name(AS(diffuse_model)) == NULL && diffuse_model_class_count(AS(diffuse_model)) == 0);
+  REQUIRE(diffuse_model_manifest(AS(diffuse_model)) == NULL && diffuse_model_manifest(model)[0] == '{');
+  diffuse_model_free(NULL);
+  diffuse_model_free(AS(diffuse_model));
+  BAD(diffuse_model_sha256(NULL, &text), "NULL handle");
+  BAD(diffuse_model_sha256(AS(diffuse_model), &text), "a handle of another type");
+  BAD(diffuse_model_sha256(model, NULL), "NULL output");
+  BAD(diffuse_model_shape(NULL, axes, 4, &rank), "NULL handle");
+  BAD(diffuse_model_shape(AS(diffuse_model), axes, 4, &rank), "a handle of another type");
+  BAD(diffuse_model_shape(model, NULL, 4, &rank), "NULL axes");
+  BAD(diffuse_model_shape(model, axes, 2, &rank), "too little room");
+  BAD(diffuse_model_shape(model, axes, 4, NULL), "NULL rank");
+  GOOD(diffuse_model_shape(model, NULL, 0, &rank), "no room asks for the rank");
+  BAD(diffuse_model_class(NULL, "heart", &found), "NULL handle");
+  BAD(diffuse_model_class(AS(diffuse_model), "heart", &found), "a handle of another type");
+  BAD(diffuse_model_class(model, NULL, &found), "NULL name");
+  BAD(diffuse_model_class(model, not_utf8, &found), "a name that is not UTF-8");
+  BAD(diffuse_model_class(model, "zebra", &found), "an unknown class");
+  BAD(diffuse_model_class(model, "heart", NULL), "NULL output");
+  BAD(diffuse_model_level(NULL, 0, &alpha, &sigma), "NULL handle");
+  BAD(diffuse_model_level(AS(diffuse_model), 0, &alpha, &sigma), "a handle of another type");
+  BAD(diffuse_model_level(model, 0, NULL, &sigma), "NULL output");
+  BAD(diffuse_model_level(model, 0, &alpha, NULL), "NULL output");
+  BAD(diffuse_model_denoise(NULL, values, 4096, 1, 500, 0.7, 0.7, classes, values), "NULL handle");
+  BAD(diffuse_model_denoise(AS(diffuse_model), values, 4096, 1, 500, 0.7, 0.7, classes, values), "a handle of another type");
+  BAD(diffuse_model_denoise(model, NULL, 4096, 1, 500, 0.7, 0.7, classes, values), "NULL x");
+  BAD(diffuse_model_denoise(model, values, 4095, 1, 500, 0.7, 0.7, classes, values), "a length that does not fit");
+  BAD(diffuse_model_denoise(model, values, 0, 0, 500, 0.7, 0.7, classes, values), "no items");
+  BAD(diffuse_model_denoise(model, values, 4096, (size_t)-1, 500, 0.7, 0.7, classes, values), "an absurd count");
+  BAD(diffuse_model_denoise(model, values, 4096, 1, 500, 0.7, 0.7, NULL, values), "no classes");
+  BAD(diffuse_model_denoise(model, values, 4096, 1, 500, 0.7, 0.7, classes, NULL), "NULL output");
+  BAD(diffuse_model_denoise(model, (float *)misaligned, 4096, 1, 500, 0.7, 0.7, classes, values), "a pointer that is not aligned");
+
+  BAD(diffuse_request_new(NULL), "NULL output");
+  GOOD(diffuse_request_new(&request), "");
+#define SETTER(name, value)                                                  \
+  BAD(diffuse_request_set_##name(NULL, value), "NULL handle");               \
+  BAD(diffuse_request_set_##name((diffuse_request *)(void *)model, value), "a handle of another type")
+#define NAMED(name, value)                                                   \
+  SETTER(name, value);                                                       \
+  BAD(diffuse_request_set_##name(request, NULL), "NULL string");             \
+  BAD(diffuse_request_set_##name(request, not_utf8), "a string that is not UTF-8")
+#define CHOICE(name, value)                                                  \
+  NAMED(name, value);                                                        \
+  BAD(diffuse_request_set_##name(request, "no such thing"), "an unknown name")
+  SETTER(seed, 1);
+  SETTER(count, 1);
+  SETTER(steps, 1);
+  SETTER(steps_offset, 1);
+  SETTER(eta, 0.5);
+  NAMED(solver, "ddim");
+  CHOICE(grid, "leading");
+  CHOICE(ending, "clean");
+  CHOICE(variance, "beta");
+  CHOICE(clipping, "on");
+  CHOICE(likeness, "papers");
+  CHOICE(noise, "torch");
+  BAD(diffuse_request_set_classes(NULL, classes, 2), "NULL handle");
+  BAD(diffuse_request_set_classes((diffuse_request *)(void *)model, classes, 2), "a handle of another type");
+  BAD(diffuse_request_set_classes(request, NULL, 2), "NULL classes");
+  BAD(diffuse_request_set_classes(request, classes, (size_t)-1), "an absurd count");
+  BAD(diffuse_request_set_classes(request, (int64_t *)misaligned, 2), "a pointer that is not aligned");
+  BAD(diffuse_request_set_shape(NULL, axes, 3), "NULL handle");
+  BAD(diffuse_request_set_shape((diffuse_request *)(void *)model, axes, 3), "a handle of another type");
+  BAD(diffuse_request_set_shape(request, NULL, 3), "NULL axes");
+  BAD(diffuse_request_set_shape(request, axes, (size_t)-1), "an absurd rank");
+  diffuse_request_free(NULL);
+  diffuse_request_free((diffuse_request *)(void *)model);
+
+  BAD(diffuse_job_new(NULL, request, &no_job), "NULL model");
+  BAD(diffuse_job_new(AS(diffuse_model), request, &no_job), "a handle of another type");
+  BAD(diffuse_job_new(model, NULL, &no_job), "NULL request");
+  BAD(diffuse_job_new(model, (diffuse_request *)(void *)model, &no_job), "a handle of another type");
+  BAD(diffuse_job_new(model, request, NULL), "NULL output");
+#define REFUSED(set, why)                        \
+  REQUIRE(diffuse_request_new(&other) == DIFFUSE_OK); \
+  REQUIRE(set == DIFFUSE_OK);                    \
+  row("diffuse_job_new after " #set, why, diffuse_job_new(model, other, &no_job), DIFFUSE_ARGUMENT); \
+  diffuse_request_free(other)
+  diffuse_request_free(other);
+  REFUSED(diffuse_request_set_count(other, 0), "no items");
+  REFUSED(diffuse_request_set_count(other, (size_t)-1), "absurd items");
+  REFUSED(diffuse_request_set_steps(other, 0), "no steps");
+  REFUSED(diffuse_request_set_steps(other, 1001), "more steps than training");
+  REFUSED(diffuse_request_set_eta(other, 1.5), "too much noise");
+  REFUSED(diffuse_request_set_solver(other, "dimm"), "an unknown solver");
+  REFUSED(diffuse_request_set_variance(other, "beta"), "an option of another solver");
+  REFUSED(diffuse_request_set_steps_offset(other, 5), "an offset on another grid");
+  REFUSED(diffuse_request_set_shape(other, axes + 1, 3), "a shape that does not fit");
+  REFUSED(diffuse_request_set_shape(other, axes, 0), "an empty shape");
+  REFUSED(diffuse_request_set_classes(other, classes, 0), "no classes");
+  classes[1] = 77;
+  REFUSED(diffuse_request_set_classes(other, classes, 2), "a class that is not there");
+  REQUIRE(no_job == NULL && diffuse_request_new(&other) == DIFFUSE_OK);
+  GOOD(diffuse_request_set_steps(request, 2), "");
+  GOOD(diffuse_job_new(model, request, &job), "");
+
+  BAD(diffuse_job_start_from(NULL, values, 4096), "NULL handle");
+  BAD(diffuse_job_start_from(AS(diffuse_job), values, 4096), "a handle of another type");
+  BAD(diffuse_job_start_from(job, NULL, 4096), "NULL values");
+  BAD(diffuse_job_start_from(job, values, 4095), "a length that does not fit");
+  BAD(diffuse_job_step(NULL, &finished), "NULL handle");
+  BAD(diffuse_job_step(AS(diffuse_job), &finished), "a handle of another type");
+  BAD(diffuse_job_preview(job, values, 4096), "before the first step");
+  BAD(diffuse_job_preview_pixels(job, 0, pixels, 4096, 128, 0), "before the first step");
+  GOOD(diffuse_job_step(job, NULL), "NULL finished is allowed");
+  BAD(diffuse_job_start_from(job, values, 4096), "after the first step");
+  BAD(diffuse_job_run(NULL), "NULL handle");
+  BAD(diffuse_job_run(AS(diffuse_job)), "a handle of another type");
+  BAD(diffuse_job_progress(NULL, &step, &steps), "NULL handle");
+  BAD(diffuse_job_progress(AS(diffuse_job), &step, &steps), "a handle of another type");
+  BAD(diffuse_job_progress(job, NULL, &steps), "NULL output");
+  BAD(diffuse_job_progress(job, &step, NULL), "NULL output");
+  BAD(diffuse_job_shape(NULL, axes, 4, &rank), "NULL handle");
+  BAD(diffuse_job_shape(AS(diffuse_job), axes, 4, &rank), "a handle of another type");
+  BAD(diffuse_job_shape(job, NULL, 4, &rank), "NULL axes");
+  BAD(diffuse_job_shape(job, axes, 3, &rank), "too little room");
+  BAD(diffuse_job_shape(job, axes, 4, NULL), "NULL rank");
+#define READS(name)                                                                             \
+  BAD(diffuse_job_##name(NULL, values, 4096), "NULL handle");                                   \
+  BAD(diffuse_job_##name(AS(diffuse_job), values, 4096), "a handle of another type");           \
+  BAD(diffuse_job_##name(job, NULL, 4096), "NULL buffer");                                      \
+  BAD(diffuse_job_##name(job, values, 4095), "too little room");                                \
+  BAD(diffuse_job_##name(job, values, 4097), "too much room");                                  \
+  BAD(diffuse_job_##name(job, (float *)misaligned, 4096), "a pointer that is not aligned");     \
+  GOOD(diffuse_job_##name(job, values, 4096), "");                                              \
+  BAD(diffuse_job_##name##_pixels(NULL, 0, pixels, 4096, 128, 0), "NULL handle");               \
+  BAD(diffuse_job_##name##_pixels(AS(diffuse_job), 0, pixels, 4096, 128, 0), "a handle of another type"); \
+  BAD(diffuse_job_##name##_pixels(job, 1, pixels, 4096, 128, 0), "an item that is not there");  \
+  BAD(diffuse_job_##name##_pixels(job, 0, NULL, 4096, 128, 0), "NULL buffer");                  \
+  BAD(diffuse_job_##name##_pixels(job, 0, pixels, 4095, 128, 0), "too little room");            \
+  BAD(diffuse_job_##name##_pixels(job, 0, pixels, 4096, 127, 0), "rows that overlap");          \
+  BAD(diffuse_job_##name##_pixels(job, 0, pixels, 4096, (size_t)-1, 0), "an absurd stride");    \
+  BAD(diffuse_job_##name##_pixels(job, 0, pixels, 4096, 128, 4), "an unknown flag");            \
+  GOOD(diffuse_job_##name##_pixels(job, 0, pixels, 4096, 128, 0), "")
+  READS(read);
+  READS(preview);
+  BAD(diffuse_job_cancel(NULL), "NULL handle");
+  BAD(diffuse_job_cancel(AS(diffuse_job)), "a handle of another type");
+  GOOD(diffuse_job_cancel(job), "");
+  GIVES(diffuse_job_step(job, &finished), "a job that was cancelled", DIFFUSE_CANCELLED);
+  GIVES(diffuse_job_run(job), "a job that was cancelled", DIFFUSE_CANCELLED);
+  diffuse_job_free(NULL);
+  diffuse_job_free(AS(diffuse_job));
+
+  REQUIRE(strcmp(diffuse_status_name(1234), "unknown") == 0 && strcmp(diffuse_status_name(-1), "unknown") == 0);
+  diffuse_job_free(job);
+  diffuse_request_free(other);
+  diffuse_request_free(request);
+  diffuse_model_options_free(options);
+  diffuse_model_options_free(NULL);
+  diffuse_model_free(model);
+  diffuse_runtime_free(runtime);
+  return wrong;
+}

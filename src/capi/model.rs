@@ -322,6 +322,9 @@ pub(super) fn copy_out(array: ArrayViewD<'_, f32>, out: &mut [f32], argument: &'
     if out.len() != array.len() {
         return Err(Error::argument(argument, format!("room for {} values; {} are needed", out.len(), array.len())));
     }
-    out.iter_mut().zip(array).for_each(|(out, value)| *out = *value);
+    match array.as_slice() {
+        Some(values) => out.copy_from_slice(values),
+        None => out.iter_mut().zip(array).for_each(|(out, value)| *out = *value),
+    }
     Ok(())
 }

@@ -61,8 +61,8 @@ fn header() -> String {
         ..cbindgen::Config::default()
     };
     config.export.exclude = vec!["DIFFUSE_STATUSES".into()];
-    let builder =
-        sources().iter().fold(cbindgen::Builder::new().with_config(config), |builder, file| builder.with_src(file));
+    // The other files are found from this one.
+    let builder = cbindgen::Builder::new().with_config(config).with_src(repository("src/capi/mod.rs"));
     let mut text = Vec::new();
     builder.generate().unwrap().write(&mut text);
     String::from_utf8(text).unwrap()
@@ -85,7 +85,8 @@ fn exports() -> BTreeSet<String> {
 fn the_header_is_fresh() {
     let header = header();
     for name in exports() {
-        assert!(header.contains(&format!("{name}(")), "{name} is not in the header");
+        let declared = header.lines().filter(|line| line.contains(&format!("{name}(")) && !line.starts_with(' '));
+        assert_eq!(declared.count(), 1, "{name} in the header");
     }
     for (number, name) in DIFFUSE_STATUSES {
         let name = name.to_str().unwrap();

@@ -281,7 +281,7 @@ int32_t diffuse_model_open_bytes(const struct diffuse_runtime *runtime,
 void diffuse_model_free(struct diffuse_model *model);
 
 /*
- The model's name in its manifest, else "model"; NULL if `model` is none. The string lives as long as the handle.
+ The model's name in its manifest, else that of its file without the ending, else "model"; NULL if `model` is none. The string lives as long as the handle.
  */
 const char *diffuse_model_name(const struct diffuse_model *model);
 

@@ -77,7 +77,14 @@ def draw():
     model = ONNX / "models" / "sprites.onnx"
     command = ["cargo", "run", "--release", "--quiet", "--", "generate", model, "--count", "8", "--zoom", "2"]
     print("Building (a minute or two the first time) ...", flush=True)
-    sys.exit(subprocess.run([*command, "--output", "sprites.png"], cwd=ONNX.parent).returncode)
+    result = subprocess.run([*command, "--output", "sprites.png"], cwd=ONNX.parent).returncode
+    # Beside the programs, too, so that they work when they are called by themselves.
+    for program in (ONNX.parent / "target" / "release").glob("diffuse-cli*"):
+        if program.suffix in ("", ".exe"):
+            for library in RUNTIME.iterdir():
+                if library != STAMP:
+                    shutil.copy2(library, program.parent)
+    sys.exit(result)
 
 
 if __name__ == "__main__":

@@ -12,15 +12,18 @@ use crate::solver::{self, Ddim, Solver, SolverOptions};
 
 /// Whether x̂₀ is kept within the range of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Clipping {
     /// As the model's manifest says.
     #[default]
     Model,
     /// Never.
     Off,
-    /// At every step, to the range in the manifest.
-    On(Direction),
+    /// At every step, to the range in the manifest; ε̂ is taken from the clipped x̂₀.
+    On,
+    /// At every step; ε̂ is as the network said.
+    KeepNoise,
 }
 
 /// Whose arithmetic is followed where diffusers departs from the papers.
@@ -37,7 +40,8 @@ pub enum Likeness {
 
 /// Where a run's noise comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Noise {
     /// [`CounterNoise`]: the noise of an item depends on its seed and the step alone.
     #[default]
@@ -143,11 +147,11 @@ impl Request {
         // What the manifest says of its own solver and grid is not meant for others that the caller has chosen.
         let eta = defaults.eta.filter(|_| solver == defaults.solver);
         let offset = if grid == defaults.grid { defaults.steps_offset } else { 0 };
-        let direction = match self.likeness {
-            Likeness::Papers => Direction::Clipped,
-            Likeness::Diffusers => Direction::Network,
+        let by_model = match self.likeness {
+            _ if !manifest.sample.clip() => Clipping::Off,
+            Likeness::Papers => Clipping::On,
+            Likeness::Diffusers => Clipping::KeepNoise,
         };
-        let by_model = if manifest.sample.clip() { Clipping::On(direction) } else { Clipping::Off };
         Self {
             shape: Some(self.shape.clone().unwrap_or_else(|| manifest.sample.shape.clone())),
             options: SolverOptions { eta: self.options.eta.or(eta), ..self.options },
@@ -184,7 +188,11 @@ impl Request {
 
     fn denoiser(&self, model: &Arc<Model>) -> Result<Box<dyn Denoiser>> {
         let predictor = Predictor::new(Arc::clone(model))?;
-        let Clipping::On(direction) = self.resolved(model.manifest()).clipping else { return Ok(Box::new(predictor)) };
+        let direction = match self.resolved(model.manifest()).clipping {
+            Clipping::On => Direction::Clipped,
+            Clipping::KeepNoise => Direction::Network,
+            Clipping::Off | Clipping::Model => return Ok(Box::new(predictor)),
+        };
         match model.manifest().sample.range() {
             Some(range) => Ok(Box::new(Clip::new(predictor, range, direction)?)),
             None => Err(Error::argument("clipping", "the model's manifest has no sample.range to clip to")),

@@ -163,7 +163,7 @@ pub unsafe extern "C" fn diffuse_model_free(model: *mut diffuse_model) {
     quietly((), || drop(unsafe { take(model) }));
 }
 
-/// The model's name in its manifest, else "model"; NULL if `model` is none. The string lives as long as the handle.
+/// The model's name in its manifest, else that of its file without the ending, else "model"; NULL if `model` is none. The string lives as long as the handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_name(model: *const diffuse_model) -> *const c_char {
     // SAFETY: the handle is as the header demands.

@@ -4,7 +4,6 @@ use std::ffi::c_char;
 
 use super::guard::{guard, quietly, slice, string};
 use super::handle::{Noun, borrow_mut, give, take};
-use crate::denoiser::Direction;
 use crate::error::{Error, Result};
 use crate::pipeline::{Clipping, Likeness, Noise, Request};
 use crate::schedule::{Ending, Spacing};
@@ -207,8 +206,8 @@ pub unsafe extern "C" fn diffuse_request_set_clipping(request: *mut diffuse_requ
     const NAMES: &[(&str, Clipping)] = &[
         ("model", Clipping::Model),
         ("off", Clipping::Off),
-        ("on", Clipping::On(Direction::Clipped)),
-        ("keep-noise", Clipping::On(Direction::Network)),
+        ("on", Clipping::On),
+        ("keep-noise", Clipping::KeepNoise),
     ];
     // SAFETY: the pointers are as the header demands.
     unsafe {

@@ -97,10 +97,10 @@ impl Model {
         &self.manifest
     }
 
-    /// The name in the manifest; else "model".
+    /// The name in the manifest; else that of the file without its ending; else "model".
     #[must_use]
     pub fn name(&self) -> &str {
-        self.manifest.name.as_deref().unwrap_or("model")
+        self.manifest.name.as_deref().or_else(|| self.network.stem()).unwrap_or("model")
     }
 
     /// Whether samples of `shape` (batch first) can be evaluated.
@@ -323,9 +323,8 @@ fn expect_sample(field: &str, info: &TensorInfo, shape: &[usize], channels: usiz
         expected.iter().map(|axis| axis.map_or("batch".into(), |size| size.to_string())).collect();
     if !fits {
         return Err(format!(
-            "the tensor {info} does not fit the manifest: expected [{}] ({field}), found {} axes as shown",
-            spelled.join(","),
-            info.shape.len()
+            "the tensor {info} does not fit the manifest, by which it is [{}] ({field})",
+            spelled.join(",")
         ));
     }
     if !matches!(info.element, Element::F32 | Element::F16 | Element::Bf16) {

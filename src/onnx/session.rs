@@ -235,6 +235,14 @@ impl Network {
         }
     }
 
+    /// The name of the model's file without its ending.
+    pub(super) fn stem(&self) -> Option<&str> {
+        match &self.origin {
+            Origin::File(path) => path.file_stem()?.to_str(),
+            Origin::Memory => None,
+        }
+    }
+
     /// The SHA-256 of the model file (not of external data), in hexadecimal. A file is read for it when it is first asked for.
     ///
     /// # Errors

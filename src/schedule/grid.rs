@@ -112,6 +112,12 @@ impl Grid {
                 ),
             ));
         }
+        if ending == Ending::First && time(steps - 1) == 0.0 {
+            return Err(Error::argument(
+                "ending",
+                "the grid visits t = 0, the least noisy level, so there is nothing left to do to end at it; end at the clean sample, or use a grid that stays above (leading with an offset)",
+            ));
+        }
         let end = match ending {
             Ending::Clean => -1.0,
             Ending::First => 0.0,
@@ -186,6 +192,8 @@ mod tests {
         assert!(spaced(101, 0, Spacing::Trailing).is_err());
         assert!(spaced(100, 1, Spacing::Leading).is_err());
         assert!(spaced(10, 1, Spacing::Trailing).is_err());
+        let first = |offset| Grid::spaced(&schedule(100), Spacing::Leading, 10, offset, Ending::First).map(|_| ());
+        assert!(first(0).unwrap_err().to_string().contains("ending") && first(1).is_ok());
         let level = |t: f64| schedule(100).level(t);
         let new = |levels| Grid::new(levels, schedule(100)).map(|_| ());
         assert!(new(vec![level(5.0)]).is_err());

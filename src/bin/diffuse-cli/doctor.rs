@@ -38,13 +38,18 @@ What to do: get ONNX Runtime's shared library and put it beside diffuse-cli (or 
   In diffuse's own source tree:  python3 onnx/setup.py --runtime-only
   With pip, on any system:       pip download --no-deps --only-binary=:all: onnxruntime
                                  then unpack the wheel (a zip); the library is in onnxruntime/capi
-Elsewhere: --onnxruntime PATH for one call, or the environment variable ORT_DYLIB_PATH for all.";
+Elsewhere: --onnxruntime PATH for one call, or the environment variable ORT_DYLIB_PATH for all.
+Looked at, in this order: --onnxruntime; what ORT_DYLIB_PATH names; beside diffuse-cli; the system's libraries. The first that
+is there is used.";
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let opened = Runtime::open(arguments.runtime.path.as_deref());
     let report = Report {
         diffuse: env!("CARGO_PKG_VERSION"),
-        candidates: Runtime::candidates(),
+        candidates: match &arguments.runtime.path {
+            Some(path) => vec![Candidate { reason: "--onnxruntime", place: path.clone(), library: Some(path.clone()) }],
+            None => Runtime::candidates(),
+        },
         onnxruntime: opened
             .as_ref()
             .ok()
@@ -68,10 +73,11 @@ fn text(report: &Report) -> String {
         }
         (None, error) => {
             let _ = writeln!(text, "{}", error.as_deref().unwrap_or_default());
-            for Candidate { reason, place, library } in report.candidates.iter().filter(|place| place.library.is_some())
-            {
-                let found = library.as_deref().unwrap_or(place);
-                let _ = writeln!(text, "There is one at {} ({reason})", found.display());
+            let found: Vec<_> = report.candidates.iter().filter(|candidate| candidate.library.is_some()).collect();
+            for (i, Candidate { reason, place, library }) in found.iter().enumerate() {
+                let path = library.as_deref().unwrap_or(place).display();
+                let used = if i == 0 { "was tried" } else { "is passed over: only the first counts" };
+                let _ = writeln!(text, "{path} ({reason}) {used}");
             }
             let _ = writeln!(text, "{REMEDY}");
         }

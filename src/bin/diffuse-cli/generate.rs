@@ -10,6 +10,7 @@ use std::time::Instant;
 use clap::Args;
 use diffuse::job::Canceller;
 use diffuse::onnx::{Kind, Manifest};
+use diffuse::pipeline::Noise;
 use diffuse::{Error, Model, ModelOptions, Request, pixels};
 use ndarray::{ArrayD, ArrayView2, ArrayViewD, Axis, Slice};
 use ndarray_npy::WriteNpyExt;
@@ -41,7 +42,7 @@ pub(crate) struct Arguments {
     /// The shape of one item, for a model that leaves it free, such as 3,64,64
     #[arg(long, value_name = "N,…", value_delimiter = ',')]
     shape: Option<Vec<usize>>,
-    /// How many items are drawn at a time; more takes more memory [default: 16; 4096 points]
+    /// How many items are drawn at a time; more takes more memory [default: 16; 4096 points; all with --noise torch]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
     /// Pictures in a row of the sheet [default: one row per class, or about as many as rows]
@@ -51,8 +52,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 1)]
     zoom: usize,
     /// Threads that one evaluation uses [default: one per core]
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    threads: usize,
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
     #[command(flatten)]
     runtime: RuntimeArguments,
     /// Print JSON on what was done
@@ -113,14 +114,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.zoom == 0 || arguments.zoom > 64 {
         return Err(Failure::Usage(format!("--zoom: {}; 1 to 64 are possible", arguments.zoom)));
     }
-    if arguments.threads > 1024 {
-        return Err(Failure::Usage(format!("--threads: {}; at most 1024 are possible", arguments.threads)));
+    let threads = arguments.threads.unwrap_or(0);
+    if threads > 1024 {
+        return Err(Failure::Usage(format!("--threads: {threads}; at most 1024 are possible")));
+    }
+    if arguments.columns == Some(0) {
+        return Err(Failure::Usage("--columns: 0; at least one picture goes into a row".into()));
     }
     ctrlc::set_handler(on_interrupt).map_err(|error| Failure::Usage(format!("Ctrl-C cannot be handled: {error}")))?;
 
     let runtime = arguments.runtime.open()?;
     timings.runtime = elapsed(start);
-    let options = ModelOptions { threads: arguments.threads, ..ModelOptions::default() };
+    let options = ModelOptions { threads, ..ModelOptions::default() };
     let model = Arc::new(Model::open(&runtime, &arguments.model, &options)?);
     timings.open = elapsed(start) - timings.runtime;
     let manifest = model.manifest();
@@ -132,17 +137,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .checked_mul(classes.len().max(1))
         .filter(|count| (1..=MOST_ITEMS).contains(count))
         .ok_or_else(|| {
-            Failure::Usage(format!(
-                "--count: {per_class} of each of {}; 1 to {MOST_ITEMS} items in all are possible",
-                classes.len().max(1)
-            ))
+            Failure::Usage(format!("--count: {per_class} of each class; 1 to {MOST_ITEMS} items in all are possible"))
         })?;
-    let batch = arguments.batch.unwrap_or(if kind == Kind::Points { 4096 } else { 16 });
-    if batch == 0 {
-        return Err(Failure::Usage("--batch: 0; at least one item has to be drawn at a time".into()));
-    }
+    // One generator for all items draws them as one batch.
+    let together = arguments.sampling.request().noise == Noise::Torch;
+    let batch = match arguments.batch {
+        Some(0) => return Err(Failure::Usage("--batch: 0; at least one item has to be drawn at a time".into())),
+        Some(batch) if together && batch < count => {
+            let reason = format!(
+                "--batch: {batch}; --noise torch draws all {count} items as one batch (torch-per-item does not)"
+            );
+            return Err(Failure::Usage(reason));
+        }
+        Some(batch) => batch,
+        None if together => count,
+        None if kind == Kind::Points => 4096,
+        None => 16,
+    };
     let seed = arguments.seed.unwrap_or_else(any_seed);
-    let targets = targets(arguments, manifest, seed)?;
+    let sheet = Sheet::new(arguments, classes.len(), per_class, count);
+    let targets = targets(arguments, &model, seed)?;
 
     // Each class in turn, `per_class` times.
     let class_of = |item: usize| classes[item / per_class];
@@ -156,27 +170,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (solver, grid) = request(0, 1).plan(manifest)?;
     let record = Record {
         diffuse: env!("CARGO_PKG_VERSION"),
-        model: manifest.name.clone().unwrap_or_else(|| "model".into()),
+        model: model.name().to_owned(),
         model_sha256: model.network().hash()?.into(),
         class_names: classes.iter().map(|&class| class_name(manifest, class)).collect(),
         request: Request { count, classes: None, ..request(0, 1).resolved(manifest) },
     };
-    eprintln!("{}: seed {seed}, {solver}, {} steps", record.model, grid.steps());
     let mut shape = vec![count];
     shape.extend(record.request.shape.iter().flatten());
+    if targets.iter().any(|(_, format)| *format == Format::Png) {
+        sheet.check(&shape)?;
+    }
+    let steps = grid.steps();
+    eprintln!("{}: seed {seed}, {solver}, {steps} step{}", record.model, if steps == 1 { "" } else { "s" });
 
     let sampling = Instant::now();
     let samples = sample(&model, &request, count, batch, &shape)?;
     timings.sample = elapsed(sampling);
 
     let mut written = Vec::new();
-    let columns = arguments.columns.unwrap_or(if per_class > 1 && classes.len() > 1 {
-        per_class
-    } else {
-        (count as f64).sqrt().ceil() as usize
-    });
     for (target, format) in &targets {
-        let bytes = encode(samples.view(), *format, manifest, columns, arguments.zoom, &record)?;
+        let bytes = encode(samples.view(), *format, manifest, sheet, &record)?;
         target.write(&bytes)?;
         if let Target::File(path) = target {
             written.push(path.clone());
@@ -196,6 +209,38 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     written.iter().try_for_each(|path| print(&path.display().to_string()))
 }
 
+/// How pictures are put together.
+#[derive(Debug, Clone, Copy)]
+struct Sheet {
+    columns: usize,
+    zoom: usize,
+}
+
+impl Sheet {
+    fn new(arguments: &Arguments, classes: usize, per_class: usize, count: usize) -> Self {
+        // A row for each class, or about as many rows as columns.
+        let usual = if per_class > 1 && classes > 1 { per_class } else { (count as f64).sqrt().ceil() as usize };
+        Self { columns: arguments.columns.unwrap_or(usual).min(count), zoom: arguments.zoom }
+    }
+
+    /// Refuses, before the work, a sheet that would not fit into memory.
+    fn check(self, shape: &[usize]) -> Result<(), Failure> {
+        /// Half a gigabyte of pixels.
+        const MOST_PIXELS: usize = 1 << 27;
+        let [count, _, height, width] = shape[..] else { return Ok(()) };
+        let rows = count.div_ceil(self.columns);
+        let sizes = [rows, self.columns, height, width, self.zoom, self.zoom];
+        let pixels = sizes.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
+        if pixels.is_none_or(|pixels| pixels > MOST_PIXELS) {
+            return Err(Failure::Usage(format!(
+                "--zoom: {} makes the sheet of {rows} by {} pictures larger than {MOST_PIXELS} pixels; draw fewer at once, or write .npy",
+                self.zoom, self.columns
+            )));
+        }
+        Ok(())
+    }
+}
+
 /// Runs the jobs, batch after batch, with a progress bar on a terminal.
 fn sample(
     model: &Arc<Model>,
@@ -207,8 +252,9 @@ fn sample(
     let length = shape.iter().try_fold(1usize, |product, &axis| product.checked_mul(axis)).unwrap_or(usize::MAX);
     if length > diffuse::job::MOST_VALUES {
         return Err(Failure::Usage(format!(
-            "--count: {count} items of {:?} are more than fit; draw them in several calls",
-            &shape[1..]
+            "--count: {count} items of {:?} are more than the {} values that fit",
+            &shape[1..],
+            diffuse::job::MOST_VALUES
         )));
     }
     let mut samples = ArrayD::zeros(shape);
@@ -246,7 +292,7 @@ impl Bar {
     }
 
     fn show(&mut self, share: f64) {
-        const WIDTH: usize = 40;
+        const WIDTH: usize = 20;
         if self.visible {
             let filled = (share * WIDTH as f64) as usize;
             eprint!("\r[{}{}] {:3.0} %", "#".repeat(filled), ".".repeat(WIDTH - filled), share * 100.0);
@@ -258,7 +304,7 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         if self.visible {
-            eprint!("\r{:60}\r", "");
+            eprint!("\r{:30}\r", "");
         }
     }
 }
@@ -291,14 +337,14 @@ enum Format {
     Npy,
 }
 
-fn targets(arguments: &Arguments, manifest: &Manifest, seed: u64) -> Result<Vec<(Target, Format)>, Failure> {
-    let kind = manifest.sample.kind();
+fn targets(arguments: &Arguments, model: &Model, seed: u64) -> Result<Vec<(Target, Format)>, Failure> {
+    let kind = model.manifest().sample.kind();
     let usual: &[(&str, Format)] = match kind {
         Kind::Image => &[("png", Format::Png)],
         Kind::Points => &[("csv", Format::Csv), ("png", Format::Png)],
         Kind::Tensor => &[("npy", Format::Npy)],
     };
-    let name = manifest.name.as_deref().unwrap_or("model");
+    let name = model.name();
     let chosen: Vec<(Target, Format)> = if arguments.output.is_empty() {
         usual
             .iter()
@@ -347,8 +393,7 @@ fn encode(
     samples: ArrayViewD<'_, f32>,
     format: Format,
     manifest: &Manifest,
-    columns: usize,
-    zoom: usize,
+    sheet: Sheet,
     record: &Record,
 ) -> Result<Vec<u8>, Failure> {
     let items = samples.shape()[0];
@@ -384,7 +429,7 @@ fn encode(
                             Ok(pixels::rgba8(image, range)?)
                         })
                         .collect::<Result<Vec<_>, Failure>>()?;
-                    picture::enlarged(&picture::sheet(&pictures, columns), zoom)
+                    picture::enlarged(&picture::sheet(&pictures, sheet.columns), sheet.zoom)
                 }
             };
             let record = serde_json::to_string(record).map_err(|error| Failure::Usage(error.to_string()))?;

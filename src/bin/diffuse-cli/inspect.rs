@@ -94,7 +94,7 @@ fn inspect_model(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
         return if arguments.json {
             print_json(&report)
         } else {
-            print(&(describe(&report) + &without_manifest(path)))
+            print(&(describe(&report) + &without_manifest(path, &network)))
         };
     }
     let model = Model::new(network)?;
@@ -141,17 +141,22 @@ fn describe(report: &Report<'_>) -> String {
     text
 }
 
-fn without_manifest(path: &Path) -> String {
+fn without_manifest(path: &Path, network: &Network) -> String {
+    // The input that looks like a batch of samples; sizes that the graph leaves free are for the user to fill in.
+    let sample = network.inputs().iter().find(|input| input.element.is_float() && input.shape.len() >= 2);
+    let axes = sample.map_or(&[][..], |input| &input.shape[1..]);
+    let shape: Vec<String> = axes.iter().map(|axis| axis.map_or("?".into(), |size| size.to_string())).collect();
     format!(
         "There is no manifest, so the model's schedule and prediction are unknown and nothing can be drawn from it.
-Write {} beside it, from this and onnx/README.md:
+Write {} beside it, from what you know of its training and onnx/README.md, such as
 {{
   \"diffuse\": 1,
-  \"sample\": {{\"shape\": [3, 32, 32]}},
+  \"sample\": {{\"shape\": [{}]}},
   \"schedule\": {{\"kind\": \"linear\", \"train_steps\": 1000, \"beta_start\": 0.0001, \"beta_end\": 0.02}},
   \"prediction\": \"epsilon\"
 }}
 ",
-        path.with_extension("diffuse.json").display()
+        path.with_extension("diffuse.json").display(),
+        shape.join(", ")
     )
 }

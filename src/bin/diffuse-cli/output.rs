@@ -32,7 +32,12 @@ impl Target {
                     return Err(Failure::file(path, io::ErrorKind::IsADirectory.into()));
                 }
                 let folder = folder_of(path);
-                if folder.is_dir() { Ok(()) } else { Err(Failure::file(folder, io::ErrorKind::NotFound.into())) }
+                // The system's own word on why not.
+                match std::fs::metadata(folder) {
+                    Ok(metadata) if metadata.is_dir() => Ok(()),
+                    Ok(_) => Err(Failure::file(folder, io::ErrorKind::NotADirectory.into())),
+                    Err(error) => Err(Failure::file(folder, error)),
+                }
             }
         }
     }

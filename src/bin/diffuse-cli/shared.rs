@@ -4,7 +4,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use diffuse::denoiser::Direction;
 use diffuse::pipeline::{Clipping, Likeness, Noise};
 use diffuse::schedule::{Ending, Spacing};
 use diffuse::solver::{SolverOptions, Variance};
@@ -15,7 +14,7 @@ use crate::failure::Failure;
 /// Where ONNX Runtime is.
 #[derive(Debug, Args)]
 pub(crate) struct RuntimeArguments {
-    /// ONNX Runtime's library, or the folder that it lies in [default: see `diffuse-cli doctor`]
+    /// ONNX Runtime's library, or the folder that it lies in [default: what ORT_DYLIB_PATH names, else beside diffuse-cli, else the system's]
     #[arg(long = "onnxruntime", value_name = "PATH")]
     pub(crate) path: Option<PathBuf>,
 }
@@ -111,8 +110,10 @@ enum LikeName {
 enum NoiseName {
     /// diffuse's own generator
     Counter,
-    /// torch's CPU generator, one for every item
+    /// torch's CPU generator, one for all items, which are then one batch
     Torch,
+    /// torch's CPU generator, one for every item
+    TorchPerItem,
 }
 
 impl SamplingArguments {
@@ -140,8 +141,8 @@ impl SamplingArguments {
             clipping: match self.clipping {
                 ClipName::Model => Clipping::Model,
                 ClipName::Off => Clipping::Off,
-                ClipName::On => Clipping::On(Direction::Clipped),
-                ClipName::KeepNoise => Clipping::On(Direction::Network),
+                ClipName::On => Clipping::On,
+                ClipName::KeepNoise => Clipping::KeepNoise,
             },
             likeness: match self.like {
                 LikeName::Papers => Likeness::Papers,
@@ -149,8 +150,8 @@ impl SamplingArguments {
             },
             noise: match self.noise {
                 NoiseName::Counter => Noise::Counter,
-                // One for every item, so that an item does not depend on --batch.
-                NoiseName::Torch => Noise::TorchPerItem,
+                NoiseName::Torch => Noise::Torch,
+                NoiseName::TorchPerItem => Noise::TorchPerItem,
             },
             ..Request::default()
         }

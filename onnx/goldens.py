@@ -134,27 +134,37 @@ def trajectories():
 
 
 def sprites():
-    """DDIM as diffusers ships it, on the weights of the shipped model, in torch."""
+    """DDIM and DDPM as diffusers ships them, on the weights of the shipped model, in torch, with torch's noise."""
     from export import load_weights
     from sprites import SpriteNet
 
     model = load_weights(SpriteNet(), pathlib.Path(__file__).parent / "models" / "sprites.onnx").eval()
-    scheduler = DDIMScheduler(
+    common = dict(
         num_train_timesteps=TRAIN_STEPS,
         beta_schedule="squaredcos_cap_v2",
         prediction_type="v_prediction",
         timestep_spacing="trailing",
         clip_sample=True,
     )
-    scheduler.set_timesteps(50)
+    runs = {
+        "ddim_0": (DDIMScheduler(**common), {"eta": 0.0}),
+        "ddim_1": (DDIMScheduler(**common), {"eta": 1.0}),
+        "ddpm": (DDPMScheduler(variance_type="fixed_small", **common), {}),
+    }
     classes = torch.tensor([0, 3, 6, 9])
-    start = torch.randn(len(classes), 4, 32, 32, generator=torch.Generator().manual_seed(5))
-    x = start
-    with torch.no_grad():
-        for t in scheduler.timesteps:
-            x = scheduler.step(model(x, t.expand(len(classes)), classes), t, x).prev_sample
-    pixels = ((x / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
-    save({"start": start.numpy(), "classes": classes.numpy(), "pixels": pixels.permute(0, 2, 3, 1).contiguous().numpy()}, "sprites")
+    tensors = {"classes": classes.numpy()}
+    for name, (scheduler, options) in runs.items():
+        scheduler.set_timesteps(50)
+        generator = torch.Generator().manual_seed(5)
+        x = torch.randn(len(classes), 4, 32, 32, generator=generator)
+        tensors["start"] = x.numpy()
+        with torch.no_grad():
+            for t in scheduler.timesteps:
+                said = model(x, t.expand(len(classes)), classes)
+                x = scheduler.step(said, t, x, generator=generator, **options).prev_sample
+        pixels = ((x / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
+        tensors[name] = pixels.permute(0, 2, 3, 1).numpy()
+    save(tensors, "sprites")
 
 
 def randn():

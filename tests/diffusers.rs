@@ -6,7 +6,7 @@ mod support;
 use std::sync::Arc;
 
 use diffuse::denoiser::{Clip, Condition, Denoiser, Direction};
-use diffuse::pipeline::Likeness;
+use diffuse::pipeline::{Likeness, Noise};
 use diffuse::pixels::rgba8;
 use diffuse::schedule::{BetaKind, BetaSchedule, Ending, Grid, Spacing, Tables};
 use diffuse::solver::{Ddim, Ddpm, Solver, SolverOptions, Variance};
@@ -192,37 +192,44 @@ fn on_the_usual_grids_the_default_is_the_same() {
     }
 }
 
-/// The whole way: ONNX Runtime and our DDIM beside torch and diffusers' DDIM, from the same starting noise.
+/// The whole way: ONNX Runtime, our solvers and our copy of torch's generator, beside torch and diffusers' DDIM and DDPM.
 #[test]
-fn the_sprite_picture_is_that_of_torch() {
+fn the_sprite_pictures_are_those_of_torch() {
     let goldens = Goldens::open("onnx/goldens/sprites.safetensors");
-    let (start, expected) = (goldens.tensor("start"), goldens.tensor("pixels"));
     let classes: Vec<i64> = goldens.tensor("classes").iter().map(|&class| class as i64).collect();
     let model = support::model("onnx/models/sprites.onnx");
-    let draw = |eta| {
+    let draw = |solver: &str, eta, seed| {
         let request = Request {
+            seed,
             count: classes.len(),
             classes: Some(classes.clone()),
-            solver: Some("ddim".into()),
-            options: SolverOptions { eta: Some(eta), ..SolverOptions::default() },
+            solver: Some(solver.into()),
+            options: SolverOptions { eta, ..SolverOptions::default() },
             steps: Some(50),
             grid: Some(Spacing::Trailing),
             likeness: Likeness::Diffusers,
+            noise: Noise::Torch,
             ..Request::default()
         };
-        let mut job = request.job(&model).unwrap();
-        job.start_from(start.view()).unwrap();
+        let job = request.job(&model).unwrap();
+        assert!(seed != 5 || job.sample() == goldens.tensor("start").view(), "the start is torch's");
         let samples = job.run().unwrap();
         let pixels = |item: ArrayViewD<'_, f32>| rgba8(item.into_dimensionality().unwrap(), [-1.0, 1.0]).unwrap();
-        let drawn: Vec<u8> = samples.outer_iter().flat_map(|item| pixels(item).into_iter()).collect();
-        drawn.iter().zip(expected).map(|(&drawn, &expected)| (f32::from(drawn) - expected).abs()).collect::<Vec<f32>>()
+        samples.outer_iter().flat_map(|item| pixels(item).into_iter()).collect::<Vec<u8>>()
     };
-    let apart = draw(0.0);
-    let most = largest(apart.iter().copied());
-    let differing = apart.iter().filter(|&&difference| difference > 0.0).count();
-    println!("{differing} of {} values differ from torch's, by at most {most}", apart.len());
-    assert_eq!(apart.len(), classes.len() * 32 * 32 * 4);
-    assert!(most <= 1.0);
-    // Another η is another picture, and the comparison says so.
-    assert!(largest(draw(0.3)) > 1.0);
+    let apart = |drawn: &[u8], name: &str| -> Vec<f32> {
+        let expected = goldens.tensor(name);
+        assert_eq!(drawn.len(), expected.len());
+        drawn.iter().zip(expected).map(|(&drawn, &expected)| (f32::from(drawn) - expected).abs()).collect()
+    };
+    for (name, solver, eta) in [("ddim_0", "ddim", Some(0.0)), ("ddim_1", "ddim", Some(1.0)), ("ddpm", "ddpm", None)] {
+        let apart = apart(&draw(solver, eta, 5), name);
+        let most = largest(apart.iter().copied());
+        let differing = apart.iter().filter(|&&difference| difference > 0.0).count();
+        println!("{name}: {differing} of {} values differ from torch's, by at most {most}", apart.len());
+        assert!(most <= 1.0, "{name}: {most}");
+    }
+    // Another η, and another seed, is another picture, and the comparison says so.
+    assert!(largest(apart(&draw("ddim", Some(0.3), 5), "ddim_0")) > 1.0);
+    assert!(largest(apart(&draw("ddpm", None, 6), "ddpm")) > 1.0);
 }

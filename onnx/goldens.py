@@ -3,6 +3,7 @@
     python onnx/goldens.py trajectories   # onnx/goldens/trajectories.safetensors, from diffusers alone
     python onnx/goldens.py sprites        # onnx/goldens/sprites.safetensors, from the shipped model run in torch
     python onnx/goldens.py randn          # onnx/goldens/randn.json, torch's CPU generator
+    python onnx/goldens.py timesteps      # onnx/goldens/timesteps.json, the times that diffusers visits
 
 Both sides of a trajectory are given the same start, the same network outputs and the same noise, so that what differs is
 the arithmetic of the scheduler and nothing else.
@@ -191,6 +192,26 @@ def randn():
     print(f"{path.name}: {len(sequences)} sequences, {len(digests)} digests, {path.stat().st_size / 1e3:.0f} kB")
 
 
+def timesteps():
+    """The times of every grid of 1 to 1,000 steps, by their SHA-256."""
+    found = {}
+    for spacing in ("leading", "trailing", "linspace"):
+        scheduler = DDIMScheduler(num_train_timesteps=TRAIN_STEPS, timestep_spacing=spacing)
+        digest, skipped = hashlib.sha256(), []
+        for steps in range(1, TRAIN_STEPS + 1):
+            scheduler.set_timesteps(steps)
+            times = scheduler.timesteps.numpy()
+            # trailing has one too many for some; linspace with one step evaluates where no noise is.
+            if len(times) == steps and not (spacing == "linspace" and steps == 1):
+                digest.update(times.astype("<i8").tobytes())
+            else:
+                skipped.append(steps)
+        found[spacing] = {"sha256": digest.hexdigest(), "skipped": skipped}
+    path = GOLDENS / "timesteps.json"
+    path.write_text(json.dumps({"versions": VERSIONS, "grids": found}, indent=1) + "\n")
+    print(path.name, {name: len(entry["skipped"]) for name, entry in found.items()}, "skipped")
+
+
 def save(tensors, name):
     GOLDENS.mkdir(exist_ok=True)
     path = GOLDENS / f"{name}.safetensors"
@@ -200,5 +221,5 @@ def save(tensors, name):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["trajectories", "sprites", "randn"])
-    {"trajectories": trajectories, "sprites": sprites, "randn": randn}[parser.parse_args().what]()
+    parser.add_argument("what", choices=["trajectories", "sprites", "randn", "timesteps"])
+    globals()[parser.parse_args().what]()

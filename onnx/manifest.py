@@ -1,6 +1,7 @@
 """The manifest, version 1: what a noise predictor's graph does not say about itself.
 
-`README.md` describes every field. The same rules hold in `src/onnx/manifest.rs`.
+`README.md` describes every field. `fixtures/manifests.json` has cases that these rules and those of `src/onnx/manifest.rs` are both
+held against; beyond them this side is the stricter one (it refuses empty texts, for one).
 """
 
 import json
@@ -233,6 +234,12 @@ def validate_defaults(check, manifest):
     check.choice(defaults, "defaults.grid", GRIDS)
     check.integer(defaults, "defaults.steps", 1)
     check.integer(defaults, "defaults.steps_offset", 0)
+    offset = defaults.get("steps_offset", 0)
+    if is_integer(offset, 1):
+        if defaults.get("grid", "trailing") != "leading":
+            check.complain("defaults.steps_offset", "0, since only the grid leading has an offset", offset)
+        if offset >= manifest.get("schedule", {}).get("train_steps", 1000):
+            check.complain("defaults.steps_offset", "less than schedule.train_steps", offset)
     check.value(defaults, "defaults.eta", "a number from 0 to 1", lambda value: is_number(value) and 0 <= value <= 1)
 
 

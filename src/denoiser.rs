@@ -6,6 +6,7 @@ use ndarray::{ArrayD, ArrayViewD};
 
 use crate::error::{Error, Result};
 use crate::schedule::NoiseLevel;
+use crate::tensor::first_not_finite;
 
 /// What the samples of a batch are conditioned on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,16 +33,37 @@ pub struct Query<'a> {
 pub struct Denoised {
     /// x̂₀, of the shape of x.
     pub x0: ArrayD<f32>,
-    /// The x̂₀ from which ε̂ is taken, where it is another one than the x̂₀ that is used. A denoiser that parts the two
-    /// sets it every time; all others leave it alone.
-    pub direction: Option<ArrayD<f32>>,
+    direction: Option<ArrayD<f32>>,
+    parted: bool,
 }
 
 impl Denoised {
     /// An answer with room for samples of `shape`.
     #[must_use]
     pub fn new(shape: &[usize]) -> Self {
-        Self { x0: ArrayD::zeros(shape), direction: None }
+        Self { x0: ArrayD::zeros(shape), direction: None, parted: false }
+    }
+
+    /// The x̂₀ from which ε̂ is taken, where it is another one than the x̂₀ that is used.
+    #[must_use]
+    pub fn direction(&self) -> Option<&ArrayD<f32>> {
+        self.direction.as_ref().filter(|_| self.parted)
+    }
+
+    /// Takes ε̂ from x̂₀ as it is now, whatever becomes of x̂₀ afterwards, unless it is taken from another already.
+    pub fn part(&mut self) {
+        if !self.parted {
+            match &mut self.direction {
+                Some(direction) => direction.assign(&self.x0),
+                None => self.direction = Some(self.x0.clone()),
+            }
+            self.parted = true;
+        }
+    }
+
+    /// Takes ε̂ from the x̂₀ that is used, as it is for every new query.
+    pub fn join(&mut self) {
+        self.parted = false;
     }
 }
 
@@ -118,15 +140,22 @@ impl<D: Denoiser> Denoiser for Clip<D> {
     }
 
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
+        let (step, level) = (query.step, query.level);
         self.inner.denoise(query, out)?;
-        if self.direction == Direction::Network {
-            match &mut out.direction {
-                Some(direction) => direction.assign(&out.x0),
-                None => out.direction = Some(out.x0.clone()),
-            }
+        // Clipping would turn an infinity into a picture.
+        if let Some(index) = out.x0.as_slice().and_then(first_not_finite) {
+            let reason = format!(
+                "the denoised sample holds {} at t = {}",
+                out.x0.as_slice().map_or(f32::NAN, |x0| x0[index]),
+                level.t
+            );
+            return Err(Error::Evaluation { step, reason });
+        }
+        match self.direction {
+            Direction::Network => out.part(),
+            Direction::Clipped => out.join(),
         }
         let [low, high] = self.range;
-        // `clamp` keeps a NaN, so that the job finds it; `max` and `min` would turn it into a picture.
         out.x0.mapv_inplace(|value| value.clamp(low, high));
         Ok(())
     }

@@ -12,8 +12,8 @@ use crate::schedule::Grid;
 use crate::solver::{Cursor, Solver, Update};
 use crate::tensor::{combine, first_not_finite};
 
-/// The most values that one job may hold: 1 GiB in f32. More is a slip of the caller, and would end in the system killing
-/// the process rather than in an error.
+/// The most values that the samples of one job may have: 1 GiB in f32, and up to five times that with the job's other buffers. More is
+/// a slip of the caller, and would end in the system killing the process rather than in an error.
 pub const MOST_VALUES: usize = 1 << 28;
 
 /// The number of values of a batch of `shape`.
@@ -62,8 +62,9 @@ impl Canceller {
         Self(Arc::new(Cancelled { flag: AtomicBool::new(false), interrupt }))
     }
 
-    /// Makes the running [`Job::step`] and every further one return [`Error::Cancelled`]. An evaluation that is under way is
-    /// interrupted where the denoiser can do that: ONNX Runtime stops before the next node of the graph.
+    /// Makes the running [`Job::step`] and every further one that would evaluate return [`Error::Cancelled`]. An evaluation that is
+    /// under way is interrupted where the denoiser can do that: ONNX Runtime stops before the next node of the graph. A job that
+    /// waits for another job's evaluation of the same model returns when that one is over.
     pub fn cancel(&self) {
         // The flag first: an evaluation that fails because of the interrupt must find it set.
         self.0.flag.store(true, Ordering::SeqCst);
@@ -146,7 +147,8 @@ impl Job {
         })
     }
 
-    /// Starts from `x` instead of from drawn noise. `x` is the noisy sample at the first level of the grid.
+    /// Starts from `x` instead of from drawn noise. `x` is the noisy sample at the first level of the grid. The noise that it
+    /// replaces has been drawn, which matters to a source that is a stream.
     ///
     /// # Errors
     /// [`Error::Argument`] if the job has already been stepped, if the shape differs, or if a value is not finite.
@@ -183,6 +185,7 @@ impl Job {
                     return Err(Error::Cancelled);
                 }
                 let query = Query { x: self.x.view(), level, condition: &self.condition, step: self.cursor.step };
+                self.denoised.join();
                 if let Err(error) = self.denoiser.denoise(query, &mut self.denoised) {
                     return Err(if self.canceller.is_cancelled() { Error::Cancelled } else { error });
                 }
@@ -218,7 +221,8 @@ impl Job {
         self.x.view()
     }
 
-    /// The latest estimate of what the samples will be; `None` before the first step.
+    /// The latest estimate of what the samples will be; `None` before the first step. After a step that failed it may be a part of the
+    /// estimate that failed.
     #[must_use]
     pub fn preview(&self) -> Option<ArrayViewD<'_, f32>> {
         self.evaluated.then(|| self.denoised.x0.view())
@@ -247,7 +251,7 @@ impl Job {
             let item_length = x.len() / batch;
             self.noise.fill(draw, item_length, &mut self.fresh);
         }
-        let (of_x0, of_direction, direction) = match &self.denoised.direction {
+        let (of_x0, of_direction, direction) = match self.denoised.direction() {
             Some(direction) => (update.denoised, update.direction, direction.as_slice().unwrap_or_default()),
             None => (update.denoised + update.direction, 0.0, x0),
         };
@@ -271,6 +275,16 @@ impl Job {
                 return Err(Error::Evaluation { step: self.cursor.step, reason });
             }
         };
+        if let Some(direction) = self.denoised.direction()
+            && (direction.shape() != self.x.shape() || !direction.is_standard_layout())
+        {
+            let reason = format!(
+                "the denoiser's direction has a shape of {:?}, the samples {:?}",
+                direction.shape(),
+                self.x.shape()
+            );
+            return Err(Error::Evaluation { step: self.cursor.step, reason });
+        }
         let Some(index) = first_not_finite(values) else { return Ok(()) };
         let item = index / (values.len() / self.x.shape()[0]);
         Err(Error::Evaluation {

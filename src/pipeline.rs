@@ -133,7 +133,7 @@ impl Request {
                 let reason = format!("a generator for each of {} items; {MOST_GENERATORS} are possible", self.count);
                 return Err(Error::argument("noise", reason));
             }
-            Noise::TorchPerItem => Box::new(TorchNoise::per_item(self.seed, self.count)),
+            Noise::TorchPerItem => Box::new(TorchNoise::per_item(self.seed)),
         };
         Job::new(self.denoiser(model)?, solver, grid, noise, condition, &shape)
     }

@@ -12,6 +12,7 @@ use diffuse::schedule::{BetaKind, BetaSchedule, Ending, Grid, Spacing, Tables};
 use diffuse::solver::{Ddim, Ddpm, Solver, SolverOptions, Variance};
 use diffuse::{Job, Prediction, Request};
 use ndarray::{Array1, ArrayD, ArrayViewD, Axis};
+use sha2::{Digest, Sha256};
 use support::{Goldens, Recorded, RecordedNoise};
 
 /// One trace's name, read back.
@@ -232,4 +233,32 @@ fn the_sprite_pictures_are_those_of_torch() {
     // Another η, and another seed, is another picture, and the comparison says so.
     assert!(largest(apart(&draw("ddim", Some(0.3), 5), "ddim_0")) > 1.0);
     assert!(largest(apart(&draw("ddpm", None, 6), "ddpm")) > 1.0);
+}
+
+/// The times of every grid, 1 to 1,000 steps. Ties are rounded as numpy rounds them, which a formula with another order of operations misses
+/// for dozens of numbers of steps.
+#[test]
+fn every_grid_visits_the_times_of_diffusers() {
+    #[derive(serde::Deserialize)]
+    struct Golden {
+        sha256: String,
+        skipped: Vec<usize>,
+    }
+    let text = std::fs::read_to_string(support::repository("onnx/goldens/timesteps.json")).unwrap();
+    let golden: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let schedule =
+        Arc::new(BetaSchedule::new(BetaKind::Linear { start: 1e-4, end: 0.02 }, 1000, Tables::Exact).unwrap());
+    for (name, spacing) in
+        [("leading", Spacing::Leading), ("trailing", Spacing::Trailing), ("linspace", Spacing::Linspace)]
+    {
+        let Golden { sha256, skipped } = serde_json::from_value(golden["grids"][name].clone()).unwrap();
+        let mut digest = Sha256::new();
+        for steps in (1..=1000).filter(|steps| !skipped.contains(steps)) {
+            let grid = Grid::spaced(&schedule, spacing, steps, 0, Ending::Clean).unwrap();
+            grid.levels()[..steps].iter().for_each(|level| digest.update((level.t as i64).to_le_bytes()));
+        }
+        let found: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(found, sha256, "{name}");
+        assert!(skipped.len() < 70, "{name}");
+    }
 }

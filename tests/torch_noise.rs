@@ -60,7 +60,7 @@ fn every_call_gives_torchs_bits() {
 #[test]
 fn a_generator_per_item_is_a_list_of_generators() {
     let mut batch = vec![0.0; 3 * 100];
-    let mut source = TorchNoise::per_item(u64::MAX, 3);
+    let mut source = TorchNoise::per_item(u64::MAX);
     source.fill(Draw::Start, 100, &mut batch);
     source.fill(Draw::Step { step: 0, stage: 0 }, 100, &mut batch);
     for (item, seed) in [u64::MAX, 0, 1].into_iter().enumerate() {

@@ -41,7 +41,7 @@ impl CounterNoise {
 
 impl NoiseSource for CounterNoise {
     fn fill(&mut self, draw: Draw, item_length: usize, out: &mut [f32]) {
-        for (item, values) in out.chunks_exact_mut(item_length).enumerate() {
+        for (item, values) in out.chunks_mut(item_length.max(1)).enumerate() {
             let mut generator = self.generator(item as u64, draw);
             values.fill_with(|| StandardNormal.sample(&mut generator));
         }

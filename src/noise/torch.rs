@@ -1,4 +1,5 @@
-//! The CPU generator of torch: the same seed gives the bits that `torch.randn` gives.
+//! The CPU generator of torch: the same seed gives the bits that `torch.randn` gives in f32 on x86-64 with AVX2. (On other processors
+//! torch calls another log and cosine, and differs from itself in the last digit.)
 //!
 //! MT19937 (Matsumoto & Nishimura 1998) and, over it, torch's two ways to a normal value: Box–Muller in f64 for fewer than 16
 //! values, and in f32, eight pairs at a time, for more. The latter has the Cephes polynomials for log, sin and cos with a fused
@@ -18,32 +19,37 @@ use super::{Draw, NoiseSource};
 /// is diffusers' list of generators.
 #[derive(Debug, Clone)]
 pub struct TorchNoise {
+    seed: u64,
+    /// One for the whole batch, or as many as there are items.
     generators: Vec<Generator>,
+    per_item: bool,
 }
 
 impl TorchNoise {
     /// One generator for the whole batch: `torch.Generator().manual_seed(seed)`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { generators: vec![Generator::new(seed)] }
+        Self { seed, generators: vec![Generator::new(seed)], per_item: false }
     }
 
     /// A generator for every item, with the seeds `seed`, `seed + 1`, … (wrapping), as a list of generators in diffusers.
     #[must_use]
-    pub fn per_item(seed: u64, items: usize) -> Self {
-        Self { generators: (0..items as u64).map(|item| Generator::new(seed.wrapping_add(item))).collect() }
+    pub fn per_item(seed: u64) -> Self {
+        Self { seed, generators: Vec::new(), per_item: true }
     }
 }
 
 impl NoiseSource for TorchNoise {
     fn fill(&mut self, _draw: Draw, item_length: usize, out: &mut [f32]) {
-        match &mut self.generators[..] {
-            [one] => one.randn(out),
-            many => many
-                .iter_mut()
-                .zip(out.chunks_exact_mut(item_length))
-                .for_each(|(generator, item)| generator.randn(item)),
+        if !self.per_item {
+            self.generators[0].randn(out);
+            return;
         }
+        let items = out.chunks_mut(item_length.max(1));
+        for item in self.generators.len()..items.len() {
+            self.generators.push(Generator::new(self.seed.wrapping_add(item as u64)));
+        }
+        self.generators.iter_mut().zip(items).for_each(|(generator, item)| generator.randn(item));
     }
 }
 

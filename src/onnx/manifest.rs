@@ -1,5 +1,7 @@
 //! What a model says about itself: the manifest, version 1. `onnx/README.md` describes it field by field.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::job::MOST_VALUES;
@@ -342,7 +344,7 @@ pub struct Outputs {
 pub struct Defaults {
     /// The solver, by its name.
     pub solver: String,
-    /// The number of steps; at most T.
+    /// The number of steps; T where it is more.
     pub steps: usize,
     /// The grid.
     pub grid: Spacing,
@@ -447,16 +449,25 @@ impl Manifest {
             if !classes.names.is_empty() && classes.names.len() != count {
                 return Err(format!("classes.count is {count}, but there are {} classes.names", classes.names.len()));
             }
-            if let Some(twice) = classes.names.iter().enumerate().find(|(i, name)| classes.names[..*i].contains(name)) {
-                return Err(format!("classes.names has '{}' twice", twice.1));
+            let mut seen = HashSet::new();
+            if let Some(twice) = classes.names.iter().find(|name| !seen.insert(*name)) {
+                return Err(format!("classes.names has '{twice}' twice"));
             }
         }
         if self.inputs.class.is_some() && self.classes.is_none() {
             return Err("inputs.class is named, but there are no classes".into());
         }
-        let Defaults { steps, eta, .. } = self.defaults;
+        let Defaults { steps, eta, grid, steps_offset, .. } = self.defaults;
         if steps == 0 {
             return Err("defaults.steps is 0; a run takes at least one step".into());
+        }
+        if steps_offset > 0 && grid != Spacing::Leading {
+            return Err(format!(
+                "defaults.steps_offset is {steps_offset}, but only the grid \"leading\" has an offset"
+            ));
+        }
+        if steps_offset >= self.schedule.train_steps() {
+            return Err(format!("defaults.steps_offset is {steps_offset}; it is below schedule.train_steps"));
         }
         if eta.is_some_and(|eta| !(0.0..=1.0).contains(&eta)) {
             return Err(format!("defaults.eta is {}; it lies between 0 and 1", eta.unwrap_or_default()));

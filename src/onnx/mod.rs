@@ -5,7 +5,9 @@ mod predictor;
 mod runtime;
 mod session;
 
-pub use manifest::{Classes, Defaults, Encoding, Kind, LearnedVariance, Manifest, Sample, Schedule, Time, Toward};
+pub use manifest::{
+    Classes, Defaults, Encoding, Inputs, Kind, LearnedVariance, Manifest, Outputs, Sample, Schedule, Time, Toward,
+};
 pub use predictor::{Model, Predictor};
 pub use runtime::{Candidate, LogSink, OLDEST_MINOR_VERSION, Runtime, Severity, set_log_sink};
 pub use session::{Element, ModelOptions, Network, TensorInfo};

@@ -351,10 +351,12 @@ impl std::fmt::Debug for Predictor {
 }
 
 /// ONNX Runtime's own way to stop a run: it ends before the next node, and so does every later run with these options.
-impl Interrupt for RunOptions {
+struct Terminate(Arc<RunOptions>);
+
+impl Interrupt for Terminate {
     fn interrupt(&self) {
         // It fails only if the options were not valid, and then there is no run to stop.
-        let _ = self.terminate();
+        let _ = self.0.terminate();
     }
 }
 
@@ -375,7 +377,7 @@ impl Predictor {
 
 impl Denoiser for Predictor {
     fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
-        Some(Arc::clone(&self.options) as Arc<dyn Interrupt>)
+        Some(Arc::new(Terminate(Arc::clone(&self.options))))
     }
 
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {

@@ -85,12 +85,12 @@ impl Runtime {
     ///
     /// `path` is its library, or the folder that the library lies in. Without one it is taken from the first of these
     /// [`candidates`](Self::candidates) that has it: what the environment variable `ORT_DYLIB_PATH` names; the folder of
-    /// this library (of the program, where it is linked in); and except on Windows, whose system folder may hold an old
+    /// this library (of the program, where it is linked in, and on Windows); and except on Windows, whose system folder may hold an old
     /// one of another's, the system's library folders.
     ///
-    /// Official builds of ONNX Runtime from 1.29 on send telemetry. Unless the environment variable
+    /// Official builds of ONNX Runtime from 1.29 on send telemetry. With one of those, unless the environment variable
     /// `ORT_DISABLE_TELEMETRY` is already set to something, this call sets it to 1: call it before other threads read or
-    /// write environment variables.
+    /// write environment variables, or set the variable for the process.
     ///
     /// # Errors
     /// [`Error::Runtime`] if there is no library, if it cannot be loaded, if it is older than 1.24, or if another one is
@@ -127,7 +127,7 @@ impl Runtime {
         }
         let system: &[&str] = match std::env::consts::OS {
             "macos" => &["/usr/local/lib", "/opt/homebrew/lib"],
-            "linux" => &["/usr/local/lib", "/usr/lib", DEBIAN_LIBRARIES],
+            "linux" => &["/usr/local/lib", "/usr/lib64", "/usr/lib", DEBIAN_LIBRARIES],
             _ => &[],
         };
         places.extend(system.iter().map(|folder| ("the system's libraries", PathBuf::from(folder))));
@@ -222,7 +222,11 @@ fn own_folder() -> Option<PathBuf> {
     }
     // SAFETY: dladdr promises a string that lives as long as the module, which this code is part of.
     let name = unsafe { std::ffi::CStr::from_ptr(info.dli_fname) };
-    let path = std::fs::canonicalize(Path::new(std::ffi::OsStr::from_bytes(name.to_bytes()))).ok()?;
+    let name = Path::new(std::ffi::OsStr::from_bytes(name.to_bytes()));
+    // For the main program glibc gives what it was called as, which may be a bare name that was found through PATH. Taking that as
+    // a file of the working directory would load a library from wherever the user happens to be.
+    let path = if name.is_absolute() { name.to_path_buf() } else { std::env::current_exe().ok()? };
+    let path = std::fs::canonicalize(path).ok()?;
     path.parent().map(Path::to_path_buf)
 }
 
@@ -234,12 +238,13 @@ fn own_folder() -> Option<PathBuf> {
 
 fn start(library: PathBuf) -> Result<Runtime> {
     const TELEMETRY: &str = "ORT_DISABLE_TELEMETRY";
-    if std::env::var_os(TELEMETRY).is_none() {
+    let builder = ort::init_from(&library).map_err(|error| refusal(&library, &error))?;
+    let version = version(&library).unwrap_or_else(|| "unknown".into());
+    if has_telemetry(&version) && std::env::var_os(TELEMETRY).is_none() {
         // SAFETY: the caller of `Runtime::open` was told to call it before other threads use the environment. Rust's own
         // accesses are synchronised; there is no other way to keep the library quiet (its API call for it is not heeded).
         unsafe { std::env::set_var(TELEMETRY, "1") };
     }
-    let builder = ort::init_from(&library).map_err(|error| refusal(&library, &error))?;
     // The logger is what keeps errors that we report ourselves, and warnings about graphics cards, off stderr.
     let environment = builder
         .with_name("diffuse")
@@ -249,8 +254,12 @@ fn start(library: PathBuf) -> Result<Runtime> {
         .map_err(|error| Error::runtime(format!("{} did not start: {error}", library.display())))?;
     // `ort` asks for everything, and ONNX Runtime would word messages that nobody reads, also between the nodes of a run.
     environment.set_log_level(LogLevel::Warning);
-    let version = version(&library).unwrap_or_else(|| "unknown".into());
     Ok(Runtime { environment, path: library.into(), version: version.into() })
+}
+
+/// Whether this version may send telemetry: official builds do from 1.29 on. One that does not say its version may.
+fn has_telemetry(version: &str) -> bool {
+    version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok()).is_none_or(|minor| minor >= 29)
 }
 
 /// The version of the library, which only the entry point that `ort` keeps to itself can tell.

@@ -3,7 +3,7 @@
 use super::{NoiseLevel, NoiseSchedule};
 use crate::error::{Error, Result};
 
-/// How β grows over the T training steps. `start` and `end` are β of the first and of the last step.
+/// How β grows over the T training steps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum BetaKind {
     /// β evenly spaced (Ho et al. 2020, §4).
@@ -13,7 +13,7 @@ pub enum BetaKind {
         /// β of the last step.
         end: f64,
     },
-    /// √β evenly spaced (Rombach et al. 2022); also known as quadratic.
+    /// √β evenly spaced ("quad" in the code of Ho et al. 2020, "linear" in that of Rombach et al. 2022).
     ScaledLinear {
         /// β of the first step.
         start: f64,
@@ -22,7 +22,7 @@ pub enum BetaKind {
     },
     /// ᾱ a squared cosine, β at most 0.999 (Nichol & Dhariwal 2021, eq. 17).
     Cosine,
-    /// β a logistic function of the step, over its arguments −6 to 6 (Xu et al. 2022, "GeoDiff").
+    /// β a logistic function of the step, over its arguments −6 to 6 (the code of Xu et al. 2022, "GeoDiff").
     Sigmoid {
         /// β that the curve leaves from.
         start: f64,
@@ -134,7 +134,12 @@ impl BetaSchedule {
             })
             .collect();
         // Thousands of large β underflow ᾱ to 0, where nothing of the image is left to divide by.
-        match alpha_bar.iter().position(|&value| !(value > 0.0 && value < 1.0)) {
+        let before = |t: usize| if t == 0 { 1.0 } else { alpha_bar[t - 1] };
+        if let Some(t) = (0..steps).find(|&t| alpha_bar[t] >= before(t) && alpha_bar[t] > 0.0) {
+            let reason = format!("β at t = {t} is too small to add any noise in this precision; use a larger one");
+            return Err(Error::argument("schedule", reason));
+        }
+        match alpha_bar.iter().position(|&value| value <= 0.0) {
             Some(t) => Err(Error::argument(
                 "schedule",
                 format!(
@@ -177,6 +182,9 @@ impl NoiseSchedule for BetaSchedule {
     }
 
     fn time(&self, lambda: f64) -> f64 {
+        if lambda == f64::INFINITY {
+            return -1.0;
+        }
         let last = self.steps() - 1;
         // λ falls as t grows.
         let above = self.alpha_bar.partition_point(|&alpha_bar| 0.5 * (alpha_bar / (1.0 - alpha_bar)).ln() >= lambda);
@@ -237,6 +245,7 @@ mod tests {
                     assert!((schedule.time(level.lambda()) - t).abs() < 1e-6, "{kind:?} at {t}");
                 }
                 assert_eq!(schedule.time(100.0), 0.0);
+                assert_eq!(schedule.time(schedule.level(-1.0).lambda()), -1.0);
                 assert_eq!(schedule.time(-100.0), 999.0);
             }
         }
@@ -249,7 +258,8 @@ mod tests {
         assert!(new(0.0, 0.02, 10).is_err());
         assert!(new(1e-4, 1.0, 10).is_err());
         assert!(new(f64::NAN, 0.02, 10).is_err());
-        assert!(new(0.5, 0.9, 5000).is_err(), "ᾱ underflows");
+        assert!(new(0.5, 0.9, 5000).unwrap_err().to_string().contains("smaller β"), "ᾱ underflows");
+        assert!(new(1e-300, 1e-300, 10).unwrap_err().to_string().contains("larger"), "β is lost");
         assert!(new(1e-4, 0.02, 1).is_ok());
     }
 }

@@ -76,7 +76,8 @@ impl Grid {
     /// [`Spacing::Leading`] (diffusers' `steps_offset`; 1 for Stable Diffusion) and must be 0 for the others.
     ///
     /// # Errors
-    /// [`Error::Argument`] if `steps` is 0 or above the number of training steps, or if `offset` leads beyond them.
+    /// [`Error::Argument`] if `steps` is 0 or above the number of training steps, if `offset` leads beyond them or is given to
+    /// another grid, or if the grid visits t = 0 and is to end there.
     pub fn spaced(
         schedule: &Arc<BetaSchedule>,
         spacing: Spacing,
@@ -94,13 +95,22 @@ impl Grid {
         if offset > 0 && spacing != Spacing::Leading {
             return Err(Error::argument("steps_offset", format!("{offset}; only the leading grid has an offset")));
         }
+        if offset >= train_steps {
+            return Err(Error::argument(
+                "steps_offset",
+                format!("{offset}; the model was trained on {train_steps} steps"),
+            ));
+        }
         let (total, count) = (train_steps as f64, steps as f64);
+        // The strides are rounded as numpy's arange and linspace round them, and ties go to even: so the times are those of the
+        // models' authors for every number of steps.
+        let trailing = (total - total / count) - total;
+        let linspace = (total - 1.0) / (count - 1.0);
         let time = |i: usize| match spacing {
             Spacing::Leading => ((steps - 1 - i) * (train_steps / steps) + offset) as f64,
-            // numpy's round, which the models' authors used, takes ties to even.
-            Spacing::Trailing => (total - i as f64 * total / count).round_ties_even() - 1.0,
-            Spacing::Linspace if steps == 1 => total - 1.0,
-            Spacing::Linspace => ((steps - 1 - i) as f64 * (total - 1.0) / (count - 1.0)).round_ties_even(),
+            Spacing::Trailing => (total + i as f64 * trailing).round_ties_even() - 1.0,
+            Spacing::Linspace if i == 0 => total - 1.0,
+            Spacing::Linspace => ((steps - 1 - i) as f64 * linspace).round_ties_even(),
         };
         if time(0) > total - 1.0 {
             return Err(Error::argument(

@@ -38,10 +38,11 @@ impl NoiseLevel {
 
 /// α and σ as functions of time, and the time back from λ.
 pub trait NoiseSchedule: Send + Sync + fmt::Debug {
-    /// The level at time `t`. Times outside of the schedule give its nearest end.
+    /// The level at time `t`. Times beyond the noisiest, and NaN, give the noisiest level; times before the least noisy one give the
+    /// clean sample.
     fn level(&self, t: f64) -> NoiseLevel;
 
-    /// The time at which λ(t) = `lambda`: the inverse of [`NoiseLevel::lambda`] along the schedule. Values outside of
-    /// the schedule give its nearest end.
+    /// The time at which λ(t) = `lambda`: the inverse of [`NoiseLevel::lambda`] along the schedule. Finite values outside of the
+    /// schedule give its nearest end, +∞ the time of the clean sample.
     fn time(&self, lambda: f64) -> f64;
 }

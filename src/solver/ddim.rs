@@ -1,4 +1,4 @@
-//! DDIM: Song, Meng, Ermon 2020, "Denoising Diffusion Implicit Models", arXiv:2010.02502.
+//! DDIM: Song, Meng, Ermon 2020, "Denoising Diffusion Implicit Models", arXiv:2010.02502. The paper's α is ᾱ = α² here.
 
 use std::fmt;
 

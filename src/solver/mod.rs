@@ -110,7 +110,8 @@ pub fn build(name: &str, options: SolverOptions) -> Result<Box<dyn Solver>> {
 fn split_noise(from: NoiseLevel, to: NoiseLevel, eta: f64) -> (f64, f64) {
     let decay = from.alpha * to.sigma / (to.alpha * from.sigma);
     let fresh = eta * to.sigma * ((1.0 - decay) * (1.0 + decay)).max(0.0).sqrt();
-    let kept = ((to.sigma - fresh) * (to.sigma + fresh)).max(0.0).sqrt();
+    // √(σ² − fresh²), written so that nothing cancels where nearly all of the noise is fresh.
+    let kept = to.sigma * ((1.0 - eta) * (1.0 + eta) + (eta * decay).powi(2)).max(0.0).sqrt();
     (kept, fresh)
 }
 

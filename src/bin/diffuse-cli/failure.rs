@@ -1,7 +1,7 @@
 //! How the program ends when something went wrong.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -21,6 +21,11 @@ Exit codes:
 
 const NO_RUNTIME: u8 = 4;
 
+/// Writes to standard error. Unlike `eprint!` it does not panic where that is closed or full.
+pub(crate) fn say(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
 /// Why the program ends before it is done.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -28,6 +33,8 @@ pub(crate) enum Failure {
     Library(Error),
     /// A wrong argument that the library does not know of.
     Usage(String),
+    /// Something that nobody expects.
+    Other(String),
     /// Whoever reads our output has stopped reading: not a failure of ours, and nothing to say.
     Unread,
     /// The command has said it already, and `doctor` only adds its exit code.
@@ -54,9 +61,9 @@ impl Failure {
             Self::Library(Error::Evaluation { .. }) => 5,
             Self::Library(Error::Io { .. }) => 6,
             Self::Library(Error::Cancelled) => 130,
-            Self::Library(_) => 1,
+            Self::Library(_) | Self::Other(_) => 1,
         };
-        eprintln!("diffuse-cli: {self}");
+        say(&format!("diffuse-cli: {self}\n"));
         ExitCode::from(code)
     }
 }
@@ -68,7 +75,7 @@ impl fmt::Display for Failure {
             Self::Library(Error::Argument { name, reason }) => write!(f, "--{}: {reason}", name.replace('_', "-")),
             Self::Library(Error::Runtime { .. }) => write!(f, "{}\nRun `diffuse-cli doctor` for help.", self.library()),
             Self::Library(_) => f.write_str(&self.library()),
-            Self::Usage(text) => f.write_str(text),
+            Self::Usage(text) | Self::Other(text) => f.write_str(text),
             Self::Unread | Self::NoRuntime => Ok(()),
         }
     }

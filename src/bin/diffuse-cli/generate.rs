@@ -1,7 +1,7 @@
 //! `diffuse-cli generate`: draw from a model.
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Write as _};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use diffuse::{Error, Model, ModelOptions, Request, pixels};
 use ndarray::{ArrayD, ArrayView2, ArrayViewD, Axis, Slice};
 use ndarray_npy::WriteNpyExt;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, say};
 use crate::output::Target;
 use crate::picture;
 use crate::shared::{RuntimeArguments, SamplingArguments, print, print_json};
@@ -121,7 +121,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.columns == Some(0) {
         return Err(Failure::Usage("--columns: 0; at least one picture goes into a row".into()));
     }
-    ctrlc::set_handler(on_interrupt).map_err(|error| Failure::Usage(format!("Ctrl-C cannot be handled: {error}")))?;
+    ctrlc::set_handler(on_interrupt).map_err(|error| Failure::Other(format!("Ctrl-C cannot be handled: {error}")))?;
 
     let runtime = arguments.runtime.open()?;
     timings.runtime = elapsed(start);
@@ -181,7 +181,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         sheet.check(&shape)?;
     }
     let steps = grid.steps();
-    eprintln!("{}: seed {seed}, {solver}, {steps} step{}", record.model, if steps == 1 { "" } else { "s" });
+    say(&format!("{}: seed {seed}, {solver}, {steps} step{}\n", record.model, if steps == 1 { "" } else { "s" }));
 
     let sampling = Instant::now();
     let samples = sample(&model, &request, count, batch, &shape)?;
@@ -295,8 +295,7 @@ impl Bar {
         const WIDTH: usize = 20;
         if self.visible {
             let filled = (share * WIDTH as f64) as usize;
-            eprint!("\r[{}{}] {:3.0} %", "#".repeat(filled), ".".repeat(WIDTH - filled), share * 100.0);
-            let _ = io::stderr().flush();
+            say(&format!("\r[{}{}] {:3.0} %", "#".repeat(filled), ".".repeat(WIDTH - filled), share * 100.0));
         }
     }
 }
@@ -304,7 +303,7 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         if self.visible {
-            eprint!("\r{:30}\r", "");
+            say(&format!("\r{:30}\r", ""));
         }
     }
 }
@@ -399,11 +398,11 @@ fn encode(
     let items = samples.shape()[0];
     let length = samples.len() / items;
     let rows: ArrayView2<'_, f32> =
-        samples.clone().into_shape_with_order((items, length)).map_err(|error| Failure::Usage(error.to_string()))?;
+        samples.clone().into_shape_with_order((items, length)).map_err(|error| Failure::Other(error.to_string()))?;
     match format {
         Format::Npy => {
             let mut bytes = Vec::new();
-            samples.write_npy(&mut bytes).map_err(|error| Failure::Usage(error.to_string()))?;
+            samples.write_npy(&mut bytes).map_err(|error| Failure::Other(error.to_string()))?;
             Ok(bytes)
         }
         Format::Csv => {
@@ -425,15 +424,15 @@ fn encode(
                         .outer_iter()
                         .map(|image| {
                             let image =
-                                image.into_dimensionality().map_err(|error| Failure::Usage(error.to_string()))?;
+                                image.into_dimensionality().map_err(|error| Failure::Other(error.to_string()))?;
                             Ok(pixels::rgba8(image, range)?)
                         })
                         .collect::<Result<Vec<_>, Failure>>()?;
                     picture::enlarged(&picture::sheet(&pictures, sheet.columns), sheet.zoom)
                 }
             };
-            let record = serde_json::to_string(record).map_err(|error| Failure::Usage(error.to_string()))?;
-            picture::encode(&picture, &record).map_err(|error| Failure::Usage(format!("PNG: {error}")))
+            let record = serde_json::to_string(record).map_err(|error| Failure::Other(error.to_string()))?;
+            picture::encode(&picture, &record).map_err(|error| Failure::Other(format!("PNG: {error}")))
         }
     }
 }

@@ -172,6 +172,6 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     match serde_json::to_string_pretty(value) {
         Ok(json) => print(&json),
-        Err(error) => Err(Failure::Usage(format!("--json: {error}"))),
+        Err(error) => Err(Failure::Other(format!("--json: {error}"))),
     }
 }

@@ -18,7 +18,8 @@
 //! together by hand as well: a [`Grid`](schedule::Grid) of noise levels, a [`Solver`](solver::Solver), a
 //! [`Denoiser`](denoiser::Denoiser) (the network, or a formula) and a [`NoiseSource`](noise::NoiseSource).
 //!
-//! Nothing here panics on bad input, writes to standard output or error, or uses the network; scalars are f64 and tensors f32.
+//! Nothing here panics on bad input (but for [`tensor::combine`] and [`solver::Solver::plan`], which say what they demand), writes to
+//! standard output or error, or uses the network. Scalars are f64 and tensors f32.
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 

@@ -1,4 +1,4 @@
-//! A step allocates nothing of its own: no more than one bare call of the session does.
+//! A step makes no more allocations than one bare call of the session does.
 
 mod support;
 

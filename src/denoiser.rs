@@ -54,8 +54,8 @@ impl Denoised {
     pub fn part(&mut self) {
         if !self.parted {
             match &mut self.direction {
-                Some(direction) => direction.assign(&self.x0),
-                None => self.direction = Some(self.x0.clone()),
+                Some(direction) if direction.shape() == self.x0.shape() => direction.assign(&self.x0),
+                _ => self.direction = Some(self.x0.clone()),
             }
             self.parted = true;
         }

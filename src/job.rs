@@ -44,7 +44,7 @@ impl Progress {
     /// Whether the run is over.
     #[must_use]
     pub fn is_finished(self) -> bool {
-        self.step == self.steps
+        self.step >= self.steps
     }
 }
 
@@ -196,6 +196,13 @@ impl Job {
             let step = self.solver.plan(&self.grid, self.cursor);
             self.apply(step.update);
             self.cursor = step.next;
+        }
+        if evaluated && self.progress().is_finished() {
+            // Coefficients beyond f32 would show here and nowhere else.
+            if let Some(index) = self.x.as_slice().and_then(first_not_finite) {
+                let reason = format!("the finished sample holds {}", self.x.as_slice().map_or(f32::NAN, |x| x[index]));
+                return Err(Error::Evaluation { step: self.cursor.step, reason });
+            }
         }
         Ok(self.progress())
     }

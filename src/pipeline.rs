@@ -6,7 +6,7 @@ use crate::denoiser::{Clip, Condition, Denoiser, Direction};
 use crate::error::{Error, Result};
 use crate::job::{Job, checked_length};
 use crate::noise::{CounterNoise, NoiseSource, TorchNoise};
-use crate::onnx::{Manifest, Model, Predictor};
+use crate::onnx::{Kind, Manifest, Model, Predictor};
 use crate::schedule::{Ending, Grid, Spacing, Tables};
 use crate::solver::{self, Ddim, Solver, SolverOptions};
 
@@ -123,9 +123,19 @@ impl Request {
         let mut shape = vec![self.count];
         shape.extend(self.shape.as_ref().unwrap_or(&manifest.sample.shape));
         model.check_shape(&shape)?;
+        let fits_kind = match manifest.sample.kind() {
+            Kind::Image => matches!(shape[1..], [1 | 3 | 4, _, _]),
+            Kind::Points => shape[1..] == [2],
+            Kind::Tensor => true,
+        };
+        if !fits_kind {
+            let reason =
+                format!("{:?} is not of the kind that the manifest says: {:?}", &shape[1..], manifest.sample.kind());
+            return Err(Error::argument("shape", reason));
+        }
         // Before anything of this size is made.
         checked_length(&shape)?;
-        let condition = Condition { classes: self.checked_classes(manifest)? };
+        let condition = Condition { classes: self.checked_classes(model)? };
         let noise: Box<dyn NoiseSource> = match self.noise {
             Noise::Counter => Box::new(CounterNoise::new(self.seed)),
             Noise::Torch => Box::new(TorchNoise::new(self.seed)),
@@ -199,35 +209,14 @@ impl Request {
         }
     }
 
-    fn checked_classes(&self, manifest: &Manifest) -> Result<Option<Vec<i64>>> {
-        match (&self.classes, &manifest.classes) {
-            (None, None) => Ok(None),
-            (Some(_), None) => Err(Error::argument("classes", "this model has no classes")),
-            (None, Some(known)) => match known.null {
-                Some(null) => Ok(Some(vec![null as i64; self.count])),
-                None => Err(Error::argument(
-                    "classes",
-                    format!("this model needs a class for every item, from 0 to {}", known.count() - 1),
-                )),
-            },
-            (Some(classes), Some(known)) => {
-                if classes.len() != self.count {
-                    return Err(Error::argument(
-                        "classes",
-                        format!("{} classes for {} items", classes.len(), self.count),
-                    ));
-                }
-                let allowed = |class: i64| {
-                    usize::try_from(class).is_ok_and(|class| class < known.count() || known.null == Some(class))
-                };
-                match classes.iter().find(|class| !allowed(**class)) {
-                    Some(class) => Err(Error::argument(
-                        "classes",
-                        format!("{class}; this model has the classes 0 to {}", known.count() - 1),
-                    )),
-                    None => Ok(Some(classes.clone())),
-                }
-            }
-        }
+    /// The class of every item; the null class for all of them where none is given and the model has one.
+    fn checked_classes(&self, model: &Model) -> Result<Option<Vec<i64>>> {
+        let null = model.manifest().classes.as_ref().and_then(|classes| classes.null);
+        let classes = match (&self.classes, null) {
+            (None, Some(null)) => Some(vec![null as i64; self.count]),
+            (classes, _) => classes.clone(),
+        };
+        model.check_classes(classes.as_deref(), self.count)?;
+        Ok(classes)
     }
 }

@@ -141,6 +141,43 @@ fn a_model_without_a_manifest_says_so_and_takes_one() {
 }
 
 #[test]
+fn a_raw_question_is_checked_like_a_run() {
+    let model = model("onnx/models/sprites.onnx");
+    let x = ArrayD::<f32>::zeros(vec![1, 4, 32, 32]);
+    let level = model.manifest().schedule.build(Tables::Exact).unwrap().level(500.0);
+    let ask = |level, classes: Option<Vec<i64>>| model.denoise(x.view(), level, &Condition { classes });
+    assert!(ask(level, Some(vec![3])).is_ok() && ask(level, Some(vec![10])).is_ok(), "a class, and none");
+    for classes in [None, Some(vec![-1]), Some(vec![11]), Some(vec![0, 1]), Some(vec![i64::from(u32::MAX) + 1])] {
+        assert!(matches!(ask(level, classes.clone()), Err(Error::Argument { name: "classes", .. })), "{classes:?}");
+    }
+    for (t, alpha, sigma) in [(f64::NAN, 0.7, 0.7), (500.0, -1.0, 0.7), (500.0, 0.7, f64::INFINITY)] {
+        let wrong = diffuse::schedule::NoiseLevel { t, alpha, sigma };
+        assert!(matches!(ask(wrong, Some(vec![0])), Err(Error::Argument { name: "level", .. })), "{wrong:?}");
+    }
+    // One value stretched over more than any memory is refused before it is copied.
+    let point = ndarray::arr0(0f32);
+    let wide = point.broadcast((1usize << 31, 2)).unwrap();
+    assert!(model.denoise(wide.into_dyn(), level, &Condition::default()).is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_manifest_beside_a_model_is_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.onnx");
+    std::fs::copy(repository("onnx/fixtures/time_first.onnx"), &path).unwrap();
+    let beside = folder.path().join("model.diffuse.json");
+    let open = || Model::open(&runtime(), &path, &ModelOptions::default());
+    assert!(open().is_ok());
+    for target in ["/dev/zero", "/no/such/file", "/"] {
+        std::os::unix::fs::symlink(target, &beside).unwrap();
+        let error = open().unwrap_err().to_string();
+        assert!(error.contains("model.diffuse.json"), "{target}: {error}");
+        std::fs::remove_file(&beside).unwrap();
+    }
+}
+
+#[test]
 fn files_that_are_no_models_are_errors() {
     let open = |path: &std::path::Path| Model::open(&runtime(), path, &ModelOptions::default()).unwrap_err();
     let folder = tempfile::tempdir().unwrap();

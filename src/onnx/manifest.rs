@@ -275,6 +275,13 @@ impl Time {
         self.scale * encoded + self.offset
     }
 
+    /// Whether every time of training fits into an integer of 32 or of 64 bits.
+    pub(super) fn fits(&self, narrow: bool, train_steps: usize) -> bool {
+        // 2⁵³ is where f64, in which times are computed, ends to tell whole numbers apart.
+        let most = if narrow { f64::from(i32::MAX) } else { 9_007_199_254_740_992.0 };
+        (self.scale.abs() * train_steps as f64 + self.offset.abs()) <= most
+    }
+
     /// Whether every time of training is a whole number.
     pub(super) fn is_whole(&self) -> bool {
         self.encoding == Encoding::Index && self.scale.fract() == 0.0 && self.offset.fract() == 0.0

@@ -166,13 +166,49 @@ impl Model {
         level: NoiseLevel,
         condition: &Condition,
     ) -> Result<ArrayD<f32>> {
+        self.check_shape(x.shape())?;
+        self.check_classes(condition.classes.as_deref(), x.shape()[0])?;
+        let NoiseLevel { t, alpha, sigma } = level;
+        if !(t.is_finite() && alpha.is_finite() && alpha >= 0.0 && sigma.is_finite() && sigma >= 0.0) {
+            let reason = format!("t = {t}, α = {alpha}, σ = {sigma}; all must be finite, α and σ not negative");
+            return Err(Error::argument("level", reason));
+        }
         let x = x.as_standard_layout();
         let mut out = Denoised::new(x.shape());
         Predictor::new(Arc::clone(self))?.denoise(Query { x: x.view(), level, condition, step: 0 }, &mut out)?;
         Ok(out.x0)
     }
 
-    fn fixed_batch(&self) -> Option<usize> {
+    /// Whether `classes` are what a batch of `count` items needs: one class of the model per item, or none for a model without.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] with what does not fit.
+    pub fn check_classes(&self, classes: Option<&[i64]>, count: usize) -> Result<()> {
+        let refuse = |reason: String| Err(Error::argument("classes", reason));
+        match (classes, &self.manifest.classes) {
+            (None, None) => Ok(()),
+            (Some(_), None) => refuse("this model has no classes".into()),
+            (None, Some(known)) => {
+                refuse(format!("this model needs a class for every item, from 0 to {}", known.count() - 1))
+            }
+            (Some(classes), Some(_)) if classes.len() != count => {
+                refuse(format!("{} classes for {count} items", classes.len()))
+            }
+            (Some(classes), Some(known)) => {
+                let allowed = |class: i64| {
+                    usize::try_from(class).is_ok_and(|class| class < known.count() || known.null == Some(class))
+                };
+                match classes.iter().find(|class| !allowed(**class)) {
+                    Some(class) => refuse(format!("{class}; this model has the classes 0 to {}", known.count() - 1)),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// The number of items that the graph's batch axis is fixed at; `None` where it is free.
+    #[must_use]
+    pub fn fixed_batch(&self) -> Option<usize> {
         self.network.inputs()[self.roles.sample.index].shape[0]
     }
 }
@@ -245,6 +281,11 @@ impl Roles {
                 return Err(format!(
                     "the time {info} takes whole numbers, but the manifest's time gives fractions; expected a float input, or the encoding \"index\""
                 ));
+            }
+            Element::I64 | Element::I32
+                if !manifest.time.fits(info.element == Element::I32, manifest.schedule.train_steps()) =>
+            {
+                return Err(format!("the time {info} cannot hold the times that the manifest's time gives"));
             }
             Element::Other => return Err(format!("the time {info}: expected i64, i32, f32, f16, bf16 or f64")),
             _ => {}
@@ -382,6 +423,10 @@ impl Denoiser for Predictor {
 
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
         self.model.check_shape(query.x.shape())?;
+        if out.x0.shape() != query.x.shape() {
+            let reason = format!("the answer has a shape of {:?}, the samples {:?}", out.x0.shape(), query.x.shape());
+            return Err(Error::argument("out", reason));
+        }
         let (Some(x), Some(x0)) = (query.x.as_slice(), out.x0.as_slice_mut()) else {
             return Err(Error::argument("x", "the samples must lie in standard (C) order"));
         };
@@ -419,7 +464,7 @@ impl Predictor {
 
         let name = &network.outputs()[roles.output].name;
         let (of_x, of_output) = manifest.prediction.to_x0(query.level);
-        if !(of_x.is_finite() && of_output.is_finite()) {
+        if !((of_x as f32).is_finite() && (of_output as f32).is_finite()) {
             return Err(failed(format!(
                 "at t = {} the schedule leaves nothing of the clean sample (α = {}), and x̂₀ cannot be found from the prediction",
                 query.level.t, query.level.alpha

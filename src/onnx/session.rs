@@ -18,7 +18,7 @@ const METADATA_KEY: &str = "diffuse";
 /// How a model is opened. The default is right for a program that does other things as well.
 #[derive(Debug, Clone, Default)]
 pub struct ModelOptions {
-    /// Threads that one evaluation uses; 0 leaves it to ONNX Runtime, which takes one per physical core.
+    /// Threads that one evaluation uses, up to 1024; 0 leaves it to ONNX Runtime, which takes one per physical core.
     pub threads: usize,
     /// Whether idle threads spin while they wait. It makes evaluations that follow each other at once a little faster, and
     /// burns a core between those that do not.
@@ -29,6 +29,18 @@ pub struct ModelOptions {
     /// bytes. They are kept for as long as the model is open.
     pub external_data: Vec<(String, Arc<[u8]>)>,
 }
+
+impl ModelOptions {
+    fn check(&self) -> Result<()> {
+        if self.threads > MOST_THREADS {
+            return Err(Error::argument("threads", format!("{}; at most {MOST_THREADS} are possible", self.threads)));
+        }
+        Ok(())
+    }
+}
+
+/// The most threads of one evaluation.
+const MOST_THREADS: usize = 1024;
 
 /// The type of a tensor's elements, as far as this crate uses them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -157,6 +169,7 @@ impl Network {
     /// # Errors
     /// [`Error::Io`] if the file cannot be read; [`Error::Model`] if it is not a model that ONNX Runtime can run.
     pub fn open(runtime: &Runtime, path: &Path, options: &ModelOptions) -> Result<Self> {
+        options.check()?;
         let metadata = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
         let name = path.display().to_string();
         if metadata.is_dir() {
@@ -167,15 +180,8 @@ impl Network {
         }
         // Opening it here tells "may not be read" from "is not a model", which ONNX Runtime words alike.
         std::fs::File::open(path).map_err(|error| Error::io(path, error))?;
-        let session = builder(runtime, options)
-            .and_then(|mut builder| builder.commit_from_file(path))
-            .map_err(|error| Error::model(&name, opening_failed(&error)))?;
-        let beside = path.with_extension("diffuse.json");
-        let beside = match std::fs::read_to_string(&beside) {
-            Ok(json) => Some((json, beside.display().to_string())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(Error::io(&beside, error)),
-        };
+        let session = contained(&name, || builder(runtime, options)?.commit_from_file(path))?;
+        let beside = read_beside(&path.with_extension("diffuse.json"))?;
         Self::new(session, beside, options, Origin::File(path.to_path_buf()), OnceLock::new())
     }
 
@@ -184,12 +190,11 @@ impl Network {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn from_bytes(runtime: &Runtime, bytes: &[u8], options: &ModelOptions) -> Result<Self> {
+        options.check()?;
         if bytes.is_empty() {
             return Err(Error::model(MEMORY, "there are no bytes"));
         }
-        let session = builder(runtime, options)
-            .and_then(|mut builder| builder.commit_from_memory(bytes))
-            .map_err(|error| Error::model(MEMORY, opening_failed(&error)))?;
+        let session = contained(MEMORY, || builder(runtime, options)?.commit_from_memory(bytes))?;
         Self::new(session, None, options, Origin::Memory, OnceLock::from(hex(Sha256::digest(bytes))))
     }
 
@@ -281,8 +286,32 @@ impl Network {
 
 const MEMORY: &str = "model in memory";
 
-fn opening_failed(error: &ort::Error) -> String {
-    format!("ONNX Runtime cannot open it: {}", error.message())
+/// Opens a session. `ort` panics on a few graphs that ONNX Runtime lets through, such as one with an axis of −2.
+fn contained(model: &str, open: impl FnOnce() -> ort::Result<Session>) -> Result<Session> {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)) {
+        Ok(Ok(session)) => Ok(session),
+        Ok(Err(error)) => Err(Error::model(model, format!("ONNX Runtime cannot open it: {}", error.message()))),
+        Err(_) => Err(Error::model(model, "its graph declares a type or an axis that is impossible")),
+    }
+}
+
+/// The manifest beside a model and its path; `None` if there is none.
+fn read_beside(path: &Path) -> Result<Option<(String, String)>> {
+    /// Far more than any manifest has; the file is another's, and might be a device without an end.
+    const MOST_BYTES: u64 = 16 << 20;
+    // A link to nothing is a mistake, not the absence of a manifest.
+    if path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        return Ok(None);
+    }
+    let metadata = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
+    if !metadata.is_file() || metadata.len() > MOST_BYTES {
+        return Err(Error::model(
+            path.display().to_string(),
+            format!("a manifest is a file of at most {MOST_BYTES} bytes"),
+        ));
+    }
+    let json = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+    Ok(Some((json, path.display().to_string())))
 }
 
 fn builder(runtime: &Runtime, options: &ModelOptions) -> ort::Result<SessionBuilder> {

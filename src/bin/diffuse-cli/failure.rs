@@ -44,10 +44,15 @@ pub(crate) enum Failure {
 impl Failure {
     /// A file that could not be read or written.
     pub(crate) fn file(path: &Path, source: io::Error) -> Self {
-        if source.kind() == io::ErrorKind::BrokenPipe {
-            return Self::Unread;
-        }
         Self::Library(Error::Io { path: path.to_path_buf(), source })
+    }
+
+    /// Standard output that could not be written.
+    pub(crate) fn stdout(source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::BrokenPipe => Self::Unread,
+            _ => Self::file(Path::new("standard output"), source),
+        }
     }
 
     /// Says on stderr what went wrong, and gives the exit code for it.

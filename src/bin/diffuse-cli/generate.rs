@@ -84,7 +84,10 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static RUNNING: Mutex<Option<Canceller>> = Mutex::new(None);
 
 fn on_interrupt() {
-    INTERRUPTED.store(true, Ordering::SeqCst);
+    // The first one ends the run in order; a second does not wait, for instance for a pipe that nobody reads.
+    if INTERRUPTED.swap(true, Ordering::SeqCst) {
+        std::process::exit(130);
+    }
     if let Some(canceller) = RUNNING.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
         canceller.cancel();
     }
@@ -151,8 +154,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         Some(batch) => batch,
         None if together => count,
-        None if kind == Kind::Points => 4096,
-        None => 16,
+        None => {
+            let usual = if kind == Kind::Points { 4096 } else { 16 };
+            // A graph with a fixed batch takes multiples of it.
+            let fixed = model.fixed_batch().unwrap_or(1);
+            (usual / fixed).max(1) * fixed
+        }
     };
     let seed = arguments.seed.unwrap_or_else(any_seed);
     let sheet = Sheet::new(arguments, classes.len(), per_class, count);
@@ -177,7 +184,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let mut shape = vec![count];
     shape.extend(record.request.shape.iter().flatten());
-    if targets.iter().any(|(_, format)| *format == Format::Png) {
+    if kind == Kind::Image && targets.iter().any(|(_, format)| *format == Format::Png) {
         sheet.check(&shape)?;
     }
     let steps = grid.steps();
@@ -189,6 +196,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
     let mut written = Vec::new();
     for (target, format) in &targets {
+        if INTERRUPTED.load(Ordering::SeqCst) {
+            return Err(Error::Cancelled.into());
+        }
         let bytes = encode(samples.view(), *format, manifest, sheet, &record)?;
         target.write(&bytes)?;
         if let Target::File(path) = target {
@@ -233,8 +243,8 @@ impl Sheet {
         let pixels = sizes.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
         if pixels.is_none_or(|pixels| pixels > MOST_PIXELS) {
             return Err(Failure::Usage(format!(
-                "--zoom: {} makes the sheet of {rows} by {} pictures larger than {MOST_PIXELS} pixels; draw fewer at once, or write .npy",
-                self.zoom, self.columns
+                "--count: a sheet of {rows} by {} pictures of {width} by {height}, times {}, has more than {MOST_PIXELS} pixels; draw fewer or smaller ones, or write .npy",
+                self.columns, self.zoom
             )));
         }
         Ok(())
@@ -250,7 +260,7 @@ fn sample(
     shape: &[usize],
 ) -> Result<ArrayD<f32>, Failure> {
     let length = shape.iter().try_fold(1usize, |product, &axis| product.checked_mul(axis)).unwrap_or(usize::MAX);
-    if length > diffuse::job::MOST_VALUES {
+    if length == 0 || length > diffuse::job::MOST_VALUES {
         return Err(Failure::Usage(format!(
             "--count: {count} items of {:?} are more than the {} values that fit",
             &shape[1..],
@@ -344,7 +354,7 @@ fn targets(arguments: &Arguments, model: &Model, seed: u64) -> Result<Vec<(Targe
         Kind::Tensor => &[("npy", Format::Npy)],
     };
     let name = model.name();
-    let chosen: Vec<(Target, Format)> = if arguments.output.is_empty() {
+    let mut chosen: Vec<(Target, Format)> = if arguments.output.is_empty() {
         usual
             .iter()
             .map(|(ending, format)| (Target::new(Path::new(&format!("{name}-{seed}.{ending}"))), *format))
@@ -376,7 +386,15 @@ fn targets(arguments: &Arguments, model: &Model, seed: u64) -> Result<Vec<(Targe
         };
         arguments.output.iter().map(format).collect::<Result<_, _>>()?
     };
+    // Standard output last: whoever reads it may leave early, and the files are to be written all the same.
+    chosen.sort_by_key(|(target, _)| *target == Target::Stdout);
     for (i, (target, format)) in chosen.iter().enumerate() {
+        if let Target::File(path) = target
+            && std::fs::canonicalize(path)
+                .is_ok_and(|path| std::fs::canonicalize(&arguments.model).is_ok_and(|model| model == path))
+        {
+            return Err(Failure::Usage(format!("-o {}: this is the model itself", path.display())));
+        }
         if *target == Target::Stdout && arguments.json {
             return Err(Failure::Usage("--json and -o -: both would go to standard output".into()));
         }

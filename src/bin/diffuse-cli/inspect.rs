@@ -40,8 +40,13 @@ fn starts_as_png(path: &Path) -> Result<bool, Failure> {
 }
 
 fn inspect_picture(path: &Path, json: bool) -> Result<(), Failure> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, error))?;
+    /// More than any picture that `generate` writes.
+    const MOST_BYTES: u64 = 1 << 30;
     let broken = |reason: String| Failure::file(path, std::io::Error::new(std::io::ErrorKind::InvalidData, reason));
+    if std::fs::metadata(path).map_err(|error| Failure::file(path, error))?.len() > MOST_BYTES {
+        return Err(broken(format!("the picture has more than {MOST_BYTES} bytes")));
+    }
+    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, error))?;
     let record = picture::record(&bytes).map_err(|error| broken(format!("the picture is damaged: {error}")))?;
     let Some(record) = record else {
         return Err(broken(

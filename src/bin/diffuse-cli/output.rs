@@ -48,10 +48,7 @@ impl Target {
         match self {
             Self::Stdout => {
                 let mut stdout = io::stdout().lock();
-                stdout
-                    .write_all(bytes)
-                    .and_then(|()| stdout.flush())
-                    .map_err(|error| Failure::file(Path::new("standard output"), error))
+                stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(Failure::stdout)
             }
             Self::File(path) => write_file(path, bytes).map_err(|error| Failure::file(path, error)),
         }

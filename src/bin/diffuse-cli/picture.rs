@@ -7,6 +7,9 @@ use ndarray::{Array3, ArrayView2, Axis, s};
 /// The keyword of the text chunk in which a picture says how it was made.
 const KEYWORD: &str = "diffuse";
 
+/// The most text that is read from a picture.
+const MOST_TEXT: usize = 1 << 20;
+
 /// A PNG of `pixels` (`[height, width, 4]`, RGBA) with `record` in a text chunk.
 pub(crate) fn encode(pixels: &Array3<u8>, record: &str) -> Result<Vec<u8>, png::EncodingError> {
     let (height, width, _) = pixels.dim();
@@ -33,7 +36,10 @@ pub(crate) fn record(bytes: &[u8]) -> Result<Option<String>, png::DecodingError>
     // The chunk may also come after the pixels: other programs move it there.
     reader.finish()?;
     let text = reader.info().utf8_text.iter().find(|chunk| chunk.keyword == KEYWORD);
-    text.map(png::text_metadata::ITXtChunk::get_text).transpose()
+    let Some(mut text) = text.cloned() else { return Ok(None) };
+    // A few bytes can be compressed text without end.
+    text.decompress_text_with_limit(MOST_TEXT)?;
+    text.get_text().map(Some)
 }
 
 /// The pictures side by side, `columns` in a row, all of the size of the first. Cells that are left over are transparent.
@@ -59,23 +65,23 @@ pub(crate) fn enlarged(pixels: &Array3<u8>, zoom: usize) -> Array3<u8> {
 /// Points of the plane on white, with equal scales and y upward, in a frame that holds all of them.
 pub(crate) fn scatter(points: ArrayView2<'_, f32>) -> Array3<u8> {
     const SIZE: usize = 640;
-    const MARGIN: f32 = 20.0;
+    const MARGIN: f64 = 20.0;
     const INK: [u8; 3] = [31, 79, 160];
     let mut picture = Array3::from_elem((SIZE, SIZE, 4), 255);
     let bounds = |axis: usize| {
-        points
-            .index_axis(Axis(1), axis)
-            .iter()
-            .fold((f32::MAX, f32::MIN), |(low, high), &value| (low.min(value), high.max(value)))
+        points.index_axis(Axis(1), axis).iter().fold((f64::MAX, f64::MIN), |(low, high): (f64, f64), &value| {
+            (low.min(value.into()), high.max(value.into()))
+        })
     };
     let (x_bounds, y_bounds) = (bounds(0), bounds(1));
-    let extent = (x_bounds.1 - x_bounds.0).max(y_bounds.1 - y_bounds.0).max(f32::MIN_POSITIVE);
-    let scale = (SIZE as f32 - 2.0 * MARGIN) / extent;
-    let centre = SIZE as f32 / 2.0;
+    let extent = (x_bounds.1 - x_bounds.0).max(y_bounds.1 - y_bounds.0);
+    // Points that are all the same lie in the middle.
+    let scale = if extent > 0.0 { (SIZE as f64 - 2.0 * MARGIN) / extent } else { 0.0 };
+    let centre = SIZE as f64 / 2.0;
     for point in points.rows() {
-        let x = centre + (point[0] - (x_bounds.0 + x_bounds.1) / 2.0) * scale;
-        let y = centre - (point[1] - (y_bounds.0 + y_bounds.1) / 2.0) * scale;
-        dot(&mut picture, x, y, INK);
+        let x = centre + (f64::from(point[0]) - (x_bounds.0 + x_bounds.1) / 2.0) * scale;
+        let y = centre - (f64::from(point[1]) - (y_bounds.0 + y_bounds.1) / 2.0) * scale;
+        dot(&mut picture, x as f32, y as f32, INK);
     }
     picture
 }
@@ -130,6 +136,7 @@ mod tests {
         let dark = |y: usize, x: usize| picture[[y, x, 0]] < 200;
         assert!(dark(619, 20) && dark(20, 619) && !dark(20, 20) && !dark(619, 619), "y grows upward");
         // One point alone, or none that differ, is no division by zero.
-        assert_eq!(scatter(ndarray::arr2(&[[3.0, -7.0]]).view()).dim(), (640, 640, 4));
+        let one = scatter(ndarray::arr2(&[[3.0, -7.0]]).view());
+        assert!(one[[320, 320, 0]] < 200 && one[[0, 0, 0]] == 255);
     }
 }

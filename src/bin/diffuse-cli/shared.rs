@@ -1,7 +1,7 @@
 //! What several commands have in common.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use diffuse::pipeline::{Clipping, Likeness, Noise};
@@ -165,7 +165,7 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
         .write_all(text.as_bytes())
         .and_then(|()| if text.ends_with('\n') { Ok(()) } else { stdout.write_all(b"\n") })
         .and_then(|()| stdout.flush())
-        .map_err(|error| Failure::file(Path::new("standard output"), error))
+        .map_err(Failure::stdout)
 }
 
 /// Writes a value to standard output as JSON.

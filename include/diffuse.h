@@ -76,6 +76,11 @@
 #define DIFFUSE_PANIC 8
 
 /*
+ An execution provider that was asked for cannot be used: install what it lacks, or ask for another.
+ */
+#define DIFFUSE_PROVIDER 9
+
+/*
  The version of the header: major·10000 + minor·100 + patch. Compare it with `diffuse_version_number()`, the library's.
  */
 #define DIFFUSE_VERSION 100
@@ -241,6 +246,39 @@ int32_t diffuse_model_options_set_spinning(struct diffuse_model_options *options
                                            int32_t spinning);
 
 /*
+ Adds the execution provider called `name` (cpu, cuda, tensorrt, openvino, coreml, directml, webgpu, nnapi, qnn, xnnpack) to those that
+ evaluate the network, in the order wanted: the first that can be had takes the nodes that it can, the next ones the rest. Without
+ any it is the processor alone. One that cannot be had is passed over only if there is another after it, and
+ diffuse_model_placement() says so; to go on with the processor, add "cpu" last.
+ */
+int32_t diffuse_model_options_add_provider(struct diffuse_model_options *options,
+                                           const char *name);
+
+/*
+ Adds a provider that comes as a plugin library for ONNX Runtime, at `path`, and is called `name` from here on. The library is
+ loaded when a model is first opened with it, and stays as long as the process.
+ */
+int32_t diffuse_model_options_add_provider_library(struct diffuse_model_options *options,
+                                                   const char *name,
+                                                   const char *path);
+
+/*
+ Sets the option `key` of the provider `name`, which was added before, to `value`. PROVIDERS.md lists the options. One that the
+ provider does not have, or a value that it cannot have, is DIFFUSE_ARGUMENT; those of plugin libraries are checked when a model is opened.
+ */
+int32_t diffuse_model_options_set_provider_option(struct diffuse_model_options *options,
+                                                  const char *name,
+                                                  const char *key,
+                                                  const char *value);
+
+/*
+ Whether the processor may take the nodes that none of the providers takes (not 0), without being one of them. Networks with free
+ axes often have a few that compute shapes.
+ */
+int32_t diffuse_model_options_set_cpu_nodes(struct diffuse_model_options *options,
+                                            int32_t cpu_nodes);
+
+/*
  A manifest, as JSON, to use instead of the model's own.
  */
 int32_t diffuse_model_options_set_manifest(struct diffuse_model_options *options, const char *json);
@@ -258,7 +296,8 @@ int32_t diffuse_model_options_add_external_data(struct diffuse_model_options *op
  Opens the model file at `path` (UTF-8). Its manifest is that of `options`, else the file beside it (model.diffuse.json for
  model.onnx), else the one in its metadata. `options` may be NULL.
 
- DIFFUSE_IO if a file cannot be read, DIFFUSE_MODEL if it is no model, has no manifest, or the two do not fit. On success
+ DIFFUSE_IO if a file cannot be read, DIFFUSE_MODEL if it is no model, has no manifest, or the two do not fit, DIFFUSE_PROVIDER if none of
+ the providers can be had, with the library that is missing. On success
  `*model` is to be freed with diffuse_model_free(); on failure it is NULL.
  */
 int32_t diffuse_model_open(const struct diffuse_runtime *runtime,
@@ -289,6 +328,18 @@ const char *diffuse_model_name(const struct diffuse_model *model);
  The manifest, as JSON with all defaults filled in; NULL if `model` is none. The string lives as long as the handle.
  */
 const char *diffuse_model_manifest(const struct diffuse_model *model);
+
+/*
+ The execution provider in use, by the name it was added with: the first of those added that evaluates a part of the network; NULL if
+ `model` is none. The string lives as long as the handle.
+ */
+const char *diffuse_model_provider(const struct diffuse_model *model);
+
+/*
+ The same in full, as JSON: {"provider": "cpu", "nodes": [{"provider": "cpu", "nodes": 123}], "skipped": [{"provider": "cuda",
+ "reason": "…"}]}, where `nodes` is empty if no provider was added; NULL if `model` is none. The string lives as long as the handle.
+ */
+const char *diffuse_model_placement(const struct diffuse_model *model);
 
 /*
  The SHA-256 of the model file in hexadecimal, in `*sha256`; the string lives as long as the handle. A file is read for it when
@@ -458,6 +509,12 @@ const char *diffuse_runtime_path(const struct diffuse_runtime *runtime);
  Its version, such as "1.31.1"; NULL if `runtime` is none. The string lives as long as the handle.
  */
 const char *diffuse_runtime_version(const struct diffuse_runtime *runtime);
+
+/*
+ The names of the execution providers that it was built with, separated by commas; NULL if `runtime` is none. Whether one works is
+ known when a model is opened: it may lack libraries, a driver or a device. The string lives as long as the handle.
+ */
+const char *diffuse_runtime_providers(const struct diffuse_runtime *runtime);
 
 /*
  The name of a status, such as "DIFFUSE_ARGUMENT"; "unknown" for numbers that are none. The string is static.

@@ -36,6 +36,13 @@ pub enum Error {
         /// Which library was tried, why it was refused and what to do.
         reason: String,
     },
+    /// An execution provider that was asked for cannot be used: install what it lacks, or ask for another.
+    Provider {
+        /// The provider.
+        provider: String,
+        /// The library that is missing, the nodes it does not take, or what it said.
+        reason: String,
+    },
     /// The network was run and failed, or gave values that are not numbers.
     Evaluation {
         /// The step of the run, counted from 0.
@@ -74,6 +81,7 @@ impl fmt::Display for Error {
             Self::Io { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Model { model, reason } => write!(f, "{model}: {reason}"),
             Self::Runtime { reason } => write!(f, "ONNX Runtime: {reason}"),
+            Self::Provider { provider, reason } => write!(f, "provider {provider}: {reason}"),
             Self::Evaluation { step, reason } => write!(f, "step {step}: {reason}"),
             Self::Cancelled => f.write_str("cancelled"),
             Self::Busy => f.write_str("another thread is working on the job"),

@@ -1,12 +1,14 @@
-//! `include/diffuse.h` and `include/diffuse.symbols` are what the code says. `DIFFUSE_BLESS=1 cargo test --test header` writes them.
+//! What lies in `include` is what the code says. `DIFFUSE_BLESS=1 cargo test --test header` writes it.
 #![cfg(feature = "capi")]
 
 mod support;
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use diffuse::capi::DIFFUSE_STATUSES;
-use support::repository;
+use diffuse::onnx::PROVIDERS;
+use support::{agree, repository};
 
 const TOP: &str = "\
 /* diffuse: draws from diffusion models. This header is generated from the library's source; do not edit it.
@@ -24,21 +26,6 @@ const TOP: &str = "\
  *
  * Bad input never crashes, and no function writes to stdout or stderr, exits, or installs a signal handler.
  */";
-
-/// Compares `found` with the file, or writes it when told to.
-fn agree(path: &str, found: &str) {
-    let file = repository(path);
-    if std::env::var_os("DIFFUSE_BLESS").is_some() {
-        std::fs::write(&file, found).unwrap();
-    }
-    let written = std::fs::read_to_string(&file).unwrap_or_default();
-    let first = written.lines().zip(found.lines()).position(|(a, b)| a != b);
-    assert!(
-        written == found,
-        "{path} is stale (line {}); DIFFUSE_BLESS=1 cargo test --test header writes it",
-        first.unwrap_or_else(|| written.lines().count().min(found.lines().count())) + 1
-    );
-}
 
 fn sources() -> Vec<std::path::PathBuf> {
     let mut files: Vec<_> =
@@ -93,11 +80,100 @@ fn the_header_is_fresh() {
         assert!(header.contains(&format!("#define {name} {number}")), "{name}");
     }
     assert_eq!(header.matches("#define DIFFUSE_").count(), DIFFUSE_STATUSES.len() + 4, "a status is not in the table");
-    agree("include/diffuse.h", &header);
+    agree("include/diffuse.h", &header, "header");
+    agree("include/REFERENCE.md", &reference(&header), "header");
 }
 
 #[test]
 fn the_symbols_are_listed() {
     let list: Vec<String> = exports().into_iter().collect();
-    agree("include/diffuse.symbols", &(list.join("\n") + "\n"));
+    agree("include/diffuse.symbols", &(list.join("\n") + "\n"), "header");
+}
+
+/// The header as a page: what the library has, noun by noun.
+fn reference(header: &str) -> String {
+    let mut page = String::from(
+        "# The C interface\n\nGenerated from [diffuse.h](diffuse.h). The options of execution providers are in [PROVIDERS.md](PROVIDERS.md), what each function does with \
+         bad arguments in [BAD_ARGUMENTS.md](BAD_ARGUMENTS.md).\n\n",
+    );
+    let top =
+        TOP.trim_start_matches("/* ").trim_end_matches(" */").lines().map(|line| line.trim_start_matches(" *").trim());
+    top.for_each(|line| writeln!(page, "{line}").unwrap());
+    page += "\n## Status codes\n\n| number | name | meaning |\n|---|---|---|\n";
+    let items = items(header);
+    for (number, name) in DIFFUSE_STATUSES {
+        let name = name.to_str().unwrap();
+        let (_, text) = items.iter().find(|(code, _)| code.starts_with(&format!("#define {name} "))).unwrap();
+        writeln!(page, "| {number} | `{name}` | {text} |").unwrap();
+    }
+    page += "\n## Other constants\n\n| name | value | meaning |\n|---|---|---|\n";
+    for (code, text) in &items {
+        let Some((name, value)) = code.strip_prefix("#define ").and_then(|define| define.split_once(' ')) else {
+            continue;
+        };
+        if !DIFFUSE_STATUSES.iter().any(|(_, status)| status.to_str() == Ok(name)) {
+            writeln!(page, "| `{name}` | {value} | {text} |").unwrap();
+        }
+    }
+    let nouns = ["runtime", "model_options", "model", "request", "job"];
+    let noun_of = |code: &str| {
+        // The longest that fits: model_options before model.
+        let fits =
+            |noun: &&&str| code.contains(&format!(" diffuse_{noun}_")) || code.contains(&format!("*diffuse_{noun}_"));
+        nouns.iter().filter(fits).max_by_key(|noun| noun.len()).copied()
+    };
+    let functions: Vec<_> =
+        items.iter().filter(|(code, _)| code.contains("(") && !code.starts_with("typedef")).collect();
+    let mut written = 0;
+    for noun in nouns.iter().map(|noun| Some(*noun)).chain([None]) {
+        writeln!(page, "\n## {}", noun.map_or("The library".into(), |noun| format!("`diffuse_{noun}`"))).unwrap();
+        let types = items.iter().filter(|(code, _)| match noun {
+            Some(noun) => code == &format!("typedef struct diffuse_{noun} diffuse_{noun};"),
+            None => code.starts_with("typedef void"),
+        });
+        for (code, text) in types.chain(functions.iter().copied().filter(|(code, _)| noun_of(code) == noun)) {
+            written += usize::from(!code.starts_with("typedef"));
+            writeln!(page, "\n```c\n{code}\n```\n{text}").unwrap();
+        }
+    }
+    assert_eq!(written, exports().len(), "a function is missing from the reference");
+    page
+}
+
+/// The declarations of the header, each with the comment above it in one line.
+fn items(header: &str) -> Vec<(String, String)> {
+    let mut items = Vec::new();
+    for rest in header.split("\n/*\n").skip(1) {
+        let (comment, rest) = rest.split_once("\n */\n").unwrap();
+        let end = if rest.starts_with("#define") { rest.find('\n').unwrap() } else { rest.find(';').unwrap() + 1 };
+        // A paragraph's lines belong together.
+        let text: Vec<_> =
+            comment.split("\n\n").map(|part| part.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        items.push((rest[..end].to_owned(), text.join("\n\n")));
+    }
+    items
+}
+
+/// The execution providers and their options.
+#[test]
+fn the_providers_are_listed() {
+    let mut page = String::from(
+        "# Execution providers\n\nGenerated from the library's table. `1` and `0` switch a flag on and off; `true` and `false` are taken as well. \
+         What is not set is as the provider has it, which is what is said here of ONNX Runtime 1.31.\n",
+    );
+    for provider in PROVIDERS {
+        writeln!(
+            page,
+            "\n## {}\n\n{} It needs {}.\n\n| option | value | meaning |\n|---|---|---|",
+            provider.name, provider.summary, provider.needs
+        )
+        .unwrap();
+        for option in provider.options {
+            writeln!(page, "| `{}` | {} | {} |", option.key, option.kind, option.summary).unwrap();
+        }
+    }
+    page += "\n## Plugin libraries\n\n\
+        A provider that comes as a library of its own is named by that library's path and gets a name of the caller's. `device` is the place of the device, \
+        counted from 0, among those that the library finds; the library checks its other options itself.\n";
+    agree("include/PROVIDERS.md", &page, "header");
 }

@@ -11,7 +11,7 @@ use super::handle::{Noun, borrow, borrow_mut, give, take};
 use super::runtime::diffuse_runtime;
 use crate::denoiser::Condition;
 use crate::error::{Error, Result};
-use crate::onnx::{Model, ModelOptions};
+use crate::onnx::{Model, ModelOptions, Provider};
 use crate::schedule::{NoiseLevel, NoiseSchedule, Tables};
 
 /// How a model is opened. A fresh one is right for a program that does other things as well.
@@ -35,6 +35,8 @@ pub(super) struct ModelValue {
     pub(super) model: Arc<Model>,
     name: CString,
     manifest: CString,
+    provider: CString,
+    placement: CString,
     sha256: OnceLock<CString>,
 }
 
@@ -82,6 +84,74 @@ pub unsafe extern "C" fn diffuse_model_options_set_spinning(options: *mut diffus
     })
 }
 
+/// Adds the execution provider called `name` (cpu, cuda, tensorrt, openvino, coreml, directml, webgpu, nnapi, qnn, xnnpack) to those that
+/// evaluate the network, in the order wanted: the first that can be had takes the nodes that it can, the next ones the rest. Without
+/// any it is the processor alone. One that cannot be had is passed over only if there is another after it, and
+/// diffuse_model_placement() says so; to go on with the processor, add "cpu" last.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_options_add_provider(
+    options: *mut diffuse_model_options,
+    name: *const c_char,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let (options, name) = unsafe { (borrow_mut(options, "options")?, string(name, "name")?) };
+        options.providers.push(Provider::new(name)?);
+        Ok(())
+    })
+}
+
+/// Adds a provider that comes as a plugin library for ONNX Runtime, at `path`, and is called `name` from here on. The library is
+/// loaded when a model is first opened with it, and stays as long as the process.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_options_add_provider_library(
+    options: *mut diffuse_model_options,
+    name: *const c_char,
+    path: *const c_char,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let (options, name, path) =
+            unsafe { (borrow_mut(options, "options")?, string(name, "name")?, string(path, "path")?) };
+        options.providers.push(Provider::plugin(name, path)?);
+        Ok(())
+    })
+}
+
+/// Sets the option `key` of the provider `name`, which was added before, to `value`. PROVIDERS.md lists the options. One that the
+/// provider does not have, or a value that it cannot have, is DIFFUSE_ARGUMENT; those of plugin libraries are checked when a model is opened.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_options_set_provider_option(
+    options: *mut diffuse_model_options,
+    name: *const c_char,
+    key: *const c_char,
+    value: *const c_char,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let (options, name, key, value) = unsafe {
+            (borrow_mut(options, "options")?, string(name, "name")?, string(key, "key")?, string(value, "value")?)
+        };
+        let provider = options.providers.iter_mut().rfind(|provider| provider.name() == name);
+        let missing = || Error::argument("name", format!("no provider '{name}' was added to these options"));
+        provider.ok_or_else(missing)?.set_option(key, value)
+    })
+}
+
+/// Whether the processor may take the nodes that none of the providers takes (not 0), without being one of them. Networks with free
+/// axes often have a few that compute shapes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_options_set_cpu_nodes(
+    options: *mut diffuse_model_options,
+    cpu_nodes: i32,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the handle is as the header demands.
+        unsafe { borrow_mut(options, "options") }?.cpu_nodes = cpu_nodes != 0;
+        Ok(())
+    })
+}
+
 /// A manifest, as JSON, to use instead of the model's own.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_manifest(
@@ -116,7 +186,8 @@ pub unsafe extern "C" fn diffuse_model_options_add_external_data(
 /// Opens the model file at `path` (UTF-8). Its manifest is that of `options`, else the file beside it (model.diffuse.json for
 /// model.onnx), else the one in its metadata. `options` may be NULL.
 ///
-/// DIFFUSE_IO if a file cannot be read, DIFFUSE_MODEL if it is no model, has no manifest, or the two do not fit. On success
+/// DIFFUSE_IO if a file cannot be read, DIFFUSE_MODEL if it is no model, has no manifest, or the two do not fit, DIFFUSE_PROVIDER if none of
+/// the providers can be had, with the library that is missing. On success
 /// `*model` is to be freed with diffuse_model_free(); on failure it is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_open(
@@ -177,6 +248,24 @@ pub unsafe extern "C" fn diffuse_model_manifest(model: *const diffuse_model) -> 
     // SAFETY: the handle is as the header demands.
     let manifest = || unsafe { borrow(model, "model") }.map_or(std::ptr::null(), |value| value.manifest.as_ptr());
     quietly(std::ptr::null(), manifest)
+}
+
+/// The execution provider in use, by the name it was added with: the first of those added that evaluates a part of the network; NULL if
+/// `model` is none. The string lives as long as the handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_provider(model: *const diffuse_model) -> *const c_char {
+    // SAFETY: the handle is as the header demands.
+    let provider = || unsafe { borrow(model, "model") }.map_or(std::ptr::null(), |value| value.provider.as_ptr());
+    quietly(std::ptr::null(), provider)
+}
+
+/// The same in full, as JSON: {"provider": "cpu", "nodes": [{"provider": "cpu", "nodes": 123}], "skipped": [{"provider": "cuda",
+/// "reason": "…"}]}, where `nodes` is empty if no provider was added; NULL if `model` is none. The string lives as long as the handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_placement(model: *const diffuse_model) -> *const c_char {
+    // SAFETY: the handle is as the header demands.
+    let placement = || unsafe { borrow(model, "model") }.map_or(std::ptr::null(), |value| value.placement.as_ptr());
+    quietly(std::ptr::null(), placement)
 }
 
 /// The SHA-256 of the model file in hexadecimal, in `*sha256`; the string lives as long as the handle. A file is read for it when
@@ -282,9 +371,12 @@ pub unsafe extern "C" fn diffuse_model_denoise(
 impl ModelValue {
     fn new(model: Model) -> Self {
         let manifest = serde_json::to_string(model.manifest()).unwrap_or_default();
+        let placement = model.network().placement();
         Self {
             name: c_string(model.name()),
             manifest: c_string(&manifest),
+            provider: c_string(&placement.provider),
+            placement: c_string(&serde_json::to_string(placement).unwrap_or_default()),
             model: Arc::new(model),
             sha256: OnceLock::new(),
         }

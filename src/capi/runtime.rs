@@ -16,6 +16,7 @@ pub(super) struct RuntimeValue {
     pub(super) runtime: Runtime,
     path: CString,
     version: CString,
+    providers: CString,
 }
 
 impl Noun for diffuse_runtime {
@@ -41,7 +42,8 @@ pub unsafe extern "C" fn diffuse_runtime_open(path: *const c_char, runtime: *mut
         give(runtime, "runtime", || {
             let runtime = Runtime::open(optional_string(path, "path")?.map(Path::new))?;
             let (path, version) = (c_string(&runtime.path().to_string_lossy()), c_string(runtime.version()));
-            Ok(RuntimeValue { runtime, path, version })
+            let providers = c_string(&runtime.providers().join(","));
+            Ok(RuntimeValue { runtime, path, version, providers })
         })
     })
 }
@@ -67,4 +69,13 @@ pub unsafe extern "C" fn diffuse_runtime_version(runtime: *const diffuse_runtime
     // SAFETY: the handle is as the header demands.
     let version = || unsafe { borrow(runtime, "runtime") }.map_or(std::ptr::null(), |value| value.version.as_ptr());
     quietly(std::ptr::null(), version)
+}
+
+/// The names of the execution providers that it was built with, separated by commas; NULL if `runtime` is none. Whether one works is
+/// known when a model is opened: it may lack libraries, a driver or a device. The string lives as long as the handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_runtime_providers(runtime: *const diffuse_runtime) -> *const c_char {
+    // SAFETY: the handle is as the header demands.
+    let providers = || unsafe { borrow(runtime, "runtime") }.map_or(std::ptr::null(), |value| value.providers.as_ptr());
+    quietly(std::ptr::null(), providers)
 }

@@ -23,6 +23,8 @@ pub const DIFFUSE_CANCELLED: i32 = 6;
 pub const DIFFUSE_BUSY: i32 = 7;
 /// A bug in diffuse: free the handle involved.
 pub const DIFFUSE_PANIC: i32 = 8;
+/// An execution provider that was asked for cannot be used: install what it lacks, or ask for another.
+pub const DIFFUSE_PROVIDER: i32 = 9;
 
 /// The numbers and their names. A number never changes its meaning: a host that was compiled against one version runs with the next.
 #[doc(hidden)]
@@ -36,6 +38,7 @@ pub const DIFFUSE_STATUSES: &[(i32, &CStr)] = &[
     (DIFFUSE_CANCELLED, c"DIFFUSE_CANCELLED"),
     (DIFFUSE_BUSY, c"DIFFUSE_BUSY"),
     (DIFFUSE_PANIC, c"DIFFUSE_PANIC"),
+    (DIFFUSE_PROVIDER, c"DIFFUSE_PROVIDER"),
 ];
 
 /// The name of a status, such as "DIFFUSE_ARGUMENT"; "unknown" for numbers that are none. The string is static.
@@ -51,6 +54,7 @@ pub(super) fn of(error: &Error) -> i32 {
         Error::Argument { .. } => DIFFUSE_ARGUMENT,
         Error::Model { .. } => DIFFUSE_MODEL,
         Error::Runtime { .. } => DIFFUSE_RUNTIME,
+        Error::Provider { .. } => DIFFUSE_PROVIDER,
         Error::Evaluation { .. } => DIFFUSE_EVALUATION,
         Error::Io { .. } => DIFFUSE_IO,
         Error::Cancelled => DIFFUSE_CANCELLED,
@@ -68,4 +72,4 @@ pub extern "C" fn diffuse_error_message() -> *const c_char {
 // Frozen.
 const _: () = assert!(DIFFUSE_OK == 0 && DIFFUSE_ARGUMENT == 1 && DIFFUSE_MODEL == 2 && DIFFUSE_RUNTIME == 3);
 const _: () = assert!(DIFFUSE_EVALUATION == 4 && DIFFUSE_IO == 5 && DIFFUSE_CANCELLED == 6 && DIFFUSE_BUSY == 7);
-const _: () = assert!(DIFFUSE_PANIC == 8);
+const _: () = assert!(DIFFUSE_PANIC == 8 && DIFFUSE_PROVIDER == 9);

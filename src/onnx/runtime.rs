@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 
+use super::provider;
 use crate::error::{Error, Result};
 
 /// The oldest ONNX Runtime that works is 1.`OLDEST_MINOR_VERSION`.
@@ -49,6 +50,9 @@ pub fn set_log_sink(sink: Option<LogSink>) {
 }
 
 fn log(level: LogLevel, message: &str) {
+    if level >= LogLevel::Error {
+        provider::hear(message);
+    }
     if let Some(sink) = LOG_SINK.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
         let severity = match level {
             LogLevel::Verbose => Severity::Verbose,

@@ -9,7 +9,8 @@ use ort::session::{RunOptions, Session, SessionInputValue, SessionOutputs};
 use ort::value::{Outlet, TensorElementType, ValueType};
 use sha2::{Digest, Sha256};
 
-use super::Runtime;
+use super::provider::{self, Opening};
+use super::{Placement, Provider, Runtime};
 use crate::error::{Error, Result};
 
 /// The key under which the manifest lies in a model's metadata.
@@ -23,6 +24,13 @@ pub struct ModelOptions {
     /// Whether idle threads spin while they wait. It makes evaluations that follow each other at once a little faster, and
     /// burns a core between those that do not.
     pub spinning: bool,
+    /// What evaluates the network, in the order wanted: the first that can be had takes the nodes that it can, the next ones the rest.
+    /// Nothing is the processor alone. One that cannot be had is passed over only if there is another after it;
+    /// [`Network::placement`] says so.
+    pub providers: Vec<Provider>,
+    /// Whether the processor may take the nodes that none of `providers` takes, without being one of them. Networks with free axes
+    /// often have a few that compute shapes.
+    pub cpu_nodes: bool,
     /// A manifest, as JSON, to use instead of the model's own.
     pub manifest: Option<String>,
     /// For a model from bytes whose weights are in files of their own: each file's name, as the model spells it, and its
@@ -36,6 +44,16 @@ impl ModelOptions {
             return Err(Error::argument("threads", format!("{}; at most {MOST_THREADS} are possible", self.threads)));
         }
         Ok(())
+    }
+
+    /// How a session with these options is opened by `commit`.
+    fn opening<'a, C: Fn(SessionBuilder) -> Result<Session>>(
+        &'a self,
+        runtime: &'a Runtime,
+        commit: C,
+    ) -> Opening<'a, impl Fn() -> Result<SessionBuilder>, C> {
+        let builder = || builder(runtime, self).map_err(|error| Error::runtime(error.message()));
+        Opening { runtime, providers: &self.providers, cpu_nodes: self.cpu_nodes, builder, commit }
     }
 }
 
@@ -146,6 +164,7 @@ enum Origin {
 /// A network in ONNX Runtime, before its manifest has been read: what `inspect` shows of a model that has none.
 pub struct Network {
     session: Mutex<Session>,
+    placement: Placement,
     inputs: Vec<TensorInfo>,
     outputs: Vec<TensorInfo>,
     manifest: Option<(String, String)>,
@@ -157,6 +176,7 @@ impl fmt::Debug for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Network")
             .field("origin", &self.origin)
+            .field("placement", &self.placement)
             .field("inputs", &self.inputs)
             .field("outputs", &self.outputs)
             .finish_non_exhaustive()
@@ -180,9 +200,11 @@ impl Network {
         }
         // Opening it here tells "may not be read" from "is not a model", which ONNX Runtime words alike.
         std::fs::File::open(path).map_err(|error| Error::io(path, error))?;
-        let session = contained(&name, || builder(runtime, options)?.commit_from_file(path))?;
+        let opened = provider::open(
+            &options.opening(runtime, |mut builder| contained(&name, || builder.commit_from_file(path))),
+        )?;
         let beside = read_beside(&path.with_extension("diffuse.json"))?;
-        Self::new(session, beside, options, Origin::File(path.to_path_buf()), OnceLock::new())
+        Self::new(opened, beside, options, Origin::File(path.to_path_buf()), OnceLock::new())
     }
 
     /// Opens a model from the bytes of its file. They are not needed afterwards.
@@ -194,12 +216,14 @@ impl Network {
         if bytes.is_empty() {
             return Err(Error::model(MEMORY, "there are no bytes"));
         }
-        let session = contained(MEMORY, || builder(runtime, options)?.commit_from_memory(bytes))?;
-        Self::new(session, None, options, Origin::Memory, OnceLock::from(hex(Sha256::digest(bytes))))
+        let opened = provider::open(
+            &options.opening(runtime, |mut builder| contained(MEMORY, || builder.commit_from_memory(bytes))),
+        )?;
+        Self::new(opened, None, options, Origin::Memory, OnceLock::from(hex(Sha256::digest(bytes))))
     }
 
     fn new(
-        session: Session,
+        (session, placement): (Session, Placement),
         beside: Option<(String, String)>,
         options: &ModelOptions,
         origin: Origin,
@@ -210,7 +234,7 @@ impl Network {
         let manifest = given.or(beside).or_else(|| Some((inside?, "the model's metadata".to_owned())));
         let inputs = session.inputs().iter().map(TensorInfo::new).collect();
         let outputs = session.outputs().iter().map(TensorInfo::new).collect();
-        Ok(Self { session: Mutex::new(session), inputs, outputs, manifest, origin, hash })
+        Ok(Self { session: Mutex::new(session), placement, inputs, outputs, manifest, origin, hash })
     }
 
     /// The inputs of the graph.
@@ -223,6 +247,12 @@ impl Network {
     #[must_use]
     pub fn outputs(&self) -> &[TensorInfo] {
         &self.outputs
+    }
+
+    /// What evaluates it, and what was asked for and does not.
+    #[must_use]
+    pub fn placement(&self) -> &Placement {
+        &self.placement
     }
 
     /// The manifest, as JSON, and where it is from: the options, the file beside the model, or the model's metadata.

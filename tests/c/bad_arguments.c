@@ -1,4 +1,4 @@
-/* Every export with every kind of bad argument: a status and a message, never a crash. It prints the table of docs.
+/* Every export with every kind of bad argument: a status and a message, never a crash. It prints include/BAD_ARGUMENTS.md's table.
  *
  *     bad_arguments ONNXRUNTIME MODEL.onnx */
 #include <stdio.h>
@@ -80,6 +80,8 @@ int main(int argc, char **argv) {
   GIVES(diffuse_runtime_open(path, &no_runtime), "another library while one runs", DIFFUSE_RUNTIME);
   REQUIRE(diffuse_runtime_path(NULL) == NULL && diffuse_runtime_version(NULL) == NULL);
   REQUIRE(diffuse_runtime_path(AS(diffuse_runtime)) == NULL && diffuse_runtime_version(AS(diffuse_runtime)) == NULL);
+  REQUIRE(diffuse_runtime_providers(NULL) == NULL && diffuse_runtime_providers(AS(diffuse_runtime)) == NULL);
+  REQUIRE(strstr(diffuse_runtime_providers(runtime), "cpu") != NULL);
   diffuse_runtime_free(NULL);
   diffuse_runtime_free(AS(diffuse_runtime));
 
@@ -100,6 +102,53 @@ int main(int argc, char **argv) {
   BAD(diffuse_model_options_add_external_data(options, not_utf8, pixels, 1), "a name that is not UTF-8");
   BAD(diffuse_model_options_add_external_data(options, "a", NULL, 1), "NULL bytes");
   BAD(diffuse_model_options_add_external_data(options, "a", pixels, (size_t)-1), "an absurd length");
+  BAD(diffuse_model_options_set_cpu_nodes(NULL, 1), "NULL handle");
+  BAD(diffuse_model_options_set_cpu_nodes(AS(diffuse_model_options), 1), "a handle of another type");
+  BAD(diffuse_model_options_add_provider(NULL, "cpu"), "NULL handle");
+  BAD(diffuse_model_options_add_provider(AS(diffuse_model_options), "cpu"), "a handle of another type");
+  BAD(diffuse_model_options_add_provider(options, NULL), "NULL name");
+  BAD(diffuse_model_options_add_provider(options, not_utf8), "a name that is not UTF-8");
+  BAD(diffuse_model_options_add_provider(options, "CUDAExecutionProvider"), "an unknown name");
+  BAD(diffuse_model_options_add_provider_library(NULL, "mine", path), "NULL handle");
+  BAD(diffuse_model_options_add_provider_library(AS(diffuse_model_options), "mine", path), "a handle of another type");
+  BAD(diffuse_model_options_add_provider_library(options, NULL, path), "NULL name");
+  BAD(diffuse_model_options_add_provider_library(options, "", path), "an empty name");
+  BAD(diffuse_model_options_add_provider_library(options, not_utf8, path), "a name that is not UTF-8");
+  BAD(diffuse_model_options_add_provider_library(options, "mine", NULL), "NULL path");
+  BAD(diffuse_model_options_add_provider_library(options, "mine", not_utf8), "a path that is not UTF-8");
+  BAD(diffuse_model_options_set_provider_option(NULL, "cuda", "device_id", "0"), "NULL handle");
+  BAD(diffuse_model_options_set_provider_option(AS(diffuse_model_options), "cuda", "device_id", "0"), "a handle of another type");
+  BAD(diffuse_model_options_set_provider_option(options, "cuda", "device_id", "0"), "a provider that was not added");
+  GOOD(diffuse_model_options_add_provider(options, "cuda"), "");
+  BAD(diffuse_model_options_set_provider_option(options, NULL, "device_id", "0"), "NULL name");
+  BAD(diffuse_model_options_set_provider_option(options, "cuda", NULL, "0"), "NULL key");
+  BAD(diffuse_model_options_set_provider_option(options, "cuda", "device_id", NULL), "NULL value");
+  BAD(diffuse_model_options_set_provider_option(options, not_utf8, "device_id", "0"), "a name that is not UTF-8");
+  BAD(diffuse_model_options_set_provider_option(options, "cuda", not_utf8, "0"), "a key that is not UTF-8");
+  BAD(diffuse_model_options_set_provider_option(options, "cuda", "device_id", not_utf8), "a value that is not UTF-8");
+  BAD(diffuse_model_options_set_provider_option(options, "cuda", "devise_id", "0"), "an unknown key");
+  BAD(diffuse_model_options_set_provider_option(options, "cuda", "device_id", "first"), "a value of another type");
+  BAD(diffuse_model_options_set_provider_option(options, "cuda", "device_id", ""), "an empty value");
+  GOOD(diffuse_model_options_set_provider_option(options, "cuda", "device_id", "0"), "");
+  GIVES(diffuse_model_open(runtime, path, options, &no_model), "a provider that is not there", DIFFUSE_PROVIDER);
+  GOOD(diffuse_model_options_add_provider(options, "cuda"), "");
+  BAD(diffuse_model_open(runtime, path, options, &no_model), "a provider named twice");
+  REQUIRE(no_model == NULL);
+  diffuse_model_options_free(options);
+  GOOD(diffuse_model_options_new(&options), "");
+  GOOD(diffuse_model_options_add_provider(options, "cpu"), "");
+  GOOD(diffuse_model_options_add_provider(options, "cuda"), "");
+  BAD(diffuse_model_open(runtime, path, options, &no_model), "a provider after cpu");
+  diffuse_model_options_free(options);
+  GOOD(diffuse_model_options_new(&options), "");
+  GOOD(diffuse_model_options_add_provider_library(options, "mine", path), "");
+  GIVES(diffuse_model_open(runtime, path, options, &no_model), "a plugin that is no library", DIFFUSE_PROVIDER);
+  diffuse_model_options_free(options);
+  GOOD(diffuse_model_options_new(&options), "");
+  GOOD(diffuse_model_options_add_provider_library(options, "mine", library), "");
+  GIVES(diffuse_model_open(runtime, path, options, &no_model), "a plugin that is another library", DIFFUSE_PROVIDER);
+  diffuse_model_options_free(options);
+  GOOD(diffuse_model_options_new(&options), "");
 
   BAD(diffuse_model_open(NULL, path, NULL, &no_model), "NULL runtime");
   BAD(diffuse_model_open(AS(diffuse_runtime), path, NULL, &no_model), "a handle of another type");
@@ -124,6 +173,9 @@ int main(int argc, char **argv) {
   REQUIRE(diffuse_model_name(NULL) == NULL && diffuse_model_manifest(NULL) == NULL && diffuse_model_class_count(NULL) == 0);
   REQUIRE(diffuse_model_name(AS(diffuse_model)) == NULL && diffuse_model_class_count(AS(diffuse_model)) == 0);
   REQUIRE(diffuse_model_manifest(AS(diffuse_model)) == NULL && diffuse_model_manifest(model)[0] == '{');
+  REQUIRE(diffuse_model_provider(NULL) == NULL && diffuse_model_provider(AS(diffuse_model)) == NULL);
+  REQUIRE(diffuse_model_placement(NULL) == NULL && diffuse_model_placement(AS(diffuse_model)) == NULL);
+  REQUIRE(strcmp(diffuse_model_provider(model), "cpu") == 0 && diffuse_model_placement(model)[0] == '{');
   diffuse_model_free(NULL);
   diffuse_model_free(AS(diffuse_model));
   BAD(diffuse_model_sha256(NULL, &text), "NULL handle");

@@ -18,6 +18,21 @@ pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
+/// Compares a file of the repository with what it should be, or writes it if `DIFFUSE_BLESS` is set. `test` is the test that does so.
+pub(crate) fn agree(path: &str, expected: &str, test: &str) {
+    let file = repository(path);
+    if std::env::var_os("DIFFUSE_BLESS").is_some() {
+        std::fs::write(&file, expected).unwrap();
+    }
+    let written = std::fs::read_to_string(&file).unwrap_or_default();
+    let first = written.lines().zip(expected.lines()).position(|(a, b)| a != b);
+    assert!(
+        written == expected,
+        "{path} is stale (line {}); DIFFUSE_BLESS=1 cargo test --test {test} writes it",
+        first.unwrap_or_else(|| written.lines().count().min(expected.lines().count())) + 1
+    );
+}
+
 /// A file of golden tensors, their numbers converted to f32.
 pub(crate) struct Goldens(BTreeMap<String, ArrayD<f32>>);
 

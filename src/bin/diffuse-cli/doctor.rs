@@ -31,6 +31,8 @@ struct Report {
 struct Started {
     path: std::path::PathBuf,
     version: String,
+    /// The providers it was built with.
+    providers: Vec<&'static str>,
 }
 
 const REMEDY: &str = "\
@@ -50,10 +52,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             Some(path) => vec![Candidate { reason: "--onnxruntime", place: path.clone(), library: Some(path.clone()) }],
             None => Runtime::candidates(),
         },
-        onnxruntime: opened
-            .as_ref()
-            .ok()
-            .map(|runtime| Started { path: runtime.path().into(), version: runtime.version().into() }),
+        onnxruntime: opened.as_ref().ok().map(|runtime| Started {
+            path: runtime.path().into(),
+            version: runtime.version().into(),
+            providers: runtime.providers(),
+        }),
         error: opened.as_ref().err().map(ToString::to_string),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
     };
@@ -70,6 +73,7 @@ fn text(report: &Report) -> String {
     match (&report.onnxruntime, &report.error) {
         (Some(started), _) => {
             let _ = writeln!(text, "ONNX Runtime {} works: {}", started.version, started.path.display());
+            let _ = writeln!(text, "It was built with these providers: {}", started.providers.join(", "));
         }
         (None, error) => {
             let _ = writeln!(text, "{}", error.as_deref().unwrap_or_default());

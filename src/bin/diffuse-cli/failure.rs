@@ -17,6 +17,7 @@ Exit codes:
   4    ONNX Runtime is missing, too old or does not start
   5    the network failed, or said something that is not a number
   6    a file could not be read or written
+  7    an execution provider that was asked for cannot be used
   130  interrupted (Ctrl-C)";
 
 const NO_RUNTIME: u8 = 4;
@@ -65,6 +66,7 @@ impl Failure {
             Self::Library(Error::Runtime { .. }) => NO_RUNTIME,
             Self::Library(Error::Evaluation { .. }) => 5,
             Self::Library(Error::Io { .. }) => 6,
+            Self::Library(Error::Provider { .. }) => 7,
             Self::Library(Error::Cancelled) => 130,
             Self::Library(_) | Self::Other(_) => 1,
         };

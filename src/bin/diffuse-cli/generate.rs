@@ -9,16 +9,16 @@ use std::time::Instant;
 
 use clap::Args;
 use diffuse::job::Canceller;
-use diffuse::onnx::{Kind, Manifest};
+use diffuse::onnx::{Kind, Manifest, Placement};
 use diffuse::pipeline::Noise;
-use diffuse::{Error, Model, ModelOptions, Request, pixels};
+use diffuse::{Error, Model, Request, pixels};
 use ndarray::{ArrayD, ArrayView2, ArrayViewD, Axis, Slice};
 use ndarray_npy::WriteNpyExt;
 
 use crate::failure::{Failure, say};
 use crate::output::Target;
 use crate::picture;
-use crate::shared::{RuntimeArguments, SamplingArguments, print, print_json};
+use crate::shared::{DeviceArguments, RuntimeArguments, SamplingArguments, print, print_json, say_placement};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -51,9 +51,8 @@ pub(crate) struct Arguments {
     /// Draw every pixel of the sheet as a square of N by N
     #[arg(long, value_name = "N", default_value_t = 1)]
     zoom: usize,
-    /// Threads that one evaluation uses [default: one per core]
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    #[command(flatten)]
+    device: DeviceArguments,
     #[command(flatten)]
     runtime: RuntimeArguments,
     /// Print JSON on what was done
@@ -117,10 +116,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.zoom == 0 || arguments.zoom > 64 {
         return Err(Failure::Usage(format!("--zoom: {}; 1 to 64 are possible", arguments.zoom)));
     }
-    let threads = arguments.threads.unwrap_or(0);
-    if threads > 1024 {
-        return Err(Failure::Usage(format!("--threads: {threads}; at most 1024 are possible")));
-    }
+    let options = arguments.device.model_options()?;
     if arguments.columns == Some(0) {
         return Err(Failure::Usage("--columns: 0; at least one picture goes into a row".into()));
     }
@@ -128,9 +124,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
     let runtime = arguments.runtime.open()?;
     timings.runtime = elapsed(start);
-    let options = ModelOptions { threads, ..ModelOptions::default() };
     let model = Arc::new(Model::open(&runtime, &arguments.model, &options)?);
     timings.open = elapsed(start) - timings.runtime;
+    say_placement(model.network().placement());
     let manifest = model.manifest();
     let kind = manifest.sample.kind();
 
@@ -210,11 +206,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         struct Done<'a> {
             files: &'a [PathBuf],
             milliseconds: Timings,
+            placement: &'a Placement,
             #[serde(flatten)]
             record: &'a Record,
         }
         timings.total = elapsed(start);
-        return print_json(&Done { files: &written, milliseconds: timings, record: &record });
+        let placement = model.network().placement();
+        return print_json(&Done { files: &written, milliseconds: timings, placement, record: &record });
     }
     written.iter().try_for_each(|path| print(&path.display().to_string()))
 }

@@ -4,18 +4,20 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use diffuse::onnx::{LearnedVariance, Manifest, Network, TensorInfo};
+use diffuse::Model;
+use diffuse::onnx::{LearnedVariance, Manifest, Network, Placement, TensorInfo};
 use diffuse::schedule::{NoiseLevel, NoiseSchedule, Tables};
-use diffuse::{Model, ModelOptions};
 
 use crate::failure::Failure;
 use crate::picture;
-use crate::shared::{RuntimeArguments, print, print_json};
+use crate::shared::{DeviceArguments, RuntimeArguments, print, print_json};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// A model (.onnx) or a picture (.png)
     file: PathBuf,
+    #[command(flatten)]
+    device: DeviceArguments,
     #[command(flatten)]
     runtime: RuntimeArguments,
     /// Print JSON
@@ -72,6 +74,7 @@ struct Report<'a> {
     sha256: &'a str,
     inputs: &'a [TensorInfo],
     outputs: &'a [TensorInfo],
+    placement: &'a Placement,
     manifest: Option<&'a Manifest>,
     manifest_from: Option<&'a str>,
     schedule: Option<Ends>,
@@ -85,13 +88,14 @@ struct Ends {
 }
 
 fn inspect_model(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
-    let network = Network::open(&arguments.runtime.open()?, path, &ModelOptions::default())?;
+    let network = Network::open(&arguments.runtime.open()?, path, &arguments.device.model_options()?)?;
     if network.manifest().is_none() {
         let report = Report {
             file: network.name(),
             sha256: network.hash()?,
             inputs: network.inputs(),
             outputs: network.outputs(),
+            placement: network.placement(),
             manifest: None,
             manifest_from: None,
             schedule: None,
@@ -110,6 +114,7 @@ fn inspect_model(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
         sha256: network.hash()?,
         inputs: network.inputs(),
         outputs: network.outputs(),
+        placement: network.placement(),
         manifest: Some(manifest),
         manifest_from: network.manifest().map(|(_, place)| place),
         schedule: Some(Ends { cleanest: schedule.level(0.0), noisiest: schedule.level(schedule.steps() as f64 - 1.0) }),
@@ -125,6 +130,7 @@ fn describe(report: &Report<'_>) -> String {
     for output in report.outputs {
         let _ = writeln!(text, "output   {output}");
     }
+    let _ = writeln!(text, "runs on  {}", report.placement);
     let (Some(manifest), Some(ends)) = (report.manifest, &report.schedule) else { return text };
     for (label, end) in [("cleanest", ends.cleanest), ("noisiest", ends.noisiest)] {
         let _ = writeln!(

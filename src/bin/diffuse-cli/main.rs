@@ -25,7 +25,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Draw pictures (or points, or tensors) from a model
-    Generate(generate::Arguments),
+    Generate(Box<generate::Arguments>),
     /// Show what a model is and needs, or what a generated picture was made with
     Inspect(inspect::Arguments),
     /// Print a run's noise levels and its solver's coefficients, without running anything

@@ -4,12 +4,13 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use diffuse::onnx::{Placement, Provider};
 use diffuse::pipeline::{Clipping, Likeness, Noise};
 use diffuse::schedule::{Ending, Spacing};
 use diffuse::solver::{SolverOptions, Variance};
-use diffuse::{Request, Runtime};
+use diffuse::{Error, ModelOptions, Request, Runtime};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, say};
 
 /// Where ONNX Runtime is.
 #[derive(Debug, Args)]
@@ -22,6 +23,69 @@ pub(crate) struct RuntimeArguments {
 impl RuntimeArguments {
     pub(crate) fn open(&self) -> Result<Runtime, Failure> {
         Ok(Runtime::open(self.path.as_deref())?)
+    }
+}
+
+/// What evaluates the network.
+#[derive(Debug, Args)]
+pub(crate) struct DeviceArguments {
+    /// What evaluates the network: cpu, cuda, tensorrt, openvino, coreml, directml, webgpu, nnapi, qnn or xnnpack. With several,
+    /// separated by commas, the next takes over where one cannot be had, and the nodes that one does not take [default: cpu]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    provider: Vec<String>,
+    /// An option of a provider, such as cuda.device_id=1; may be given more than once
+    #[arg(long, value_name = "NAME.KEY=VALUE")]
+    provider_option: Vec<String>,
+    /// The library of a provider that is not one of these, by the name it has in --provider; may be given more than once
+    #[arg(long, value_name = "NAME=PATH")]
+    provider_library: Vec<String>,
+    /// Let the processor take the nodes that no provider takes
+    #[arg(long)]
+    cpu_nodes: bool,
+    /// Threads that one evaluation uses [default: one per core]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    threads: usize,
+}
+
+impl DeviceArguments {
+    pub(crate) fn model_options(&self) -> Result<ModelOptions, Failure> {
+        let split = |text: &str, separator: char, flag: &str, form: &str| -> Result<(String, String), Failure> {
+            let parts = text.split_once(separator).filter(|(left, right)| !left.is_empty() && !right.is_empty());
+            let (left, right) = parts.ok_or_else(|| Failure::Usage(format!("--{flag}: {text:?}; expected {form}")))?;
+            Ok((left.to_owned(), right.to_owned()))
+        };
+        let libraries = self.provider_library.iter().map(|text| split(text, '=', "provider-library", "NAME=PATH"));
+        let libraries: Vec<(String, String)> = libraries.collect::<Result<_, _>>()?;
+        if let Some((name, _)) = libraries.iter().find(|(name, _)| !self.provider.contains(name)) {
+            return Err(Failure::Usage(format!("--provider-library: '{name}' is not in --provider")));
+        }
+        let mut providers = Vec::new();
+        for name in &self.provider {
+            providers.push(match libraries.iter().find(|(known, _)| known == name) {
+                Some((_, path)) => Provider::plugin(name, path)?,
+                None => Provider::new(name)?,
+            });
+        }
+        for text in &self.provider_option {
+            let form = "NAME.KEY=VALUE";
+            let (option, value) = split(text, '=', "provider-option", form)?;
+            let (name, key) = split(&option, '.', "provider-option", form)?;
+            let Some(provider) = providers.iter_mut().find(|provider| provider.name() == name) else {
+                return Err(Failure::Usage(format!("--provider-option: '{name}' is not in --provider")));
+            };
+            provider.set_option(&key, &value).map_err(|error| match error {
+                Error::Argument { reason, .. } => Failure::Usage(format!("--provider-option: {reason}")),
+                other => other.into(),
+            })?;
+        }
+        Ok(ModelOptions { providers, cpu_nodes: self.cpu_nodes, threads: self.threads, ..ModelOptions::default() })
+    }
+}
+
+/// Says where a model runs, if that is not simply where it does unless asked.
+pub(crate) fn say_placement(placement: &Placement) {
+    if placement.provider != "cpu" || !placement.skipped.is_empty() {
+        say(&format!("runs on {placement}\n"));
     }
 }
 

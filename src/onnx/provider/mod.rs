@@ -1,0 +1,272 @@
+//! Execution providers: what evaluates a network (the CPU, CUDA, TensorRT, …), by name, in the order in which they are wanted.
+
+mod placement;
+mod table;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use ort::session::builder::SessionBuilder;
+
+use super::Runtime;
+use super::native::compiled_in;
+use crate::error::{Error, Result};
+use OptionKind::{Choice, Flag, Text, Whole};
+
+pub(super) use placement::{Opening, open};
+pub use placement::{Placement, ProviderNodes, Skipped};
+pub use table::{OptionEntry, OptionKind, PROVIDERS, ProviderEntry};
+
+/// An execution provider and its options.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provider {
+    name: String,
+    /// The plugin library it is in, for one that is not known by name.
+    library: Option<PathBuf>,
+    options: Vec<(String, String)>,
+}
+
+impl Provider {
+    /// The provider of [`PROVIDERS`] that is called `name`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there is none of that name.
+    pub fn new(name: &str) -> Result<Self> {
+        if !PROVIDERS.iter().any(|entry| entry.name == name) {
+            let names: Vec<_> = PROVIDERS.iter().map(|entry| entry.name).collect();
+            let reason =
+                format!("there is no '{name}'; known are {}, and plugin libraries by their path", names.join(", "));
+            return Err(Error::argument("provider", reason));
+        }
+        Ok(Self { name: name.to_owned(), library: None, options: Vec::new() })
+    }
+
+    /// A provider that comes as a plugin library for ONNX Runtime, at `library`. `name` is what it is called from here on. Its options
+    /// are handed on as they are, but for `device`, which is the place of the device, counted from 0, among those that the library finds.
+    ///
+    /// The library is loaded when a model is first opened with it, and stays for as long as the process lives.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the name is empty, longer than 64 bytes, or has other characters than letters, digits, `_`, `-` and `.`.
+    pub fn plugin(name: &str, library: impl Into<PathBuf>) -> Result<Self> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+            let reason = format!("{name:?}; expected 1 to 64 letters, digits, _, - or .");
+            return Err(Error::argument("provider", reason));
+        }
+        Ok(Self { name: name.to_owned(), library: Some(library.into()), options: Vec::new() })
+    }
+
+    /// The same with the option `key` set to `value`, in place of what it was set to before.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the provider has no such option, or the option no such value.
+    pub fn with_option(mut self, key: &str, value: &str) -> Result<Self> {
+        self.set_option(key, value)?;
+        Ok(self)
+    }
+
+    /// Sets the option `key` to `value`, in place of what it was set to before.
+    ///
+    /// # Errors
+    /// As [`with_option`](Self::with_option); nothing is changed then.
+    pub fn set_option(&mut self, key: &str, value: &str) -> Result<()> {
+        let name = &self.name;
+        let value = match self.entry() {
+            Some(entry) => {
+                let known = entry.options.iter().find(|option| option.key == key).ok_or_else(|| {
+                    let keys: Vec<_> = entry.options.iter().map(|option| option.key).collect();
+                    Error::argument("key", format!("{name} has no option {key:?}; it has {}", keys.join(", ")))
+                })?;
+                checked(known, value).ok_or_else(|| {
+                    Error::argument("value", format!("{value:?} for {name}'s {key}; expected {}", known.kind))
+                })?
+            }
+            None => {
+                let known = OptionEntry { key: "", kind: if key == "device" { Whole(255) } else { Text }, summary: "" };
+                let value = checked(&known, value).ok_or_else(|| {
+                    Error::argument("value", format!("{value:?} for {name}'s {key}; expected {}", known.kind))
+                })?;
+                checked(&OptionEntry { kind: Text, ..known }, key)
+                    .ok_or_else(|| Error::argument("key", format!("{key:?} cannot be the name of an option")))?;
+                value
+            }
+        };
+        self.options.retain(|(set, _)| set != key);
+        self.options.push((key.to_owned(), value));
+        Ok(())
+    }
+
+    /// The name it is asked for by.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn entry(&self) -> Option<&'static ProviderEntry> {
+        PROVIDERS.iter().find(|entry| self.library.is_none() && entry.name == self.name)
+    }
+
+    /// Makes it the next choice of `builder`, or says why it cannot be. Beside the builder comes ONNX Runtime's name for it.
+    fn register(&self, runtime: &Runtime, builder: SessionBuilder) -> Result<(SessionBuilder, String), String> {
+        match self.entry() {
+            Some(entry) => self.register_known(entry, runtime, builder),
+            None => self.register_plugin(runtime, builder),
+        }
+    }
+
+    fn register_known(
+        &self,
+        entry: &ProviderEntry,
+        runtime: &Runtime,
+        mut builder: SessionBuilder,
+    ) -> Result<(SessionBuilder, String), String> {
+        let library = entry.library.map(|middle| {
+            format!("{}onnxruntime_providers_{middle}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
+        });
+        if !compiled_in().iter().any(|name| name == entry.registered_as) {
+            let missing = library.map_or(String::new(), |library| format!(" and has no {library}"));
+            return Err(format!(
+                "ONNX Runtime {} at {} was built without it{missing}; it needs {}",
+                runtime.version(),
+                runtime.path().display(),
+                entry.needs
+            ));
+        }
+        let (result, said) = overheard(|| (entry.dispatch)(&self.options).error_on_failure().register(&mut builder));
+        result.map_err(|error| with_log(error.message(), &said))?;
+        Ok((builder, entry.registered_as.to_owned()))
+    }
+
+    fn register_plugin(&self, runtime: &Runtime, builder: SessionBuilder) -> Result<(SessionBuilder, String), String> {
+        let Some(library) = &self.library else { return Err("it has no library".into()) };
+        let provider = load_plugin(runtime, &self.name, library)?;
+        let devices: Vec<_> =
+            runtime.environment().devices().filter(|device| device.ep().is_ok_and(|ep| ep == provider)).collect();
+        let set = self.options.iter().find(|(key, _)| key == "device");
+        let index: usize = set.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
+        // Without a device ONNX Runtime would silently take the CPU.
+        let found = devices.len();
+        let device = devices.into_iter().nth(index).ok_or_else(|| {
+            format!("{} found {found} devices that it can use, so that there is no device {index}", library.display())
+        })?;
+        let options: Vec<_> = self
+            .options
+            .iter()
+            .filter(|(key, _)| key != "device")
+            .map(|(key, value)| (format!("{provider}.{key}"), value.clone()))
+            .collect();
+        let (result, said) =
+            overheard(|| builder.with_devices([device], Some(&options)).map_err(|error| error.message().to_owned()));
+        let builder = result.map_err(|message| with_log(&message, &said))?;
+        Ok((builder, provider))
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// `value` as ONNX Runtime takes it, if the option can have it.
+fn checked(option: &OptionEntry, value: &str) -> Option<String> {
+    // ONNX Runtime takes no empty values and none of more than 1024 bytes.
+    if value.is_empty() || value.len() > 1024 || value.contains('\0') {
+        return None;
+    }
+    match option.kind {
+        Flag => match value {
+            "1" | "true" => Some("1".into()),
+            "0" | "false" => Some("0".into()),
+            _ => None,
+        },
+        Whole(most) => value.parse().ok().filter(|number: &u64| *number <= most).map(|number| number.to_string()),
+        Choice(words) => words.contains(&value).then(|| value.to_owned()),
+        Text => Some(value.to_owned()),
+    }
+}
+
+impl Runtime {
+    /// The names of the [`PROVIDERS`] that this ONNX Runtime was built with. Whether they work is known when a model is opened:
+    /// they may lack libraries, a driver or a device.
+    #[must_use]
+    pub fn providers(&self) -> Vec<&'static str> {
+        let names = compiled_in();
+        let known = PROVIDERS.iter().filter(|entry| names.iter().any(|name| name == entry.registered_as));
+        known.map(|entry| entry.name).collect()
+    }
+}
+
+/// Loads a plugin library, once in a process, and gives the name that its devices have for their provider.
+fn load_plugin(runtime: &Runtime, name: &str, library: &Path) -> Result<String, String> {
+    struct Loaded {
+        name: String,
+        library: PathBuf,
+        provider: String,
+    }
+    static LOADED: Mutex<Vec<Loaded>> = Mutex::new(Vec::new());
+    let library = std::fs::canonicalize(library).map_err(|error| format!("{}: {error}", library.display()))?;
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = loaded.iter().find(|known| known.library == library) {
+        return Ok(known.provider.clone());
+    }
+    if let Some(known) = loaded.iter().find(|known| known.name == name) {
+        return Err(format!("{} is loaded under the name {name} already", known.library.display()));
+    }
+    let providers = || -> Vec<String> {
+        runtime.environment().devices().filter_map(|device| device.ep().ok().map(ToOwned::to_owned)).collect()
+    };
+    let before = providers();
+    let (result, said) = overheard(|| runtime.environment().register_ep_library(name, &library));
+    result.map_err(|error| format!("{} cannot be loaded: {}", library.display(), with_log(error.message(), &said)))?;
+    // `ort` has room for this many bytes of a name.
+    let new = providers().into_iter().find(|provider| !before.contains(provider) && provider.len() <= 120);
+    let provider = new.unwrap_or_default();
+    if provider.is_empty() {
+        return Err(format!("{} found no device that it can use", library.display()));
+    }
+    loaded.push(Loaded { name: name.to_owned(), library, provider: provider.clone() });
+    Ok(provider)
+}
+
+thread_local! {
+    /// What ONNX Runtime says on this thread while somebody listens. The reason why a library cannot be loaded is only there.
+    static OVERHEARD: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+/// Notes an error message of ONNX Runtime's log, if somebody listens on this thread.
+pub(super) fn hear(message: &str) {
+    OVERHEARD.with_borrow_mut(|heard| {
+        if let Some(heard) = heard {
+            heard.push(message.to_owned());
+        }
+    });
+}
+
+fn overheard<T>(call: impl FnOnce() -> T) -> (T, Vec<String>) {
+    OVERHEARD.set(Some(Vec::new()));
+    let result = call();
+    (result, OVERHEARD.take().unwrap_or_default())
+}
+
+/// An error of ONNX Runtime with what its log said of it.
+fn with_log(message: &str, said: &[String]) -> String {
+    let mut text = plain(message).to_owned();
+    for line in said.iter().map(|line| plain(line)) {
+        if !text.contains(line) {
+            text += ": ";
+            text += line;
+        }
+    }
+    text
+}
+
+/// A message without the file, the line and the function of ONNX Runtime that it is from.
+fn plain(message: &str) -> &str {
+    // "…/provider.cc:1 Get() [ONNXRuntimeError] : 1 : FAIL : what is wrong"
+    let after = message.rsplit_once("[ONNXRuntimeError] : ").map_or(message, |(_, after)| after);
+    if after.len() == message.len() { message.trim() } else { after.splitn(3, " : ").last().unwrap_or(after).trim() }
+}

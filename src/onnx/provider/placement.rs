@@ -1,0 +1,225 @@
+//! Opening a session on the providers that are asked for, and where the network's nodes end up.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use ort::session::Session;
+use ort::session::builder::SessionBuilder;
+
+use super::{PROVIDERS, Provider, overheard, with_log};
+use crate::error::{Error, Result};
+use crate::onnx::Runtime;
+use crate::onnx::native::assigned;
+
+/// What evaluates a network, and what was asked for and cannot.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Placement {
+    /// The provider in use: the first of those asked for that evaluates a part of the network.
+    pub provider: String,
+    /// The providers that evaluate the network, in the order asked for, each with the number of the graph's nodes that it took,
+    /// after ONNX Runtime's optimisations.
+    pub nodes: Vec<ProviderNodes>,
+    /// The providers that were asked for before and cannot be used.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A provider's share of a network.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct ProviderNodes {
+    /// The provider.
+    pub provider: String,
+    /// How many nodes of the graph it evaluates.
+    pub nodes: usize,
+}
+
+/// A provider that was asked for and is not used.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Skipped {
+    /// The provider.
+    pub provider: String,
+    /// Why: the library that is missing, or what the provider said.
+    pub reason: String,
+}
+
+impl fmt::Display for Placement {
+    /// Such as "cpu (cuda: …)".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let used: Vec<_> = match &self.nodes[..] {
+            [_] | [] => vec![self.provider.clone()],
+            several => several.iter().map(|share| format!("{} ({} nodes)", share.provider, share.nodes)).collect(),
+        };
+        f.write_str(&used.join(" and "))?;
+        self.skipped.iter().try_for_each(|skipped| write!(f, "; not {}: {}", skipped.provider, skipped.reason))
+    }
+}
+
+/// What [`open`] makes sessions with.
+pub(in crate::onnx) struct Opening<'a, B, C> {
+    pub(in crate::onnx) runtime: &'a Runtime,
+    /// What is asked for, in this order. Nothing is the processor.
+    pub(in crate::onnx) providers: &'a [Provider],
+    /// Whether the processor may take nodes without being in the list.
+    pub(in crate::onnx) cpu_nodes: bool,
+    /// The options that all attempts share.
+    pub(in crate::onnx) builder: B,
+    /// Opens the model.
+    pub(in crate::onnx) commit: C,
+}
+
+/// Opens a session on the first of the providers that can be had, with the later ones for the nodes that it does not take. A provider that
+/// cannot be had is passed over if there is another.
+pub(in crate::onnx) fn open<B, C>(opening: &Opening<'_, B, C>) -> Result<(Session, Placement)>
+where
+    B: Fn() -> Result<SessionBuilder>,
+    C: Fn(SessionBuilder) -> Result<Session>,
+{
+    /// Sessions of CUDA that are made at the same time fail.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let Opening { runtime, providers, cpu_nodes, builder, commit } = opening;
+    if providers.is_empty() {
+        return Ok((commit(builder()?)?, Placement { provider: CPU.into(), nodes: Vec::new(), skipped: Vec::new() }));
+    }
+    check(providers)?;
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut left: Vec<&Provider> = providers.iter().collect();
+    let mut skipped = Vec::new();
+    'attempt: while !left.is_empty() {
+        let mut attempt = builder()?;
+        let mut registered = Vec::new();
+        for (i, provider) in left.iter().enumerate() {
+            match provider.register(runtime, attempt) {
+                Ok((next, registered_as)) => {
+                    attempt = next;
+                    registered.push((provider.name.as_str(), registered_as));
+                }
+                // What a failure leaves of the options is not known, so the next attempt begins anew.
+                Err(reason) => {
+                    skipped.push(Skipped { provider: left.remove(i).name.clone(), reason });
+                    continue 'attempt;
+                }
+            }
+        }
+        let strict = !cpu_nodes && left.last().is_some_and(|provider| provider.name != CPU);
+        match attempt_with(attempt, strict, commit) {
+            Ok(session) => {
+                let nodes = shares(&session, &registered);
+                let taken = |provider: &Provider| nodes.iter().any(|share| share.provider == provider.name);
+                for provider in left.iter().filter(|provider| !taken(provider) && provider.name != CPU) {
+                    let reason = "it takes none of the graph's nodes".into();
+                    skipped.push(Skipped { provider: provider.name.clone(), reason });
+                }
+                if let Some(first) = left.iter().find(|provider| taken(provider)) {
+                    return Ok((session, Placement { provider: first.name.clone(), nodes, skipped }));
+                }
+                break;
+            }
+            Err(error) => {
+                // A model that the processor cannot open either is not the provider's fault.
+                drop(commit(builder()?)?);
+                let first = left.remove(0);
+                let explained = strict.then(|| explain(runtime, first, &left, opening)).flatten();
+                let reason = explained.unwrap_or_else(|| error.to_string());
+                skipped.push(Skipped { provider: first.name.clone(), reason });
+            }
+        }
+    }
+    let mut reasons = skipped.into_iter();
+    let Some(Skipped { provider, mut reason }) = reasons.next() else {
+        return Err(Error::argument("provider", "the processor takes none of the graph's nodes"));
+    };
+    reasons.for_each(|other| reason += &format!("; {}: {}", other.provider, other.reason));
+    Err(Error::Provider { provider, reason })
+}
+
+/// The provider that every build has and that takes every node.
+const CPU: &str = "cpu";
+
+/// Refuses lists whose order cannot be kept.
+fn check(providers: &[Provider]) -> Result<()> {
+    for (i, provider) in providers.iter().enumerate() {
+        let name = &provider.name;
+        if providers[..i].iter().any(|other| other.name == *name) {
+            return Err(Error::argument("provider", format!("'{name}' is in the list twice")));
+        }
+        if name == CPU && i + 1 < providers.len() {
+            let next = &providers[i + 1].name;
+            return Err(Error::argument(
+                "provider",
+                format!("'{next}' comes after cpu, which takes all nodes; name cpu last"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn attempt_with(
+    builder: SessionBuilder,
+    strict: bool,
+    commit: impl Fn(SessionBuilder) -> Result<Session>,
+) -> Result<Session> {
+    let set = || -> ort::Result<SessionBuilder> {
+        let builder = builder.with_config_entry("session.record_ep_graph_assignment_info", "1")?;
+        Ok(if strict { builder.with_disable_cpu_fallback()? } else { builder })
+    };
+    let (result, said) = overheard(|| commit(set().map_err(|error| Error::runtime(error.message()))?));
+    result.map_err(|error| match error {
+        Error::Model { model, reason } => Error::Model { model, reason: with_log(&reason, &said) },
+        other => other,
+    })
+}
+
+/// Which nodes a provider leaves to the processor, if it is that for which a strict session does not open.
+fn explain<B, C>(
+    runtime: &Runtime,
+    first: &Provider,
+    others: &[&Provider],
+    opening: &Opening<'_, B, C>,
+) -> Option<String>
+where
+    B: Fn() -> Result<SessionBuilder>,
+    C: Fn(SessionBuilder) -> Result<Session>,
+{
+    let mut builder = (opening.builder)().ok()?;
+    for provider in std::iter::once(&first).chain(others) {
+        builder = provider.register(runtime, builder).ok()?.0;
+    }
+    let session = attempt_with(builder, false, &opening.commit).ok()?;
+    let nodes = assigned(&session);
+    let left: Vec<_> = nodes.iter().filter(|node| node.provider == "CPUExecutionProvider").collect();
+    let mut operators: Vec<(&str, usize)> = Vec::new();
+    for node in &left {
+        match operators.iter_mut().find(|(operator, _)| *operator == node.operator) {
+            Some((_, count)) => *count += 1,
+            None => operators.push((&node.operator, 1)),
+        }
+    }
+    operators.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let list: Vec<_> = operators.iter().map(|(operator, count)| format!("{count} {operator}")).collect();
+    (!left.is_empty()).then(|| {
+        format!(
+            "it leaves {} of the graph's {} nodes to the processor ({}), which is not asked for; name cpu after it, or allow cpu_nodes",
+            left.len(),
+            nodes.len(),
+            list.join(", ")
+        )
+    })
+}
+
+/// How many nodes each provider has, those that were asked for first. `registered` are their names here and ONNX Runtime's.
+fn shares(session: &Session, registered: &[(&str, String)]) -> Vec<ProviderNodes> {
+    let nodes = assigned(session);
+    let count = |name: &str| nodes.iter().filter(|node| node.provider == name).count();
+    let mut names: Vec<(String, String)> =
+        registered.iter().map(|(name, of)| ((*name).to_owned(), of.clone())).collect();
+    for node in &nodes {
+        if !names.iter().any(|(_, of)| *of == node.provider) {
+            let known = PROVIDERS.iter().find(|entry| entry.registered_as == node.provider);
+            names.push((known.map_or(node.provider.as_str(), |entry| entry.name).to_owned(), node.provider.clone()));
+        }
+    }
+    let shares = names.into_iter().map(|(provider, of)| ProviderNodes { provider, nodes: count(&of) });
+    shares.filter(|share| share.nodes > 0).collect()
+}

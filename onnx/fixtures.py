@@ -88,6 +88,24 @@ def models():
     yield "no_manifest", TinyNet(3), manifest("no_manifest", IMAGE), {}
 
 
+def mixed():
+    """A graph with one node, Hardmax, that OpenVINO leaves to the processor."""
+    node, tensor = onnx.helper.make_node, onnx.helper.make_tensor_value_info
+    nodes = [
+        node("Cast", ["t"], ["time"], to=onnx.TensorProto.FLOAT), node("Reshape", ["time", "axes"], ["column"]),
+        node("Mul", ["x", "column"], ["product"]), node("Hardmax", ["product"], ["output"]),
+    ]
+    sample = ["batch", *IMAGE]
+    graph = onnx.helper.make_graph(
+        nodes, "mixed", [tensor("x", onnx.TensorProto.FLOAT, sample), tensor("t", onnx.TensorProto.INT64, ["batch"])],
+        [tensor("output", onnx.TensorProto.FLOAT, sample)],
+        [onnx.helper.make_tensor("axes", onnx.TensorProto.INT64, [4], [-1, 1, 1, 1])],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
+    onnx.helper.set_model_props(model, {"diffuse": json.dumps(manifest("mixed", IMAGE))})
+    return model
+
+
 @torch.no_grad()
 def case(module, description, options, index, seed):
     dtype = next(module.parameters()).dtype
@@ -127,6 +145,7 @@ def main():
         cases = [case(module, description, options, index, seed) for seed, index in enumerate((250, 750))]
         text = json.dumps([found for found in cases if found], separators=(",", ":"))
         (folder / f"{name}.json").write_text(text + "\n")
+    onnx.save(mixed(), folder / "mixed.onnx")
 
 
 if __name__ == "__main__":

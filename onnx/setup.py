@@ -1,7 +1,9 @@
 """Gets ONNX Runtime into the source tree, builds diffuse and draws a sheet of sprites.
 
-    python3 onnx/setup.py                  # all of it
-    python3 onnx/setup.py --runtime-only   # only ONNX Runtime, into onnx/runtime
+    python3 onnx/setup.py                       # all of it
+    python3 onnx/setup.py --runtime-only        # only ONNX Runtime, into onnx/runtime
+    python3 onnx/setup.py --provider openvino   # only the build with OpenVINO, into onnx/runtime-openvino
+    python3 onnx/setup.py --provider cuda       # only the build with CUDA and TensorRT, into onnx/runtime-cuda
 
 ONNX Runtime's own Python wheel is the one package of its library that every system's package index has. It is downloaded by
 pip, at one version, and refused unless its SHA-256 is the one below; only the libraries in it are kept. No Python package is
@@ -18,38 +20,57 @@ import sys
 import tempfile
 import zipfile
 
-VERSION = "1.31.1"
-# system, machine: the wheel's platform, its SHA-256
-WHEELS = {
-    ("Linux", "x86_64"): ("manylinux_2_28_x86_64", "1f3dea47f2f0e5117c2404cea7d21fd253ae7836a3bf167a501cdfbb2600d536"),
-    ("Linux", "aarch64"): ("manylinux_2_28_aarch64", "0b9a492176886992e0e875f06bc0367e333f5fff11711a2d642e18b02f3009cc"),
-    ("Darwin", "arm64"): ("macosx_14_0_arm64", "96dd2564b10ea7153ad9c207e7cd8e5917cb3ba521e0e0a62ac03486fdc8d56c"),
-    ("Windows", "AMD64"): ("win_amd64", "ae8a9a351efda685cc59a66226cdefaa37a126c1d66872ca23a2de9425326130"),
-    ("Windows", "ARM64"): ("win_arm64", "fe8b9ac1ae8e894e12c47ee82e4f6dfc1835768133687257866469fda80d0bf1"),
+# package, version; by system and machine the wheel's platform and its SHA-256
+BUILDS = {
+    "cpu": ("onnxruntime", "1.31.1", {
+        ("Linux", "x86_64"): ("manylinux_2_28_x86_64", "1f3dea47f2f0e5117c2404cea7d21fd253ae7836a3bf167a501cdfbb2600d536"),
+        ("Linux", "aarch64"): ("manylinux_2_28_aarch64", "0b9a492176886992e0e875f06bc0367e333f5fff11711a2d642e18b02f3009cc"),
+        ("Darwin", "arm64"): ("macosx_14_0_arm64", "96dd2564b10ea7153ad9c207e7cd8e5917cb3ba521e0e0a62ac03486fdc8d56c"),
+        ("Windows", "AMD64"): ("win_amd64", "ae8a9a351efda685cc59a66226cdefaa37a126c1d66872ca23a2de9425326130"),
+        ("Windows", "ARM64"): ("win_arm64", "fe8b9ac1ae8e894e12c47ee82e4f6dfc1835768133687257866469fda80d0bf1"),
+    }),
+    "openvino": ("onnxruntime-openvino", "1.24.1", {
+        ("Linux", "x86_64"): ("manylinux_2_28_x86_64", "d617fac2f59a6ab5ea59a788c3e1592240a129642519aaeaa774761dfe35150e"),
+    }),
+    "cuda": ("onnxruntime-gpu", "1.31.1", {
+        ("Linux", "x86_64"): ("manylinux_2_28_x86_64", "5d8c961eda91a88961cad1fb7621f389f006b18497d6ea9ecf96f729f066cbfb"),
+    }),
 }
 ONNX = pathlib.Path(__file__).resolve().parent
 RUNTIME = ONNX / "runtime"
 # Written last: its presence says that all of the libraries are there, its text which they are.
-STAMP = RUNTIME / "version.txt"
+STAMP = "version.txt"
+# Of OpenVINO only what runs on a processor: each library has several names in the wheel, and plugins for GPUs and NPUs.
+OPENVINO = ("libopenvino.so.2541", "libopenvino_onnx_frontend.so.2541", "libopenvino_intel_cpu_plugin.so", "libtbb.so.12")
 
 
-def fetch():
+def is_wanted(name):
+    base = pathlib.PurePosixPath(name).name
+    library = base.startswith(("libonnxruntime", "onnxruntime")) and "pybind11" not in base
+    shared = ".so" in base or base.endswith((".dylib", ".dll"))
+    return "/capi/" in name and (library and shared or base in OPENVINO)
+
+
+def fetch(build="cpu"):
+    package, version, wheels = BUILDS[build]
+    runtime = RUNTIME if build == "cpu" else ONNX / f"runtime-{build}"
     key = (platform.system(), platform.machine())
-    if key not in WHEELS:
+    if key not in wheels:
         sys.exit(
-            f"ONNX Runtime {VERSION} is not packaged for {' '.join(key)}. Build it, or take another 1.24 or newer, and set "
+            f"{package} {version} is not packaged for {' '.join(key)}. Build it, or take another 1.24 or newer, and set "
             "ORT_DYLIB_PATH to its library."
         )
-    tag, digest = WHEELS[key]
-    if STAMP.is_file() and STAMP.read_text().strip() == f"{VERSION} {digest}":
-        print(f"ONNX Runtime {VERSION} is in place: {RUNTIME.relative_to(ONNX.parent)}")
+    tag, digest = wheels[key]
+    stamp = runtime / STAMP
+    if stamp.is_file() and stamp.read_text().strip() == f"{version} {digest}":
+        print(f"{package} {version} is in place: {runtime.relative_to(ONNX.parent)}")
         return
-    print(f"Fetching ONNX Runtime {VERSION} for {' '.join(key)} ...", flush=True)
+    print(f"Fetching {package} {version} for {' '.join(key)} ...", flush=True)
     with tempfile.TemporaryDirectory(dir=ONNX, prefix=".runtime-") as folder:
         folder = pathlib.Path(folder)
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", folder]
         target = ["--platform", tag, "--python-version", "3.12", "--implementation", "cp", "--abi", "cp312"]
-        if subprocess.run([*pip, *target, f"onnxruntime=={VERSION}"]).returncode != 0:
+        if subprocess.run([*pip, *target, f"{package}=={version}"]).returncode != 0:
             sys.exit("pip could not download it; `python3 -m pip --version` tells whether pip is there.")
         (wheel,) = folder.glob("*.whl")
         found = hashlib.sha256(wheel.read_bytes()).hexdigest()
@@ -58,17 +79,14 @@ def fetch():
         new = folder / "runtime"
         new.mkdir()
         with zipfile.ZipFile(wheel) as archive:
-            for name in archive.namelist():
-                base = pathlib.PurePosixPath(name).name
-                library = base.startswith(("libonnxruntime", "onnxruntime")) and "pybind11" not in base
-                if name.startswith("onnxruntime/capi/") and library and (".so" in base or base.endswith((".dylib", ".dll"))):
-                    (new / base).write_bytes(archive.read(name))
-        (new / STAMP.name).write_text(f"{VERSION} {digest}\n")
+            for name in filter(is_wanted, archive.namelist()):
+                (new / pathlib.PurePosixPath(name).name).write_bytes(archive.read(name))
+        (new / STAMP).write_text(f"{version} {digest}\n")
         # A folder that is there cannot be replaced in one step; without the stamp it counts as absent.
-        if RUNTIME.exists():
-            shutil.rmtree(RUNTIME)
-        new.rename(RUNTIME)
-    print(f"ONNX Runtime {VERSION}: {RUNTIME.relative_to(ONNX.parent)}")
+        if runtime.exists():
+            shutil.rmtree(runtime)
+        new.rename(runtime)
+    print(f"{package} {version}: {runtime.relative_to(ONNX.parent)}")
 
 
 def draw():
@@ -82,7 +100,7 @@ def draw():
     for program in (ONNX.parent / "target" / "release").glob("diffuse-cli*"):
         if program.suffix in ("", ".exe"):
             for library in RUNTIME.iterdir():
-                if library != STAMP:
+                if library.name != STAMP:
                     shutil.copy2(library, program.parent)
     sys.exit(result)
 
@@ -90,7 +108,8 @@ def draw():
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runtime-only", action="store_true", help="only fetch ONNX Runtime")
+    parser.add_argument("--provider", choices=sorted(BUILDS.keys() - {"cpu"}), help="only fetch the build with this provider")
     arguments = parser.parse_args()
-    fetch()
-    if not arguments.runtime_only:
+    fetch(arguments.provider or "cpu")
+    if not arguments.runtime_only and arguments.provider is None:
         draw()

@@ -49,7 +49,9 @@ impl fmt::Display for Placement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let used: Vec<_> = match &self.nodes[..] {
             [_] | [] => vec![self.provider.clone()],
-            several => several.iter().map(|share| format!("{} ({} nodes)", share.provider, share.nodes)).collect(),
+            several => {
+                several.iter().map(|share| format!("{} ({} of the nodes)", share.provider, share.nodes)).collect()
+            }
         };
         f.write_str(&used.join(" and "))?;
         self.skipped.iter().try_for_each(|skipped| write!(f, "; not {}: {}", skipped.provider, skipped.reason))

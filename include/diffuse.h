@@ -12,6 +12,54 @@
  * sigma are the shares of the clean sample and of the noise: x = alpha*x0 + sigma*noise.
  *
  * Bad input never crashes, and no function writes to stdout or stderr, exits, or installs a signal handler.
+ *
+ * The options of diffuse_request_set():
+ *
+ *     solver: ddpm, ddim
+ *         The solver; the model's unless set.
+ *
+ *     steps: a whole number from 1
+ *         How many steps, up to the number of training steps; the model's unless set.
+ *
+ *     grid: leading, trailing, linspace
+ *         How the steps are spread over those of training; the model's unless set.
+ *         - leading: Multiples of ⌊T/N⌋ from 0 up: the first step is missed at the noisy end.
+ *         - trailing: Back from the last training step in strides of T/N.
+ *         - linspace: Evenly spaced with both ends.
+ *
+ *     steps_offset: a whole number from 0
+ *         What is added to the times of the leading grid; the model's unless set.
+ *
+ *     ending: clean, first
+ *         The level that the run ends at; clean unless set.
+ *         - clean: At the clean sample (α = 1, σ = 0).
+ *         - first: At the least noisy level of training, t = 0; Stable Diffusion's configuration.
+ *
+ *     clipping: model, off, on, keep-noise
+ *         Whether the denoised sample is kept in the data's range at every step; model unless set.
+ *         - model: As the model's manifest says.
+ *         - off: Never.
+ *         - on: At every step, to the range in the manifest; ε̂ is taken from the clipped x̂₀.
+ *         - keep-noise: At every step; ε̂ is as the network said.
+ *
+ *     likeness: papers, diffusers
+ *         Whose arithmetic is followed where diffusers departs from the papers; papers unless set.
+ *         - papers: The papers'.
+ *         - diffusers: diffusers': tables rounded to f32, ε̂ from the unclipped x̂₀, and DDIM's moves by ⌊T/N⌋ training steps whatever the grid. For pictures equal to those of its pipelines.
+ *
+ *     noise: counter, torch, torch-per-item
+ *         Where the noise comes from; counter unless set.
+ *         - counter: diffuse's own: the noise of an item depends on its seed and the step alone.
+ *         - torch: torch's, one generator for the batch: torch.Generator().manual_seed(seed) in a pipeline of diffusers.
+ *         - torch-per-item: torch's, one generator for every item: a list of them with the seeds seed, seed + 1, …
+ *
+ *     variance: posterior, beta
+ *         The variance of the noise; posterior unless set.
+ *         - posterior: β̃, the variance of the posterior q(x_{t−1} | x_t, x₀) (eq. 7): right for data that is a single point.
+ *         - beta: β: right for data that is standard normal, and the larger of the two.
+ *
+ *     eta: a number from 0 to 1
+ *         η, the share of fresh noise: 0 is deterministic, 1 as much as DDPM. The model's unless set.
  */
 
 #ifndef DIFFUSE_H
@@ -425,60 +473,19 @@ int32_t diffuse_request_set_classes(struct diffuse_request *request,
 int32_t diffuse_request_set_shape(struct diffuse_request *request, const size_t *axes, size_t rank);
 
 /*
- The solver: "ddpm" or "ddim".
+ Sets the option `key` to `value`, as text. The options are listed below the description of this header.
+
+ DIFFUSE_ARGUMENT if there is no such option or if it cannot have this value. Whether it fits the model, the solver and the other
+ options shows when a job is made.
  */
-int32_t diffuse_request_set_solver(struct diffuse_request *request, const char *name);
+int32_t diffuse_request_set(struct diffuse_request *request,
+                            const char *key,
+                            const char *value);
 
 /*
- The number of steps, from 1 to the number of training steps.
+ As diffuse_request_set(), with a number.
  */
-int32_t diffuse_request_set_steps(struct diffuse_request *request, size_t steps);
-
-/*
- How the steps are spread over those of training: "leading", "trailing" or "linspace".
- */
-int32_t diffuse_request_set_grid(struct diffuse_request *request, const char *name);
-
-/*
- What is added to the times of the leading grid.
- */
-int32_t diffuse_request_set_steps_offset(struct diffuse_request *request, size_t offset);
-
-/*
- Where the run ends: "clean" (at the clean sample, the default) or "first" (at the least noisy level of training).
- */
-int32_t diffuse_request_set_ending(struct diffuse_request *request,
-                                   const char *name);
-
-/*
- ddim's share of fresh noise, from 0 to 1.
- */
-int32_t diffuse_request_set_eta(struct diffuse_request *request, double eta);
-
-/*
- The variance of ddpm's noise: "posterior" (the default) or "beta".
- */
-int32_t diffuse_request_set_variance(struct diffuse_request *request, const char *name);
-
-/*
- Whether the denoised sample is kept in the data's range at every step: "model" (as the manifest says, the default), "off", "on"
- (the noise is then taken from the clipped sample) or "keep-noise" (the noise is as the network said).
- */
-int32_t diffuse_request_set_clipping(struct diffuse_request *request,
-                                     const char *name);
-
-/*
- Whose arithmetic is followed where diffusers departs from the papers: "papers" (the default) or "diffusers".
- */
-int32_t diffuse_request_set_likeness(struct diffuse_request *request,
-                                     const char *name);
-
-/*
- Where the noise comes from: "counter" (diffuse's own, the default), "torch" (torch's CPU generator, one for the batch) or
- "torch-per-item" (one for every item).
- */
-int32_t diffuse_request_set_noise(struct diffuse_request *request,
-                                  const char *name);
+int32_t diffuse_request_set_number(struct diffuse_request *request, const char *key, double value);
 
 /*
  Loads ONNX Runtime (1.24 or newer) and starts it, or refers to the one that this process has started already.

@@ -30,6 +30,7 @@ mod error;
 pub mod job;
 pub mod noise;
 pub mod onnx;
+pub mod option;
 pub mod pipeline;
 pub mod pixels;
 mod prediction;

@@ -7,49 +7,43 @@ use crate::error::{Error, Result};
 use crate::job::{Job, checked_length};
 use crate::noise::{CounterNoise, NoiseSource, TorchNoise};
 use crate::onnx::{Kind, Manifest, Model, Predictor};
+use crate::option::{Kind as Values, OptionEntry, Options, Value, words};
 use crate::schedule::{Ending, Grid, Spacing, Tables};
-use crate::solver::{self, Ddim, Solver, SolverOptions};
+use crate::solver::{self, Ddim, Solver};
 
-/// Whether x̂₀ is kept within the range of the data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Clipping {
-    /// As the model's manifest says.
-    #[default]
-    Model,
-    /// Never.
-    Off,
-    /// At every step, to the range in the manifest; ε̂ is taken from the clipped x̂₀.
-    On,
-    /// At every step; ε̂ is as the network said.
-    KeepNoise,
+words! {
+    /// Whether x̂₀ is kept within the range of the data.
+    #[derive(Default)]
+    #[non_exhaustive]
+    pub enum Clipping {
+        #[default]
+        Model = "model", "As the model's manifest says.";
+        Off = "off", "Never.";
+        On = "on", "At every step, to the range in the manifest; ε̂ is taken from the clipped x̂₀.";
+        KeepNoise = "keep-noise", "At every step; ε̂ is as the network said.";
+    }
 }
 
-/// Whose arithmetic is followed where diffusers departs from the papers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Likeness {
-    /// The papers'.
-    #[default]
-    Papers,
-    /// diffusers': tables rounded to f32, ε̂ from the unclipped x̂₀, and DDIM's moves by ⌊T/N⌋ training steps whatever the grid.
-    /// For pictures equal to those of its pipelines.
-    Diffusers,
+words! {
+    /// Whose arithmetic is followed where diffusers departs from the papers.
+    #[derive(Default)]
+    pub enum Likeness {
+        #[default]
+        Papers = "papers", "The papers'.";
+        Diffusers = "diffusers", "diffusers': tables rounded to f32, ε̂ from the unclipped x̂₀, and DDIM's moves by ⌊T/N⌋ training steps whatever the grid. For pictures equal to those of its pipelines.";
+    }
 }
 
-/// Where a run's noise comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Noise {
-    /// [`CounterNoise`]: the noise of an item depends on its seed and the step alone.
-    #[default]
-    Counter,
-    /// [`TorchNoise`] with one generator for the batch, as `torch.Generator().manual_seed(seed)` in a pipeline of diffusers.
-    Torch,
-    /// [`TorchNoise`] with a generator for every item, as a list of generators with the seeds `seed`, `seed + 1`, …
-    TorchPerItem,
+words! {
+    /// Where a run's noise comes from.
+    #[derive(Default)]
+    #[non_exhaustive]
+    pub enum Noise {
+        #[default]
+        Counter = "counter", "diffuse's own: the noise of an item depends on its seed and the step alone.";
+        Torch = "torch", "torch's, one generator for the batch: torch.Generator().manual_seed(seed) in a pipeline of diffusers.";
+        TorchPerItem = "torch-per-item", "torch's, one generator for every item: a list of them with the seeds seed, seed + 1, …";
+    }
 }
 
 /// The most generators of [`Noise::TorchPerItem`]; each takes 2.5 kB.
@@ -71,7 +65,7 @@ pub struct Request {
     pub solver: Option<String>,
     /// What the solver is told.
     #[serde(flatten)]
-    pub options: SolverOptions,
+    pub options: Options,
     /// The number of steps, from 1 to the number of training steps.
     pub steps: Option<usize>,
     /// How the steps are spread.
@@ -97,7 +91,7 @@ impl Default for Request {
             classes: None,
             shape: None,
             solver: None,
-            options: SolverOptions::default(),
+            options: Options::default(),
             steps: None,
             grid: None,
             steps_offset: None,
@@ -109,7 +103,121 @@ impl Default for Request {
     }
 }
 
+/// An option of a [`Request`], beside those of the solvers.
+pub struct RequestOption {
+    /// Its name, its values and its meaning.
+    pub entry: OptionEntry,
+    set: fn(&mut Request, &Value),
+}
+
+/// What a request can be told by name: how it is sampled. [`solver::SOLVERS`] have options beside these.
+pub const OPTIONS: &[RequestOption] = &[
+    RequestOption {
+        entry: OptionEntry {
+            key: "solver",
+            kind: Values::Choice(solver::NAMES, &[]),
+            summary: "The solver; the model's unless set.",
+        },
+        set: |request, value| request.solver = Some(value.to_string()),
+    },
+    RequestOption {
+        entry: OptionEntry {
+            key: "steps",
+            kind: Values::Whole(1, u64::MAX),
+            summary: "How many steps, up to the number of training steps; the model's unless set.",
+        },
+        set: |request, value| request.steps = value.whole(),
+    },
+    RequestOption {
+        entry: OptionEntry {
+            key: "grid",
+            kind: Spacing::KIND,
+            summary: "How the steps are spread over those of training; the model's unless set.",
+        },
+        set: |request, value| request.grid = Spacing::from_word(value.text()),
+    },
+    RequestOption {
+        entry: OptionEntry {
+            key: "steps_offset",
+            kind: Values::Whole(0, u64::MAX),
+            summary: "What is added to the times of the leading grid; the model's unless set.",
+        },
+        set: |request, value| request.steps_offset = value.whole(),
+    },
+    RequestOption {
+        entry: OptionEntry {
+            key: "ending",
+            kind: Ending::KIND,
+            summary: "The level that the run ends at; clean unless set.",
+        },
+        set: |request, value| request.ending = Ending::from_word(value.text()).unwrap_or_default(),
+    },
+    RequestOption {
+        entry: OptionEntry {
+            key: "clipping",
+            kind: Clipping::KIND,
+            summary: "Whether the denoised sample is kept in the data's range at every step; model unless set.",
+        },
+        set: |request, value| request.clipping = Clipping::from_word(value.text()).unwrap_or_default(),
+    },
+    RequestOption {
+        entry: OptionEntry {
+            key: "likeness",
+            kind: Likeness::KIND,
+            summary: "Whose arithmetic is followed where diffusers departs from the papers; papers unless set.",
+        },
+        set: |request, value| request.likeness = Likeness::from_word(value.text()).unwrap_or_default(),
+    },
+    RequestOption {
+        entry: OptionEntry {
+            key: "noise",
+            kind: Noise::KIND,
+            summary: "Where the noise comes from; counter unless set.",
+        },
+        set: |request, value| request.noise = Noise::from_word(value.text()).unwrap_or_default(),
+    },
+];
+
+/// The options that a request can be told by name, its own first and then the solvers'.
+pub fn options() -> impl Iterator<Item = &'static OptionEntry> {
+    let own = OPTIONS.iter().map(|option| &option.entry);
+    let of_solvers = solver::SOLVERS.iter().enumerate().flat_map(|(i, entry)| {
+        // Each once, from the first solver that has it.
+        let earlier =
+            move |key| solver::SOLVERS[..i].iter().flat_map(|entry| entry.options).any(|known| known.key == key);
+        entry.options.iter().filter(move |option| !earlier(option.key))
+    });
+    own.chain(of_solvers)
+}
+
 impl Request {
+    /// Sets the option `key` ([`options`] lists them) to `value`, given as text or as anything that is written as such.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there is no such option, or if it cannot have this value. Whether the solver has the option shows when a
+    /// job is made.
+    pub fn set(&mut self, key: &str, value: impl ToString) -> Result<()> {
+        let text = value.to_string();
+        if let Some(option) = OPTIONS.iter().find(|option| option.entry.key == key) {
+            (option.set)(self, &option.entry.parse(&text)?);
+        } else if let Some(entry) = solver::option(key) {
+            self.options.set(entry.key, entry.parse(&text)?);
+        } else {
+            let keys: Vec<&str> = options().map(|option| option.key).collect();
+            return Err(Error::argument("key", format!("there is no option {key:?}; there are {}", keys.join(", "))));
+        }
+        Ok(())
+    }
+
+    /// The same with an option set: [`set`](Self::set) for chains of calls.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub fn with(mut self, key: &str, value: impl ToString) -> Result<Self> {
+        self.set(key, value)?;
+        Ok(self)
+    }
+
     /// The job that draws this from `model`.
     ///
     /// # Errors
@@ -156,6 +264,10 @@ impl Request {
         let grid = self.grid.unwrap_or(defaults.grid);
         // What the manifest says of its own solver and grid is not meant for others that the caller has chosen.
         let eta = defaults.eta.filter(|_| solver == defaults.solver);
+        let mut options = self.options.clone();
+        if let Some(eta) = eta.filter(|_| options.get("eta").is_none()) {
+            options.set("eta", Value::Real(eta));
+        }
         let offset = if grid == defaults.grid { defaults.steps_offset } else { 0 };
         let by_model = match self.likeness {
             _ if !manifest.sample.clip() => Clipping::Off,
@@ -164,7 +276,7 @@ impl Request {
         };
         Self {
             shape: Some(self.shape.clone().unwrap_or_else(|| manifest.sample.shape.clone())),
-            options: SolverOptions { eta: self.options.eta.or(eta), ..self.options },
+            options,
             steps: Some(self.steps.unwrap_or_else(|| defaults.steps.min(manifest.schedule.train_steps()))),
             steps_offset: Some(self.steps_offset.unwrap_or(offset)),
             clipping: if self.clipping == Clipping::Model { by_model } else { self.clipping },
@@ -188,10 +300,13 @@ impl Request {
         let schedule = Arc::new(manifest.schedule.build(tables)?);
         let spacing = grid.unwrap_or(manifest.defaults.grid);
         let grid = Grid::spaced(&schedule, spacing, steps, steps_offset.unwrap_or_default(), self.ending)?;
-        let solver = solver::build(&name, options)?;
+        let solver = solver::build(&name, &options)?;
         if self.likeness == Likeness::Diffusers && name == "ddim" {
             let stride = schedule.steps() / steps;
-            return Ok((Box::new(Ddim::like_diffusers(options.eta.unwrap_or_default(), stride, tables)?), grid));
+            return Ok((
+                Box::new(Ddim::like_diffusers(options.real("eta").unwrap_or_default(), stride, tables)?),
+                grid,
+            ));
         }
         Ok((solver, grid))
     }

@@ -8,7 +8,6 @@ use std::process::Command;
 
 use diffuse::Request;
 use diffuse::pixels::{Layout, rgba8_into};
-use diffuse::solver::SolverOptions;
 use ndarray::Axis;
 use support::{agree, model, repository, runtime};
 use tempfile::TempDir;
@@ -72,11 +71,9 @@ fn expected() -> Vec<u8> {
         seed: 7,
         count: 2,
         classes: Some(vec![model.class("heart").unwrap(), model.class("none").unwrap()]),
-        solver: Some("ddim".into()),
-        options: SolverOptions { eta: Some(0.5), ..SolverOptions::default() },
-        steps: Some(6),
         ..Request::default()
     };
+    let request = request.with("solver", "ddim").unwrap().with("eta", 0.5).unwrap().with("steps", 6).unwrap();
     let samples = request.job(&model).unwrap().run().unwrap();
     let mut bytes: Vec<u8> = samples.iter().flat_map(|value| value.to_le_bytes()).collect();
     let image = samples.index_axis(Axis(0), 1).into_dimensionality().unwrap();
@@ -127,6 +124,78 @@ fn a_c_program_draws_what_rust_draws() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(std::fs::read(folder.path().join("sprite.ppm")).unwrap().len(), 13 + 3 * 32 * 32);
     assert!(std::fs::read_to_string(repository("tests/c/first.c")).unwrap().lines().count() <= 40);
+}
+
+/// The scenarios of `tests/scenarios.txt`, in Rust.
+fn scenarios() -> Vec<u8> {
+    let text = std::fs::read_to_string(repository("tests/scenarios.txt")).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let mut bytes = Vec::new();
+    for scenario in lines.split(|line| line.is_empty()).filter(|lines| !lines.is_empty()) {
+        let mut request = Request::default();
+        let mut model = None;
+        for line in scenario {
+            let mut words = line.split(' ');
+            let key = words.next().unwrap();
+            let values: Vec<&str> = words.collect();
+            match key {
+                "model" => model = Some(support::model(&format!("onnx/models/{}.onnx", values[0]))),
+                "seed" => request.seed = values[0].parse().unwrap(),
+                "count" => request.count = values[0].parse().unwrap(),
+                "classes" => {
+                    let model = model.as_ref().unwrap();
+                    request.classes = Some(values.iter().map(|name| model.class(name).unwrap()).collect());
+                    request.count = values.len();
+                }
+                "shape" => request.shape = Some(values.iter().map(|axis| axis.parse().unwrap()).collect()),
+                _ => request.set(key, values[0]).unwrap(),
+            }
+        }
+        let samples = request.job(&model.unwrap()).unwrap().run().unwrap();
+        bytes.extend(samples.iter().flat_map(|value| value.to_le_bytes()));
+    }
+    bytes
+}
+
+#[test]
+fn scenarios_give_the_same_bits_through_rust_and_through_c() {
+    // Every option that a request knows is in one of them.
+    let text = std::fs::read_to_string(repository("tests/scenarios.txt")).unwrap();
+    for option in diffuse::pipeline::options() {
+        assert!(text.contains(&format!("\n{} ", option.key)), "no scenario has {}", option.key);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    install(&folder);
+    let program = link_shared("gcc", &["-std=c99"], "tests/c/scenarios.c", &folder, "scenarios");
+    let output = folder.path().join("output");
+    let result = Command::new(program)
+        .args([runtime().path(), &repository("onnx/models"), &repository("tests/scenarios.txt"), &output])
+        .output()
+        .unwrap();
+    assert!(result.status.success(), "{}", String::from_utf8_lossy(&result.stderr));
+    let expected = scenarios();
+    assert!(expected.len() > 4 * 4096 * 6, "{} bytes", expected.len());
+    assert!(std::fs::read(output).unwrap() == expected);
+}
+
+/// Two plugins of one host that each bring the library, and a host that reloads its plugins.
+#[test]
+fn copies_of_the_library_and_reloading_do_not_disturb_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let copies = ["one", "two"].map(|name| {
+        let path = folder.path().join(name).join("libdiffuse.so.0");
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        std::fs::copy(libraries().join("libdiffuse.so"), &path).unwrap();
+        path
+    });
+    for flags in [&["-std=c99"][..], &["-std=c99", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]] {
+        let (program, source) = (folder.path().join("copies"), repository("tests/c/copies.c"));
+        let arguments: Vec<&str> = flags.iter().copied().chain(["-g", "-pthread"]).collect();
+        compile("gcc", &arguments, &[Path::new("-o"), &program, &source, Path::new("-ldl")]);
+        let model = repository("onnx/models/sprites.onnx");
+        let output = Command::new(program).args([runtime().path(), &model, &copies[0], &copies[1]]).output().unwrap();
+        assert!(output.status.success(), "{flags:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
 }
 
 #[test]

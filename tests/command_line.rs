@@ -61,6 +61,21 @@ fn files(folder: &TempDir) -> Vec<(String, Vec<u8>)> {
     files
 }
 
+/// The pictures that the documents show are drawn by the models that lie beside them.
+#[test]
+fn shipped_pictures_are_of_the_shipped_models() {
+    let folder = folder();
+    for name in ["sprites", "swiss_roll"] {
+        let hash = |path: std::path::PathBuf| {
+            let output = succeed(diffuse(&folder).arg("inspect").arg(path).arg("--json"));
+            let record: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            record.get("model_sha256").or(record.get("sha256")).unwrap().clone()
+        };
+        let [picture, model] = ["png", "onnx"].map(|ending| hash(repository(&format!("onnx/models/{name}.{ending}"))));
+        assert_eq!(picture, model, "{name}.png is of another {name}.onnx");
+    }
+}
+
 #[test]
 fn a_picture_is_named_after_its_seed_and_says_how_it_was_made() {
     let folder = folder();
@@ -178,15 +193,16 @@ fn wrong_arguments_end_with_2_and_say_what_would_be_right() {
     let folder = folder();
     let model = fixture("time_first");
     for (arguments, said) in [
-        (vec!["--steps", "0"], "--steps: 0; the model was trained on 1000 steps"),
+        (vec!["--steps", "0"], "--steps: \"0\"; expected a whole number from 1"),
+        (vec!["--steps", "1001"], "--steps: 1001; the model was trained on 1000 steps"),
         (vec!["--steps", "1001"], "1 to 1000"),
         (vec!["--steps", "99999999999999999999"], "steps"),
         (vec!["--steps", "-3"], "-3"),
-        (vec!["--eta", "1.5"], "--eta: 1.5"),
-        (vec!["--eta", "NaN"], "--eta: NaN"),
-        (vec!["--solver", "dimm"], "there are ddpm, ddim"),
-        (vec!["--solver", "ddpm", "--eta", "0.5"], "ddpm has no η"),
-        (vec!["--variance", "beta"], "ddim has no choice of variance"),
+        (vec!["--eta", "1.5"], "--eta: \"1.5\""),
+        (vec!["--eta", "NaN"], "--eta: \"NaN\""),
+        (vec!["--solver", "dimm"], "possible values: ddpm, ddim"),
+        (vec!["--solver", "ddpm", "--eta", "0.5"], "--eta: ddpm has no such option; ddim has it"),
+        (vec!["--variance", "beta"], "--variance: ddim has no such option; ddpm has it"),
         (vec!["--grid", "leading", "--steps", "1000", "--steps-offset", "1"], "--steps-offset"),
         (vec!["--seed", "-1"], "-1"),
         (vec!["--seed", "18446744073709551616"], "seed"),

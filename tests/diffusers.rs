@@ -9,7 +9,7 @@ use diffuse::denoiser::{Clip, Condition, Denoiser, Direction};
 use diffuse::pipeline::{Likeness, Noise};
 use diffuse::pixels::rgba8;
 use diffuse::schedule::{BetaKind, BetaSchedule, Ending, Grid, Spacing, Tables};
-use diffuse::solver::{Ddim, Ddpm, Solver, SolverOptions, Variance};
+use diffuse::solver::{Ddim, Ddpm, Solver, Variance};
 use diffuse::{Job, Prediction, Request};
 use ndarray::{Array1, ArrayD, ArrayViewD, Axis};
 use sha2::{Digest, Sha256};
@@ -199,19 +199,21 @@ fn the_sprite_pictures_are_those_of_torch() {
     let goldens = Goldens::open("onnx/goldens/sprites.safetensors");
     let classes: Vec<i64> = goldens.tensor("classes").iter().map(|&class| class as i64).collect();
     let model = support::model("onnx/models/sprites.onnx");
-    let draw = |solver: &str, eta, seed| {
-        let request = Request {
+    let draw = |solver: &str, eta: Option<f64>, seed| {
+        let mut request = Request {
             seed,
             count: classes.len(),
             classes: Some(classes.clone()),
             solver: Some(solver.into()),
-            options: SolverOptions { eta, ..SolverOptions::default() },
             steps: Some(50),
             grid: Some(Spacing::Trailing),
             likeness: Likeness::Diffusers,
             noise: Noise::Torch,
             ..Request::default()
         };
+        if let Some(eta) = eta {
+            request.set("eta", eta).unwrap();
+        }
         let job = request.job(&model).unwrap();
         assert!(seed != 5 || job.sample() == goldens.tensor("start").view(), "the start is torch's");
         let samples = job.run().unwrap();

@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 
 use diffuse::capi::DIFFUSE_STATUSES;
 use diffuse::onnx::PROVIDERS;
+use diffuse::option::Kind;
+use diffuse::pipeline::options;
 use support::{agree, repository};
 
 const TOP: &str = "\
@@ -24,8 +26,21 @@ const TOP: &str = "\
  * where they are kept. Buffers belong to the caller and are not kept. Times t are those of the model's training, 0 the cleanest; alpha and
  * sigma are the shares of the clean sample and of the noise: x = alpha*x0 + sigma*noise.
  *
- * Bad input never crashes, and no function writes to stdout or stderr, exits, or installs a signal handler.
- */";
+ * Bad input never crashes, and no function writes to stdout or stderr, exits, or installs a signal handler.";
+
+/// The options of requests, as the end of the comment at the top.
+fn request_options() -> String {
+    let mut text = String::from(" * The options of diffuse_request_set():\n");
+    for option in options() {
+        writeln!(text, " *\n *     {}: {}\n *         {}", option.key, option.kind, option.summary).unwrap();
+        if let Kind::Choice(words, meanings) = option.kind {
+            for (word, meaning) in words.iter().zip(meanings) {
+                writeln!(text, " *         - {word}: {meaning}").unwrap();
+            }
+        }
+    }
+    text + " */"
+}
 
 fn sources() -> Vec<std::path::PathBuf> {
     let mut files: Vec<_> =
@@ -39,7 +54,7 @@ fn header() -> String {
         language: cbindgen::Language::C,
         cpp_compat: true,
         include_guard: Some("DIFFUSE_H".into()),
-        header: Some(TOP.into()),
+        header: Some(format!("{TOP}\n *\n{}", request_options())),
         no_includes: true,
         sys_includes: vec!["stddef.h".into(), "stdint.h".into()],
         usize_is_size_t: true,
@@ -99,6 +114,15 @@ fn reference(header: &str) -> String {
     let top =
         TOP.trim_start_matches("/* ").trim_end_matches(" */").lines().map(|line| line.trim_start_matches(" *").trim());
     top.for_each(|line| writeln!(page, "{line}").unwrap());
+    page += "\n## Options of requests\n\n| option | value | meaning |\n|---|---|---|\n";
+    for option in options() {
+        let words = if let Kind::Choice(words, meanings) = option.kind {
+            words.iter().zip(meanings).map(|(word, meaning)| format!("<br>`{word}`: {meaning}")).collect()
+        } else {
+            String::new()
+        };
+        writeln!(page, "| `{}` | {} | {}{words} |", option.key, option.kind, option.summary).unwrap();
+    }
     page += "\n## Status codes\n\n| number | name | meaning |\n|---|---|---|\n";
     let items = items(header);
     for (number, name) in DIFFUSE_STATUSES {

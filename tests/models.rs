@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use diffuse::denoiser::Condition;
 use diffuse::onnx::{Manifest, Network};
+use diffuse::option::Value;
 use diffuse::pipeline::Clipping;
 use diffuse::schedule::{NoiseSchedule, Tables};
 use diffuse::{Error, Model, ModelOptions, Request};
@@ -328,13 +329,14 @@ fn requests_that_cannot_be_met_name_the_argument() {
     refused(Request { shape: Some(vec![3, 32, 32]), ..one() }, "shape");
     refused(Request { shape: Some(vec![4, 64, 64]), ..one() }, "shape");
     for eta in [-0.1, 1.5, f64::NAN, f64::INFINITY] {
+        assert!(one().with("eta", eta).unwrap_err().to_string().starts_with("eta: "));
+        // Past the check of `set`.
         let mut request = one();
-        request.options.eta = Some(eta);
+        request.options.set("eta", Value::Real(eta));
         refused(request, "eta");
     }
-    let mut request = Request { solver: Some("ddpm".into()), ..one() };
-    request.options.eta = Some(0.5);
-    refused(request, "eta");
+    refused(one().with("solver", "ddpm").unwrap().with("eta", 0.5).unwrap(), "eta");
+    assert!(one().with("etta", 0.5).unwrap_err().to_string().contains("variance, eta"), "the options are listed");
     // No class is the null class, where there is one.
     assert!(Request { classes: None, ..one() }.job(&sprites).is_ok());
     let swiss_roll = model("onnx/models/swiss_roll.onnx");

@@ -11,6 +11,6 @@ pub use manifest::{
     Classes, Defaults, Encoding, Inputs, Kind, LearnedVariance, Manifest, Outputs, Sample, Schedule, Time, Toward,
 };
 pub use predictor::{Model, Predictor};
-pub use provider::{OptionEntry, OptionKind, PROVIDERS, Placement, Provider, ProviderEntry, ProviderNodes, Skipped};
+pub use provider::{PROVIDERS, Placement, Provider, ProviderEntry, ProviderNodes, Skipped};
 pub use runtime::{Candidate, LogSink, OLDEST_MINOR_VERSION, Runtime, Severity, set_log_sink};
 pub use session::{Element, ModelOptions, Network, TensorInfo};

@@ -4,29 +4,26 @@ use std::sync::Arc;
 
 use super::{BetaSchedule, NoiseLevel, NoiseSchedule};
 use crate::error::{Error, Result};
+use crate::option::words;
 
-/// How the evaluations of a run are spread over the T training steps (Lin et al. 2023, "Common Diffusion Noise
-/// Schedules and Sample Steps are Flawed", table 2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Spacing {
-    /// Multiples of ⌊T/N⌋ from 0 up: the first step is missed at the noisy end.
-    Leading,
-    /// Back from the last training step in strides of T/N.
-    Trailing,
-    /// Evenly spaced with both ends.
-    Linspace,
+words! {
+    /// How the evaluations of a run are spread over the T training steps (Lin et al. 2023, "Common Diffusion Noise
+    /// Schedules and Sample Steps are Flawed", table 2).
+    pub enum Spacing {
+        Leading = "leading", "Multiples of ⌊T/N⌋ from 0 up: the first step is missed at the noisy end.";
+        Trailing = "trailing", "Back from the last training step in strides of T/N.";
+        Linspace = "linspace", "Evenly spaced with both ends.";
+    }
 }
 
-/// Where a run ends, after its last evaluation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ending {
-    /// At the clean sample (α = 1, σ = 0).
-    #[default]
-    Clean,
-    /// At the least noisy level of training, t = 0; Stable Diffusion's configuration.
-    First,
+words! {
+    /// Where a run ends, after its last evaluation.
+    #[derive(Default)]
+    pub enum Ending {
+        #[default]
+        Clean = "clean", "At the clean sample (α = 1, σ = 0).";
+        First = "first", "At the least noisy level of training, t = 0; Stable Diffusion's configuration.";
+    }
 }
 
 /// The levels of a run, from the noisiest to the one it ends at, and the schedule that they are from.

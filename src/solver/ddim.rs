@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::{Cursor, Entry, Move, Solver, SolverOptions, Update, split_noise};
+use super::{Cursor, Entry, Move, Solver, Update, split_noise};
 use crate::error::{Error, Result};
+use crate::option::{Kind, OptionEntry};
 use crate::schedule::{Grid, NoiseLevel, Tables};
 
 /// `x ← α_to·x̂₀ + kept·ε̂ + fresh·z` (eq. 12), with `fresh` η times that of DDPM (eq. 16) and `kept = √(σ_to² − fresh²)`.
@@ -92,11 +93,10 @@ fn split_noise_rounded(from: NoiseLevel, to: NoiseLevel, eta: f64, tables: Table
 pub(super) const ENTRY: Entry = Entry {
     name: "ddim",
     summary: "Song et al. 2020: deterministic at η = 0, DDPM at η = 1; good pictures in 20 to 50 steps",
-    build: |options: SolverOptions| -> Result<Box<dyn Solver>> {
-        if options.variance.is_some() {
-            let reason = "ddim has no choice of variance; η sets its noise (the choice belongs to ddpm)";
-            return Err(Error::argument("variance", reason));
-        }
-        Ok(Box::new(Ddim::new(options.eta.unwrap_or(0.0))?))
-    },
+    options: &[OptionEntry {
+        key: "eta",
+        kind: Kind::Real(0.0, 1.0),
+        summary: "η, the share of fresh noise: 0 is deterministic, 1 as much as DDPM. The model's unless set.",
+    }],
+    build: |options| Ok(Box::new(Ddim::new(options.real("eta").unwrap_or(0.0))?)),
 };

@@ -2,19 +2,18 @@
 
 use std::fmt;
 
-use super::{Cursor, Entry, Move, Solver, SolverOptions, Update, split_noise};
-use crate::error::{Error, Result};
+use super::{Cursor, Entry, Move, Solver, Update, split_noise};
+use crate::option::{OptionEntry, words};
 use crate::schedule::{Grid, NoiseLevel};
 
-/// The variance of the noise that [`Ddpm`] adds (§3.2 of the paper).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Variance {
-    /// β̃, the variance of the posterior q(x_{t−1} | x_t, x₀) (eq. 7): right for data that is a single point.
-    #[default]
-    Posterior,
-    /// β: right for data that is standard normal, and the larger of the two.
-    Beta,
+words! {
+    /// The variance of the noise that [`Ddpm`] adds (§3.2 of the paper).
+    #[derive(Default)]
+    pub enum Variance {
+        #[default]
+        Posterior = "posterior", "β̃, the variance of the posterior q(x_{t−1} | x_t, x₀) (eq. 7): right for data that is a single point.";
+        Beta = "beta", "β: right for data that is standard normal, and the larger of the two.";
+    }
 }
 
 /// Ancestral sampling: `x ← μ̃(x, x̂₀) + √variance·z` (eqs. 6, 7 and algorithm 2).
@@ -61,11 +60,14 @@ impl fmt::Display for Ddpm {
 pub(super) const ENTRY: Entry = Entry {
     name: "ddpm",
     summary: "Ho et al. 2020: ancestral sampling; best with as many steps as the model was trained on",
-    build: |options: SolverOptions| -> Result<Box<dyn Solver>> {
-        if options.eta.is_some() {
-            return Err(Error::argument("eta", "ddpm has no η; use ddim, which is ddpm at η = 1"));
-        }
-        Ok(Box::new(Ddpm { variance: options.variance.unwrap_or_default() }))
+    options: &[OptionEntry {
+        key: "variance",
+        kind: Variance::KIND,
+        summary: "The variance of the noise; posterior unless set.",
+    }],
+    build: |options| {
+        let variance = options.text("variance").and_then(Variance::from_word).unwrap_or_default();
+        Ok(Box::new(Ddpm { variance }))
     },
 };
 

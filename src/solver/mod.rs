@@ -17,6 +17,7 @@ pub use ddpm::{Ddpm, Variance};
 use std::fmt;
 
 use crate::error::{Error, Result};
+use crate::option::{OptionEntry, Options};
 use crate::schedule::{Grid, NoiseLevel};
 
 /// Every solver, by the name that it has in all of the interfaces.
@@ -69,39 +70,53 @@ pub trait Solver: fmt::Debug + fmt::Display + Send + Sync {
     fn plan(&self, grid: &Grid, at: Cursor) -> Move;
 }
 
-/// What a caller may say about a solver; `None` is the solver's own default.
-#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
-pub struct SolverOptions {
-    /// η: the share of fresh noise, from 0 (deterministic) to 1 (as much as DDPM).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub eta: Option<f64>,
-    /// The variance of the noise that DDPM adds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub variance: Option<Variance>,
-}
-
 /// A solver's name, what it is, and how it is made.
 pub struct Entry {
     /// The name, in lower case.
     pub name: &'static str,
     /// One line for lists.
     pub summary: &'static str,
-    build: fn(SolverOptions) -> Result<Box<dyn Solver>>,
+    /// What it may be told. Where two solvers have an option of the same name it is the same option.
+    pub options: &'static [OptionEntry],
+    build: fn(&Options) -> Result<Box<dyn Solver>>,
+}
+
+/// The names of [`SOLVERS`].
+pub const NAMES: &[&str] = &{
+    let mut names = [""; SOLVERS.len()];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = SOLVERS[i].name;
+        i += 1;
+    }
+    names
+};
+
+/// The option called `key` of whichever solvers have it.
+#[must_use]
+pub fn option(key: &str) -> Option<&'static OptionEntry> {
+    SOLVERS.iter().flat_map(|entry| entry.options).find(|option| option.key == key)
 }
 
 /// The solver called `name`.
 ///
 /// # Errors
-/// [`Error::Argument`] if there is none of this name, if an option is out of its range, or if it is given to a solver that
-/// does not have it.
-pub fn build(name: &str, options: SolverOptions) -> Result<Box<dyn Solver>> {
-    match SOLVERS.iter().find(|entry| entry.name == name) {
-        Some(entry) => (entry.build)(options),
-        None => {
-            let known: Vec<&str> = SOLVERS.iter().map(|entry| entry.name).collect();
-            Err(Error::argument("solver", format!("there is no solver '{name}'; there are {}", known.join(", "))))
+/// [`Error::Argument`] if there is none of this name, or if it does not have one of the options.
+pub fn build(name: &str, options: &Options) -> Result<Box<dyn Solver>> {
+    let Some(entry) = SOLVERS.iter().find(|entry| entry.name == name) else {
+        return Err(Error::argument("solver", format!("there is no solver '{name}'; there are {}", NAMES.join(", "))));
+    };
+    for (key, _) in options.iter() {
+        if !entry.options.iter().any(|option| option.key == key) {
+            let with: Vec<&str> = SOLVERS
+                .iter()
+                .filter(|entry| entry.options.iter().any(|option| option.key == key))
+                .map(|entry| entry.name)
+                .collect();
+            return Err(Error::argument(key, format!("{name} has no such option; {} has it", with.join(", "))));
         }
     }
+    (entry.build)(options)
 }
 
 /// How the standard deviation at level `to` is split, coming from `from`: into the part of the noise that is kept and the
@@ -118,10 +133,11 @@ fn split_noise(from: NoiseLevel, to: NoiseLevel, eta: f64) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::option::Value;
 
     #[test]
     fn an_unknown_solver_is_an_error_that_lists_the_known_ones() {
-        let message = build("dddim", SolverOptions::default()).unwrap_err().to_string();
+        let message = build("dddim", &Options::default()).unwrap_err().to_string();
         assert!(message.contains("dddim") && message.contains("ddpm, ddim"), "{message}");
     }
 
@@ -129,7 +145,24 @@ mod tests {
     fn names_are_unique() {
         for (i, entry) in SOLVERS.iter().enumerate() {
             assert!(SOLVERS[..i].iter().all(|earlier| earlier.name != entry.name));
-            assert!(build(entry.name, SolverOptions::default()).is_ok());
+            assert!(build(entry.name, &Options::default()).is_ok());
         }
+    }
+
+    #[test]
+    fn an_option_means_the_same_to_every_solver() {
+        for entry in SOLVERS {
+            for known in entry.options {
+                assert_eq!(Some(known), option(known.key));
+            }
+        }
+    }
+
+    #[test]
+    fn an_option_of_another_solver_is_an_error_that_says_whose_it_is() {
+        let mut options = Options::default();
+        options.set("eta", Value::Real(0.5));
+        let message = build("ddpm", &options).unwrap_err().to_string();
+        assert!(message.starts_with("eta: ddpm") && message.contains("ddim has it"), "{message}");
     }
 }

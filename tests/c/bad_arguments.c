@@ -212,25 +212,33 @@ int main(int argc, char **argv) {
 #define SETTER(name, value)                                                  \
   BAD(diffuse_request_set_##name(NULL, value), "NULL handle");               \
   BAD(diffuse_request_set_##name((diffuse_request *)(void *)model, value), "a handle of another type")
-#define NAMED(name, value)                                                   \
-  SETTER(name, value);                                                       \
-  BAD(diffuse_request_set_##name(request, NULL), "NULL string");             \
-  BAD(diffuse_request_set_##name(request, not_utf8), "a string that is not UTF-8")
-#define CHOICE(name, value)                                                  \
-  NAMED(name, value);                                                        \
-  BAD(diffuse_request_set_##name(request, "no such thing"), "an unknown name")
   SETTER(seed, 1);
   SETTER(count, 1);
-  SETTER(steps, 1);
-  SETTER(steps_offset, 1);
-  SETTER(eta, 0.5);
-  NAMED(solver, "ddim");
-  CHOICE(grid, "leading");
-  CHOICE(ending, "clean");
-  CHOICE(variance, "beta");
-  CHOICE(clipping, "on");
-  CHOICE(likeness, "papers");
-  CHOICE(noise, "torch");
+  BAD(diffuse_request_set(NULL, "steps", "1"), "NULL handle");
+  BAD(diffuse_request_set((diffuse_request *)(void *)model, "steps", "1"), "a handle of another type");
+  BAD(diffuse_request_set(request, NULL, "1"), "NULL key");
+  BAD(diffuse_request_set(request, not_utf8, "1"), "a key that is not UTF-8");
+  BAD(diffuse_request_set(request, "stepz", "1"), "an unknown key");
+  BAD(diffuse_request_set(request, "steps", NULL), "NULL value");
+  BAD(diffuse_request_set(request, "solver", not_utf8), "a value that is not UTF-8");
+  BAD(diffuse_request_set(request, "steps", ""), "an empty value");
+  BAD(diffuse_request_set(request, "steps", "0"), "no steps");
+  BAD(diffuse_request_set(request, "steps", "-1"), "a negative whole number");
+  BAD(diffuse_request_set(request, "steps", "1.5"), "half a step");
+  BAD(diffuse_request_set(request, "steps", "99999999999999999999"), "a number that no type holds");
+  BAD(diffuse_request_set(request, "eta", "0.5 "), "a number and more");
+  BAD(diffuse_request_set(request, "eta", "inf"), "a number without an end");
+  BAD(diffuse_request_set(request, "solver", "dimm"), "an unknown solver");
+  BAD(diffuse_request_set(request, "grid", "no such thing"), "an unknown word");
+  BAD(diffuse_request_set_number(NULL, "steps", 1), "NULL handle");
+  BAD(diffuse_request_set_number((diffuse_request *)(void *)model, "steps", 1), "a handle of another type");
+  BAD(diffuse_request_set_number(request, NULL, 1), "NULL key");
+  BAD(diffuse_request_set_number(request, not_utf8, 1), "a key that is not UTF-8");
+  BAD(diffuse_request_set_number(request, "grid", 1), "a number for a word");
+  BAD(diffuse_request_set_number(request, "steps", 1.5), "half a step");
+  BAD(diffuse_request_set_number(request, "eta", 1.5), "too much noise");
+  BAD(diffuse_request_set_number(request, "eta", -1e-300), "a share below none");
+  BAD(diffuse_request_set_number(request, "eta", values[0] / values[0]), "no number");
   BAD(diffuse_request_set_classes(NULL, classes, 2), "NULL handle");
   BAD(diffuse_request_set_classes((diffuse_request *)(void *)model, classes, 2), "a handle of another type");
   BAD(diffuse_request_set_classes(request, NULL, 2), "NULL classes");
@@ -256,19 +264,16 @@ int main(int argc, char **argv) {
   diffuse_request_free(other);
   REFUSED(diffuse_request_set_count(other, 0), "no items");
   REFUSED(diffuse_request_set_count(other, (size_t)-1), "absurd items");
-  REFUSED(diffuse_request_set_steps(other, 0), "no steps");
-  REFUSED(diffuse_request_set_steps(other, 1001), "more steps than training");
-  REFUSED(diffuse_request_set_eta(other, 1.5), "too much noise");
-  REFUSED(diffuse_request_set_solver(other, "dimm"), "an unknown solver");
-  REFUSED(diffuse_request_set_variance(other, "beta"), "an option of another solver");
-  REFUSED(diffuse_request_set_steps_offset(other, 5), "an offset on another grid");
+  REFUSED(diffuse_request_set_number(other, "steps", 1001), "more steps than training");
+  REFUSED(diffuse_request_set(other, "variance", "beta"), "an option of another solver");
+  REFUSED(diffuse_request_set(other, "steps_offset", "5"), "an offset on another grid");
   REFUSED(diffuse_request_set_shape(other, axes + 1, 3), "a shape that does not fit");
   REFUSED(diffuse_request_set_shape(other, axes, 0), "an empty shape");
   REFUSED(diffuse_request_set_classes(other, classes, 0), "no classes");
   classes[1] = 77;
   REFUSED(diffuse_request_set_classes(other, classes, 2), "a class that is not there");
   REQUIRE(no_job == NULL && diffuse_request_new(&other) == DIFFUSE_OK);
-  GOOD(diffuse_request_set_steps(request, 2), "");
+  GOOD(diffuse_request_set(request, "steps", "2"), "");
   GOOD(diffuse_job_new(model, request, &job), "");
 
   BAD(diffuse_job_start_from(NULL, values, 4096), "NULL handle");

@@ -49,9 +49,9 @@ int main(int argc, char **argv) {
   CHECK(diffuse_request_new(&request));
   CHECK(diffuse_request_set_seed(request, 7));
   CHECK(diffuse_request_set_classes(request, classes, 2));
-  CHECK(diffuse_request_set_solver(request, "ddim"));
-  CHECK(diffuse_request_set_eta(request, 0.5));
-  CHECK(diffuse_request_set_steps(request, 6));
+  CHECK(diffuse_request_set(request, "solver", "ddim"));
+  CHECK(diffuse_request_set_number(request, "eta", 0.5));
+  CHECK(diffuse_request_set_number(request, "steps", 6));
   CHECK(diffuse_job_new(model, request, &job));
   /* A job keeps what it needs. */
   diffuse_request_free(request);

@@ -139,7 +139,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             Failure::Usage(format!("--count: {per_class} of each class; 1 to {MOST_ITEMS} items in all are possible"))
         })?;
     // One generator for all items draws them as one batch.
-    let together = arguments.sampling.request().noise == Noise::Torch;
+    let sampling = arguments.sampling.request()?;
+    let together = sampling.noise == Noise::Torch;
     let batch = match arguments.batch {
         Some(0) => return Err(Failure::Usage("--batch: 0; at least one item has to be drawn at a time".into())),
         Some(batch) if together && batch < count => {
@@ -168,7 +169,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         count,
         classes: (!classes.is_empty()).then(|| (first..first + count).map(class_of).collect()),
         shape: arguments.shape.clone(),
-        ..arguments.sampling.request()
+        ..sampling.clone()
     };
     let (solver, grid) = request(0, 1).plan(manifest)?;
     let record = Record {

@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         None => without_a_model(arguments.schedule)?,
     };
-    let (solver, grid) = arguments.sampling.request().plan(&manifest)?;
+    let (solver, grid) = arguments.sampling.request()?.plan(&manifest)?;
     let mut rows = Vec::new();
     let mut at = Cursor::default();
     while at.step < grid.steps() {

@@ -3,12 +3,11 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Arg, Args, FromArgMatches};
 use diffuse::onnx::{Placement, Provider};
-use diffuse::pipeline::{Clipping, Likeness, Noise};
-use diffuse::schedule::{Ending, Spacing};
-use diffuse::solver::{SolverOptions, Variance};
-use diffuse::{Error, ModelOptions, Request, Runtime};
+use diffuse::option::Kind;
+use diffuse::{Error, ModelOptions, Request, Runtime, pipeline};
 
 use crate::failure::{Failure, say};
 
@@ -89,136 +88,58 @@ pub(crate) fn say_placement(placement: &Placement) {
     }
 }
 
-/// How a run is sampled. What is not said is as the model's manifest has it.
-#[derive(Debug, Args)]
+/// How a run is sampled: a flag for each option that a request can be told by name. What is not said is as the model's manifest has it.
+#[derive(Debug)]
 pub(crate) struct SamplingArguments {
-    /// The solver: ddpm, ddim [default: the model's]
-    #[arg(long, value_name = "NAME")]
-    solver: Option<String>,
-    /// How many steps (evaluations of the network) [default: the model's]
-    #[arg(long, value_name = "N")]
-    steps: Option<usize>,
-    /// How the steps are spread over those of training [default: the model's]
-    #[arg(long)]
-    grid: Option<GridName>,
-    /// Added to the times of the leading grid [default: the model's]
-    #[arg(long, value_name = "N")]
-    steps_offset: Option<usize>,
-    /// The share of fresh noise, 0 to 1 (ddim) [default: the model's]
-    #[arg(long, value_name = "ETA")]
-    eta: Option<f64>,
-    /// The variance of the noise (ddpm) [default: posterior]
-    #[arg(long)]
-    variance: Option<VarianceName>,
-    /// The level that the run ends at
-    #[arg(long, default_value = "clean")]
-    ending: EndingName,
-    /// Whether the denoised sample is kept in the data's range at every step
-    #[arg(long, default_value = "model")]
-    clipping: ClipName,
-    /// Whose arithmetic is followed where diffusers departs from the papers
-    #[arg(long, default_value = "papers")]
-    like: LikeName,
-    /// Where the noise comes from
-    #[arg(long, default_value = "counter")]
-    noise: NoiseName,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum GridName {
-    /// Multiples of T/N from 0 up
-    Leading,
-    /// Back from the last training step
-    Trailing,
-    /// Evenly, with both ends
-    Linspace,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum VarianceName {
-    /// β̃, that of the posterior
-    Posterior,
-    /// β, the larger
-    Beta,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum EndingName {
-    /// The clean sample
-    Clean,
-    /// The least noisy level of training
-    First,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ClipName {
-    /// As the model's manifest says
-    Model,
-    /// Never
-    Off,
-    /// Always; the noise is taken from the clipped sample
-    On,
-    /// Always; the noise is as the network said
-    KeepNoise,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum LikeName {
-    /// The papers'
-    Papers,
-    /// diffusers', for the same picture as its pipelines
-    Diffusers,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum NoiseName {
-    /// diffuse's own generator
-    Counter,
-    /// torch's CPU generator, one for all items, which are then one batch
-    Torch,
-    /// torch's CPU generator, one for every item
-    TorchPerItem,
+    given: Vec<(&'static str, String)>,
 }
 
 impl SamplingArguments {
-    pub(crate) fn request(&self) -> Request {
-        Request {
-            solver: self.solver.clone(),
-            options: SolverOptions {
-                eta: self.eta,
-                variance: self.variance.map(|name| match name {
-                    VarianceName::Posterior => Variance::Posterior,
-                    VarianceName::Beta => Variance::Beta,
-                }),
-            },
-            steps: self.steps,
-            grid: self.grid.map(|name| match name {
-                GridName::Leading => Spacing::Leading,
-                GridName::Trailing => Spacing::Trailing,
-                GridName::Linspace => Spacing::Linspace,
-            }),
-            steps_offset: self.steps_offset,
-            ending: match self.ending {
-                EndingName::Clean => Ending::Clean,
-                EndingName::First => Ending::First,
-            },
-            clipping: match self.clipping {
-                ClipName::Model => Clipping::Model,
-                ClipName::Off => Clipping::Off,
-                ClipName::On => Clipping::On,
-                ClipName::KeepNoise => Clipping::KeepNoise,
-            },
-            likeness: match self.like {
-                LikeName::Papers => Likeness::Papers,
-                LikeName::Diffusers => Likeness::Diffusers,
-            },
-            noise: match self.noise {
-                NoiseName::Counter => Noise::Counter,
-                NoiseName::Torch => Noise::Torch,
-                NoiseName::TorchPerItem => Noise::TorchPerItem,
-            },
-            ..Request::default()
+    pub(crate) fn request(&self) -> Result<Request, Failure> {
+        let mut request = Request::default();
+        for (key, value) in &self.given {
+            request.set(key, value)?;
         }
+        Ok(request)
+    }
+}
+
+impl Args for SamplingArguments {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        pipeline::options().fold(command, |command, option| {
+            let mut argument = Arg::new(option.key).long(option.key.replace('_', "-")).help(option.summary);
+            argument = match option.kind {
+                Kind::Choice(words, meanings) => {
+                    let values = words.iter().enumerate().map(|(i, word)| match meanings.get(i) {
+                        Some(meaning) => PossibleValue::new(word).help(*meaning),
+                        None => PossibleValue::new(word),
+                    });
+                    argument.value_name("NAME").value_parser(PossibleValuesParser::new(values))
+                }
+                Kind::Flag => argument.value_name("0|1"),
+                Kind::Whole(..) => argument.value_name("N"),
+                _ => argument.value_name("VALUE").allow_negative_numbers(true),
+            };
+            command.arg(argument)
+        })
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SamplingArguments {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        let given = pipeline::options()
+            .filter_map(|option| Some((option.key, matches.get_one::<String>(option.key)?.clone())))
+            .collect();
+        Ok(Self { given })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
     }
 }
 

@@ -13,11 +13,11 @@ use ort::session::builder::SessionBuilder;
 use super::Runtime;
 use super::native::compiled_in;
 use crate::error::{Error, Result};
-use OptionKind::{Choice, Flag, Text, Whole};
+use crate::option::{Kind, OptionEntry};
 
 pub(super) use placement::{Opening, open};
 pub use placement::{Placement, ProviderNodes, Skipped};
-pub use table::{OptionEntry, OptionKind, PROVIDERS, ProviderEntry};
+pub use table::{PROVIDERS, ProviderEntry};
 
 /// An execution provider and its options.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,20 +80,16 @@ impl Provider {
                     let keys: Vec<_> = entry.options.iter().map(|option| option.key).collect();
                     Error::argument("key", format!("{name} has no option {key:?}; it has {}", keys.join(", ")))
                 })?;
-                checked(known, value).ok_or_else(|| {
-                    Error::argument("value", format!("{value:?} for {name}'s {key}; expected {}", known.kind))
-                })?
+                known.parse(value)?
             }
             None => {
-                let known = OptionEntry { key: "", kind: if key == "device" { Whole(255) } else { Text }, summary: "" };
-                let value = checked(&known, value).ok_or_else(|| {
-                    Error::argument("value", format!("{value:?} for {name}'s {key}; expected {}", known.kind))
-                })?;
-                checked(&OptionEntry { kind: Text, ..known }, key)
-                    .ok_or_else(|| Error::argument("key", format!("{key:?} cannot be the name of an option")))?;
-                value
+                let plugin = |key, kind| OptionEntry { key, kind, summary: "" };
+                plugin("key", Kind::Text).parse(key)?;
+                if key == "device" { plugin("device", Kind::Whole(0, 255)) } else { plugin("value", Kind::Text) }
+                    .parse(value)?
             }
-        };
+        }
+        .to_string();
         self.options.retain(|(set, _)| set != key);
         self.options.push((key.to_owned(), value));
         Ok(())
@@ -168,24 +164,6 @@ impl Provider {
 impl fmt::Display for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
-    }
-}
-
-/// `value` as ONNX Runtime takes it, if the option can have it.
-fn checked(option: &OptionEntry, value: &str) -> Option<String> {
-    // ONNX Runtime takes no empty values and none of more than 1024 bytes.
-    if value.is_empty() || value.len() > 1024 || value.contains('\0') {
-        return None;
-    }
-    match option.kind {
-        Flag => match value {
-            "1" | "true" => Some("1".into()),
-            "0" | "false" => Some("0".into()),
-            _ => None,
-        },
-        Whole(most) => value.parse().ok().filter(|number: &u64| *number <= most).map(|number| number.to_string()),
-        Choice(words) => words.contains(&value).then(|| value.to_owned()),
-        Text => Some(value.to_owned()),
     }
 }
 

@@ -1,47 +1,9 @@
 //! The providers that are known by name, and their options.
 
-use std::fmt;
-
 use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider as Configurable, ExecutionProviderDispatch as Dispatch};
 
-use OptionKind::{Choice, Flag, Text, Whole};
-
-/// What an option of a provider may be set to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OptionKind {
-    /// `1` or `0`; `true` and `false` are taken as well.
-    Flag,
-    /// A whole number from 0 to this.
-    Whole(u64),
-    /// One of these words.
-    Choice(&'static [&'static str]),
-    /// Text of the provider's own, up to 1,024 bytes.
-    Text,
-}
-
-impl fmt::Display for OptionKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag => f.write_str("0 or 1"),
-            Self::Whole(most) if *most == u64::MAX => f.write_str("whole number"),
-            Self::Whole(most) => write!(f, "0 to {most}"),
-            Self::Choice(words) => f.write_str(&words.join(", ")),
-            Self::Text => f.write_str("text"),
-        }
-    }
-}
-
-/// An option that a provider knows.
-#[derive(Debug, Clone, Copy)]
-pub struct OptionEntry {
-    /// Its name, which is ONNX Runtime's own.
-    pub key: &'static str,
-    /// What it may be set to.
-    pub kind: OptionKind,
-    /// What it is for, in its unit, and what it is where it is not set.
-    pub summary: &'static str,
-}
+use crate::option::Kind::{self, Choice, Flag, Text, Whole};
+use crate::option::OptionEntry;
 
 /// A provider that is known by name.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +24,7 @@ pub struct ProviderEntry {
     pub(super) dispatch: fn(&[(String, String)]) -> Dispatch,
 }
 
-const fn option(key: &'static str, kind: OptionKind, summary: &'static str) -> OptionEntry {
+const fn option(key: &'static str, kind: Kind, summary: &'static str) -> OptionEntry {
     OptionEntry { key, kind, summary }
 }
 
@@ -91,20 +53,20 @@ pub const PROVIDERS: &[ProviderEntry] = &[
         needs: "the GPU build (PyPI onnxruntime-gpu), CUDA's runtime, cuBLAS, cuRAND, cuFFT, cuDNN and the driver",
         library: Some("cuda"),
         options: &[
-            option("device_id", Whole(i32::MAX as u64), "Which GPU, counted from 0; 0 unless set."),
+            option("device_id", Whole(0, i32::MAX as u64), "Which GPU, counted from 0; 0 unless set."),
             option(
                 "gpu_mem_limit",
-                Whole(u64::MAX),
+                Whole(0, u64::MAX),
                 "Bytes that its arena of GPU memory may grow to; no limit unless set.",
             ),
             option(
                 "arena_extend_strategy",
-                Choice(&["kNextPowerOfTwo", "kSameAsRequested"]),
+                Choice(&["kNextPowerOfTwo", "kSameAsRequested"], &[]),
                 "How the arena grows; by powers of two unless set.",
             ),
             option(
                 "cudnn_conv_algo_search",
-                Choice(&["EXHAUSTIVE", "HEURISTIC", "DEFAULT"]),
+                Choice(&["EXHAUSTIVE", "HEURISTIC", "DEFAULT"], &[]),
                 "How cuDNN's convolutions are chosen when a shape is first seen: by trying all (EXHAUSTIVE, unless set: a slow first evaluation), by rule, or fixed.",
             ),
             option(
@@ -127,14 +89,14 @@ pub const PROVIDERS: &[ProviderEntry] = &[
             option("prefer_nhwc", Flag, "Lay out tensors with the channels last; 0 unless set."),
             option(
                 "sdpa_kernel",
-                Whole(u32::MAX as u64),
+                Whole(0, u32::MAX as u64),
                 "Which attention kernels may be used, as ONNX Runtime's bits; all unless set.",
             ),
             option("tunable_op_enable", Flag, "Use tuned kernels; 0 unless set."),
             option("tunable_op_tuning_enable", Flag, "Tune them; 0 unless set."),
             option(
                 "tunable_op_max_tuning_duration_ms",
-                Whole(i32::MAX as u64),
+                Whole(0, i32::MAX as u64),
                 "Milliseconds that tuning one kernel may take; 0, which is no limit, unless set.",
             ),
             option("use_ep_level_unified_stream", Flag, "One stream for all threads; 0 unless set."),
@@ -156,10 +118,10 @@ pub const PROVIDERS: &[ProviderEntry] = &[
         needs: "what cuda needs, and TensorRT 10",
         library: Some("tensorrt"),
         options: &[
-            option("device_id", Whole(i32::MAX as u64), "Which GPU, counted from 0; 0 unless set."),
+            option("device_id", Whole(0, i32::MAX as u64), "Which GPU, counted from 0; 0 unless set."),
             option(
                 "trt_max_workspace_size",
-                Whole(u64::MAX),
+                Whole(0, u64::MAX),
                 "Bytes of scratch memory; as much as the GPU has unless set.",
             ),
             option("trt_fp16_enable", Flag, "Compute in f16 where that is faster; 0 unless set."),
@@ -181,16 +143,16 @@ pub const PROVIDERS: &[ProviderEntry] = &[
             ),
             option("trt_timing_cache_path", Text, "The folder of that file."),
             option("trt_force_timing_cache", Flag, "Use timings of another GPU of the same kind; 0 unless set."),
-            option("trt_builder_optimization_level", Whole(5), "How hard an engine is optimised; 3 unless set."),
-            option("trt_auxiliary_streams", Whole(64), "Streams beside the main one; as TensorRT likes unless set."),
+            option("trt_builder_optimization_level", Whole(0, 5), "How hard an engine is optimised; 3 unless set."),
+            option("trt_auxiliary_streams", Whole(0, 64), "Streams beside the main one; as TensorRT likes unless set."),
             option(
                 "trt_min_subgraph_size",
-                Whole(i32::MAX as u64),
+                Whole(0, i32::MAX as u64),
                 "Parts of the graph with fewer nodes are left to the next provider; 1 unless set.",
             ),
             option(
                 "trt_max_partition_iterations",
-                Whole(i32::MAX as u64),
+                Whole(0, i32::MAX as u64),
                 "How often the graph is divided again; 1000 unless set.",
             ),
             option(
@@ -237,11 +199,11 @@ pub const PROVIDERS: &[ProviderEntry] = &[
             option("device_type", Text, "CPU, GPU, NPU, GPU.0, HETERO:GPU,CPU, …"),
             option(
                 "precision",
-                Choice(&["FP32", "FP16", "ACCURACY"]),
+                Choice(&["FP32", "FP16", "ACCURACY"], &[]),
                 "What it computes in; as the device likes unless set: f32 on a processor.",
             ),
-            option("num_of_threads", Whole(1024), "Threads of one evaluation; as OpenVINO likes unless set."),
-            option("num_streams", Whole(255), "Evaluations at a time; 1 unless set."),
+            option("num_of_threads", Whole(0, 1024), "Threads of one evaluation; as OpenVINO likes unless set."),
+            option("num_streams", Whole(0, 255), "Evaluations at a time; 1 unless set."),
             option("cache_dir", Text, "The folder that compiled networks are kept in."),
             option(
                 "load_config",
@@ -250,7 +212,7 @@ pub const PROVIDERS: &[ProviderEntry] = &[
             ),
             option(
                 "model_priority",
-                Choice(&["LOW", "MEDIUM", "HIGH", "DEFAULT"]),
+                Choice(&["LOW", "MEDIUM", "HIGH", "DEFAULT"], &[]),
                 "Beside other networks on the device.",
             ),
             option("reshape_input", Text, "Shapes to compile for, such as sample[1,3,32,32]."),
@@ -290,17 +252,21 @@ pub const PROVIDERS: &[ProviderEntry] = &[
         options: &[
             option(
                 "MLComputeUnits",
-                Choice(&["ALL", "CPUAndNeuralEngine", "CPUAndGPU", "CPUOnly"]),
+                Choice(&["ALL", "CPUAndNeuralEngine", "CPUAndGPU", "CPUOnly"], &[]),
                 "Where it may run; anywhere unless set.",
             ),
             option(
                 "ModelFormat",
-                Choice(&["NeuralNetwork", "MLProgram"]),
+                Choice(&["NeuralNetwork", "MLProgram"], &[]),
                 "What the graph is turned into; NeuralNetwork unless set.",
             ),
             option("RequireStaticInputShapes", Flag, "Take only nodes whose shapes are fixed; 0 unless set."),
             option("EnableOnSubgraphs", Flag, "Take nodes inside loops and branches; 0 unless set."),
-            option("SpecializationStrategy", Choice(&["Default", "FastPrediction"]), "Quick to load or quick to run."),
+            option(
+                "SpecializationStrategy",
+                Choice(&["Default", "FastPrediction"], &[]),
+                "Quick to load or quick to run.",
+            ),
             option("ProfileComputePlan", Flag, "Say in the log where each node runs; 0 unless set."),
             option("AllowLowPrecisionAccumulationOnGPU", Flag, "Sum in f16; 0 unless set."),
             option("ModelCacheDirectory", Text, "The folder that compiled networks are kept in."),
@@ -315,7 +281,7 @@ pub const PROVIDERS: &[ProviderEntry] = &[
         library: None,
         options: &[option(
             "device_id",
-            Whole(i32::MAX as u64),
+            Whole(0, i32::MAX as u64),
             "Which adapter, in DirectX's order, counted from 0; a fast one unless set.",
         )],
         dispatch: |options| {
@@ -332,16 +298,16 @@ pub const PROVIDERS: &[ProviderEntry] = &[
         needs: "a build with WebGPU; the plugin library of PyPI onnxruntime-ep-webgpu, named by its path, serves any build",
         library: None,
         options: &[
-            option("deviceId", Whole(i32::MAX as u64), "Which device, counted from 0; 0 unless set."),
-            option("dawnBackendType", Choice(&["Vulkan", "D3D12"]), "What it goes through."),
-            option("preferredLayout", Choice(&["NCHW", "NHWC"]), "NHWC unless set."),
-            option("storageBufferCacheMode", Choice(CACHES), "How freed buffers are kept."),
-            option("uniformBufferCacheMode", Choice(CACHES), "How freed uniform buffers are kept."),
-            option("queryResolveBufferCacheMode", Choice(CACHES), "How freed buffers of queries are kept."),
-            option("defaultBufferCacheMode", Choice(CACHES), "How the others are kept."),
+            option("deviceId", Whole(0, i32::MAX as u64), "Which device, counted from 0; 0 unless set."),
+            option("dawnBackendType", Choice(&["Vulkan", "D3D12"], &[]), "What it goes through."),
+            option("preferredLayout", Choice(&["NCHW", "NHWC"], &[]), "NHWC unless set."),
+            option("storageBufferCacheMode", Choice(CACHES, &[]), "How freed buffers are kept."),
+            option("uniformBufferCacheMode", Choice(CACHES, &[]), "How freed uniform buffers are kept."),
+            option("queryResolveBufferCacheMode", Choice(CACHES, &[]), "How freed buffers of queries are kept."),
+            option("defaultBufferCacheMode", Choice(CACHES, &[]), "How the others are kept."),
             option(
                 "validationMode",
-                Choice(&["disabled", "wgpuOnly", "basic", "full"]),
+                Choice(&["disabled", "wgpuOnly", "basic", "full"], &[]),
                 "How much is checked; basic unless set.",
             ),
             option("forceCpuNodeNames", Text, "Nodes that are left to the processor, one in a line."),
@@ -378,37 +344,44 @@ pub const PROVIDERS: &[ProviderEntry] = &[
         library: None,
         options: &[
             option("backend_path", Text, "Qualcomm's backend library, such as libQnnHtp.so."),
-            option("device_id", Whole(i32::MAX as u64), "Which device, counted from 0; 0 unless set."),
+            option("device_id", Whole(0, i32::MAX as u64), "Which device, counted from 0; 0 unless set."),
             option(
                 "htp_performance_mode",
-                Choice(&[
-                    "default",
-                    "burst",
-                    "balanced",
-                    "high_performance",
-                    "high_power_saver",
-                    "low_power_saver",
-                    "low_balanced",
-                    "power_saver",
-                    "extreme_power_saver",
-                    "sustained_high_performance",
-                ]),
+                Choice(
+                    &[
+                        "default",
+                        "burst",
+                        "balanced",
+                        "high_performance",
+                        "high_power_saver",
+                        "low_power_saver",
+                        "low_balanced",
+                        "power_saver",
+                        "extreme_power_saver",
+                        "sustained_high_performance",
+                    ],
+                    &[],
+                ),
                 "Speed against power.",
             ),
             option(
                 "htp_graph_finalization_optimization_mode",
-                Whole(3),
+                Whole(0, 3),
                 "How hard the graph is optimised; 0 unless set.",
             ),
-            option("htp_arch", Whole(u32::MAX as u64), "The NPU's architecture; found out unless set."),
+            option("htp_arch", Whole(0, u32::MAX as u64), "The NPU's architecture; found out unless set."),
             option("soc_model", Text, "The chip's number; found out unless set."),
             option(
                 "vtcm_mb",
-                Whole(i32::MAX as u64),
+                Whole(0, i32::MAX as u64),
                 "Megabytes of the NPU's own memory; as much as there is unless set.",
             ),
-            option("rpc_control_latency", Whole(u32::MAX as u64), "Microseconds."),
-            option("qnn_context_priority", Choice(&["low", "normal", "normal_high", "high"]), "normal unless set."),
+            option("rpc_control_latency", Whole(0, u32::MAX as u64), "Microseconds."),
+            option(
+                "qnn_context_priority",
+                Choice(&["low", "normal", "normal_high", "high"], &[]),
+                "normal unless set.",
+            ),
             option("enable_htp_fp16_precision", Flag, "Compute f32 in f16; 1 unless set."),
             option("enable_htp_weight_sharing", Flag, "Share weights between graphs; 0 unless set."),
             option(
@@ -416,7 +389,7 @@ pub const PROVIDERS: &[ProviderEntry] = &[
                 Flag,
                 "Quantise inputs and outputs on the processor; 1 unless set.",
             ),
-            option("profiling_level", Choice(&["off", "basic", "detailed"]), "off unless set."),
+            option("profiling_level", Choice(&["off", "basic", "detailed"], &[]), "off unless set."),
             option("profiling_file_path", Text, "Where the profile goes."),
         ],
         dispatch: |options| configured(ep::QNN::default(), options),
@@ -429,7 +402,7 @@ pub const PROVIDERS: &[ProviderEntry] = &[
         library: None,
         options: &[option(
             "intra_op_num_threads",
-            Whole(1024),
+            Whole(0, 1024),
             "Threads of one evaluation; those of the model options unless set.",
         )],
         dispatch: |options| configured(ep::XNNPACK::default(), options),

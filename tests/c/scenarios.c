@@ -1,0 +1,92 @@
+/* Runs the scenarios of a file and writes the samples of all of them, one after the other:
+ *
+ *     scenarios ONNXRUNTIME MODELS SCENARIOS.txt OUTPUT */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diffuse.h"
+
+static void check(int32_t status, const char *call) {
+  if (status != DIFFUSE_OK) {
+    fprintf(stderr, "%s: %s: %s\n", call, diffuse_status_name(status), diffuse_error_message());
+    exit(1);
+  }
+}
+#define CHECK(call) check(call, #call)
+
+static void require(int condition, const char *what) {
+  if (!condition) {
+    fprintf(stderr, "not so: %s\n", what);
+    exit(1);
+  }
+}
+#define REQUIRE(condition) require(condition, #condition)
+
+static void run(const diffuse_model *model, const diffuse_request *request, FILE *output) {
+  diffuse_job *job;
+  size_t axes[8], rank, length = 1, i;
+  float *values;
+  CHECK(diffuse_job_new(model, request, &job));
+  CHECK(diffuse_job_shape(job, axes, 8, &rank));
+  for (i = 0; i < rank; ++i) length *= axes[i];
+  values = (float *)malloc(length * sizeof *values);
+  REQUIRE(values != NULL);
+  CHECK(diffuse_job_run(job));
+  CHECK(diffuse_job_read(job, values, length));
+  REQUIRE(fwrite(values, sizeof *values, length, output) == length);
+  free(values);
+  diffuse_job_free(job);
+}
+
+int main(int argc, char **argv) {
+  diffuse_runtime *runtime;
+  diffuse_model *model = NULL;
+  diffuse_request *request = NULL;
+  FILE *scenarios, *output;
+  char line[256], path[4096];
+
+  REQUIRE(argc == 5);
+  CHECK(diffuse_runtime_open(argv[1], &runtime));
+  scenarios = fopen(argv[3], "r");
+  output = fopen(argv[4], "wb");
+  REQUIRE(scenarios != NULL && output != NULL);
+  while (fgets(line, sizeof line, scenarios) != NULL) {
+    char *key = strtok(line, " \n"), *value = strtok(NULL, " \n");
+    if (key == NULL) { /* an empty line */
+      if (request != NULL) run(model, request, output);
+      diffuse_request_free(request);
+      diffuse_model_free(model);
+      request = NULL;
+      model = NULL;
+    } else if (key[0] == '#') {
+      continue;
+    } else if (strcmp(key, "model") == 0) {
+      REQUIRE(snprintf(path, sizeof path, "%s/%s.onnx", argv[2], value) < (int)sizeof path);
+      CHECK(diffuse_model_open(runtime, path, NULL, &model));
+      CHECK(diffuse_request_new(&request));
+    } else if (strcmp(key, "seed") == 0) {
+      CHECK(diffuse_request_set_seed(request, strtoull(value, NULL, 10)));
+    } else if (strcmp(key, "count") == 0) {
+      CHECK(diffuse_request_set_count(request, strtoul(value, NULL, 10)));
+    } else if (strcmp(key, "classes") == 0) {
+      int64_t classes[8];
+      size_t count = 0;
+      for (; value != NULL; value = strtok(NULL, " \n")) CHECK(diffuse_model_class(model, value, &classes[count++]));
+      CHECK(diffuse_request_set_classes(request, classes, count));
+    } else if (strcmp(key, "shape") == 0) {
+      size_t axes[8], rank = 0;
+      for (; value != NULL; value = strtok(NULL, " \n")) axes[rank++] = strtoul(value, NULL, 10);
+      CHECK(diffuse_request_set_shape(request, axes, rank));
+    } else {
+      CHECK(diffuse_request_set(request, key, value));
+    }
+  }
+  if (request != NULL) run(model, request, output);
+  diffuse_request_free(request);
+  diffuse_model_free(model);
+  diffuse_runtime_free(runtime);
+  fclose(scenarios);
+  REQUIRE(fclose(output) == 0);
+  return 0;
+}

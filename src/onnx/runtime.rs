@@ -150,7 +150,10 @@ impl Runtime {
         &self.version
     }
 
-    pub(super) fn environment(&self) -> &Environment {
+    /// ONNX Runtime's environment, for the benchmark that profiles a session of its own. Not part of the API.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
         &self.environment
     }
 }

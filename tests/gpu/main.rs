@@ -1,0 +1,156 @@
+//! The shipped models on an NVIDIA GPU beside the processor: `cargo test --test gpu`. Without a GPU it says so and passes; README.md beside
+//! this file says what has to be there.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use diffuse::denoiser::Condition;
+use diffuse::onnx::Provider;
+use diffuse::schedule::{NoiseSchedule, Tables};
+use diffuse::{Error, Model, ModelOptions, Request, Runtime};
+use ndarray::ArrayD;
+
+/// How far a GPU may be from the processor, relative to max(1, |x̂₀|), in f32.
+const BOUND: f64 = 1e-3;
+
+fn main() {
+    if let Err(why) = driver() {
+        println!("\nSKIPPED: there is no NVIDIA GPU here ({why}), so that nothing was tried on CUDA and TensorRT.\n");
+        return;
+    }
+    let library = repository("onnx/runtime-cuda");
+    assert!(library.is_dir(), "there is a GPU, but no ONNX Runtime for it: python3 onnx/setup.py --provider cuda");
+    let runtime = Runtime::open(Some(&library)).unwrap();
+    println!("ONNX Runtime {} at {}", runtime.version(), runtime.path().display());
+    println!(
+        "| model | provider | furthest x̂₀ from the processor's | 20 steps, furthest | ms an evaluation, batch 1 | batch 16 | times the processor's speed |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    let mut failed = Vec::new();
+    for name in ["models/sprites", "models/swiss_roll", "fixtures/half"] {
+        for (label, providers) in [
+            ("cuda", vec![provider("cuda", &[])]),
+            ("cuda, use_tf32", vec![provider("cuda", &[("use_tf32", "1")])]),
+            ("tensorrt", vec![provider("tensorrt", &[]), provider("cuda", &[])]),
+            (
+                "tensorrt, trt_fp16_enable",
+                vec![provider("tensorrt", &[("trt_fp16_enable", "1")]), provider("cuda", &[])],
+            ),
+        ] {
+            // What rounds its factors to 10 bits is stated, not bound.
+            let exact = !label.contains("tf32") && !label.contains("fp16") && !name.ends_with("half");
+            let options = ModelOptions { providers, cpu_nodes: true, ..ModelOptions::default() };
+            match row(&runtime, name, label, &options) {
+                Ok(furthest) if exact && furthest >= BOUND => {
+                    failed.push(format!("{name} on {label} is off by {furthest:e}"))
+                }
+                Ok(_) => {}
+                // CUDA has to be there; TensorRT is an addition.
+                Err(Error::Provider { reason, .. }) if label.starts_with("tensorrt") => {
+                    println!("| {name} | {label} | not tried: {reason} | | | | |")
+                }
+                Err(error) => failed.push(format!("{name} on {label}: {error}")),
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+fn row(runtime: &Runtime, name: &str, label: &str, options: &ModelOptions) -> diffuse::Result<f64> {
+    let path = repository(&format!("onnx/{name}.onnx"));
+    let here = Arc::new(Model::open(runtime, &path, &ModelOptions::default())?);
+    let there = Arc::new(Model::open(runtime, &path, options)?);
+    let placement = there.network().placement();
+    if let Some(skipped) = placement.skipped.first().filter(|_| label.starts_with("tensorrt")) {
+        return Err(Error::Provider { provider: skipped.provider.clone(), reason: skipped.reason.clone() });
+    }
+    assert!(label.starts_with(&placement.provider), "{label}: {placement:?}");
+    let schedule = here.manifest().schedule.build(Tables::Exact)?;
+    let mut furthest: f64 = 0.0;
+    for t in [20.0, 500.0, 980.0] {
+        let (x, condition) = samples(&here, 3);
+        let [a, b] = [&here, &there].map(|model| model.denoise(x.view(), schedule.level(t), &condition));
+        furthest = furthest.max(distance(&a?, &b?));
+    }
+    let classes = here.manifest().classes.as_ref().map(|_| vec![0, 1]);
+    let request = Request { seed: 1, count: 2, classes, steps: Some(20), ..Request::default() };
+    let run = distance(&request.job(&here)?.run()?, &request.job(&there)?.run()?);
+    let [one, many] = [1, 16].map(|count| Ok::<_, Error>((time(&here, count)?, time(&there, count)?)));
+    let ((here_one, there_one), (here_many, there_many)) = (one?, many?);
+    println!(
+        "| {name} | {label}: {placement} | {furthest:.1e} | {run:.1e} | {:.3} | {:.3} | {:.1}, {:.1} |",
+        there_one.as_secs_f64() * 1e3,
+        there_many.as_secs_f64() * 1e3,
+        here_one.as_secs_f64() / there_one.as_secs_f64(),
+        here_many.as_secs_f64() / there_many.as_secs_f64()
+    );
+    Ok(furthest)
+}
+
+/// The median of a few evaluations, after a few that warm up.
+fn time(model: &Arc<Model>, count: usize) -> diffuse::Result<Duration> {
+    let level = model.manifest().schedule.build(Tables::Exact)?.level(500.0);
+    let (x, condition) = samples(model, count);
+    let mut times = Vec::new();
+    for _ in 0..30 {
+        let start = Instant::now();
+        std::hint::black_box(model.denoise(x.view(), level, &condition)?);
+        times.push(start.elapsed());
+    }
+    let rest = &mut times[10..];
+    rest.sort();
+    Ok(rest[rest.len() / 2])
+}
+
+/// Samples that are the same everywhere, and their classes.
+fn samples(model: &Model, count: usize) -> (ArrayD<f32>, Condition) {
+    let manifest = model.manifest();
+    let mut shape = vec![count];
+    shape.extend(&manifest.sample.shape);
+    let mut next = 1u32;
+    let x = ArrayD::from_shape_simple_fn(shape, || {
+        next = next.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (f64::from(next) / 2f64.powi(31) - 1.0) as f32
+    });
+    let classes = manifest.classes.as_ref().map(|classes| (0..count).map(|i| (i % classes.count()) as i64).collect());
+    (x, Condition { classes })
+}
+
+fn distance(a: &ArrayD<f32>, b: &ArrayD<f32>) -> f64 {
+    a.iter().zip(b).fold(0.0, |worst, (a, b)| worst.max(f64::from((a - b).abs()) / f64::from(a.abs()).max(1.0)))
+}
+
+fn provider(name: &str, options: &[(&str, &str)]) -> Provider {
+    options
+        .iter()
+        .fold(Provider::new(name).unwrap(), |provider, (key, value)| provider.with_option(key, value).unwrap())
+}
+
+/// Whether NVIDIA's driver is there and has a GPU.
+fn driver() -> Result<(), String> {
+    let name = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
+    // SAFETY: the driver's library, whose initialisers are meant to run in any process.
+    let library = unsafe { libloading::Library::new(name) }.map_err(|_| format!("{name} cannot be loaded"))?;
+    type Init = unsafe extern "C" fn(u32) -> i32;
+    type Count = unsafe extern "C" fn(*mut i32) -> i32;
+    let missing = |error: libloading::Error| format!("{name}: {error}");
+    // SAFETY: these are the functions' types in CUDA's driver API.
+    let (init, count) = unsafe {
+        (library.get::<Init>(b"cuInit").map_err(missing)?, library.get::<Count>(b"cuDeviceGetCount").map_err(missing)?)
+    };
+    let mut found = 0;
+    // SAFETY: `found` may be written to; cuInit comes first, as the API demands.
+    let (started, counted) = unsafe { (init(0), count(&raw mut found)) };
+    if started == 0 && counted == 0 && found > 0 {
+        Ok(())
+    } else {
+        Err(format!("{name} finds no device: code {started}"))
+    }
+}
+
+/// A path of the source tree: the one this was built in, or on another machine the folder that it is started in.
+fn repository(path: &str) -> PathBuf {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if built.is_dir() { built.join(path) } else { path.into() }
+}

@@ -28,7 +28,7 @@ const fn option(key: &'static str, kind: Kind, summary: &'static str) -> OptionE
     OptionEntry { key, kind, summary }
 }
 
-/// Every provider that is known by name. Others come as plugin libraries ([`Provider::plugin`]).
+/// Every provider that is known by name. Others come as plugin libraries ([`Provider::plugin`](super::Provider::plugin)).
 pub const PROVIDERS: &[ProviderEntry] = &[
     ProviderEntry {
         name: "cpu",

@@ -30,7 +30,7 @@ impl fmt::Display for Kind {
             Self::Real(least, f64::INFINITY) => write!(f, "a number from {least}"),
             Self::Real(least, most) => write!(f, "a number from {least} to {most}"),
             Self::Choice(words, _) => f.write_str(&words.join(", ")),
-            Self::Text => f.write_str("text"),
+            Self::Text => f.write_str("1 to 1024 bytes of text"),
         }
     }
 }

@@ -84,56 +84,61 @@ pub unsafe extern "C" fn diffuse_model_options_set_spinning(options: *mut diffus
     })
 }
 
-/// Adds the execution provider called `name` (cpu, cuda, tensorrt, openvino, coreml, directml, webgpu, nnapi, qnn, xnnpack) to those that
+/// Adds the execution provider called `provider` (cpu, cuda, tensorrt, openvino, coreml, directml, webgpu, nnapi, qnn, xnnpack) to those that
 /// evaluate the network, in the order wanted: the first that can be had takes the nodes that it can, the next ones the rest. Without
 /// any it is the processor alone. One that cannot be had is passed over only if there is another after it, and
 /// diffuse_model_placement() says so; to go on with the processor, add "cpu" last.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_add_provider(
     options: *mut diffuse_model_options,
-    name: *const c_char,
+    provider: *const c_char,
 ) -> i32 {
     guard(|| {
         // SAFETY: the pointers are as the header demands.
-        let (options, name) = unsafe { (borrow_mut(options, "options")?, string(name, "name")?) };
-        options.providers.push(Provider::new(name)?);
+        let (options, provider) = unsafe { (borrow_mut(options, "options")?, string(provider, "provider")?) };
+        options.providers.push(Provider::new(provider)?);
         Ok(())
     })
 }
 
-/// Adds a provider that comes as a plugin library for ONNX Runtime, at `path`, and is called `name` from here on. The library is
+/// Adds a provider that comes as a plugin library for ONNX Runtime, at `path`, and is called `provider` from here on. The library is
 /// loaded when a model is first opened with it, and stays as long as the process.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_add_provider_library(
     options: *mut diffuse_model_options,
-    name: *const c_char,
+    provider: *const c_char,
     path: *const c_char,
 ) -> i32 {
     guard(|| {
         // SAFETY: the pointers are as the header demands.
-        let (options, name, path) =
-            unsafe { (borrow_mut(options, "options")?, string(name, "name")?, string(path, "path")?) };
-        options.providers.push(Provider::plugin(name, path)?);
+        let (options, provider, path) =
+            unsafe { (borrow_mut(options, "options")?, string(provider, "provider")?, string(path, "path")?) };
+        options.providers.push(Provider::plugin(provider, path)?);
         Ok(())
     })
 }
 
-/// Sets the option `key` of the provider `name`, which was added before, to `value`. PROVIDERS.md lists the options. One that the
+/// Sets the option `key` of `provider`, which was added before, to `value`. PROVIDERS.md lists the options. One that the
 /// provider does not have, or a value that it cannot have, is DIFFUSE_ARGUMENT; those of plugin libraries are checked when a model is opened.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_provider_option(
     options: *mut diffuse_model_options,
-    name: *const c_char,
+    provider: *const c_char,
     key: *const c_char,
     value: *const c_char,
 ) -> i32 {
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         let (options, name, key, value) = unsafe {
-            (borrow_mut(options, "options")?, string(name, "name")?, string(key, "key")?, string(value, "value")?)
+            (
+                borrow_mut(options, "options")?,
+                string(provider, "provider")?,
+                string(key, "key")?,
+                string(value, "value")?,
+            )
         };
         let provider = options.providers.iter_mut().rfind(|provider| provider.name() == name);
-        let missing = || Error::argument("name", format!("no provider '{name}' was added to these options"));
+        let missing = || Error::argument("provider", format!("no {name:?} was added to these options"));
         provider.ok_or_else(missing)?.set_option(key, value)
     })
 }

@@ -119,6 +119,7 @@ pub unsafe extern "C" fn diffuse_request_set_number(
     key: *const c_char,
     value: f64,
 ) -> i32 {
+    // Adding 0 turns −0, which is no whole number as text, into 0.
     // SAFETY: the pointers are as the header demands.
-    unsafe { set(request, |request| request.set(string(key, "key")?, value)) }
+    unsafe { set(request, |request| request.set(string(key, "key")?, value + 0.0)) }
 }

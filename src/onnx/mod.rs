@@ -1,5 +1,6 @@
 //! ONNX Runtime and the models that run in it. Nothing outside of this module knows of either.
 
+mod library;
 mod manifest;
 mod native;
 mod predictor;

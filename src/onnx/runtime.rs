@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 
-use super::provider;
+use super::{library, provider};
 use crate::error::{Error, Result};
 
 /// The oldest ONNX Runtime that works is 1.`OLDEST_MINOR_VERSION`.
@@ -245,6 +245,7 @@ fn own_folder() -> Option<PathBuf> {
 
 fn start(library: PathBuf) -> Result<Runtime> {
     const TELEMETRY: &str = "ORT_DISABLE_TELEMETRY";
+    library::check(&library).map_err(Error::runtime)?;
     let builder = ort::init_from(&library).map_err(|error| refusal(&library, &error))?;
     let version = version(&library).unwrap_or_else(|| "unknown".into());
     if has_telemetry(&version) && std::env::var_os(TELEMETRY).is_none() {

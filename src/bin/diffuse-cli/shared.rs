@@ -58,6 +58,11 @@ impl DeviceArguments {
         if let Some((name, _)) = libraries.iter().find(|(name, _)| !self.provider.contains(name)) {
             return Err(Failure::Usage(format!("--provider-library: '{name}' is not in --provider")));
         }
+        for (i, (name, _)) in libraries.iter().enumerate() {
+            if libraries[..i].iter().any(|(other, _)| other == name) {
+                return Err(Failure::Usage(format!("--provider-library: '{name}' is given twice")));
+            }
+        }
         let mut providers = Vec::new();
         for name in &self.provider {
             providers.push(match libraries.iter().find(|(known, _)| known == name) {

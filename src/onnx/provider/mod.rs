@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use ort::session::builder::SessionBuilder;
 
 use super::Runtime;
+use super::library;
 use super::native::compiled_in;
 use crate::error::{Error, Result};
 use crate::option::{Kind, OptionEntry};
@@ -18,6 +19,9 @@ use crate::option::{Kind, OptionEntry};
 pub(super) use placement::{Opening, open};
 pub use placement::{Placement, ProviderNodes, Skipped};
 pub use table::{PROVIDERS, ProviderEntry};
+
+/// The provider that every build has and that takes every node.
+const CPU: &str = "cpu";
 
 /// An execution provider and its options.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +41,7 @@ impl Provider {
         if !PROVIDERS.iter().any(|entry| entry.name == name) {
             let names: Vec<_> = PROVIDERS.iter().map(|entry| entry.name).collect();
             let reason =
-                format!("there is no '{name}'; known are {}, and plugin libraries by their path", names.join(", "));
+                format!("there is no {name:?}; known are {}, and plugin libraries by their path", names.join(", "));
             return Err(Error::argument("provider", reason));
         }
         Ok(Self { name: name.to_owned(), library: None, options: Vec::new() })
@@ -49,14 +53,23 @@ impl Provider {
     /// The library is loaded when a model is first opened with it, and stays for as long as the process lives.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the name is empty, longer than 64 bytes, or has other characters than letters, digits, `_`, `-` and `.`.
+    /// [`Error::Argument`] if the name is empty, longer than 64 bytes, has other characters than letters, digits, `_` and `-`, or is that
+    /// of one of [`PROVIDERS`]; if the path is empty.
     pub fn plugin(name: &str, library: impl Into<PathBuf>) -> Result<Self> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let library = library.into();
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
         if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
-            let reason = format!("{name:?}; expected 1 to 64 letters, digits, _, - or .");
+            let reason = format!("{name:?}; expected 1 to 64 letters, digits, _ or -");
             return Err(Error::argument("provider", reason));
         }
-        Ok(Self { name: name.to_owned(), library: Some(library.into()), options: Vec::new() })
+        if PROVIDERS.iter().any(|entry| entry.name == name) {
+            let reason = format!("{name:?} is a provider of ONNX Runtime's own; give the plugin another name");
+            return Err(Error::argument("provider", reason));
+        }
+        if library.as_os_str().is_empty() {
+            return Err(Error::argument("path", "is empty; expected the plugin's library"));
+        }
+        Ok(Self { name: name.to_owned(), library: Some(library), options: Vec::new() })
     }
 
     /// The same with the option `key` set to `value`, in place of what it was set to before.
@@ -74,22 +87,25 @@ impl Provider {
     /// As [`with_option`](Self::with_option); nothing is changed then.
     pub fn set_option(&mut self, key: &str, value: &str) -> Result<()> {
         let name = &self.name;
-        let value = match self.entry() {
-            Some(entry) => {
-                let known = entry.options.iter().find(|option| option.key == key).ok_or_else(|| {
-                    let keys: Vec<_> = entry.options.iter().map(|option| option.key).collect();
-                    Error::argument("key", format!("{name} has no option {key:?}; it has {}", keys.join(", ")))
-                })?;
-                known.parse(value)?
+        let plugin = |kind| OptionEntry { key: "", kind, summary: "" };
+        let known = match self.entry() {
+            Some(entry) => *entry.options.iter().find(|option| option.key == key).ok_or_else(|| {
+                let keys: Vec<_> = entry.options.iter().map(|option| option.key).collect();
+                Error::argument("key", format!("{name} has no option {key:?}; it has {}", keys.join(", ")))
+            })?,
+            // ONNX Runtime puts the provider's name before it, and has room for 1024 bytes.
+            None if key.is_empty() || key.len() > 256 || key.contains('\0') => {
+                return Err(Error::argument("key", format!("{} bytes; expected 1 to 256", key.len())));
             }
-            None => {
-                let plugin = |key, kind| OptionEntry { key, kind, summary: "" };
-                plugin("key", Kind::Text).parse(key)?;
-                if key == "device" { plugin("device", Kind::Whole(0, 255)) } else { plugin("value", Kind::Text) }
-                    .parse(value)?
+            None if key == "device" => plugin(Kind::Whole(0, 255)),
+            None => plugin(Kind::Text),
+        };
+        let value = match known.parse(value) {
+            Ok(value) => value.to_string(),
+            Err(_) => {
+                return Err(Error::argument("value", format!("{value:?} for {name}'s {key}; expected {}", known.kind)));
             }
-        }
-        .to_string();
+        };
         self.options.retain(|(set, _)| set != key);
         self.options.push((key.to_owned(), value));
         Ok(())
@@ -123,7 +139,7 @@ impl Provider {
             format!("{}onnxruntime_providers_{middle}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
         });
         if !compiled_in().iter().any(|name| name == entry.registered_as) {
-            let missing = library.map_or(String::new(), |library| format!(" and has no {library}"));
+            let missing = library.as_ref().map_or(String::new(), |library| format!(" and has no {library}"));
             return Err(format!(
                 "ONNX Runtime {} at {} was built without it{missing}; it needs {}",
                 runtime.version(),
@@ -131,8 +147,27 @@ impl Provider {
                 entry.needs
             ));
         }
+        if let Some(library) = library {
+            let path = runtime.path().with_file_name(library);
+            if path.exists() {
+                library::check(&path)?;
+            }
+        }
         let (result, said) = overheard(|| (entry.dispatch)(&self.options).error_on_failure().register(&mut builder));
-        result.map_err(|error| with_log(error.message(), &said))?;
+        result.map_err(|error| {
+            let reason = with_log(error.message(), &said);
+            // The loader names one library that is missing, and there may be more.
+            let needs = if reason.contains("Failed to load library") {
+                format!("; it needs {}", entry.needs)
+            } else {
+                String::new()
+            };
+            reason + &needs
+        })?;
+        if entry.name == CPU {
+            // `ort`'s own only switches the arena.
+            builder = on_cpu(runtime, builder)?;
+        }
         Ok((builder, entry.registered_as.to_owned()))
     }
 
@@ -183,31 +218,47 @@ fn load_plugin(runtime: &Runtime, name: &str, library: &Path) -> Result<String, 
     struct Loaded {
         name: String,
         library: PathBuf,
-        provider: String,
+        provider: Result<String, String>,
     }
     static LOADED: Mutex<Vec<Loaded>> = Mutex::new(Vec::new());
-    let library = std::fs::canonicalize(library).map_err(|error| format!("{}: {error}", library.display()))?;
+    let path = library.display();
+    let library = std::fs::canonicalize(library).map_err(|error| format!("{path}: {error}"))?;
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = loaded.iter().find(|known| known.library == library) {
-        return Ok(known.provider.clone());
+        return known.provider.clone();
     }
     if let Some(known) = loaded.iter().find(|known| known.name == name) {
         return Err(format!("{} is loaded under the name {name} already", known.library.display()));
     }
+    library::check(&library)?;
     let providers = || -> Vec<String> {
         runtime.environment().devices().filter_map(|device| device.ep().ok().map(ToOwned::to_owned)).collect()
     };
     let before = providers();
     let (result, said) = overheard(|| runtime.environment().register_ep_library(name, &library));
-    result.map_err(|error| format!("{} cannot be loaded: {}", library.display(), with_log(error.message(), &said)))?;
-    // `ort` has room for this many bytes of a name.
-    let new = providers().into_iter().find(|provider| !before.contains(provider) && provider.len() <= 120);
-    let provider = new.unwrap_or_default();
-    if provider.is_empty() {
-        return Err(format!("{} found no device that it can use", library.display()));
-    }
+    result.map_err(|error| format!("{path} cannot be loaded: {}", with_log(error.message(), &said)))?;
+    // What follows stays so: a library that was registered cannot be registered again.
+    let provider = match providers().into_iter().find(|provider| !before.contains(provider)) {
+        // `ort` has room for this many bytes of a name.
+        Some(provider) if provider.is_empty() || provider.len() > 120 => {
+            Err(format!("{path} calls its provider {provider:?}; expected 1 to 120 bytes"))
+        }
+        Some(provider) => Ok(provider),
+        None => {
+            Err(format!("{path} found no device that it can use, or calls its provider as one that is loaded already"))
+        }
+    };
     loaded.push(Loaded { name: name.to_owned(), library, provider: provider.clone() });
-    Ok(provider)
+    provider
+}
+
+/// The processor as a provider that is asked for. Without it ONNX Runtime, as `ort` sets it up, would choose among the devices of every plugin that
+/// was ever loaded into the process, and on macOS of CoreML.
+pub(super) fn on_cpu(runtime: &Runtime, builder: SessionBuilder) -> Result<SessionBuilder, String> {
+    let is_cpu = |device: &ort::device::Device<'_>| device.ep().is_ok_and(|ep| ep == "CPUExecutionProvider");
+    // A minimal build has no list of devices, and no plugins either.
+    let Some(device) = runtime.environment().devices().find(is_cpu) else { return Ok(builder) };
+    builder.with_devices([device], None).map_err(|error| error.message().to_owned())
 }
 
 thread_local! {
@@ -245,6 +296,13 @@ fn with_log(message: &str, said: &[String]) -> String {
 /// A message without the file, the line and the function of ONNX Runtime that it is from.
 fn plain(message: &str) -> &str {
     // "…/provider.cc:1 Get() [ONNXRuntimeError] : 1 : FAIL : what is wrong"
-    let after = message.rsplit_once("[ONNXRuntimeError] : ").map_or(message, |(_, after)| after);
-    if after.len() == message.len() { message.trim() } else { after.splitn(3, " : ").last().unwrap_or(after).trim() }
+    if let Some((_, after)) = message.rsplit_once("[ONNXRuntimeError] : ") {
+        return after.splitn(3, " : ").last().unwrap_or(after).trim();
+    }
+    // OpenVINO's provider quotes the signatures of a few functions first.
+    message
+        .rsplit_once("[OpenVINO-EP] ")
+        .or(message.rsplit_once("[OpenVINO] "))
+        .map_or(message, |(_, after)| after)
+        .trim()
 }

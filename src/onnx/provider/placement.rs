@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
 
-use super::{PROVIDERS, Provider, overheard, with_log};
+use super::{CPU, PROVIDERS, Provider, on_cpu, overheard, with_log};
 use crate::error::{Error, Result};
 use crate::onnx::Runtime;
 use crate::onnx::native::assigned;
@@ -82,7 +82,10 @@ where
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let Opening { runtime, providers, cpu_nodes, builder, commit } = opening;
     if providers.is_empty() {
-        return Ok((commit(builder()?)?, Placement { provider: CPU.into(), nodes: Vec::new(), skipped: Vec::new() }));
+        return Ok((
+            commit(processor(runtime, builder()?)?)?,
+            Placement { provider: CPU.into(), nodes: Vec::new(), skipped: Vec::new() },
+        ));
     }
     check(providers)?;
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
@@ -120,7 +123,7 @@ where
             }
             Err(error) => {
                 // A model that the processor cannot open either is not the provider's fault.
-                drop(commit(builder()?)?);
+                drop(commit(processor(runtime, builder()?)?)?);
                 let first = left.remove(0);
                 let explained = strict.then(|| explain(runtime, first, &left, opening)).flatten();
                 let reason = explained.unwrap_or_else(|| error.to_string());
@@ -136,25 +139,32 @@ where
     Err(Error::Provider { provider, reason })
 }
 
-/// The provider that every build has and that takes every node.
-const CPU: &str = "cpu";
+fn processor(runtime: &Runtime, builder: SessionBuilder) -> Result<SessionBuilder> {
+    on_cpu(runtime, builder).map_err(Error::runtime)
+}
 
 /// Refuses lists whose order cannot be kept.
 fn check(providers: &[Provider]) -> Result<()> {
     for (i, provider) in providers.iter().enumerate() {
-        let name = &provider.name;
-        if providers[..i].iter().any(|other| other.name == *name) {
-            return Err(Error::argument("provider", format!("'{name}' is in the list twice")));
-        }
-        if name == CPU && i + 1 < providers.len() {
-            let next = &providers[i + 1].name;
-            return Err(Error::argument(
-                "provider",
-                format!("'{next}' comes after cpu, which takes all nodes; name cpu last"),
-            ));
+        let same = |other: &&Provider| {
+            other.name == provider.name || other.library.is_some() && other.library == provider.library
+        };
+        if let Some(other) = providers[..i].iter().find(same) {
+            let reason = if other.name == provider.name {
+                format!("'{}' is in the list twice", other.name)
+            } else {
+                format!("'{}' and '{}' are the same library", other.name, provider.name)
+            };
+            return Err(Error::argument("provider", reason));
         }
     }
-    Ok(())
+    match providers.iter().position(|provider| provider.name == CPU) {
+        Some(i) if i + 1 < providers.len() => {
+            let reason = format!("'{}' comes after cpu, which takes all nodes; name cpu last", providers[i + 1].name);
+            Err(Error::argument("provider", reason))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn attempt_with(
@@ -199,6 +209,12 @@ where
         }
     }
     operators.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    if left.len() == nodes.len() {
+        let options: Vec<_> = first.options.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let options =
+            if options.is_empty() { String::new() } else { format!(", with the options {}", options.join(", ")) };
+        return Some(format!("it takes none of the graph's {} nodes{options}", nodes.len()));
+    }
     let list: Vec<_> = operators.iter().map(|(operator, count)| format!("{count} {operator}")).collect();
     (!left.is_empty()).then(|| {
         format!(

@@ -1,0 +1,75 @@
+//! What can be known of a shared library before the system loads it.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// Refuses what is no file, and an ELF library whose end is missing: the loader maps it whole, and reading beyond the end ends the process.
+/// Everything else is left to the loader, which says what is wrong.
+pub(super) fn check(path: &Path) -> Result<(), String> {
+    let shown = path.display();
+    let metadata = std::fs::metadata(path).map_err(|error| format!("{shown}: {error}"))?;
+    if !metadata.is_file() {
+        return Err(format!("{shown} is no file; expected a shared library"));
+    }
+    let mut file = File::open(path).map_err(|error| format!("{shown}: {error}"))?;
+    match elf_end(&mut file) {
+        Some(end) if end > metadata.len() => Err(format!(
+            "{shown} is cut off: it has {} bytes, and says that it has {end}; copy or download it again",
+            metadata.len()
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Where the last segment of a 64-bit little-endian ELF file ends; `None` for other files and damaged headers.
+fn elf_end(file: &mut File) -> Option<u64> {
+    let mut header = [0; 64];
+    file.read_exact(&mut header).ok()?;
+    // Class 2 is 64 bits, data 1 little-endian.
+    if header[..6] != *b"\x7fELF\x02\x01" {
+        return None;
+    }
+    let u64_at = |bytes: &[u8], at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+    let u16_at = |bytes: &[u8], at: usize| Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?));
+    // The table of segments: where it begins (e_phoff), the size of an entry and their number.
+    let (begins, size, count) = (u64_at(&header, 32)?, u16_at(&header, 54)?, u16_at(&header, 56)?);
+    file.seek(SeekFrom::Start(begins)).ok()?;
+    let mut table = vec![0; usize::from(size) * usize::from(count)];
+    if file.read_exact(&mut table).is_err() {
+        return begins.checked_add(table.len() as u64);
+    }
+    table
+        .chunks_exact(usize::from(size).max(1))
+        // Type 1 is what gets loaded; p_offset and p_filesz follow.
+        .filter(|segment| segment.starts_with(&[1, 0, 0, 0]))
+        .filter_map(|segment| u64_at(segment, 8)?.checked_add(u64_at(segment, 32)?))
+        .max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_that_was_cut_off_is_refused_and_a_whole_one_is_not() {
+        let whole = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("library.so");
+        let check_of = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            check(&path)
+        };
+        check_of(&whole).unwrap();
+        if cfg!(all(target_os = "linux", target_pointer_width = "64")) {
+            for share in [2, 3, 50] {
+                let message = check_of(&whole[..whole.len() / share]).unwrap_err();
+                assert!(message.contains("cut off"), "{message}");
+            }
+        }
+        // No library at all is for the loader to refuse.
+        check_of(b"text").unwrap();
+        check_of(b"").unwrap();
+        assert!(check(folder.path()).unwrap_err().contains("no file"));
+    }
+}

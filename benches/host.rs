@@ -135,6 +135,9 @@ fn cancel(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
             waits.push(returned.saturating_duration_since(cancelled));
         }
     }
+    if waits.is_empty() {
+        return Err("every run ended before it was cancelled".into());
+    }
     waits.sort();
     let longest = longest_node(&runtime, path)?;
     println!(

@@ -135,7 +135,8 @@
 
 /*
  A run. It works only inside of diffuse_job_step() and diffuse_job_run(), on the calling thread. While it does, other threads may
- call diffuse_job_cancel(), diffuse_job_progress() and the previews; every other call of theirs returns DIFFUSE_BUSY.
+ call diffuse_job_cancel(), diffuse_job_progress() and the previews; every other call of theirs returns DIFFUSE_BUSY, but for
+ diffuse_job_free(), after which no thread may use the job any more.
  */
 typedef struct diffuse_job diffuse_job;
 
@@ -151,7 +152,8 @@ typedef struct diffuse_model diffuse_model;
 typedef struct diffuse_model_options diffuse_model_options;
 
 /*
- What is to be drawn, and how. What is not set is as the model's manifest says. Values are checked when a job is made.
+ What is to be drawn, and how. What is not set is as the model's manifest says. Values are checked against each other and the model when
+ a job is made.
  */
 typedef struct diffuse_request diffuse_request;
 
@@ -207,7 +209,8 @@ int32_t diffuse_job_run(struct diffuse_job *job);
 
 /*
  Cancels a job, from any thread, also before it has started: the step that is running and every later one return
- DIFFUSE_CANCELLED, soon, since the evaluation is interrupted. It cannot be taken back.
+ DIFFUSE_CANCELLED, as soon as the node of the network that is running ends. OpenVINO and TensorRT make one node of all that they
+ take; there it is after the evaluation. It cannot be taken back.
  */
 int32_t diffuse_job_cancel(const struct diffuse_job *job);
 
@@ -246,7 +249,7 @@ int32_t diffuse_job_read_pixels(const struct diffuse_job *job,
                                 uint32_t flags);
 
 /*
- Copies the latest estimate of what the samples will be, from any thread, also while a step is running. As diffuse_job_read().
+ Copies the latest estimate of what the samples will be, which after the last step is the result, from any thread, also while a step is running. As diffuse_job_read().
  DIFFUSE_ARGUMENT before the first step.
  */
 int32_t diffuse_job_preview(const struct diffuse_job *job,
@@ -294,28 +297,28 @@ int32_t diffuse_model_options_set_spinning(struct diffuse_model_options *options
                                            int32_t spinning);
 
 /*
- Adds the execution provider called `name` (cpu, cuda, tensorrt, openvino, coreml, directml, webgpu, nnapi, qnn, xnnpack) to those that
- evaluate the network, in the order wanted: the first that can be had takes the nodes that it can, the next ones the rest. Without
+ Adds the execution provider called `provider`, such as "cuda", to those that evaluate the network; the file PROVIDERS.md beside the
+ header has them. They are wanted in the order in which they are added: the first that can be had takes the nodes that it can, the next ones the rest. Without
  any it is the processor alone. One that cannot be had is passed over only if there is another after it, and
  diffuse_model_placement() says so; to go on with the processor, add "cpu" last.
  */
 int32_t diffuse_model_options_add_provider(struct diffuse_model_options *options,
-                                           const char *name);
+                                           const char *provider);
 
 /*
- Adds a provider that comes as a plugin library for ONNX Runtime, at `path`, and is called `name` from here on. The library is
+ Adds a provider that comes as a plugin library for ONNX Runtime, at `path`, and is called `provider` from here on. The library is
  loaded when a model is first opened with it, and stays as long as the process.
  */
 int32_t diffuse_model_options_add_provider_library(struct diffuse_model_options *options,
-                                                   const char *name,
+                                                   const char *provider,
                                                    const char *path);
 
 /*
- Sets the option `key` of the provider `name`, which was added before, to `value`. PROVIDERS.md lists the options. One that the
- provider does not have, or a value that it cannot have, is DIFFUSE_ARGUMENT; those of plugin libraries are checked when a model is opened.
+ Sets the option `key` of `provider`, which was added before, to `value`. The file PROVIDERS.md lists the options. One that the provider
+ does not have, or a value that it cannot have, is DIFFUSE_ARGUMENT; those of plugin libraries are checked when a model is opened.
  */
 int32_t diffuse_model_options_set_provider_option(struct diffuse_model_options *options,
-                                                  const char *name,
+                                                  const char *provider,
                                                   const char *key,
                                                   const char *value);
 
@@ -345,7 +348,8 @@ int32_t diffuse_model_options_add_external_data(struct diffuse_model_options *op
  model.onnx), else the one in its metadata. `options` may be NULL.
 
  DIFFUSE_IO if a file cannot be read, DIFFUSE_MODEL if it is no model, has no manifest, or the two do not fit, DIFFUSE_PROVIDER if none of
- the providers can be had, with the library that is missing. On success
+ the providers can be had, with the library that is missing, or if they leave nodes of the network to the processor, which was not
+ asked for: add "cpu" last, or allow it with diffuse_model_options_set_cpu_nodes(). On success
  `*model` is to be freed with diffuse_model_free(); on failure it is NULL.
  */
 int32_t diffuse_model_open(const struct diffuse_runtime *runtime,
@@ -397,8 +401,9 @@ int32_t diffuse_model_sha256(const struct diffuse_model *model,
                              const char **sha256);
 
 /*
- The shape of one item, without the batch: its axes in `axes`, which has room for `capacity`, and their number in `*rank`. With a
- `capacity` of 0 only the number is given.
+ The shape of one item, without the batch; for an image channels, height, width. It is the manifest's, which a network with free axes need not
+ keep to. Its axes go into `axes`, which has room for `capacity`, and their number into `*rank`. With a `capacity` of 0 only the number is
+ given.
  */
 int32_t diffuse_model_shape(const struct diffuse_model *model,
                             size_t *axes,
@@ -461,7 +466,8 @@ int32_t diffuse_request_set_seed(struct diffuse_request *request, uint64_t seed)
 int32_t diffuse_request_set_count(struct diffuse_request *request, size_t count);
 
 /*
- The class of every item, `count` of them, which becomes the number of items. They are copied.
+ The class of every item, `count` of them, which becomes the number of items; a number that is set later has to agree. They are copied.
+ Without classes a model that has a null class draws every item with that one, and a model that has none refuses the job.
  */
 int32_t diffuse_request_set_classes(struct diffuse_request *request,
                                     const int64_t *classes,

@@ -87,6 +87,8 @@ def fetch(build="cpu"):
             shutil.rmtree(runtime)
         new.rename(runtime)
     print(f"{package} {version}: {runtime.relative_to(ONNX.parent)}")
+    if build != "cpu":
+        print(f"Use it with --onnxruntime {runtime.relative_to(ONNX.parent)}, or ORT_DYLIB_PATH={runtime.relative_to(ONNX.parent)}.")
 
 
 def draw():

@@ -131,7 +131,7 @@ pub struct Options(Vec<(&'static str, Value)>);
 
 impl Options {
     /// Sets an option, in place of what it was set to before.
-    pub fn set(&mut self, key: &'static str, value: Value) {
+    pub(crate) fn set(&mut self, key: &'static str, value: Value) {
         self.0.retain(|(known, _)| *known != key);
         self.0.push((key, value));
     }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::job::{Job, checked_length};
 use crate::noise::{CounterNoise, NoiseSource, TorchNoise};
 use crate::onnx::{Kind, Manifest, Model, Predictor};
-use crate::option::{Kind as Values, OptionEntry, Options, Value, words};
+use crate::option::{Kind as OptionKind, OptionEntry, Options, Value, words};
 use crate::schedule::{Ending, Grid, Spacing, Tables};
 use crate::solver::{self, Ddim, Solver};
 
@@ -115,7 +115,7 @@ pub const OPTIONS: &[RequestOption] = &[
     RequestOption {
         entry: OptionEntry {
             key: "solver",
-            kind: Values::Choice(solver::NAMES, &[]),
+            kind: OptionKind::Choice(solver::NAMES, &[]),
             summary: "The solver; the model's unless set.",
         },
         set: |request, value| request.solver = Some(value.to_string()),
@@ -123,7 +123,7 @@ pub const OPTIONS: &[RequestOption] = &[
     RequestOption {
         entry: OptionEntry {
             key: "steps",
-            kind: Values::Whole(1, u64::MAX),
+            kind: OptionKind::Whole(1, u64::MAX),
             summary: "How many steps, up to the number of training steps; the model's unless set.",
         },
         set: |request, value| request.steps = value.whole(),
@@ -139,7 +139,7 @@ pub const OPTIONS: &[RequestOption] = &[
     RequestOption {
         entry: OptionEntry {
             key: "steps_offset",
-            kind: Values::Whole(0, u64::MAX),
+            kind: OptionKind::Whole(0, u64::MAX),
             summary: "What is added to the times of the leading grid; the model's unless set.",
         },
         set: |request, value| request.steps_offset = value.whole(),

@@ -244,3 +244,28 @@ fn bad_arguments_are_statuses() {
     page += &places.iter().fold(table, |table, (place, name)| table.replace(place.to_str().unwrap(), name));
     agree("include/BAD_ARGUMENTS.md", &page.replace(runtime().version(), "1.31.1"), "c_abi");
 }
+
+#[test]
+fn onnx_runtime_is_found_beside_the_link_to_the_library() {
+    let folder = tempfile::tempdir().unwrap();
+    install(&folder);
+    let library = runtime().path().to_path_buf();
+    std::os::unix::fs::symlink(&library, folder.path().join(library.file_name().unwrap())).unwrap();
+    let program = folder.path().join("first");
+    let search = format!("-L{}", folder.path().display());
+    let rest = [&repository("tests/c/first.c"), Path::new("-o"), &program, Path::new(&search), Path::new("-ldiffuse")];
+    compile("gcc", &["-std=c99"], &rest);
+    // The loader knows the library by a relative name as well as by an absolute one.
+    for place in [".", folder.path().to_str().unwrap()] {
+        let mut command = Command::new(&program);
+        command.current_dir(&folder).env("LD_LIBRARY_PATH", place).env_remove("ORT_DYLIB_PATH");
+        let output = command.arg(repository("onnx/models/sprites.onnx")).output().unwrap();
+        assert!(output.status.success(), "{place}: {}", String::from_utf8_lossy(&output.stderr));
+        std::fs::remove_file(folder.path().join("sprite.ppm")).unwrap();
+    }
+    let mut command = Command::new(&program);
+    command.current_dir(&folder).env("LD_LIBRARY_PATH", ".").env("ORT_DYLIB_PATH", "/nowhere");
+    let output = command.arg(repository("onnx/models/sprites.onnx")).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && text.contains("ORT_DYLIB_PATH names /nowhere"), "{text}");
+}

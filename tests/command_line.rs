@@ -257,7 +257,7 @@ fn each_kind_of_trouble_has_its_exit_code() {
         &folder,
         diffuse(&folder).args(["generate", &model]).env("ORT_DYLIB_PATH", "/no/such/place"),
         4,
-        "was not found in /no/such/place",
+        "ORT_DYLIB_PATH names /no/such/place",
     );
     fail(&folder, diffuse(&folder).args(["inspect", "kept.png"]), 3, "kept.png");
     std::fs::write(folder.path().join("cut.png"), b"\x89PNG\r\n\x1a\n").unwrap();

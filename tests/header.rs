@@ -183,7 +183,7 @@ fn items(header: &str) -> Vec<(String, String)> {
 fn the_providers_are_listed() {
     let mut page = String::from(
         "# Execution providers\n\nGenerated from the library's table. `1` and `0` switch a flag on and off; `true` and `false` are taken as well. \
-         What is not set is as the provider has it, which is what is said here of ONNX Runtime 1.31.\n",
+         What is not set is as the provider has it, which is what is said here of ONNX Runtime 1.31 (of its 1.24 for OpenVINO).\n",
     );
     for provider in PROVIDERS {
         writeln!(
@@ -200,4 +200,8 @@ fn the_providers_are_listed() {
         A provider that comes as a library of its own is named by that library's path and gets a name of the caller's. `device` is the place of the device, \
         counted from 0, among those that the library finds; the library checks its other options itself.\n";
     agree("include/PROVIDERS.md", &page, "header");
+    let readme = std::fs::read_to_string(repository("README.md")).unwrap();
+    let names: Vec<_> = PROVIDERS.iter().map(|provider| format!("`{}`", provider.name)).collect();
+    let text = readme.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains(&names.join(", ")), "README.md names other providers");
 }

@@ -64,7 +64,7 @@ fn a_plugin_runs_where_it_is_asked_for_and_nowhere_else() {
         ["GREEDY", "IDLE", "BROKEN", "ABSENT"].map(|behaviour| plugin(&mock(folder.path(), behaviour)));
 
     // It takes the whole graph, and is what runs: its failure is the run's.
-    let model = open(&[greedy.clone()], false).unwrap();
+    let model = open(std::slice::from_ref(&greedy), false).unwrap();
     assert_eq!((placement(&model).provider.as_str(), placement(&model).nodes.len()), ("greedy", 1));
     match draw(model) {
         Err(Error::Evaluation { reason, .. }) => assert!(reason.contains("the mock was run"), "{reason}"),

@@ -14,7 +14,8 @@ use crate::job::{Canceller, Job, Progress};
 use crate::pixels::{Layout, rgba8_into};
 
 /// A run. It works only inside of diffuse_job_step() and diffuse_job_run(), on the calling thread. While it does, other threads may
-/// call diffuse_job_cancel(), diffuse_job_progress() and the previews; every other call of theirs returns DIFFUSE_BUSY.
+/// call diffuse_job_cancel(), diffuse_job_progress() and the previews; every other call of theirs returns DIFFUSE_BUSY, but for
+/// diffuse_job_free(), after which no thread may use the job any more.
 pub struct diffuse_job {
     _opaque: [u8; 0],
 }
@@ -116,7 +117,8 @@ pub unsafe extern "C" fn diffuse_job_run(job: *mut diffuse_job) -> i32 {
 }
 
 /// Cancels a job, from any thread, also before it has started: the step that is running and every later one return
-/// DIFFUSE_CANCELLED, soon, since the evaluation is interrupted. It cannot be taken back.
+/// DIFFUSE_CANCELLED, as soon as the node of the network that is running ends. OpenVINO and TensorRT make one node of all that they
+/// take; there it is after the evaluation. It cannot be taken back.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_cancel(job: *const diffuse_job) -> i32 {
     guard(|| {
@@ -185,7 +187,7 @@ pub unsafe extern "C" fn diffuse_job_read_pixels(
     })
 }
 
-/// Copies the latest estimate of what the samples will be, from any thread, also while a step is running. As diffuse_job_read().
+/// Copies the latest estimate of what the samples will be, which after the last step is the result, from any thread, also while a step is running. As diffuse_job_read().
 /// DIFFUSE_ARGUMENT before the first step.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_preview(job: *const diffuse_job, values: *mut f32, length: usize) -> i32 {

@@ -11,7 +11,7 @@ use super::handle::{Noun, borrow, borrow_mut, give, take};
 use super::runtime::diffuse_runtime;
 use crate::denoiser::Condition;
 use crate::error::{Error, Result};
-use crate::onnx::{Model, ModelOptions, Provider};
+use crate::onnx::{MOST_THREADS, Model, ModelOptions, Provider};
 use crate::schedule::{NoiseLevel, NoiseSchedule, Tables};
 
 /// How a model is opened. A fresh one is right for a program that does other things as well.
@@ -64,8 +64,8 @@ pub unsafe extern "C" fn diffuse_model_options_free(options: *mut diffuse_model_
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_threads(options: *mut diffuse_model_options, threads: u32) -> i32 {
     guard(|| {
-        if threads > 1024 {
-            return Err(Error::argument("threads", format!("{threads}; at most 1024 are possible")));
+        if threads as usize > MOST_THREADS {
+            return Err(Error::argument("threads", format!("{threads}; at most {MOST_THREADS} are possible")));
         }
         // SAFETY: the handle is as the header demands.
         unsafe { borrow_mut(options, "options") }?.threads = threads as usize;
@@ -84,8 +84,8 @@ pub unsafe extern "C" fn diffuse_model_options_set_spinning(options: *mut diffus
     })
 }
 
-/// Adds the execution provider called `provider` (cpu, cuda, tensorrt, openvino, coreml, directml, webgpu, nnapi, qnn, xnnpack) to those that
-/// evaluate the network, in the order wanted: the first that can be had takes the nodes that it can, the next ones the rest. Without
+/// Adds the execution provider called `provider`, such as "cuda", to those that evaluate the network; the file PROVIDERS.md beside the
+/// header has them. They are wanted in the order in which they are added: the first that can be had takes the nodes that it can, the next ones the rest. Without
 /// any it is the processor alone. One that cannot be had is passed over only if there is another after it, and
 /// diffuse_model_placement() says so; to go on with the processor, add "cpu" last.
 #[unsafe(no_mangle)]
@@ -118,8 +118,8 @@ pub unsafe extern "C" fn diffuse_model_options_add_provider_library(
     })
 }
 
-/// Sets the option `key` of `provider`, which was added before, to `value`. PROVIDERS.md lists the options. One that the
-/// provider does not have, or a value that it cannot have, is DIFFUSE_ARGUMENT; those of plugin libraries are checked when a model is opened.
+/// Sets the option `key` of `provider`, which was added before, to `value`. The file PROVIDERS.md lists the options. One that the provider
+/// does not have, or a value that it cannot have, is DIFFUSE_ARGUMENT; those of plugin libraries are checked when a model is opened.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_provider_option(
     options: *mut diffuse_model_options,
@@ -192,7 +192,8 @@ pub unsafe extern "C" fn diffuse_model_options_add_external_data(
 /// model.onnx), else the one in its metadata. `options` may be NULL.
 ///
 /// DIFFUSE_IO if a file cannot be read, DIFFUSE_MODEL if it is no model, has no manifest, or the two do not fit, DIFFUSE_PROVIDER if none of
-/// the providers can be had, with the library that is missing. On success
+/// the providers can be had, with the library that is missing, or if they leave nodes of the network to the processor, which was not
+/// asked for: add "cpu" last, or allow it with diffuse_model_options_set_cpu_nodes(). On success
 /// `*model` is to be freed with diffuse_model_free(); on failure it is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_open(
@@ -287,8 +288,9 @@ pub unsafe extern "C" fn diffuse_model_sha256(model: *const diffuse_model, sha25
     })
 }
 
-/// The shape of one item, without the batch: its axes in `axes`, which has room for `capacity`, and their number in `*rank`. With a
-/// `capacity` of 0 only the number is given.
+/// The shape of one item, without the batch; for an image channels, height, width. It is the manifest's, which a network with free axes need not
+/// keep to. Its axes go into `axes`, which has room for `capacity`, and their number into `*rank`. With a `capacity` of 0 only the number is
+/// given.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_shape(
     model: *const diffuse_model,

@@ -7,7 +7,8 @@ use super::handle::{Noun, borrow_mut, give, take};
 use crate::error::Result;
 use crate::pipeline::Request;
 
-/// What is to be drawn, and how. What is not set is as the model's manifest says. Values are checked when a job is made.
+/// What is to be drawn, and how. What is not set is as the model's manifest says. Values are checked against each other and the model when
+/// a job is made.
 pub struct diffuse_request {
     _opaque: [u8; 0],
 }
@@ -65,7 +66,8 @@ pub unsafe extern "C" fn diffuse_request_set_count(request: *mut diffuse_request
     }
 }
 
-/// The class of every item, `count` of them, which becomes the number of items. They are copied.
+/// The class of every item, `count` of them, which becomes the number of items; a number that is set later has to agree. They are copied.
+/// Without classes a model that has a null class draws every item with that one, and a model that has none refuses the job.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_classes(
     request: *mut diffuse_request,

@@ -14,4 +14,5 @@ pub use manifest::{
 pub use predictor::{Model, Predictor};
 pub use provider::{PROVIDERS, Placement, Provider, ProviderEntry, ProviderNodes, Skipped};
 pub use runtime::{Candidate, LogSink, OLDEST_MINOR_VERSION, Runtime, Severity, set_log_sink};
+pub(crate) use session::MOST_THREADS;
 pub use session::{Element, ModelOptions, Network, TensorInfo};

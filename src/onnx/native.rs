@@ -2,8 +2,8 @@
 
 use std::ffi::{CStr, c_char};
 
+use ort::AsPointer;
 use ort::session::Session;
-use ort::{AsPointer, sys};
 
 /// The providers that ONNX Runtime was built with, by its own names. It does not say whether they work here.
 pub(super) fn compiled_in() -> Vec<String> {
@@ -32,42 +32,41 @@ pub(super) struct Assigned {
 }
 
 /// Where ONNX Runtime put the nodes, if the session was told to record it.
-pub(super) fn assigned(session: &Session) -> Vec<Assigned> {
-    let api = ort::api();
-    let text = |get: &dyn Fn(*mut *const c_char) -> sys::OrtStatusPtr| -> Option<String> {
-        let mut text = std::ptr::null();
-        // SAFETY: the status is what the call returned, and is given up here.
-        unsafe { ort::Error::result_from_status(get(&raw mut text)) }.ok()?;
-        // SAFETY: on success ONNX Runtime stored a C string that the session owns.
-        (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+pub(super) fn assigned(session: &Session) -> Result<Vec<Assigned>, String> {
+    // SAFETY, for all calls below: the session is alive, and so are the arrays and strings that ONNX Runtime promises and that it owns;
+    // every pointer that is handed over may be written to; a status is given up to `result_from_status` once.
+    let checked = |status| {
+        // SAFETY: as above.
+        unsafe { ort::Error::result_from_status(status) }.map_err(|error| error.message().to_owned())
     };
+    let text = |pointer: *const c_char| {
+        if pointer.is_null() {
+            return Err("ONNX Runtime does not say where it put the nodes".to_owned());
+        }
+        // SAFETY: as above.
+        Ok(unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned())
+    };
+    let api = ort::api();
     let mut nodes = Vec::new();
     let (mut parts, mut count) = (std::ptr::null(), 0);
-    // SAFETY: a live session; both pointers may be written to.
-    let status = unsafe { (api.Session_GetEpGraphAssignmentInfo)(session.ptr(), &raw mut parts, &raw mut count) };
     // SAFETY: as above.
-    if unsafe { ort::Error::result_from_status(status) }.is_err() || parts.is_null() {
-        return nodes;
-    }
+    checked(unsafe { (api.Session_GetEpGraphAssignmentInfo)(session.ptr(), &raw mut parts, &raw mut count) })?;
     for i in 0..count {
-        // SAFETY: ONNX Runtime stored an array of `count` pointers that the session owns.
+        // SAFETY: as above; `i` is below the count.
         let part = unsafe { *parts.add(i) };
-        // SAFETY: `part` is one of them; the pointer may be written to.
-        let Some(provider) = text(&|out| unsafe { (api.EpAssignedSubgraph_GetEpName)(part, out) }) else { continue };
+        let mut provider = std::ptr::null();
+        // SAFETY: as above.
+        checked(unsafe { (api.EpAssignedSubgraph_GetEpName)(part, &raw mut provider) })?;
+        let provider = text(provider)?;
         let (mut members, mut count) = (std::ptr::null(), 0);
         // SAFETY: as above.
-        let status = unsafe { (api.EpAssignedSubgraph_GetNodes)(part, &raw mut members, &raw mut count) };
-        // SAFETY: as above.
-        if unsafe { ort::Error::result_from_status(status) }.is_err() || members.is_null() {
-            continue;
-        }
+        checked(unsafe { (api.EpAssignedSubgraph_GetNodes)(part, &raw mut members, &raw mut count) })?;
         for i in 0..count {
-            // SAFETY: as above.
-            let node = unsafe { *members.add(i) };
-            // SAFETY: as above.
-            let operator = text(&|out| unsafe { (api.EpAssignedNode_GetOperatorType)(node, out) });
-            nodes.push(Assigned { provider: provider.clone(), operator: operator.unwrap_or_default() });
+            let mut operator = std::ptr::null();
+            // SAFETY: as above; `i` is below the count.
+            checked(unsafe { (api.EpAssignedNode_GetOperatorType)(*members.add(i), &raw mut operator) })?;
+            nodes.push(Assigned { provider: provider.clone(), operator: text(operator)? });
         }
     }
-    nodes
+    Ok(nodes)
 }

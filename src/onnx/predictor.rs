@@ -199,7 +199,10 @@ impl Model {
                     usize::try_from(class).is_ok_and(|class| class < known.count() || known.null == Some(class))
                 };
                 match classes.iter().find(|class| !allowed(**class)) {
-                    Some(class) => refuse(format!("{class}; this model has the classes 0 to {}", known.count() - 1)),
+                    Some(class) => {
+                        let null = known.null.map_or(String::new(), |null| format!(", and {null} for none"));
+                        refuse(format!("{class}; this model has the classes 0 to {}{null}", known.count() - 1))
+                    }
                     None => Ok(()),
                 }
             }

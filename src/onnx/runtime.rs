@@ -15,6 +15,9 @@ pub const OLDEST_MINOR_VERSION: u32 = ort::MINOR_VERSION;
 /// The environment variable that names ONNX Runtime's library, or the folder that it lies in.
 const VARIABLE: &str = "ORT_DYLIB_PATH";
 
+/// Why a place is looked in that the variable names.
+const NAMED: &str = "the environment variable ORT_DYLIB_PATH";
+
 /// Where Debian and its kin put libraries of this architecture.
 const DEBIAN_LIBRARIES: &str =
     if cfg!(target_arch = "aarch64") { "/usr/lib/aarch64-linux-gnu" } else { "/usr/lib/x86_64-linux-gnu" };
@@ -89,7 +92,7 @@ impl Runtime {
     ///
     /// `path` is its library, or the folder that the library lies in. Without one it is taken from the first of these
     /// [`candidates`](Self::candidates) that has it: what the environment variable `ORT_DYLIB_PATH` names; the folder of
-    /// this library (of the program, where it is linked in, and on Windows); and except on Windows, whose system folder may hold an old
+    /// this library (of the program, where it is linked in, and on Windows), where it is a link that of the link first; and except on Windows, whose system folder may hold an old
     /// one of another's, the system's library folders.
     ///
     /// Official builds of ONNX Runtime from 1.29 on send telemetry. With one of those, unless the environment variable
@@ -97,7 +100,8 @@ impl Runtime {
     /// write environment variables, or set the variable for the process.
     ///
     /// # Errors
-    /// [`Error::Runtime`] if there is no library, if it cannot be loaded, if it is older than 1.24, or if another one is
+    /// [`Error::Runtime`] if there is no library, if it cannot be loaded, if it is older than 1.24, if `ORT_DYLIB_PATH` names a place
+    /// that has none, or if another one is
     /// already running in this process.
     pub fn open(path: Option<&Path>) -> Result<Self> {
         let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -124,11 +128,9 @@ impl Runtime {
     pub fn candidates() -> Vec<Candidate> {
         let mut places: Vec<(&str, PathBuf)> = Vec::new();
         if let Some(path) = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
-            places.push(("the environment variable ORT_DYLIB_PATH", path.into()));
+            places.push((NAMED, path.into()));
         }
-        if let Some(folder) = own_folder() {
-            places.push(("beside diffuse", folder));
-        }
+        places.extend(own_folders().into_iter().map(|folder| ("beside diffuse", folder)));
         let system: &[&str] = match std::env::consts::OS {
             "macos" => &["/usr/local/lib", "/opt/homebrew/lib"],
             "linux" => &["/usr/local/lib", "/usr/lib64", "/usr/lib", DEBIAN_LIBRARIES],
@@ -170,6 +172,11 @@ fn resolve(path: &Path) -> Result<PathBuf> {
 
 fn find() -> Result<PathBuf> {
     let candidates = Runtime::candidates();
+    if let Some(named) = candidates.first().filter(|candidate| candidate.reason == NAMED && candidate.library.is_none())
+    {
+        let place = named.place.display();
+        return Err(Error::runtime(format!("{VARIABLE} names {place}, and there is no {} there", library_name())));
+    }
     match candidates.iter().find_map(|candidate| candidate.library.as_deref()) {
         Some(library) => resolve(library),
         None => {
@@ -215,32 +222,63 @@ fn library_at(place: &Path) -> Option<PathBuf> {
         .max_by_key(numbers)
 }
 
-/// The folder of the module that this code is in: libdiffuse's, or the program's where it is linked in.
+/// The folder of the module that this code is in: libdiffuse's, or the program's where it is linked in. Where that is a link, the link's folder
+/// comes first and that of the file second.
 #[cfg(unix)]
-fn own_folder() -> Option<PathBuf> {
+fn own_folders() -> Vec<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
 
+    let here = own_folders as fn() -> Vec<PathBuf> as *const libc::c_void;
     // SAFETY: Dl_info is a plain C struct for which all zeroes is a value.
     let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
     // SAFETY: the address is that of a function in this module, `info` is writable for the call.
-    let found = unsafe { libc::dladdr(own_folder as fn() -> Option<PathBuf> as *const libc::c_void, &raw mut info) };
+    let found = unsafe { libc::dladdr(here, &raw mut info) };
     if found == 0 || info.dli_fname.is_null() {
-        return None;
+        return Vec::new();
     }
     // SAFETY: dladdr promises a string that lives as long as the module, which this code is part of.
     let name = unsafe { std::ffi::CStr::from_ptr(info.dli_fname) };
     let name = Path::new(std::ffi::OsStr::from_bytes(name.to_bytes()));
-    // For the main program glibc gives what it was called as, which may be a bare name that was found through PATH. Taking that as
-    // a file of the working directory would load a library from wherever the user happens to be.
-    let path = if name.is_absolute() { name.to_path_buf() } else { std::env::current_exe().ok()? };
-    let path = std::fs::canonicalize(path).ok()?;
-    path.parent().map(Path::to_path_buf)
+    // A relative name was good when the module was loaded, in a working directory that may have changed since. For the main program it
+    // may even be a bare name that was found through PATH. It counts where it still leads to the file that is in memory.
+    let path = if name.is_absolute() {
+        Some(name.to_path_buf())
+    } else {
+        let file = mapped_from(here as usize);
+        let link =
+            std::path::absolute(name).ok().filter(|link| file.is_some() && std::fs::canonicalize(link).ok() == file);
+        link.or(file)
+    };
+    let Some(path) = path.or_else(|| std::env::current_exe().ok()) else { return Vec::new() };
+    let mut folders: Vec<PathBuf> = path.parent().map(Path::to_path_buf).into_iter().collect();
+    if let Some(folder) = std::fs::canonicalize(&path).ok().and_then(|path| Some(path.parent()?.to_path_buf()))
+        && !folders.contains(&folder)
+    {
+        folders.push(folder);
+    }
+    folders
+}
+
+/// The file that the memory at `address` is from, which Linux tells.
+#[cfg(unix)]
+fn mapped_from(address: usize) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+
+    let maps = std::fs::read("/proc/self/maps").ok()?;
+    maps.split(|&byte| byte == b'\n').find_map(|line| {
+        // "7f0c1000-7f0c3000 r-xp 00001000 fe:00 4242    /folder/file"
+        let range = std::str::from_utf8(line.split(|&byte| byte == b' ').next()?).ok()?;
+        let (start, end) = range.split_once('-')?;
+        let bounds = usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?;
+        let path = &line[line.iter().position(|&byte| byte == b'/')?..];
+        bounds.contains(&address).then(|| std::ffi::OsStr::from_bytes(path).into())
+    })
 }
 
 /// The folder of the program. Where this is a DLL of a host elsewhere, the host names the path.
 #[cfg(not(unix))]
-fn own_folder() -> Option<PathBuf> {
-    std::env::current_exe().ok()?.parent().map(Path::to_path_buf)
+fn own_folders() -> Vec<PathBuf> {
+    std::env::current_exe().ok().and_then(|path| Some(path.parent()?.to_path_buf())).into_iter().collect()
 }
 
 fn start(library: PathBuf) -> Result<Runtime> {

@@ -57,8 +57,8 @@ impl ModelOptions {
     }
 }
 
-/// The most threads of one evaluation.
-const MOST_THREADS: usize = 1024;
+/// The most threads that an evaluation can be given.
+pub(crate) const MOST_THREADS: usize = 1024;
 
 /// The type of a tensor's elements, as far as this crate uses them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

@@ -1,4 +1,4 @@
-/* Draws one sprite into sprite.ppm.  cc first.c -ldiffuse; ./a.out sprites.onnx */
+/* Draws one sprite into sprite.ppm: first sprites.onnx. The README says how it is built. */
 #include <stdio.h>
 
 #include <diffuse.h>

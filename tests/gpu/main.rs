@@ -13,12 +13,16 @@ use ndarray::ArrayD;
 
 /// How far a GPU may be from the processor, relative to max(1, |x̂₀|), in f32.
 const BOUND: f64 = 1e-3;
+/// The same where factors are rounded to 10 bits: what goes beyond this is wrong, not rough. The table states what it is.
+const COARSE_BOUND: f64 = 5e-2;
 
 fn main() {
     if let Err(why) = driver() {
         println!("\nSKIPPED: there is no NVIDIA GPU here ({why}), so that nothing was tried on CUDA and TensorRT.\n");
         return;
     }
+    // SAFETY: no other thread runs yet.
+    unsafe { std::env::set_var("NVIDIA_TF32_OVERRIDE", "0") };
     let library = repository("onnx/runtime-cuda");
     assert!(library.is_dir(), "there is a GPU, but no ONNX Runtime for it: python3 onnx/setup.py --provider cuda");
     let runtime = Runtime::open(Some(&library)).unwrap();
@@ -31,23 +35,22 @@ fn main() {
     for name in ["models/sprites", "models/swiss_roll", "fixtures/half"] {
         for (label, providers) in [
             ("cuda", vec![provider("cuda", &[])]),
-            ("cuda, use_tf32", vec![provider("cuda", &[("use_tf32", "1")])]),
             ("tensorrt", vec![provider("tensorrt", &[]), provider("cuda", &[])]),
             (
                 "tensorrt, trt_fp16_enable",
                 vec![provider("tensorrt", &[("trt_fp16_enable", "1")]), provider("cuda", &[])],
             ),
         ] {
-            // What rounds its factors to 10 bits is stated, not bound.
+            // TensorRT takes TF32 unless the environment says otherwise, which `main` made it say.
             let exact = !label.contains("tf32") && !label.contains("fp16") && !name.ends_with("half");
             let options = ModelOptions { providers, cpu_nodes: true, ..ModelOptions::default() };
             match row(&runtime, name, label, &options) {
-                Ok(furthest) if exact && furthest >= BOUND => {
+                Ok(furthest) if furthest >= if exact { BOUND } else { COARSE_BOUND } => {
                     failed.push(format!("{name} on {label} is off by {furthest:e}"))
                 }
                 Ok(_) => {}
-                // CUDA has to be there; TensorRT is an addition.
-                Err(Error::Provider { reason, .. }) if label.starts_with("tensorrt") => {
+                // CUDA has to be there; TensorRT's libraries are an addition.
+                Err(Error::Provider { reason, .. }) if label.starts_with("tensorrt") && reason.contains("library") => {
                     println!("| {name} | {label} | not tried: {reason} | | | | |")
                 }
                 Err(error) => failed.push(format!("{name} on {label}: {error}")),
@@ -66,6 +69,11 @@ fn row(runtime: &Runtime, name: &str, label: &str, options: &ModelOptions) -> di
         return Err(Error::Provider { provider: skipped.provider.clone(), reason: skipped.reason.clone() });
     }
     assert!(label.starts_with(&placement.provider), "{label}: {placement:?}");
+    let nodes = |cpu: bool| -> usize {
+        placement.nodes.iter().filter(|share| (share.provider == "cpu") == cpu).map(|share| share.nodes).sum()
+    };
+    // What free axes leave to the processor are sums over shapes, never the network's own work.
+    assert!(nodes(true) <= nodes(false), "{label}: the processor has most of it: {placement:?}");
     let schedule = here.manifest().schedule.build(Tables::Exact)?;
     let mut furthest: f64 = 0.0;
     for t in [20.0, 500.0, 980.0] {

@@ -81,6 +81,8 @@ impl fmt::Display for Failure {
             Self::Library(Error::Cancelled) => f.write_str("interrupted; nothing was written"),
             Self::Library(Error::Argument { name, reason }) => write!(f, "--{}: {reason}", name.replace('_', "-")),
             Self::Library(Error::Runtime { .. }) => write!(f, "{}\nRun `diffuse-cli doctor` for help.", self.library()),
+            // The option of the library is a flag here.
+            Self::Library(Error::Provider { .. }) => f.write_str(&self.library().replace("cpu_nodes", "--cpu-nodes")),
             Self::Library(_) => f.write_str(&self.library()),
             Self::Usage(text) | Self::Other(text) => f.write_str(text),
             Self::Unread | Self::NoRuntime => Ok(()),

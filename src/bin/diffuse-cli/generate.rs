@@ -66,6 +66,8 @@ struct Record {
     diffuse: &'static str,
     model: String,
     model_sha256: String,
+    /// The execution provider that evaluated the network.
+    provider: String,
     /// The names of the classes; there are `count / class_names.len()` items of each, in this order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     class_names: Vec<String>,
@@ -176,6 +178,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         diffuse: env!("CARGO_PKG_VERSION"),
         model: model.name().to_owned(),
         model_sha256: model.network().hash()?.into(),
+        provider: model.network().placement().provider.clone(),
         class_names: classes.iter().map(|&class| class_name(manifest, class)).collect(),
         request: Request { count, classes: None, ..request(0, 1).resolved(manifest) },
     };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, Args, FromArgMatches};
-use diffuse::onnx::{Placement, Provider};
+use diffuse::onnx::{PROVIDERS, Placement, Provider};
 use diffuse::option::Kind;
 use diffuse::{Error, ModelOptions, Request, Runtime, pipeline};
 
@@ -28,9 +28,7 @@ impl RuntimeArguments {
 /// What evaluates the network.
 #[derive(Debug, Args)]
 pub(crate) struct DeviceArguments {
-    /// What evaluates the network: cpu, cuda, tensorrt, openvino, coreml, directml, webgpu, nnapi, qnn or xnnpack. With several,
-    /// separated by commas, the next takes over where one cannot be had, and the nodes that one does not take [default: cpu]
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help = provider_help())]
     provider: Vec<String>,
     /// An option of a provider, such as cuda.device_id=1; may be given more than once
     #[arg(long, value_name = "NAME.KEY=VALUE")]
@@ -44,6 +42,15 @@ pub(crate) struct DeviceArguments {
     /// Threads that one evaluation uses [default: one per core]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     threads: usize,
+}
+
+fn provider_help() -> String {
+    let names: Vec<_> = PROVIDERS.iter().map(|entry| entry.name).collect();
+    format!(
+        "What evaluates the network: {}. With several, separated by commas, the next takes over where one cannot be had, and the nodes \
+         that one does not take [default: cpu]",
+        names.join(", ")
+    )
 }
 
 impl DeviceArguments {

@@ -40,8 +40,10 @@ impl Provider {
     pub fn new(name: &str) -> Result<Self> {
         if !PROVIDERS.iter().any(|entry| entry.name == name) {
             let names: Vec<_> = PROVIDERS.iter().map(|entry| entry.name).collect();
-            let reason =
-                format!("there is no {name:?}; known are {}, and plugin libraries by their path", names.join(", "));
+            let reason = format!(
+                "there is no {name:?}; known are {}; a plugin library is added by its path and a name for it",
+                names.join(", ")
+            );
             return Err(Error::argument("provider", reason));
         }
         Ok(Self { name: name.to_owned(), library: None, options: Vec::new() })

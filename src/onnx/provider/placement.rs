@@ -1,5 +1,6 @@
 //! Opening a session on the providers that are asked for, and where the network's nodes end up.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
@@ -9,7 +10,7 @@ use ort::session::builder::SessionBuilder;
 use super::{CPU, PROVIDERS, Provider, on_cpu, overheard, with_log};
 use crate::error::{Error, Result};
 use crate::onnx::Runtime;
-use crate::onnx::native::assigned;
+use crate::onnx::native::{Assigned, assigned};
 
 /// What evaluates a network, and what was asked for and cannot.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -17,8 +18,8 @@ use crate::onnx::native::assigned;
 pub struct Placement {
     /// The provider in use: the first of those asked for that evaluates a part of the network.
     pub provider: String,
-    /// The providers that evaluate the network, in the order asked for, each with the number of the graph's nodes that it took,
-    /// after ONNX Runtime's optimisations.
+    /// The providers that evaluate the network, in the order asked for, each with its share. Empty if none was asked for, which is the
+    /// processor.
     pub nodes: Vec<ProviderNodes>,
     /// The providers that were asked for before and cannot be used.
     pub skipped: Vec<Skipped>,
@@ -30,8 +31,12 @@ pub struct Placement {
 pub struct ProviderNodes {
     /// The provider.
     pub provider: String,
-    /// How many nodes of the graph it evaluates.
+    /// How many nodes of the graph it took when the graph was divided, before ONNX Runtime's last fusions. 0 if this ONNX Runtime
+    /// does not say.
     pub nodes: usize,
+    /// What its options were set to.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
 }
 
 /// A provider that was asked for and is not used.
@@ -45,7 +50,7 @@ pub struct Skipped {
 }
 
 impl fmt::Display for Placement {
-    /// Such as "cpu (cuda: …)".
+    /// Such as "cpu; not cuda: …".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let used: Vec<_> = match &self.nodes[..] {
             [_] | [] => vec![self.provider.clone()],
@@ -73,12 +78,13 @@ pub(in crate::onnx) struct Opening<'a, B, C> {
 
 /// Opens a session on the first of the providers that can be had, with the later ones for the nodes that it does not take. A provider that
 /// cannot be had is passed over if there is another.
+///
+/// Only one session at a time is opened on anything but the processor: CUDA's fail when they are made at the same time.
 pub(in crate::onnx) fn open<B, C>(opening: &Opening<'_, B, C>) -> Result<(Session, Placement)>
 where
     B: Fn() -> Result<SessionBuilder>,
     C: Fn(SessionBuilder) -> Result<Session>,
 {
-    /// Sessions of CUDA that are made at the same time fail.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let Opening { runtime, providers, cpu_nodes, builder, commit } = opening;
     if providers.is_empty() {
@@ -88,9 +94,10 @@ where
         ));
     }
     check(providers)?;
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = (providers[0].name != CPU).then(|| ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner));
     let mut left: Vec<&Provider> = providers.iter().collect();
     let mut skipped = Vec::new();
+    let mut opened = true;
     'attempt: while !left.is_empty() {
         let mut attempt = builder()?;
         let mut registered = Vec::new();
@@ -110,7 +117,12 @@ where
         let strict = !cpu_nodes && left.last().is_some_and(|provider| provider.name != CPU);
         match attempt_with(attempt, strict, commit) {
             Ok(session) => {
-                let nodes = shares(&session, &registered);
+                let nodes = match assigned(&session) {
+                    Ok(nodes) => shares(&nodes, &registered, &left),
+                    // The processor takes whatever there is.
+                    Err(_) if left[0].name == CPU => vec![ProviderNodes::new(left[0].name.clone(), 0)],
+                    Err(reason) => return Err(Error::Provider { provider: left[0].name.clone(), reason }),
+                };
                 let taken = |provider: &Provider| nodes.iter().any(|share| share.provider == provider.name);
                 for provider in left.iter().filter(|provider| !taken(provider) && provider.name != CPU) {
                     let reason = "it takes none of the graph's nodes".into();
@@ -122,14 +134,19 @@ where
                 break;
             }
             Err(error) => {
-                // A model that the processor cannot open either is not the provider's fault.
-                drop(commit(processor(runtime, builder()?)?)?);
-                let first = left.remove(0);
-                let explained = strict.then(|| explain(runtime, first, &left, opening)).flatten();
+                opened = false;
+                // That of which it cannot be opened even if the processor takes what is left over, or the first.
+                let loose = |count: usize| loosely(&left[..count], opening);
+                let blamed = (1..=left.len()).find(|&count| loose(count).is_none()).map_or(0, |count| count - 1);
+                let explained = strict.then(|| explain(left[0], &loose(left.len())?)).flatten();
                 let reason = explained.unwrap_or_else(|| error.to_string());
-                skipped.push(Skipped { provider: first.name.clone(), reason });
+                skipped.push(Skipped { provider: left.remove(blamed).name.clone(), reason });
             }
         }
+    }
+    if !opened {
+        // A model that the processor cannot open either is not the providers' fault.
+        drop(commit(processor(runtime, builder()?)?)?);
     }
     let mut reasons = skipped.into_iter();
     let Some(Skipped { provider, mut reason }) = reasons.next() else {
@@ -183,23 +200,22 @@ fn attempt_with(
     })
 }
 
-/// Which nodes a provider leaves to the processor, if it is that for which a strict session does not open.
-fn explain<B, C>(
-    runtime: &Runtime,
-    first: &Provider,
-    others: &[&Provider],
-    opening: &Opening<'_, B, C>,
-) -> Option<String>
+/// A session on these providers in which the processor may take the nodes that they leave over.
+fn loosely<B, C>(providers: &[&Provider], opening: &Opening<'_, B, C>) -> Option<Session>
 where
     B: Fn() -> Result<SessionBuilder>,
     C: Fn(SessionBuilder) -> Result<Session>,
 {
     let mut builder = (opening.builder)().ok()?;
-    for provider in std::iter::once(&first).chain(others) {
-        builder = provider.register(runtime, builder).ok()?.0;
+    for provider in providers {
+        builder = provider.register(opening.runtime, builder).ok()?.0;
     }
-    let session = attempt_with(builder, false, &opening.commit).ok()?;
-    let nodes = assigned(&session);
+    attempt_with(builder, false, &opening.commit).ok()
+}
+
+/// Which nodes are left to the processor in `session`, which `first` is the first provider of.
+fn explain(first: &Provider, session: &Session) -> Option<String> {
+    let nodes = assigned(session).ok()?;
     let left: Vec<_> = nodes.iter().filter(|node| node.provider == "CPUExecutionProvider").collect();
     let mut operators: Vec<(&str, usize)> = Vec::new();
     for node in &left {
@@ -226,18 +242,25 @@ where
     })
 }
 
+impl ProviderNodes {
+    fn new(provider: String, nodes: usize) -> Self {
+        Self { provider, nodes, options: BTreeMap::new() }
+    }
+}
+
 /// How many nodes each provider has, those that were asked for first. `registered` are their names here and ONNX Runtime's.
-fn shares(session: &Session, registered: &[(&str, String)]) -> Vec<ProviderNodes> {
-    let nodes = assigned(session);
-    let count = |name: &str| nodes.iter().filter(|node| node.provider == name).count();
-    let mut names: Vec<(String, String)> =
-        registered.iter().map(|(name, of)| ((*name).to_owned(), of.clone())).collect();
-    for node in &nodes {
+fn shares(nodes: &[Assigned], registered: &[(&str, String)], providers: &[&Provider]) -> Vec<ProviderNodes> {
+    let mut names: Vec<(&str, &str)> = registered.iter().map(|(name, of)| (*name, of.as_str())).collect();
+    for node in nodes {
         if !names.iter().any(|(_, of)| *of == node.provider) {
             let known = PROVIDERS.iter().find(|entry| entry.registered_as == node.provider);
-            names.push((known.map_or(node.provider.as_str(), |entry| entry.name).to_owned(), node.provider.clone()));
+            names.push((known.map_or(&node.provider, |entry| entry.name), &node.provider));
         }
     }
-    let shares = names.into_iter().map(|(provider, of)| ProviderNodes { provider, nodes: count(&of) });
+    let shares = names.into_iter().map(|(name, of)| {
+        let count = nodes.iter().filter(|node| node.provider == of).count();
+        let options = providers.iter().filter(|provider| provider.name == name).flat_map(|provider| &provider.options);
+        ProviderNodes { options: options.cloned().collect(), ..ProviderNodes::new(name.to_owned(), count) }
+    });
     shares.filter(|share| share.nodes > 0).collect()
 }

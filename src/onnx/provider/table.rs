@@ -2,6 +2,7 @@
 
 use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider as Configurable, ExecutionProviderDispatch as Dispatch};
 
+use crate::onnx::MOST_THREADS;
 use crate::option::Kind::{self, Choice, Flag, Text, Whole};
 use crate::option::OptionEntry;
 
@@ -79,7 +80,6 @@ pub const PROVIDERS: &[ProviderEntry] = &[
                 Flag,
                 "Lay out one-dimensional convolutions as [N,C,1,D]; 0 unless set.",
             ),
-            option("do_copy_in_default_stream", Flag, "Copy in the stream that computes; 1 unless set."),
             option("enable_skip_layer_norm_strict_mode", Flag, "Sum in f32 in SkipLayerNormalization; 0 unless set."),
             option(
                 "fuse_conv_bias",
@@ -89,8 +89,8 @@ pub const PROVIDERS: &[ProviderEntry] = &[
             option("prefer_nhwc", Flag, "Lay out tensors with the channels last; 0 unless set."),
             option(
                 "sdpa_kernel",
-                Whole(0, u32::MAX as u64),
-                "Which attention kernels may be used, as ONNX Runtime's bits; all unless set.",
+                Whole(0, i32::MAX as u64),
+                "Which attention kernels may be used, as ONNX Runtime's bits; its choice unless set.",
             ),
             option("tunable_op_enable", Flag, "Use tuned kernels; 0 unless set."),
             option("tunable_op_tuning_enable", Flag, "Tune them; 0 unless set."),
@@ -114,7 +114,7 @@ pub const PROVIDERS: &[ProviderEntry] = &[
     ProviderEntry {
         name: "tensorrt",
         registered_as: "TensorrtExecutionProvider",
-        summary: "NVIDIA GPUs through TensorRT, which builds an engine for each new shape: minutes, unless a cache has it. Name cuda after it for the nodes that it does not take.",
+        summary: "NVIDIA GPUs through TensorRT, which builds an engine for each new shape: minutes, unless a cache has it. It rounds the factors of f32 products to 10 bits (TF32) on GPUs that can, unless the environment says NVIDIA_TF32_OVERRIDE=0. Name cuda after it for the nodes that it does not take.",
         needs: "what cuda needs, and TensorRT 10",
         library: Some("tensorrt"),
         options: &[
@@ -195,49 +195,15 @@ pub const PROVIDERS: &[ProviderEntry] = &[
         summary: "Intel's processors, GPUs and NPUs, and other x86-64 processors, through OpenVINO. A model of opset 21 with GroupNormalization does not open in OpenVINO 2025.4; export it with opset 20.",
         needs: "the OpenVINO build (PyPI onnxruntime-openvino)",
         library: Some("openvino"),
-        options: &[
-            option("device_type", Text, "CPU, GPU, NPU, GPU.0, HETERO:GPU,CPU, …"),
-            option(
-                "precision",
-                Choice(&["FP32", "FP16", "ACCURACY"], &[]),
-                "What it computes in; as the device likes unless set: f32 on a processor.",
-            ),
-            option("num_of_threads", Whole(0, 1024), "Threads of one evaluation; as OpenVINO likes unless set."),
-            option("num_streams", Whole(0, 255), "Evaluations at a time; 1 unless set."),
-            option("cache_dir", Text, "The folder that compiled networks are kept in."),
-            option(
-                "load_config",
-                Text,
-                "OpenVINO's own properties, as JSON: an object of them for each device (in a file, for versions that take a path).",
-            ),
-            option(
-                "model_priority",
-                Choice(&["LOW", "MEDIUM", "HIGH", "DEFAULT"], &[]),
-                "Beside other networks on the device.",
-            ),
-            option("reshape_input", Text, "Shapes to compile for, such as sample[1,3,32,32]."),
-            option("layout", Text, "Layouts of inputs and outputs, such as sample[NCHW]."),
-            option("enable_opencl_throttling", Flag, "Let the processor sleep while a GPU works; 0 unless set."),
-            option("enable_qdq_optimizer", Flag, "Optimise quantised networks for an NPU; 0 unless set."),
-            option("disable_dynamic_shapes", Flag, "Compile again for every new shape; 0 unless set."),
-        ],
-        // The one provider that does not take 1 and 0.
+        options: OPENVINO_OPTIONS,
+        // The one provider that does not take 1 and 0 for a flag.
         dispatch: |options| {
             let spelled: Vec<_> = options
                 .iter()
                 .map(|(key, value)| {
-                    let flag = matches!(
-                        key.as_str(),
-                        "enable_opencl_throttling" | "enable_qdq_optimizer" | "disable_dynamic_shapes"
-                    );
-                    let value = if !flag {
-                        value.as_str()
-                    } else if value == "1" {
-                        "true"
-                    } else {
-                        "false"
-                    };
-                    (key.clone(), value.to_owned())
+                    let flag = OPENVINO_OPTIONS.iter().any(|option| option.key == key && option.kind == Flag);
+                    let value = if flag { (value == "1").to_string() } else { value.clone() };
+                    (key.clone(), value)
                 })
                 .collect();
             configured(ep::OpenVINO::default(), &spelled)
@@ -298,7 +264,6 @@ pub const PROVIDERS: &[ProviderEntry] = &[
         needs: "a build with WebGPU; the plugin library of PyPI onnxruntime-ep-webgpu, named by its path, serves any build",
         library: None,
         options: &[
-            option("deviceId", Whole(0, i32::MAX as u64), "Which device, counted from 0; 0 unless set."),
             option("dawnBackendType", Choice(&["Vulkan", "D3D12"], &[]), "What it goes through."),
             option("preferredLayout", Choice(&["NCHW", "NHWC"], &[]), "NHWC unless set."),
             option("storageBufferCacheMode", Choice(CACHES, &[]), "How freed buffers are kept."),
@@ -402,11 +367,42 @@ pub const PROVIDERS: &[ProviderEntry] = &[
         library: None,
         options: &[option(
             "intra_op_num_threads",
-            Whole(0, 1024),
+            Whole(0, MOST_THREADS as u64),
             "Threads of one evaluation; those of the model options unless set.",
         )],
         dispatch: |options| configured(ep::XNNPACK::default(), options),
     },
+];
+
+const OPENVINO_OPTIONS: &[OptionEntry] = &[
+    option(
+        "device_type",
+        Text,
+        "CPU, GPU, NPU, GPU.0, HETERO:GPU,CPU, …; CPU unless set. An NPU whose compiler fails is silently replaced by CPU, except where the processor may not take nodes.",
+    ),
+    option(
+        "precision",
+        Choice(&["FP32", "FP16", "ACCURACY"], &[]),
+        "What it computes in; as the device likes unless set: f32 on a processor.",
+    ),
+    option("num_of_threads", Whole(1, MOST_THREADS as u64), "Threads of one evaluation; as OpenVINO likes unless set."),
+    option("num_streams", Whole(1, 8), "Evaluations at a time; 1 unless set."),
+    option("cache_dir", Text, "The folder that compiled networks are kept in."),
+    option(
+        "load_config",
+        Text,
+        "OpenVINO's own properties, as JSON: an object of them for each device (in a file, for versions that take a path).",
+    ),
+    option(
+        "model_priority",
+        Choice(&["LOW", "MEDIUM", "HIGH", "DEFAULT"], &[]),
+        "Beside other networks on the device.",
+    ),
+    option("reshape_input", Text, "Shapes to compile for, such as sample[1,3,32,32]."),
+    option("layout", Text, "Layouts of inputs and outputs, such as sample[NCHW]."),
+    option("enable_opencl_throttling", Flag, "Let the processor sleep while a GPU works; 0 unless set."),
+    option("enable_qdq_optimizer", Flag, "Optimise quantised networks for an NPU; 0 unless set."),
+    option("disable_dynamic_shapes", Flag, "Compile again for every new shape; 0 unless set, but on an NPU always 1."),
 ];
 
 const CACHES: &[&str] = &["disabled", "lazyRelease", "simple", "bucket"];

@@ -15,32 +15,41 @@
  *
  * The options of diffuse_request_set():
  *
- *     solver: ddpm, ddim
+ *     solver: ddpm, ddim, euler, euler-ancestral, heun, dpm2, lms, pndm, dpm-solver, dpm-solver-singlestep, dpm-solver-2s, deis, unipc, sa-solver, lcm, tcd, reverse-sde, langevin, rk45
  *         The solver; the model's unless set.
  *
  *     steps: a whole number from 1
  *         How many steps, up to the number of training steps; the model's unless set.
  *
- *     grid: leading, trailing, linspace
+ *     grid: leading, trailing, linspace, simple, sgm-uniform, beta, lcm, karras, exponential, beta-sigma
  *         How the steps are spread over those of training; the model's unless set.
  *         - leading: Multiples of ⌊T/N⌋ from 0 up: the first step is missed at the noisy end.
  *         - trailing: Back from the last training step in strides of T/N.
- *         - linspace: Evenly spaced with both ends.
+ *         - linspace: Evenly spaced times with both ends.
+ *         - simple: The training steps ⌊i·T/N⌋ from the noisy end (ComfyUI's "simple").
+ *         - sgm-uniform: Evenly spaced times from the noisy end, without the clean one (Stability's generative-models).
+ *         - beta: Times by the quantiles of Beta(0.6, 0.6): more at both ends (Lee et al. 2024, "Beta Sampling is All You Need").
+ *         - lcm: Every so many of the original_steps that a consistency model was distilled on (Luo et al. 2023, "Latent Consistency Models").
+ *         - karras: Evenly spaced (σ/α)^(1/ρ) (Karras et al. 2022, eq. 5).
+ *         - exponential: Evenly spaced ln(σ/α), and so λ: Lu et al. 2022's logSNR steps (k-diffusion's "exponential").
+ *         - beta-sigma: σ/α by the quantiles of Beta(0.6, 0.6), as diffusers has it.
  *
  *     steps_offset: a whole number from 0
  *         What is added to the times of the leading grid; the model's unless set.
  *
- *     ending: clean, first
- *         The level that the run ends at; clean unless set.
+ *     ending: clean, first, level
+ *         The level that the run ends at; the model's unless set, else clean.
  *         - clean: At the clean sample (α = 1, σ = 0).
  *         - first: At the least noisy level of training, t = 0; Stable Diffusion's configuration.
+ *         - level: At the last level of the grid itself, which is then not evaluated: no jump.
  *
- *     clipping: model, off, on, keep-noise
+ *     clipping: model, off, on, keep-noise, dynamic
  *         Whether the denoised sample is kept in the data's range at every step; model unless set.
  *         - model: As the model's manifest says.
  *         - off: Never.
  *         - on: At every step, to the range in the manifest; ε̂ is taken from the clipped x̂₀.
  *         - keep-noise: At every step; ε̂ is as the network said.
+ *         - dynamic: At every step, by dynamic thresholding (Saharia et al. 2022), for a range of −1 to 1.
  *
  *     likeness: papers, diffusers
  *         Whose arithmetic is followed where diffusers departs from the papers; papers unless set.
@@ -53,13 +62,133 @@
  *         - torch: torch's, one generator for the batch: torch.Generator().manual_seed(seed) in a pipeline of diffusers.
  *         - torch-per-item: torch's, one generator for every item: a list of them with the seeds seed, seed + 1, …
  *
- *     variance: posterior, beta
- *         The variance of the noise; posterior unless set.
+ *     rho: a number from 0.1 to 100
+ *         ρ of the karras grid; 7 unless set.
+ *
+ *     sigma_min: a number from 0.000000001 to 1000000000
+ *         The least σ/α of the grids over noise (t for flow matching); the schedule's unless set.
+ *
+ *     sigma_max: a number from 0.000000001 to 1000000000
+ *         The greatest σ/α of the grids over noise (t for flow matching); the schedule's unless set.
+ *
+ *     original_steps: a whole number from 1 to 1000000
+ *         The steps of distillation, for the lcm grid; 50 unless set.
+ *
+ *     shift: a number from 0.001 to 1000
+ *         The shift s of times toward noise, s·t/(1 + (s−1)·t), for flow matching; 1 unless set. e^μ is diffusers' dynamic shift.
+ *
+ *     timesteps: 1 to 10000 numbers, separated by commas
+ *         The grid itself: the times that are evaluated, noisiest first, in place of grid and steps.
+ *
+ *     sigmas: 1 to 10000 numbers, separated by commas
+ *         The grid itself: the σ/α (t for flow matching) that are evaluated, noisiest first, in place of grid and steps.
+ *
+ *     corrector_steps: a whole number from 0 to 10000
+ *         Langevin corrections at every level, before each step of the solver; 0 unless set, 10 for langevin.
+ *
+ *     corrector_snr: a number from 0.000001 to 1
+ *         The signal-to-noise ratio r of Langevin corrections, which go by 2·r²·σ²; 0.16 unless set.
+ *
+ *     threshold_ratio: a number from 0 to 1
+ *         Which quantile of |x̂₀| dynamic clipping goes by; 0.995 unless set.
+ *
+ *     threshold_max: a number from 1 to 1000000
+ *         The greatest value that dynamic clipping leaves room for; any unless set.
+ *
+ *     variance: posterior, beta, learned, learned-range
+ *         The variance of DDPM's noise; the network's, else posterior unless set.
  *         - posterior: β̃, the variance of the posterior q(x_{t−1} | x_t, x₀) (eq. 7): right for data that is a single point.
  *         - beta: β: right for data that is standard normal, and the larger of the two.
+ *         - learned: What the network says the logarithm of, in the second half of its output (Nichol & Dhariwal 2021, "Improved Denoising Diffusion Probabilistic Models").
+ *         - learned-range: Between those two in the logarithm, at the place that the network says (eq. 15 there).
  *
  *     eta: a number from 0 to 1
- *         η, the share of fresh noise: 0 is deterministic, 1 as much as DDPM. The model's unless set.
+ *         η, the share of fresh noise: 0 is deterministic, 1 as much as DDPM. Unless set the model's, else 1 for euler-ancestral and 0 for the others.
+ *
+ *     s_churn: a number from 0
+ *         How much noise is added before a step, over all steps together; 0 unless set.
+ *
+ *     s_tmin: a number from 0
+ *         The least σ/α at which noise is added; 0 unless set.
+ *
+ *     s_tmax: a number from 0
+ *         The greatest σ/α at which noise is added; any unless set.
+ *
+ *     s_noise: a number from 0 to 10
+ *         The standard deviation of the noise that is added; 1 unless set.
+ *
+ *     lms_order: a whole number from 1 to 4
+ *         How many slopes are used; 4 unless set.
+ *
+ *     warmup: plms, runge-kutta, none
+ *         How the first steps are taken; plms unless set.
+ *         - plms: By Heun's mean in the first step, then in rising order (Crowson's PLMS, as Stable Diffusion has it): one more evaluation.
+ *         - runge-kutta: Three pseudo Runge–Kutta steps (eq. 13): nine more evaluations.
+ *         - none: In rising order: no more evaluations (diffusers' IPNDM).
+ *
+ *     algorithm: dpm-solver++, dpm-solver, sde-dpm-solver++, sde-dpm-solver
+ *         What is expanded; dpm-solver++ unless set.
+ *         - dpm-solver++: x̂₀ is expanded, deterministic: right for most models, and stable with guidance.
+ *         - dpm-solver: ε̂ is expanded, deterministic.
+ *         - sde-dpm-solver++: x̂₀ is expanded, in the reverse SDE.
+ *         - sde-dpm-solver: ε̂ is expanded, in the reverse SDE; at most second order.
+ *
+ *     order: a whole number from 1 to 3
+ *         The order of the solver; 2 unless set.
+ *
+ *     variant: midpoint, heun
+ *         How the derivative enters; midpoint unless set.
+ *         - midpoint: As if it were taken in the middle (algorithm 2 of DPM-Solver++).
+ *         - heun: By the exact integral of the expansion.
+ *
+ *     lower_order_final: 0 or 1
+ *         Whether the last steps are of lower order; below 15 steps unless set.
+ *
+ *     midpoint_noise: 0 or 1
+ *         Whether fresh noise also goes into the midpoints of dpm-solver-2s (DPM++ SDE, with η = 1); 0 unless set.
+ *
+ *     scaling: bh2, bh1
+ *         The function B(h) of the paper; bh2 unless set.
+ *         - bh2: eʰ − 1.
+ *         - bh1: h; for unconditional models and few steps.
+ *
+ *     predict_x0: 0 or 1
+ *         Whether x̂₀ is expanded (1, unless set) or ε̂ (0).
+ *
+ *     predictor_order: a whole number from 1 to 3
+ *         The order of sa-solver's predictor; 2 unless set.
+ *
+ *     corrector_order: a whole number from 0 to 4
+ *         The order of sa-solver's corrector, 0 for none; 2 unless set.
+ *
+ *     tau: a number from 0 to 10
+ *         τ of sa-solver, the share of the reverse SDE's noise; 1 unless set.
+ *
+ *     tau_from: a number from 0 to 1
+ *         The least time, as a share of the greatest, at which τ counts; 0.2 unless set.
+ *
+ *     tau_to: a number from 0 to 1
+ *         The greatest time, as a share of the greatest there is, at which τ counts; 0.8 unless set.
+ *
+ *     timestep_scaling: a number from 0 to 1000000
+ *         What times are multiplied by in the boundary condition of LCM; 10 unless set, 0 for none.
+ *
+ *     gamma: a number from 0 to 1
+ *         γ of TCD: 0 is deterministic, 1 fully stochastic; 0.3 unless set.
+ *
+ *     discretization: reverse-diffusion, euler-maruyama
+ *         How the reverse SDE is divided into steps; reverse-diffusion unless set.
+ *         - reverse-diffusion: By the forward process from level to level, reversed (appendix E).
+ *         - euler-maruyama: By its rates at the beginning of each step; not on grids that start from pure noise.
+ *
+ *     rtol: a number from 0.000001 to 1
+ *         The error that a step of rk45 may have relative to the sample; 1e-4 unless set. Samples are f32.
+ *
+ *     atol: a number from 0.000000001 to 1
+ *         The error that a step of rk45 may have beside that; 1e-4 unless set.
+ *
+ *     most_evaluations: a whole number from 13 to 10000000
+ *         After how many evaluations of an item rk45 gives up; 10000 unless set.
  */
 
 #ifndef DIFFUSE_H

@@ -14,13 +14,33 @@ import numpy as np
 METADATA_KEY = "diffuse"
 VERSION = 1
 
-SCHEDULES = ("linear", "scaled_linear", "cosine", "sigmoid")
-PREDICTIONS = ("epsilon", "x0", "v")
+# The fields of each kind of schedule, beside the kind.
+SCHEDULES = {
+    "linear": ("train_steps", "beta_start", "beta_end", "terminal"),
+    "scaled_linear": ("train_steps", "beta_start", "beta_end", "terminal"),
+    "sigmoid": ("train_steps", "beta_start", "beta_end", "terminal"),
+    "cosine": ("train_steps", "terminal"),
+    "exponential": ("train_steps", "terminal"),
+    "laplace": ("train_steps", "terminal"),
+    "trained": ("betas", "terminal"),
+    "vp": ("beta_min", "beta_max", "least_time"),
+    "sub_vp": ("beta_min", "beta_max", "least_time"),
+    "ve": ("sigma_min", "sigma_max", "least_time"),
+    "edm": ("sigma_min", "sigma_max"),
+    "flow": ("least_time",),
+}
+CONTINUOUS = ("vp", "sub_vp", "ve", "edm", "flow")
+TERMINALS = ("as_trained", "zero_snr", "floored")
+PREDICTIONS = ("epsilon", "x0", "v", "score", "flow", "flow_to_data", "posterior_mean", "edm")
+INPUT_SCALINGS = ("none", "unit_variance")
 VARIANCES = ("none", "learned", "learned_range")
 ENCODINGS = ("index", "unit", "sigma", "log_sigma")
 DIRECTIONS = ("noise", "data")
 KINDS = ("image", "points", "tensor")
-GRIDS = ("leading", "trailing", "linspace")
+GRIDS = (
+    "leading", "trailing", "linspace", "simple", "sgm-uniform", "beta", "lcm", "karras", "exponential", "beta-sigma",
+)
+ENDINGS = ("clean", "first", "level")
 
 # More is a slip of whoever wrote the manifest.
 MOST_VALUES = 1 << 28
@@ -111,7 +131,7 @@ def validate(manifest):
 
     check.known(manifest, "", (
         "diffuse", "name", "description", "license", "source", "sample", "schedule", "prediction",
-        "variance", "time", "classes", "inputs", "outputs", "defaults",
+        "input_scaling", "variance", "time", "classes", "inputs", "outputs", "defaults",
     ))
     check.value(
         manifest, "name", "1 to 64 letters, digits, '-', '_' and '.', not beginning with '.'",
@@ -120,9 +140,11 @@ def validate(manifest):
     for field in ("description", "license", "source"):
         check.text(manifest, field)
     check.choice(manifest, "prediction", PREDICTIONS, required=True)
+    check.choice(manifest, "input_scaling", INPUT_SCALINGS)
     check.choice(manifest, "variance", VARIANCES)
     validate_sample(check, manifest)
     validate_schedule(check, manifest)
+    validate_prediction(check, manifest)
     validate_time(check, manifest)
     validate_classes(check, manifest)
     validate_tensors(check, manifest)
@@ -132,7 +154,7 @@ def validate(manifest):
 
 
 def validate_sample(check, manifest):
-    sample = check.section(manifest, "sample", ("shape", "kind", "range", "clip"), required=True)
+    sample = check.section(manifest, "sample", ("shape", "kind", "range", "clip", "clamp", "deviation"), required=True)
     if "sample" in manifest and "shape" not in sample:
         check.complaints.append("sample.shape: is required, the shape of one item without the batch axis")
 
@@ -145,7 +167,9 @@ def validate_sample(check, manifest):
     shaped = check.value(sample, "sample.shape", "a list of positive integers, not empty", is_shape)
     check.choice(sample, "sample.kind", KINDS)
     check.value(sample, "sample.range", "[low, high] with low below high", is_range)
-    check.value(sample, "sample.clip", "true or false", lambda value: isinstance(value, bool))
+    for field in ("clip", "clamp"):
+        check.value(sample, f"sample.{field}", "true or false", lambda value: isinstance(value, bool))
+    check.value(sample, "sample.deviation", "a number above 0", lambda value: is_number(value) and value > 0)
     if not shaped or not is_shape(sample["shape"]):
         return
     shape = sample["shape"]
@@ -155,31 +179,65 @@ def validate_sample(check, manifest):
         check.complain("sample.shape", "[1, 3 or 4 channels, height, width] for the kind image", shape)
     if sample.get("kind") == "points" and shape != [2]:
         check.complain("sample.shape", "[2] for the kind points", shape)
-    if sample.get("clip") is True and "range" not in sample and sample_kind(sample) != "image":
-        check.complaints.append("sample.clip: is true, but there is no sample.range to clip to")
+    for field in ("clip", "clamp"):
+        if sample.get(field) is True and "range" not in sample and sample_kind(sample) != "image":
+            check.complaints.append(f"sample.{field}: is true, but there is no sample.range to {field} to")
 
 
 def validate_schedule(check, manifest):
-    fields = ("kind", "train_steps", "beta_start", "beta_end")
-    schedule = check.section(manifest, "schedule", fields, required=True)
+    schedule = check.section(manifest, "schedule", ("kind", *dict.fromkeys(sum(SCHEDULES.values(), ()))), required=True)
     if "schedule" in manifest:
-        check.choice(schedule, "schedule.kind", SCHEDULES, required=True)
+        check.choice(schedule, "schedule.kind", tuple(SCHEDULES), required=True)
+    kind = schedule.get("kind")
+    if kind not in SCHEDULES:
+        return
+    before = len(check.complaints)
+    for field in schedule:
+        if field != "kind" and field not in SCHEDULES[kind]:
+            check.complaints.append(f"schedule.{field}: the schedule {kind} has {', '.join(SCHEDULES[kind])}")
+    check.choice(schedule, "schedule.terminal", TERMINALS)
     check.value(
         schedule, "schedule.train_steps", "an integer from 1 to 1000000",
         lambda value: is_integer(value, 1) and value <= 1_000_000,
     )
-    before = len(check.complaints)
-    for field in ("beta_start", "beta_end"):
-        if schedule.get("kind") == "cosine" and field in schedule:
-            check.complaints.append(f"schedule.{field}: the cosine schedule has no betas to set")
+    for field in ("beta_start", "beta_end", "least_time"):
         check.value(
             schedule, f"schedule.{field}", "a number between 0 and 1, both excluded",
             lambda value: is_number(value) and 0 < value < 1,
         )
-    steps = schedule.get("train_steps", 1000)
-    sound = len(check.complaints) == before and is_integer(steps, 1) and steps <= 1_000_000
-    if sound and schedule.get("kind") in SCHEDULES and not alphas_bar(schedule)[-1] > 0:
-        check.complaints.append(f"schedule: after {steps} steps nothing of the clean sample is left; expected fewer steps or a smaller beta")
+    for field in ("beta_min", "beta_max", "sigma_min", "sigma_max"):
+        check.value(schedule, f"schedule.{field}", "a number above 0", lambda value: is_number(value) and value > 0)
+
+    def is_betas(value):
+        return isinstance(value, list) and value and all(is_number(beta) and 0 < beta < 1 for beta in value)
+
+    if not check.value(schedule, "schedule.betas", "a list of numbers between 0 and 1, both excluded", is_betas) and kind == "trained":
+        check.complaints.append("schedule.betas: is required, one value for each training step")
+    if kind == "ve" and not {"sigma_min", "sigma_max"} <= schedule.keys():
+        check.complaints.append("schedule.sigma_min, schedule.sigma_max: are required")
+    if len(check.complaints) > before:
+        return
+    for least, most, usual in (("beta_min", "beta_max", (0.1, 20)), ("sigma_min", "sigma_max", (0.002, 80))):
+        if most in SCHEDULES[kind] and schedule.get(most, usual[1]) <= schedule.get(least, usual[0]):
+            check.complain(f"schedule.{most}", f"more than {least}", schedule.get(most, usual[1]))
+    if kind in CONTINUOUS:
+        return
+    left = alphas_bar(schedule)
+    if schedule.get("terminal", "as_trained") != "as_trained" and len(left) < 2:
+        check.complaints.append("schedule.terminal: needs at least 2 training steps")
+    elif not left[-2:][0] > 0 or not (left[-1] > 0 or schedule.get("terminal") == "zero_snr"):
+        check.complaints.append(f"schedule: after {len(left)} steps nothing of the clean sample is left; expected fewer steps or a smaller beta")
+
+
+def validate_prediction(check, manifest):
+    schedule, prediction = manifest.get("schedule", {}), manifest.get("prediction")
+    if not isinstance(schedule, dict):
+        return
+    to_nothing = schedule.get("kind") == "flow" or schedule.get("terminal") == "zero_snr"
+    if to_nothing and prediction in ("epsilon", "score", "edm"):
+        check.complain("prediction", "v, x0 or flow where the schedule leaves nothing of the clean sample", prediction)
+    if prediction == "posterior_mean" and schedule.get("kind") in CONTINUOUS:
+        check.complain("prediction", "another than posterior_mean, which a schedule in continuous time does not have", prediction)
 
 
 def validate_time(check, manifest):
@@ -188,6 +246,10 @@ def validate_time(check, manifest):
     check.choice(time, "time.direction", DIRECTIONS)
     check.value(time, "time.scale", "a finite number other than 0", lambda value: is_number(value) and value != 0)
     check.number(time, "time.offset")
+    schedule = manifest.get("schedule")
+    continuous = isinstance(schedule, dict) and schedule.get("kind") in CONTINUOUS
+    if "time" in manifest and continuous and time.get("encoding", "index") == "index":
+        check.complain("time.encoding", "unit, sigma or log_sigma for a schedule in continuous time", time.get("encoding", "index"))
     if time.get("direction") == "data" and time.get("encoding", "index") not in ("index", "unit"):
         check.complain("time.direction", f"noise with the encoding {time['encoding']}", "data")
 
@@ -229,14 +291,20 @@ def validate_tensors(check, manifest):
 
 
 def validate_defaults(check, manifest):
-    defaults = check.section(manifest, "defaults", ("solver", "steps", "grid", "steps_offset", "eta"))
+    defaults = check.section(manifest, "defaults", ("solver", "steps", "grid", "steps_offset", "ending", "eta", "options"))
     check.text(defaults, "defaults.solver")
     check.choice(defaults, "defaults.grid", GRIDS)
+    check.choice(defaults, "defaults.ending", ENDINGS)
+    # Their names and values are the library's to check.
+    check.value(
+        defaults, "defaults.options", "an object of texts, numbers and booleans by the options' names",
+        lambda value: isinstance(value, dict) and all(isinstance(item, (str, int, float)) for item in value.values()),
+    )
     check.integer(defaults, "defaults.steps", 1)
     check.integer(defaults, "defaults.steps_offset", 0)
     offset = defaults.get("steps_offset", 0)
     if is_integer(offset, 1):
-        if defaults.get("grid", "trailing") != "leading":
+        if defaults.get("grid") != "leading":
             check.complain("defaults.steps_offset", "0, since only the grid leading has an offset", offset)
         if offset >= manifest.get("schedule", {}).get("train_steps", 1000):
             check.complain("defaults.steps_offset", "less than schedule.train_steps", offset)
@@ -263,6 +331,11 @@ def alphas_bar(schedule):
     """The cumulative products of 1 - beta, in f64."""
     steps = schedule.get("train_steps", 1000)
     start, end = schedule.get("beta_start", 1e-4), schedule.get("beta_end", 0.02)
+
+    def of_curve(curve):
+        return np.minimum(1 - curve[1:] / curve[:-1], 0.999)
+
+    share = np.arange(steps + 1) / steps
     match schedule["kind"]:
         case "linear":
             betas = np.linspace(start, end, steps)
@@ -271,33 +344,67 @@ def alphas_bar(schedule):
         case "sigmoid":
             betas = start + (end - start) / (1 + np.exp(-np.linspace(-6, 6, steps)))
         case "cosine":  # Nichol & Dhariwal 2021, eq. 17
-            curve = np.cos((np.arange(steps + 1) / steps + 0.008) / 1.008 * math.pi / 2) ** 2
-            betas = np.minimum(1 - curve[1:] / curve[:-1], 0.999)
-    return np.cumprod(1 - betas)
+            betas = of_curve(np.cos((share + 0.008) / 1.008 * math.pi / 2) ** 2)
+        case "exponential":
+            betas = of_curve(np.exp(-12 * share))
+        case "laplace":
+            half = -0.5 * np.copysign(1, 0.5 - share) * np.log(1 - 2 * np.abs(0.5 - share) + 1e-6)
+            betas = of_curve(np.sqrt(1 / (1 + np.exp(-half))))
+        case "trained":
+            betas = np.asarray(schedule["betas"], dtype=np.float64)
+    bar = np.cumprod(1 - betas)
+    if schedule.get("terminal", "as_trained") != "as_trained" and len(bar) > 1:
+        root = np.sqrt(bar)  # Lin et al. 2023, algorithm 1
+        bar = ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
+        if schedule["terminal"] == "floored":
+            bar[-1] = min(2.0**-24, bar[-2] / 2)
+    return bar
+
+
+def levels(schedule, count=101):
+    """t, alpha and sigma: at every step of training, or at `count` times of a schedule in continuous time."""
+    kind = schedule["kind"]
+    if kind not in CONTINUOUS:
+        bar = alphas_bar(schedule)
+        return np.arange(len(bar), dtype=np.float64), np.sqrt(bar), np.sqrt(1 - bar)
+    if kind == "edm":
+        t = np.geomspace(schedule.get("sigma_min", 0.002), schedule.get("sigma_max", 80), count)
+        return t, np.ones(count), t
+    t = np.linspace(schedule.get("least_time", 1e-5 if kind == "ve" else 1e-3), 1, count)
+    if kind == "flow":
+        return t, 1 - t, t
+    if kind == "ve":
+        return t, np.ones(count), schedule["sigma_min"] * (schedule["sigma_max"] / schedule["sigma_min"]) ** t
+    least, most = schedule.get("beta_min", 0.1), schedule.get("beta_max", 20)
+    alpha = np.exp(-0.5 * (least * t + 0.5 * (most - least) * t**2))
+    return t, alpha, 1 - alpha**2 if kind == "sub_vp" else np.sqrt(1 - alpha**2)
 
 
 def encoded_times(manifest):
-    """What the network is told at each of the indices 0 ... T-1, in f64."""
-    time = manifest.get("time", {})
-    steps = manifest["schedule"].get("train_steps", 1000)
-    index = np.arange(steps, dtype=np.float64)
+    """What the network is told at each of the `levels` of its schedule, in f64."""
+    schedule = manifest["schedule"]
+    t, alpha, sigma = levels(schedule)
+    continuous = schedule["kind"] in CONTINUOUS
+    usual = {"encoding": "log_sigma", "scale": 0.25} if schedule["kind"] == "edm" else {"encoding": "unit"} if continuous else {}
+    time = manifest.get("time", usual)
     toward_data = time.get("direction", "noise") == "data"
+    unit = t / t[-1] if continuous else (t + 1) / len(t)
     match time.get("encoding", "index"):
         case "index":
-            encoded = steps - 1 - index if toward_data else index
+            encoded = t[-1] - t if toward_data else t
         case "unit":
-            encoded = 1 - (index + 1) / steps if toward_data else (index + 1) / steps
+            encoded = 1 - unit if toward_data else unit
         case "sigma":
-            encoded = sigmas(manifest["schedule"])
+            encoded = sigma / alpha
         case "log_sigma":
-            encoded = np.log(sigmas(manifest["schedule"]))
+            encoded = np.log(sigma / alpha)
     return time.get("scale", 1.0) * encoded + time.get("offset", 0.0)
 
 
 def sigmas(schedule):
-    """The ratio of noise to signal, sqrt((1 - alpha_bar) / alpha_bar), at each index."""
-    bar = alphas_bar(schedule)
-    return np.sqrt((1 - bar) / bar)
+    """The ratio of noise to signal at each of the `levels`."""
+    _, alpha, sigma = levels(schedule)
+    return sigma / alpha
 
 
 def covering(sigma_min, sigma_max, train_steps=1000):

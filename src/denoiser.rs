@@ -35,13 +35,15 @@ pub struct Denoised {
     pub x0: ArrayD<f32>,
     direction: Option<ArrayD<f32>>,
     parted: bool,
+    /// What a network with a learned variance says of it, of the shape of x; `None` from any other.
+    pub variance: Option<ArrayD<f32>>,
 }
 
 impl Denoised {
     /// An answer with room for samples of `shape`.
     #[must_use]
     pub fn new(shape: &[usize]) -> Self {
-        Self { x0: ArrayD::zeros(shape), direction: None, parted: false }
+        Self { x0: ArrayD::zeros(shape), direction: None, parted: false, variance: None }
     }
 
     /// The x̂₀ from which ε̂ is taken, where it is another one than the x̂₀ that is used.
@@ -109,28 +111,67 @@ pub enum Direction {
     Network,
 }
 
-/// Clips x̂₀ to a range of values (Ho et al. 2020's code; Saharia et al. 2022, "static thresholding").
+/// How x̂₀ is brought into a range of values.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Threshold {
+    /// Every value is clamped to the range (Ho et al. 2020's code; Saharia et al. 2022, "Photorealistic Text-to-Image Diffusion Models",
+    /// "static thresholding").
+    Static([f32; 2]),
+    /// "Dynamic thresholding" of Saharia et al. 2022, for a range of −1 to 1: with s the `ratio`-quantile of an item's absolute values, at
+    /// least 1 and at most `most`, its values are clamped to −s … s and divided by s.
+    Dynamic {
+        /// Which quantile; 0.995 there.
+        ratio: f64,
+        /// The greatest s; 1 is [`Static`](Self::Static).
+        most: f64,
+    },
+}
+
+/// Brings x̂₀ into a range of values.
 #[derive(Debug)]
 pub struct Clip<D> {
     inner: D,
-    range: [f32; 2],
+    threshold: Threshold,
     direction: Direction,
+    sorted: Vec<f32>,
 }
 
 impl<D: Denoiser> Clip<D> {
-    /// `inner`, with its x̂₀ clipped to `range`.
+    /// `inner`, with its x̂₀ clipped.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the range is empty or not finite.
-    pub fn new(inner: D, range: [f32; 2], direction: Direction) -> Result<Self> {
-        let [low, high] = range;
-        if !(low.is_finite() && high.is_finite() && low < high) {
-            return Err(Error::argument(
-                "range",
-                format!("[{low}, {high}]; the first value must be below the second, both finite"),
-            ));
+    /// [`Error::Argument`] if the range is empty or not finite, the ratio not within 0 to 1, or the greatest s below 1.
+    pub fn new(inner: D, threshold: Threshold, direction: Direction) -> Result<Self> {
+        match threshold {
+            Threshold::Static([low, high]) if !(low.is_finite() && high.is_finite() && low < high) => {
+                let reason = format!("[{low}, {high}]; the first value must be below the second, both finite");
+                Err(Error::argument("range", reason))
+            }
+            Threshold::Dynamic { ratio, .. } if !(0.0..=1.0).contains(&ratio) => {
+                Err(Error::argument("threshold_ratio", format!("{ratio}; a quantile lies between 0 and 1")))
+            }
+            Threshold::Dynamic { most, .. } if !(most >= 1.0 && most.is_finite()) => {
+                Err(Error::argument("threshold_max", format!("{most}; it is at least 1")))
+            }
+            _ => Ok(Self { inner, threshold, direction, sorted: Vec::new() }),
         }
-        Ok(Self { inner, range, direction })
+    }
+
+    fn apply(&mut self, item: &mut [f32]) {
+        match self.threshold {
+            Threshold::Static([low, high]) => item.iter_mut().for_each(|value| *value = value.clamp(low, high)),
+            Threshold::Dynamic { ratio, most } => {
+                self.sorted.clear();
+                self.sorted.extend(item.iter().map(|value| value.abs()));
+                self.sorted.sort_unstable_by(f32::total_cmp);
+                // The linear interpolation between ranks that torch.quantile has.
+                let place = ratio * (self.sorted.len() - 1) as f64;
+                let (below, above) = (self.sorted[place.floor() as usize], self.sorted[place.ceil() as usize]);
+                let quantile = f64::from(below) + place.fract() * f64::from(above - below);
+                let s = quantile.clamp(1.0, most) as f32;
+                item.iter_mut().for_each(|value| *value = value.clamp(-s, s) / s);
+            }
+        }
     }
 }
 
@@ -140,7 +181,7 @@ impl<D: Denoiser> Denoiser for Clip<D> {
     }
 
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
-        let (step, level) = (query.step, query.level);
+        let (step, level, items) = (query.step, query.level, query.x.shape().first().copied().unwrap_or(1));
         self.inner.denoise(query, out)?;
         // Clipping would turn an infinity into a picture.
         if let Some(index) = out.x0.as_slice().and_then(first_not_finite) {
@@ -155,8 +196,9 @@ impl<D: Denoiser> Denoiser for Clip<D> {
             Direction::Network => out.part(),
             Direction::Clipped => out.join(),
         }
-        let [low, high] = self.range;
-        out.x0.mapv_inplace(|value| value.clamp(low, high));
+        let values = out.x0.as_slice_mut().unwrap_or_default();
+        let length = (values.len() / items.max(1)).max(1);
+        values.chunks_mut(length).for_each(|item| self.apply(item));
         Ok(())
     }
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ndarray::{ArrayD, ArrayViewD};
+use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 
 use crate::denoiser::{Condition, Denoised, Denoiser, Interrupt, Query};
 use crate::error::{Error, Result};
 use crate::noise::{Draw, NoiseSource};
 use crate::schedule::Grid;
-use crate::solver::{Cursor, Solver, Update};
-use crate::tensor::{combine, first_not_finite};
+use crate::solver::{Cursor, Deviation, Integration, MOST_HISTORY, Move, Solver};
+use crate::tensor::{Kept, Term, combine, combine_and_keep, first_not_finite};
 
 /// The most values that the samples of one job may have: 1 GiB in f32, and up to five times that with the job's other buffers. More is
 /// a slip of the caller, and would end in the system killing the process rather than in an error.
@@ -102,6 +102,12 @@ pub struct Job {
     evaluated: bool,
     /// Fresh noise; empty until a solver asks for some.
     fresh: Vec<f32>,
+    saved: Vec<f32>,
+    history: Vec<Vec<f32>>,
+    /// For a solver that chooses its own steps.
+    integration: Option<Integration>,
+    /// What x is clamped to after each step.
+    clamp: Option<[f32; 2]>,
     canceller: Canceller,
 }
 
@@ -132,6 +138,8 @@ impl Job {
         noise.fill(Draw::Start, length / shape[0], values);
         combine(values, first.alpha.hypot(first.sigma) as f32, &[]);
         let canceller = Canceller::new(denoiser.interrupt());
+        let slots = solver.slots().min(MOST_HISTORY);
+        let integration = solver.adaptive().map(|adaptive| Integration::new(adaptive, &grid, length / shape[0]));
         Ok(Self {
             denoiser,
             solver,
@@ -143,6 +151,10 @@ impl Job {
             x,
             evaluated: false,
             fresh: Vec::new(),
+            saved: Vec::new(),
+            history: vec![vec![0.0; length]; slots],
+            integration,
+            clamp: None,
             canceller,
         })
     }
@@ -169,12 +181,29 @@ impl Job {
         Ok(())
     }
 
+    /// Clamps x to `range` after every step, as some models were trained to be sampled.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the range is empty or not finite.
+    pub fn clamp(&mut self, range: [f32; 2]) -> Result<()> {
+        let [low, high] = range;
+        if !(low.is_finite() && high.is_finite() && low < high) {
+            let reason = format!("[{low}, {high}]; the first value must be below the second, both finite");
+            return Err(Error::argument("range", reason));
+        }
+        self.clamp = Some(range);
+        Ok(())
+    }
+
     /// One evaluation, and every move that it allows. Steps after the last do nothing.
     ///
     /// # Errors
     /// [`Error::Cancelled`] after [`Canceller::cancel`]; [`Error::Evaluation`] if the network fails or says something that is
     /// not a finite number; what else the denoiser returns.
     pub fn step(&mut self) -> Result<Progress> {
+        if self.integration.is_some() {
+            return self.step_adaptively();
+        }
         let mut evaluated = false;
         while self.cursor.step < self.grid.steps() {
             if let Some(level) = self.solver.evaluate_at(&self.grid, self.cursor) {
@@ -190,11 +219,15 @@ impl Job {
                     return Err(if self.canceller.is_cancelled() { Error::Cancelled } else { error });
                 }
                 self.check_denoised(level.t)?;
+                self.check_variance()?;
                 evaluated = true;
                 self.evaluated = true;
             }
             let step = self.solver.plan(&self.grid, self.cursor);
-            self.apply(step.update);
+            self.apply(&step);
+            if let Some([low, high]) = self.clamp.filter(|_| step.next.step > self.cursor.step) {
+                self.x.mapv_inplace(|value| value.clamp(low, high));
+            }
             self.cursor = step.next;
         }
         if evaluated && self.progress().is_finished() {
@@ -247,7 +280,8 @@ impl Job {
         self.canceller.clone()
     }
 
-    fn apply(&mut self, update: Update) {
+    fn apply(&mut self, step: &Move) {
+        let update = step.update;
         let batch = self.x.shape()[0];
         // The arrays are this job's own, made in standard order, so they are slices.
         let x = self.x.as_slice_mut().unwrap_or_default();
@@ -257,16 +291,96 @@ impl Job {
             let draw = Draw::Step { step: self.cursor.step as u32, stage: self.cursor.stage as u32 };
             let item_length = x.len() / batch;
             self.noise.fill(draw, item_length, &mut self.fresh);
+            let said = self.denoised.variance.as_ref().and_then(|said| said.as_slice()).unwrap_or_default();
+            scale_noise(&mut self.fresh, step.deviation, said);
         }
         let (of_x0, of_direction, direction) = match self.denoised.direction() {
             Some(direction) => (update.denoised, update.direction, direction.as_slice().unwrap_or_default()),
             None => (update.denoised + update.direction, 0.0, x0),
         };
-        combine(
-            x,
-            update.x as f32,
-            &[(of_x0 as f32, x0), (of_direction as f32, direction), (update.noise as f32, &self.fresh)],
-        );
+        let of_denoised = [(of_x0 as f32, x0), (of_direction as f32, direction)];
+        if step.save {
+            self.saved.clear();
+            self.saved.extend_from_slice(x);
+        }
+        let mut terms: [Term<'_>; 4 + MOST_HISTORY] = [(0.0, &[]); 4 + MOST_HISTORY];
+        terms[..2].copy_from_slice(&of_denoised);
+        terms[2] = (update.noise as f32, &self.fresh);
+        terms[3] = (update.saved as f32, &self.saved);
+        // The slot that is replaced is read and written at once, so it is not one of the terms.
+        let mut replaced = step.keep.map(|(slot, kept)| (slot, kept, std::mem::take(&mut self.history[slot])));
+        for (term, (slot, held)) in terms[4..].iter_mut().zip(self.history.iter().enumerate()) {
+            if replaced.as_ref().is_none_or(|(taken, ..)| *taken != slot) {
+                *term = (update.history[slot] as f32, held);
+            }
+        }
+        match &mut replaced {
+            None => combine(x, update.x as f32, &terms),
+            Some((slot, kept, held)) => {
+                let [of_x0, of_direction] = match self.denoised.direction() {
+                    Some(_) => [kept.denoised, kept.direction],
+                    None => [kept.denoised + kept.direction, 0.0],
+                };
+                let made = [(of_x0 as f32, x0), (of_direction as f32, direction)];
+                let before = update.history[*slot] as f32;
+                combine_and_keep(x, update.x as f32, &terms, Kept { held, before, x: kept.x as f32, terms: made });
+            }
+        }
+        if let Some((slot, _, held)) = replaced {
+            self.history[slot] = held;
+        }
+    }
+
+    /// One evaluation of a solver that chooses its own steps, of one item: a step that fits one item would make it depend on the others.
+    fn step_adaptively(&mut self) -> Result<Progress> {
+        let Some(integration) = &mut self.integration else { return Ok(self.progress()) };
+        if self.cursor.step >= self.grid.steps() {
+            return Ok(self.progress());
+        }
+        if self.canceller.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let (item, batch) = (integration.item(), self.x.shape()[0]);
+        let mut query_x = self.x.slice_axis(Axis(0), Slice::from(item..item + 1)).to_owned();
+        let level = integration.level(&self.grid);
+        integration.query(&self.grid, query_x.as_slice_mut().unwrap_or_default());
+        let classes = self.condition.classes.as_ref().map(|classes| vec![classes[item]]);
+        let condition = Condition { classes };
+        let mut answer = Denoised::new(query_x.shape());
+        let query = Query { x: query_x.view(), level, condition: &condition, step: self.cursor.step };
+        if let Err(error) = self.denoiser.denoise(query, &mut answer) {
+            return Err(if self.canceller.is_cancelled() { Error::Cancelled } else { error });
+        }
+        let said = answer.x0.as_slice().filter(|_| answer.x0.shape() == query_x.shape());
+        let Some(said) = said.filter(|said| first_not_finite(said).is_none()) else {
+            let reason =
+                format!("the denoised sample of item {item} is not finite, or of another shape, at t = {}", level.t);
+            return Err(Error::Evaluation { step: self.cursor.step, reason });
+        };
+        self.denoised.x0.slice_axis_mut(Axis(0), Slice::from(item..item + 1)).assign(&answer.x0);
+        self.evaluated = true;
+        let mut x = self.x.slice_axis_mut(Axis(0), Slice::from(item..item + 1));
+        let reached = integration.advance(&self.grid, said, x.as_slice_mut().unwrap_or_default())?;
+        // The steps of the grid are spread over the items, so that progress grows evenly.
+        let steps = self.grid.steps();
+        let done = (item as f64 + reached) / batch as f64;
+        self.cursor.step = if integration.item() == batch {
+            steps
+        } else {
+            ((done * steps as f64) as usize).clamp(self.cursor.step, steps - 1)
+        };
+        Ok(self.progress())
+    }
+
+    fn check_variance(&self) -> Result<()> {
+        let fits = |said: &ArrayD<f32>| {
+            said.shape() == self.x.shape() && said.as_slice().is_some_and(|said| first_not_finite(said).is_none())
+        };
+        if self.solver.needs_variance() && !self.denoised.variance.as_ref().is_some_and(fits) {
+            let reason = "the solver needs the variance that the network has learned, and the denoiser says none of the samples' shape, all finite";
+            return Err(Error::Evaluation { step: self.cursor.step, reason: reason.into() });
+        }
+        Ok(())
     }
 
     fn check_denoised(&self, t: f64) -> Result<()> {
@@ -298,6 +412,21 @@ impl Job {
             step: self.cursor.step,
             reason: format!("the denoised sample of item {item} is {} at t = {t}", values[index]),
         })
+    }
+}
+
+/// Multiplies fresh noise by the deviation that goes with what the network says of the variance.
+fn scale_noise(fresh: &mut [f32], deviation: Deviation, said: &[f32]) {
+    let half_log = |said: f32| match deviation {
+        Deviation::One => 0.0,
+        Deviation::Logarithm => 0.5 * said,
+        Deviation::Range([least, most]) => {
+            let share = 0.5 * (f64::from(said) + 1.0);
+            (0.5 * (least + share * (most - least))) as f32
+        }
+    };
+    if deviation != Deviation::One {
+        fresh.iter_mut().zip(said).for_each(|(value, &said)| *value *= half_log(said).exp());
     }
 }
 

@@ -34,6 +34,7 @@ pub mod option;
 pub mod pipeline;
 pub mod pixels;
 mod prediction;
+pub mod sampling;
 pub mod schedule;
 pub mod solver;
 pub mod tensor;
@@ -42,7 +43,7 @@ pub use error::{Error, Result};
 pub use job::Job;
 pub use onnx::{Model, ModelOptions, Runtime};
 pub use pipeline::Request;
-pub use prediction::Prediction;
+pub use prediction::{InputScaling, Prediction};
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]

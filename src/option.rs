@@ -19,6 +19,8 @@ pub enum Kind {
     Choice(&'static [&'static str], &'static [&'static str]),
     /// Text of up to 1,024 bytes.
     Text,
+    /// Up to 10,000 numbers, separated by commas.
+    Numbers,
 }
 
 impl fmt::Display for Kind {
@@ -31,6 +33,7 @@ impl fmt::Display for Kind {
             Self::Real(least, most) => write!(f, "a number from {least} to {most}"),
             Self::Choice(words, _) => f.write_str(&words.join(", ")),
             Self::Text => f.write_str("1 to 1024 bytes of text"),
+            Self::Numbers => f.write_str("1 to 10000 numbers, separated by commas"),
         }
     }
 }
@@ -58,6 +61,8 @@ pub enum Value {
     Real(f64),
     /// Of [`Kind::Choice`] and [`Kind::Text`].
     Text(String),
+    /// Of [`Kind::Numbers`].
+    Numbers(Vec<f64>),
 }
 
 impl Value {
@@ -88,6 +93,10 @@ impl fmt::Display for Value {
             Self::Whole(value) => value.fmt(f),
             Self::Real(value) => value.fmt(f),
             Self::Text(value) => value.fmt(f),
+            Self::Numbers(values) => {
+                let texts: Vec<_> = values.iter().map(f64::to_string).collect();
+                f.write_str(&texts.join(","))
+            }
         }
     }
 }
@@ -117,6 +126,11 @@ impl OptionEntry {
                 .filter(|number: &f64| number.is_finite() && (least..=most).contains(number))
                 .map(Value::Real),
             Kind::Choice(words, _) => words.contains(&text).then(|| Value::Text(text.to_owned())),
+            Kind::Numbers => {
+                let number = |text: &str| text.trim().parse().ok().filter(|number: &f64| number.is_finite());
+                let numbers: Option<Vec<f64>> = text.split(',').take(10_001).map(number).collect();
+                numbers.filter(|numbers| numbers.len() <= 10_000).map(Value::Numbers)
+            }
             Kind::Text => {
                 let sound = !text.is_empty() && text.len() <= 1024 && !text.contains('\0');
                 sound.then(|| Value::Text(text.to_owned()))
@@ -149,6 +163,36 @@ impl Options {
             Some(Value::Real(value)) => Some(*value),
             _ => None,
         }
+    }
+
+    /// The whole number that an option is set to.
+    #[must_use]
+    pub fn whole(&self, key: &str) -> Option<usize> {
+        self.get(key).and_then(Value::whole)
+    }
+
+    /// The flag that an option is set to.
+    #[must_use]
+    pub fn flag(&self, key: &str) -> Option<bool> {
+        match self.get(key) {
+            Some(Value::Flag(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The numbers that an option is set to.
+    #[must_use]
+    pub fn numbers(&self, key: &str) -> Option<&[f64]> {
+        match self.get(key) {
+            Some(Value::Numbers(values)) => Some(values),
+            _ => None,
+        }
+    }
+
+    /// Those that `wanted` says yes to.
+    #[must_use]
+    pub fn filtered(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        Self(self.0.iter().filter(|(key, _)| wanted(key)).cloned().collect())
     }
 
     /// The word or the text that an option is set to.
@@ -242,6 +286,7 @@ mod tests {
             (Kind::Real(0.0, f64::INFINITY), "1e300", &format!("{}", 1e300)),
             (Kind::Choice(&["a", "b"], &[]), "b", "b"),
             (Kind::Text, "ö", "ö"),
+            (Kind::Numbers, "14.6, 1e-2", "14.6,0.01"),
         ] {
             let value = entry(kind).parse(text).unwrap();
             assert_eq!(value.to_string(), written);
@@ -263,6 +308,8 @@ mod tests {
             (Kind::Choice(&["a", "b"], &[]), "c"),
             (Kind::Text, ""),
             (Kind::Text, "a\0b"),
+            (Kind::Numbers, "1,,2"),
+            (Kind::Numbers, "1,inf"),
         ] {
             let error = entry(kind).parse(text).unwrap_err().to_string();
             assert!(error.starts_with("key: ") && error.contains("expected"), "{error}");

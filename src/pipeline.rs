@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::denoiser::{Clip, Condition, Denoiser, Direction};
+use crate::denoiser::{Clip, Condition, Denoiser, Direction, Threshold};
 use crate::error::{Error, Result};
 use crate::job::{Job, checked_length};
 use crate::noise::{CounterNoise, NoiseSource, TorchNoise};
-use crate::onnx::{Kind, Manifest, Model, Predictor};
+use crate::onnx::{Kind, LearnedVariance, Manifest, Model, Predictor};
 use crate::option::{Kind as OptionKind, OptionEntry, Options, Value, words};
-use crate::schedule::{Ending, Grid, Spacing, Tables};
-use crate::solver::{self, Ddim, Solver};
+use crate::sampling;
+use crate::schedule::{Ending, Grid, GridOptions, Spacing, Tables};
+use crate::solver::{self, Correction, Ddim, PredictorCorrector, Solver};
 
 words! {
     /// Whether x̂₀ is kept within the range of the data.
@@ -21,6 +22,7 @@ words! {
         Off = "off", "Never.";
         On = "on", "At every step, to the range in the manifest; ε̂ is taken from the clipped x̂₀.";
         KeepNoise = "keep-noise", "At every step; ε̂ is as the network said.";
+        Dynamic = "dynamic", "At every step, by dynamic thresholding (Saharia et al. 2022), for a range of −1 to 1.";
     }
 }
 
@@ -63,7 +65,7 @@ pub struct Request {
     pub shape: Option<Vec<usize>>,
     /// The solver, by its name.
     pub solver: Option<String>,
-    /// What the solver is told.
+    /// What the solver and the grid are told: [`sampling::OPTIONS`] and the solver's own.
     #[serde(flatten)]
     pub options: Options,
     /// The number of steps, from 1 to the number of training steps.
@@ -73,7 +75,7 @@ pub struct Request {
     /// What is added to the times of the leading grid.
     pub steps_offset: Option<usize>,
     /// Where the run ends.
-    pub ending: Ending,
+    pub ending: Option<Ending>,
     /// Whether x̂₀ is clipped.
     pub clipping: Clipping,
     /// Whose arithmetic is followed.
@@ -95,7 +97,7 @@ impl Default for Request {
             steps: None,
             grid: None,
             steps_offset: None,
-            ending: Ending::Clean,
+            ending: None,
             clipping: Clipping::Model,
             likeness: Likeness::Papers,
             noise: Noise::Counter,
@@ -148,9 +150,9 @@ pub const OPTIONS: &[RequestOption] = &[
         entry: OptionEntry {
             key: "ending",
             kind: Ending::KIND,
-            summary: "The level that the run ends at; clean unless set.",
+            summary: "The level that the run ends at; the model's unless set, else clean.",
         },
-        set: |request, value| request.ending = Ending::from_word(value.text()).unwrap_or_default(),
+        set: |request, value| request.ending = Ending::from_word(value.text()),
     },
     RequestOption {
         entry: OptionEntry {
@@ -180,12 +182,13 @@ pub const OPTIONS: &[RequestOption] = &[
 
 /// The options that a request can be told by name, its own first and then the solvers'.
 pub fn options() -> impl Iterator<Item = &'static OptionEntry> {
-    let own = OPTIONS.iter().map(|option| &option.entry);
+    let own = OPTIONS.iter().map(|option| &option.entry).chain(sampling::OPTIONS);
     let of_solvers = solver::SOLVERS.iter().enumerate().flat_map(|(i, entry)| {
         // Each once, from the first solver that has it.
         let earlier =
             move |key| solver::SOLVERS[..i].iter().flat_map(|entry| entry.options).any(|known| known.key == key);
-        entry.options.iter().filter(move |option| !earlier(option.key))
+        let shared = |key| sampling::OPTIONS.iter().any(|known| known.key == key);
+        entry.options.iter().filter(move |option| !earlier(option.key) && !shared(option.key))
     });
     own.chain(of_solvers)
 }
@@ -200,7 +203,7 @@ impl Request {
         let text = value.to_string();
         if let Some(option) = OPTIONS.iter().find(|option| option.entry.key == key) {
             (option.set)(self, &option.entry.parse(&text)?);
-        } else if let Some(entry) = solver::option(key) {
+        } else if let Some(entry) = sampling::option(key) {
             self.options.set(entry.key, entry.parse(&text)?);
         } else {
             let keys: Vec<&str> = options().map(|option| option.key).collect();
@@ -253,22 +256,41 @@ impl Request {
             }
             Noise::TorchPerItem => Box::new(TorchNoise::per_item(self.seed)),
         };
-        Job::new(self.denoiser(model)?, solver, grid, noise, condition, &shape)
+        let mut job = Job::new(self.denoiser(model)?, solver, grid, noise, condition, &shape)?;
+        if let Some(range) = manifest.sample.range().filter(|_| manifest.sample.clamp) {
+            job.clamp(range)?;
+        }
+        Ok(job)
     }
 
     /// The request with every choice made that it leaves to a model with `manifest`: what is worth keeping beside a picture.
     #[must_use]
     pub fn resolved(&self, manifest: &Manifest) -> Self {
         let defaults = &manifest.defaults;
-        let solver = self.solver.clone().unwrap_or_else(|| defaults.solver.clone());
-        let grid = self.grid.unwrap_or(defaults.grid);
-        // What the manifest says of its own solver and grid is not meant for others that the caller has chosen.
-        let eta = defaults.eta.filter(|_| solver == defaults.solver);
+        let name = self.solver.clone().unwrap_or_else(|| defaults.solver.clone());
+        let grid = self.grid.unwrap_or_else(|| manifest.grid());
+        let entry = solver::SOLVERS.iter().find(|entry| entry.name == name);
+        let has = |key: &str| entry.is_some_and(|entry| entry.options.iter().any(|option| option.key == key));
         let mut options = self.options.clone();
-        if let Some(eta) = eta.filter(|_| options.get("eta").is_none()) {
-            options.set("eta", Value::Real(eta));
+        let levels_given = ["timesteps", "sigmas"].iter().any(|key| options.get(key).is_some());
+        // What the manifest says of its own solver and grid is not meant for others that the caller has chosen.
+        for (key, value) in defaults.values().unwrap_or_default() {
+            let meant = if has(key) { name == defaults.solver } else { grid == manifest.grid() && !levels_given };
+            if meant && options.get(key).is_none() {
+                options.set(key, value);
+            }
         }
-        let offset = if grid == defaults.grid { defaults.steps_offset } else { 0 };
+        let learned = match manifest.variance {
+            LearnedVariance::None => None,
+            LearnedVariance::Learned => Some("learned"),
+            LearnedVariance::LearnedRange => Some("learned-range"),
+        };
+        if let Some(variance) = learned.filter(|_| has("variance") && options.get("variance").is_none()) {
+            options.set("variance", Value::Text(variance.to_owned()));
+        }
+        let offset = if grid == manifest.grid() { defaults.steps_offset } else { 0 };
+        let most = manifest.schedule.build(Tables::Exact).ok().and_then(|schedule| schedule.train_steps());
+        let given = ["timesteps", "sigmas"].iter().find_map(|key| Some(options.numbers(key)?.len()));
         let by_model = match self.likeness {
             _ if !manifest.sample.clip() => Clipping::Off,
             Likeness::Papers => Clipping::On,
@@ -277,10 +299,11 @@ impl Request {
         Self {
             shape: Some(self.shape.clone().unwrap_or_else(|| manifest.sample.shape.clone())),
             options,
-            steps: Some(self.steps.unwrap_or_else(|| defaults.steps.min(manifest.schedule.train_steps()))),
+            steps: Some(given.or(self.steps).unwrap_or_else(|| defaults.steps.min(most.unwrap_or(usize::MAX)))),
+            ending: Some(self.ending.unwrap_or(defaults.ending)),
             steps_offset: Some(self.steps_offset.unwrap_or(offset)),
             clipping: if self.clipping == Clipping::Model { by_model } else { self.clipping },
-            solver: Some(solver),
+            solver: Some(name),
             grid: Some(grid),
             ..self.clone()
         }
@@ -295,33 +318,118 @@ impl Request {
             Likeness::Papers => Tables::Exact,
             Likeness::Diffusers => Tables::Diffusers,
         };
-        let Self { solver, options, steps, grid, steps_offset, .. } = self.resolved(manifest);
-        let (name, steps) = (solver.unwrap_or_default(), steps.unwrap_or_default());
-        let schedule = Arc::new(manifest.schedule.build(tables)?);
-        let spacing = grid.unwrap_or(manifest.defaults.grid);
-        let grid = Grid::spaced(&schedule, spacing, steps, steps_offset.unwrap_or_default(), self.ending)?;
-        let solver = solver::build(&name, &options)?;
-        if self.likeness == Likeness::Diffusers && name == "ddim" {
-            let stride = schedule.steps() / steps;
-            return Ok((
-                Box::new(Ddim::like_diffusers(options.real("eta").unwrap_or_default(), stride, tables)?),
-                grid,
-            ));
+        let resolved = self.resolved(manifest);
+        let grid = resolved.levels(manifest, tables)?;
+        let options = &resolved.options;
+        let name = resolved.solver.unwrap_or_default();
+        let own = |key: &str| {
+            solver::SOLVERS
+                .iter()
+                .any(|entry| entry.name == name && entry.options.iter().any(|option| option.key == key))
+        };
+        let shared = |key: &str| sampling::OPTIONS.iter().any(|option| option.key == key);
+        let mut solver = solver::build(&name, &options.filtered(|key| own(key) || !shared(key)))?;
+        if solver.needs_variance() && manifest.variance == LearnedVariance::None {
+            return Err(Error::argument("variance", "the model says no variance; posterior and beta need none of it"));
+        }
+        if self.likeness == Likeness::Diffusers
+            && name == "ddim"
+            && let Some(train_steps) = grid.schedule().train_steps()
+        {
+            let eta = options.real("eta").unwrap_or_default();
+            solver = Box::new(Ddim::like_diffusers(eta, train_steps / grid.steps(), tables)?);
+        }
+        let corrections = options.whole("corrector_steps").filter(|_| !own("corrector_steps")).unwrap_or(0);
+        let snr = options.real("corrector_snr");
+        if corrections > 0 {
+            if solver.adaptive().is_some() {
+                return Err(Error::argument(
+                    "corrector_steps",
+                    format!("{name} chooses its own levels, and cannot be corrected at them"),
+                ));
+            }
+            let correction = Correction { steps: corrections, snr: snr.unwrap_or(solver::langevin::USUAL_SNR) };
+            solver = Box::new(PredictorCorrector { predictor: solver, correction });
+        } else if snr.is_some() && !own("corrector_snr") {
+            return Err(Error::argument("corrector_snr", "there are no corrections; set corrector_steps as well"));
         }
         Ok((solver, grid))
     }
 
+    /// The grid of a request that is resolved.
+    fn levels(&self, manifest: &Manifest, tables: Tables) -> Result<Grid> {
+        let schedule = manifest.schedule.build(tables)?;
+        let (options, ending) = (&self.options, self.ending.unwrap_or_default());
+        let spacing = self.grid.unwrap_or_else(|| manifest.grid());
+        let over_noise = matches!(spacing, Spacing::Karras | Spacing::Exponential | Spacing::BetaSigma);
+        let given = ["timesteps", "sigmas"].into_iter().filter_map(|key| Some((key, options.numbers(key)?)));
+        let given: Vec<(&str, &[f64])> = given.collect();
+        if given.len() > 1 {
+            return Err(Error::argument("sigmas", "timesteps are given as well; one of the two is the grid"));
+        }
+        let fits = |key: &str| match key {
+            "rho" => given.is_empty() && spacing == Spacing::Karras,
+            "sigma_min" | "sigma_max" => given.is_empty() && over_noise,
+            "original_steps" => given.is_empty() && spacing == Spacing::Lcm,
+            "shift" => given.is_empty(),
+            "threshold_ratio" | "threshold_max" => self.clipping == Clipping::Dynamic,
+            _ => true,
+        };
+        if let Some((key, _)) = options.iter().find(|(key, _)| !fits(key)) {
+            let reason = match key {
+                "rho" => "only the karras grid has ρ",
+                "sigma_min" | "sigma_max" => "only the grids karras, exponential and beta-sigma are spread over noise",
+                "original_steps" => "only the lcm grid has them",
+                "shift" => "the grid is given, and is not shifted",
+                _ => "it is for clipping \"dynamic\"",
+            };
+            return Err(Error::argument(key, reason));
+        }
+        match given.first() {
+            Some(("timesteps", times)) => Grid::at_times(schedule, times, ending),
+            Some((_, sigmas)) => Grid::at_sigmas(schedule, sigmas, ending),
+            None => {
+                let usual = GridOptions::new(spacing, self.steps.unwrap_or_default());
+                let grid = GridOptions {
+                    ending,
+                    offset: self.steps_offset.unwrap_or_default(),
+                    range: ["sigma_min", "sigma_max"].map(|key| options.real(key)),
+                    rho: options.real("rho").unwrap_or(usual.rho),
+                    original_steps: options.whole("original_steps").unwrap_or(usual.original_steps),
+                    shift: options.real("shift").unwrap_or(usual.shift),
+                    ..usual
+                };
+                Grid::spaced(schedule, &grid)
+            }
+        }
+    }
+
     fn denoiser(&self, model: &Arc<Model>) -> Result<Box<dyn Denoiser>> {
         let predictor = Predictor::new(Arc::clone(model))?;
-        let direction = match self.resolved(model.manifest()).clipping {
-            Clipping::On => Direction::Clipped,
-            Clipping::KeepNoise => Direction::Network,
-            Clipping::Off | Clipping::Model => return Ok(Box::new(predictor)),
+        let resolved = self.resolved(model.manifest());
+        let Some(range) = model.manifest().sample.range() else {
+            return match resolved.clipping {
+                Clipping::Off | Clipping::Model => Ok(Box::new(predictor)),
+                _ => Err(Error::argument("clipping", "the model's manifest has no sample.range to clip to")),
+            };
         };
-        match model.manifest().sample.range() {
-            Some(range) => Ok(Box::new(Clip::new(predictor, range, direction)?)),
-            None => Err(Error::argument("clipping", "the model's manifest has no sample.range to clip to")),
-        }
+        let (threshold, direction) = match resolved.clipping {
+            Clipping::Off | Clipping::Model => return Ok(Box::new(predictor)),
+            Clipping::On => (Threshold::Static(range), Direction::Clipped),
+            Clipping::KeepNoise => (Threshold::Static(range), Direction::Network),
+            Clipping::Dynamic if range != [-1.0, 1.0] => {
+                let reason = format!("dynamic thresholds are for a range of -1 to 1, and sample.range is {range:?}");
+                return Err(Error::argument("clipping", reason));
+            }
+            Clipping::Dynamic => {
+                let ratio = resolved.options.real("threshold_ratio").unwrap_or(0.995);
+                let most = resolved.options.real("threshold_max").unwrap_or(1e6);
+                let direction =
+                    if self.likeness == Likeness::Diffusers { Direction::Network } else { Direction::Clipped };
+                (Threshold::Dynamic { ratio, most }, direction)
+            }
+        };
+        Ok(Box::new(Clip::new(predictor, threshold, direction)?))
     }
 
     /// The class of every item; the null class for all of them where none is given and the model has one.

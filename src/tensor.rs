@@ -1,5 +1,7 @@
 //! The passes over memory: the fused update, and the search for values that are not numbers.
 
+use std::ops::Range;
+
 /// One term of a linear combination: a coefficient and the tensor that it scales.
 pub type Term<'a> = (f32, &'a [f32]);
 
@@ -11,7 +13,7 @@ pub type Term<'a> = (f32, &'a [f32]);
 /// # Panics
 /// If a term has another length than `x`; the callers in this crate own all of the buffers.
 pub fn combine(x: &mut [f32], scale: f32, terms: &[Term<'_>]) {
-    const MOST: usize = 4;
+    const MOST: usize = 8;
     let mut coefficients = [0.0; MOST];
     let mut tensors: [&[f32]; MOST] = [&[]; MOST];
     let mut used = 0;
@@ -26,18 +28,66 @@ pub fn combine(x: &mut [f32], scale: f32, terms: &[Term<'_>]) {
         tensors[used] = tensor;
         used += 1;
     }
-    match used {
-        0 if scale == 1.0 => {}
-        0 => fused(x, scale, [], []),
-        1 => fused(x, scale, [coefficients[0]], [tensors[0]]),
-        2 => fused(x, scale, [coefficients[0], coefficients[1]], [tensors[0], tensors[1]]),
-        3 => {
-            let [c0, c1, c2, _] = coefficients;
-            let [h0, h1, h2, _] = tensors;
-            fused(x, scale, [c0, c1, c2], [h0, h1, h2]);
-        }
-        _ => fused(x, scale, coefficients, tensors),
+    macro_rules! with {
+        ($($count:literal),+) => {
+            match used {
+                0 if scale == 1.0 => {}
+                $($count => fused::<$count>(x, scale, array(&coefficients), array(&tensors)),)+
+                _ => {}
+            }
+        };
     }
+    with!(0, 1, 2, 3, 4, 5, 6, 7, 8);
+}
+
+/// The first `N` of them.
+fn array<T: Copy, const M: usize, const N: usize>(values: &[T; M]) -> [T; N] {
+    std::array::from_fn(|i| values[i])
+}
+
+/// A tensor that is replaced in the pass in which it is read.
+#[derive(Debug)]
+pub struct Kept<'a> {
+    /// What it holds: before the pass a term of the combination, after it what is kept.
+    pub held: &'a mut [f32],
+    /// The coefficient of what it held.
+    pub before: f32,
+    /// The coefficient of x in what is kept.
+    pub x: f32,
+    /// What is kept beside that.
+    pub terms: [Term<'a>; 2],
+}
+
+/// [`combine`], with one more term, in the place of which a combination of x (as it was) and others is kept.
+///
+/// # Panics
+/// As [`combine`].
+pub fn combine_and_keep(x: &mut [f32], scale: f32, terms: &[Term<'_>], kept: Kept<'_>) {
+    /// Values at a time: what is new lies on the stack until what is old was read.
+    const PART: usize = 1024;
+    /// More than any solver has.
+    const MOST: usize = 16;
+    assert_eq!(kept.held.len(), x.len(), "what is kept has another length than x");
+    let used = || terms.iter().filter(|term| term.0 != 0.0);
+    assert!(used().count() < MOST, "too many terms");
+    for (start, held) in kept.held.chunks_mut(PART).enumerate() {
+        let range = start * PART..start * PART + held.len();
+        let x = &mut x[range.clone()];
+        let mut new = [0.0; PART];
+        let new = &mut new[..held.len()];
+        new.copy_from_slice(x);
+        combine(new, kept.x, &kept.terms.map(|term| part(term, &range)));
+        let mut parts: [Term<'_>; MOST] = [(0.0, &[]); MOST];
+        used().map(|term| part(*term, &range)).zip(&mut parts).for_each(|(term, place)| *place = term);
+        parts[MOST - 1] = (kept.before, held);
+        combine(x, scale, &parts);
+        held.copy_from_slice(new);
+    }
+}
+
+/// A part of a term; what has no coefficient is not looked at.
+fn part<'a>((coefficient, tensor): Term<'a>, range: &Range<usize>) -> Term<'a> {
+    (coefficient, if coefficient == 0.0 { &[] } else { &tensor[range.clone()] })
 }
 
 /// The kernel, unrolled over the number of terms so that the compiler vectorises one flat loop.
@@ -77,6 +127,19 @@ mod tests {
                 let expected = 0.5 * i as f32 + terms.iter().map(|(c, h)| c * h[i]).sum::<f32>();
                 assert_eq!(*value, expected, "{count} terms, element {i}");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_of_before_the_update_and_the_update_sees_what_was_held() {
+        let values = |k: usize| (0..3000).map(|i| ((i * 7 + k * 13) % 101) as f32 * 0.25).collect::<Vec<f32>>();
+        let (mut x, mut held, a, b) = (values(0), values(1), values(2), values(3));
+        let (x_before, held_before) = (x.clone(), held.clone());
+        let kept = Kept { held: &mut held, before: 3.0, x: -1.0, terms: [(2.0, &a), (0.0, &[])] };
+        combine_and_keep(&mut x, 0.5, &[(4.0, &a), (0.0, &[f32::NAN]), (-2.0, &b)], kept);
+        for i in 0..3000 {
+            assert_eq!(x[i], 0.5 * x_before[i] + 4.0 * a[i] - 2.0 * b[i] + 3.0 * held_before[i]);
+            assert_eq!(held[i], 2.0 * a[i] - x_before[i]);
         }
     }
 

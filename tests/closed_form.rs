@@ -7,48 +7,16 @@ use std::sync::Arc;
 use diffuse::Job;
 use diffuse::denoiser::Condition;
 use diffuse::noise::{CounterNoise, Draw, NoiseSource};
-use diffuse::schedule::{BetaKind, BetaSchedule, Ending, Grid, NoiseLevel, NoiseSchedule, Spacing, Tables};
+use diffuse::schedule::{BetaKind, BetaSchedule, Grid, GridOptions, NoiseLevel, NoiseSchedule, Spacing, Tables};
 use diffuse::solver::{Cursor, Ddim, Ddpm, Move, Solver, Variance};
-use ndarray::{ArrayD, ArrayViewD};
-use support::Formula;
+use ndarray::ArrayViewD;
+use support::mixture::{MODES, denoise, denoiser};
 
 const POINTS: usize = 20_000;
 
-/// (weight, mean, standard deviation along x and y) of each mode; unequal in all of them.
-const MODES: [(f64, [f64; 2], [f64; 2]); 3] =
-    [(0.5, [-1.0, 0.5], [0.3, 0.2]), (0.3, [1.2, 0.8], [0.15, 0.4]), (0.2, [0.3, -1.3], [0.25, 0.25])];
-
-/// E[x₀ | x] for x = α·x₀ + σ·ε.
-fn denoise(x: [f64; 2], level: NoiseLevel) -> [f64; 2] {
-    let NoiseLevel { alpha, sigma, .. } = level;
-    let mut logs = [0.0; 3];
-    let mut means = [[0.0; 2]; 3];
-    for (k, (weight, mean, deviation)) in MODES.iter().enumerate() {
-        logs[k] = weight.ln();
-        for axis in 0..2 {
-            let variance = (alpha * deviation[axis]).powi(2) + sigma * sigma;
-            let residual = x[axis] - alpha * mean[axis];
-            logs[k] -= 0.5 * (residual * residual / variance + variance.ln());
-            means[k][axis] = mean[axis] + alpha * deviation[axis].powi(2) / variance * residual;
-        }
-    }
-    let most = logs.iter().copied().fold(f64::MIN, f64::max);
-    let weights = logs.map(|log| (log - most).exp());
-    let total: f64 = weights.iter().sum();
-    [0, 1].map(|axis| (0..3).map(|k| weights[k] * means[k][axis]).sum::<f64>() / total)
-}
-
 fn job(solver: Box<dyn Solver>, grid: Grid, seed: u64, points: usize) -> Job {
-    let denoiser = Formula(|query: diffuse::denoiser::Query<'_>, x0: &mut ArrayD<f32>| {
-        let x = query.x.as_slice().unwrap();
-        for (x, x0) in x.chunks_exact(2).zip(x0.as_slice_mut().unwrap().chunks_exact_mut(2)) {
-            let denoised = denoise([f64::from(x[0]), f64::from(x[1])], query.level);
-            (x0[0], x0[1]) = (denoised[0] as f32, denoised[1] as f32);
-        }
-        Ok(())
-    });
     let noise = Box::new(CounterNoise::new(seed));
-    Job::new(Box::new(denoiser), solver, grid, noise, Condition::default(), &[1, points, 2]).unwrap()
+    Job::new(denoiser(), solver, grid, noise, Condition::default(), &[1, points, 2]).unwrap()
 }
 
 fn schedule() -> Arc<BetaSchedule> {
@@ -143,7 +111,7 @@ impl Solver for Louder {
 
 #[test]
 fn ddpm_draws_from_the_mixture_and_louder_noise_does_not() {
-    let grid = || Grid::spaced(&schedule(), Spacing::Leading, 1000, 0, Ending::Clean).unwrap();
+    let grid = || Grid::spaced(schedule(), &GridOptions::new(Spacing::Leading, 1000)).unwrap();
     for variance in [Variance::Posterior, Variance::Beta] {
         println!("{variance:?}");
         let samples = job(Box::new(Ddpm { variance }), grid(), 3, POINTS).run().unwrap();
@@ -212,7 +180,7 @@ fn ddim_approaches_the_exact_flow_at_first_order() {
 
 #[test]
 fn a_sliced_run_is_the_run_whole_and_so_is_a_batch() {
-    let grid = || Grid::spaced(&schedule(), Spacing::Trailing, 20, 0, Ending::Clean).unwrap();
+    let grid = || Grid::spaced(schedule(), &GridOptions::new(Spacing::Trailing, 20)).unwrap();
     let whole = job(Box::new(Ddpm::default()), grid(), 11, 50).run().unwrap();
     let mut sliced = job(Box::new(Ddpm::default()), grid(), 11, 50);
     let mut others = job(Box::new(Ddpm::default()), grid(), 12, 50);

@@ -5,10 +5,10 @@ mod support;
 
 use std::sync::Arc;
 
-use diffuse::denoiser::{Clip, Condition, Denoiser, Direction};
+use diffuse::denoiser::{Clip, Condition, Denoiser, Direction, Threshold};
 use diffuse::pipeline::{Likeness, Noise};
 use diffuse::pixels::rgba8;
-use diffuse::schedule::{BetaKind, BetaSchedule, Ending, Grid, Spacing, Tables};
+use diffuse::schedule::{BetaKind, BetaSchedule, Ending, Grid, GridOptions, Spacing, Tables};
 use diffuse::solver::{Ddim, Ddpm, Solver, Variance};
 use diffuse::{Job, Prediction, Request};
 use ndarray::{Array1, ArrayD, ArrayViewD, Axis};
@@ -66,7 +66,7 @@ impl<'a> Case<'a> {
             "linspace" => (Spacing::Linspace, 0, Ending::Clean),
             other => panic!("{other}"),
         };
-        Grid::spaced(&self.schedule(), spacing, self.steps, offset, ending).unwrap()
+        Grid::spaced(self.schedule(), &GridOptions { offset, ending, ..GridOptions::new(spacing, self.steps) }).unwrap()
     }
 
     fn solver(&self) -> Box<dyn Solver> {
@@ -85,8 +85,11 @@ impl<'a> Case<'a> {
         let recorded = Recorded { outputs: goldens.tensor("outputs").clone(), prediction: self.prediction };
         let direction =
             if self.solver.ends_with("clipped_direction") { Direction::Clipped } else { Direction::Network };
-        let denoiser: Box<dyn Denoiser> =
-            if self.clip { Box::new(Clip::new(recorded, [-1.0, 1.0], direction).unwrap()) } else { Box::new(recorded) };
+        let denoiser: Box<dyn Denoiser> = if self.clip {
+            Box::new(Clip::new(recorded, Threshold::Static([-1.0, 1.0]), direction).unwrap())
+        } else {
+            Box::new(recorded)
+        };
         let noise = Box::new(RecordedNoise(goldens.tensor("noise").clone()));
         let start = goldens.tensor("start");
         let mut job = Job::new(denoiser, solver, self.grid(), noise, Condition::default(), start.shape()).unwrap();
@@ -256,7 +259,7 @@ fn every_grid_visits_the_times_of_diffusers() {
         let Golden { sha256, skipped } = serde_json::from_value(golden["grids"][name].clone()).unwrap();
         let mut digest = Sha256::new();
         for steps in (1..=1000).filter(|steps| !skipped.contains(steps)) {
-            let grid = Grid::spaced(&schedule, spacing, steps, 0, Ending::Clean).unwrap();
+            let grid = Grid::spaced(Arc::clone(&schedule) as _, &GridOptions::new(spacing, steps)).unwrap();
             grid.levels()[..steps].iter().for_each(|level| digest.update((level.t as i64).to_le_bytes()));
         }
         let found: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();

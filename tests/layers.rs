@@ -12,6 +12,7 @@ const LAYERS: &[&str] = &[
     "noise",
     "prediction",
     "solver",
+    "sampling",
     "denoiser",
     "job",
     "onnx",

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use diffuse::denoiser::Condition;
 use diffuse::onnx::{Manifest, Network};
 use diffuse::pipeline::Clipping;
-use diffuse::schedule::{NoiseSchedule, Tables};
+use diffuse::schedule::Tables;
 use diffuse::{Error, Model, ModelOptions, Request};
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 use serde::Deserialize;
@@ -35,11 +35,11 @@ fn distance(model: &Arc<Model>, name: &str) -> f64 {
     let mut worst: f64 = 0.0;
     for Expected { index, time, shape, x, output } in expected(name) {
         let level = schedule.level(index);
-        let told = manifest.time.encode(level, manifest.schedule.train_steps());
+        let told = manifest.time().encode(level, &*schedule);
         assert!((told - time).abs() <= 1e-6 * time.abs().max(1.0), "{name}: told {told}, torch was told {time}");
         let x = ArrayD::from_shape_vec(shape.clone(), x).unwrap();
         let x0 = model.denoise(x.view(), level, &Condition::default()).unwrap();
-        let (of_x, of_output) = manifest.prediction.to_x0(level);
+        let (of_x, of_output) = manifest.prediction.to_x0(level, &*schedule, 1.0);
         // The first half of the channels is the prediction.
         let (item, said) = (x.len() / shape[0], output.len() / shape[0]);
         for (i, (x, x0)) in x.iter().zip(&x0).enumerate() {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use diffuse::denoiser::Condition;
 use diffuse::onnx::Provider;
-use diffuse::schedule::{NoiseSchedule, Tables};
+use diffuse::schedule::Tables;
 use diffuse::{Error, Model, ModelOptions, Request};
 use ndarray::ArrayD;
 use support::{model, model_with, repository, runtime};

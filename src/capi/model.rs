@@ -12,7 +12,7 @@ use super::runtime::diffuse_runtime;
 use crate::denoiser::Condition;
 use crate::error::{Error, Result};
 use crate::onnx::{MOST_THREADS, Model, ModelOptions, Provider};
-use crate::schedule::{NoiseLevel, NoiseSchedule, Tables};
+use crate::schedule::NoiseLevel;
 
 /// How a model is opened. A fresh one is right for a program that does other things as well.
 pub struct diffuse_model_options {
@@ -336,7 +336,7 @@ pub unsafe extern "C" fn diffuse_model_level(
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         unsafe {
-            let level = borrow(model, "model")?.model.manifest().schedule.build(Tables::Exact)?.level(t);
+            let level = borrow(model, "model")?.model.schedule().level(t);
             store(alpha, level.alpha, "alpha")?;
             store(sigma, level.sigma, "sigma")
         }

@@ -1,12 +1,18 @@
 //! What a model says about itself: the manifest, version 1. `onnx/README.md` describes it field by field.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::job::MOST_VALUES;
-use crate::prediction::Prediction;
-use crate::schedule::{BetaKind, BetaSchedule, NoiseLevel, Spacing, Tables};
+use crate::option::Value;
+use crate::prediction::{InputScaling, Prediction};
+use crate::sampling;
+use crate::schedule::{
+    BetaKind, BetaSchedule, Edm, Ending, Flow, NoiseLevel, NoiseSchedule, Spacing, SubVariancePreserving, Tables,
+    Terminal, VarianceExploding, VariancePreserving,
+};
 
 /// The version of the schema that this code reads.
 const VERSION: u32 = 1;
@@ -38,12 +44,15 @@ pub struct Manifest {
     pub schedule: Schedule,
     /// What the network says.
     pub prediction: Prediction,
+    /// What the network sees of the noisy sample.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub input_scaling: InputScaling,
     /// Whether the second half of the output's channels is a learned variance.
     #[serde(default)]
     pub variance: LearnedVariance,
-    /// What the network is told of the time.
-    #[serde(default)]
-    pub time: Time,
+    /// What the network is told of the time. See [`Manifest::time`] for the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<Time>,
     /// The classes, where the model has some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<Classes>,
@@ -77,6 +86,12 @@ pub struct Sample {
     /// Whether x̂₀ is clipped to the range at every step. See [`Sample::clip`] for the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip: Option<bool>,
+    /// Whether x itself is clamped to the range after every step.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub clamp: bool,
+    /// The standard deviation of the data, where the network's scaling needs it. See [`Manifest::deviation`] for the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deviation: Option<f64>,
 }
 
 /// What the values of a sample are.
@@ -116,89 +131,172 @@ impl Sample {
 }
 
 /// The noise schedule of training.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Schedule {
     /// [`BetaKind::Linear`].
-    Linear {
-        /// T.
-        #[serde(default = "train_steps")]
-        train_steps: usize,
-        /// β of the first step.
-        #[serde(default = "beta_start")]
-        beta_start: f64,
-        /// β of the last step.
-        #[serde(default = "beta_end")]
-        beta_end: f64,
-    },
+    Linear(BetaRange),
     /// [`BetaKind::ScaledLinear`].
-    ScaledLinear {
-        /// T.
-        #[serde(default = "train_steps")]
-        train_steps: usize,
-        /// β of the first step.
-        #[serde(default = "beta_start")]
-        beta_start: f64,
-        /// β of the last step.
-        #[serde(default = "beta_end")]
-        beta_end: f64,
-    },
-    /// [`BetaKind::Cosine`].
-    Cosine {
-        /// T.
-        #[serde(default = "train_steps")]
-        train_steps: usize,
-    },
+    ScaledLinear(BetaRange),
     /// [`BetaKind::Sigmoid`].
-    Sigmoid {
-        /// T.
-        #[serde(default = "train_steps")]
-        train_steps: usize,
-        /// β that the curve leaves from.
-        #[serde(default = "beta_start")]
-        beta_start: f64,
-        /// β that the curve tends to.
-        #[serde(default = "beta_end")]
-        beta_end: f64,
+    Sigmoid(BetaRange),
+    /// [`BetaKind::Cosine`].
+    Cosine(Steps),
+    /// [`BetaKind::Exponential`].
+    Exponential(Steps),
+    /// [`BetaKind::Laplace`].
+    Laplace(Steps),
+    /// [`BetaKind::Trained`].
+    Trained {
+        /// β, one for each of the T training steps.
+        betas: Vec<f64>,
+        /// How the schedule ends.
+        #[serde(default, skip_serializing_if = "is_default")]
+        terminal: Terminal,
+    },
+    /// [`VariancePreserving`].
+    Vp(ContinuousBeta),
+    /// [`SubVariancePreserving`].
+    SubVp(ContinuousBeta),
+    /// [`VarianceExploding`].
+    Ve {
+        /// σ at t = 0.
+        sigma_min: f64,
+        /// σ at t = 1.
+        sigma_max: f64,
+        /// The least time that runs visit.
+        #[serde(default = "least_time_ve")]
+        least_time: f64,
+    },
+    /// [`Edm`].
+    Edm {
+        /// The least σ that runs visit.
+        #[serde(default = "sigma_min")]
+        sigma_min: f64,
+        /// The σ that runs start from.
+        #[serde(default = "sigma_max")]
+        sigma_max: f64,
+    },
+    /// [`Flow`].
+    Flow {
+        /// The least time that runs visit.
+        #[serde(default = "least_time")]
+        least_time: f64,
     },
 }
 
-fn train_steps() -> usize {
-    1000
+/// T and the ends of β.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BetaRange {
+    /// T.
+    pub train_steps: usize,
+    /// β of the first step, or what the curve leaves from.
+    pub beta_start: f64,
+    /// β of the last step, or what the curve tends to.
+    pub beta_end: f64,
+    /// How the schedule ends.
+    #[serde(skip_serializing_if = "is_default")]
+    pub terminal: Terminal,
 }
 
-fn beta_start() -> f64 {
-    1e-4
+impl Default for BetaRange {
+    fn default() -> Self {
+        Self { train_steps: 1000, beta_start: 1e-4, beta_end: 0.02, terminal: Terminal::AsTrained }
+    }
 }
 
-fn beta_end() -> f64 {
-    0.02
+/// T, for a schedule that has nothing else to say.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Steps {
+    /// T.
+    pub train_steps: usize,
+    /// How the schedule ends.
+    #[serde(skip_serializing_if = "is_default")]
+    pub terminal: Terminal,
+}
+
+impl Default for Steps {
+    fn default() -> Self {
+        Self { train_steps: 1000, terminal: Terminal::AsTrained }
+    }
+}
+
+/// The ends of β in continuous time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ContinuousBeta {
+    /// β at t = 0.
+    pub beta_min: f64,
+    /// β at t = 1.
+    pub beta_max: f64,
+    /// The least time that runs visit.
+    pub least_time: f64,
+}
+
+impl Default for ContinuousBeta {
+    fn default() -> Self {
+        Self { beta_min: 0.1, beta_max: 20.0, least_time: 1e-3 }
+    }
+}
+
+fn least_time() -> f64 {
+    1e-3
+}
+
+fn least_time_ve() -> f64 {
+    1e-5
+}
+
+fn sigma_min() -> f64 {
+    0.002
+}
+
+fn sigma_max() -> f64 {
+    80.0
 }
 
 impl Schedule {
-    /// T, the number of training steps.
-    #[must_use]
-    pub fn train_steps(&self) -> usize {
-        match *self {
-            Self::Linear { train_steps, .. }
-            | Self::ScaledLinear { train_steps, .. }
-            | Self::Cosine { train_steps }
-            | Self::Sigmoid { train_steps, .. } => train_steps,
-        }
-    }
-
     /// The schedule itself.
     ///
     /// # Errors
-    /// As [`BetaSchedule::new`].
-    pub fn build(&self, tables: Tables) -> crate::Result<BetaSchedule> {
-        let kind = match *self {
-            Self::Linear { beta_start: start, beta_end: end, .. } => BetaKind::Linear { start, end },
-            Self::ScaledLinear { beta_start: start, beta_end: end, .. } => BetaKind::ScaledLinear { start, end },
-            Self::Cosine { .. } => BetaKind::Cosine,
-            Self::Sigmoid { beta_start: start, beta_end: end, .. } => BetaKind::Sigmoid { start, end },
+    /// [`Error::Argument`](crate::Error::Argument) with the field that is out of its range.
+    pub fn build(&self, tables: Tables) -> crate::Result<Arc<dyn NoiseSchedule>> {
+        let ranged = |kind: fn(f64, f64) -> BetaKind, range: &BetaRange| {
+            let kind = kind(range.beta_start, range.beta_end);
+            BetaSchedule::ending(kind, range.train_steps, tables, range.terminal)
         };
-        BetaSchedule::new(kind, self.train_steps(), tables)
+        let plain = |kind, steps: &Steps| BetaSchedule::ending(kind, steps.train_steps, tables, steps.terminal);
+        Ok(match self {
+            Self::Linear(range) => Arc::new(ranged(|start, end| BetaKind::Linear { start, end }, range)?),
+            Self::ScaledLinear(range) => Arc::new(ranged(|start, end| BetaKind::ScaledLinear { start, end }, range)?),
+            Self::Sigmoid(range) => Arc::new(ranged(|start, end| BetaKind::Sigmoid { start, end }, range)?),
+            Self::Cosine(steps) => Arc::new(plain(BetaKind::Cosine, steps)?),
+            Self::Exponential(steps) => Arc::new(plain(BetaKind::Exponential, steps)?),
+            Self::Laplace(steps) => Arc::new(plain(BetaKind::Laplace, steps)?),
+            Self::Trained { betas, terminal } => {
+                Arc::new(BetaSchedule::ending(BetaKind::Trained(betas.clone()), betas.len(), tables, *terminal)?)
+            }
+            Self::Vp(beta) => Arc::new(VariancePreserving::new(beta.beta_min, beta.beta_max, beta.least_time)?),
+            Self::SubVp(beta) => Arc::new(SubVariancePreserving::new(beta.beta_min, beta.beta_max, beta.least_time)?),
+            Self::Ve { sigma_min, sigma_max, least_time } => {
+                Arc::new(VarianceExploding::new(*sigma_min, *sigma_max, *least_time)?)
+            }
+            Self::Edm { sigma_min, sigma_max } => Arc::new(Edm::new(*sigma_min, *sigma_max)?),
+            Self::Flow { least_time } => Arc::new(Flow::new(*least_time)?),
+        })
+    }
+
+    /// The grid that is used where neither the caller nor the manifest names one.
+    fn grid(&self) -> Spacing {
+        match self {
+            Self::Edm { .. } => Spacing::Karras,
+            Self::Vp(_) | Self::SubVp(_) | Self::Ve { .. } => Spacing::Linspace,
+            // Trailing starts from the noise that a run is started with; leading misses it (Lin et al. 2023, §3.3).
+            _ => Spacing::Trailing,
+        }
     }
 }
 
@@ -239,9 +337,9 @@ impl Default for Time {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
-    /// t, from 0 to T−1.
+    /// t, from 0 to T−1. Not in continuous time.
     Index,
-    /// (t+1)/T, from 1/T to 1.
+    /// (t+1)/T, from 1/T to 1; in continuous time t as a share of the greatest.
     Unit,
     /// σ/α.
     Sigma,
@@ -260,15 +358,18 @@ pub enum Toward {
 }
 
 impl Time {
-    /// What the network is told at `level`, with T `train_steps`.
+    /// What the network is told at `level` of `schedule`.
     #[must_use]
-    pub fn encode(&self, level: NoiseLevel, train_steps: usize) -> f64 {
-        let total = train_steps as f64;
+    pub fn encode(&self, level: NoiseLevel, schedule: &dyn NoiseSchedule) -> f64 {
+        let (last, unit) = match schedule.train_steps() {
+            Some(steps) => (steps as f64 - 1.0, (level.t + 1.0) / steps as f64),
+            None => (schedule.bounds()[1], level.t / schedule.bounds()[1]),
+        };
         let encoded = match (self.encoding, self.direction) {
             (Encoding::Index, Toward::Noise) => level.t,
-            (Encoding::Index, Toward::Data) => total - 1.0 - level.t,
-            (Encoding::Unit, Toward::Noise) => (level.t + 1.0) / total,
-            (Encoding::Unit, Toward::Data) => 1.0 - (level.t + 1.0) / total,
+            (Encoding::Index, Toward::Data) => last - level.t,
+            (Encoding::Unit, Toward::Noise) => unit,
+            (Encoding::Unit, Toward::Data) => 1.0 - unit,
             (Encoding::Sigma, _) => level.noise_to_signal(),
             (Encoding::LogSigma, _) => level.noise_to_signal().ln(),
         };
@@ -276,10 +377,10 @@ impl Time {
     }
 
     /// Whether every time of training fits into an integer of 32 or of 64 bits.
-    pub(super) fn fits(&self, narrow: bool, train_steps: usize) -> bool {
+    pub(super) fn fits(&self, narrow: bool, schedule: &dyn NoiseSchedule) -> bool {
         // 2⁵³ is where f64, in which times are computed, ends to tell whole numbers apart.
         let most = if narrow { f64::from(i32::MAX) } else { 9_007_199_254_740_992.0 };
-        (self.scale.abs() * train_steps as f64 + self.offset.abs()) <= most
+        (self.scale.abs() * (schedule.bounds()[1] + 1.0) + self.offset.abs()) <= most
     }
 
     /// Whether every time of training is a whole number.
@@ -353,19 +454,50 @@ pub struct Defaults {
     pub solver: String,
     /// The number of steps; T where it is more.
     pub steps: usize,
-    /// The grid.
-    pub grid: Spacing,
+    /// The grid; by the schedule unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grid: Option<Spacing>,
     /// What is added to the times of the leading grid.
     pub steps_offset: usize,
+    /// Where the run ends.
+    #[serde(skip_serializing_if = "is_default")]
+    pub ending: Ending,
     /// η, for solvers that have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eta: Option<f64>,
+    /// What else the solver and the grid are told, by the names of the options.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, serde_json::Value>,
 }
 
 impl Default for Defaults {
     fn default() -> Self {
-        // Trailing starts from the noise that a run is started with; leading misses it (Lin et al. 2023, §3.3).
-        Self { solver: "ddim".into(), steps: 50, grid: Spacing::Trailing, steps_offset: 0, eta: None }
+        Self {
+            solver: "ddim".into(),
+            steps: 50,
+            grid: None,
+            steps_offset: 0,
+            ending: Ending::Clean,
+            eta: None,
+            options: BTreeMap::new(),
+        }
+    }
+}
+
+impl Defaults {
+    /// The options that the manifest sets, η among them, as the tables of options read them.
+    pub(crate) fn values(&self) -> crate::Result<Vec<(&'static str, Value)>> {
+        let mut values = Vec::new();
+        for (key, given) in &self.options {
+            let text = given.as_str().map_or_else(|| given.to_string(), ToOwned::to_owned);
+            let entry = sampling::option(key)
+                .ok_or_else(|| crate::Error::argument("options", format!("there is no option {key:?}")))?;
+            values.push((entry.key, entry.parse(&text)?));
+        }
+        if let Some(eta) = self.eta {
+            values.push(("eta", Value::Real(eta)));
+        }
+        Ok(values)
     }
 }
 
@@ -397,6 +529,32 @@ impl Manifest {
             .map_err(|error| format!("manifest: {}: {}", error.path(), error.inner()))?;
         manifest.check().map_err(|reason| format!("manifest: {reason}"))?;
         Ok(manifest)
+    }
+
+    /// What the network is told of the time: as given; else t for schedules with steps of training, ln(σ)/4 for [`Schedule::Edm`] (Karras et al.
+    /// 2022, table 1), and t as a share of the greatest for the others.
+    #[must_use]
+    pub fn time(&self) -> Time {
+        self.time.unwrap_or(match self.schedule {
+            Schedule::Edm { .. } => Time { encoding: Encoding::LogSigma, scale: 0.25, ..Time::default() },
+            Schedule::Vp(_) | Schedule::SubVp(_) | Schedule::Ve { .. } | Schedule::Flow { .. } => {
+                Time { encoding: Encoding::Unit, ..Time::default() }
+            }
+            _ => Time::default(),
+        })
+    }
+
+    /// The standard deviation of the data: as given; else ½ for [`Prediction::Edm`] and 1 for the others.
+    #[must_use]
+    pub fn deviation(&self) -> f64 {
+        self.sample.deviation.unwrap_or(if self.prediction == Prediction::Edm { 0.5 } else { 1.0 })
+    }
+
+    /// The grid: as given; else Karras et al.'s for [`Schedule::Edm`], evenly spaced times with both ends for the SDEs, and trailing for the
+    /// others.
+    #[must_use]
+    pub fn grid(&self) -> Spacing {
+        self.defaults.grid.unwrap_or_else(|| self.schedule.grid())
     }
 
     fn check(&self) -> std::result::Result<(), String> {
@@ -435,8 +593,28 @@ impl Manifest {
             }
             _ => {}
         }
-        self.schedule.build(Tables::Exact).map_err(|error| format!("schedule: {error}"))?;
-        let Time { encoding, direction, scale, offset } = self.time;
+        if self.sample.clamp && self.sample.range().is_none() {
+            return Err("sample.clamp is true, but there is no sample.range to clamp to".into());
+        }
+        if self.sample.deviation.is_some_and(|deviation| !(deviation.is_finite() && deviation > 0.0)) {
+            return Err(format!("sample.deviation is {}; it has to be above 0", self.deviation()));
+        }
+        let schedule = self.schedule.build(Tables::Exact).map_err(|error| format!("schedule: {error}"))?;
+        let noisiest = schedule.level(schedule.bounds()[1]);
+        if noisiest.alpha == 0.0 && !self.prediction.allows_pure_noise() {
+            return Err(
+                "prediction: from ε, the score and F nothing can be found where the schedule leaves nothing of the clean sample; \
+                 a network that was trained so says v, x0 or the flow. schedule.terminal \"floored\" leaves ᾱ = 2⁻²⁴"
+                    .into(),
+            );
+        }
+        if self.prediction == Prediction::PosteriorMean && schedule.train_steps().is_none() {
+            return Err("prediction is \"posterior_mean\", which a schedule in continuous time does not have".into());
+        }
+        let Time { encoding, direction, scale, offset } = self.time();
+        if encoding == Encoding::Index && schedule.train_steps().is_none() {
+            return Err("time.encoding is \"index\", which a schedule in continuous time does not have; expected unit, sigma or log_sigma".into());
+        }
         if direction == Toward::Data && matches!(encoding, Encoding::Sigma | Encoding::LogSigma) {
             return Err("time.direction is \"data\", which only the encodings \"index\" and \"unit\" can have".into());
         }
@@ -464,7 +642,9 @@ impl Manifest {
         if self.inputs.class.is_some() && self.classes.is_none() {
             return Err("inputs.class is named, but there are no classes".into());
         }
-        let Defaults { steps, eta, grid, steps_offset, .. } = self.defaults;
+        let Defaults { steps, eta, steps_offset, .. } = self.defaults;
+        let grid = self.grid();
+        self.defaults.values().map_err(|error| format!("defaults.{error}"))?;
         if steps == 0 {
             return Err("defaults.steps is 0; a run takes at least one step".into());
         }
@@ -473,7 +653,7 @@ impl Manifest {
                 "defaults.steps_offset is {steps_offset}, but only the grid \"leading\" has an offset"
             ));
         }
-        if steps_offset >= self.schedule.train_steps() {
+        if steps_offset > 0 && schedule.train_steps().is_none_or(|train_steps| steps_offset >= train_steps) {
             return Err(format!("defaults.steps_offset is {steps_offset}; it is below schedule.train_steps"));
         }
         if eta.is_some_and(|eta| !(0.0..=1.0).contains(&eta)) {
@@ -496,8 +676,9 @@ mod tests {
         assert_eq!(manifest.sample.kind(), Kind::Image);
         assert_eq!(manifest.sample.range(), Some([-1.0, 1.0]));
         assert!(manifest.sample.clip());
-        assert_eq!(manifest.schedule, Schedule::Linear { train_steps: 1000, beta_start: 1e-4, beta_end: 0.02 });
-        assert_eq!(manifest.time, Time::default());
+        assert_eq!(manifest.schedule, Schedule::Linear(BetaRange::default()));
+        assert_eq!(manifest.time(), Time::default());
+        assert_eq!(manifest.grid(), Spacing::Trailing);
         assert_eq!((manifest.defaults.solver.as_str(), manifest.defaults.steps), ("ddim", 50));
         // What is written is read back the same.
         assert_eq!(Manifest::parse(&serde_json::to_string(&manifest).unwrap()).unwrap(), manifest);
@@ -527,8 +708,9 @@ mod tests {
     #[test]
     fn times_are_encoded_as_documented() {
         let level = NoiseLevel { t: 249.0, alpha: 0.8, sigma: 0.6 };
+        let schedule = Schedule::Linear(BetaRange::default()).build(Tables::Exact).unwrap();
         let encode =
-            |encoding, direction, scale, offset| Time { encoding, scale, offset, direction }.encode(level, 1000);
+            |encoding, direction, scale, offset| Time { encoding, scale, offset, direction }.encode(level, &*schedule);
         assert_eq!(encode(Encoding::Index, Toward::Noise, 1.0, 0.0), 249.0);
         assert_eq!(encode(Encoding::Index, Toward::Data, 1.0, 0.0), 750.0);
         assert_eq!(encode(Encoding::Unit, Toward::Noise, 1.0, 0.0), 0.25);

@@ -12,7 +12,7 @@ use ort::value::{PrimitiveTensorElementType, Shape, TensorRef};
 use super::{Element, LearnedVariance, Manifest, ModelOptions, Network, Runtime, TensorInfo};
 use crate::denoiser::{Condition, Denoised, Denoiser, Interrupt, Query};
 use crate::error::{Error, Result};
-use crate::schedule::NoiseLevel;
+use crate::schedule::{NoiseLevel, NoiseSchedule, Tables};
 use crate::tensor::first_not_finite;
 
 /// A network together with a manifest that fits it. It may be shared between threads; evaluations take turns.
@@ -20,6 +20,7 @@ use crate::tensor::first_not_finite;
 pub struct Model {
     network: Network,
     manifest: Manifest,
+    schedule: Arc<dyn NoiseSchedule>,
     roles: Roles,
 }
 
@@ -81,8 +82,11 @@ impl Model {
         };
         let manifest =
             Manifest::parse(json).map_err(|reason| Error::model(network.name(), format!("{place}: {reason}")))?;
-        let roles = Roles::assign(&network, &manifest).map_err(|reason| Error::model(network.name(), reason))?;
-        Ok(Self { network, manifest, roles })
+        let schedule =
+            manifest.schedule.build(Tables::Exact).map_err(|error| Error::model(network.name(), error.to_string()))?;
+        let roles =
+            Roles::assign(&network, &manifest, &*schedule).map_err(|reason| Error::model(network.name(), reason))?;
+        Ok(Self { network, manifest, schedule, roles })
     }
 
     /// The network, as its graph describes it.
@@ -95,6 +99,12 @@ impl Model {
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The schedule of the manifest.
+    #[must_use]
+    pub fn schedule(&self) -> &Arc<dyn NoiseSchedule> {
+        &self.schedule
     }
 
     /// The name in the manifest; else that of the file without its ending; else "model".
@@ -154,7 +164,7 @@ impl Model {
     }
 
     /// One question to the network, for a process of the caller's own: x̂₀ of the noisy samples `x` (batch first) at `level`,
-    /// unclipped. `level` may be any, such as `model.manifest().schedule.build(..)?.level(t)`; what the network is told of the
+    /// unclipped. `level` may be any, such as `model.schedule().level(t)`; what the network is told of the
     /// time is made from it as the manifest says.
     ///
     /// # Errors
@@ -217,7 +227,11 @@ impl Model {
 }
 
 impl Roles {
-    fn assign(network: &Network, manifest: &Manifest) -> std::result::Result<Self, String> {
+    fn assign(
+        network: &Network,
+        manifest: &Manifest,
+        schedule: &dyn NoiseSchedule,
+    ) -> std::result::Result<Self, String> {
         let inputs = network.inputs();
         let place = |role: &str,
                      named: &Option<String>,
@@ -280,14 +294,12 @@ impl Roles {
         };
         // A batch axis fixed at 1 reads the same as one time for all, and means the same where the samples' is fixed too.
         match info.element {
-            Element::I64 | Element::I32 if !manifest.time.is_whole() => {
+            Element::I64 | Element::I32 if !manifest.time().is_whole() => {
                 return Err(format!(
                     "the time {info} takes whole numbers, but the manifest's time gives fractions; expected a float input, or the encoding \"index\""
                 ));
             }
-            Element::I64 | Element::I32
-                if !manifest.time.fits(info.element == Element::I32, manifest.schedule.train_steps()) =>
-            {
+            Element::I64 | Element::I32 if !manifest.time().fits(info.element == Element::I32, schedule) => {
                 return Err(format!("the time {info} cannot hold the times that the manifest's time gives"));
             }
             Element::Other => return Err(format!("the time {info}: expected i64, i32, f32, f16, bf16 or f64")),
@@ -384,6 +396,7 @@ pub struct Predictor {
     time: Values,
     class: Values,
     output: Vec<f32>,
+    scaled: Vec<f32>,
     shape: Vec<usize>,
     options: Arc<RunOptions>,
 }
@@ -415,7 +428,16 @@ impl Predictor {
         let (sample, time, class) =
             (Values::new(roles.sample.element), Values::new(roles.time.element), Values::new(class));
         let options = RunOptions::new().map_err(|error| Error::runtime(error.message()))?;
-        Ok(Self { model, sample, time, class, output: Vec::new(), shape: Vec::new(), options: Arc::new(options) })
+        Ok(Self {
+            model,
+            sample,
+            time,
+            class,
+            output: Vec::new(),
+            scaled: Vec::new(),
+            shape: Vec::new(),
+            options: Arc::new(options),
+        })
     }
 }
 
@@ -430,9 +452,17 @@ impl Denoiser for Predictor {
             let reason = format!("the answer has a shape of {:?}, the samples {:?}", out.x0.shape(), query.x.shape());
             return Err(Error::argument("out", reason));
         }
-        let (Some(x), Some(x0)) = (query.x.as_slice(), out.x0.as_slice_mut()) else {
+        let learned = self.model.manifest.variance != LearnedVariance::None;
+        if learned && out.variance.as_ref().is_none_or(|variance| variance.shape() != query.x.shape()) {
+            out.variance = Some(ArrayD::zeros(query.x.shape()));
+        }
+        let Denoised { x0, variance, .. } = out;
+        let (Some(x), Some(x0)) = (query.x.as_slice(), x0.as_slice_mut()) else {
             return Err(Error::argument("x", "the samples must lie in standard (C) order"));
         };
+        let variance =
+            variance.as_mut().filter(|_| learned).and_then(|variance| variance.as_slice_mut()).unwrap_or_default();
+        let range_of = |range: std::ops::Range<usize>| if learned { range } else { 0..0 };
         let batch = query.x.shape()[0];
         // A graph whose batch is fixed is run as often as it takes.
         let chunk = self.model.fixed_batch().unwrap_or(batch);
@@ -442,7 +472,7 @@ impl Denoiser for Predictor {
         self.shape[0] = chunk;
         for first in (0..batch).step_by(chunk) {
             let range = first * item_length..(first + chunk) * item_length;
-            self.evaluate(&query, &x[range.clone()], first, &mut x0[range])?;
+            self.evaluate(&query, &x[range.clone()], first, &mut x0[range.clone()], &mut variance[range_of(range)])?;
         }
         Ok(())
     }
@@ -450,23 +480,38 @@ impl Denoiser for Predictor {
 
 impl Predictor {
     /// One run of the network, on as many items as the graph takes.
-    fn evaluate(&mut self, query: &Query<'_>, x: &[f32], first: usize, x0: &mut [f32]) -> Result<()> {
-        let Self { model, sample, time, class, output, shape, options } = self;
-        let Model { network, manifest, roles } = &**model;
+    fn evaluate(
+        &mut self,
+        query: &Query<'_>,
+        x: &[f32],
+        first: usize,
+        x0: &mut [f32],
+        variance: &mut [f32],
+    ) -> Result<()> {
+        let Self { model, sample, time, class, output, scaled, shape, options } = self;
+        let Model { network, manifest, schedule, roles } = &**model;
         let chunk = shape[0];
         let failed = |reason: String| Error::Evaluation { step: query.step, reason };
         let refused = |error: ort::Error| failed(format!("ONNX Runtime: {}", error.message()));
 
-        let encoded = manifest.time.encode(query.level, manifest.schedule.train_steps());
+        let encoded = manifest.time().encode(query.level, &**schedule);
         let times = if roles.time_form == TimeForm::Batch { chunk } else { 1 };
         time.fill(encoded, times);
         let time_shape: &[usize] = if roles.time_form == TimeForm::Scalar { &[] } else { &[times] };
-        let sample_value = sample.of_samples(x, shape).map_err(refused)?;
+        let factor = manifest.input_scaling.factor(manifest.prediction, query.level, manifest.deviation());
+        let seen = if factor == 1.0 {
+            x
+        } else {
+            scaled.clear();
+            scaled.extend(x.iter().map(|value| value * factor as f32));
+            &*scaled
+        };
+        let sample_value = sample.of_samples(seen, shape).map_err(refused)?;
         let time_value = time.value(time_shape).map_err(refused)?;
         let by_index = [(roles.sample.index, sample_value), (roles.time.index, time_value)];
 
         let name = &network.outputs()[roles.output].name;
-        let (of_x, of_output) = manifest.prediction.to_x0(query.level);
+        let (of_x, of_output) = manifest.prediction.to_x0(query.level, &**schedule, manifest.deviation());
         if !((of_x as f32).is_finite() && (of_output as f32).is_finite()) {
             return Err(failed(format!(
                 "at t = {} the schedule leaves nothing of the clean sample (α = {}), and x̂₀ cannot be found from the prediction",
@@ -512,6 +557,10 @@ impl Predictor {
                     ))));
                 }
                 let range = item * item_length..(item + 1) * item_length;
+                if doubled == 2 {
+                    let said = &values[(item * 2 + 1) * item_length..][..item_length];
+                    variance[range.clone()].copy_from_slice(said);
+                }
                 for ((x0, x), said) in x0[range.clone()].iter_mut().zip(&x[range]).zip(said) {
                     *x0 = of_x as f32 * x + of_output as f32 * said;
                 }

@@ -1,10 +1,10 @@
 //! Variance-preserving schedules in discrete time, as DDPM and its descendants are trained on.
 
-use super::{NoiseLevel, NoiseSchedule};
+use super::{NoiseLevel, NoiseSchedule, Rates};
 use crate::error::{Error, Result};
 
 /// How β grows over the T training steps.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum BetaKind {
     /// β evenly spaced (Ho et al. 2020, §4).
     Linear {
@@ -29,6 +29,27 @@ pub enum BetaKind {
         /// β that the curve tends to.
         end: f64,
     },
+    /// ᾱ = e^(−12·t/T), β at most 0.999: diffusers' "exp".
+    Exponential,
+    /// Most training near λ = 0, β at most 0.999: diffusers' "laplace", after Hang & Gu 2024, "Improved Noise Schedule for Diffusion Training"
+    /// (whose ᾱ is the square of what diffusers takes for it; this is diffusers').
+    Laplace,
+    /// The β themselves, one for each training step.
+    Trained(Vec<f64>),
+}
+
+/// How the schedule ends at its noisiest step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Terminal {
+    /// As β makes it: a little of the clean sample is left.
+    #[default]
+    AsTrained,
+    /// √ᾱ is shifted and scaled so that nothing is left (Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps are Flawed",
+    /// algorithm 1). A network that says ε cannot start there.
+    ZeroSnr,
+    /// The same with ᾱ = 2⁻²⁴ left at the last step (or half of what is left before it, if that is less), so that solvers that divide by α can start there.
+    Floored,
 }
 
 /// The arithmetic in which the tables are built.
@@ -71,21 +92,27 @@ impl Tables {
 }
 
 impl BetaKind {
-    fn betas(self, steps: usize, tables: Tables) -> Vec<f64> {
+    fn betas(&self, steps: usize, tables: Tables) -> Vec<f64> {
         let round = |value| tables.round(value);
-        match self {
+        let of_alpha_bar = |alpha_bar: &dyn Fn(f64) -> f64| {
+            let total = steps as f64;
+            (0..steps)
+                .map(|i| 1.0 - alpha_bar((i + 1) as f64 / total) / alpha_bar(i as f64 / total))
+                .map(|beta| round(beta.min(0.999)))
+                .collect()
+        };
+        match *self {
             Self::Linear { start, end } => tables.linspace(start, end, steps),
             Self::ScaledLinear { start, end } => {
                 tables.linspace(start.sqrt(), end.sqrt(), steps).into_iter().map(|root| round(root * root)).collect()
             }
-            Self::Cosine => {
-                let alpha_bar = |t: f64| ((t + 0.008) / 1.008 * std::f64::consts::FRAC_PI_2).cos().powi(2);
-                let total = steps as f64;
-                (0..steps)
-                    .map(|i| 1.0 - alpha_bar((i + 1) as f64 / total) / alpha_bar(i as f64 / total))
-                    .map(|beta| round(beta.min(0.999)))
-                    .collect()
-            }
+            Self::Cosine => of_alpha_bar(&|t| ((t + 0.008) / 1.008 * std::f64::consts::FRAC_PI_2).cos().powi(2)),
+            Self::Exponential => of_alpha_bar(&|t| (-12.0 * t).exp()),
+            Self::Laplace => of_alpha_bar(&|t| {
+                let lambda = -0.5 * (0.5 - t).signum() * (1.0 - 2.0 * (0.5 - t).abs() + 1e-6).ln();
+                (1.0 + (-lambda).exp()).recip().sqrt()
+            }),
+            Self::Trained(ref betas) => betas.iter().map(|&beta| round(beta)).collect(),
             Self::Sigmoid { start, end } => tables
                 .linspace(-6.0, 6.0, steps)
                 .into_iter()
@@ -110,6 +137,14 @@ impl BetaSchedule {
     /// # Errors
     /// [`Error::Argument`] if there are no steps or more than a million, or if a β is not within (0, 1).
     pub fn new(kind: BetaKind, steps: usize, tables: Tables) -> Result<Self> {
+        Self::ending(kind, steps, tables, Terminal::AsTrained)
+    }
+
+    /// The same with another end.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn ending(kind: BetaKind, steps: usize, tables: Tables, terminal: Terminal) -> Result<Self> {
         if !(1..=1_000_000).contains(&steps) {
             return Err(Error::argument("train_steps", format!("{steps} training steps; 1 to 1000000 are possible")));
         }
@@ -123,23 +158,35 @@ impl BetaSchedule {
                 }
             }
         }
-        // The product runs in f64 also where its terms were rounded: torch's cumprod does so.
-        let mut product = 1.0;
-        let alpha_bar: Vec<f64> = kind
-            .betas(steps, tables)
-            .into_iter()
-            .map(|beta| {
-                product *= tables.round(1.0 - beta);
-                tables.round(product)
-            })
-            .collect();
+        if let BetaKind::Trained(betas) = &kind {
+            if betas.len() != steps {
+                let reason = format!("{} values of β for {steps} training steps", betas.len());
+                return Err(Error::argument("betas", reason));
+            }
+            if let Some(t) = betas.iter().position(|beta| !(*beta > 0.0 && *beta < 1.0)) {
+                let reason = format!("β is {} at t = {t}; a β lies between 0 and 1, both excluded", betas[t]);
+                return Err(Error::argument("betas", reason));
+            }
+        }
+        let mut alpha_bar = cumulative_product(kind.betas(steps, tables).iter().map(|beta| 1.0 - beta), tables);
+        if terminal != Terminal::AsTrained {
+            if steps < 2 {
+                return Err(Error::argument("train_steps", "1; a schedule that is rescaled has at least 2"));
+            }
+            alpha_bar = to_zero(&alpha_bar, tables);
+            if terminal == Terminal::Floored {
+                // Where less than that is left before, half of what is.
+                alpha_bar[steps - 1] = 2f64.powi(-24).min(0.5 * alpha_bar[steps - 2]);
+            }
+        }
         // Thousands of large β underflow ᾱ to 0, where nothing of the image is left to divide by.
         let before = |t: usize| if t == 0 { 1.0 } else { alpha_bar[t - 1] };
         if let Some(t) = (0..steps).find(|&t| alpha_bar[t] >= before(t) && alpha_bar[t] > 0.0) {
             let reason = format!("β at t = {t} is too small to add any noise in this precision; use a larger one");
             return Err(Error::argument("schedule", reason));
         }
-        match alpha_bar.iter().position(|&value| value <= 0.0) {
+        let dividing = if terminal == Terminal::ZeroSnr { &alpha_bar[..steps - 1] } else { &alpha_bar };
+        match dividing.iter().position(|&value| value <= 0.0) {
             Some(t) => Err(Error::argument(
                 "schedule",
                 format!(
@@ -163,6 +210,30 @@ impl BetaSchedule {
     }
 }
 
+/// The running product of the terms. It is kept in f64 also where its terms are rounded: torch's cumprod does so.
+fn cumulative_product(terms: impl Iterator<Item = f64>, tables: Tables) -> Vec<f64> {
+    let mut product = 1.0;
+    terms
+        .map(|term| {
+            product *= tables.round(term);
+            tables.round(product)
+        })
+        .collect()
+}
+
+/// ᾱ, rescaled so that it ends at 0.
+fn to_zero(alpha_bar: &[f64], tables: Tables) -> Vec<f64> {
+    let round = |value| tables.round(value);
+    let root: Vec<f64> = alpha_bar.iter().map(|&value| round(value.sqrt())).collect();
+    let (first, last) = (root[0], root[root.len() - 1]);
+    let scale = round(first / round(first - last));
+    let squared: Vec<f64> =
+        root.iter().map(|&value| round(round(value - last) * scale)).map(|value| round(value * value)).collect();
+    // By way of β, and so of a product, as the paper has it: what was rounded on the way is rounded as there.
+    let ratios = (0..squared.len()).map(|t| if t == 0 { squared[0] } else { round(squared[t] / squared[t - 1]) });
+    cumulative_product(ratios.map(|ratio| 1.0 - round(1.0 - ratio)), tables)
+}
+
 impl NoiseSchedule for BetaSchedule {
     fn level(&self, t: f64) -> NoiseLevel {
         if t < 0.0 {
@@ -175,6 +246,11 @@ impl NoiseSchedule for BetaSchedule {
             return below;
         }
         let above = self.at(t as usize + 1);
+        if above.alpha == 0.0 {
+            // λ is infinite there.
+            let alpha = below.alpha * (1.0 - fraction);
+            return NoiseLevel { t, alpha, sigma: ((1.0 - alpha) * (1.0 + alpha)).sqrt() };
+        }
         let lambda = below.lambda() + fraction * (above.lambda() - below.lambda());
         // α² + σ² = 1 and α/σ = e^λ.
         let part = |exponent: f64| (1.0 + exponent.exp()).sqrt().recip();
@@ -195,7 +271,27 @@ impl NoiseSchedule for BetaSchedule {
             return last as f64;
         }
         let (low, high) = (self.at(above - 1), self.at(above));
+        if high.alpha == 0.0 {
+            let alpha = (1.0 + (-2.0 * lambda).exp()).sqrt().recip();
+            return low.t + 1.0 - alpha / low.alpha;
+        }
         low.t + (low.lambda() - lambda) / (low.lambda() - high.lambda())
+    }
+
+    fn bounds(&self) -> [f64; 2] {
+        [0.0, (self.steps() - 1) as f64]
+    }
+
+    fn train_steps(&self) -> Option<usize> {
+        Some(self.steps())
+    }
+
+    fn rates(&self, t: f64) -> Rates {
+        // β of the training step that leads up to t, per training step.
+        let index = (t.ceil().max(0.0) as usize).min(self.steps() - 1);
+        let before = if index == 0 { 1.0 } else { self.alpha_bar[index - 1] };
+        let beta = 1.0 - self.alpha_bar[index] / before;
+        Rates { drift: -0.5 * beta, diffusion: beta.sqrt() }
     }
 }
 
@@ -224,7 +320,7 @@ mod tests {
 
     #[test]
     fn the_linear_schedule_agrees_with_the_product_of_its_definition() {
-        let schedule = BetaSchedule::new(KINDS[0], 1000, Tables::Exact).unwrap();
+        let schedule = BetaSchedule::new(KINDS[0].clone(), 1000, Tables::Exact).unwrap();
         let log: f64 = (0..1000).map(|i| (-(1e-4 + f64::from(i) * (0.02 - 1e-4) / 999.0)).ln_1p()).sum();
         let level = schedule.level(999.0);
         assert!((2.0 * level.alpha.ln() - log).abs() < 1e-11);
@@ -234,7 +330,7 @@ mod tests {
     fn noise_rises_and_time_inverts_lambda_on_and_off_the_indices() {
         for kind in KINDS {
             for tables in [Tables::Exact, Tables::Diffusers] {
-                let schedule = BetaSchedule::new(kind, 1000, tables).unwrap();
+                let schedule = BetaSchedule::new(kind.clone(), 1000, tables).unwrap();
                 let mut last = f64::INFINITY;
                 for k in 0..=999 * 4 {
                     let t = f64::from(k) / 4.0;

@@ -2,17 +2,28 @@
 
 use std::sync::Arc;
 
-use super::{BetaSchedule, NoiseLevel, NoiseSchedule};
+use super::{Frame, NoiseLevel, NoiseSchedule};
+use special::Beta as _;
+
 use crate::error::{Error, Result};
 use crate::option::words;
 
 words! {
-    /// How the evaluations of a run are spread over the T training steps (Lin et al. 2023, "Common Diffusion Noise
-    /// Schedules and Sample Steps are Flawed", table 2).
+    /// How the evaluations of a run are spread.
+    #[non_exhaustive]
     pub enum Spacing {
+        // Over the times of training (Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps are Flawed", table 2).
         Leading = "leading", "Multiples of ⌊T/N⌋ from 0 up: the first step is missed at the noisy end.";
         Trailing = "trailing", "Back from the last training step in strides of T/N.";
-        Linspace = "linspace", "Evenly spaced with both ends.";
+        Linspace = "linspace", "Evenly spaced times with both ends.";
+        Simple = "simple", "The training steps ⌊i·T/N⌋ from the noisy end (ComfyUI's \"simple\").";
+        SgmUniform = "sgm-uniform", "Evenly spaced times from the noisy end, without the clean one (Stability's generative-models).";
+        Beta = "beta", "Times by the quantiles of Beta(0.6, 0.6): more at both ends (Lee et al. 2024, \"Beta Sampling is All You Need\").";
+        Lcm = "lcm", "Every so many of the original_steps that a consistency model was distilled on (Luo et al. 2023, \"Latent Consistency Models\").";
+        // Over σ/α, between the ends of the schedule or those that are given.
+        Karras = "karras", "Evenly spaced (σ/α)^(1/ρ) (Karras et al. 2022, eq. 5).";
+        Exponential = "exponential", "Evenly spaced ln(σ/α), and so λ: Lu et al. 2022's logSNR steps (k-diffusion's \"exponential\").";
+        BetaSigma = "beta-sigma", "σ/α by the quantiles of Beta(0.6, 0.6), as diffusers has it.";
     }
 }
 
@@ -23,6 +34,47 @@ words! {
         #[default]
         Clean = "clean", "At the clean sample (α = 1, σ = 0).";
         First = "first", "At the least noisy level of training, t = 0; Stable Diffusion's configuration.";
+        Level = "level", "At the last level of the grid itself, which is then not evaluated: no jump.";
+    }
+}
+
+/// What a grid is made of, beside its schedule.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GridOptions {
+    /// How the evaluations are spread.
+    pub spacing: Spacing,
+    /// How many there are.
+    pub steps: usize,
+    /// Where the run ends.
+    pub ending: Ending,
+    /// What is added to the times of [`Spacing::Leading`]: diffusers' `steps_offset`, 1 for Stable Diffusion.
+    pub offset: usize,
+    /// The least and the greatest noise of the grids that are spread over it, in place of the schedule's: σ/α, on the straight path of flow
+    /// matching t.
+    pub range: [Option<f64>; 2],
+    /// ρ of [`Spacing::Karras`].
+    pub rho: f64,
+    /// The steps of distillation, for [`Spacing::Lcm`].
+    pub original_steps: usize,
+    /// s of the shift `t ← s·t/(1 + (s−1)·t)` of times toward the noisy end, on the straight path (Esser et al. 2024, "Scaling Rectified Flow
+    /// Transformers", eq. 23). 1 is none.
+    pub shift: f64,
+}
+
+impl GridOptions {
+    /// `steps` evaluations spread by `spacing`, with everything else as usual: to the clean sample, ρ = 7, 50 original steps, no shift.
+    #[must_use]
+    pub fn new(spacing: Spacing, steps: usize) -> Self {
+        Self {
+            spacing,
+            steps,
+            ending: Ending::Clean,
+            offset: 0,
+            range: [None; 2],
+            rho: 7.0,
+            original_steps: 50,
+            shift: 1.0,
+        }
     }
 }
 
@@ -36,11 +88,11 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// A grid of the caller's own levels.
+    /// A grid of the caller's own levels, in any schedule.
     ///
     /// # Errors
-    /// [`Error::Argument`] if there are fewer than two levels, if α or σ is negative or not finite, if α is 0, if σ is 0
-    /// anywhere but at the end, or if the noise (σ/α) does not fall from each level to the next.
+    /// [`Error::Argument`] if there are fewer than two levels, if α or σ is negative or not finite, if α is 0 anywhere but at the start or
+    /// σ anywhere but at the end, or if the noise (σ/α) does not fall from each level to the next.
     pub fn new(levels: Vec<NoiseLevel>, schedule: Arc<dyn NoiseSchedule>) -> Result<Self> {
         let refuse = |reason: String| Err(Error::argument("grid", reason));
         if levels.len() < 2 {
@@ -51,12 +103,12 @@ impl Grid {
             let last = i + 1 == levels.len();
             if !(t.is_finite()
                 && alpha.is_finite()
-                && alpha > 0.0
+                && (alpha > 0.0 || i == 0 && alpha == 0.0)
                 && sigma.is_finite()
                 && (sigma > 0.0 || last && sigma == 0.0))
             {
                 return refuse(format!(
-                    "level {i} has t = {t}, α = {alpha}, σ = {sigma}; both must be positive (σ may be 0 at the end)"
+                    "level {i} has t = {t}, α = {alpha}, σ = {sigma}; both must be positive (α may be 0 at the start, σ at the end)"
                 ));
             }
         }
@@ -69,68 +121,95 @@ impl Grid {
         Ok(Self { levels, schedule })
     }
 
-    /// `steps` evaluations spread over the training steps of `schedule` by `spacing`. `offset` is added to the times of
-    /// [`Spacing::Leading`] (diffusers' `steps_offset`; 1 for Stable Diffusion) and must be 0 for the others.
+    /// The grid that `options` make of `schedule`.
     ///
     /// # Errors
-    /// [`Error::Argument`] if `steps` is 0 or above the number of training steps, if `offset` leads beyond them or is given to
-    /// another grid, or if the grid visits t = 0 and is to end there.
-    pub fn spaced(
-        schedule: &Arc<BetaSchedule>,
-        spacing: Spacing,
-        steps: usize,
-        offset: usize,
-        ending: Ending,
-    ) -> Result<Self> {
-        let train_steps = schedule.steps();
-        if steps == 0 || steps > train_steps {
-            return Err(Error::argument(
-                "steps",
-                format!("{steps}; the model was trained on {train_steps} steps, so 1 to {train_steps} are possible"),
-            ));
+    /// [`Error::Argument`] if there are no steps or more than were trained, if an offset leads beyond them or is given to another grid than the
+    /// leading one, if the grid visits the level that it is to end at, if the schedule has no such grid, or if an option is out of its range.
+    pub fn spaced(schedule: Arc<dyn NoiseSchedule>, options: &GridOptions) -> Result<Self> {
+        let GridOptions { spacing, steps, ending, offset, .. } = *options;
+        let most = schedule.train_steps().unwrap_or(MOST_STEPS);
+        if steps == 0 || steps > most {
+            let why = if schedule.train_steps().is_some() { "the model was trained on" } else { "a run has at most" };
+            return Err(Error::argument("steps", format!("{steps}; {why} {most} steps, so 1 to {most} are possible")));
         }
         if offset > 0 && spacing != Spacing::Leading {
             return Err(Error::argument("steps_offset", format!("{offset}; only the leading grid has an offset")));
         }
-        if offset >= train_steps {
-            return Err(Error::argument(
-                "steps_offset",
-                format!("{offset}; the model was trained on {train_steps} steps"),
-            ));
+        if !(options.shift.is_finite() && options.shift > 0.0) {
+            return Err(Error::argument("shift", format!("{}; it has to be above 0", options.shift)));
         }
-        let (total, count) = (train_steps as f64, steps as f64);
-        // The strides are rounded as numpy's arange and linspace round them, and ties go to even: so the times are those of the
-        // models' authors for every number of steps.
-        let trailing = (total - total / count) - total;
-        let linspace = (total - 1.0) / (count - 1.0);
-        let time = |i: usize| match spacing {
-            Spacing::Leading => ((steps - 1 - i) * (train_steps / steps) + offset) as f64,
-            Spacing::Trailing => (total + i as f64 * trailing).round_ties_even() - 1.0,
-            Spacing::Linspace if i == 0 => total - 1.0,
-            Spacing::Linspace => ((steps - 1 - i) as f64 * linspace).round_ties_even(),
+        if options.shift != 1.0 && schedule.frame() != Frame::Straight {
+            return Err(Error::argument("shift", "only the straight path of flow matching is shifted"));
+        }
+        let mut levels = match spacing {
+            Spacing::Karras | Spacing::Exponential | Spacing::BetaSigma => by_noise(&*schedule, options)?,
+            _ => by_time(&*schedule, options)?,
         };
-        if time(0) > total - 1.0 {
+        let [least, _] = schedule.bounds();
+        match ending {
+            Ending::Clean => levels.push(schedule.level(schedule.time(f64::INFINITY))),
+            Ending::First => levels.push(schedule.level(least)),
+            Ending::Level => {}
+        }
+        if ending == Ending::First && levels[steps - 1].t <= least {
             return Err(Error::argument(
-                "steps_offset",
+                "ending",
                 format!(
-                    "{offset}; with {steps} leading steps the first time would be {}, beyond the last of training, {}",
-                    time(0),
-                    train_steps - 1
+                    "the grid visits t = {least}, the least noisy level, so there is nothing left to do to end at it; end at the clean sample, or use a grid that stays above (leading with an offset)"
                 ),
             ));
         }
-        if ending == Ending::First && time(steps - 1) == 0.0 {
-            return Err(Error::argument(
-                "ending",
-                "the grid visits t = 0, the least noisy level, so there is nothing left to do to end at it; end at the clean sample, or use a grid that stays above (leading with an offset)",
-            ));
+        Self::new(levels, schedule)
+    }
+
+    /// The levels at the caller's own `times`, noisiest first, and the end.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if a time is not within the schedule, or as [`new`](Self::new).
+    pub fn at_times(schedule: Arc<dyn NoiseSchedule>, times: &[f64], ending: Ending) -> Result<Self> {
+        let most = schedule.bounds()[1];
+        if let Some(t) = times.iter().find(|t| !(**t >= 0.0 && **t <= most)) {
+            return Err(Error::argument("timesteps", format!("{t} is not a time of the schedule, 0 to {most}")));
         }
-        let end = match ending {
-            Ending::Clean => -1.0,
-            Ending::First => 0.0,
-        };
-        let levels = (0..steps).map(time).chain([end]).map(|t| schedule.level(t)).collect();
-        Self::new(levels, Arc::clone(schedule) as Arc<dyn NoiseSchedule>)
+        let levels = times.iter().map(|&t| schedule.level(t)).collect();
+        Self::with_end("timesteps", levels, schedule, ending)
+    }
+
+    /// The levels whose noise the caller gives, noisiest first, and the end. It is σ/α, as Karras et al. 2022 and k-diffusion count it, on the
+    /// straight path of flow matching t.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if one is not positive or does not fall, or as [`new`](Self::new).
+    pub fn at_sigmas(schedule: Arc<dyn NoiseSchedule>, sigmas: &[f64], ending: Ending) -> Result<Self> {
+        if let Some(sigma) = sigmas.iter().find(|sigma| !(sigma.is_finite() && **sigma > 0.0)) {
+            return Err(Error::argument("sigmas", format!("{sigma}; every one is above 0 (the end comes by itself)")));
+        }
+        let levels = sigmas.iter().map(|&u| at_noise(&*schedule, u)).collect();
+        Self::with_end("sigmas", levels, schedule, ending)
+    }
+
+    fn with_end(
+        name: &'static str,
+        mut levels: Vec<NoiseLevel>,
+        schedule: Arc<dyn NoiseSchedule>,
+        ending: Ending,
+    ) -> Result<Self> {
+        match ending {
+            Ending::Clean => levels.push(schedule.level(schedule.time(f64::INFINITY))),
+            Ending::First => levels.push(schedule.level(schedule.bounds()[0])),
+            Ending::Level => {}
+        }
+        Self::new(levels, schedule).map_err(|error| match error {
+            Error::Argument { reason, .. } => Error::argument(name, reason),
+            other => other,
+        })
+    }
+
+    /// The same levels from the clean end up, for the inverse of a solver; its last level is the noisiest.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        Self { levels: self.levels.iter().rev().copied().collect(), schedule: Arc::clone(&self.schedule) }
     }
 
     /// The levels, noisiest first.
@@ -143,6 +222,19 @@ impl Grid {
     #[must_use]
     pub fn schedule(&self) -> &dyn NoiseSchedule {
         &*self.schedule
+    }
+
+    /// The level of the schedule whose σ/α is `ratio`. Beyond the schedule's ends α stays as it is there.
+    #[must_use]
+    pub fn at_noise_to_signal(&self, ratio: f64) -> NoiseLevel {
+        at_noise_to_signal(&*self.schedule, ratio)
+    }
+
+    /// The variable in which its ODE is solved: that of the schedule, but the straight path's if the run starts from pure noise, where σ/α is
+    /// infinite.
+    #[must_use]
+    pub fn frame(&self) -> Frame {
+        if self.levels[0].alpha == 0.0 { Frame::Straight } else { self.schedule.frame() }
     }
 
     /// N, the number of steps: one less than the levels.
@@ -158,9 +250,141 @@ impl Grid {
     }
 }
 
+/// The most steps on a schedule that does not say how many it was trained on.
+const MOST_STEPS: usize = 1_000_000;
+
+fn at_noise_to_signal(schedule: &dyn NoiseSchedule, ratio: f64) -> NoiseLevel {
+    let level = schedule.level(schedule.time(-ratio.ln()));
+    // Exactly that ratio, whatever the inverse of λ makes of it.
+    if ratio.is_finite() { NoiseLevel { sigma: level.alpha * ratio, ..level } } else { level }
+}
+
+/// The level whose noise in the schedule's own frame is `u`.
+fn at_noise(schedule: &dyn NoiseSchedule, u: f64) -> NoiseLevel {
+    match schedule.frame() {
+        Frame::Signal => at_noise_to_signal(schedule, u),
+        Frame::Straight => schedule.level(u),
+    }
+}
+
+fn by_time(schedule: &dyn NoiseSchedule, options: &GridOptions) -> Result<Vec<NoiseLevel>> {
+    let GridOptions { spacing, steps, offset, original_steps, shift, .. } = *options;
+    let count = steps as f64;
+    let times: Vec<f64> = match schedule.train_steps() {
+        Some(train_steps) => {
+            let total = train_steps as f64;
+            // The strides are rounded as numpy's arange and linspace round them, and ties go to even: so the times are those of the
+            // models' authors for every number of steps.
+            let trailing = (total - total / count) - total;
+            let linspace = (total - 1.0) / (count - 1.0);
+            if spacing == Spacing::Lcm && !(steps..=train_steps).contains(&original_steps) {
+                let reason = format!("{original_steps}; {steps} steps of {train_steps} need {steps} to {train_steps}");
+                return Err(Error::argument("original_steps", reason));
+            }
+            let time = |i: usize| match spacing {
+                Spacing::Leading => ((steps - 1 - i) * (train_steps / steps) + offset) as f64,
+                Spacing::Linspace if i == 0 => total - 1.0,
+                Spacing::Linspace => ((steps - 1 - i) as f64 * linspace).round_ties_even(),
+                Spacing::Simple => (train_steps - 1 - i * train_steps / steps) as f64,
+                Spacing::SgmUniform => (total - 1.0) * (1.0 - i as f64 / count),
+                Spacing::Beta => ((total - 1.0) * beta_quantile(i, steps)).round_ties_even(),
+                Spacing::Lcm => {
+                    let skipped = i * original_steps / steps;
+                    ((original_steps - skipped) * (train_steps / original_steps)) as f64 - 1.0
+                }
+                _ => (total + i as f64 * trailing).round_ties_even() - 1.0,
+            };
+            if offset >= train_steps || time(0) > total - 1.0 {
+                let reason = format!(
+                    "{offset}; with {steps} leading steps the first time would be beyond the last of training, {}",
+                    train_steps - 1
+                );
+                return Err(Error::argument("steps_offset", reason));
+            }
+            (0..steps).map(time).collect()
+        }
+        None if offset > 0 => {
+            return Err(Error::argument("steps_offset", "the schedule does not count steps of training"));
+        }
+        None if spacing == Spacing::Lcm => {
+            return Err(Error::argument("grid", "lcm counts steps of training, which this schedule does not"));
+        }
+        None => {
+            let [least, most] = schedule.bounds();
+            let share = |i: usize| match spacing {
+                Spacing::Linspace if steps == 1 => 1.0,
+                Spacing::Linspace => 1.0 - i as f64 / (count - 1.0),
+                Spacing::Leading => (steps - 1 - i) as f64 / count,
+                Spacing::Beta => beta_quantile(i, steps),
+                _ => 1.0 - i as f64 / count,
+            };
+            // Strides toward t = 0 are of the whole path; grids with both ends stop at the least time.
+            let from_zero =
+                schedule.frame() == Frame::Straight && !matches!(spacing, Spacing::Linspace | Spacing::Leading);
+            let least = if from_zero { 0.0 } else { least };
+            (0..steps).map(|i| least + (most - least) * share(i)).collect()
+        }
+    };
+    let shifted = |t: f64| if shift == 1.0 { t } else { shift * t / (1.0 + (shift - 1.0) * t) };
+    Ok(times.into_iter().map(|t| schedule.level(shifted(t))).collect())
+}
+
+fn by_noise(schedule: &dyn NoiseSchedule, options: &GridOptions) -> Result<Vec<NoiseLevel>> {
+    let GridOptions { spacing, steps, rho, shift, .. } = *options;
+    let (frame, [least, most]) = (schedule.frame(), schedule.bounds());
+    let ends = [least, most].map(|t| frame.u(schedule.level(t)));
+    let named = [("sigma_min", options.range[0], ends[0]), ("sigma_max", options.range[1], ends[1])];
+    let mut range = [0.0; 2];
+    for ((name, given, own), place) in named.into_iter().zip(&mut range) {
+        let value = given.unwrap_or(own);
+        if !(value.is_finite() && value > 0.0) {
+            let reason = if given.is_some() {
+                format!("{value}; it has to be finite and above 0")
+            } else {
+                format!(
+                    "the schedule's own is {value}, over which {} has no steps; give another, or use trailing",
+                    spacing.word()
+                )
+            };
+            return Err(Error::argument(name, reason));
+        }
+        *place = value;
+    }
+    let [low, high] = range;
+    if low >= high {
+        return Err(Error::argument("sigma_max", format!("{high}; it has to be above sigma_min, which is {low}")));
+    }
+    if !(rho.is_finite() && rho > 0.0) {
+        return Err(Error::argument("rho", format!("{rho}; it has to be above 0")));
+    }
+    let shifted = |u: f64| if shift == 1.0 { u } else { shift * u / (1.0 + (shift - 1.0) * u) };
+    let last = steps.saturating_sub(1).max(1) as f64;
+    let noise = |i: usize| {
+        let share = i as f64 / last;
+        match spacing {
+            // Both ends exactly.
+            _ if i == 0 => high,
+            _ if i + 1 == steps => low,
+            Spacing::Karras => {
+                let (from, to) = (high.powf(rho.recip()), low.powf(rho.recip()));
+                (from + share * (to - from)).powf(rho)
+            }
+            Spacing::BetaSigma => low + (high - low) * beta_quantile(i, steps),
+            _ => (high.ln() + share * (low.ln() - high.ln())).exp(),
+        }
+    };
+    Ok((0..steps).map(|i| at_noise(schedule, shifted(noise(i)))).collect())
+}
+
+/// The quantile of Beta(0.6, 0.6) at 1 − i/(steps − 1).
+fn beta_quantile(i: usize, steps: usize) -> f64 {
+    let share = 1.0 - i as f64 / steps.saturating_sub(1).max(1) as f64;
+    if share <= 0.0 || share >= 1.0 { share } else { share.inv_inc_beta(0.6, 0.6, 0.6f64.ln_beta(0.6)) }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::{BetaKind, Tables};
+    use super::super::{BetaKind, BetaSchedule, Tables};
     use super::*;
 
     fn schedule(steps: usize) -> Arc<BetaSchedule> {
@@ -168,7 +392,8 @@ mod tests {
     }
 
     fn times(spacing: Spacing, steps: usize, offset: usize) -> Vec<f64> {
-        let grid = Grid::spaced(&schedule(1000), spacing, steps, offset, Ending::Clean).unwrap();
+        let options = GridOptions { offset, ..GridOptions::new(spacing, steps) };
+        let grid = Grid::spaced(schedule(1000), &options).unwrap();
         grid.levels().iter().map(|level| level.t).collect()
     }
 
@@ -193,13 +418,17 @@ mod tests {
 
     #[test]
     fn impossible_grids_are_refused() {
-        let spaced =
-            |steps, offset, spacing| Grid::spaced(&schedule(100), spacing, steps, offset, Ending::Clean).map(|_| ());
+        let spaced = |steps, offset, spacing| {
+            Grid::spaced(schedule(100), &GridOptions { offset, ..GridOptions::new(spacing, steps) }).map(|_| ())
+        };
         assert!(spaced(0, 0, Spacing::Leading).is_err());
         assert!(spaced(101, 0, Spacing::Trailing).is_err());
         assert!(spaced(100, 1, Spacing::Leading).is_err());
         assert!(spaced(10, 1, Spacing::Trailing).is_err());
-        let first = |offset| Grid::spaced(&schedule(100), Spacing::Leading, 10, offset, Ending::First).map(|_| ());
+        let first = |offset| {
+            let options = GridOptions { offset, ending: Ending::First, ..GridOptions::new(Spacing::Leading, 10) };
+            Grid::spaced(schedule(100), &options).map(|_| ())
+        };
         assert!(first(0).unwrap_err().to_string().contains("ending") && first(1).is_ok());
         let level = |t: f64| schedule(100).level(t);
         let new = |levels| Grid::new(levels, schedule(100)).map(|_| ());

@@ -3,10 +3,12 @@
 //! Every process here is one Gaussian path, `x_t = α(t)·x₀ + σ(t)·ε` with ε standard normal.
 
 mod beta;
+mod continuous;
 mod grid;
 
-pub use beta::{BetaKind, BetaSchedule, Tables};
-pub use grid::{Ending, Grid, Spacing};
+pub use beta::{BetaKind, BetaSchedule, Tables, Terminal};
+pub use continuous::{Edm, Flow, SubVariancePreserving, VarianceExploding, VariancePreserving};
+pub use grid::{Ending, Grid, GridOptions, Spacing};
 
 use std::fmt;
 
@@ -36,6 +38,54 @@ impl NoiseLevel {
     }
 }
 
+/// The variable in which an ODE solver takes its steps.
+///
+/// The probability-flow ODE is `dy/du = (y − x̂₀)/u` in either, where `y = x/s` and `u = σ/s`. They differ in the scale s, and with it in where a
+/// solver of higher order puts its error; a first-order step is the same in both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Frame {
+    /// s = α: `y = x₀ + u·ε`, in which Karras et al. 2022 ("Elucidating the Design Space", eq. 3) and k-diffusion solve it. The slope is ε̂.
+    #[default]
+    Signal,
+    /// s = α + σ: `y = (1−u)·x₀ + u·ε`, the straight path of flow matching (Lipman et al. 2022), where u is t itself. The slope is ε̂ − x̂₀.
+    Straight,
+}
+
+impl Frame {
+    /// s.
+    #[must_use]
+    pub fn scale(self, level: NoiseLevel) -> f64 {
+        match self {
+            Self::Signal => level.alpha,
+            Self::Straight => level.alpha + level.sigma,
+        }
+    }
+
+    /// u.
+    #[must_use]
+    pub fn u(self, level: NoiseLevel) -> f64 {
+        level.sigma / self.scale(level)
+    }
+}
+
+impl NoiseLevel {
+    /// The clean sample, at time `t`.
+    #[must_use]
+    pub fn clean(t: f64) -> Self {
+        Self { t, alpha: 1.0, sigma: 0.0 }
+    }
+}
+
+/// The forward process at a moment, as the stochastic differential equation `dx = drift·x·dt + diffusion·dw` (Song et al. 2021, "Score-Based
+/// Generative Modeling through Stochastic Differential Equations", eq. 5).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rates {
+    /// The factor of x.
+    pub drift: f64,
+    /// The factor of the noise.
+    pub diffusion: f64,
+}
+
 /// α and σ as functions of time, and the time back from λ.
 pub trait NoiseSchedule: Send + Sync + fmt::Debug {
     /// The level at time `t`. Times beyond the noisiest, and NaN, give the noisiest level; times before the least noisy one give the
@@ -45,4 +95,20 @@ pub trait NoiseSchedule: Send + Sync + fmt::Debug {
     /// The time at which λ(t) = `lambda`: the inverse of [`NoiseLevel::lambda`] along the schedule. Finite values outside of the
     /// schedule give its nearest end, +∞ the time of the clean sample.
     fn time(&self, lambda: f64) -> f64;
+
+    /// The least and the greatest time that networks are trained at and runs visit.
+    fn bounds(&self) -> [f64; 2];
+
+    /// T, where time counts the steps of training from 0 to T−1; `None` where it runs on a continuous scale.
+    fn train_steps(&self) -> Option<usize> {
+        None
+    }
+
+    /// The forward process at time `t`, for solvers of its reversal.
+    fn rates(&self, t: f64) -> Rates;
+
+    /// The variable in which its ODE is solved.
+    fn frame(&self) -> Frame {
+        Frame::Signal
+    }
 }

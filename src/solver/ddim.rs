@@ -61,13 +61,8 @@ impl Solver for Ddim {
                 (to, split_noise_rounded(from, to, self.eta, tables))
             }
         };
-        let update = Update {
-            x: kept / from.sigma,
-            denoised: to.alpha,
-            direction: -kept * from.alpha / from.sigma,
-            noise: fresh,
-        };
-        Move { update, next: Cursor { step: at.step + 1, stage: 0 } }
+        let update = Update::DENOISED * to.alpha + Update::epsilon(from) * kept + Update::NOISE * fresh;
+        Move::step(at, update)
     }
 }
 
@@ -90,13 +85,15 @@ fn split_noise_rounded(from: NoiseLevel, to: NoiseLevel, eta: f64, tables: Table
     (kept, fresh)
 }
 
+pub(super) const ETA: OptionEntry = OptionEntry {
+    key: "eta",
+    kind: Kind::Real(0.0, 1.0),
+    summary: "η, the share of fresh noise: 0 is deterministic, 1 as much as DDPM. Unless set the model's, else 1 for euler-ancestral and 0 for the others.",
+};
+
 pub(super) const ENTRY: Entry = Entry {
     name: "ddim",
     summary: "Song et al. 2020: deterministic at η = 0, DDPM at η = 1; good pictures in 20 to 50 steps",
-    options: &[OptionEntry {
-        key: "eta",
-        kind: Kind::Real(0.0, 1.0),
-        summary: "η, the share of fresh noise: 0 is deterministic, 1 as much as DDPM. The model's unless set.",
-    }],
+    options: &[ETA],
     build: |options| Ok(Box::new(Ddim::new(options.real("eta").unwrap_or(0.0))?)),
 };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Cursor, Entry, Move, Solver, Update, split_noise};
+use super::{Cursor, Deviation, Entry, Move, Solver, Update, split_noise};
 use crate::option::{OptionEntry, words};
 use crate::schedule::{Grid, NoiseLevel};
 
@@ -13,6 +13,8 @@ words! {
         #[default]
         Posterior = "posterior", "β̃, the variance of the posterior q(x_{t−1} | x_t, x₀) (eq. 7): right for data that is a single point.";
         Beta = "beta", "β: right for data that is standard normal, and the larger of the two.";
+        Learned = "learned", "What the network says the logarithm of, in the second half of its output (Nichol & Dhariwal 2021, \"Improved Denoising Diffusion Probabilistic Models\").";
+        LearnedRange = "learned-range", "Between those two in the logarithm, at the place that the network says (eq. 15 there).";
     }
 }
 
@@ -35,16 +37,28 @@ fn beta(from: NoiseLevel, to: NoiseLevel) -> f64 {
 impl Solver for Ddpm {
     fn plan(&self, grid: &Grid, at: Cursor) -> Move {
         let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
+        let last = to.sigma == 0.0;
         // The posterior is the first-order move with all of the noise that η = 1 draws afresh.
         let (kept, fresh) = split_noise(from, to, 1.0);
         let noise = match self.variance {
+            _ if last => 0.0,
             Variance::Posterior => fresh,
-            Variance::Beta if to.sigma > 0.0 => beta(from, to).max(0.0).sqrt(),
-            Variance::Beta => 0.0,
+            Variance::Beta => beta(from, to).max(0.0).sqrt(),
+            Variance::Learned | Variance::LearnedRange => 1.0,
+        };
+        let deviation = match self.variance {
+            _ if last => Deviation::One,
+            Variance::Posterior | Variance::Beta => Deviation::One,
+            Variance::Learned => Deviation::Logarithm,
+            Variance::LearnedRange => Deviation::Range([2.0 * fresh.ln(), beta(from, to).ln()]),
         };
         let x = kept / from.sigma;
-        let update = Update { x, denoised: to.alpha - from.alpha * x, direction: 0.0, noise };
-        Move { update, next: Cursor { step: at.step + 1, stage: 0 } }
+        let update = Update::X * x + Update::DENOISED * (to.alpha - from.alpha * x) + Update::NOISE * noise;
+        Move { deviation, ..Move::step(at, update) }
+    }
+
+    fn needs_variance(&self) -> bool {
+        matches!(self.variance, Variance::Learned | Variance::LearnedRange)
     }
 }
 
@@ -53,6 +67,7 @@ impl fmt::Display for Ddpm {
         f.write_str(match self.variance {
             Variance::Posterior => "ddpm (noise of variance β̃)",
             Variance::Beta => "ddpm (noise of variance β)",
+            Variance::Learned | Variance::LearnedRange => "ddpm (noise of the variance that the network says)",
         })
     }
 }
@@ -63,7 +78,7 @@ pub(super) const ENTRY: Entry = Entry {
     options: &[OptionEntry {
         key: "variance",
         kind: Variance::KIND,
-        summary: "The variance of the noise; posterior unless set.",
+        summary: "The variance of DDPM's noise; the network's, else posterior unless set.",
     }],
     build: |options| {
         let variance = options.text("variance").and_then(Variance::from_word).unwrap_or_default();
@@ -76,7 +91,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::schedule::{BetaKind, BetaSchedule, Ending, NoiseSchedule, Spacing, Tables};
+    use crate::schedule::{BetaKind, BetaSchedule, GridOptions, NoiseSchedule, Spacing, Tables};
     use crate::solver::Ddim;
 
     /// The coefficients written as in the paper, from β, ᾱ of the full chain.
@@ -84,7 +99,7 @@ mod tests {
     fn the_full_chain_has_the_coefficients_of_equations_6_and_7() {
         let schedule =
             Arc::new(BetaSchedule::new(BetaKind::Linear { start: 1e-4, end: 0.02 }, 1000, Tables::Exact).unwrap());
-        let grid = Grid::spaced(&schedule, Spacing::Leading, 1000, 0, Ending::Clean).unwrap();
+        let grid = Grid::spaced(Arc::clone(&schedule) as _, &GridOptions::new(Spacing::Leading, 1000)).unwrap();
         for step in 0..1000 {
             let t = 999 - step;
             let beta = 1e-4 + t as f64 * (0.02 - 1e-4) / 999.0;
@@ -108,7 +123,7 @@ mod tests {
     fn ddim_with_all_the_noise_is_ddpm_on_any_grid() {
         let schedule = Arc::new(BetaSchedule::new(BetaKind::Cosine, 1000, Tables::Exact).unwrap());
         for spacing in [Spacing::Leading, Spacing::Trailing, Spacing::Linspace] {
-            let grid = Grid::spaced(&schedule, spacing, 37, 0, Ending::Clean).unwrap();
+            let grid = Grid::spaced(Arc::clone(&schedule) as _, &GridOptions::new(spacing, 37)).unwrap();
             for step in 0..37 {
                 let at = Cursor { step, stage: 0 };
                 let ddpm = Ddpm::default().plan(&grid, at).update;

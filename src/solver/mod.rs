@@ -8,26 +8,93 @@
 //! - Ho, Jain, Abbeel 2020, "Denoising Diffusion Probabilistic Models", arXiv:2006.11239: `ddpm`
 //! - Song, Meng, Ermon 2020, "Denoising Diffusion Implicit Models", arXiv:2010.02502: `ddim`
 
+mod churn;
 mod ddim;
+mod ddim_inverse;
 mod ddpm;
+mod deis;
+mod dpm2;
+mod dpm_2s;
+mod dpm_singlestep;
+mod dpm_solver;
+mod euler;
+mod exponential;
+mod frame;
+mod heun;
+pub(crate) mod langevin;
+mod lcm;
+mod lms;
+mod pndm;
+mod reverse_sde;
+mod rk45;
+mod sa;
+mod tcd;
+mod unipc;
 
+pub use churn::Churn;
 pub use ddim::Ddim;
+pub use ddim_inverse::DdimInverse;
 pub use ddpm::{Ddpm, Variance};
+pub use deis::Deis;
+pub use dpm_2s::Dpm2s;
+pub use dpm_singlestep::DpmSinglestep;
+pub use dpm_solver::{Algorithm, DpmSolver, Variant};
+pub use dpm2::Dpm2;
+pub use euler::{Euler, EulerAncestral};
+pub use heun::Heun;
+pub use langevin::{Correction, Langevin, PredictorCorrector};
+pub use lcm::Lcm;
+pub use lms::Lms;
+pub use pndm::{Pndm, Warmup};
+pub use reverse_sde::{Discretization, ReverseSde};
+pub(crate) use rk45::Integration;
+pub use rk45::{Adaptive, Rk45};
+pub use sa::SaSolver;
+pub use tcd::Tcd;
+pub use unipc::{Scaling, UniPc};
 
 use std::fmt;
+use std::ops::{Add, Div, Mul, Sub};
 
 use crate::error::{Error, Result};
 use crate::option::{OptionEntry, Options};
 use crate::schedule::{Grid, NoiseLevel};
 
 /// Every solver, by the name that it has in all of the interfaces.
-pub const SOLVERS: &[Entry] = &[ddpm::ENTRY, ddim::ENTRY];
+pub const SOLVERS: &[Entry] = &[
+    ddpm::ENTRY,
+    ddim::ENTRY,
+    euler::ENTRY,
+    euler::ANCESTRAL_ENTRY,
+    heun::ENTRY,
+    dpm2::ENTRY,
+    lms::ENTRY,
+    pndm::ENTRY,
+    dpm_solver::ENTRY,
+    dpm_singlestep::ENTRY,
+    dpm_2s::ENTRY,
+    deis::ENTRY,
+    unipc::ENTRY,
+    sa::ENTRY,
+    lcm::ENTRY,
+    tcd::ENTRY,
+    reverse_sde::ENTRY,
+    langevin::ENTRY,
+    rk45::ENTRY,
+];
 
-/// `x ← x·`[`x`](Self::x)` + x̂₀·`[`denoised`](Self::denoised)` + d·`[`direction`](Self::direction)` + z·`[`noise`](Self::noise)
+/// The most tensors of earlier steps that a solver may keep.
+pub const MOST_HISTORY: usize = 5;
+
+/// What x becomes: `x·`[`x`](Self::x)` + x̂₀·`[`denoised`](Self::denoised)` + d·`[`direction`](Self::direction)` + z·`[`noise`](Self::noise)`
+/// + s·`[`saved`](Self::saved)` + Σ hᵢ·`[`history`](Self::history)`[i]`
 ///
-/// where x̂₀ is the denoised sample, d the x̂₀ from which the direction back to the noise (ε̂) is taken, and z standard
-/// normal. d is x̂₀ itself unless a denoiser parts the two, as diffusers' DDIM does when it clips.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+/// where x̂₀ is the denoised sample, d the x̂₀ from which the direction back to the noise (ε̂) is taken, z standard normal, s the x that
+/// was saved and h what earlier moves kept. d is x̂₀ itself unless a denoiser parts the two, as diffusers' DDIM does when it clips.
+///
+/// Updates add up and can be scaled, so that a solver is written as its paper writes it: [`X`](Self::X), [`DENOISED`](Self::DENOISED) and
+/// so on are the symbols.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
 pub struct Update {
     /// The coefficient of x.
     pub x: f64,
@@ -37,6 +104,89 @@ pub struct Update {
     pub direction: f64,
     /// The coefficient of fresh noise; 0 where none is to be drawn.
     pub noise: f64,
+    /// The coefficient of the x that was saved.
+    pub saved: f64,
+    /// The coefficients of what was kept, slot by slot.
+    pub history: [f64; MOST_HISTORY],
+}
+
+impl Update {
+    const ZERO: Self =
+        Self { x: 0.0, denoised: 0.0, direction: 0.0, noise: 0.0, saved: 0.0, history: [0.0; MOST_HISTORY] };
+    /// x.
+    pub const X: Self = Self { x: 1.0, ..Self::ZERO };
+    /// x̂₀.
+    pub const DENOISED: Self = Self { denoised: 1.0, ..Self::ZERO };
+    /// The x̂₀ that ε̂ is taken from.
+    pub const DIRECTION: Self = Self { direction: 1.0, ..Self::ZERO };
+    /// Fresh noise.
+    pub const NOISE: Self = Self { noise: 1.0, ..Self::ZERO };
+    /// The x that was saved.
+    pub const SAVED: Self = Self { saved: 1.0, ..Self::ZERO };
+
+    /// What the slot holds.
+    #[must_use]
+    pub fn kept(slot: usize) -> Self {
+        let mut update = Self::ZERO;
+        update.history[slot] = 1.0;
+        update
+    }
+
+    /// ε̂ at `level`: the noise that the network sees in x.
+    #[must_use]
+    pub fn epsilon(level: NoiseLevel) -> Self {
+        (Self::X - Self::DIRECTION * level.alpha) / level.sigma
+    }
+
+    /// The score at `level`: −ε̂/σ.
+    #[must_use]
+    pub fn score(level: NoiseLevel) -> Self {
+        (Self::DIRECTION * level.alpha - Self::X) / (level.sigma * level.sigma)
+    }
+
+    fn zip(self, other: Self, join: impl Fn(f64, f64) -> f64) -> Self {
+        Self {
+            x: join(self.x, other.x),
+            denoised: join(self.denoised, other.denoised),
+            direction: join(self.direction, other.direction),
+            noise: join(self.noise, other.noise),
+            saved: join(self.saved, other.saved),
+            history: std::array::from_fn(|slot| join(self.history[slot], other.history[slot])),
+        }
+    }
+}
+
+impl Add for Update {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        self.zip(other, |a, b| a + b)
+    }
+}
+
+impl Sub for Update {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        self.zip(other, |a, b| a - b)
+    }
+}
+
+impl Mul<f64> for Update {
+    type Output = Self;
+
+    fn mul(self, factor: f64) -> Self {
+        // Not a factor of what is not there: 0·∞ is no number.
+        self.zip(self, |a, _| if a == 0.0 { 0.0 } else { a * factor })
+    }
+}
+
+impl Div<f64> for Update {
+    type Output = Self;
+
+    fn div(self, divisor: f64) -> Self {
+        self.zip(self, |a, _| if a == 0.0 { 0.0 } else { a / divisor })
+    }
 }
 
 /// Where a run stands.
@@ -48,13 +198,65 @@ pub struct Cursor {
     pub stage: usize,
 }
 
-/// One move: apply `update`, go on at `next`.
+/// What fresh noise is multiplied by, value by value, beside its coefficient.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Deviation {
+    /// Nothing.
+    #[default]
+    One,
+    /// The root of the variance whose logarithm the network says.
+    Logarithm,
+    /// The root of the variance whose logarithm lies between these two as the network says: at the first for −1, at the second for 1
+    /// (Nichol & Dhariwal 2021, eq. 15).
+    Range([f64; 2]),
+}
+
+/// One move: x becomes `update`, and the run stands at `next`. What is kept and saved is of before the update.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Move {
-    /// What happens to x.
+    /// What becomes of x.
     pub update: Update,
+    /// A slot and what it holds from now on, made of x, x̂₀ and d. The update still sees what it held.
+    pub keep: Option<(usize, Update)>,
+    /// Whether x is saved.
+    pub save: bool,
+    /// What the fresh noise is multiplied by.
+    pub deviation: Deviation,
     /// Where the run stands afterwards.
     pub next: Cursor,
+}
+
+impl Move {
+    /// The move from `at` to the next step, which keeps nothing.
+    #[must_use]
+    pub fn step(at: Cursor, update: Update) -> Self {
+        Self {
+            update,
+            keep: None,
+            save: false,
+            deviation: Deviation::One,
+            next: Cursor { step: at.step + 1, stage: 0 },
+        }
+    }
+
+    /// The move from `at` to the next stage of the same step.
+    #[must_use]
+    pub fn stage(at: Cursor, update: Update) -> Self {
+        let next = Cursor { step: at.step, stage: at.stage + 1 };
+        Self { update, keep: None, save: false, deviation: Deviation::One, next }
+    }
+
+    /// The same, and `slot` holds `kept` from now on.
+    #[must_use]
+    pub fn keep(self, slot: usize, kept: Update) -> Self {
+        Self { keep: Some((slot, kept)), ..self }
+    }
+
+    /// The same, and x is saved.
+    #[must_use]
+    pub fn save(self) -> Self {
+        Self { save: true, ..self }
+    }
 }
 
 /// How to move along a grid. See the [module](self). A solver is displayed as its name and what it was told.
@@ -68,6 +270,21 @@ pub trait Solver: fmt::Debug + fmt::Display + Send + Sync {
 
     /// The move from `at`, whose step must be below `grid.steps()`.
     fn plan(&self, grid: &Grid, at: Cursor) -> Move;
+
+    /// Whether its moves need what a network with a learned variance says of it.
+    fn needs_variance(&self) -> bool {
+        false
+    }
+
+    /// The tolerance of a solver that chooses its own steps along the grid's way; [`plan`](Self::plan) is then not asked.
+    fn adaptive(&self) -> Option<Adaptive> {
+        None
+    }
+
+    /// How many slots its moves use.
+    fn slots(&self) -> usize {
+        0
+    }
 }
 
 /// A solver's name, what it is, and how it is made.
@@ -113,7 +330,7 @@ pub fn build(name: &str, options: &Options) -> Result<Box<dyn Solver>> {
                 .filter(|entry| entry.options.iter().any(|option| option.key == key))
                 .map(|entry| entry.name)
                 .collect();
-            return Err(Error::argument(key, format!("{name} has no such option; {} has it", with.join(", "))));
+            return Err(Error::argument(key, format!("{name} has no such option; it is one of {}", with.join(", "))));
         }
     }
     (entry.build)(options)
@@ -163,6 +380,6 @@ mod tests {
         let mut options = Options::default();
         options.set("eta", Value::Real(0.5));
         let message = build("ddpm", &options).unwrap_err().to_string();
-        assert!(message.starts_with("eta: ddpm") && message.contains("ddim has it"), "{message}");
+        assert!(message.starts_with("eta: ddpm") && message.contains("it is one of ddim, "), "{message}");
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use diffuse::denoiser::Condition;
 use diffuse::onnx::Provider;
-use diffuse::schedule::{NoiseSchedule, Tables};
+use diffuse::schedule::Tables;
 use diffuse::{Error, Model, ModelOptions, Request, Runtime};
 use ndarray::ArrayD;
 

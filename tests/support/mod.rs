@@ -1,6 +1,8 @@
 //! What the tests share: golden files, denoisers without a network, noise without a generator.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod mixture;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +10,7 @@ use std::sync::Arc;
 use diffuse::Result;
 use diffuse::denoiser::{Denoised, Denoiser, Query};
 use diffuse::noise::{Draw, NoiseSource};
+use diffuse::schedule::Flow;
 use diffuse::{Model, ModelOptions, Prediction, Runtime};
 use ndarray::ArrayD;
 use safetensors::tensor::TensorView;
@@ -78,7 +81,7 @@ pub(crate) struct Recorded {
 
 impl Denoiser for Recorded {
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
-        let (of_x, of_output) = self.prediction.to_x0(query.level);
+        let (of_x, of_output) = self.prediction.to_x0(query.level, &Flow::new(1e-3).unwrap(), 0.5);
         let said = self.outputs.index_axis(ndarray::Axis(0), query.step);
         out.x0.assign(&(&query.x * of_x as f32 + &said * of_output as f32));
         Ok(())

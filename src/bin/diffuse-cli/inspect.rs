@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use diffuse::Model;
 use diffuse::onnx::{LearnedVariance, Manifest, Network, Placement, TensorInfo};
-use diffuse::schedule::{NoiseLevel, NoiseSchedule, Tables};
+use diffuse::schedule::NoiseLevel;
 
 use crate::failure::Failure;
 use crate::picture;
@@ -108,7 +108,7 @@ fn inspect_model(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
     }
     let model = Model::new(network)?;
     let (network, manifest) = (model.network(), model.manifest());
-    let schedule = manifest.schedule.build(Tables::Exact)?;
+    let [cleanest, noisiest] = model.schedule().bounds().map(|t| model.schedule().level(t));
     let report = Report {
         file: network.name(),
         sha256: network.hash()?,
@@ -117,7 +117,7 @@ fn inspect_model(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
         placement: network.placement(),
         manifest: Some(manifest),
         manifest_from: network.manifest().map(|(_, place)| place),
-        schedule: Some(Ends { cleanest: schedule.level(0.0), noisiest: schedule.level(schedule.steps() as f64 - 1.0) }),
+        schedule: Some(Ends { cleanest, noisiest }),
     };
     if arguments.json { print_json(&report) } else { print(&describe(&report)) }
 }

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use diffuse::onnx::{Manifest, Network, Schedule};
-use diffuse::schedule::NoiseLevel;
-use diffuse::solver::{Cursor, SOLVERS, Update};
+use diffuse::onnx::{Manifest, Network};
+use diffuse::schedule::{Grid, NoiseLevel};
+use diffuse::solver::{Cursor, SOLVERS, Solver, Update};
 use diffuse::{Error, Model, ModelOptions};
 
 use crate::failure::Failure;
@@ -17,7 +17,7 @@ use crate::shared::{RuntimeArguments, SamplingArguments, print, print_json};
 pub(crate) struct Arguments {
     /// The model whose schedule and defaults are meant; without one, --schedule
     model: Option<PathBuf>,
-    /// A schedule of 1000 training steps, β from 1e-4 to 0.02, where no model is given
+    /// A schedule with its usual numbers (1000 training steps, β from 1e-4 to 0.02; VE from 0.01 to 50), where no model is given
     #[arg(long, conflicts_with = "model", default_value = "linear")]
     schedule: ScheduleName,
     #[command(flatten)]
@@ -35,11 +35,18 @@ enum ScheduleName {
     ScaledLinear,
     Cosine,
     Sigmoid,
+    Exponential,
+    Laplace,
+    Vp,
+    SubVp,
+    Ve,
+    Edm,
+    Flow,
 }
 
 fn solvers() -> String {
     SOLVERS.iter().fold(String::from("The solvers are:\n"), |mut text, entry| {
-        let _ = writeln!(text, "  {:8} {}", entry.name, entry.summary);
+        let _ = writeln!(text, "  {:21} {}", entry.name, entry.summary);
         text
     })
 }
@@ -51,6 +58,11 @@ struct Row {
     /// The level that the network is evaluated at; none for a move without an evaluation.
     evaluate_at: Option<NoiseLevel>,
     update: Update,
+    /// The slot that is written to, and what it holds from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep: Option<(usize, Update)>,
+    /// Whether x, as it was before, is saved.
+    save: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -71,43 +83,75 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             stage: at.stage,
             evaluate_at: solver.evaluate_at(&grid, at),
             update: step.update,
+            keep: step.keep,
+            save: step.save,
         });
         at = step.next;
     }
     if arguments.json {
         return print_json(&rows);
     }
-    let mut text =
-        format!("{solver}\nx ← x·a + x̂₀·b + d·c + z·e   (d: the x̂₀ that ε̂ is taken from; z: fresh noise)\n\n");
+    print(&table(&*solver, &grid, &rows))
+}
+
+/// The coefficients that a table has a column for: what each is of, and which it is.
+type Column = (String, Box<dyn Fn(&Update) -> f64>);
+
+fn table(solver: &dyn Solver, grid: &Grid, rows: &[Row]) -> String {
+    let mut columns: Vec<Column> = vec![
+        ("x".into(), Box::new(|update| update.x)),
+        ("x̂₀".into(), Box::new(|update| update.denoised)),
+        ("d".into(), Box::new(|update| update.direction)),
+        ("z".into(), Box::new(|update| update.noise)),
+        ("saved".into(), Box::new(|update| update.saved)),
+    ];
+    for slot in 0..solver.slots() {
+        columns.push((format!("h{slot}"), Box::new(move |update| update.history[slot])));
+    }
+    columns.retain(|(_, of)| rows.iter().any(|row| of(&row.update) != 0.0));
+    let saved = usize::from(rows.iter().any(|row| row.save));
+    let mut text = format!("{solver}\n");
+    if solver.adaptive().is_some() {
+        text += "It chooses its own steps between the first and the last noisy level; what follows are Euler's on the grid.\n";
+    }
     let _ = writeln!(
         text,
-        "{:>4} {:>8} {:>10} {:>10} {:>12} {:>12} {:>12} {:>12}",
-        "step", "t", "α", "σ", "a", "b", "c", "e"
+        "{} evaluations; beside x and x̂₀ it keeps {} tensors. x becomes the sum of what the columns are of, times what they hold \
+         (d: the x̂₀ that ε̂ is taken from; z: fresh noise; saved: the x saved in a row marked s; h: kept by earlier rows)\n",
+        rows.iter().filter(|row| row.evaluate_at.is_some()).count(),
+        solver.slots() + saved
     );
-    for Row { step, evaluate_at, update, .. } in &rows {
+    let _ = write!(text, "{:>6} {:>9} {:>11} {:>11}", "step", "t", "α", "σ");
+    for (name, _) in &columns {
+        let _ = write!(text, " {name:>13}");
+    }
+    text.push('\n');
+    for Row { step, stage, evaluate_at, update, save, .. } in rows {
         let level = evaluate_at.map_or_else(
-            || format!("{:>30}", "-"),
-            |NoiseLevel { t, alpha, sigma }| format!("{t:>8} {alpha:>10.6} {sigma:>10.6}"),
+            || format!("{:>33}", "-"),
+            |NoiseLevel { t, alpha, sigma }| format!("{t:>9.4} {alpha:>11.6} {sigma:>11.6}"),
         );
-        // Adding 0 turns −0 into 0.
-        let [x, denoised, direction, noise] =
-            [update.x, update.denoised, update.direction, update.noise].map(|c| c + 0.0);
-        let _ = writeln!(text, "{step:>4} {level} {x:>12.8} {denoised:>12.8} {direction:>12.8} {noise:>12.8}");
+        let mark = if *save { "s" } else { "" };
+        let place = if *stage == 0 { step.to_string() } else { format!("{step}.{stage}") };
+        let _ = write!(text, "{:>6} {level}", mark.to_owned() + &place);
+        for (_, of) in &columns {
+            // Adding 0 turns −0 into 0.
+            let _ = write!(text, " {:>13.8}", of(update) + 0.0);
+        }
+        text.push('\n');
     }
     let NoiseLevel { t, alpha, sigma } = grid.end();
-    let _ = writeln!(text, "{:>4} {t:>8} {alpha:>10.6} {sigma:>10.6}", "end");
-    print(&text)
+    let _ = writeln!(text, "{:>6} {t:>9.4} {alpha:>11.6} {sigma:>11.6}", "end");
+    text
 }
 
 fn without_a_model(name: ScheduleName) -> Result<Manifest, Failure> {
-    let (train_steps, beta_start, beta_end) = (1000, 1e-4, 0.02);
-    let schedule = match name {
-        ScheduleName::Linear => Schedule::Linear { train_steps, beta_start, beta_end },
-        ScheduleName::ScaledLinear => Schedule::ScaledLinear { train_steps, beta_start, beta_end },
-        ScheduleName::Cosine => Schedule::Cosine { train_steps },
-        ScheduleName::Sigmoid => Schedule::Sigmoid { train_steps, beta_start, beta_end },
-    };
-    let json =
-        serde_json::json!({"diffuse": 1, "sample": {"shape": [1]}, "schedule": schedule, "prediction": "epsilon"});
+    let name = name.to_possible_value().map_or(String::new(), |value| value.get_name().replace('-', "_"));
+    let mut schedule = serde_json::json!({"kind": name});
+    if name == "ve" {
+        schedule = serde_json::json!({"kind": name, "sigma_min": 0.01, "sigma_max": 50.0});
+    }
+    // What the network says does not matter to the coefficients, and x₀ can be said at every level.
+    let json = serde_json::json!({"diffuse": 1, "sample": {"shape": [1]}, "schedule": schedule, "prediction": "x0"});
     Manifest::parse(&json.to_string()).map_err(|reason| Error::Model { model: "no model".into(), reason }.into())
 }

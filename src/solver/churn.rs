@@ -1,0 +1,85 @@
+//! Churn: noise that is added before a step, so that the step has something to correct. Karras et al. 2022, arXiv:2206.00364, algorithm 2.
+//! The paper's σ is u = σ/α here.
+
+use std::fmt;
+
+use super::Update;
+use crate::error::Result;
+use crate::option::{Kind, OptionEntry, Options};
+use crate::schedule::{Grid, NoiseLevel};
+
+/// How much noise is added, and where.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Churn {
+    /// S_churn: with N steps u rises by the factor 1 + min(S_churn/N, √2 − 1) before each.
+    pub amount: f64,
+    /// S_tmin, S_tmax: the u between which noise is added.
+    pub between: [f64; 2],
+    /// S_noise: the standard deviation of what is added, relative to what it would have to be; a little above 1 makes up for lost detail.
+    pub noise: f64,
+}
+
+impl Default for Churn {
+    /// None.
+    fn default() -> Self {
+        Self { amount: 0.0, between: [0.0, f64::MAX], noise: 1.0 }
+    }
+}
+
+pub(super) const OPTIONS: &[OptionEntry] = &[
+    OptionEntry {
+        key: "s_churn",
+        kind: Kind::Real(0.0, f64::INFINITY),
+        summary: "How much noise is added before a step, over all steps together; 0 unless set.",
+    },
+    OptionEntry {
+        key: "s_tmin",
+        kind: Kind::Real(0.0, f64::INFINITY),
+        summary: "The least σ/α at which noise is added; 0 unless set.",
+    },
+    OptionEntry {
+        key: "s_tmax",
+        kind: Kind::Real(0.0, f64::INFINITY),
+        summary: "The greatest σ/α at which noise is added; any unless set.",
+    },
+    OptionEntry {
+        key: "s_noise",
+        kind: Kind::Real(0.0, 10.0),
+        summary: "The standard deviation of the noise that is added; 1 unless set.",
+    },
+];
+
+impl Churn {
+    pub(super) fn new(options: &Options) -> Result<Self> {
+        let usual = Self::default();
+        let real = |key, otherwise| options.real(key).unwrap_or(otherwise);
+        Ok(Self {
+            amount: real("s_churn", usual.amount),
+            between: [real("s_tmin", usual.between[0]), real("s_tmax", usual.between[1])],
+            noise: real("s_noise", usual.noise),
+        })
+    }
+
+    /// The level that step `step` begins at once noise was added; `None` if it adds none.
+    pub(super) fn raised(&self, grid: &Grid, step: usize) -> Option<NoiseLevel> {
+        let from = grid.levels()[step];
+        let u = from.noise_to_signal();
+        let factor = (self.amount / grid.steps() as f64).min(std::f64::consts::SQRT_2 - 1.0);
+        let [least, most] = self.between;
+        (factor > 0.0 && u.is_finite() && (least..=most).contains(&u))
+            .then(|| grid.at_noise_to_signal(u * (1.0 + factor)))
+    }
+
+    /// The move from `from` up to `raised`: the clean sample keeps its share of x, and noise makes up the rest.
+    pub(super) fn raise(&self, from: NoiseLevel, raised: NoiseLevel) -> Update {
+        let (u, u_raised) = (from.noise_to_signal(), raised.noise_to_signal());
+        let added = ((u_raised - u) * (u_raised + u)).max(0.0).sqrt();
+        Update::X * (raised.alpha / from.alpha) + Update::NOISE * (raised.alpha * added * self.noise)
+    }
+}
+
+impl fmt::Display for Churn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.amount > 0.0 { write!(f, " (churn {}, noise {})", self.amount, self.noise) } else { Ok(()) }
+    }
+}

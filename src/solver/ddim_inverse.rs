@@ -1,0 +1,31 @@
+//! DDIM backward: from a clean sample up to the noise that it would be drawn from. Song et al. 2020, arXiv:2010.02502, §4.3; Dhariwal & Nichol
+//! 2021, arXiv:2105.05233, appendix F.
+
+use std::fmt;
+
+use super::{Cursor, Move, Solver, Update};
+use crate::schedule::{Grid, NoiseLevel};
+
+/// DDIM with η = 0 on a [reversed](Grid::reversed) grid. The network is asked at the level of the end of each step, whose noise the sample
+/// does not have yet, as the step back down will ask it: ε̂(x_to, to) ≈ ε̂(x_from, to).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DdimInverse;
+
+impl Solver for DdimInverse {
+    fn evaluate_at(&self, grid: &Grid, at: Cursor) -> Option<NoiseLevel> {
+        Some(grid.levels()[at.step + 1])
+    }
+
+    fn plan(&self, grid: &Grid, at: Cursor) -> Move {
+        let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
+        // What the network says is ε̂, whatever sample it is asked about.
+        let epsilon = Update::epsilon(to);
+        Move::step(at, (Update::X - epsilon * from.sigma) * (to.alpha / from.alpha) + epsilon * to.sigma)
+    }
+}
+
+impl fmt::Display for DdimInverse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ddim inverse")
+    }
+}

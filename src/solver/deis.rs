@@ -1,0 +1,60 @@
+//! DEIS: Zhang, Chen 2022, "Fast Sampling of Diffusion Models with Exponential Integrator", arXiv:2204.13902, as tAB with the polynomial in
+//! ln ρ (ρ = σ/α), which is what diffusers has.
+
+use std::fmt;
+
+use super::dpm_solver::usable_order;
+use super::exponential::weighted_integral;
+use super::{Cursor, Entry, Move, Solver, Update};
+use crate::schedule::{Grid, NoiseLevel};
+
+/// ε̂ is replaced by the polynomial in ln ρ through its last values, and integrated over ρ; one evaluation a step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Deis {
+    /// How many values there are at most, 1 to 3.
+    pub order: usize,
+    /// Whether the last steps are of lower order; `None` does so below 15 steps.
+    pub lower_order_final: Option<bool>,
+}
+
+impl Solver for Deis {
+    fn plan(&self, grid: &Grid, at: Cursor) -> Move {
+        let levels = grid.levels();
+        let (from, to) = (levels[at.step], levels[at.step + 1]);
+        let order = usable_order(grid, at.step, self.order, self.lower_order_final.unwrap_or(grid.steps() < 15));
+        let slots = self.slots();
+        let update = if order == 1 {
+            Update::DENOISED * to.alpha + Update::epsilon(from) * to.sigma
+        } else {
+            // With v = ln ρ it is ∫ ℓ(v)·eᵛ dv, and eᵛ at the end is σ/α.
+            let ln_rho = |level: NoiseLevel| -level.lambda();
+            let nodes: Vec<f64> = (0..order).map(|j| ln_rho(levels[at.step - j])).collect();
+            let weight = |j| weighted_integral(&nodes, j, ln_rho(from), ln_rho(to), 1.0) * to.sigma;
+            let earlier = |j: usize| Update::kept((at.step - j) % slots);
+            let base = Update::X * (to.alpha / from.alpha) + Update::epsilon(from) * weight(0);
+            (1..order).fold(base, |sum, j| sum + earlier(j) * weight(j))
+        };
+        let step = Move::step(at, update);
+        if slots == 0 { step } else { step.keep(at.step % slots, Update::epsilon(from)) }
+    }
+
+    fn slots(&self) -> usize {
+        self.order - 1
+    }
+}
+
+impl fmt::Display for Deis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "deis (order {})", self.order)
+    }
+}
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "deis",
+    summary: "Zhang & Chen 2022: exponential integrator, multistep, of order 1 to 3",
+    options: &[super::dpm_solver::ORDER, super::dpm_solver::LOWER_ORDER_FINAL],
+    build: |options| {
+        let (order, lower_order_final) = (options.whole("order").unwrap_or(2), options.flag("lower_order_final"));
+        Ok(Box::new(Deis { order, lower_order_final }))
+    },
+};

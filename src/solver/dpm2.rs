@@ -1,0 +1,66 @@
+//! DPM2: the midpoint method in ln σ. Karras et al. 2022, arXiv:2206.00364, and its implementation in k-diffusion (`sample_dpm_2`,
+//! `sample_dpm_2_ancestral`); it is DPM-Solver-2 of Lu et al. 2022 in another variable. The paper's σ is u = σ/α here.
+
+use std::fmt;
+
+use super::{Cursor, Entry, Move, Solver, Update, split_noise};
+use crate::schedule::{Grid, NoiseLevel};
+
+/// Euler's step to the level halfway in ln u, then the whole step along the slope there; second order, two evaluations a step. The last
+/// step, onto the clean sample, is Euler's.
+///
+/// With η > 0 each step goes to the level whose noise is what η leaves of the next one's, and draws the rest afresh: ancestral.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Dpm2 {
+    /// η: the share of fresh noise, 0 to 1.
+    pub eta: f64,
+}
+
+impl Dpm2 {
+    /// The level that the deterministic part of a step ends at, and the noise that is drawn on top.
+    fn down(&self, grid: &Grid, step: usize) -> (NoiseLevel, f64) {
+        let (from, to) = (grid.levels()[step], grid.levels()[step + 1]);
+        if self.eta == 0.0 {
+            return (to, 0.0);
+        }
+        let (kept, fresh) = split_noise(from, to, self.eta);
+        (NoiseLevel { sigma: kept, ..to }, fresh)
+    }
+
+    fn middle(&self, grid: &Grid, step: usize) -> NoiseLevel {
+        let (from, (down, _)) = (grid.levels()[step], self.down(grid, step));
+        grid.at_noise_to_signal((from.noise_to_signal() * down.noise_to_signal()).sqrt())
+    }
+}
+
+impl Solver for Dpm2 {
+    fn evaluate_at(&self, grid: &Grid, at: Cursor) -> Option<NoiseLevel> {
+        Some(if at.stage == 0 { grid.levels()[at.step] } else { self.middle(grid, at.step) })
+    }
+
+    fn plan(&self, grid: &Grid, at: Cursor) -> Move {
+        let (from, (down, fresh)) = (grid.levels()[at.step], self.down(grid, at.step));
+        let (frame, noise) = (grid.frame(), Update::NOISE * fresh);
+        if down.sigma == 0.0 || !from.noise_to_signal().is_finite() {
+            return Move::step(at, frame.advance(Update::X, from, frame.slope(from), down) + noise);
+        }
+        let middle = self.middle(grid, at.step);
+        if at.stage == 0 {
+            return Move::stage(at, frame.advance(Update::X, from, frame.slope(from), middle)).save();
+        }
+        Move::step(at, frame.advance(Update::SAVED, from, frame.slope(middle), down) + noise)
+    }
+}
+
+impl fmt::Display for Dpm2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "dpm2 (η = {})", self.eta)
+    }
+}
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "dpm2",
+    summary: "Karras et al. 2022: the midpoint method, second order, two evaluations a step; ancestral with η",
+    options: &[super::ddim::ETA],
+    build: |options| Ok(Box::new(Dpm2 { eta: options.real("eta").unwrap_or(0.0) })),
+};

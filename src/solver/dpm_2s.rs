@@ -1,0 +1,91 @@
+//! DPM-Solver++ (2S) by midpoints, deterministic, ancestral and as the SDE solver: k-diffusion's `sample_dpmpp_2s_ancestral` and `sample_dpmpp_sde`
+//! (diffusers' DPMSolverSDEScheduler), after Lu et al. 2022, arXiv:2211.01095, algorithm 1 with r = ½.
+
+use std::fmt;
+
+use super::dpm_solver::Algorithm;
+use super::{Cursor, Entry, Move, Solver, Update, split_noise};
+use crate::option::{Kind, OptionEntry};
+use crate::schedule::{Grid, NoiseLevel};
+
+/// x̂₀ at the middle, in λ, of the step; second order, two evaluations a step. The last step, onto the clean sample, is Euler's. With η > 0 the
+/// deterministic part goes to the level whose noise is what η leaves of the next one's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Dpm2s {
+    /// η: the share of fresh noise, 0 to 1.
+    pub eta: f64,
+    /// Whether the way to the middle has fresh noise as well.
+    pub midpoint_noise: bool,
+}
+
+impl Dpm2s {
+    /// The middle of the step, and the level and the fresh noise of the way there.
+    fn middle(&self, grid: &Grid, step: usize) -> (NoiseLevel, NoiseLevel, f64) {
+        let (from, to) = (grid.levels()[step], grid.levels()[step + 1]);
+        let end = if self.midpoint_noise { to } else { self.split(from, to).0 };
+        let middle = grid.at_noise_to_signal((from.noise_to_signal() * end.noise_to_signal()).sqrt());
+        let (down, fresh) = if self.midpoint_noise { self.split(from, middle) } else { (middle, 0.0) };
+        (middle, down, fresh)
+    }
+
+    /// The level that the deterministic part of a move ends at, and the noise that is drawn on top.
+    fn split(&self, from: NoiseLevel, to: NoiseLevel) -> (NoiseLevel, f64) {
+        if self.eta == 0.0 {
+            return (to, 0.0);
+        }
+        let (kept, fresh) = split_noise(from, to, self.eta);
+        (NoiseLevel { sigma: kept, ..to }, fresh)
+    }
+}
+
+/// From `x` at `from` to `to` with a constant x̂₀.
+fn advance(x: Update, from: NoiseLevel, to: NoiseLevel) -> Update {
+    let integrals = Algorithm::Data.integrals(from, to);
+    x * integrals.x + Update::DENOISED * integrals.derivative[0]
+}
+
+impl Solver for Dpm2s {
+    fn evaluate_at(&self, grid: &Grid, at: Cursor) -> Option<NoiseLevel> {
+        Some(if at.stage == 0 { grid.levels()[at.step] } else { self.middle(grid, at.step).0 })
+    }
+
+    fn plan(&self, grid: &Grid, at: Cursor) -> Move {
+        let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
+        let (down, fresh) = self.split(from, to);
+        if down.sigma == 0.0 || from.alpha == 0.0 {
+            let update = Update::DENOISED * to.alpha + Update::epsilon(from) * down.sigma;
+            return Move::step(at, update + Update::NOISE * fresh);
+        }
+        if at.stage == 0 {
+            let (_, down, fresh) = self.middle(grid, at.step);
+            return Move::stage(at, advance(Update::X, from, down) + Update::NOISE * fresh).save();
+        }
+        Move::step(at, advance(Update::SAVED, from, down) + Update::NOISE * fresh)
+    }
+}
+
+impl fmt::Display for Dpm2s {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let middle = if self.midpoint_noise { ", noise at midpoints" } else { "" };
+        write!(f, "dpm-solver-2s (η = {}{middle})", self.eta)
+    }
+}
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "dpm-solver-2s",
+    summary: "k-diffusion's DPM++ 2S, ancestral with η, and DPM++ SDE with midpoint_noise; two evaluations a step",
+    options: &[
+        super::ddim::ETA,
+        OptionEntry {
+            key: "midpoint_noise",
+            kind: Kind::Flag,
+            summary: "Whether fresh noise also goes into the midpoints of dpm-solver-2s (DPM++ SDE, with η = 1); 0 unless set.",
+        },
+    ],
+    build: |options| {
+        Ok(Box::new(Dpm2s {
+            eta: options.real("eta").unwrap_or(0.0),
+            midpoint_noise: options.flag("midpoint_noise").unwrap_or(false),
+        }))
+    },
+};

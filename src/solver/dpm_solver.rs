@@ -1,0 +1,198 @@
+//! DPM-Solver and DPM-Solver++, multistep: Lu, Zhou, Bao, Chen, Li, Zhu 2022, "DPM-Solver", arXiv:2206.00927, and "DPM-Solver++",
+//! arXiv:2211.01095, whose algorithm 2 is the second order here; the third order and the stochastic forms are those of its code, which
+//! diffusers has as well (DPMSolverMultistepScheduler).
+
+use std::fmt;
+
+use super::{Cursor, Entry, Move, Solver, Update};
+use crate::option::{Kind, OptionEntry, words};
+use crate::schedule::{Grid, NoiseLevel};
+
+words! {
+    /// What is expanded in λ, and whether noise is drawn.
+    pub enum Algorithm {
+        Data = "dpm-solver++", "x̂₀ is expanded, deterministic: right for most models, and stable with guidance.";
+        Noise = "dpm-solver", "ε̂ is expanded, deterministic.";
+        DataSde = "sde-dpm-solver++", "x̂₀ is expanded, in the reverse SDE.";
+        NoiseSde = "sde-dpm-solver", "ε̂ is expanded, in the reverse SDE; at most second order.";
+    }
+}
+
+words! {
+    /// How the derivative enters the second-order step.
+    #[derive(Default)]
+    pub enum Variant {
+        #[default]
+        Midpoint = "midpoint", "As if it were taken in the middle (algorithm 2 of DPM-Solver++).";
+        Heun = "heun", "By the exact integral of the expansion.";
+    }
+}
+
+/// One evaluation a step: what the network says is expanded in λ around the current level with differences of what it said before, and
+/// the linear part of the ODE is solved exactly.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DpmSolver {
+    /// What is expanded.
+    pub algorithm: Algorithm,
+    /// The order, 1 to 3.
+    pub order: usize,
+    /// How the derivative enters the second order.
+    pub variant: Variant,
+    /// Whether the last steps are of lower order, as few steps want it; `None` does so below 15 steps.
+    pub lower_order_final: Option<bool>,
+}
+
+/// The order of step `at.step` of `steps`: no more than there are evaluations, fewer at the end if `lower_final`, and 1 where a level has no λ.
+pub(super) fn usable_order(grid: &Grid, step: usize, order: usize, lower_final: bool) -> usize {
+    let levels = grid.levels();
+    let at_end = if lower_final { grid.steps() - step } else { order };
+    let order = order.min(step + 1).min(at_end);
+    if levels[step + 1].sigma == 0.0 {
+        return 1;
+    }
+    // A level of pure noise has no λ: it can be left, but nothing can be expanded over it.
+    (1..=order).rev().find(|order| levels[step + 1 - order].alpha > 0.0).unwrap_or(1)
+}
+
+/// What a solver of the λ family says of a step: the exponential integrals of the reverse ODE or SDE.
+pub(super) struct Integrals {
+    /// The coefficient of x.
+    pub(super) x: f64,
+    /// Those of the value, the first and the second derivative of what is expanded, times h⁰, h¹ and h².
+    pub(super) derivative: [f64; 3],
+    /// The first derivative's where it enters as at a midpoint.
+    pub(super) midpoint: f64,
+    /// The coefficient of fresh noise.
+    pub(super) noise: f64,
+}
+
+impl Algorithm {
+    pub(super) fn is_data(self) -> bool {
+        matches!(self, Self::Data | Self::DataSde)
+    }
+
+    /// What is expanded, at `level`.
+    pub(super) fn said(self, level: NoiseLevel) -> Update {
+        if self.is_data() { Update::DENOISED } else { Update::epsilon(level) }
+    }
+
+    pub(super) fn integrals(self, from: NoiseLevel, to: NoiseLevel) -> Integrals {
+        let h = to.lambda() - from.lambda();
+        let (alpha, sigma) = (to.alpha, to.sigma);
+        match self {
+            Self::Data => {
+                let e = (-h).exp_m1();
+                let second = if h.is_finite() { -alpha * ((e + h) / (h * h) - 0.5) } else { 0.5 * alpha };
+                let first = if h.is_finite() { alpha * (e / h + 1.0) } else { alpha };
+                Integrals {
+                    x: sigma / from.sigma,
+                    derivative: [-alpha * e, first, second],
+                    midpoint: -0.5 * alpha * e,
+                    noise: 0.0,
+                }
+            }
+            Self::Noise => {
+                let e = h.exp_m1();
+                let derivative = [-sigma * e, -sigma * (e / h - 1.0), -sigma * ((e - h) / (h * h) - 0.5)];
+                Integrals { x: alpha / from.alpha, derivative, midpoint: -0.5 * sigma * e, noise: 0.0 }
+            }
+            Self::DataSde => {
+                let e = -(-2.0 * h).exp_m1();
+                let first = if h.is_finite() { alpha * (1.0 - e / (2.0 * h)) } else { alpha };
+                let second = if h.is_finite() { alpha * ((e - 2.0 * h) / (4.0 * h * h) + 0.5) } else { 0.5 * alpha };
+                Integrals {
+                    x: sigma / from.sigma * (-h).exp(),
+                    derivative: [alpha * e, first, second],
+                    midpoint: 0.5 * alpha * e,
+                    noise: sigma * e.sqrt(),
+                }
+            }
+            Self::NoiseSde => {
+                let e = h.exp_m1();
+                Integrals {
+                    x: alpha / from.alpha,
+                    derivative: [-2.0 * sigma * e, -2.0 * sigma * (e / h - 1.0), 0.0],
+                    midpoint: -sigma * e,
+                    noise: sigma * (2.0 * h).exp_m1().sqrt(),
+                }
+            }
+        }
+    }
+}
+
+impl DpmSolver {
+    fn order_at(&self, grid: &Grid, step: usize) -> usize {
+        usable_order(grid, step, self.order, self.lower_order_final.unwrap_or(grid.steps() < 15))
+    }
+}
+
+impl Solver for DpmSolver {
+    fn plan(&self, grid: &Grid, at: Cursor) -> Move {
+        let levels = grid.levels();
+        let (from, to) = (levels[at.step], levels[at.step + 1]);
+        let said = self.algorithm.said(from);
+        let slots = self.slots();
+        let earlier = |j: usize| Update::kept((at.step - j) % slots);
+        let order = self.order_at(grid, at.step);
+        let update = if from.alpha == 0.0 || to.sigma == 0.0 && !self.algorithm.is_data() {
+            // λ is infinite at one end: the first-order step without it.
+            Update::DENOISED * to.alpha + Update::epsilon(from) * to.sigma
+        } else {
+            let integrals = self.algorithm.integrals(from, to);
+            let [value, first, second] = integrals.derivative;
+            let h = |j: usize| levels[at.step + 1 - j].lambda() - levels[at.step - j].lambda();
+            let base = Update::X * integrals.x + said * value + Update::NOISE * integrals.noise;
+            match order {
+                1 => base,
+                2 => {
+                    let difference = (said - earlier(1)) * (h(0) / h(1));
+                    base + difference * if self.variant == Variant::Heun { first } else { integrals.midpoint }
+                }
+                _ => {
+                    let (r0, r1) = (h(1) / h(0), h(2) / h(0));
+                    let (near, far) = ((said - earlier(1)) / r0, (earlier(1) - earlier(2)) / r1);
+                    let slope = near + (near - far) * (r0 / (r0 + r1));
+                    base + slope * first + (near - far) * (second / (r0 + r1))
+                }
+            }
+        };
+        let step = Move::step(at, update);
+        if slots == 0 { step } else { step.keep(at.step % slots, said) }
+    }
+
+    fn slots(&self) -> usize {
+        self.order - 1
+    }
+}
+
+impl fmt::Display for DpmSolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (multistep, order {})", self.algorithm.word(), self.order)
+    }
+}
+
+pub(super) const ORDER: OptionEntry =
+    OptionEntry { key: "order", kind: Kind::Whole(1, 3), summary: "The order of the solver; 2 unless set." };
+pub(super) const ALGORITHM: OptionEntry =
+    OptionEntry { key: "algorithm", kind: Algorithm::KIND, summary: "What is expanded; dpm-solver++ unless set." };
+pub(super) const VARIANT: OptionEntry =
+    OptionEntry { key: "variant", kind: Variant::KIND, summary: "How the derivative enters; midpoint unless set." };
+pub(super) const LOWER_ORDER_FINAL: OptionEntry = OptionEntry {
+    key: "lower_order_final",
+    kind: Kind::Flag,
+    summary: "Whether the last steps are of lower order; below 15 steps unless set.",
+};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "dpm-solver",
+    summary: "Lu et al. 2022: DPM-Solver(++), multistep, of order 1 to 3; deterministic or in the reverse SDE",
+    options: &[ALGORITHM, ORDER, VARIANT, LOWER_ORDER_FINAL],
+    build: |options| {
+        Ok(Box::new(DpmSolver {
+            algorithm: options.text("algorithm").and_then(Algorithm::from_word).unwrap_or(Algorithm::Data),
+            order: options.whole("order").unwrap_or(2),
+            variant: options.text("variant").and_then(Variant::from_word).unwrap_or_default(),
+            lower_order_final: options.flag("lower_order_final"),
+        }))
+    },
+};

@@ -1,0 +1,76 @@
+//! Euler's method: Karras et al. 2022, arXiv:2206.00364, algorithm 2 without its second order, and k-diffusion's `sample_euler` and
+//! `sample_euler_ancestral`. Their σ is u = σ/α here.
+
+use std::fmt;
+
+use super::churn::Churn;
+use super::{Cursor, Entry, Move, Solver, Update, split_noise};
+use crate::error::Result;
+use crate::schedule::{Grid, NoiseLevel};
+
+/// One slope a step. Without churn it is DDIM with η = 0.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Euler {
+    /// The noise that is added before each step.
+    pub churn: Churn,
+}
+
+impl Solver for Euler {
+    fn evaluate_at(&self, grid: &Grid, at: Cursor) -> Option<NoiseLevel> {
+        match (self.churn.raised(grid, at.step), at.stage) {
+            (Some(_), 0) => None,
+            (raised, _) => Some(raised.unwrap_or(grid.levels()[at.step])),
+        }
+    }
+
+    fn plan(&self, grid: &Grid, at: Cursor) -> Move {
+        let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
+        let raised = self.churn.raised(grid, at.step);
+        if let (Some(raised), 0) = (raised, at.stage) {
+            return Move::stage(at, self.churn.raise(from, raised));
+        }
+        let from = raised.unwrap_or(from);
+        Move::step(at, Update::DENOISED * to.alpha + Update::epsilon(from) * to.sigma)
+    }
+}
+
+impl fmt::Display for Euler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "euler{}", self.churn)
+    }
+}
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "euler",
+    summary: "k-diffusion, Karras et al. 2022: one slope a step, with churn if wanted; DDIM with η = 0 without",
+    options: super::churn::OPTIONS,
+    build: |options| -> Result<Box<dyn Solver>> { Ok(Box::new(Euler { churn: Churn::new(options)? })) },
+};
+
+/// Euler's step to the level whose noise is what is left of the next one's, and fresh noise for the rest. It is DDIM with that η.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EulerAncestral {
+    /// η: the share of fresh noise, 0 to 1.
+    pub eta: f64,
+}
+
+impl Solver for EulerAncestral {
+    fn plan(&self, grid: &Grid, at: Cursor) -> Move {
+        let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
+        let (kept, fresh) = split_noise(from, to, self.eta);
+        Move::step(at, Update::DENOISED * to.alpha + Update::epsilon(from) * kept + Update::NOISE * fresh)
+    }
+}
+
+impl fmt::Display for EulerAncestral {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "euler-ancestral (η = {})", self.eta)
+    }
+}
+
+pub(super) const ANCESTRAL_ENTRY: Entry = Entry {
+    name: "euler-ancestral",
+    summary: "k-diffusion: one slope a step, and fresh noise; DDPM on the same levels with η = 1",
+    options: &[super::ddim::ETA],
+    build: |options| Ok(Box::new(EulerAncestral { eta: options.real("eta").unwrap_or(1.0) })),
+};

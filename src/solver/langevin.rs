@@ -1,0 +1,133 @@
+//! Langevin dynamics: Song & Ermon 2019, "Generative Modeling by Estimating Gradients of the Data Distribution", arXiv:1907.05600, algorithm 1; and
+//! as the corrector of any other solver, Song et al. 2021, arXiv:2011.13456, algorithms 4 and 5.
+
+use std::fmt;
+
+use super::{Cursor, Entry, Move, Solver, Update};
+use crate::option::{Kind, OptionEntry};
+use crate::schedule::{Grid, NoiseLevel};
+
+/// `x ← x + e·s + √(2e)·z` at one level, with the score s and `e = 2·r²·σ²`.
+///
+/// Song et al. 2021 take `e = 2·(r·‖z‖/‖s‖)²` with norms over the batch, by which an item depends on the others. The norms are near √d and
+/// √d/σ for d values, and put in here.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Correction {
+    /// How often, at every level.
+    pub steps: usize,
+    /// r, the signal-to-noise ratio of the paper.
+    pub snr: f64,
+}
+
+impl Correction {
+    fn update(self, level: NoiseLevel) -> Update {
+        let size = 2.0 * (self.snr * level.sigma).powi(2);
+        Update::X + Update::score(level) * size + Update::NOISE * (2.0 * size).sqrt()
+    }
+}
+
+/// Annealed Langevin dynamics: the correction at every level of the grid, from the noisiest down, and x̂₀ at the end. With one level it is
+/// Langevin dynamics at that level.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Langevin(pub Correction);
+
+impl Solver for Langevin {
+    fn evaluate_at(&self, grid: &Grid, at: Cursor) -> Option<NoiseLevel> {
+        // The last move takes x̂₀.
+        (at.stage < self.0.steps || grid.levels()[at.step + 1].sigma == 0.0).then(|| grid.levels()[at.step])
+    }
+
+    fn plan(&self, grid: &Grid, at: Cursor) -> Move {
+        let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
+        if at.stage < self.0.steps {
+            Move::stage(at, self.0.update(from))
+        } else if to.sigma == 0.0 {
+            Move::step(at, Update::DENOISED * to.alpha)
+        } else if from.alpha == 0.0 {
+            Move::step(at, Update::X * (to.sigma / from.sigma))
+        } else {
+            Move::step(at, Update::X * (to.alpha / from.alpha))
+        }
+    }
+}
+
+impl fmt::Display for Langevin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "annealed Langevin ({} a level, r = {})", self.0.steps, self.0.snr)
+    }
+}
+
+/// A solver with corrections: at every level that a step of it begins at, [`Correction`] first.
+#[derive(Debug)]
+pub struct PredictorCorrector {
+    /// The solver whose steps are taken.
+    pub predictor: Box<dyn Solver>,
+    /// What comes before each of them.
+    pub correction: Correction,
+}
+
+impl PredictorCorrector {
+    /// The cursor that the predictor sees; `None` while corrections are made.
+    fn inner(&self, at: Cursor) -> Option<Cursor> {
+        at.stage.checked_sub(self.correction.steps).map(|stage| Cursor { stage, ..at })
+    }
+}
+
+impl Solver for PredictorCorrector {
+    fn evaluate_at(&self, grid: &Grid, at: Cursor) -> Option<NoiseLevel> {
+        match self.inner(at) {
+            Some(at) => self.predictor.evaluate_at(grid, at),
+            None => Some(grid.levels()[at.step]),
+        }
+    }
+
+    fn plan(&self, grid: &Grid, at: Cursor) -> Move {
+        let Some(inner) = self.inner(at) else {
+            return Move::stage(at, self.correction.update(grid.levels()[at.step]));
+        };
+        let mut step = self.predictor.plan(grid, inner);
+        if step.next.step == at.step {
+            step.next.stage += self.correction.steps;
+        }
+        step
+    }
+
+    fn slots(&self) -> usize {
+        self.predictor.slots()
+    }
+}
+
+impl fmt::Display for PredictorCorrector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Correction { steps, snr } = self.correction;
+        write!(f, "{} with {steps} Langevin corrections a level (r = {snr})", self.predictor)
+    }
+}
+
+/// How often a level is corrected.
+pub(crate) const CORRECTOR_STEPS: OptionEntry = OptionEntry {
+    key: "corrector_steps",
+    kind: Kind::Whole(0, 10_000),
+    summary: "Langevin corrections at every level, before each step of the solver; 0 unless set, 10 for langevin.",
+};
+
+/// r.
+pub(crate) const CORRECTOR_SNR: OptionEntry = OptionEntry {
+    key: "corrector_snr",
+    kind: Kind::Real(1e-6, 1.0),
+    summary: "The signal-to-noise ratio r of Langevin corrections, which go by 2·r²·σ²; 0.16 unless set.",
+};
+
+/// r, unless it is set: that of Song et al. 2021 for most of their models.
+pub(crate) const USUAL_SNR: f64 = 0.16;
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "langevin",
+    summary: "Song & Ermon 2019: annealed Langevin dynamics, for models that say the score; many evaluations a level",
+    options: &[CORRECTOR_STEPS, CORRECTOR_SNR],
+    build: |options| {
+        let steps = options.whole("corrector_steps").unwrap_or(10).max(1);
+        let snr = options.real("corrector_snr").unwrap_or(USUAL_SNR);
+        Ok(Box::new(Langevin(Correction { steps, snr })))
+    },
+};

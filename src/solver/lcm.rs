@@ -1,0 +1,50 @@
+//! LCM: Luo, Tan, Huang, Li, Zhao 2023, "Latent Consistency Models", arXiv:2310.04378, algorithm 3 (the multistep sampling of consistency
+//! models, Song et al. 2023, arXiv:2303.01469, algorithm 1).
+
+use std::fmt;
+
+use super::{Cursor, Entry, Move, Solver, Update};
+use crate::option::{Kind, OptionEntry};
+use crate::schedule::Grid;
+
+/// The network says the end of the trajectory; noise takes it to the next level.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Lcm {
+    /// What times are multiplied by in the boundary condition `c_skip·x + c_out·x̂₀`; 10 in training, where it matters at the first few times
+    /// only. 0 takes x̂₀ for what the network says.
+    pub timestep_scaling: f64,
+}
+
+/// The deviation of the data in the boundary condition.
+const DEVIATION: f64 = 0.5;
+
+impl Solver for Lcm {
+    fn plan(&self, grid: &Grid, at: Cursor) -> Move {
+        let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
+        let end = if self.timestep_scaling == 0.0 {
+            Update::DENOISED
+        } else {
+            let scaled = from.t * self.timestep_scaling;
+            let norm = scaled * scaled + DEVIATION * DEVIATION;
+            Update::DENOISED * (scaled / norm.sqrt()) + Update::X * (DEVIATION * DEVIATION / norm)
+        };
+        Move::step(at, end * to.alpha + Update::NOISE * to.sigma)
+    }
+}
+
+impl fmt::Display for Lcm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("lcm")
+    }
+}
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "lcm",
+    summary: "Luo et al. 2023: for distilled consistency models, 1 to 8 steps; grid lcm",
+    options: &[OptionEntry {
+        key: "timestep_scaling",
+        kind: Kind::Real(0.0, 1e6),
+        summary: "What times are multiplied by in the boundary condition of LCM; 10 unless set, 0 for none.",
+    }],
+    build: |options| Ok(Box::new(Lcm { timestep_scaling: options.real("timestep_scaling").unwrap_or(10.0) })),
+};

@@ -1,0 +1,52 @@
+//! Linear multistep (Adams–Bashforth on uneven levels): Katherine Crowson's k-diffusion, `sample_lms`. Its σ is u = σ/α here.
+
+use std::fmt;
+
+use super::exponential::integral;
+use super::{Cursor, Entry, Move, Solver, Update};
+use crate::option::{Kind, OptionEntry};
+use crate::schedule::Grid;
+
+/// The slope is replaced by the polynomial through its last values, and integrated; one evaluation a step, of the order of their number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Lms {
+    /// How many slopes there are at most, 1 to 4.
+    pub order: usize,
+}
+
+impl Solver for Lms {
+    fn plan(&self, grid: &Grid, at: Cursor) -> Move {
+        let frame = grid.frame();
+        let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
+        let order = self.order.min(at.step + 1);
+        let nodes: Vec<f64> = (0..order).map(|j| frame.u(grid.levels()[at.step - j])).collect();
+        let weight = |j| integral(&nodes, j, frame.u(from), frame.u(to));
+        let slots = self.slots();
+        let earlier = |j: usize| Update::kept((at.step - j) % slots);
+        let change = (1..order).fold(frame.slope(from) * weight(0), |sum, j| sum + earlier(j) * weight(j));
+        let update = (Update::X / frame.scale(from) + change) * frame.scale(to);
+        let step = Move::step(at, update);
+        if slots == 0 { step } else { step.keep(at.step % slots, frame.slope(from)) }
+    }
+
+    fn slots(&self) -> usize {
+        self.order - 1
+    }
+}
+
+impl fmt::Display for Lms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "lms (order {})", self.order)
+    }
+}
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "lms",
+    summary: "k-diffusion: linear multistep of order 4, one evaluation a step",
+    options: &[OptionEntry {
+        key: "lms_order",
+        kind: Kind::Whole(1, 4),
+        summary: "How many slopes are used; 4 unless set.",
+    }],
+    build: |options| Ok(Box::new(Lms { order: options.whole("lms_order").unwrap_or(4) })),
+};

@@ -1,0 +1,67 @@
+//! The reverse-time SDE: Song et al. 2021, "Score-Based Generative Modeling through Stochastic Differential Equations", arXiv:2011.13456,
+//! eq. 6, for VP, VE, sub-VP and every other schedule.
+
+use std::fmt;
+
+use super::{Cursor, Entry, Move, Solver, Update};
+use crate::option::{OptionEntry, words};
+use crate::schedule::Grid;
+
+words! {
+    /// How the SDE is divided into steps.
+    #[derive(Default)]
+    pub enum Discretization {
+        #[default]
+        ReverseDiffusion = "reverse-diffusion", "By the forward process from level to level, reversed (appendix E).";
+        EulerMaruyama = "euler-maruyama", "By its rates at the beginning of each step; not on grids that start from pure noise.";
+    }
+}
+
+/// `x ← x − (f − g²·s) + g·z` with the score s; the last step, onto the clean sample, takes x̂₀.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReverseSde {
+    /// How the SDE is divided into steps.
+    pub discretization: Discretization,
+}
+
+impl Solver for ReverseSde {
+    fn plan(&self, grid: &Grid, at: Cursor) -> Move {
+        let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
+        if to.sigma == 0.0 || from.alpha == 0.0 {
+            // Of pure noise the rates may be infinite: all of the noise but what x̂₀ replaces is drawn afresh.
+            return Move::step(at, Update::DENOISED * to.alpha + Update::NOISE * to.sigma);
+        }
+        let (drift, diffusion) = match self.discretization {
+            Discretization::ReverseDiffusion => {
+                let decay = from.alpha / to.alpha;
+                (decay - 1.0, ((from.sigma - decay * to.sigma) * (from.sigma + decay * to.sigma)).max(0.0).sqrt())
+            }
+            Discretization::EulerMaruyama => {
+                let (rates, time) = (grid.schedule().rates(from.t), from.t - to.t);
+                (rates.drift * time, rates.diffusion * time.sqrt())
+            }
+        };
+        let update = Update::X * (1.0 - drift) + Update::score(from) * (diffusion * diffusion);
+        Move::step(at, update + Update::NOISE * diffusion)
+    }
+}
+
+impl fmt::Display for ReverseSde {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "reverse SDE ({})", self.discretization.word())
+    }
+}
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "reverse-sde",
+    summary: "Song et al. 2021: the reverse-time SDE, by reverse diffusion or by Euler–Maruyama; hundreds of steps",
+    options: &[OptionEntry {
+        key: "discretization",
+        kind: Discretization::KIND,
+        summary: "How the reverse SDE is divided into steps; reverse-diffusion unless set.",
+    }],
+    build: |options| {
+        let discretization = options.text("discretization").and_then(Discretization::from_word).unwrap_or_default();
+        Ok(Box::new(ReverseSde { discretization }))
+    },
+};

@@ -1,0 +1,264 @@
+//! The probability-flow ODE by an adaptive Runge–Kutta method: Dormand & Prince 1980, "A family of embedded Runge–Kutta formulae", with the step
+//! control of Hairer, Nørsett, Wanner 1993, "Solving Ordinary Differential Equations I", §II.4; Song et al. 2021, arXiv:2011.13456, §4.3, sample
+//! with scipy's RK45, which is the same pair.
+
+use std::fmt;
+
+use super::{Cursor, Entry, Move, Solver};
+use crate::error::{Error, Result};
+use crate::option::{Kind, OptionEntry};
+use crate::schedule::{Frame, Grid, NoiseLevel};
+
+/// What an adaptive solver is told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Adaptive {
+    /// The error of a step that is allowed, relative to |y|.
+    pub relative: f64,
+    /// The error of a step that is allowed beside that.
+    pub absolute: f64,
+    /// The most evaluations of one item.
+    pub most_evaluations: usize,
+}
+
+/// Steps of fifth order whose length is chosen so that the error, by the difference from a fourth-order result, is within the tolerance. It goes
+/// from the first level of the grid to the last that has noise, and takes x̂₀ there if the grid ends at the clean sample; the levels between
+/// do not matter.
+///
+/// Each item is integrated by itself, since the steps that fit a batch would make every item depend on the others.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rk45(pub Adaptive);
+
+impl Solver for Rk45 {
+    fn plan(&self, grid: &Grid, at: Cursor) -> Move {
+        // What the steps would be with one of the grid's each, for whoever asks without running.
+        super::euler::Euler::default().plan(grid, at)
+    }
+
+    fn adaptive(&self) -> Option<Adaptive> {
+        Some(self.0)
+    }
+}
+
+impl fmt::Display for Rk45 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Adaptive { relative, absolute, .. } = self.0;
+        write!(f, "rk45 (adaptive; tolerance {absolute} + {relative}·|y|)")
+    }
+}
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "rk45",
+    summary: "Dormand & Prince: the probability-flow ODE with steps of its own choice, to a tolerance",
+    options: &[
+        OptionEntry {
+            key: "rtol",
+            kind: Kind::Real(1e-6, 1.0),
+            summary: "The error that a step of rk45 may have relative to the sample; 1e-4 unless set. Samples are f32.",
+        },
+        OptionEntry {
+            key: "atol",
+            kind: Kind::Real(1e-9, 1.0),
+            summary: "The error that a step of rk45 may have beside that; 1e-4 unless set.",
+        },
+        OptionEntry {
+            key: "most_evaluations",
+            kind: Kind::Whole(13, 10_000_000),
+            summary: "After how many evaluations of an item rk45 gives up; 10000 unless set.",
+        },
+    ],
+    build: |options| {
+        Ok(Box::new(Rk45(Adaptive {
+            relative: options.real("rtol").unwrap_or(1e-4),
+            absolute: options.real("atol").unwrap_or(1e-4),
+            most_evaluations: options.whole("most_evaluations").unwrap_or(10_000),
+        })))
+    },
+};
+
+/// The stages: where each evaluates, as a share of the step, and the weights of those before it. The last are the fifth-order result.
+const NODES: [f64; 7] = [0.0, 1.0 / 5.0, 3.0 / 10.0, 4.0 / 5.0, 8.0 / 9.0, 1.0, 1.0];
+const WEIGHTS: [[f64; 6]; 7] = [
+    [0.0; 6],
+    [1.0 / 5.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [3.0 / 40.0, 9.0 / 40.0, 0.0, 0.0, 0.0, 0.0],
+    [44.0 / 45.0, -56.0 / 15.0, 32.0 / 9.0, 0.0, 0.0, 0.0],
+    [19372.0 / 6561.0, -25360.0 / 2187.0, 64448.0 / 6561.0, -212.0 / 729.0, 0.0, 0.0],
+    [9017.0 / 3168.0, -355.0 / 33.0, 46732.0 / 5247.0, 49.0 / 176.0, -5103.0 / 18656.0, 0.0],
+    [35.0 / 384.0, 0.0, 500.0 / 1113.0, 125.0 / 192.0, -2187.0 / 6784.0, 11.0 / 84.0],
+];
+/// The weights of the difference between the fifth-order and the fourth-order result.
+const ERROR: [f64; 7] =
+    [71.0 / 57600.0, 0.0, -71.0 / 16695.0, 71.0 / 1920.0, -17253.0 / 339_200.0, 22.0 / 525.0, -1.0 / 40.0];
+
+/// Where an adaptive run stands, of one item after another.
+///
+/// With `y = x/s` and `u = σ/s` the ODE is `dy/d(ln u) = y − x̂₀` in either [`Frame`], which is free of poles; time is τ = −ln u here.
+#[derive(Debug)]
+pub(crate) struct Integration {
+    adaptive: Adaptive,
+    frame: Frame,
+    /// τ at the first level and at the last that has noise.
+    ends: [f64; 2],
+    item: usize,
+    tau: f64,
+    /// The length of the next step, or of the one that is under way.
+    length: f64,
+    stage: usize,
+    evaluations: usize,
+    rejected: bool,
+    y: Vec<f64>,
+    slopes: [Vec<f64>; 7],
+    finishing: bool,
+}
+
+impl Integration {
+    pub(crate) fn new(adaptive: Adaptive, grid: &Grid, length: usize) -> Self {
+        let frame = grid.frame();
+        let levels = grid.levels();
+        let noisy = levels.iter().rev().find(|level| level.sigma > 0.0).copied().unwrap_or(levels[0]);
+        let ends = [levels[0], noisy].map(|level| -frame.u(level).ln());
+        Self {
+            adaptive,
+            frame,
+            ends,
+            item: 0,
+            tau: ends[0],
+            length: 0.0,
+            stage: 0,
+            evaluations: 0,
+            rejected: false,
+            y: vec![0.0; length],
+            slopes: std::array::from_fn(|_| vec![0.0; length]),
+            finishing: false,
+        }
+    }
+
+    /// The item that is under way; their number when all are done.
+    pub(crate) fn item(&self) -> usize {
+        self.item
+    }
+
+    fn tau_at(&self, stage: usize) -> f64 {
+        self.tau + NODES[stage] * self.length
+    }
+
+    fn level_at(&self, grid: &Grid, tau: f64) -> NoiseLevel {
+        let u = (-tau).exp();
+        match self.frame {
+            _ if tau == self.ends[0] => grid.levels()[0],
+            Frame::Signal => grid.at_noise_to_signal(u),
+            Frame::Straight => grid.at_noise_to_signal(u / (1.0 - u)),
+        }
+    }
+
+    /// The level of the next evaluation.
+    pub(crate) fn level(&self, grid: &Grid) -> NoiseLevel {
+        self.level_at(grid, if self.finishing { self.ends[1] } else { self.tau_at(self.stage) })
+    }
+
+    /// Puts the sample of the next evaluation into `x`, which holds the item as it stands.
+    pub(crate) fn query(&mut self, grid: &Grid, x: &mut [f32]) {
+        let scale = self.frame.scale(self.level(grid));
+        if self.evaluations == 0 {
+            self.y.iter_mut().zip(&*x).for_each(|(y, &x)| *y = f64::from(x) / scale);
+        }
+        for (i, x) in x.iter_mut().enumerate() {
+            let moved: f64 = (0..self.stage).map(|k| WEIGHTS[self.stage][k] * self.slopes[k][i]).sum();
+            *x = ((self.y[i] + self.length * moved) * scale) as f32;
+        }
+    }
+
+    /// Takes the answer. Where a step is done it is accepted, and `x` moves, or begun anew with a shorter one. It returns how far the item is, 0
+    /// to 1.
+    pub(crate) fn advance(&mut self, grid: &Grid, said: &[f32], x: &mut [f32]) -> Result<f64> {
+        self.evaluations += 1;
+        let [start, end] = self.ends;
+        if self.finishing {
+            x.copy_from_slice(said);
+            self.next_item();
+            return Ok(0.0);
+        }
+        if self.stage == 0 && self.length == 0.0 {
+            // One evaluation more than needed, and no guess about the scale of the problem: a hundredth of the way.
+            self.length = (end - start) / 100.0;
+        }
+        let (tau, stage) = (self.tau_at(self.stage), self.stage);
+        let scale = self.frame.scale(self.level_at(grid, tau));
+        for (i, &said) in said.iter().enumerate() {
+            let moved: f64 = (0..stage).map(|k| WEIGHTS[stage][k] * self.slopes[k][i]).sum();
+            // The slope of what was asked about: x as the network saw it was rounded.
+            let asked = f64::from(((self.y[i] + self.length * moved) * scale) as f32) / scale;
+            self.slopes[stage][i] = f64::from(said) - asked;
+        }
+        if stage < 6 {
+            self.stage += 1;
+            return self.within_budget(start, end);
+        }
+        let moved = |i: usize| (0..6).map(|k| WEIGHTS[6][k] * self.slopes[k][i]).sum::<f64>() * self.length;
+        let mean_square = (0..self.y.len())
+            .map(|i| {
+                let error: f64 = (0..7).map(|k| ERROR[k] * self.slopes[k][i]).sum::<f64>() * self.length;
+                let size = self.y[i].abs().max((self.y[i] + moved(i)).abs());
+                (error / (self.adaptive.absolute + self.adaptive.relative * size)).powi(2)
+            })
+            .sum::<f64>()
+            / self.y.len() as f64;
+        let error = mean_square.sqrt();
+        if error >= 1.0 {
+            self.length *= (0.9 * error.powf(-0.2)).max(0.2);
+            self.rejected = true;
+            self.stage = 1;
+            return self.within_budget(start, end);
+        }
+        let steps: Vec<f64> = (0..self.y.len()).map(moved).collect();
+        self.y.iter_mut().zip(steps).for_each(|(y, step)| *y += step);
+        self.tau += self.length;
+        let scale = self.frame.scale(self.level_at(grid, self.tau));
+        x.iter_mut().zip(&self.y).for_each(|(x, y)| *x = (y * scale) as f32);
+        // The last slope is the first of the next step.
+        self.slopes.swap(0, 6);
+        self.stage = 1;
+        let most = if self.rejected { 1.0 } else { 10.0 };
+        self.rejected = false;
+        self.length *= if error == 0.0 { most } else { (0.9 * error.powf(-0.2)).min(most) };
+        let left = end - self.tau;
+        if left <= 1e-12 * (end - start) {
+            if grid.end().sigma == 0.0 {
+                self.finishing = true;
+                self.stage = 0;
+                return Ok(1.0);
+            }
+            self.next_item();
+            return Ok(0.0);
+        }
+        if self.length >= left {
+            self.length = left;
+        }
+        self.within_budget(start, end)
+    }
+
+    fn next_item(&mut self) {
+        self.item += 1;
+        self.tau = self.ends[0];
+        (self.length, self.stage, self.evaluations) = (0.0, 0, 0);
+        (self.rejected, self.finishing) = (false, false);
+    }
+
+    fn within_budget(&self, start: f64, end: f64) -> Result<f64> {
+        let reached = (self.tau - start) / (end - start);
+        if self.evaluations >= self.adaptive.most_evaluations {
+            let reason = format!(
+                "rk45 has not met its tolerance ({} + {}·|y|) for item {} after {} evaluations: it reached σ/α = {:.4} of {:.4}, {:.0} % of the way in its logarithm; allow more (most_evaluations) or a greater tolerance (rtol, atol)",
+                self.adaptive.absolute,
+                self.adaptive.relative,
+                self.item,
+                self.evaluations,
+                (-self.tau).exp(),
+                (-end).exp(),
+                100.0 * reached
+            );
+            return Err(Error::Evaluation { step: 0, reason });
+        }
+        Ok(reached)
+    }
+}

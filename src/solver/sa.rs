@@ -1,0 +1,162 @@
+//! SA-Solver: Xue, Yi, Luo, Zhang, Sun, Li, Ma 2023, "SA-Solver: Stochastic Adams Solver for Fast Sampling of Diffusion Models", arXiv:2309.05019,
+//! algorithm 1, in the form of its code.
+
+use std::fmt;
+
+use super::exponential::weighted_integral;
+use super::{Cursor, Entry, Move, Solver, Update};
+use crate::option::{Kind, OptionEntry};
+use crate::schedule::{Grid, NoiseLevel};
+
+/// A multistep predictor and corrector of the SDE whose noise is τ times that of the reverse SDE (eq. 7); one evaluation a step. What the network
+/// says at the predicted sample first corrects that sample, then predicts the next.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SaSolver {
+    /// The order of the predictor, 1 to 3.
+    pub predictor_order: usize,
+    /// The order of the corrector, 0 (none) to 4.
+    pub corrector_order: usize,
+    /// τ, the share of the reverse SDE's noise; 0 is deterministic.
+    pub tau: f64,
+    /// The times, as shares of the greatest, between which τ is not 0.
+    pub between: [f64; 2],
+    /// Whether x̂₀ is expanded or ε̂.
+    pub data: bool,
+    /// Whether the last steps are of lower order.
+    pub lower_order_final: bool,
+}
+
+impl SaSolver {
+    fn tau(&self, grid: &Grid, from: NoiseLevel) -> f64 {
+        let [least, most] = self.between;
+        let total = grid.schedule().train_steps().map_or(grid.schedule().bounds()[1], |steps| steps as f64);
+        if (least..=most).contains(&(from.t / total)) { self.tau } else { 0.0 }
+    }
+
+    fn order(&self, grid: &Grid, step: usize, order: usize, more: usize) -> usize {
+        let at_end = if self.lower_order_final { grid.steps() - step + more } else { order };
+        // A level of pure noise has no λ.
+        let first = usize::from(grid.levels()[0].alpha == 0.0);
+        order.min(at_end).min(step + 1 + more - first)
+    }
+
+    /// What the values, latest first, count in the move from level `step` to the next. The first of them is of level `newest`.
+    fn weights(&self, grid: &Grid, step: usize, newest: usize, order: usize) -> Vec<f64> {
+        let levels = grid.levels();
+        let (from, to) = (levels[step], levels[step + 1]);
+        let tau = self.tau(grid, from);
+        let (rate, scale) = if self.data { (1.0 + tau * tau, to.alpha) } else { (-1.0, -to.sigma) };
+        let scale = scale * (1.0 + tau * tau);
+        let nodes: Vec<f64> = (0..order).map(|j| levels[newest - j].lambda()).collect();
+        let mut weights: Vec<f64> =
+            (0..order).map(|j| scale * weighted_integral(&nodes, j, from.lambda(), to.lambda(), rate)).collect();
+        if self.data && order == 2 {
+            // Of third order in h, and better for few steps by the authors' account.
+            let h = to.lambda() - from.lambda();
+            let rest = h * h / 2.0 - (h * rate + (-h * rate).exp_m1()) / (rate * rate);
+            let more = scale * rest / (nodes[0] - nodes[1]);
+            weights[0] += more;
+            weights[1] -= more;
+        }
+        weights
+    }
+}
+
+impl Solver for SaSolver {
+    fn evaluate_at(&self, grid: &Grid, at: Cursor) -> Option<NoiseLevel> {
+        (at.stage == 0).then(|| grid.levels()[at.step])
+    }
+
+    fn plan(&self, grid: &Grid, at: Cursor) -> Move {
+        let levels = grid.levels();
+        let from = levels[at.step];
+        let kept = |step: usize| Update::kept(step % self.slots());
+        if at.stage == 0 {
+            let said = if self.data { Update::DENOISED } else { Update::epsilon(from) };
+            let mut corrected = Update::X;
+            if at.step > 0 && self.corrector_order > 0 && levels[at.step - 1].alpha > 0.0 {
+                // What x was made of before the prediction, and its noise, count alike in both: only the values count differently.
+                let before = at.step - 1;
+                let order = self.order(grid, before, self.predictor_order, 0);
+                for (j, weight) in self.weights(grid, before, before, order).into_iter().enumerate() {
+                    corrected = corrected - kept(before - j) * weight;
+                }
+                let order = self.order(grid, before, self.corrector_order, 1);
+                for (j, weight) in self.weights(grid, before, at.step, order).into_iter().enumerate() {
+                    corrected = corrected + if j == 0 { said } else { kept(at.step - j) } * weight;
+                }
+            }
+            return Move::stage(at, corrected).keep(at.step % self.slots(), said);
+        }
+        let to = levels[at.step + 1];
+        if from.alpha == 0.0 || to.sigma == 0.0 {
+            // λ is infinite at one end.
+            return Move::step(at, Update::DENOISED * to.alpha + Update::X * (to.sigma / from.sigma));
+        }
+        let (h, tau) = (to.lambda() - from.lambda(), self.tau(grid, from));
+        let order = self.order(grid, at.step, self.predictor_order, 0);
+        let (of_x, noise) = if self.data {
+            ((-tau * tau * h).exp() * to.sigma / from.sigma, to.sigma * (-(-2.0 * tau * tau * h).exp_m1()).sqrt())
+        } else {
+            (to.alpha / from.alpha, tau * to.sigma * (2.0 * h).exp_m1().sqrt())
+        };
+        let weights = self.weights(grid, at.step, at.step, order).into_iter().enumerate();
+        let base = Update::X * of_x + Update::NOISE * noise;
+        Move::step(at, weights.fold(base, |sum, (j, weight)| sum + kept(at.step - j) * weight))
+    }
+
+    fn slots(&self) -> usize {
+        self.predictor_order.max(self.corrector_order.saturating_sub(1))
+    }
+}
+
+impl fmt::Display for SaSolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sa-solver (orders {} and {}, τ = {})", self.predictor_order, self.corrector_order, self.tau)
+    }
+}
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "sa-solver",
+    summary: "Xue et al. 2023: stochastic Adams predictor and corrector, one evaluation a step",
+    options: &[
+        OptionEntry {
+            key: "predictor_order",
+            kind: Kind::Whole(1, 3),
+            summary: "The order of sa-solver's predictor; 2 unless set.",
+        },
+        OptionEntry {
+            key: "corrector_order",
+            kind: Kind::Whole(0, 4),
+            summary: "The order of sa-solver's corrector, 0 for none; 2 unless set.",
+        },
+        OptionEntry {
+            key: "tau",
+            kind: Kind::Real(0.0, 10.0),
+            summary: "τ of sa-solver, the share of the reverse SDE's noise; 1 unless set.",
+        },
+        OptionEntry {
+            key: "tau_from",
+            kind: Kind::Real(0.0, 1.0),
+            summary: "The least time, as a share of the greatest, at which τ counts; 0.2 unless set.",
+        },
+        OptionEntry {
+            key: "tau_to",
+            kind: Kind::Real(0.0, 1.0),
+            summary: "The greatest time, as a share of the greatest there is, at which τ counts; 0.8 unless set.",
+        },
+        super::unipc::PREDICT_X0,
+        super::dpm_solver::LOWER_ORDER_FINAL,
+    ],
+    build: |options| {
+        let real = |key, otherwise| options.real(key).unwrap_or(otherwise);
+        Ok(Box::new(SaSolver {
+            predictor_order: options.whole("predictor_order").unwrap_or(2),
+            corrector_order: options.whole("corrector_order").unwrap_or(2),
+            tau: real("tau", 1.0),
+            between: [real("tau_from", 0.2), real("tau_to", 0.8)],
+            data: options.flag("predict_x0").unwrap_or(true),
+            lower_order_final: options.flag("lower_order_final").unwrap_or(true),
+        }))
+    },
+};

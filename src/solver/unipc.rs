@@ -1,0 +1,168 @@
+//! UniPC: Zhao, Bai, Rao, Zhou, Lu 2023, "UniPC: A Unified Predictor-Corrector Framework for Fast Sampling of Diffusion Models",
+//! arXiv:2302.04867, algorithms 5 to 8, in the form that its code and diffusers have.
+
+use std::fmt;
+
+use super::dpm_solver::usable_order;
+use super::{Cursor, Entry, Move, Solver, Update};
+use crate::option::{Kind, OptionEntry, words};
+use crate::schedule::Grid;
+
+words! {
+    /// The function B(h) of the paper (§3.4), by which the correction is scaled.
+    #[derive(Default)]
+    pub enum Scaling {
+        #[default]
+        Bh2 = "bh2", "eʰ − 1.";
+        Bh1 = "bh1", "h; for unconditional models and few steps.";
+    }
+}
+
+/// A multistep predictor, and a corrector of one order more that needs no evaluation of its own: what the network says at the predicted
+/// sample first corrects that sample, then predicts the next.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct UniPc {
+    /// The order of the predictor, 1 to 3.
+    pub order: usize,
+    /// B(h).
+    pub scaling: Scaling,
+    /// Whether x̂₀ is expanded (as guided models want it) or ε̂.
+    pub data: bool,
+    /// Whether the last steps are of lower order; `None` does so below 15 steps.
+    pub lower_order_final: Option<bool>,
+}
+
+impl UniPc {
+    fn order_at(&self, grid: &Grid, step: usize) -> usize {
+        usable_order(grid, step, self.order, self.lower_order_final.unwrap_or(grid.steps() < 15))
+    }
+
+    /// From level `step` to the next: x there, as `x` and `current` (what the network said there) and what it said before give it, and with `ahead`,
+    /// what it says at the next level, if that is known.
+    fn advance(&self, grid: &Grid, step: usize, x: Update, current: Update, ahead: Option<Update>) -> Update {
+        let levels = grid.levels();
+        let (from, to, order) = (levels[step], levels[step + 1], self.order_at(grid, step));
+        let h = to.lambda() - from.lambda();
+        let (hh, of_x, scale) =
+            if self.data { (-h, to.sigma / from.sigma, to.alpha) } else { (h, to.alpha / from.alpha, to.sigma) };
+        let phi_1 = hh.exp_m1();
+        let base = x * of_x - current * (scale * phi_1);
+        let b_h = match self.scaling {
+            Scaling::Bh1 => hh,
+            Scaling::Bh2 => phi_1,
+        };
+        let earlier = |j: usize| Update::kept((step - j) % self.slots());
+        let r = |j: usize| (levels[step - j].lambda() - from.lambda()) / h;
+        let mut points: Vec<f64> = (1..order).map(r).collect();
+        let mut differences: Vec<Update> = (1..order).map(|j| (earlier(j) - current) / r(j)).collect();
+        if let Some(ahead) = ahead {
+            points.push(1.0);
+            differences.push(ahead - current);
+        }
+        // Σ_m ρ_m·r_m^{k−1} = φ_{k+1}·k!/B for k = 1 …; with one unknown the papers take ½ for it.
+        let mut phi = phi_1 / hh - 1.0;
+        let mut factorial = 1.0;
+        let wanted: Vec<f64> = (1..=points.len())
+            .map(|k| {
+                let value = phi * factorial / b_h;
+                factorial *= (k + 1) as f64;
+                phi = phi / hh - 1.0 / factorial;
+                value
+            })
+            .collect();
+        let weights = if points.len() == 1 { vec![0.5] } else { vandermonde(&points, &wanted) };
+        weights
+            .iter()
+            .zip(differences)
+            .fold(base, |sum, (weight, difference)| sum - difference * (scale * b_h * weight))
+    }
+}
+
+/// The weights ρ with `Σ_m ρ_m·points_m^k = wanted_k` for k = 0, 1, …
+fn vandermonde(points: &[f64], wanted: &[f64]) -> Vec<f64> {
+    let count = points.len();
+    let mut rows: Vec<Vec<f64>> =
+        (0..count).map(|k| points.iter().map(|point| point.powi(k as i32)).chain([wanted[k]]).collect()).collect();
+    for column in 0..count {
+        let pivot =
+            (column..count).max_by(|&a, &b| rows[a][column].abs().total_cmp(&rows[b][column].abs())).unwrap_or(column);
+        rows.swap(column, pivot);
+        for row in 0..count {
+            if row != column {
+                let factor = rows[row][column] / rows[column][column];
+                for k in column..=count {
+                    rows[row][k] -= factor * rows[column][k];
+                }
+            }
+        }
+    }
+    (0..count).map(|k| rows[k][count] / rows[k][k]).collect()
+}
+
+impl Solver for UniPc {
+    fn evaluate_at(&self, grid: &Grid, at: Cursor) -> Option<crate::schedule::NoiseLevel> {
+        (at.stage == 0).then(|| grid.levels()[at.step])
+    }
+
+    fn plan(&self, grid: &Grid, at: Cursor) -> Move {
+        let levels = grid.levels();
+        let from = levels[at.step];
+        let said = if self.data { Update::DENOISED } else { Update::epsilon(from) };
+        let slot = |step: usize| step % self.slots();
+        if at.stage == 0 {
+            // What came before is one step further back than for the prediction.
+            let corrected = match at.step.checked_sub(1) {
+                Some(before) if levels[before].alpha > 0.0 => {
+                    self.advance(grid, before, Update::SAVED, Update::kept(slot(before)), Some(said))
+                }
+                _ => Update::X,
+            };
+            return Move::stage(at, corrected).keep(slot(at.step), said);
+        }
+        let to = levels[at.step + 1];
+        let current = Update::kept(slot(at.step));
+        let update = if to.sigma == 0.0 {
+            Update::DENOISED * to.alpha
+        } else if from.alpha == 0.0 {
+            Update::DENOISED * to.alpha + Update::X * (to.sigma / from.sigma)
+        } else {
+            self.advance(grid, at.step, Update::X, current, None)
+        };
+        Move::step(at, update).save()
+    }
+
+    fn slots(&self) -> usize {
+        // The corrector of order p sees p values before the current one.
+        self.order
+    }
+}
+
+impl fmt::Display for UniPc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unipc (order {}, {})", self.order, self.scaling.word())
+    }
+}
+
+pub(super) const PREDICT_X0: OptionEntry =
+    OptionEntry {
+        key: "predict_x0", kind: Kind::Flag, summary: "Whether x̂₀ is expanded (1, unless set) or ε̂ (0)."
+    };
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "unipc",
+    summary: "Zhao et al. 2023: predictor and corrector from one evaluation a step, of order 1 to 3",
+    options: &[
+        super::dpm_solver::ORDER,
+        OptionEntry { key: "scaling", kind: Scaling::KIND, summary: "The function B(h) of the paper; bh2 unless set." },
+        PREDICT_X0,
+        super::dpm_solver::LOWER_ORDER_FINAL,
+    ],
+    build: |options| {
+        Ok(Box::new(UniPc {
+            order: options.whole("order").unwrap_or(2),
+            scaling: options.text("scaling").and_then(Scaling::from_word).unwrap_or_default(),
+            data: options.flag("predict_x0").unwrap_or(true),
+            lower_order_final: options.flag("lower_order_final"),
+        }))
+    },
+};

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use super::{Cursor, Entry, Move, Solver, Update};
+use crate::error::Error;
 use crate::option::{Kind, OptionEntry, words};
 use crate::schedule::{Grid, NoiseLevel};
 
@@ -180,7 +181,7 @@ pub(super) const VARIANT: OptionEntry =
 pub(super) const LOWER_ORDER_FINAL: OptionEntry = OptionEntry {
     key: "lower_order_final",
     kind: Kind::Flag,
-    summary: "Whether the last steps are of lower order; below 15 steps unless set.",
+    summary: "Whether the last steps are of lower order. Unless set they are in unipc, sa-solver and dpm-solver-singlestep, and below 15 steps in dpm-solver and deis.",
 };
 
 pub(super) const ENTRY: Entry = Entry {
@@ -188,9 +189,14 @@ pub(super) const ENTRY: Entry = Entry {
     summary: "Lu et al. 2022: DPM-Solver(++), multistep, of order 1 to 3; deterministic or in the reverse SDE",
     options: &[ALGORITHM, ORDER, VARIANT, LOWER_ORDER_FINAL],
     build: |options| {
+        let algorithm = options.text("algorithm").and_then(Algorithm::from_word).unwrap_or(Algorithm::Data);
+        let order = options.whole("order").unwrap_or(2);
+        if algorithm == Algorithm::NoiseSde && order > 2 {
+            return Err(Error::argument("order", format!("{order}; sde-dpm-solver is of order 1 and 2, sde-dpm-solver++ up to 3")));
+        }
         Ok(Box::new(DpmSolver {
-            algorithm: options.text("algorithm").and_then(Algorithm::from_word).unwrap_or(Algorithm::Data),
-            order: options.whole("order").unwrap_or(2),
+            algorithm,
+            order,
             variant: options.text("variant").and_then(Variant::from_word).unwrap_or_default(),
             lower_order_final: options.flag("lower_order_final"),
         }))

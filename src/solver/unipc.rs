@@ -28,13 +28,13 @@ pub struct UniPc {
     pub scaling: Scaling,
     /// Whether x̂₀ is expanded (as guided models want it) or ε̂.
     pub data: bool,
-    /// Whether the last steps are of lower order; `None` does so below 15 steps.
-    pub lower_order_final: Option<bool>,
+    /// Whether the last steps are of lower order.
+    pub lower_order_final: bool,
 }
 
 impl UniPc {
     fn order_at(&self, grid: &Grid, step: usize) -> usize {
-        usable_order(grid, step, self.order, self.lower_order_final.unwrap_or(grid.steps() < 15))
+        usable_order(grid, step, self.order, self.lower_order_final)
     }
 
     /// From level `step` to the next: x there, as `x` and `current` (what the network said there) and what it said before give it, and with `ahead`,
@@ -162,7 +162,7 @@ pub(super) const ENTRY: Entry = Entry {
             order: options.whole("order").unwrap_or(2),
             scaling: options.text("scaling").and_then(Scaling::from_word).unwrap_or_default(),
             data: options.flag("predict_x0").unwrap_or(true),
-            lower_order_final: options.flag("lower_order_final"),
+            lower_order_final: options.flag("lower_order_final").unwrap_or(true),
         }))
     },
 };

@@ -192,7 +192,10 @@ pub(super) const ENTRY: Entry = Entry {
         let algorithm = options.text("algorithm").and_then(Algorithm::from_word).unwrap_or(Algorithm::Data);
         let order = options.whole("order").unwrap_or(2);
         if algorithm == Algorithm::NoiseSde && order > 2 {
-            return Err(Error::argument("order", format!("{order}; sde-dpm-solver is of order 1 and 2, sde-dpm-solver++ up to 3")));
+            return Err(Error::argument(
+                "order",
+                format!("{order}; sde-dpm-solver is of order 1 and 2, sde-dpm-solver++ up to 3"),
+            ));
         }
         Ok(Box::new(DpmSolver {
             algorithm,

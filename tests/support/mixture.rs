@@ -1,10 +1,16 @@
 //! Data whose denoiser is a formula: a mixture of three Gaussians in the plane.
 
+use std::sync::OnceLock;
+
 use diffuse::denoiser::{Denoiser, Query};
+use diffuse::noise::{CounterNoise, Draw, NoiseSource};
 use diffuse::schedule::NoiseLevel;
-use ndarray::ArrayD;
+use ndarray::{ArrayD, ArrayViewD};
 
 use super::Formula;
+
+/// How many points a set has.
+pub(crate) const POINTS: usize = 20_000;
 
 /// (weight, mean, standard deviation along x and y) of each mode; unequal in all of them.
 pub(crate) const MODES: [(f64, [f64; 2], [f64; 2]); 3] =
@@ -62,4 +68,111 @@ pub(crate) fn flow(x: [f64; 2], from: NoiseLevel, to: NoiseLevel, steps: usize) 
         y = [0, 1].map(|axis| y[axis] + h / 6.0 * (a[axis] + 2.0 * b[axis] + 2.0 * c[axis] + d[axis]));
     }
     y.map(|value| value * to.alpha)
+}
+
+pub(crate) fn points(samples: ArrayViewD<'_, f32>) -> Vec<[f64; 2]> {
+    samples.as_slice().unwrap().chunks_exact(2).map(|p| [f64::from(p[0]), f64::from(p[1])]).collect()
+}
+
+/// Points of the mixture itself.
+pub(crate) fn exact(seed: u64) -> Vec<[f64; 2]> {
+    let mut values = vec![0.0; POINTS * 4];
+    CounterNoise::new(seed).fill(Draw::Start, POINTS * 4, &mut values);
+    values
+        .chunks_exact(4)
+        .map(|z| {
+            // The angle of two normal values is uniform.
+            let uniform = 0.5 + f64::from(z[2]).atan2(f64::from(z[3])) / std::f64::consts::TAU;
+            let k = if uniform < 0.5 { 0 } else { 1 + usize::from(uniform >= 0.8) };
+            let (_, mean, deviation) = MODES[k];
+            [0, 1].map(|axis| mean[axis] + deviation[axis] * f64::from(z[axis]))
+        })
+        .collect()
+}
+
+/// The mean distance of sorted projections, over 32 directions.
+pub(crate) fn sliced_wasserstein(a: &[[f64; 2]], b: &[[f64; 2]]) -> f64 {
+    let sorted = |points: &[[f64; 2]], angle: f64| {
+        let mut projections: Vec<f64> = points.iter().map(|p| p[0] * angle.cos() + p[1] * angle.sin()).collect();
+        projections.sort_by(f64::total_cmp);
+        projections
+    };
+    let directions = 32;
+    let distance = |k: usize| {
+        let angle = k as f64 * std::f64::consts::PI / directions as f64;
+        sorted(a, angle).iter().zip(sorted(b, angle)).map(|(a, b)| (a - b).abs()).sum::<f64>() / a.len() as f64
+    };
+    (0..directions).map(distance).sum::<f64>() / directions as f64
+}
+
+/// The mode that a point is likeliest from.
+fn nearest(point: [f64; 2]) -> usize {
+    let log = |k: usize| {
+        let (weight, mean, deviation) = MODES[k];
+        let square = |axis: usize| ((point[axis] - mean[axis]) / deviation[axis]).powi(2);
+        weight.ln() - deviation[0].ln() - deviation[1].ln() - 0.5 * (square(0) + square(1))
+    };
+    (0..MODES.len()).max_by(|&a, &b| log(a).total_cmp(&log(b))).unwrap_or(0)
+}
+
+/// The share of the points that are likeliest from mode `k`.
+fn share(points: &[[f64; 2]], k: usize) -> f64 {
+    points.iter().filter(|p| nearest(**p) == k).count() as f64 / points.len() as f64
+}
+
+/// What sets of true points look like: what a right sampler may be off by.
+struct Yardstick {
+    reference: Vec<[f64; 2]>,
+    /// The sliced Wasserstein distance between two sets, and its standard deviation.
+    usual: f64,
+    error: f64,
+    /// What falls to each mode by nearness, which is not quite what is from it.
+    shares: [f64; 3],
+}
+
+fn yardstick() -> &'static Yardstick {
+    static YARDSTICK: OnceLock<Yardstick> = OnceLock::new();
+    YARDSTICK.get_or_init(|| {
+        const SETS: usize = 24;
+        let reference = exact(1000);
+        let sets: Vec<_> = (1..=SETS as u64).map(|k| exact(1000 + k)).collect();
+        let apart: Vec<f64> = sets.iter().map(|set| sliced_wasserstein(set, &reference)).collect();
+        let usual = apart.iter().sum::<f64>() / SETS as f64;
+        let error = (apart.iter().map(|d| (d - usual).powi(2)).sum::<f64>() / (SETS - 1) as f64).sqrt();
+        let shares = [0, 1, 2].map(|k| sets.iter().map(|set| share(set, k)).sum::<f64>() / SETS as f64);
+        Yardstick { reference, usual, error, shares }
+    })
+}
+
+/// By how many standard errors the points miss the mixture, in the worst of mean, covariance, weights of the modes and sliced Wasserstein.
+pub(crate) fn worst_deviation(points: &[[f64; 2]]) -> f64 {
+    let n = points.len() as f64;
+    let mut worst: f64 = 0.0;
+    let mean: [f64; 2] = [0, 1].map(|a| MODES.iter().map(|(w, m, _)| w * m[a]).sum());
+    let centred = |a: usize, b: usize| points.iter().map(move |p| (p[a] - mean[a]) * (p[b] - mean[b]));
+    let mut judge = |what: &str, found: f64, expected: f64, error: f64| {
+        println!("  {what}: {found:.5}, expected {expected:.5} ± {error:.5}");
+        worst = worst.max((found - expected).abs() / error);
+    };
+    for a in 0..2 {
+        let variance = MODES.iter().map(|(w, m, s)| w * (s[a] * s[a] + (m[a] - mean[a]).powi(2))).sum::<f64>();
+        judge("mean", points.iter().map(|p| p[a]).sum::<f64>() / n, mean[a], (variance / n).sqrt());
+        for b in a..2 {
+            let expected: f64 = MODES
+                .iter()
+                .map(|(w, m, s)| w * (if a == b { s[a] * s[a] } else { 0.0 } + (m[a] - mean[a]) * (m[b] - mean[b])))
+                .sum();
+            let found = centred(a, b).sum::<f64>() / n;
+            let spread = centred(a, b).map(|product| (product - found).powi(2)).sum::<f64>() / n;
+            judge("covariance", found, expected, (spread / n).sqrt());
+        }
+    }
+    for k in 0..MODES.len() {
+        let expected = yardstick().shares[k];
+        judge("weight of a mode", share(points, k), expected, (expected * (1.0 - expected) / n).sqrt());
+    }
+    let Yardstick { reference, usual, error, .. } = yardstick();
+    let found = sliced_wasserstein(points, reference);
+    println!("  sliced Wasserstein: {found:.5}, between true sets {usual:.5} ± {error:.5}");
+    worst.max((found - usual) / error)
 }

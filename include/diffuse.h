@@ -21,7 +21,7 @@
  *     steps: a whole number from 1
  *         How many steps, up to the number of training steps; the model's unless set.
  *
- *     grid: leading, trailing, linspace, simple, sgm-uniform, beta, lcm, karras, exponential, beta-sigma
+ *     grid: leading, trailing, linspace, simple, sgm-uniform, beta, crash, lcm, karras, exponential, beta-sigma
  *         How the steps are spread over those of training; the model's unless set.
  *         - leading: Multiples of ⌊T/N⌋ from 0 up: the first step is missed at the noisy end.
  *         - trailing: Back from the last training step in strides of T/N.
@@ -29,6 +29,7 @@
  *         - simple: The training steps ⌊i·T/N⌋ from the noisy end (ComfyUI's "simple").
  *         - sgm-uniform: Evenly spaced times from the noisy end, without the clean one (Stability's generative-models).
  *         - beta: Times by the quantiles of Beta(0.6, 0.6): more at both ends (Lee et al. 2024, "Beta Sampling is All You Need").
+ *         - crash: Times whose noise on the circle is sin²(π·u/2), for even u (k-diffusion's crash schedule); for schedules in continuous time.
  *         - lcm: Every so many of the original_steps that a consistency model was distilled on (Luo et al. 2023, "Latent Consistency Models").
  *         - karras: Evenly spaced (σ/α)^(1/ρ) (Karras et al. 2022, eq. 5).
  *         - exponential: Evenly spaced ln(σ/α), and so λ: Lu et al. 2022's logSNR steps (k-diffusion's "exponential").
@@ -142,7 +143,7 @@
  *         - heun: By the exact integral of the expansion.
  *
  *     lower_order_final: 0 or 1
- *         Whether the last steps are of lower order; below 15 steps unless set.
+ *         Whether the last steps are of lower order. Unless set they are in unipc, sa-solver and dpm-solver-singlestep, and below 15 steps in dpm-solver and deis.
  *
  *     midpoint_noise: 0 or 1
  *         Whether fresh noise also goes into the midpoints of dpm-solver-2s (DPM++ SDE, with η = 1); 0 unless set.
@@ -621,6 +622,14 @@ int32_t diffuse_request_set(struct diffuse_request *request,
  As diffuse_request_set(), with a number.
  */
 int32_t diffuse_request_set_number(struct diffuse_request *request, const char *key, double value);
+
+/*
+ Sets what the text of a scheduler_config.json of diffusers says of sampling: the solver, the grid and their options, but not the number of
+ steps. What was set before is replaced. DIFFUSE_ARGUMENT if it is no such text, with the field that is not understood; a job
+ cannot be made with a model that was trained on another schedule.
+ */
+int32_t diffuse_request_set_scheduler_config(struct diffuse_request *request,
+                                             const char *json);
 
 /*
  Loads ONNX Runtime (1.24 or newer) and starts it, or refers to the one that this process has started already.

@@ -27,9 +27,10 @@ SCHEDULES = {
     "sub_vp": ("beta_min", "beta_max", "least_time"),
     "ve": ("sigma_min", "sigma_max", "least_time"),
     "edm": ("sigma_min", "sigma_max"),
+    "trigonometric": ("least_time",),
     "flow": ("least_time",),
 }
-CONTINUOUS = ("vp", "sub_vp", "ve", "edm", "flow")
+CONTINUOUS = ("vp", "sub_vp", "ve", "edm", "trigonometric", "flow")
 TERMINALS = ("as_trained", "zero_snr", "floored")
 PREDICTIONS = ("epsilon", "x0", "v", "score", "flow", "flow_to_data", "posterior_mean", "edm")
 INPUT_SCALINGS = ("none", "unit_variance")
@@ -38,7 +39,7 @@ ENCODINGS = ("index", "unit", "sigma", "log_sigma")
 DIRECTIONS = ("noise", "data")
 KINDS = ("image", "points", "tensor")
 GRIDS = (
-    "leading", "trailing", "linspace", "simple", "sgm-uniform", "beta", "lcm", "karras", "exponential", "beta-sigma",
+    "leading", "trailing", "linspace", "simple", "sgm-uniform", "beta", "crash", "lcm", "karras", "exponential", "beta-sigma",
 )
 ENDINGS = ("clean", "first", "level")
 
@@ -189,7 +190,7 @@ def validate_schedule(check, manifest):
     if "schedule" in manifest:
         check.choice(schedule, "schedule.kind", tuple(SCHEDULES), required=True)
     kind = schedule.get("kind")
-    if kind not in SCHEDULES:
+    if not isinstance(kind, str) or kind not in SCHEDULES:
         return
     before = len(check.complaints)
     for field in schedule:
@@ -233,7 +234,7 @@ def validate_prediction(check, manifest):
     schedule, prediction = manifest.get("schedule", {}), manifest.get("prediction")
     if not isinstance(schedule, dict):
         return
-    to_nothing = schedule.get("kind") == "flow" or schedule.get("terminal") == "zero_snr"
+    to_nothing = schedule.get("kind") in ("flow", "trigonometric") or schedule.get("terminal") == "zero_snr"
     if to_nothing and prediction in ("epsilon", "score", "edm"):
         check.complain("prediction", "v, x0 or flow where the schedule leaves nothing of the clean sample", prediction)
     if prediction == "posterior_mean" and schedule.get("kind") in CONTINUOUS:
@@ -373,6 +374,8 @@ def levels(schedule, count=101):
     t = np.linspace(schedule.get("least_time", 1e-5 if kind == "ve" else 1e-3), 1, count)
     if kind == "flow":
         return t, 1 - t, t
+    if kind == "trigonometric":
+        return t, np.cos(t * math.pi / 2), np.sin(t * math.pi / 2)
     if kind == "ve":
         return t, np.ones(count), schedule["sigma_min"] * (schedule["sigma_max"] / schedule["sigma_min"]) ** t
     least, most = schedule.get("beta_min", 0.1), schedule.get("beta_max", 20)

@@ -186,7 +186,7 @@ def test_committed_models_hold_no_paths():
     assert models
     for path in models:
         content = path.read_bytes()
-        assert b".py" not in content.replace(b"onnx/sprites.py", b"").replace(b"onnx/swiss_roll.py", b""), path.name
+        assert b".py" not in content.replace(b"onnx/sprites.py", b"").replace(b"onnx/swiss_roll.py", b"").replace(b"onnx/points.py", b""), path.name
 
 
 def main():

@@ -6,8 +6,9 @@ use crate::denoiser::{Clip, Condition, Denoiser, Direction, Threshold};
 use crate::error::{Error, Result};
 use crate::job::{Job, checked_length};
 use crate::noise::{CounterNoise, NoiseSource, TorchNoise};
-use crate::onnx::{Kind, LearnedVariance, Manifest, Model, Predictor};
+use crate::onnx::{Kind, LearnedVariance, Manifest, Model, Predictor, Schedule, SchedulerConfig};
 use crate::option::{Kind as OptionKind, OptionEntry, Options, Value, words};
+use crate::prediction::Prediction;
 use crate::sampling;
 use crate::schedule::{Ending, Grid, GridOptions, Spacing, Tables};
 use crate::solver::{self, Correction, Ddim, PredictorCorrector, Solver};
@@ -82,6 +83,9 @@ pub struct Request {
     pub likeness: Likeness,
     /// Where the noise comes from.
     pub noise: Noise,
+    /// The schedule that the model has to have been trained on, and what it has to say, if that is known: of a [`SchedulerConfig`].
+    #[serde(skip)]
+    pub trained: Option<(Schedule, Prediction)>,
 }
 
 impl Default for Request {
@@ -101,6 +105,7 @@ impl Default for Request {
             clipping: Clipping::Model,
             likeness: Likeness::Papers,
             noise: Noise::Counter,
+            trained: None,
         }
     }
 }
@@ -221,6 +226,24 @@ impl Request {
         Ok(self)
     }
 
+    /// Sets what a `scheduler_config.json` of diffusers says of sampling: the solver, the grid and their options, but not the number of steps.
+    /// What was set before is replaced, what is set afterwards counts.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the configuration is of a scheduler that goes from clean samples to noise. Whether it is for a model that was trained
+    /// as this one was shows when a job is made.
+    pub fn set_scheduler_config(&mut self, config: &SchedulerConfig) -> Result<()> {
+        if config.inverse {
+            let reason = format!("{} goes from clean samples to noise, and draws nothing", config.class);
+            return Err(Error::argument("scheduler_config", reason));
+        }
+        for (key, value) in config.options() {
+            self.set(&key, value)?;
+        }
+        self.trained = Some((config.schedule.clone(), config.prediction));
+        Ok(())
+    }
+
     /// The job that draws this from `model`.
     ///
     /// # Errors
@@ -318,6 +341,7 @@ impl Request {
             Likeness::Papers => Tables::Exact,
             Likeness::Diffusers => Tables::Diffusers,
         };
+        self.check_training(manifest)?;
         let resolved = self.resolved(manifest);
         let grid = resolved.levels(manifest, tables)?;
         let options = &resolved.options;
@@ -354,6 +378,34 @@ impl Request {
             return Err(Error::argument("corrector_snr", "there are no corrections; set corrector_steps as well"));
         }
         Ok((solver, grid))
+    }
+
+    /// Refuses a model that was trained otherwise than the scheduler's configuration says.
+    fn check_training(&self, manifest: &Manifest) -> Result<()> {
+        let Some((schedule, prediction)) = &self.trained else { return Ok(()) };
+        let refuse = |reason: String| Err(Error::argument("scheduler_config", reason));
+        if *prediction != manifest.prediction {
+            return refuse(format!(
+                "is for a network that says {prediction:?}; this model says {:?}",
+                manifest.prediction
+            ));
+        }
+        let [theirs, ours] = [schedule, &manifest.schedule].map(|schedule| schedule.build(Tables::Exact));
+        let (theirs, ours) = (theirs?, ours?);
+        let [least, most] = ours.bounds();
+        for share in [0.0, 0.1, 0.5, 0.9, 1.0] {
+            let t = least + share * (most - least);
+            let [theirs, ours] = [theirs.level(t), ours.level(t)];
+            if (theirs.alpha - ours.alpha).abs() > 1e-3
+                || (theirs.sigma - ours.sigma).abs() > 1e-3 * ours.sigma.max(1.0)
+            {
+                return refuse(format!(
+                    "is for another schedule: at t = {t} it has α = {:.5}, σ = {:.5}, and this model α = {:.5}, σ = {:.5}",
+                    theirs.alpha, theirs.sigma, ours.alpha, ours.sigma
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The grid of a request that is resolved.

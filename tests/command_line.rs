@@ -201,7 +201,7 @@ fn wrong_arguments_end_with_2_and_say_what_would_be_right() {
         (vec!["--eta", "1.5"], "--eta: \"1.5\""),
         (vec!["--eta", "NaN"], "--eta: \"NaN\""),
         (vec!["--solver", "dimm"], "possible values: ddpm, ddim"),
-        (vec!["--solver", "ddpm", "--eta", "0.5"], "--eta: ddpm has no such option; it is one of ddim"),
+        (vec!["--solver", "ddpm", "--eta", "0.5"], "--eta: ddpm has no such option; ddim"),
         (vec!["--variance", "beta"], "--variance: ddim has no such option; ddpm has it"),
         (vec!["--grid", "leading", "--steps", "1000", "--steps-offset", "1"], "--steps-offset"),
         (vec!["--seed", "-1"], "-1"),

@@ -73,8 +73,10 @@ impl Solver for Louder {
     }
 }
 
-/// (solver, its options, the schedules).
-const STOCHASTIC: &[(&str, &[(&str, &str)], &[&str])] = &[
+/// A solver, its options, and the schedules that it is tried on.
+type Case = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
+
+const STOCHASTIC: &[Case] = &[
     ("ddim", &[("eta", "1")], &["VE", "flow"]),
     ("euler-ancestral", &[], &["VP"]),
     ("dpm2", &[("eta", "1")], &["VP"]),

@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use diffuse::denoiser::{Clip, Condition, Denoised, Denoiser, Direction, Query, Threshold};
 use diffuse::noise::{Draw, NoiseSource};
+use diffuse::onnx::{Manifest, Schedule, SchedulerConfig};
 use diffuse::schedule::{
     BetaKind, BetaSchedule, Edm, Ending, Flow, Grid, GridOptions, NoiseLevel, NoiseSchedule, Spacing, Tables, Terminal,
 };
 use diffuse::solver::{self, DdimInverse, Solver};
 use diffuse::{Job, Prediction, Request, Result};
 use ndarray::{ArrayD, Axis};
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{Goldens, agree, repository};
 
 /// What a scheduler was given, and how its trace is read.
@@ -227,7 +228,7 @@ impl Case {
             }
             "DPMSolverSinglestep" => {
                 let mut options = self.dpm_options();
-                let lower = final_order.unwrap_or(false) || self.steps % options[1].1.parse::<usize>().unwrap() != 0;
+                let lower = final_order.unwrap_or(false) || !self.steps.is_multiple_of(options[1].1.parse().unwrap());
                 options.push(("lower_order_final", u8::from(lower).to_string()));
                 (self.solver("dpm-solver-singlestep", &options), self.preserving(), reading)
             }
@@ -510,6 +511,78 @@ fn every_trajectory_of_every_scheduler_matches() {
         writeln!(page, "| `{told}` | {} |", cell.join(", ")).unwrap();
     }
     agree("tests/COVERAGE.md", &page, "schedulers");
+}
+
+/// Every configuration is read, or refused by a field's name; the solver and, where diffusers is not said to depart, the levels that come of it
+/// are those of the trace.
+#[test]
+fn every_configuration_is_read() {
+    let text = std::fs::read_to_string(repository("onnx/goldens/solvers.json")).unwrap();
+    let file: Value = serde_json::from_str(&text).unwrap();
+    let (mut read, mut levels_compared, mut refused, mut wrong) = (0, 0, BTreeMap::new(), Vec::new());
+    for value in file["cases"].as_array().unwrap() {
+        let case = Case::read(value);
+        let mut config = case.config.clone();
+        config["_class_name"] = value["scheduler"].clone();
+        config["_diffusers_version"] = "0.42.1".into();
+        let config = match SchedulerConfig::parse(&config.to_string()) {
+            Ok(config) => config,
+            Err(error) => {
+                *refused.entry(error.to_string()).or_insert(0) += 1;
+                continue;
+            }
+        };
+        read += 1;
+        if config.inverse {
+            continue;
+        }
+        let manifest = json!({"diffuse": 1, "sample": {"shape": [2], "range": [-1, 1]}, "schedule": config.schedule, "prediction": config.prediction, "variance": config.variance});
+        let manifest = match Manifest::parse(&manifest.to_string()) {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                wrong.push(format!("{}: {error}", case.name));
+                continue;
+            }
+        };
+        let mut request = Request { steps: Some(case.steps), ..Request::default() };
+        request.set_scheduler_config(&config).unwrap();
+        let (solver, grid) = match request.plan(&manifest) {
+            Ok(parts) => parts,
+            Err(error) => {
+                wrong.push(format!("{}: {error}", case.name));
+                continue;
+            }
+        };
+        if let (Ok((expected, ..)), true) = (case.parts(), case.step.is_null())
+            && solver.to_string() != expected.to_string()
+        {
+            wrong.push(format!("{}: {solver}, and not {expected}", case.name));
+        }
+        let own_levels = ["N + 1", "own timesteps", "twice", "1/(N − 1)", "norms"];
+        let flow = case.flag("use_flow_sigmas") || value["set"]["mu"].is_number();
+        if config.departures.iter().any(|text| own_levels.iter().any(|own| text.contains(own)))
+            || flow
+            || case.sigmas.is_empty()
+        {
+            continue;
+        }
+        levels_compared += 1;
+        // In f32 diffusers' tables are 3e-4 from the formulas.
+        let bound = if case.tables == Tables::Exact { 1e-6 } else { 1e-3 };
+        let mut sigmas = case.sigmas.clone();
+        sigmas.dedup();
+        for (level, sigma) in grid.levels().iter().zip(&sigmas) {
+            let found =
+                if matches!(config.schedule, Schedule::Flow { .. }) { level.sigma } else { level.noise_to_signal() };
+            if (found - sigma).abs() > bound * sigma.max(1e-3) {
+                wrong.push(format!("{}: σ is {found} where diffusers has {sigma}", case.name));
+                break;
+            }
+        }
+    }
+    println!("{read} read, the levels of {levels_compared} compared; refused: {refused:#?}");
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(read > 1000 && levels_compared > 200);
 }
 
 /// The schedules that only few schedulers of diffusers have.

@@ -5,6 +5,7 @@ use std::ffi::c_char;
 use super::guard::{guard, quietly, slice, string};
 use super::handle::{Noun, borrow_mut, give, take};
 use crate::error::Result;
+use crate::onnx::SchedulerConfig;
 use crate::pipeline::Request;
 
 /// What is to be drawn, and how. What is not set is as the model's manifest says. Values are checked against each other and the model when
@@ -124,4 +125,16 @@ pub unsafe extern "C" fn diffuse_request_set_number(
     // Adding 0 turns −0, which is no whole number as text, into 0.
     // SAFETY: the pointers are as the header demands.
     unsafe { set(request, |request| request.set(string(key, "key")?, value + 0.0)) }
+}
+
+/// Sets what the text of a scheduler_config.json of diffusers says of sampling: the solver, the grid and their options, but not the number of
+/// steps. What was set before is replaced. DIFFUSE_ARGUMENT if it is no such text, with the field that is not understood; a job
+/// cannot be made with a model that was trained on another schedule.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_request_set_scheduler_config(
+    request: *mut diffuse_request,
+    json: *const c_char,
+) -> i32 {
+    // SAFETY: the pointers are as the header demands.
+    unsafe { set(request, |request| request.set_scheduler_config(&SchedulerConfig::parse(string(json, "json")?)?)) }
 }

@@ -11,7 +11,7 @@ use crate::prediction::{InputScaling, Prediction};
 use crate::sampling;
 use crate::schedule::{
     BetaKind, BetaSchedule, Edm, Ending, Flow, NoiseLevel, NoiseSchedule, Spacing, SubVariancePreserving, Tables,
-    Terminal, VarianceExploding, VariancePreserving,
+    Terminal, Trigonometric, VarianceExploding, VariancePreserving,
 };
 
 /// The version of the schema that this code reads.
@@ -178,6 +178,12 @@ pub enum Schedule {
         #[serde(default = "sigma_max")]
         sigma_max: f64,
     },
+    /// [`Trigonometric`].
+    Trigonometric {
+        /// The least time that runs visit.
+        #[serde(default = "least_time")]
+        least_time: f64,
+    },
     /// [`Flow`].
     Flow {
         /// The least time that runs visit.
@@ -285,6 +291,7 @@ impl Schedule {
                 Arc::new(VarianceExploding::new(*sigma_min, *sigma_max, *least_time)?)
             }
             Self::Edm { sigma_min, sigma_max } => Arc::new(Edm::new(*sigma_min, *sigma_max)?),
+            Self::Trigonometric { least_time } => Arc::new(Trigonometric::new(*least_time)?),
             Self::Flow { least_time } => Arc::new(Flow::new(*least_time)?),
         })
     }
@@ -537,9 +544,11 @@ impl Manifest {
     pub fn time(&self) -> Time {
         self.time.unwrap_or(match self.schedule {
             Schedule::Edm { .. } => Time { encoding: Encoding::LogSigma, scale: 0.25, ..Time::default() },
-            Schedule::Vp(_) | Schedule::SubVp(_) | Schedule::Ve { .. } | Schedule::Flow { .. } => {
-                Time { encoding: Encoding::Unit, ..Time::default() }
-            }
+            Schedule::Vp(_)
+            | Schedule::SubVp(_)
+            | Schedule::Ve { .. }
+            | Schedule::Trigonometric { .. }
+            | Schedule::Flow { .. } => Time { encoding: Encoding::Unit, ..Time::default() },
             _ => Time::default(),
         })
     }

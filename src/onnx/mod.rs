@@ -6,13 +6,16 @@ mod native;
 mod predictor;
 mod provider;
 mod runtime;
+mod scheduler_config;
 mod session;
 
 pub use manifest::{
-    Classes, Defaults, Encoding, Inputs, Kind, LearnedVariance, Manifest, Outputs, Sample, Schedule, Time, Toward,
+    BetaRange, Classes, ContinuousBeta, Defaults, Encoding, Inputs, Kind, LearnedVariance, Manifest, Outputs, Sample,
+    Schedule, Steps, Time, Toward,
 };
 pub use predictor::{Model, Predictor};
 pub use provider::{PROVIDERS, Placement, Provider, ProviderEntry, ProviderNodes, Skipped};
 pub use runtime::{Candidate, LogSink, OLDEST_MINOR_VERSION, Runtime, Severity, set_log_sink};
+pub use scheduler_config::{DynamicShift, SchedulerConfig};
 pub(crate) use session::MOST_THREADS;
 pub use session::{Element, ModelOptions, Network, TensorInfo};

@@ -2,6 +2,8 @@
 //! arXiv:2011.13456 (§3.4 and appendix B), that of Karras et al. 2022, arXiv:2206.00364, and the straight path of flow matching (Lipman et al.
 //! 2022, arXiv:2210.02747; Liu et al. 2022, arXiv:2209.03003).
 
+use std::f64::consts::FRAC_PI_2;
+
 use super::{Frame, NoiseLevel, NoiseSchedule, Rates};
 use crate::error::{Error, Result};
 
@@ -254,6 +256,46 @@ impl NoiseSchedule for Flow {
     }
 }
 
+/// The circle: `α = cos(π·t/2)`, `σ = sin(π·t/2)`, for t from 0 to 1, where nothing of the clean sample is left (Salimans & Ho 2022,
+/// "Progressive Distillation for Fast Sampling of Diffusion Models", §4).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Trigonometric {
+    least_time: f64,
+}
+
+impl Trigonometric {
+    /// With runs down to `least_time`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if it is not between 0 and 1.
+    pub fn new(least_time: f64) -> Result<Self> {
+        check_least_time(least_time)?;
+        Ok(Self { least_time })
+    }
+}
+
+impl NoiseSchedule for Trigonometric {
+    fn level(&self, t: f64) -> NoiseLevel {
+        let t = unit(t);
+        // Exactly nothing at the end, where the cosine is only nearly 0.
+        let (sigma, alpha) = if t == 1.0 { (1.0, 0.0) } else { (t * FRAC_PI_2).sin_cos() };
+        NoiseLevel { t, alpha, sigma }
+    }
+
+    fn time(&self, lambda: f64) -> f64 {
+        (-lambda).exp().atan() / FRAC_PI_2
+    }
+
+    fn bounds(&self) -> [f64; 2] {
+        [self.least_time, 1.0]
+    }
+
+    fn rates(&self, t: f64) -> Rates {
+        let tangent = (t * FRAC_PI_2).tan();
+        Rates { drift: -FRAC_PI_2 * tangent, diffusion: (2.0 * FRAC_PI_2 * tangent).sqrt() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,6 +307,7 @@ mod tests {
             Box::new(VarianceExploding::new(0.01, 50.0, 1e-5).unwrap()),
             Box::new(Edm::new(0.002, 80.0).unwrap()),
             Box::new(Flow::new(1e-3).unwrap()),
+            Box::new(Trigonometric::new(1e-3).unwrap()),
         ]
     }
 

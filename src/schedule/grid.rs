@@ -1,5 +1,6 @@
 //! Which noise levels a run visits.
 
+use std::f64::consts::FRAC_PI_2;
 use std::sync::Arc;
 
 use super::{Frame, NoiseLevel, NoiseSchedule};
@@ -19,6 +20,7 @@ words! {
         Simple = "simple", "The training steps ⌊i·T/N⌋ from the noisy end (ComfyUI's \"simple\").";
         SgmUniform = "sgm-uniform", "Evenly spaced times from the noisy end, without the clean one (Stability's generative-models).";
         Beta = "beta", "Times by the quantiles of Beta(0.6, 0.6): more at both ends (Lee et al. 2024, \"Beta Sampling is All You Need\").";
+        Crash = "crash", "Times whose noise on the circle is sin²(π·u/2), for even u (k-diffusion's crash schedule); for schedules in continuous time.";
         Lcm = "lcm", "Every so many of the original_steps that a consistency model was distilled on (Luo et al. 2023, \"Latent Consistency Models\").";
         // Over σ/α, between the ends of the schedule or those that are given.
         Karras = "karras", "Evenly spaced (σ/α)^(1/ρ) (Karras et al. 2022, eq. 5).";
@@ -271,6 +273,9 @@ fn by_time(schedule: &dyn NoiseSchedule, options: &GridOptions) -> Result<Vec<No
     let GridOptions { spacing, steps, offset, original_steps, shift, .. } = *options;
     let count = steps as f64;
     let times: Vec<f64> = match schedule.train_steps() {
+        Some(_) if spacing == Spacing::Crash => {
+            return Err(Error::argument("grid", "crash is for schedules in continuous time"));
+        }
         Some(train_steps) => {
             let total = train_steps as f64;
             // The strides are rounded as numpy's arange and linspace round them, and ties go to even: so the times are those of the
@@ -316,11 +321,15 @@ fn by_time(schedule: &dyn NoiseSchedule, options: &GridOptions) -> Result<Vec<No
                 Spacing::Linspace => 1.0 - i as f64 / (count - 1.0),
                 Spacing::Leading => (steps - 1 - i) as f64 / count,
                 Spacing::Beta => beta_quantile(i, steps),
+                Spacing::Crash => {
+                    let noise = (FRAC_PI_2 * (1.0 - i as f64 / count)).sin().powi(2);
+                    noise.atan2((1.0 - noise * noise).max(0.0).sqrt()) / FRAC_PI_2
+                }
                 _ => 1.0 - i as f64 / count,
             };
             // Strides toward t = 0 are of the whole path; grids with both ends stop at the least time.
             let from_zero =
-                schedule.frame() == Frame::Straight && !matches!(spacing, Spacing::Linspace | Spacing::Leading);
+                schedule.level(most).alpha == 0.0 && !matches!(spacing, Spacing::Linspace | Spacing::Leading);
             let least = if from_zero { 0.0 } else { least };
             (0..steps).map(|i| least + (most - least) * share(i)).collect()
         }

@@ -7,7 +7,7 @@ mod continuous;
 mod grid;
 
 pub use beta::{BetaKind, BetaSchedule, Tables, Terminal};
-pub use continuous::{Edm, Flow, SubVariancePreserving, VarianceExploding, VariancePreserving};
+pub use continuous::{Edm, Flow, SubVariancePreserving, Trigonometric, VarianceExploding, VariancePreserving};
 pub use grid::{Ending, Grid, GridOptions, Spacing};
 
 use std::fmt;

@@ -87,7 +87,7 @@ pub const SOLVERS: &[Entry] = &[
 pub const MOST_HISTORY: usize = 5;
 
 /// What x becomes: `x·`[`x`](Self::x)` + x̂₀·`[`denoised`](Self::denoised)` + d·`[`direction`](Self::direction)` + z·`[`noise`](Self::noise)`
-/// + s·`[`saved`](Self::saved)` + Σ hᵢ·`[`history`](Self::history)`[i]`
+/// + s·`[`saved`](Self::saved)` + Σ hᵢ·`[`history`](Self::history)
 ///
 /// where x̂₀ is the denoised sample, d the x̂₀ from which the direction back to the noise (ε̂) is taken, z standard normal, s the x that
 /// was saved and h what earlier moves kept. d is x̂₀ itself unless a denoiser parts the two, as diffusers' DDIM does when it clips.
@@ -330,7 +330,8 @@ pub fn build(name: &str, options: &Options) -> Result<Box<dyn Solver>> {
                 .filter(|entry| entry.options.iter().any(|option| option.key == key))
                 .map(|entry| entry.name)
                 .collect();
-            return Err(Error::argument(key, format!("{name} has no such option; it is one of {}", with.join(", "))));
+            let whose = if with.len() == 1 { "has" } else { "have" };
+            return Err(Error::argument(key, format!("{name} has no such option; {} {whose} it", with.join(", "))));
         }
     }
     (entry.build)(options)
@@ -380,6 +381,9 @@ mod tests {
         let mut options = Options::default();
         options.set("eta", Value::Real(0.5));
         let message = build("ddpm", &options).unwrap_err().to_string();
-        assert!(message.starts_with("eta: ddpm") && message.contains("it is one of ddim, "), "{message}");
+        assert!(
+            message.starts_with("eta: ddpm") && message.contains("ddim, ") && message.contains(" have it"),
+            "{message}"
+        );
     }
 }

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::dpm_solver::usable_order;
+use super::exponential::lagrange;
 use super::{Cursor, Entry, Move, Solver, Update};
 use crate::option::{Kind, OptionEntry, words};
 use crate::schedule::Grid;
@@ -78,25 +79,12 @@ impl UniPc {
     }
 }
 
-/// The weights ρ with `Σ_m ρ_m·points_m^k = wanted_k` for k = 0, 1, …
+/// The weights ρ with `Σ_m ρ_m·points_m^k = wanted_k` for k = 0, 1, …: of a polynomial that is 1 at one point and 0 at the others the sum is that
+/// point's weight.
 fn vandermonde(points: &[f64], wanted: &[f64]) -> Vec<f64> {
-    let count = points.len();
-    let mut rows: Vec<Vec<f64>> =
-        (0..count).map(|k| points.iter().map(|point| point.powi(k as i32)).chain([wanted[k]]).collect()).collect();
-    for column in 0..count {
-        let pivot =
-            (column..count).max_by(|&a, &b| rows[a][column].abs().total_cmp(&rows[b][column].abs())).unwrap_or(column);
-        rows.swap(column, pivot);
-        for row in 0..count {
-            if row != column {
-                let factor = rows[row][column] / rows[column][column];
-                for k in column..=count {
-                    rows[row][k] -= factor * rows[column][k];
-                }
-            }
-        }
-    }
-    (0..count).map(|k| rows[k][count] / rows[k][k]).collect()
+    let weight =
+        |m| lagrange(points, m, 0.0).iter().zip(wanted).map(|(coefficient, wanted)| coefficient * wanted).sum();
+    (0..points.len()).map(weight).collect()
 }
 
 impl Solver for UniPc {

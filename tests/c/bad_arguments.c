@@ -239,6 +239,14 @@ int main(int argc, char **argv) {
   BAD(diffuse_request_set_number(request, "eta", 1.5), "too much noise");
   BAD(diffuse_request_set_number(request, "eta", -1e-300), "a share below none");
   BAD(diffuse_request_set_number(request, "eta", values[0] / values[0]), "no number");
+
+  BAD(diffuse_request_set_scheduler_config(NULL, "{}"), "NULL handle");
+  BAD(diffuse_request_set_scheduler_config((diffuse_request *)(void *)model, "{}"), "a handle of another type");
+  BAD(diffuse_request_set_scheduler_config(request, NULL), "NULL json");
+  BAD(diffuse_request_set_scheduler_config(request, not_utf8), "text that is not UTF-8");
+  BAD(diffuse_request_set_scheduler_config(request, "{"), "no JSON");
+  BAD(diffuse_request_set_scheduler_config(request, "{\"_class_name\": \"AnyScheduler\"}"), "another class");
+  BAD(diffuse_request_set_scheduler_config(request, "{\"_class_name\": \"DDIMScheduler\", \"eta\": 1}"), "another field");
   BAD(diffuse_request_set_classes(NULL, classes, 2), "NULL handle");
   BAD(diffuse_request_set_classes((diffuse_request *)(void *)model, classes, 2), "a handle of another type");
   BAD(diffuse_request_set_classes(request, NULL, 2), "NULL classes");

@@ -71,7 +71,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             let network = Network::open(&arguments.runtime.open()?, path, &ModelOptions::default())?;
             Model::new(network)?.manifest().clone()
         }
-        None => without_a_model(arguments.schedule)?,
+        None => match arguments.sampling.scheduler_config()? {
+            Some(config) => {
+                manifest_of(serde_json::to_value(&config.schedule), serde_json::to_value(config.prediction))?
+            }
+            None => without_a_model(arguments.schedule)?,
+        },
     };
     let (solver, grid) = arguments.sampling.request()?.plan(&manifest)?;
     let mut rows = Vec::new();
@@ -152,6 +157,17 @@ fn without_a_model(name: ScheduleName) -> Result<Manifest, Failure> {
         schedule = serde_json::json!({"kind": name, "sigma_min": 0.01, "sigma_max": 50.0});
     }
     // What the network says does not matter to the coefficients, and x₀ can be said at every level.
-    let json = serde_json::json!({"diffuse": 1, "sample": {"shape": [1]}, "schedule": schedule, "prediction": "x0"});
+    manifest_of(Ok(schedule), Ok("x0".into()))
+}
+
+fn manifest_of(
+    schedule: serde_json::Result<serde_json::Value>,
+    prediction: serde_json::Result<serde_json::Value>,
+) -> Result<Manifest, Failure> {
+    let (Ok(schedule), Ok(prediction)) = (schedule, prediction) else {
+        return Err(Failure::Other("the schedule cannot be written as JSON".into()));
+    };
+    let json =
+        serde_json::json!({"diffuse": 1, "sample": {"shape": [1]}, "schedule": schedule, "prediction": prediction});
     Manifest::parse(&json.to_string()).map_err(|reason| Error::Model { model: "no model".into(), reason }.into())
 }

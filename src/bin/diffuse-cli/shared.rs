@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, Args, FromArgMatches};
-use diffuse::onnx::{PROVIDERS, Placement, Provider};
+use diffuse::onnx::{PROVIDERS, Placement, Provider, SchedulerConfig};
 use diffuse::option::Kind;
 use diffuse::{Error, ModelOptions, Request, Runtime, pipeline};
 
@@ -100,15 +100,21 @@ pub(crate) fn say_placement(placement: &Placement) {
     }
 }
 
+const SCHEDULER_CONFIG: &str = "scheduler_config";
+
 /// How a run is sampled: a flag for each option that a request can be told by name. What is not said is as the model's manifest has it.
 #[derive(Debug)]
 pub(crate) struct SamplingArguments {
     given: Vec<(&'static str, String)>,
+    scheduler_config: Option<PathBuf>,
 }
 
 impl SamplingArguments {
     pub(crate) fn request(&self) -> Result<Request, Failure> {
         let mut request = Request::default();
+        if let Some(config) = self.scheduler_config()? {
+            request.set_scheduler_config(&config)?;
+        }
         for (key, value) in &self.given {
             request.set(key, value)?;
         }
@@ -116,8 +122,30 @@ impl SamplingArguments {
     }
 }
 
+impl SamplingArguments {
+    /// What the file of --scheduler-config says.
+    pub(crate) fn scheduler_config(&self) -> Result<Option<SchedulerConfig>, Failure> {
+        let Some(path) = &self.scheduler_config else { return Ok(None) };
+        let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, error))?;
+        match SchedulerConfig::parse(&text) {
+            Ok(config) => Ok(Some(config)),
+            Err(Error::Argument { name, reason }) => {
+                Err(Failure::Usage(format!("--scheduler-config: {}: {name}: {reason}", path.display())))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
 impl Args for SamplingArguments {
     fn augment_args(command: clap::Command) -> clap::Command {
+        let command = command.arg(
+            Arg::new(SCHEDULER_CONFIG)
+                .long("scheduler-config")
+                .value_name("FILE")
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("A scheduler_config.json of diffusers: its solver, grid and options, before those that are given here"),
+        );
         pipeline::options().fold(command, |command, option| {
             let mut argument = Arg::new(option.key).long(option.key.replace('_', "-")).help(option.summary);
             argument = match option.kind {
@@ -146,7 +174,7 @@ impl FromArgMatches for SamplingArguments {
         let given = pipeline::options()
             .filter_map(|option| Some((option.key, matches.get_one::<String>(option.key)?.clone())))
             .collect();
-        Ok(Self { given })
+        Ok(Self { given, scheduler_config: matches.get_one(SCHEDULER_CONFIG).cloned() })
     }
 
     fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {

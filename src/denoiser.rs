@@ -88,6 +88,15 @@ pub trait Denoiser: Send {
     /// # Errors
     /// [`Error::Evaluation`] if the network fails; other variants if the query does not fit it.
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()>;
+
+    /// `(∂x̂₀/∂x)·direction` at `query`, for likelihoods; `None` if the denoiser cannot say it.
+    ///
+    /// # Errors
+    /// As [`denoise`](Self::denoise).
+    fn derivative(&mut self, query: Query<'_>, direction: ArrayViewD<'_, f32>) -> Result<Option<ArrayD<f32>>> {
+        let _ = (query, direction);
+        Ok(None)
+    }
 }
 
 impl<D: Denoiser + ?Sized> Denoiser for Box<D> {
@@ -97,6 +106,10 @@ impl<D: Denoiser + ?Sized> Denoiser for Box<D> {
 
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
         (**self).denoise(query, out)
+    }
+
+    fn derivative(&mut self, query: Query<'_>, direction: ArrayViewD<'_, f32>) -> Result<Option<ArrayD<f32>>> {
+        (**self).derivative(query, direction)
     }
 }
 

@@ -28,6 +28,7 @@ pub mod capi;
 pub mod denoiser;
 mod error;
 pub mod job;
+pub mod likelihood;
 pub mod noise;
 pub mod onnx;
 pub mod option;

@@ -65,7 +65,8 @@ fn files(folder: &TempDir) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn shipped_pictures_are_of_the_shipped_models() {
     let folder = folder();
-    for name in ["sprites", "swiss_roll"] {
+    let points = ["ncsn_moons", "vp_s_curve", "ve_swiss_roll", "sub_vp_moons", "flow_s_curve"];
+    for name in ["sprites", "swiss_roll"].iter().chain(&points) {
         let hash = |path: std::path::PathBuf| {
             let output = succeed(diffuse(&folder).arg("inspect").arg(path).arg("--json"));
             let record: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

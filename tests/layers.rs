@@ -14,6 +14,7 @@ const LAYERS: &[&str] = &[
     "solver",
     "sampling",
     "denoiser",
+    "likelihood",
     "job",
     "onnx",
     "pixels",

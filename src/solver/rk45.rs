@@ -262,3 +262,66 @@ impl Integration {
         Ok(reached)
     }
 }
+
+/// Integrates `dy/dτ = slope(τ, y)` over `span`, with steps of the pair above, to the tolerance.
+///
+/// # Errors
+/// [`Error::Evaluation`] if that takes more evaluations than are allowed; what `slope` returns.
+pub(crate) fn dormand_prince(
+    mut slope: impl FnMut(f64, &[f64], &mut [f64]) -> Result<()>,
+    y: &mut [f64],
+    span: [f64; 2],
+    adaptive: Adaptive,
+) -> Result<()> {
+    let [start, end] = span;
+    let count = y.len();
+    let mut slopes: [Vec<f64>; 7] = std::array::from_fn(|_| vec![0.0; count]);
+    let (mut tau, mut length, mut rejected) = (start, (end - start) / 100.0, false);
+    let mut asked = vec![0.0; count];
+    slope(tau, y, &mut slopes[0])?;
+    let mut evaluations = 1;
+    while (end - tau) / (end - start) > 1e-12 {
+        if (length / (end - tau)) > 1.0 {
+            length = end - tau;
+        }
+        for stage in 1..7 {
+            for (i, asked) in asked.iter_mut().enumerate() {
+                *asked = y[i] + length * (0..stage).map(|k| WEIGHTS[stage][k] * slopes[k][i]).sum::<f64>();
+            }
+            // The end exactly, which may be a level that time leads to only nearly.
+            let at = tau + NODES[stage] * length;
+            let at = if ((end - at) / (end - start)).abs() < 1e-12 { end } else { at };
+            slope(at, &asked, &mut slopes[stage])?;
+        }
+        evaluations += 6;
+        let mean_square = (0..count)
+            .map(|i| {
+                let error = length * (0..7).map(|k| ERROR[k] * slopes[k][i]).sum::<f64>();
+                (error / (adaptive.absolute + adaptive.relative * y[i].abs().max(asked[i].abs()))).powi(2)
+            })
+            .sum::<f64>()
+            / count as f64;
+        let error = mean_square.sqrt();
+        let accepted = error < 1.0;
+        if accepted {
+            // The last stage was asked at the new y.
+            y.copy_from_slice(&asked);
+            tau += length;
+            slopes.swap(0, 6);
+            let most = if rejected { 1.0 } else { 10.0 };
+            length *= if error == 0.0 { most } else { (0.9 * error.powf(-0.2)).min(most) };
+        } else {
+            length *= if error.is_finite() { (0.9 * error.powf(-0.2)).max(0.2) } else { 0.2 };
+        }
+        rejected = !accepted;
+        if evaluations >= adaptive.most_evaluations && (end - tau) / (end - start) > 1e-12 {
+            let reached = 100.0 * (tau - start) / (end - start);
+            let reason = format!(
+                "the tolerance ({} + {}·|y|) is not met after {evaluations} evaluations: {reached:.0} % of the way in the logarithm of the noise was reached; allow more (most_evaluations) or a greater tolerance (rtol, atol)",
+                adaptive.absolute, adaptive.relative
+            );
+            return Err(Error::Evaluation { step: 0, reason });
+        }
+    }
+    Ok(())
+}

@@ -36,6 +36,20 @@ pub(crate) fn denoise(x: [f64; 2], level: NoiseLevel) -> [f64; 2] {
     [0, 1].map(|axis| (0..3).map(|k| weights[k] * means[k][axis]).sum::<f64>() / total)
 }
 
+/// log p(x) for x = α·x₀ + σ·ε, in nats.
+pub(crate) fn log_density(x: [f64; 2], level: NoiseLevel) -> f64 {
+    let NoiseLevel { alpha, sigma, .. } = level;
+    let logs = MODES.map(|(weight, mean, deviation)| {
+        (0..2).fold(weight.ln(), |log, axis| {
+            let variance = (alpha * deviation[axis]).powi(2) + sigma * sigma;
+            let residual = x[axis] - alpha * mean[axis];
+            log - 0.5 * (residual * residual / variance + (std::f64::consts::TAU * variance).ln())
+        })
+    });
+    let most = logs.iter().copied().fold(f64::MIN, f64::max);
+    most + logs.iter().map(|log| (log - most).exp()).sum::<f64>().ln()
+}
+
 /// That formula as a denoiser of items that hold any number of points.
 pub(crate) fn denoiser() -> Box<dyn Denoiser> {
     Box::new(Formula(|query: Query<'_>, x0: &mut ArrayD<f32>| {

@@ -1,0 +1,338 @@
+//! How likely given samples are to a model: along the probability-flow ODE (Song et al. 2021, "Score-Based Generative Modeling through Stochastic
+//! Differential Equations", arXiv:2011.13456, §4.3 and appendix D.2), and by DDPM's variational bound (Ho et al. 2020, arXiv:2006.11239, eq. 5;
+//! Nichol & Dhariwal 2021, arXiv:2102.09672).
+
+use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
+
+use crate::denoiser::{Condition, Denoised, Denoiser, Query};
+use crate::error::{Error, Result};
+use crate::noise::{Draw, NoiseSource};
+use crate::schedule::{NoiseLevel, NoiseSchedule};
+use crate::solver::{Adaptive, Variance, dormand_prince};
+use crate::tensor::first_not_finite;
+
+/// How the divergence of the ODE is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Divergence {
+    /// The whole trace, one derivative for each value of an item: for points and other small items.
+    Exact,
+    /// Hutchinson's estimate from this many random directions of ±1, which is right on average (Grathwohl et al. 2018, "FFJORD",
+    /// arXiv:1810.01367, §3.1). They are the same along the whole way.
+    Hutchinson(usize),
+}
+
+/// The most values of an item for [`Divergence::Exact`].
+const MOST_EXACT: usize = 4096;
+
+/// The logarithm of the density of every item of `x` (batch first) at the least noisy level of `schedule`, in nats: what the probability-flow ODE
+/// makes of the noise `N(0, α² + σ²)` that runs start from.
+///
+/// It is the density of the slightly noisy sample, not of the clean one, which a model of points on a curve has none of. Each item is
+/// integrated by itself, to the tolerance. The derivatives that the divergence needs are the denoiser's own
+/// ([`Denoiser::derivative`]) where it has them, else differences of its answers a hundredth of the noise apart, good to some 1e-3 in f32.
+/// `noise` draws the directions of [`Divergence::Hutchinson`].
+///
+/// # Errors
+/// [`Error::Argument`] if the items are too large for the exact divergence or there are no directions; [`Error::Evaluation`] if the tolerance
+/// is not met within the evaluations that are allowed; what the denoiser returns.
+pub fn log_density(
+    denoiser: &mut dyn Denoiser,
+    schedule: &dyn NoiseSchedule,
+    x: ArrayViewD<'_, f32>,
+    condition: &Condition,
+    divergence: Divergence,
+    tolerance: Adaptive,
+    noise: &mut dyn NoiseSource,
+) -> Result<Vec<f64>> {
+    let items = x.shape().first().copied().unwrap_or(0);
+    let length = x.len() / items.max(1);
+    let directions = directions(divergence, items, length, noise)?;
+    let [least, most] = schedule.bounds().map(|t| schedule.level(t));
+    let frame = schedule.frame();
+    let [start, end] = [least, most].map(|level| frame.u(level).ln());
+    let mut densities = Vec::with_capacity(items);
+    for (item, directions) in (0..items).zip(directions) {
+        let x = x.slice_axis(Axis(0), Slice::from(item..item + 1));
+        let classes = condition.classes.as_ref().and_then(|classes| classes.get(item)).map(|&class| vec![class]);
+        let mut asked = Asked { denoiser, condition: Condition { classes }, shape: x.shape().to_vec(), item };
+        // y = x/s, and the logarithm of the density of y relative to that at the end.
+        let scale = frame.scale(least);
+        let mut state: Vec<f64> = x.iter().map(|&value| f64::from(value) / scale).chain([0.0]).collect();
+        let slope = |tau: f64, state: &[f64], out: &mut [f64]| -> Result<()> {
+            let u = tau.exp();
+            let level = match frame {
+                _ if tau == end => most,
+                _ if tau == start => least,
+                crate::schedule::Frame::Signal => schedule.level(schedule.time(-u.ln())),
+                crate::schedule::Frame::Straight => schedule.level(schedule.time(((1.0 - u) / u).ln())),
+            };
+            let scale = frame.scale(level);
+            let x: Vec<f32> = state[..length].iter().map(|y| (y * scale) as f32).collect();
+            let (denoised, trace) = asked.denoised_and_trace(&x, level, &directions)?;
+            for (i, out) in out[..length].iter_mut().enumerate() {
+                *out = f64::from(x[i]) / scale - f64::from(denoised[i]);
+            }
+            out[length] = length as f64 - scale * trace;
+            Ok(())
+        };
+        dormand_prince(slope, &mut state, [start, end], tolerance)?;
+        let scale = frame.scale(most);
+        let variance = most.alpha * most.alpha + most.sigma * most.sigma;
+        let square: f64 = state[..length].iter().map(|y| (y * scale).powi(2)).sum();
+        let prior = -0.5 * (square / variance + length as f64 * (std::f64::consts::TAU * variance).ln());
+        // From the density of x at the noisy end to that of y, along the way, and back at the other end.
+        let of_scale = length as f64 * (scale.ln() - frame.scale(least).ln());
+        densities.push(prior + of_scale + state[length]);
+    }
+    Ok(densities)
+}
+
+/// Bits per value of an item of `length` values with this `log_density` in nats; for 8-bit images of the range −1 to 1 add `7`, the
+/// logarithm of the width of their steps (Theis et al. 2016, "A Note on the Evaluation of Generative Models").
+#[must_use]
+pub fn bits_per_dim(log_density: f64, length: usize) -> f64 {
+    -log_density / (length as f64 * std::f64::consts::LN_2)
+}
+
+/// The directions for each item, and the weight of what comes of them.
+fn directions(
+    divergence: Divergence,
+    items: usize,
+    length: usize,
+    noise: &mut dyn NoiseSource,
+) -> Result<Vec<Vec<Vec<f32>>>> {
+    match divergence {
+        Divergence::Exact if length > MOST_EXACT => {
+            let reason = format!(
+                "exact, for items of {length} values; at most {MOST_EXACT} are possible, hutchinson has no limit"
+            );
+            Err(Error::argument("divergence", reason))
+        }
+        Divergence::Exact => {
+            let unit = |i: usize| (0..length).map(|j| f32::from(u8::from(i == j))).collect::<Vec<f32>>();
+            let all: Vec<_> = (0..length).map(unit).collect();
+            Ok(vec![all; items])
+        }
+        Divergence::Hutchinson(0) => {
+            Err(Error::argument("divergence", "hutchinson with 0 directions; at least 1 is needed"))
+        }
+        Divergence::Hutchinson(count) => {
+            let mut all = vec![Vec::with_capacity(count); items];
+            for k in 0..count {
+                let mut values = vec![0.0; items * length];
+                noise.fill(Draw::Step { step: k as u32, stage: 0 }, length, &mut values);
+                // Signs scatter the least; the weight 1/√count makes the mean of the squares a sum.
+                let weight = (1.0 / (count as f32)).sqrt();
+                for (item, values) in all.iter_mut().zip(values.chunks(length)) {
+                    item.push(values.iter().map(|value| weight.copysign(*value)).collect());
+                }
+            }
+            Ok(all)
+        }
+    }
+}
+
+/// A denoiser that is asked about one item.
+struct Asked<'a> {
+    denoiser: &'a mut dyn Denoiser,
+    condition: Condition,
+    shape: Vec<usize>,
+    item: usize,
+}
+
+impl Asked<'_> {
+    /// x̂₀ of `x`, and `Σ vᵀ(∂x̂₀/∂x)v` over the directions.
+    fn denoised_and_trace(&mut self, x: &[f32], level: NoiseLevel, directions: &[Vec<f32>]) -> Result<(Vec<f32>, f64)> {
+        let denoised = self.ask(x, level)?;
+        let mut trace = 0.0;
+        // The width of what x̂₀ changes over: the noise, and at little noise a tenth of data of unit variance.
+        let width = 0.01 * level.sigma.hypot(0.1 * level.alpha);
+        for direction in directions {
+            let dot = |change: &[f32]| -> f64 {
+                change.iter().zip(direction).map(|(change, v)| f64::from(*change) * f64::from(*v)).sum()
+            };
+            let array = |values: &[f32]| ArrayD::from_shape_vec(self.shape.clone(), values.to_vec());
+            let (Ok(at), Ok(along)) = (array(x), array(direction)) else {
+                return Err(Error::argument("x", "a shape that does not fit its values"));
+            };
+            let query = Query { x: at.view(), level, condition: &self.condition, step: 0 };
+            if let Some(derivative) = self.denoiser.derivative(query, along.view())? {
+                trace += dot(derivative.as_slice().unwrap_or_default());
+                continue;
+            }
+            let norm = direction.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+            let step = (width * (x.len() as f64).sqrt() / norm) as f32;
+            let moved = |sign: f32| -> Vec<f32> { x.iter().zip(direction).map(|(x, v)| x + sign * step * v).collect() };
+            let (ahead, behind) = (moved(1.0), moved(-1.0));
+            let (up, down) = (self.ask(&ahead, level)?, self.ask(&behind, level)?);
+            // Divided by the way that was gone in f32, value by value, along the direction.
+            let gone = dot(&ahead.iter().zip(&behind).map(|(a, b)| a - b).collect::<Vec<f32>>()) / (norm * norm);
+            trace += dot(&up.iter().zip(&down).map(|(a, b)| a - b).collect::<Vec<f32>>()) / gone;
+        }
+        Ok((denoised, trace))
+    }
+
+    fn ask(&mut self, x: &[f32], level: NoiseLevel) -> Result<Vec<f32>> {
+        let Ok(x) = ArrayD::from_shape_vec(self.shape.clone(), x.to_vec()) else {
+            return Err(Error::argument("x", "a shape that does not fit its values"));
+        };
+        let mut out = Denoised::new(&self.shape);
+        self.denoiser.denoise(Query { x: x.view(), level, condition: &self.condition, step: 0 }, &mut out)?;
+        let values = out.x0.as_slice().unwrap_or_default();
+        if let Some(index) = first_not_finite(values) {
+            let reason = format!("the denoised sample of item {} is {} at t = {}", self.item, values[index], level.t);
+            return Err(Error::Evaluation { step: 0, reason });
+        }
+        Ok(values.to_vec())
+    }
+}
+
+/// DDPM's variational bound of one item, in bits per value.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[non_exhaustive]
+pub struct VariationalBound {
+    /// The whole bound on the negative logarithm of the probability: the sum of the other three.
+    pub total: f64,
+    /// `KL(q(x_T | x₀) ‖ N(0, 1))`: what is known of the sample at the noisy end.
+    pub prior: f64,
+    /// `Σ KL(q(x_{t−1} | x_t, x₀) ‖ p(x_{t−1} | x_t))` over the steps between.
+    pub steps: f64,
+    /// `−log p(x₀ | x_1)`, of values in 256 steps from −1 to 1.
+    pub decoder: f64,
+}
+
+/// The variational bound of every item of `x` (batch first; values in 256 steps of the range −1 to 1) by a chain of all training steps, with one
+/// draw of noise for each of them: T evaluations. `variance` is that of the reverse process; at the last step, where β̃ is 0, it is that of the step
+/// before, as Nichol & Dhariwal have it.
+///
+/// # Errors
+/// [`Error::Argument`] if the schedule has no steps of training, or the variance is a learned one and the network says none; what the
+/// denoiser returns.
+pub fn variational_bound(
+    denoiser: &mut dyn Denoiser,
+    schedule: &dyn NoiseSchedule,
+    x: ArrayViewD<'_, f32>,
+    condition: &Condition,
+    variance: Variance,
+    noise: &mut dyn NoiseSource,
+) -> Result<Vec<VariationalBound>> {
+    let Some(train_steps) = schedule.train_steps() else {
+        return Err(Error::argument(
+            "schedule",
+            "the variational bound is of the steps of training, which this schedule does not have",
+        ));
+    };
+    let items = x.shape().first().copied().unwrap_or(0);
+    let length = x.len() / items.max(1);
+    let clean: Vec<f32> = x.iter().copied().collect();
+    let last = schedule.level(train_steps as f64 - 1.0);
+    let mut bounds: Vec<VariationalBound> = clean
+        .chunks(length.max(1))
+        .map(|item| {
+            let variance = last.sigma * last.sigma;
+            let divergence = |x: &f32| 0.5 * ((last.alpha * f64::from(*x)).powi(2) + variance - 1.0 - variance.ln());
+            VariationalBound { total: 0.0, prior: item.iter().map(divergence).sum(), steps: 0.0, decoder: 0.0 }
+        })
+        .collect();
+    let mut fresh = vec![0.0; clean.len()];
+    let mut out = Denoised::new(x.shape());
+    for t in (0..train_steps).rev() {
+        let (from, to) = (schedule.level(t as f64), schedule.level(t as f64 - 1.0));
+        noise.fill(Draw::Step { step: t as u32, stage: 0 }, length, &mut fresh);
+        let noisy: Vec<f32> = clean
+            .iter()
+            .zip(&fresh)
+            .map(|(x, z)| (from.alpha * f64::from(*x) + from.sigma * f64::from(*z)) as f32)
+            .collect();
+        let Ok(noisy) = ArrayD::from_shape_vec(x.shape(), noisy) else {
+            return Err(Error::argument("x", "a shape that does not fit its values"));
+        };
+        denoiser.denoise(Query { x: noisy.view(), level: from, condition, step: t }, &mut out)?;
+        let denoised = out.x0.as_slice().unwrap_or_default();
+        let said = out.variance.as_ref().and_then(|said| said.as_slice());
+        let reverse = Reverse::new(schedule, from, to, variance);
+        for (i, (x, denoised)) in clean.iter().zip(denoised).enumerate() {
+            let (x, denoised) = (f64::from(*x), f64::from(*denoised));
+            let said = match (variance, said) {
+                (Variance::Learned | Variance::LearnedRange, None) => {
+                    return Err(Error::argument(
+                        "variance",
+                        "the network says none of it; posterior and beta need none",
+                    ));
+                }
+                (_, said) => said.map_or(0.0, |said| f64::from(said[i])),
+            };
+            // The means differ by what x̂₀ is off by.
+            let off = reverse.of_x0 * (x - denoised);
+            let log_variance = reverse.log_variance(said);
+            let bound = &mut bounds[i / length];
+            if t == 0 {
+                bound.decoder -= log_step(x, denoised, (0.5 * log_variance).exp());
+            } else {
+                let ratio = (reverse.log_posterior - log_variance).exp();
+                bound.steps +=
+                    0.5 * (log_variance - reverse.log_posterior + ratio - 1.0 + off * off * (-log_variance).exp());
+            }
+        }
+    }
+    let unit = length as f64 * std::f64::consts::LN_2;
+    for bound in &mut bounds {
+        (bound.prior, bound.steps, bound.decoder) = (bound.prior / unit, bound.steps / unit, bound.decoder / unit);
+        bound.total = bound.prior + bound.steps + bound.decoder;
+    }
+    Ok(bounds)
+}
+
+/// One step of the reverse chain.
+struct Reverse {
+    /// What x₀ counts in the posterior's mean.
+    of_x0: f64,
+    log_posterior: f64,
+    log_beta: f64,
+    variance: Variance,
+}
+
+impl Reverse {
+    fn new(schedule: &dyn NoiseSchedule, from: NoiseLevel, to: NoiseLevel, variance: Variance) -> Self {
+        let moments = |from: NoiseLevel, to: NoiseLevel| {
+            let decay = from.alpha / to.alpha;
+            let beta = (from.sigma - decay * to.sigma) * (from.sigma + decay * to.sigma);
+            (beta, beta * (to.sigma / from.sigma).powi(2), to.alpha * beta / (from.sigma * from.sigma))
+        };
+        let (beta, mut posterior, of_x0) = moments(from, to);
+        if posterior == 0.0 {
+            posterior = moments(schedule.level(from.t + 1.0), from).1;
+        }
+        Self { of_x0, log_posterior: posterior.ln(), log_beta: beta.ln(), variance }
+    }
+
+    fn log_variance(&self, said: f64) -> f64 {
+        match self.variance {
+            Variance::Posterior => self.log_posterior,
+            Variance::Beta => self.log_beta,
+            Variance::Learned => said,
+            Variance::LearnedRange => self.log_posterior + 0.5 * (said + 1.0) * (self.log_beta - self.log_posterior),
+        }
+    }
+}
+
+/// The logarithm of the probability that a normal variable of this mean and deviation gives to the step of the 256 that `x` is in; the outermost
+/// steps are open (Ho et al. 2020, eq. 13).
+fn log_step(x: f64, mean: f64, deviation: f64) -> f64 {
+    let below =
+        |edge: f64| 0.5 * special::Error::compl_error(-(edge - mean) / deviation * std::f64::consts::FRAC_1_SQRT_2);
+    let above =
+        |edge: f64| 0.5 * special::Error::compl_error((edge - mean) / deviation * std::f64::consts::FRAC_1_SQRT_2);
+    let (low, high) = (x - 1.0 / 255.0, x + 1.0 / 255.0);
+    let probability = if x < -0.999 {
+        below(high)
+    } else if x > 0.999 {
+        above(low)
+    } else if mean < x {
+        // The difference of the smaller tails, which does not cancel.
+        above(low) - above(high)
+    } else {
+        below(high) - below(low)
+    };
+    probability.max(1e-12).ln()
+}

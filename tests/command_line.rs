@@ -78,6 +78,18 @@ fn shipped_pictures_are_of_the_shipped_models() {
 }
 
 #[test]
+fn a_plan_is_drawn() {
+    let folder = folder();
+    let output = ["plot", "--schedule", "flow", "--solver", "unipc", "--steps", "6", "-o", "plan.svg"];
+    succeed(diffuse(&folder).args(output));
+    let svg = std::fs::read_to_string(folder.path().join("plan.svg")).unwrap();
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n") && svg.contains("unipc") && !svg.contains("NaN"));
+    // A mark for each level of the first panel, at least.
+    assert!(svg.matches("<circle").count() > 7);
+    fail(&folder, diffuse(&folder).args(["plot", "-o", "missing/plan.svg"]), 6, "missing");
+}
+
+#[test]
 fn a_picture_is_named_after_its_seed_and_says_how_it_was_made() {
     let folder = folder();
     let generate = |seed: &str| {

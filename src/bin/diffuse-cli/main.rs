@@ -8,6 +8,7 @@ mod inspect;
 mod output;
 mod picture;
 mod plan;
+mod plot;
 mod shared;
 
 use std::process::ExitCode;
@@ -30,6 +31,8 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Print a run's noise levels and its solver's coefficients, without running anything
     Plan(plan::Arguments),
+    /// Draw a run's schedule, grid and coefficients into a file
+    Plot(plot::Arguments),
     /// Check that ONNX Runtime is found and starts, and say what to do if not
     Doctor(doctor::Arguments),
 }
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
+        Command::Plot(arguments) => plot::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
     };
     match result {

@@ -15,6 +15,16 @@ use crate::shared::{RuntimeArguments, SamplingArguments, print, print_json};
 #[derive(Debug, Args)]
 #[command(after_help = solvers())]
 pub(crate) struct Arguments {
+    #[command(flatten)]
+    plan: PlanArguments,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Whose run is meant, and how it is sampled.
+#[derive(Debug, Args)]
+pub(crate) struct PlanArguments {
     /// The model whose schedule and defaults are meant; without one, --schedule
     model: Option<PathBuf>,
     /// A schedule with its usual numbers (1000 training steps, β from 1e-4 to 0.02; VE from 0.01 to 50), where no model is given
@@ -24,9 +34,6 @@ pub(crate) struct Arguments {
     sampling: SamplingArguments,
     #[command(flatten)]
     runtime: RuntimeArguments,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -51,13 +58,20 @@ fn solvers() -> String {
     })
 }
 
+/// A run's moves, without its network.
+pub(crate) struct Plan {
+    pub(crate) solver: Box<dyn Solver>,
+    pub(crate) grid: Grid,
+    pub(crate) rows: Vec<Row>,
+}
+
 #[derive(serde::Serialize)]
-struct Row {
+pub(crate) struct Row {
     step: usize,
     stage: usize,
     /// The level that the network is evaluated at; none for a move without an evaluation.
     evaluate_at: Option<NoiseLevel>,
-    update: Update,
+    pub(crate) update: Update,
     /// The slot that is written to, and what it holds from then on.
     #[serde(skip_serializing_if = "Option::is_none")]
     keep: Option<(usize, Update)>,
@@ -66,88 +80,104 @@ struct Row {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let manifest = match &arguments.model {
-        Some(path) => {
-            let network = Network::open(&arguments.runtime.open()?, path, &ModelOptions::default())?;
-            Model::new(network)?.manifest().clone()
-        }
-        None => match arguments.sampling.scheduler_config()? {
-            Some(config) => {
-                manifest_of(serde_json::to_value(&config.schedule), serde_json::to_value(config.prediction))?
-            }
-            None => without_a_model(arguments.schedule)?,
-        },
-    };
-    let (solver, grid) = arguments.sampling.request()?.plan(&manifest)?;
-    let mut rows = Vec::new();
-    let mut at = Cursor::default();
-    while at.step < grid.steps() {
-        let step = solver.plan(&grid, at);
-        rows.push(Row {
-            step: at.step,
-            stage: at.stage,
-            evaluate_at: solver.evaluate_at(&grid, at),
-            update: step.update,
-            keep: step.keep,
-            save: step.save,
-        });
-        at = step.next;
-    }
+    let plan = arguments.plan.plan()?;
     if arguments.json {
-        return print_json(&rows);
+        return print_json(&plan.rows);
     }
-    print(&table(&*solver, &grid, &rows))
+    print(&plan.table())
 }
 
-/// The coefficients that a table has a column for: what each is of, and which it is.
+impl PlanArguments {
+    pub(crate) fn plan(&self) -> Result<Plan, Failure> {
+        let manifest = match &self.model {
+            Some(path) => {
+                let network = Network::open(&self.runtime.open()?, path, &ModelOptions::default())?;
+                Model::new(network)?.manifest().clone()
+            }
+            None => match self.sampling.scheduler_config()? {
+                Some(config) => {
+                    manifest_of(serde_json::to_value(&config.schedule), serde_json::to_value(config.prediction))?
+                }
+                None => without_a_model(self.schedule)?,
+            },
+        };
+        let (solver, grid) = self.sampling.request()?.plan(&manifest)?;
+        let mut rows = Vec::new();
+        let mut at = Cursor::default();
+        while at.step < grid.steps() {
+            let step = solver.plan(&grid, at);
+            rows.push(Row {
+                step: at.step,
+                stage: at.stage,
+                evaluate_at: solver.evaluate_at(&grid, at),
+                update: step.update,
+                keep: step.keep,
+                save: step.save,
+            });
+            at = step.next;
+        }
+        Ok(Plan { solver, grid, rows })
+    }
+}
+
+/// The name of a coefficient, and which it is.
 type Column = (String, Box<dyn Fn(&Update) -> f64>);
 
-fn table(solver: &dyn Solver, grid: &Grid, rows: &[Row]) -> String {
-    let mut columns: Vec<Column> = vec![
-        ("x".into(), Box::new(|update| update.x)),
-        ("x̂₀".into(), Box::new(|update| update.denoised)),
-        ("d".into(), Box::new(|update| update.direction)),
-        ("z".into(), Box::new(|update| update.noise)),
-        ("saved".into(), Box::new(|update| update.saved)),
-    ];
-    for slot in 0..solver.slots() {
-        columns.push((format!("h{slot}"), Box::new(move |update| update.history[slot])));
+impl Plan {
+    /// The coefficients that are not 0 everywhere.
+    pub(crate) fn columns(&self) -> Vec<Column> {
+        let mut columns: Vec<Column> = vec![
+            ("x".into(), Box::new(|update| update.x)),
+            ("x̂₀".into(), Box::new(|update| update.denoised)),
+            ("d".into(), Box::new(|update| update.direction)),
+            ("z".into(), Box::new(|update| update.noise)),
+            ("saved".into(), Box::new(|update| update.saved)),
+        ];
+        for slot in 0..self.solver.slots() {
+            columns.push((format!("h{slot}"), Box::new(move |update| update.history[slot])));
+        }
+        columns.retain(|(_, of)| self.rows.iter().any(|row| of(&row.update) != 0.0));
+        columns
     }
-    columns.retain(|(_, of)| rows.iter().any(|row| of(&row.update) != 0.0));
-    let saved = usize::from(rows.iter().any(|row| row.save));
-    let mut text = format!("{solver}\n");
-    if solver.adaptive().is_some() {
-        text += "It chooses its own steps between the first and the last noisy level; what follows are Euler's on the grid.\n";
-    }
-    let _ = writeln!(
-        text,
-        "{} evaluations; beside x and x̂₀ it keeps {} tensors. x becomes the sum of what the columns are of, times what they hold \
+
+    fn table(&self) -> String {
+        let Self { solver, grid, rows } = self;
+        let columns = self.columns();
+        let saved = usize::from(rows.iter().any(|row| row.save));
+        let mut text = format!("{solver}\n");
+        if solver.adaptive().is_some() {
+            text += "It chooses its own steps between the first and the last noisy level; what follows are Euler's on the grid.\n";
+        }
+        let _ = writeln!(
+            text,
+            "{} evaluations; beside x and x̂₀ it keeps {} tensors. x becomes the sum of what the columns are of, times what they hold \
          (d: the x̂₀ that ε̂ is taken from; z: fresh noise; saved: the x saved in a row marked s; h: kept by earlier rows)\n",
-        rows.iter().filter(|row| row.evaluate_at.is_some()).count(),
-        solver.slots() + saved
-    );
-    let _ = write!(text, "{:>6} {:>9} {:>11} {:>11}", "step", "t", "α", "σ");
-    for (name, _) in &columns {
-        let _ = write!(text, " {name:>13}");
-    }
-    text.push('\n');
-    for Row { step, stage, evaluate_at, update, save, .. } in rows {
-        let level = evaluate_at.map_or_else(
-            || format!("{:>33}", "-"),
-            |NoiseLevel { t, alpha, sigma }| format!("{t:>9.4} {alpha:>11.6} {sigma:>11.6}"),
+            rows.iter().filter(|row| row.evaluate_at.is_some()).count(),
+            solver.slots() + saved
         );
-        let mark = if *save { "s" } else { "" };
-        let place = if *stage == 0 { step.to_string() } else { format!("{step}.{stage}") };
-        let _ = write!(text, "{:>6} {level}", mark.to_owned() + &place);
-        for (_, of) in &columns {
-            // Adding 0 turns −0 into 0.
-            let _ = write!(text, " {:>13.8}", of(update) + 0.0);
+        let _ = write!(text, "{:>6} {:>9} {:>11} {:>11}", "step", "t", "α", "σ");
+        for (name, _) in &columns {
+            let _ = write!(text, " {name:>13}");
         }
         text.push('\n');
+        for Row { step, stage, evaluate_at, update, save, .. } in rows {
+            let level = evaluate_at.map_or_else(
+                || format!("{:>33}", "-"),
+                |NoiseLevel { t, alpha, sigma }| format!("{t:>9.4} {alpha:>11.6} {sigma:>11.6}"),
+            );
+            let mark = if *save { "s" } else { "" };
+            let place = if *stage == 0 { step.to_string() } else { format!("{step}.{stage}") };
+            let _ = write!(text, "{:>6} {level}", mark.to_owned() + &place);
+            for (_, of) in &columns {
+                // Adding 0 turns −0 into 0.
+                let _ = write!(text, " {:>13.8}", of(update) + 0.0);
+            }
+            text.push('\n');
+        }
+        let NoiseLevel { t, alpha, sigma } = grid.end();
+        let _ = writeln!(text, "{:>6} {t:>9.4} {alpha:>11.6} {sigma:>11.6}", "end");
+        text
     }
-    let NoiseLevel { t, alpha, sigma } = grid.end();
-    let _ = writeln!(text, "{:>6} {t:>9.4} {alpha:>11.6} {sigma:>11.6}", "end");
-    text
 }
 
 fn without_a_model(name: ScheduleName) -> Result<Manifest, Failure> {

@@ -576,6 +576,25 @@ int32_t diffuse_model_denoise(const struct diffuse_model *model,
                               float *denoised);
 
 /*
+ The logarithm of the density, in nats, of each of the `count` samples in `x`, `length` values in all, along the probability-flow ODE, to
+ `log_densities`, which has room for `count` values. `directions` is how many random directions Hutchinson's estimate of the divergence takes,
+ drawn with `seed`; 0 takes the whole trace, for points and other small items. `tolerance` is the error that a step may have, relative and
+ absolute; 1e-5 is usual. `classes` as for diffuse_model_denoise().
+
+ It is the density of the slightly noisy sample at the least noisy level of the schedule. It takes hundreds of evaluations and more for
+ each item.
+ */
+int32_t diffuse_model_log_density(const struct diffuse_model *model,
+                                  const float *x,
+                                  size_t length,
+                                  size_t count,
+                                  const int64_t *classes,
+                                  size_t directions,
+                                  double tolerance,
+                                  uint64_t seed,
+                                  double *log_densities);
+
+/*
  Makes a request for one item with seed 0. Free it with diffuse_request_free().
  */
 int32_t diffuse_request_new(struct diffuse_request **request);

@@ -11,6 +11,9 @@ use crate::schedule::{NoiseLevel, NoiseSchedule};
 use crate::solver::{Adaptive, Variance, dormand_prince};
 use crate::tensor::first_not_finite;
 
+/// The most directions of [`Divergence::Hutchinson`].
+const MOST_DIRECTIONS: usize = 10_000;
+
 /// How the divergence of the ODE is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Divergence {
@@ -116,6 +119,10 @@ fn directions(
         Divergence::Hutchinson(0) => {
             Err(Error::argument("divergence", "hutchinson with 0 directions; at least 1 is needed"))
         }
+        Divergence::Hutchinson(count) if count > MOST_DIRECTIONS => Err(Error::argument(
+            "divergence",
+            format!("hutchinson with {count} directions; at most {MOST_DIRECTIONS} are possible"),
+        )),
         Divergence::Hutchinson(count) => {
             let mut all = vec![Vec::with_capacity(count); items];
             for k in 0..count {

@@ -78,6 +78,28 @@ fn shipped_pictures_are_of_the_shipped_models() {
 }
 
 #[test]
+fn likelihoods_are_printed() {
+    let folder = folder();
+    let model = repository("onnx/models/vp_s_curve.onnx");
+    let mut draw = diffuse(&folder);
+    succeed(draw.arg("generate").arg(&model).args(["-n", "3", "--seed", "1", "--steps", "50", "-o", "points.npy"]));
+    let mut ask = diffuse(&folder);
+    let output = succeed(ask.arg("likelihood").arg(&model).args(["points.npy", "--tolerance", "1e-3", "--json"]));
+    let densities: Vec<f64> = serde_json::from_slice(&output.stdout).unwrap();
+    // What they are is tests/likelihood.rs' to say: this curve has no thickness, and its density no bound.
+    assert!(densities.len() == 3 && densities.iter().all(|density| (-30.0..10.0).contains(density)), "{densities:?}");
+    let ask = |arguments: &[&str], code, needle| {
+        fail(&folder, diffuse(&folder).arg("likelihood").arg(&model).args(arguments), code, needle);
+    };
+    ask(&["missing.npy"], 6, "missing.npy");
+    ask(&["points.npy", "--tolerance", "0"], 2, "--tolerance");
+    ask(&["points.npy", "--class", "heart"], 2, "class");
+    ask(&["points.npy", "--bound", "beta"], 2, "steps of training");
+    std::fs::write(folder.path().join("text.npy"), "text of some length").unwrap();
+    ask(&["text.npy"], 2, "expected a .npy of f32");
+}
+
+#[test]
 fn a_plan_is_drawn() {
     let folder = folder();
     let output = ["plot", "--schedule", "flow", "--solver", "unipc", "--steps", "6", "-o", "plan.svg"];

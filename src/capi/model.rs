@@ -11,8 +11,10 @@ use super::handle::{Noun, borrow, borrow_mut, give, take};
 use super::runtime::diffuse_runtime;
 use crate::denoiser::Condition;
 use crate::error::{Error, Result};
+use crate::likelihood::Divergence;
 use crate::onnx::{MOST_THREADS, Model, ModelOptions, Provider};
 use crate::schedule::NoiseLevel;
+use crate::solver::Adaptive;
 
 /// How a model is opened. A fresh one is right for a program that does other things as well.
 pub struct diffuse_model_options {
@@ -360,18 +362,67 @@ pub unsafe extern "C" fn diffuse_model_denoise(
 ) -> i32 {
     guard(|| {
         // SAFETY: the pointers are as the header demands.
-        let (model, x, classes) = unsafe {
-            let classes = if classes.is_null() { None } else { Some(slice(classes, count, "classes")?.to_vec()) };
-            (&borrow(model, "model")?.model, slice(x, length, "x")?, classes)
-        };
-        let mut shape = vec![count];
-        shape.extend(&model.manifest().sample.shape);
-        let x = ArrayViewD::from_shape(shape.as_slice(), x).map_err(|_| {
-            Error::argument("length", format!("{length} values do not make {count} items of {:?}", &shape[1..]))
-        })?;
-        let answer: ArrayD<f32> = model.denoise(x, NoiseLevel { t, alpha, sigma }, &Condition { classes })?;
+        let (model, x, condition) =
+            unsafe { (&borrow(model, "model")?.model, slice(x, length, "x")?, condition_of(classes, count)?) };
+        let answer: ArrayD<f32> =
+            model.denoise(items_of(model, x, count)?, NoiseLevel { t, alpha, sigma }, &condition)?;
         // SAFETY: as above; `x` is not read any more, so the two may be the same.
         copy_out(answer.view(), unsafe { slice_mut(denoised, length, "denoised") }?, "denoised")
+    })
+}
+
+/// The logarithm of the density, in nats, of each of the `count` samples in `x`, `length` values in all, along the probability-flow ODE, to
+/// `log_densities`, which has room for `count` values. `directions` is how many random directions Hutchinson's estimate of the divergence takes,
+/// drawn with `seed`; 0 takes the whole trace, for points and other small items. `tolerance` is the error that a step may have, relative and
+/// absolute; 1e-5 is usual. `classes` as for diffuse_model_denoise().
+///
+/// It is the density of the slightly noisy sample at the least noisy level of the schedule. It takes hundreds of evaluations and more for
+/// each item.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_log_density(
+    model: *const diffuse_model,
+    x: *const f32,
+    length: usize,
+    count: usize,
+    classes: *const i64,
+    directions: usize,
+    tolerance: f64,
+    seed: u64,
+    log_densities: *mut f64,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let (model, x, condition, out) = unsafe {
+            let (model, x) = (&borrow(model, "model")?.model, slice(x, length, "x")?);
+            (model, x, condition_of(classes, count)?, slice_mut(log_densities, count, "log_densities")?)
+        };
+        if !(tolerance > 0.0 && tolerance.is_finite()) {
+            return Err(Error::argument("tolerance", format!("{tolerance}; it has to be above 0")));
+        }
+        let divergence = if directions == 0 { Divergence::Exact } else { Divergence::Hutchinson(directions) };
+        let tolerance = Adaptive { relative: tolerance, absolute: tolerance, most_evaluations: 100_000 };
+        let x = items_of(model, x, count)?;
+        out.copy_from_slice(&model.log_density(x, &condition, divergence, tolerance, seed)?);
+        Ok(())
+    })
+}
+
+/// # Safety
+/// `classes` is NULL or has `count` values.
+unsafe fn condition_of(classes: *const i64, count: usize) -> Result<Condition> {
+    if classes.is_null() {
+        return Ok(Condition::default());
+    }
+    // SAFETY: passed on.
+    Ok(Condition { classes: Some(unsafe { slice(classes, count, "classes") }?.to_vec()) })
+}
+
+/// A host's values as `count` items of the model's shape.
+fn items_of<'a>(model: &Model, x: &'a [f32], count: usize) -> Result<ArrayViewD<'a, f32>> {
+    let mut shape = vec![count];
+    shape.extend(&model.manifest().sample.shape);
+    ArrayViewD::from_shape(shape.as_slice(), x).map_err(|_| {
+        Error::argument("length", format!("{} values do not make {count} items of {:?}", x.len(), &shape[1..]))
     })
 }
 

@@ -12,7 +12,10 @@ use ort::value::{PrimitiveTensorElementType, Shape, TensorRef};
 use super::{Element, LearnedVariance, Manifest, ModelOptions, Network, Runtime, TensorInfo};
 use crate::denoiser::{Condition, Denoised, Denoiser, Interrupt, Query};
 use crate::error::{Error, Result};
+use crate::likelihood::{self, Divergence, VariationalBound};
+use crate::noise::CounterNoise;
 use crate::schedule::{NoiseLevel, NoiseSchedule, Tables};
+use crate::solver::{Adaptive, Variance};
 use crate::tensor::first_not_finite;
 
 /// A network together with a manifest that fits it. It may be shared between threads; evaluations take turns.
@@ -187,6 +190,51 @@ impl Model {
         let mut out = Denoised::new(x.shape());
         Predictor::new(Arc::clone(self))?.denoise(Query { x: x.view(), level, condition, step: 0 }, &mut out)?;
         Ok(out.x0)
+    }
+
+    /// The logarithm of the density, in nats, of each of the samples `x` (batch first): [`likelihood::log_density`] with this model. `seed` is
+    /// that of the directions of [`Divergence::Hutchinson`].
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if `x` or `condition` does not fit the model; as there.
+    pub fn log_density(
+        self: &Arc<Self>,
+        x: ArrayViewD<'_, f32>,
+        condition: &Condition,
+        divergence: Divergence,
+        tolerance: Adaptive,
+        seed: u64,
+    ) -> Result<Vec<f64>> {
+        self.check_samples(&x, condition)?;
+        let mut predictor = Predictor::new(Arc::clone(self))?;
+        let noise = &mut CounterNoise::new(seed);
+        likelihood::log_density(&mut predictor, &*self.schedule, x, condition, divergence, tolerance, noise)
+    }
+
+    /// DDPM's variational bound of each of the samples `x` (batch first): [`likelihood::variational_bound`] with this model.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if `x` or `condition` does not fit the model; as there.
+    pub fn variational_bound(
+        self: &Arc<Self>,
+        x: ArrayViewD<'_, f32>,
+        condition: &Condition,
+        variance: Variance,
+        seed: u64,
+    ) -> Result<Vec<VariationalBound>> {
+        self.check_samples(&x, condition)?;
+        let mut predictor = Predictor::new(Arc::clone(self))?;
+        let noise = &mut CounterNoise::new(seed);
+        likelihood::variational_bound(&mut predictor, &*self.schedule, x, condition, variance, noise)
+    }
+
+    fn check_samples(&self, x: &ArrayViewD<'_, f32>, condition: &Condition) -> Result<()> {
+        self.check_shape(x.shape())?;
+        self.check_classes(condition.classes.as_deref(), x.shape()[0])?;
+        match x.iter().find(|value| !value.is_finite()) {
+            Some(value) => Err(Error::argument("x", format!("a value is {value}, which is no finite number"))),
+            None => Ok(()),
+        }
     }
 
     /// Whether `classes` are what a batch of `count` items needs: one class of the model per item, or none for a model without.

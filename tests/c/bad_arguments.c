@@ -197,6 +197,14 @@ int main(int argc, char **argv) {
   BAD(diffuse_model_level(AS(diffuse_model), 0, &alpha, &sigma), "a handle of another type");
   BAD(diffuse_model_level(model, 0, NULL, &sigma), "NULL output");
   BAD(diffuse_model_level(model, 0, &alpha, NULL), "NULL output");
+  BAD(diffuse_model_log_density(NULL, values, 4096, 1, classes, 1, 0.1, 0, &alpha), "NULL handle");
+  BAD(diffuse_model_log_density(AS(diffuse_model), values, 4096, 1, classes, 1, 0.1, 0, &alpha), "a handle of another type");
+  BAD(diffuse_model_log_density(model, NULL, 4096, 1, classes, 1, 0.1, 0, &alpha), "NULL x");
+  BAD(diffuse_model_log_density(model, values, 4095, 1, classes, 1, 0.1, 0, &alpha), "a length that does not fit");
+  BAD(diffuse_model_log_density(model, values, 4096, 1, NULL, 1, 0.1, 0, &alpha), "no classes");
+  BAD(diffuse_model_log_density(model, values, 4096, 1, classes, 1, 0, 0, &alpha), "no tolerance");
+  BAD(diffuse_model_log_density(model, values, 4096, 1, classes, (size_t)-1, 0.1, 0, &alpha), "absurdly many directions");
+  BAD(diffuse_model_log_density(model, values, 4096, 1, classes, 1, 0.1, 0, NULL), "NULL output");
   BAD(diffuse_model_denoise(NULL, values, 4096, 1, 500, 0.7, 0.7, classes, values), "NULL handle");
   BAD(diffuse_model_denoise(AS(diffuse_model), values, 4096, 1, 500, 0.7, 0.7, classes, values), "a handle of another type");
   BAD(diffuse_model_denoise(model, NULL, 4096, 1, 500, 0.7, 0.7, classes, values), "NULL x");

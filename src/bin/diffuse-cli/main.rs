@@ -5,6 +5,7 @@ mod doctor;
 mod failure;
 mod generate;
 mod inspect;
+mod likelihood;
 mod output;
 mod picture;
 mod plan;
@@ -33,6 +34,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Draw a run's schedule, grid and coefficients into a file
     Plot(plot::Arguments),
+    /// Say how likely given samples are to a model
+    Likelihood(Box<likelihood::Arguments>),
     /// Check that ONNX Runtime is found and starts, and say what to do if not
     Doctor(doctor::Arguments),
 }
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Plot(arguments) => plot::run(&arguments),
+        Command::Likelihood(arguments) => likelihood::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
     };
     match result {

@@ -1,0 +1,97 @@
+//! `diffuse-cli likelihood`: how likely given samples are to a model.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use diffuse::denoiser::Condition;
+use diffuse::likelihood::{Divergence, bits_per_dim};
+use diffuse::solver::{Adaptive, Variance};
+use diffuse::{Error, Model};
+use ndarray::ArrayD;
+use ndarray_npy::{ReadNpyError, ReadNpyExt};
+
+use crate::failure::Failure;
+use crate::shared::{DeviceArguments, RuntimeArguments, print, print_json};
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The model
+    model: PathBuf,
+    /// The samples: a .npy of f32, batch first, as `generate` writes them
+    samples: PathBuf,
+    /// The class of every sample by name or number, separated by commas
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    class: Vec<String>,
+    /// Random directions of Hutchinson's estimate; 0 takes the whole divergence, for points and other small samples
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    directions: usize,
+    /// The error that a step may have
+    #[arg(long, value_name = "X", default_value_t = 1e-5)]
+    tolerance: f64,
+    /// The seed of the directions, or of the bound's noise
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// DDPM's variational bound instead, of 8-bit values from -1 to 1, with this variance of the reverse process
+    #[arg(long, value_name = "VARIANCE", value_parser = clap::builder::PossibleValuesParser::new(Variance::WORDS))]
+    bound: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    device: DeviceArguments,
+    #[command(flatten)]
+    runtime: RuntimeArguments,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let path = &arguments.samples;
+    let file = File::open(path).map_err(|error| Failure::file(path, error))?;
+    let x = ArrayD::<f32>::read_npy(file).map_err(|error| match error {
+        ReadNpyError::Io(error) => Failure::file(path, error),
+        error => Failure::Usage(format!("{}: expected a .npy of f32: {error}", path.display())),
+    })?;
+    if x.is_empty() {
+        return Err(Failure::Usage(format!("{}: there is no sample in it", path.display())));
+    }
+    if !(arguments.tolerance > 0.0 && arguments.tolerance.is_finite()) {
+        return Err(Failure::Usage(format!("--tolerance: {}; it has to be above 0", arguments.tolerance)));
+    }
+    let model = Model::open(&arguments.runtime.open()?, &arguments.model, &arguments.device.model_options()?)?;
+    let model = Arc::new(model);
+    let classes = arguments.class.iter().map(|name| model.class(name)).collect::<Result<Vec<_>, Error>>()?;
+    let condition = Condition { classes: (!classes.is_empty()).then_some(classes) };
+    let length = x.len() / x.shape()[0];
+    if let Some(variance) = arguments.bound.as_deref().and_then(Variance::from_word) {
+        let bounds = model.variational_bound(x.view(), &condition, variance, arguments.seed)?;
+        if arguments.json {
+            return print_json(&bounds);
+        }
+        let mut text = String::from("bits per value: prior, steps, decoder, and their sum\n");
+        for (item, bound) in bounds.iter().enumerate() {
+            let _ = writeln!(
+                text,
+                "{item:>6} {:>10.5} {:>10.5} {:>10.5} {:>10.5}",
+                bound.prior, bound.steps, bound.decoder, bound.total
+            );
+        }
+        return print(&text);
+    }
+    let divergence = match arguments.directions {
+        0 => Divergence::Exact,
+        directions => Divergence::Hutchinson(directions),
+    };
+    let Arguments { tolerance, seed, .. } = *arguments;
+    let tolerance = Adaptive { relative: tolerance, absolute: tolerance, most_evaluations: 100_000 };
+    let densities = model.log_density(x.view(), &condition, divergence, tolerance, seed)?;
+    if arguments.json {
+        return print_json(&densities);
+    }
+    let mut text = String::from("log density in nats, and bits per value\n");
+    for (item, density) in densities.iter().enumerate() {
+        let _ = writeln!(text, "{item:>6} {density:>12.5} {:>10.5}", bits_per_dim(*density, length));
+    }
+    print(&text)
+}

@@ -64,7 +64,7 @@ def test_complaints_name_the_field():
         ("outputs", "epsilon", "x", "outputs.epsilon"),
         ("defaults", "steps", 0, "defaults.steps"),
         ("defaults", "eta", 1.5, "defaults.eta"),
-        ("defaults", "grid", "karras", "defaults.grid"),
+        ("defaults", "grid", "spiral", "defaults.grid"),
     ):
         manifest = copy.deepcopy(LEAST)
         (manifest if section is None else manifest.setdefault(section, {}))[field] = value

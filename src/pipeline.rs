@@ -290,18 +290,22 @@ impl Request {
     #[must_use]
     pub fn resolved(&self, manifest: &Manifest) -> Self {
         let defaults = &manifest.defaults;
-        let name = self.solver.clone().unwrap_or_else(|| defaults.solver.clone());
-        let grid = self.grid.unwrap_or_else(|| manifest.grid());
+        let name = self.solver.clone().unwrap_or_else(|| manifest.solver().to_owned());
+        let grid = self.grid.unwrap_or_else(|| manifest.grid(&name));
         let entry = solver::SOLVERS.iter().find(|entry| entry.name == name);
         let has = |key: &str| entry.is_some_and(|entry| entry.options.iter().any(|option| option.key == key));
         let mut options = self.options.clone();
         let levels_given = ["timesteps", "sigmas"].iter().any(|key| options.get(key).is_some());
         // What the manifest says of its own solver and grid is not meant for others that the caller has chosen.
         for (key, value) in defaults.values().unwrap_or_default() {
-            let meant = if has(key) { name == defaults.solver } else { grid == manifest.grid() && !levels_given };
+            let meant =
+                if has(key) { name == manifest.solver() } else { grid == manifest.grid(&name) && !levels_given };
             if meant && options.get(key).is_none() {
                 options.set(key, value);
             }
+        }
+        if let Some(order) = manifest.order(&name).filter(|_| options.get("order").is_none()) {
+            options.set("order", Value::Whole(order));
         }
         let learned = match manifest.variance {
             LearnedVariance::None => None,
@@ -311,8 +315,7 @@ impl Request {
         if let Some(variance) = learned.filter(|_| has("variance") && options.get("variance").is_none()) {
             options.set("variance", Value::Text(variance.to_owned()));
         }
-        let offset = if grid == manifest.grid() { defaults.steps_offset } else { 0 };
-        let most = manifest.schedule.build(Tables::Exact).ok().and_then(|schedule| schedule.train_steps());
+        let offset = if grid == manifest.grid(&name) { defaults.steps_offset } else { 0 };
         let given = ["timesteps", "sigmas"].iter().find_map(|key| Some(options.numbers(key)?.len()));
         let by_model = match self.likeness {
             _ if !manifest.sample.clip() => Clipping::Off,
@@ -322,7 +325,7 @@ impl Request {
         Self {
             shape: Some(self.shape.clone().unwrap_or_else(|| manifest.sample.shape.clone())),
             options,
-            steps: Some(given.or(self.steps).unwrap_or_else(|| defaults.steps.min(most.unwrap_or(usize::MAX)))),
+            steps: Some(given.or(self.steps).unwrap_or_else(|| manifest.steps(&name))),
             ending: Some(self.ending.unwrap_or(defaults.ending)),
             steps_offset: Some(self.steps_offset.unwrap_or(offset)),
             clipping: if self.clipping == Clipping::Model { by_model } else { self.clipping },
@@ -412,7 +415,7 @@ impl Request {
     fn levels(&self, manifest: &Manifest, tables: Tables) -> Result<Grid> {
         let schedule = manifest.schedule.build(tables)?;
         let (options, ending) = (&self.options, self.ending.unwrap_or_default());
-        let spacing = self.grid.unwrap_or_else(|| manifest.grid());
+        let spacing = self.grid.unwrap_or_else(|| manifest.grid(self.solver.as_deref().unwrap_or_default()));
         let over_noise = matches!(spacing, Spacing::Karras | Spacing::Exponential | Spacing::BetaSigma);
         let given = ["timesteps", "sigmas"].into_iter().filter_map(|key| Some((key, options.numbers(key)?)));
         let given: Vec<(&str, &[f64])> = given.collect();

@@ -128,7 +128,7 @@ fn a_picture_is_named_after_its_seed_and_says_how_it_was_made() {
     let record: serde_json::Value =
         serde_json::from_slice(&succeed(diffuse(&folder).args(["inspect", name, "--json"])).stdout).unwrap();
     assert_eq!((&record["seed"], &record["steps"], &record["count"]), (&7.into(), &5.into(), &3.into()));
-    assert_eq!(record["solver"], "ddim");
+    assert_eq!((&record["solver"], &record["order"], &record["grid"]), (&"unipc".into(), &2.into(), &"exponential".into()));
     assert_eq!(record["model_sha256"].as_str().unwrap().len(), 64);
 
     // The same call draws the same bytes; another seed does not.
@@ -237,7 +237,7 @@ fn wrong_arguments_end_with_2_and_say_what_would_be_right() {
         (vec!["--eta", "NaN"], "--eta: \"NaN\""),
         (vec!["--solver", "dimm"], "possible values: ddpm, ddim"),
         (vec!["--solver", "ddpm", "--eta", "0.5"], "--eta: ddpm has no such option; ddim"),
-        (vec!["--variance", "beta"], "--variance: ddim has no such option; ddpm has it"),
+        (vec!["--variance", "beta"], "--variance: unipc has no such option; ddpm has it"),
         (vec!["--grid", "leading", "--steps", "1000", "--steps-offset", "1"], "--steps-offset"),
         (vec!["--seed", "-1"], "-1"),
         (vec!["--seed", "18446744073709551616"], "seed"),
@@ -412,7 +412,7 @@ fn inspect_and_plan_and_doctor_speak_json() {
     let rows = json(&["plan", "--steps", "10", "--solver", "ddpm", "--schedule", "cosine"]);
     assert_eq!(rows.as_array().unwrap().len(), 10);
     assert_eq!(rows[9]["update"]["noise"], 0.0);
-    let rows = json(&["plan", &fixture("time_first"), "--steps", "4", "--eta", "0"]);
+    let rows = json(&["plan", &fixture("time_first"), "--steps", "4", "--solver", "ddim", "--eta", "0"]);
     assert_eq!(rows[0]["evaluate_at"]["t"], 999.0);
 
     let report = json(&["doctor"]);

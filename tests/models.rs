@@ -210,7 +210,7 @@ fn files_that_are_no_models_are_errors() {
 #[test]
 fn a_network_that_says_nan_ends_the_run_with_its_step() {
     let model = model("onnx/fixtures/not_a_number.onnx");
-    let request = Request { steps: Some(10), ..Request::default() };
+    let request = Request { steps: Some(10), solver: Some("ddim".into()), ..Request::default() };
     let mut job = request.job(&model).unwrap();
     let error = loop {
         match job.step() {

@@ -454,13 +454,15 @@ pub struct Outputs {
 }
 
 /// How the model is best sampled.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Defaults {
-    /// The solver, by its name.
-    pub solver: String,
-    /// The number of steps; T where it is more.
-    pub steps: usize,
+    /// The solver, by its name; by the schedule unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub solver: Option<String>,
+    /// The number of steps, T where it is more; by the schedule unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
     /// The grid; by the schedule unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grid: Option<Spacing>,
@@ -475,20 +477,6 @@ pub struct Defaults {
     /// What else the solver and the grid are told, by the names of the options.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, serde_json::Value>,
-}
-
-impl Default for Defaults {
-    fn default() -> Self {
-        Self {
-            solver: "ddim".into(),
-            steps: 50,
-            grid: None,
-            steps_offset: 0,
-            ending: Ending::Clean,
-            eta: None,
-            options: BTreeMap::new(),
-        }
-    }
 }
 
 impl Defaults {
@@ -559,11 +547,54 @@ impl Manifest {
         self.sample.deviation.unwrap_or(if self.prediction == Prediction::Edm { 0.5 } else { 1.0 })
     }
 
-    /// The grid: as given; else Karras et al.'s for [`Schedule::Edm`], evenly spaced times with both ends for the SDEs, and trailing for the
-    /// others.
+    /// What is best at few evaluations for a model of this kind, by `benches/choosing.rs`: the solver, its order, the grid and the number of steps.
+    fn usual(&self) -> (&'static str, u64, Spacing, usize) {
+        let terminal = match &self.schedule {
+            Schedule::Linear(range) | Schedule::ScaledLinear(range) | Schedule::Sigmoid(range) => range.terminal,
+            Schedule::Cosine(steps) | Schedule::Exponential(steps) | Schedule::Laplace(steps) => steps.terminal,
+            Schedule::Trained { terminal, .. } => *terminal,
+            _ => Terminal::AsTrained,
+        };
+        match self.schedule {
+            Schedule::Edm { .. } => ("deis", 3, Spacing::Karras, 20),
+            // From pure noise there are no even steps in the logarithm of the noise.
+            Schedule::Flow { .. } | Schedule::Trigonometric { .. } => ("unipc", 2, Spacing::Trailing, 20),
+            _ if terminal == Terminal::ZeroSnr => ("unipc", 2, Spacing::Trailing, 20),
+            _ => ("unipc", 2, Spacing::Exponential, 20),
+        }
+    }
+
+    /// Whether `solver` is taken because neither the caller nor the manifest names one.
+    fn is_usual(&self, solver: &str) -> bool {
+        self.defaults.solver.is_none() && solver == self.usual().0
+    }
+
+    /// The solver: as given; else DEIS for [`Schedule::Edm`] and UniPC for the others.
     #[must_use]
-    pub fn grid(&self) -> Spacing {
-        self.defaults.grid.unwrap_or_else(|| self.schedule.grid())
+    pub fn solver(&self) -> &str {
+        self.defaults.solver.as_deref().unwrap_or(self.usual().0)
+    }
+
+    /// The order of the solver, where it is not the manifest that names it.
+    pub(crate) fn order(&self, solver: &str) -> Option<u64> {
+        self.is_usual(solver).then_some(self.usual().1)
+    }
+
+    /// The grid for `solver`: as given; else what suits the solver that is taken where none is named; else for another solver Karras et al.'s for
+    /// [`Schedule::Edm`], evenly spaced times with both ends for the SDEs, and trailing for the others.
+    #[must_use]
+    pub fn grid(&self, solver: &str) -> Spacing {
+        let own = || if self.is_usual(solver) { self.usual().2 } else { self.schedule.grid() };
+        self.defaults.grid.unwrap_or_else(own)
+    }
+
+    /// The number of steps for `solver`: as given; else 20 for the solver that is taken where none is named, and 50 for others; T where that is
+    /// more.
+    #[must_use]
+    pub fn steps(&self, solver: &str) -> usize {
+        let own = || if self.is_usual(solver) { self.usual().3 } else { 50 };
+        let most = self.schedule.build(Tables::Exact).ok().and_then(|schedule| schedule.train_steps());
+        self.defaults.steps.unwrap_or_else(own).min(most.unwrap_or(usize::MAX))
     }
 
     fn check(&self) -> std::result::Result<(), String> {
@@ -652,12 +683,12 @@ impl Manifest {
             return Err("inputs.class is named, but there are no classes".into());
         }
         let Defaults { steps, eta, steps_offset, .. } = self.defaults;
-        let grid = self.grid();
+        let grid = self.defaults.grid;
         self.defaults.values().map_err(|error| format!("defaults.{error}"))?;
-        if steps == 0 {
+        if steps == Some(0) {
             return Err("defaults.steps is 0; a run takes at least one step".into());
         }
-        if steps_offset > 0 && grid != Spacing::Leading {
+        if steps_offset > 0 && grid != Some(Spacing::Leading) {
             return Err(format!(
                 "defaults.steps_offset is {steps_offset}, but only the grid \"leading\" has an offset"
             ));
@@ -687,8 +718,12 @@ mod tests {
         assert!(manifest.sample.clip());
         assert_eq!(manifest.schedule, Schedule::Linear(BetaRange::default()));
         assert_eq!(manifest.time(), Time::default());
-        assert_eq!(manifest.grid(), Spacing::Trailing);
-        assert_eq!((manifest.defaults.solver.as_str(), manifest.defaults.steps), ("ddim", 50));
+        assert_eq!(manifest.grid("ddim"), Spacing::Trailing);
+        assert_eq!(
+            (manifest.solver(), manifest.grid("unipc"), manifest.steps("unipc")),
+            ("unipc", Spacing::Exponential, 20)
+        );
+        assert_eq!(manifest.steps("ddim"), 50);
         // What is written is read back the same.
         assert_eq!(Manifest::parse(&serde_json::to_string(&manifest).unwrap()).unwrap(), manifest);
     }

@@ -317,7 +317,7 @@ impl SchedulerConfig {
                 _ => LearnedVariance::None,
             },
             deviation: fields.real("sigma_data")?,
-            defaults: Defaults { solver: class.solver.into(), ..Defaults::default() },
+            defaults: Defaults { solver: Some(class.solver.into()), ..Defaults::default() },
             inverse: class.name.ends_with("Inverse"),
             clip_range: None,
             threshold: None,
@@ -359,10 +359,7 @@ impl SchedulerConfig {
     }
 
     fn read_grid(&mut self, class: &Class, fields: &Fields<'_>) -> Result<()> {
-        let dpm_like = matches!(
-            self.defaults.solver.as_str(),
-            "dpm-solver" | "dpm-solver-singlestep" | "deis" | "unipc" | "sa-solver"
-        );
+        let dpm_like = matches!(class.solver, "dpm-solver" | "dpm-solver-singlestep" | "deis" | "unipc" | "sa-solver");
         let spacing = match fields.text("timestep_spacing", class.spacing)?.as_str() {
             _ if class.spacing == "lcm" => Spacing::Lcm,
             "leading" => Spacing::Leading,
@@ -549,18 +546,18 @@ impl SchedulerConfig {
             "LCM" => self.set("timestep_scaling", fields.real("timestep_scaling")?.unwrap_or(10.0)),
             "FlowMatchLCM" => self.set("timestep_scaling", 0),
             "FlowMatchEulerDiscrete" if fields.flag("stochastic_sampling", false)? => {
-                self.defaults.solver = "lcm".into();
+                self.defaults.solver = Some("lcm".into());
                 self.set("timestep_scaling", 0);
             }
             "ScoreSdeVe" => {
                 self.set("corrector_steps", fields.whole("correct_steps", 1)?);
                 self.set("corrector_snr", fields.real("snr")?.unwrap_or(0.15));
-                self.defaults.steps = fields.whole("num_train_timesteps", 2000)?;
+                self.defaults.steps = Some(fields.whole("num_train_timesteps", 2000)?);
                 self.departures.push("its corrector goes by norms over the batch");
             }
             "ScoreSdeVp" => {
                 self.set("discretization", "euler-maruyama");
-                self.defaults.steps = fields.whole("num_train_timesteps", 2000)?;
+                self.defaults.steps = Some(fields.whole("num_train_timesteps", 2000)?);
                 self.departures.push("it steps by 1/N where its times are 1/(N − 1) apart");
             }
             _ => {}
@@ -686,7 +683,7 @@ impl SchedulerConfig {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
         let mut options: BTreeMap<String, String> =
             self.defaults.options.iter().map(|(key, value)| (key.clone(), text(value))).collect();
-        options.insert("solver".into(), self.defaults.solver.clone());
+        options.extend(self.defaults.solver.iter().map(|solver| ("solver".to_owned(), solver.clone())));
         options.insert("ending".into(), self.defaults.ending.word().into());
         if let Some(grid) = self.defaults.grid {
             options.insert("grid".into(), grid.word().into());

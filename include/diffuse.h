@@ -172,7 +172,7 @@
  *         The greatest time, as a share of the greatest there is, at which τ counts; 0.8 unless set.
  *
  *     timestep_scaling: a number from 0 to 1000000
- *         What times are multiplied by in the boundary condition of LCM; 10 unless set, 0 for none.
+ *         What times are multiplied by in the boundary condition of LCM; 0 for none. Unless set 10, and 0 in continuous time.
  *
  *     gamma: a number from 0 to 1
  *         γ of TCD: 0 is deterministic, 1 fully stochastic; 0.3 unless set.

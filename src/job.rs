@@ -12,7 +12,7 @@ use crate::schedule::Grid;
 use crate::solver::{Cursor, Deviation, Integration, MOST_HISTORY, Move, Solver};
 use crate::tensor::{Kept, Term, combine, combine_and_keep, first_not_finite};
 
-/// The most values that the samples of one job may have: 1 GiB in f32, and up to five times that with the job's other buffers. More is
+/// The most values that the samples of one job may have: 1 GiB in f32, and up to ten times that with the job's other buffers. More is
 /// a slip of the caller, and would end in the system killing the process rather than in an error.
 pub const MOST_VALUES: usize = 1 << 28;
 
@@ -89,7 +89,7 @@ impl std::fmt::Debug for Canceller {
 /// A run: the samples, where they stand on the grid, and the parts that move them.
 ///
 /// A job works only inside of [`step`](Self::step) and [`run`](Self::run), on the calling thread. A step that fails leaves
-/// the samples as they were before it.
+/// the samples as they were before it (with churn, as they are once its noise was added).
 pub struct Job {
     denoiser: Box<dyn Denoiser>,
     solver: Box<dyn Solver>,
@@ -369,6 +369,12 @@ impl Job {
         } else {
             ((done * steps as f64) as usize).clamp(self.cursor.step, steps - 1)
         };
+        if self.progress().is_finished()
+            && let Some(index) = self.x.as_slice().and_then(first_not_finite)
+        {
+            let reason = format!("the finished sample holds {}", self.x.as_slice().map_or(f32::NAN, |x| x[index]));
+            return Err(Error::Evaluation { step: self.cursor.step, reason });
+        }
         Ok(self.progress())
     }
 

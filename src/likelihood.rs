@@ -7,7 +7,7 @@ use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 use crate::denoiser::{Condition, Denoised, Denoiser, Query};
 use crate::error::{Error, Result};
 use crate::noise::{Draw, NoiseSource};
-use crate::schedule::{NoiseLevel, NoiseSchedule};
+use crate::schedule::{Frame, NoiseLevel, NoiseSchedule};
 use crate::solver::{Adaptive, Variance, dormand_prince};
 use crate::tensor::first_not_finite;
 
@@ -51,7 +51,8 @@ pub fn log_density(
     let length = x.len() / items.max(1);
     let directions = directions(divergence, items, length, noise)?;
     let [least, most] = schedule.bounds().map(|t| schedule.level(t));
-    let frame = schedule.frame();
+    // Of pure noise σ/α is infinite.
+    let frame = if most.alpha == 0.0 { Frame::Straight } else { schedule.frame() };
     let [start, end] = [least, most].map(|level| frame.u(level).ln());
     let mut densities = Vec::with_capacity(items);
     for (item, directions) in (0..items).zip(directions) {
@@ -66,8 +67,8 @@ pub fn log_density(
             let level = match frame {
                 _ if tau == end => most,
                 _ if tau == start => least,
-                crate::schedule::Frame::Signal => schedule.level(schedule.time(-u.ln())),
-                crate::schedule::Frame::Straight => schedule.level(schedule.time(((1.0 - u) / u).ln())),
+                Frame::Signal => schedule.level(schedule.time(-u.ln())),
+                Frame::Straight => schedule.level(schedule.time(((1.0 - u) / u).ln())),
             };
             let scale = frame.scale(level);
             let x: Vec<f32> = state[..length].iter().map(|y| (y * scale) as f32).collect();

@@ -6,9 +6,8 @@ use crate::denoiser::{Clip, Condition, Denoiser, Direction, Threshold};
 use crate::error::{Error, Result};
 use crate::job::{Job, checked_length};
 use crate::noise::{CounterNoise, NoiseSource, TorchNoise};
-use crate::onnx::{Kind, LearnedVariance, Manifest, Model, Predictor, Schedule, SchedulerConfig};
+use crate::onnx::{Kind, LearnedVariance, Manifest, Model, Predictor, SchedulerConfig};
 use crate::option::{Kind as OptionKind, OptionEntry, Options, Value, words};
-use crate::prediction::Prediction;
 use crate::sampling;
 use crate::schedule::{Ending, Grid, GridOptions, Spacing, Tables};
 use crate::solver::{self, Correction, Ddim, PredictorCorrector, Solver};
@@ -72,6 +71,7 @@ pub struct Request {
     /// The number of steps, from 1 to the number of training steps.
     pub steps: Option<usize>,
     /// How the steps are spread.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub grid: Option<Spacing>,
     /// What is added to the times of the leading grid.
     pub steps_offset: Option<usize>,
@@ -83,9 +83,9 @@ pub struct Request {
     pub likeness: Likeness,
     /// Where the noise comes from.
     pub noise: Noise,
-    /// The schedule that the model has to have been trained on, and what it has to say, if that is known: of a [`SchedulerConfig`].
+    /// The configuration that was set, whose training has to be the model's.
     #[serde(skip)]
-    pub trained: Option<(Schedule, Prediction)>,
+    pub scheduler_config: Option<Box<SchedulerConfig>>,
 }
 
 impl Default for Request {
@@ -105,7 +105,7 @@ impl Default for Request {
             clipping: Clipping::Model,
             likeness: Likeness::Papers,
             noise: Noise::Counter,
-            trained: None,
+            scheduler_config: None,
         }
     }
 }
@@ -237,10 +237,11 @@ impl Request {
             let reason = format!("{} goes from clean samples to noise, and draws nothing", config.class);
             return Err(Error::argument("scheduler_config", reason));
         }
+        self.options = Options::default();
         for (key, value) in config.options() {
             self.set(&key, value)?;
         }
-        self.trained = Some((config.schedule.clone(), config.prediction));
+        self.scheduler_config = Some(Box::new(config.clone()));
         Ok(())
     }
 
@@ -266,6 +267,22 @@ impl Request {
             let reason =
                 format!("{:?} is not of the kind that the manifest says: {:?}", &shape[1..], manifest.sample.kind());
             return Err(Error::argument("shape", reason));
+        }
+        if solver.adaptive().is_some() {
+            let refuse = |reason: String| Err(Error::argument("solver", reason));
+            match model.fixed_batch() {
+                Some(batch) if batch > 1 => {
+                    return refuse(format!(
+                        "{solver} takes one item at a time; the model's batch axis is fixed at {batch}"
+                    ));
+                }
+                _ if manifest.sample.clamp => {
+                    return refuse(format!(
+                        "{solver} has no steps of the grid, after which this model is to be clamped"
+                    ));
+                }
+                _ => {}
+            }
         }
         // Before anything of this size is made.
         checked_length(&shape)?;
@@ -296,10 +313,19 @@ impl Request {
         let has = |key: &str| entry.is_some_and(|entry| entry.options.iter().any(|option| option.key == key));
         let mut options = self.options.clone();
         let levels_given = ["timesteps", "sigmas"].iter().any(|key| options.get(key).is_some());
+        let same_grid = grid == manifest.grid(&name);
         // What the manifest says of its own solver and grid is not meant for others that the caller has chosen.
         for (key, value) in defaults.values().unwrap_or_default() {
-            let meant =
-                if has(key) { name == manifest.solver() } else { grid == manifest.grid(&name) && !levels_given };
+            let same_solver = name == manifest.solver();
+            let meant = match key {
+                _ if has(key) => same_solver,
+                "corrector_steps" | "corrector_snr" => same_solver,
+                "threshold_ratio" | "threshold_max" => self.clipping == Clipping::Dynamic,
+                "shift" => !levels_given,
+                "rho" | "sigma_min" | "sigma_max" | "original_steps" => same_grid && !levels_given,
+                // Of a solver that is not taken.
+                _ => false,
+            };
             if meant && options.get(key).is_none() {
                 options.set(key, value);
             }
@@ -315,7 +341,8 @@ impl Request {
         if let Some(variance) = learned.filter(|_| has("variance") && options.get("variance").is_none()) {
             options.set("variance", Value::Text(variance.to_owned()));
         }
-        let offset = if grid == manifest.grid(&name) { defaults.steps_offset } else { 0 };
+        let offset = if same_grid && !levels_given { defaults.steps_offset } else { 0 };
+        let ending = if same_grid && !levels_given { defaults.ending } else { Ending::Clean };
         let given = ["timesteps", "sigmas"].iter().find_map(|key| Some(options.numbers(key)?.len()));
         let by_model = match self.likeness {
             _ if !manifest.sample.clip() => Clipping::Off,
@@ -326,11 +353,12 @@ impl Request {
             shape: Some(self.shape.clone().unwrap_or_else(|| manifest.sample.shape.clone())),
             options,
             steps: Some(given.or(self.steps).unwrap_or_else(|| manifest.steps(&name))),
-            ending: Some(self.ending.unwrap_or(defaults.ending)),
+            ending: Some(self.ending.unwrap_or(ending)),
             steps_offset: Some(self.steps_offset.unwrap_or(offset)),
             clipping: if self.clipping == Clipping::Model { by_model } else { self.clipping },
             solver: Some(name),
-            grid: Some(grid),
+            // Levels that are given are the grid.
+            grid: if levels_given { self.grid } else { Some(grid) },
             ..self.clone()
         }
     }
@@ -345,6 +373,7 @@ impl Request {
             Likeness::Diffusers => Tables::Diffusers,
         };
         self.check_training(manifest)?;
+        self.check_levels()?;
         let resolved = self.resolved(manifest);
         let grid = resolved.levels(manifest, tables)?;
         let options = &resolved.options;
@@ -364,34 +393,68 @@ impl Request {
             && let Some(train_steps) = grid.schedule().train_steps()
         {
             let eta = options.real("eta").unwrap_or_default();
-            solver = Box::new(Ddim::like_diffusers(eta, train_steps / grid.steps(), tables)?);
+            let steps = resolved.steps.unwrap_or(grid.steps()).max(1);
+            solver = Box::new(Ddim::like_diffusers(eta, train_steps / steps, tables)?);
         }
         let corrections = options.whole("corrector_steps").filter(|_| !own("corrector_steps")).unwrap_or(0);
         let snr = options.real("corrector_snr");
         if corrections > 0 {
-            if solver.adaptive().is_some() {
-                return Err(Error::argument(
-                    "corrector_steps",
-                    format!("{name} chooses its own levels, and cannot be corrected at them"),
-                ));
-            }
             let correction = Correction { steps: corrections, snr: snr.unwrap_or(solver::langevin::USUAL_SNR) };
-            solver = Box::new(PredictorCorrector { predictor: solver, correction });
+            solver = Box::new(PredictorCorrector::new(solver, correction)?);
         } else if snr.is_some() && !own("corrector_snr") {
             return Err(Error::argument("corrector_snr", "there are no corrections; set corrector_steps as well"));
         }
         Ok((solver, grid))
     }
 
+    /// Refuses a grid beside levels that are given, which are the grid.
+    fn check_levels(&self) -> Result<()> {
+        let given = ["timesteps", "sigmas"].into_iter().find_map(|key| Some((key, self.options.numbers(key)?.len())));
+        let Some((key, count)) = given else { return Ok(()) };
+        if let Some(grid) = self.grid {
+            return Err(Error::argument("grid", format!("{}, but {key} are given, which are the grid", grid.word())));
+        }
+        if self.steps_offset.is_some_and(|offset| offset > 0) {
+            return Err(Error::argument("steps_offset", format!("{key} are given, which have none")));
+        }
+        match self.steps {
+            Some(steps) if steps != count => {
+                Err(Error::argument("steps", format!("{steps}, but {count} {key} are given, each of which is a step")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses a model that was trained otherwise than the scheduler's configuration says.
     fn check_training(&self, manifest: &Manifest) -> Result<()> {
-        let Some((schedule, prediction)) = &self.trained else { return Ok(()) };
+        let Some(config) = &self.scheduler_config else { return Ok(()) };
         let refuse = |reason: String| Err(Error::argument("scheduler_config", reason));
-        if *prediction != manifest.prediction {
+        let (schedule, prediction) = (&config.schedule, config.prediction);
+        if prediction != manifest.prediction {
             return refuse(format!(
                 "is for a network that says {prediction:?}; this model says {:?}",
                 manifest.prediction
             ));
+        }
+        if let Some(deviation) = config.deviation.filter(|deviation| (deviation - manifest.deviation()).abs() > 1e-6) {
+            return refuse(format!(
+                "is for data of the deviation {deviation}; this model's is {}",
+                manifest.deviation()
+            ));
+        }
+        if let Some(range) = config.clip_range
+            && manifest.sample.range() != Some([-range, range])
+        {
+            return refuse(format!(
+                "clips to {range} (clip_sample_range); this model's range is {:?}",
+                manifest.sample.range()
+            ));
+        }
+        if config.dynamic_shift.is_some() && self.options.get("shift").is_none() {
+            return refuse(
+                "shifts times by the number of tokens (use_dynamic_shifting); give the shift, e^μ, as the option shift"
+                    .into(),
+            );
         }
         let [theirs, ours] = [schedule, &manifest.schedule].map(|schedule| schedule.build(Tables::Exact));
         let (theirs, ours) = (theirs?, ours?);

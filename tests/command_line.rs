@@ -128,7 +128,10 @@ fn a_picture_is_named_after_its_seed_and_says_how_it_was_made() {
     let record: serde_json::Value =
         serde_json::from_slice(&succeed(diffuse(&folder).args(["inspect", name, "--json"])).stdout).unwrap();
     assert_eq!((&record["seed"], &record["steps"], &record["count"]), (&7.into(), &5.into(), &3.into()));
-    assert_eq!((&record["solver"], &record["order"], &record["grid"]), (&"unipc".into(), &2.into(), &"exponential".into()));
+    assert_eq!(
+        (&record["solver"], &record["order"], &record["grid"]),
+        (&"unipc".into(), &2.into(), &"exponential".into())
+    );
     assert_eq!(record["model_sha256"].as_str().unwrap().len(), 64);
 
     // The same call draws the same bytes; another seed does not.

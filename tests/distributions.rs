@@ -164,7 +164,7 @@ fn langevin_and_corrections_keep_the_distribution() {
     ] {
         println!("{predictor} with a correction a level, {schedule}");
         let correction = Correction { steps: 1, snr: 0.16 };
-        let solver = Box::new(PredictorCorrector { predictor: solver_of(predictor, options), correction });
+        let solver = Box::new(PredictorCorrector::new(solver_of(predictor, options), correction).unwrap());
         let off = moments_off(&draw(denoiser(), solver, grid(schedule, steps), 5));
         assert!(off < 0.03, "{predictor} on {schedule}: {off}");
     }

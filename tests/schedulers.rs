@@ -499,7 +499,8 @@ fn every_trajectory_of_every_scheduler_matches() {
         "# What is compared with diffusers\n\nWritten by `tests/schedulers.rs`. Each line is a scheduler of diffusers {} and what it was told (`onnx/goldens_solvers.py` \
          has that in full); beside it the numbers of steps and the tables (in f64, or as diffusers has them in f32) with which every \
          sample of the run is within 1e-5·max(1, max|x|) of diffusers', given the same levels, start, network outputs and noise; or why there is no comparison. \
-         DDPM and DDIM are compared in `tests/diffusers.rs` in every combination of schedule, grid, prediction and clipping.\n",
+         DDPM and DDIM are compared in `tests/diffusers.rs` in every combination of schedule, grid, prediction and clipping. What diffusers does not have, `rk45`, \
+         `langevin`, `reverse-sde`, corrections, and `dpm-solver-2s` without noise at the midpoints, is held against closed-form answers alone: `tests/order.rs`, `tests/distributions.rs`.\n",
         versions["diffusers"].as_str().unwrap()
     );
     let mut last = String::new();
@@ -546,6 +547,9 @@ fn every_configuration_is_read() {
         };
         let mut request = Request { steps: Some(case.steps), ..Request::default() };
         request.set_scheduler_config(&config).unwrap();
+        if let (Some(dynamic), Some(mu)) = (config.dynamic_shift, value["set"]["mu"].as_f64()) {
+            request.set("shift", if dynamic.exponential { mu.exp() } else { mu }).unwrap();
+        }
         let (solver, grid) = match request.plan(&manifest) {
             Ok(parts) => parts,
             Err(error) => {

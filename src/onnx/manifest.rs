@@ -6,13 +6,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::job::MOST_VALUES;
-use crate::option::Value;
+use crate::option::{Options, Value};
 use crate::prediction::{InputScaling, Prediction};
 use crate::sampling;
 use crate::schedule::{
     BetaKind, BetaSchedule, Edm, Ending, Flow, NoiseLevel, NoiseSchedule, Spacing, SubVariancePreserving, Tables,
     Terminal, Trigonometric, VarianceExploding, VariancePreserving,
 };
+use crate::solver;
 
 /// The version of the schema that this code reads.
 const VERSION: u32 = 1;
@@ -684,7 +685,14 @@ impl Manifest {
         }
         let Defaults { steps, eta, steps_offset, .. } = self.defaults;
         let grid = self.defaults.grid;
-        self.defaults.values().map_err(|error| format!("defaults.{error}"))?;
+        let values = self.defaults.values().map_err(|error| format!("defaults.options: {error}"))?;
+        let mut options = Options::default();
+        let of_solver =
+            |key: &str| solver::option(key).is_some() && !sampling::OPTIONS.iter().any(|option| option.key == key);
+        // η is for whichever solvers have it.
+        let of_solver = |key: &str| key != "eta" && of_solver(key);
+        values.into_iter().filter(|(key, _)| of_solver(key)).for_each(|(key, value)| options.set(key, value));
+        solver::build(self.solver(), &options).map_err(|error| format!("defaults: {error}"))?;
         if steps == Some(0) {
             return Err("defaults.steps is 0; a run takes at least one step".into());
         }

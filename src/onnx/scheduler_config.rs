@@ -676,8 +676,8 @@ fn dynamic_shift(fields: &Fields<'_>) -> Result<Option<DynamicShift>> {
 }
 
 impl SchedulerConfig {
-    /// What the options of a request have to be for the same: names and values. The solver, the grid, the ending and the offset are among
-    /// them; the number of steps is not.
+    /// What the options of a request have to be for the same: names and values. The solver, the grid, the ending, the offset and the clipping are
+    /// among them; the number of steps and η are not, which diffusers is told with each run.
     #[must_use]
     pub fn options(&self) -> BTreeMap<String, String> {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
@@ -688,9 +688,13 @@ impl SchedulerConfig {
         if let Some(grid) = self.defaults.grid {
             options.insert("grid".into(), grid.word().into());
         }
-        if self.defaults.steps_offset > 0 {
-            options.insert("steps_offset".into(), self.defaults.steps_offset.to_string());
+        options.insert("steps_offset".into(), self.defaults.steps_offset.to_string());
+        if matches!(self.schedule, Schedule::Flow { .. }) && self.dynamic_shift.is_none() {
+            options.entry("shift".into()).or_insert("1".into());
         }
+        // diffusers keeps the network's noise.
+        let clipping = if self.clip_range.is_some() { "keep-noise" } else { "off" };
+        options.insert("clipping".into(), clipping.into());
         if let Some(eta) = self.defaults.eta {
             options.insert("eta".into(), eta.to_string());
         }

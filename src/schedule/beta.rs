@@ -186,7 +186,7 @@ impl BetaSchedule {
             return Err(Error::argument("schedule", reason));
         }
         let dividing = if terminal == Terminal::ZeroSnr { &alpha_bar[..steps - 1] } else { &alpha_bar };
-        match dividing.iter().position(|&value| value <= 0.0) {
+        match dividing.iter().position(|&value| value.is_nan() || value <= 0.0) {
             Some(t) => Err(Error::argument(
                 "schedule",
                 format!(

@@ -154,7 +154,8 @@ impl Grid {
             Ending::First => levels.push(schedule.level(least)),
             Ending::Level => {}
         }
-        if ending == Ending::First && levels[steps - 1].t <= least {
+        let end = schedule.level(least).noise_to_signal();
+        if ending == Ending::First && levels[steps - 1].noise_to_signal() <= end * (1.0 + 1e-9) {
             return Err(Error::argument(
                 "ending",
                 format!(
@@ -186,6 +187,13 @@ impl Grid {
     pub fn at_sigmas(schedule: Arc<dyn NoiseSchedule>, sigmas: &[f64], ending: Ending) -> Result<Self> {
         if let Some(sigma) = sigmas.iter().find(|sigma| !(sigma.is_finite() && **sigma > 0.0)) {
             return Err(Error::argument("sigmas", format!("{sigma}; every one is above 0 (the end comes by itself)")));
+        }
+        let most = most_noise(&*schedule);
+        if let Some(sigma) = sigmas.iter().find(|sigma| **sigma > most) {
+            return Err(Error::argument(
+                "sigmas",
+                format!("{sigma} is more noise than the schedule has, which ends at {most}"),
+            ));
         }
         let levels = sigmas.iter().map(|&u| at_noise(&*schedule, u)).collect();
         Self::with_end("sigmas", levels, schedule, ending)
@@ -259,6 +267,12 @@ fn at_noise_to_signal(schedule: &dyn NoiseSchedule, ratio: f64) -> NoiseLevel {
     let level = schedule.level(schedule.time(-ratio.ln()));
     // Exactly that ratio, whatever the inverse of λ makes of it.
     if ratio.is_finite() { NoiseLevel { sigma: level.alpha * ratio, ..level } } else { level }
+}
+
+/// The most noise that a caller may ask for, in the schedule's own frame: its end, and a little more, since others round it.
+fn most_noise(schedule: &dyn NoiseSchedule) -> f64 {
+    let u = schedule.frame().u(schedule.level(schedule.bounds()[1]));
+    if schedule.frame() == Frame::Straight { u } else { 1.01 * u }
 }
 
 /// The level whose noise in the schedule's own frame is `u`.
@@ -360,6 +374,13 @@ fn by_noise(schedule: &dyn NoiseSchedule, options: &GridOptions) -> Result<Vec<N
         *place = value;
     }
     let [low, high] = range;
+    let own = most_noise(schedule);
+    if high > own {
+        return Err(Error::argument(
+            "sigma_max",
+            format!("{high} is more noise than the schedule has, which ends at {own}"),
+        ));
+    }
     if low >= high {
         return Err(Error::argument("sigma_max", format!("{high}; it has to be above sigma_min, which is {low}")));
     }

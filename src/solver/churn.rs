@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::Update;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::option::{Kind, OptionEntry, Options};
 use crate::schedule::{Grid, NoiseLevel};
 
@@ -12,11 +12,11 @@ use crate::schedule::{Grid, NoiseLevel};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Churn {
     /// S_churn: with N steps u rises by the factor 1 + min(S_churn/N, √2 − 1) before each.
-    pub amount: f64,
+    pub(super) amount: f64,
     /// S_tmin, S_tmax: the u between which noise is added.
-    pub between: [f64; 2],
+    pub(super) between: [f64; 2],
     /// S_noise: the standard deviation of what is added, relative to what it would have to be; a little above 1 makes up for lost detail.
-    pub noise: f64,
+    pub(super) noise: f64,
 }
 
 impl Default for Churn {
@@ -52,7 +52,16 @@ pub(super) const OPTIONS: &[OptionEntry] = &[
 impl Churn {
     pub(super) fn new(options: &Options) -> Result<Self> {
         let usual = Self::default();
+        if options.get("s_churn").is_none()
+            && let Some(key) = ["s_tmin", "s_tmax", "s_noise"].into_iter().find(|key| options.get(key).is_some())
+        {
+            return Err(Error::argument(key, "there is no churn; set s_churn as well"));
+        }
         let real = |key, otherwise| options.real(key).unwrap_or(otherwise);
+        let (least, most) = (real("s_tmin", usual.between[0]), real("s_tmax", usual.between[1]));
+        if least > most {
+            return Err(Error::argument("s_tmax", format!("{most}; it has to be above s_tmin, which is {least}")));
+        }
         Ok(Self {
             amount: real("s_churn", usual.amount),
             between: [real("s_tmin", usual.between[0]), real("s_tmax", usual.between[1])],

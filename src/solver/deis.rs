@@ -12,9 +12,9 @@ use crate::schedule::{Grid, NoiseLevel};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Deis {
     /// How many values there are at most, 1 to 3.
-    pub order: usize,
+    pub(super) order: usize,
     /// Whether the last steps are of lower order; `None` does so below 15 steps.
-    pub lower_order_final: Option<bool>,
+    pub(super) lower_order_final: Option<bool>,
 }
 
 impl Solver for Deis {

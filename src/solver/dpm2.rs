@@ -13,7 +13,7 @@ use crate::schedule::{Grid, NoiseLevel};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dpm2 {
     /// η: the share of fresh noise, 0 to 1.
-    pub eta: f64,
+    pub(super) eta: f64,
 }
 
 impl Dpm2 {

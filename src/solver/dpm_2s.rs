@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::dpm_solver::Algorithm;
 use super::{Cursor, Entry, Move, Solver, Update, split_noise};
+use crate::error::Error;
 use crate::option::{Kind, OptionEntry};
 use crate::schedule::{Grid, NoiseLevel};
 
@@ -13,9 +14,9 @@ use crate::schedule::{Grid, NoiseLevel};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dpm2s {
     /// η: the share of fresh noise, 0 to 1.
-    pub eta: f64,
+    pub(super) eta: f64,
     /// Whether the way to the middle has fresh noise as well.
-    pub midpoint_noise: bool,
+    pub(super) midpoint_noise: bool,
 }
 
 impl Dpm2s {
@@ -83,9 +84,14 @@ pub(super) const ENTRY: Entry = Entry {
         },
     ],
     build: |options| {
-        Ok(Box::new(Dpm2s {
-            eta: options.real("eta").unwrap_or(0.0),
-            midpoint_noise: options.flag("midpoint_noise").unwrap_or(false),
-        }))
+        let eta = options.real("eta").unwrap_or(0.0);
+        let midpoint_noise = options.flag("midpoint_noise").unwrap_or(false);
+        if midpoint_noise && eta == 0.0 {
+            return Err(Error::argument(
+                "midpoint_noise",
+                "there is no noise with η = 0; set eta as well, 1 for DPM++ SDE",
+            ));
+        }
+        Ok(Box::new(Dpm2s { eta, midpoint_noise }))
     },
 };

@@ -13,14 +13,14 @@ use crate::schedule::Grid;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DpmSinglestep {
     /// What is expanded.
-    pub algorithm: Algorithm,
+    pub(super) algorithm: Algorithm,
     /// The order, 1 to 3.
-    pub order: usize,
+    pub(super) order: usize,
     /// How the derivative enters.
-    pub variant: Variant,
+    pub(super) variant: Variant,
     /// Whether the last steps are of lower order. It is so in any case where the run ends at the clean sample or the steps do not make whole
     /// blocks.
-    pub lower_order_final: bool,
+    pub(super) lower_order_final: bool,
 }
 
 impl DpmSinglestep {
@@ -53,8 +53,7 @@ impl Solver for DpmSinglestep {
         let said = self.algorithm.said(here);
         if order == 1 {
             let update = if here.alpha == 0.0 || to.sigma == 0.0 {
-                // λ is infinite at one end: the first-order step without it.
-                Update::DENOISED * to.alpha + Update::epsilon(here) * to.sigma
+                self.algorithm.without_lambda(here, to)
             } else {
                 let integrals = self.algorithm.integrals(here, to);
                 Update::X * integrals.x + said * integrals.derivative[0] + Update::NOISE * integrals.noise
@@ -65,7 +64,7 @@ impl Solver for DpmSinglestep {
         let from = levels[at.step + 1 - order];
         if from.alpha == 0.0 {
             // Nothing can be expanded around pure noise.
-            return Move::step(at, Update::DENOISED * to.alpha + Update::epsilon(here) * to.sigma);
+            return Move::step(at, self.algorithm.without_lambda(here, to));
         }
         let integrals = self.algorithm.integrals(from, to);
         let [value, first, second] = integrals.derivative;

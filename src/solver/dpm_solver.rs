@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use super::exponential::scaled_phi;
 use super::{Cursor, Entry, Move, Solver, Update};
 use crate::error::Error;
 use crate::option::{Kind, OptionEntry, words};
@@ -34,13 +35,13 @@ words! {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DpmSolver {
     /// What is expanded.
-    pub algorithm: Algorithm,
+    pub(super) algorithm: Algorithm,
     /// The order, 1 to 3.
-    pub order: usize,
+    pub(super) order: usize,
     /// How the derivative enters the second order.
-    pub variant: Variant,
+    pub(super) variant: Variant,
     /// Whether the last steps are of lower order, as few steps want it; `None` does so below 15 steps.
-    pub lower_order_final: Option<bool>,
+    pub(super) lower_order_final: Option<bool>,
 }
 
 /// The order of step `at.step` of `steps`: no more than there are evaluations, fewer at the end if `lower_final`, and 1 where a level has no λ.
@@ -77,47 +78,29 @@ impl Algorithm {
         if self.is_data() { Update::DENOISED } else { Update::epsilon(level) }
     }
 
+    /// The step of first order where λ is infinite at one end.
+    pub(super) fn without_lambda(self, from: NoiseLevel, to: NoiseLevel) -> Update {
+        let noise = match self {
+            Self::Data | Self::Noise => Update::epsilon(from),
+            // From pure noise nothing of it is left to the SDE.
+            Self::DataSde | Self::NoiseSde => Update::NOISE,
+        };
+        Update::DENOISED * to.alpha + noise * to.sigma
+    }
+
     pub(super) fn integrals(self, from: NoiseLevel, to: NoiseLevel) -> Integrals {
         let h = to.lambda() - from.lambda();
         let (alpha, sigma) = (to.alpha, to.sigma);
-        match self {
-            Self::Data => {
-                let e = (-h).exp_m1();
-                let second = if h.is_finite() { -alpha * ((e + h) / (h * h) - 0.5) } else { 0.5 * alpha };
-                let first = if h.is_finite() { alpha * (e / h + 1.0) } else { alpha };
-                Integrals {
-                    x: sigma / from.sigma,
-                    derivative: [-alpha * e, first, second],
-                    midpoint: -0.5 * alpha * e,
-                    noise: 0.0,
-                }
-            }
-            Self::Noise => {
-                let e = h.exp_m1();
-                let derivative = [-sigma * e, -sigma * (e / h - 1.0), -sigma * ((e - h) / (h * h) - 0.5)];
-                Integrals { x: alpha / from.alpha, derivative, midpoint: -0.5 * sigma * e, noise: 0.0 }
-            }
+        let phi = |factor: f64, z: f64| [1, 2, 3].map(|k| factor * scaled_phi(k, z));
+        let (x, derivative, noise) = match self {
+            Self::Data => (sigma / from.sigma, phi(-alpha, -h), 0.0),
+            Self::Noise => (alpha / from.alpha, phi(-sigma, h), 0.0),
             Self::DataSde => {
-                let e = -(-2.0 * h).exp_m1();
-                let first = if h.is_finite() { alpha * (1.0 - e / (2.0 * h)) } else { alpha };
-                let second = if h.is_finite() { alpha * ((e - 2.0 * h) / (4.0 * h * h) + 0.5) } else { 0.5 * alpha };
-                Integrals {
-                    x: sigma / from.sigma * (-h).exp(),
-                    derivative: [alpha * e, first, second],
-                    midpoint: 0.5 * alpha * e,
-                    noise: sigma * e.sqrt(),
-                }
+                (sigma / from.sigma * (-h).exp(), phi(-alpha, -2.0 * h), sigma * (-(-2.0 * h).exp_m1()).sqrt())
             }
-            Self::NoiseSde => {
-                let e = h.exp_m1();
-                Integrals {
-                    x: alpha / from.alpha,
-                    derivative: [-2.0 * sigma * e, -2.0 * sigma * (e / h - 1.0), 0.0],
-                    midpoint: -sigma * e,
-                    noise: sigma * (2.0 * h).exp_m1().sqrt(),
-                }
-            }
-        }
+            Self::NoiseSde => (alpha / from.alpha, phi(-2.0 * sigma, h), sigma * (2.0 * h).exp_m1().sqrt()),
+        };
+        Integrals { x, derivative, midpoint: 0.5 * derivative[0], noise }
     }
 }
 
@@ -136,8 +119,7 @@ impl Solver for DpmSolver {
         let earlier = |j: usize| Update::kept((at.step - j) % slots);
         let order = self.order_at(grid, at.step);
         let update = if from.alpha == 0.0 || to.sigma == 0.0 && !self.algorithm.is_data() {
-            // λ is infinite at one end: the first-order step without it.
-            Update::DENOISED * to.alpha + Update::epsilon(from) * to.sigma
+            self.algorithm.without_lambda(from, to)
         } else {
             let integrals = self.algorithm.integrals(from, to);
             let [value, first, second] = integrals.derivative;

@@ -12,7 +12,7 @@ use crate::schedule::{Grid, NoiseLevel};
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Euler {
     /// The noise that is added before each step.
-    pub churn: Churn,
+    pub(super) churn: Churn,
 }
 
 impl Solver for Euler {
@@ -51,7 +51,7 @@ pub(super) const ENTRY: Entry = Entry {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EulerAncestral {
     /// η: the share of fresh noise, 0 to 1.
-    pub eta: f64,
+    pub(super) eta: f64,
 }
 
 impl Solver for EulerAncestral {

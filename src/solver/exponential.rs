@@ -18,6 +18,19 @@ pub(super) fn lagrange(nodes: &[f64], j: usize, origin: f64) -> Vec<f64> {
 
 /// `∫ e^(rate·(v − to))·ℓ(v) dv` from `from` to `to`, where ℓ is 1 at `nodes[j]` and 0 at the others. With a positive rate `from` may be −∞.
 pub(super) fn weighted_integral(nodes: &[f64], j: usize, from: f64, to: f64, rate: f64) -> f64 {
+    let length = to - from;
+    if (rate * length).abs() < 1.0 {
+        // The primitive below would cancel; over so short a way Gauss and Legendre's rule is exact to the last digits.
+        return GAUSS
+            .iter()
+            .map(|(place, weight)| {
+                let v = from + 0.5 * length * (1.0 + place);
+                let polynomial: f64 =
+                    (0..nodes.len()).filter(|k| *k != j).map(|k| (v - nodes[k]) / (nodes[j] - nodes[k])).product();
+                0.5 * length * weight * (rate * (v - to)).exp() * polynomial
+            })
+            .sum();
+    }
     // e^(rate·v)·(ℓ/rate − ℓ′/rate² + ℓ″/rate³ − …) is the primitive.
     let mut derivative = lagrange(nodes, j, to);
     let mut primitive = vec![0.0; derivative.len()];
@@ -30,6 +43,37 @@ pub(super) fn weighted_integral(nodes: &[f64], j: usize, from: f64, to: f64, rat
     let at = |v: f64| primitive.iter().rev().fold(0.0, |sum, coefficient| sum * v + coefficient);
     let weight = (rate * (from - to)).exp();
     at(0.0) - if weight == 0.0 { 0.0 } else { weight * at(from - to) }
+}
+
+/// The places within −1 to 1 and the weights of the rule with eight of them.
+const GAUSS: [(f64, f64); 8] = [
+    (-0.960_289_856_497_536_2, 0.101_228_536_290_376_26),
+    (-0.796_666_477_413_626_7, 0.222_381_034_453_374_48),
+    (-0.525_532_409_916_329, 0.313_706_645_877_887_27),
+    (-0.183_434_642_495_649_8, 0.362_683_783_378_361_96),
+    (0.183_434_642_495_649_8, 0.362_683_783_378_361_96),
+    (0.525_532_409_916_329, 0.313_706_645_877_887_27),
+    (0.796_666_477_413_626_7, 0.222_381_034_453_374_48),
+    (0.960_289_856_497_536_2, 0.101_228_536_290_376_26),
+];
+
+/// `z·φ_k(z)` with `φ_k(z) = Σ zⁿ/(n + k)!` for k ≥ 1: `e^z − 1`, then `φ_{k+1} = (φ_k − 1/k!)/z`. z may be −∞.
+pub(super) fn scaled_phi(k: usize, z: f64) -> f64 {
+    let factorial = |k: usize| (1..=k).map(|i| i as f64).product::<f64>();
+    if z.abs() < 1.0 {
+        // Where the recursion would cancel.
+        let mut term = z / factorial(k);
+        let mut sum = term;
+        for n in 1..24 {
+            term *= z / (n + k) as f64;
+            sum += term;
+        }
+        return sum;
+    }
+    if z == f64::NEG_INFINITY {
+        return -factorial(k - 1).recip();
+    }
+    (1..k).fold(z.exp_m1(), |value, k| value / z - factorial(k).recip())
 }
 
 /// `∫ ℓ(v) dv` from `from` to `to`, as [`weighted_integral`] without the weight.
@@ -50,6 +94,31 @@ mod tests {
             .sum::<f64>()
             * h
             / 3.0
+    }
+
+    #[test]
+    fn short_steps_do_not_cancel() {
+        for length in [1e-1, 1e-3, 1e-5, 1e-8] {
+            // For equal steps of a vanishing rate the weights are those of Adams and Bashforth.
+            let nodes = [0.0, -length, -2.0 * length];
+            for (j, expected) in [23.0 / 12.0, -16.0 / 12.0, 5.0 / 12.0].into_iter().enumerate() {
+                let found = weighted_integral(&nodes, j, 0.0, length, 1.0) / length;
+                assert!((found - expected).abs() < 2.0 * length + 1e-12, "{length}: {found} for {expected}");
+            }
+            for k in 1..=4 {
+                let factorial = [1.0, 2.0, 6.0, 24.0][k - 1];
+                let found = scaled_phi(k, length) / length * factorial;
+                assert!((found - 1.0).abs() < length + 1e-12, "φ_{k}({length}): {found}");
+            }
+        }
+        // Both ways of computing, where they meet.
+        for k in 1..=4 {
+            for z in [-1.0, 1.0f64] {
+                let (near, beyond) = (scaled_phi(k, z * (1.0 - 1e-12)), scaled_phi(k, z));
+                assert!((near - beyond).abs() < 1e-10, "φ_{k}({z}): {near} and {beyond}");
+            }
+            assert!((scaled_phi(k, -1e9) - scaled_phi(k, f64::NEG_INFINITY)).abs() < 1e-8);
+        }
     }
 
     #[test]

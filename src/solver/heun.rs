@@ -13,7 +13,7 @@ use crate::schedule::{Grid, NoiseLevel};
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Heun {
     /// The noise that is added before each step.
-    pub churn: Churn,
+    pub(super) churn: Churn,
 }
 
 impl Solver for Heun {

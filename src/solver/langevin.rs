@@ -4,13 +4,14 @@
 use std::fmt;
 
 use super::{Cursor, Entry, Move, Solver, Update};
+use crate::error::{Error, Result};
 use crate::option::{Kind, OptionEntry};
 use crate::schedule::{Grid, NoiseLevel};
 
 /// `x ← x + e·s + √(2e)·z` at one level, with the score s and `e = 2·r²·σ²`.
 ///
 /// Song et al. 2021 take `e = 2·(r·‖z‖/‖s‖)²` with norms over the batch, by which an item depends on the others. The norms are near √d and
-/// √d/σ for d values, and put in here.
+/// √d/σ for d values, and put in here; their factor 1 − β for VP is left out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Correction {
     /// How often, at every level.
@@ -60,13 +61,23 @@ impl fmt::Display for Langevin {
 /// A solver with corrections: at every level that a step of it begins at, [`Correction`] first.
 #[derive(Debug)]
 pub struct PredictorCorrector {
-    /// The solver whose steps are taken.
-    pub predictor: Box<dyn Solver>,
-    /// What comes before each of them.
-    pub correction: Correction,
+    predictor: Box<dyn Solver>,
+    correction: Correction,
 }
 
 impl PredictorCorrector {
+    /// `correction` before each step of `predictor`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the predictor chooses its own levels.
+    pub fn new(predictor: Box<dyn Solver>, correction: Correction) -> Result<Self> {
+        if predictor.adaptive().is_some() {
+            let reason = format!("{predictor} chooses its own levels, and cannot be corrected at them");
+            return Err(Error::argument("corrector_steps", reason));
+        }
+        Ok(Self { predictor, correction })
+    }
+
     /// The cursor that the predictor sees; `None` while corrections are made.
     fn inner(&self, at: Cursor) -> Option<Cursor> {
         at.stage.checked_sub(self.correction.steps).map(|stage| Cursor { stage, ..at })
@@ -90,6 +101,10 @@ impl Solver for PredictorCorrector {
             step.next.stage += self.correction.steps;
         }
         step
+    }
+
+    fn needs_variance(&self) -> bool {
+        self.predictor.needs_variance()
     }
 
     fn slots(&self) -> usize {
@@ -126,7 +141,10 @@ pub(super) const ENTRY: Entry = Entry {
     summary: "Song & Ermon 2019: annealed Langevin dynamics, for models that say the score; many evaluations a level",
     options: &[CORRECTOR_STEPS, CORRECTOR_SNR],
     build: |options| {
-        let steps = options.whole("corrector_steps").unwrap_or(10).max(1);
+        let steps = options.whole("corrector_steps").unwrap_or(10);
+        if steps == 0 {
+            return Err(Error::argument("corrector_steps", "0; langevin consists of them, so at least 1 is needed"));
+        }
         let snr = options.real("corrector_snr").unwrap_or(USUAL_SNR);
         Ok(Box::new(Langevin(Correction { steps, snr })))
     },

@@ -11,8 +11,8 @@ use crate::schedule::Grid;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lcm {
     /// What times are multiplied by in the boundary condition `c_skip·x + c_out·x̂₀`; 10 in training, where it matters at the first few times
-    /// only. 0 takes x̂₀ for what the network says.
-    pub timestep_scaling: f64,
+    /// only. 0 takes x̂₀ for what the network says, as `None` does where time does not count steps of training.
+    pub(super) timestep_scaling: Option<f64>,
 }
 
 /// The deviation of the data in the boundary condition.
@@ -21,10 +21,12 @@ const DEVIATION: f64 = 0.5;
 impl Solver for Lcm {
     fn plan(&self, grid: &Grid, at: Cursor) -> Move {
         let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
-        let end = if self.timestep_scaling == 0.0 {
+        let usual = if grid.schedule().train_steps().is_some() { 10.0 } else { 0.0 };
+        let scaling = self.timestep_scaling.unwrap_or(usual);
+        let end = if scaling == 0.0 {
             Update::DENOISED
         } else {
-            let scaled = from.t * self.timestep_scaling;
+            let scaled = from.t * scaling;
             let norm = scaled * scaled + DEVIATION * DEVIATION;
             Update::DENOISED * (scaled / norm.sqrt()) + Update::X * (DEVIATION * DEVIATION / norm)
         };
@@ -44,7 +46,7 @@ pub(super) const ENTRY: Entry = Entry {
     options: &[OptionEntry {
         key: "timestep_scaling",
         kind: Kind::Real(0.0, 1e6),
-        summary: "What times are multiplied by in the boundary condition of LCM; 10 unless set, 0 for none.",
+        summary: "What times are multiplied by in the boundary condition of LCM; 0 for none. Unless set 10, and 0 in continuous time.",
     }],
-    build: |options| Ok(Box::new(Lcm { timestep_scaling: options.real("timestep_scaling").unwrap_or(10.0) })),
+    build: |options| Ok(Box::new(Lcm { timestep_scaling: options.real("timestep_scaling") })),
 };

@@ -11,7 +11,7 @@ use crate::schedule::Grid;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lms {
     /// How many slopes there are at most, 1 to 4.
-    pub order: usize,
+    pub(super) order: usize,
 }
 
 impl Solver for Lms {

@@ -3,10 +3,7 @@
 //! A solver is a pure function from a grid and a cursor to coefficients. It holds no tensor and no state, so it can be
 //! checked without a network, printed as a table, and left and resumed between any two evaluations.
 //!
-//! One page per solver. To add one: write its page with an [`Entry`], and name it in [`SOLVERS`].
-//!
-//! - Ho, Jain, Abbeel 2020, "Denoising Diffusion Probabilistic Models", arXiv:2006.11239: `ddpm`
-//! - Song, Meng, Ermon 2020, "Denoising Diffusion Implicit Models", arXiv:2010.02502: `ddim`
+//! One page per solver, with its paper at the head. To add one: write its page with an [`Entry`], and name it in [`SOLVERS`].
 
 mod churn;
 mod ddim;
@@ -199,7 +196,8 @@ pub struct Cursor {
 }
 
 /// What fresh noise is multiplied by, value by value, beside its coefficient.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Deviation {
     /// Nothing.
     #[default]

@@ -23,7 +23,7 @@ words! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pndm {
     /// How the first steps are taken.
-    pub warmup: Warmup,
+    pub(super) warmup: Warmup,
 }
 
 /// The slots of the second and the third slope of a Runge–Kutta step, after the three of earlier steps.

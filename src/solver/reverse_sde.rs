@@ -21,7 +21,7 @@ words! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReverseSde {
     /// How the SDE is divided into steps.
-    pub discretization: Discretization,
+    pub(super) discretization: Discretization,
 }
 
 impl Solver for ReverseSde {

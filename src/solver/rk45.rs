@@ -204,8 +204,8 @@ impl Integration {
             .sum::<f64>()
             / self.y.len() as f64;
         let error = mean_square.sqrt();
-        if error >= 1.0 {
-            self.length *= (0.9 * error.powf(-0.2)).max(0.2);
+        if error.is_nan() || error >= 1.0 {
+            self.length *= if error.is_finite() { (0.9 * error.powf(-0.2)).max(0.2) } else { 0.2 };
             self.rejected = true;
             self.stage = 1;
             return self.within_budget(start, end);
@@ -248,7 +248,7 @@ impl Integration {
         let reached = (self.tau - start) / (end - start);
         if self.evaluations >= self.adaptive.most_evaluations {
             let reason = format!(
-                "rk45 has not met its tolerance ({} + {}·|y|) for item {} after {} evaluations: it reached σ/α = {:.4} of {:.4}, {:.0} % of the way in its logarithm; allow more (most_evaluations) or a greater tolerance (rtol, atol)",
+                "rk45 has not met its tolerance ({} + {}·|y|) for item {} after {} evaluations: it reached the noise {:.4} of {:.4}, {:.0} % of the way in its logarithm; allow more (most_evaluations) or a greater tolerance (rtol, atol)",
                 self.adaptive.absolute,
                 self.adaptive.relative,
                 self.item,

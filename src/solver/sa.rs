@@ -13,17 +13,17 @@ use crate::schedule::{Grid, NoiseLevel};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SaSolver {
     /// The order of the predictor, 1 to 3.
-    pub predictor_order: usize,
+    pub(super) predictor_order: usize,
     /// The order of the corrector, 0 (none) to 4.
-    pub corrector_order: usize,
+    pub(super) corrector_order: usize,
     /// τ, the share of the reverse SDE's noise; 0 is deterministic.
-    pub tau: f64,
+    pub(super) tau: f64,
     /// The times, as shares of the greatest, between which τ is not 0.
-    pub between: [f64; 2],
+    pub(super) between: [f64; 2],
     /// Whether x̂₀ is expanded or ε̂.
-    pub data: bool,
+    pub(super) data: bool,
     /// Whether the last steps are of lower order.
-    pub lower_order_final: bool,
+    pub(super) lower_order_final: bool,
 }
 
 impl SaSolver {
@@ -91,7 +91,8 @@ impl Solver for SaSolver {
         let to = levels[at.step + 1];
         if from.alpha == 0.0 || to.sigma == 0.0 {
             // λ is infinite at one end.
-            return Move::step(at, Update::DENOISED * to.alpha + Update::X * (to.sigma / from.sigma));
+            let noise = if self.tau(grid, from) > 0.0 { Update::NOISE } else { Update::X / from.sigma };
+            return Move::step(at, Update::DENOISED * to.alpha + noise * to.sigma);
         }
         let (h, tau) = (to.lambda() - from.lambda(), self.tau(grid, from));
         let order = self.order(grid, at.step, self.predictor_order, 0);

@@ -11,7 +11,7 @@ use crate::schedule::{Grid, NoiseLevel};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tcd {
     /// γ, 0 to 1: s = (1 − γ)·t of the next level. 0 is deterministic, 1 goes by way of the clean sample.
-    pub gamma: f64,
+    pub(super) gamma: f64,
 }
 
 impl Tcd {

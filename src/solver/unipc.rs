@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::dpm_solver::usable_order;
-use super::exponential::lagrange;
+use super::exponential::{lagrange, scaled_phi};
 use super::{Cursor, Entry, Move, Solver, Update};
 use crate::option::{Kind, OptionEntry, words};
 use crate::schedule::Grid;
@@ -24,13 +24,13 @@ words! {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UniPc {
     /// The order of the predictor, 1 to 3.
-    pub order: usize,
+    pub(super) order: usize,
     /// B(h).
-    pub scaling: Scaling,
+    pub(super) scaling: Scaling,
     /// Whether x̂₀ is expanded (as guided models want it) or ε̂.
-    pub data: bool,
+    pub(super) data: bool,
     /// Whether the last steps are of lower order.
-    pub lower_order_final: bool,
+    pub(super) lower_order_final: bool,
 }
 
 impl UniPc {
@@ -60,15 +60,12 @@ impl UniPc {
             points.push(1.0);
             differences.push(ahead - current);
         }
-        // Σ_m ρ_m·r_m^{k−1} = φ_{k+1}·k!/B for k = 1 …; with one unknown the papers take ½ for it.
-        let mut phi = phi_1 / hh - 1.0;
+        // Σ_m ρ_m·r_m^{k−1} = hh·φ_{k+1}(hh)·k!/B for k = 1 …; with one unknown the papers take ½ for it.
         let mut factorial = 1.0;
         let wanted: Vec<f64> = (1..=points.len())
             .map(|k| {
-                let value = phi * factorial / b_h;
-                factorial *= (k + 1) as f64;
-                phi = phi / hh - 1.0 / factorial;
-                value
+                factorial *= k as f64;
+                scaled_phi(k + 1, hh) * factorial / b_h
             })
             .collect();
         let weights = if points.len() == 1 { vec![0.5] } else { vandermonde(&points, &wanted) };

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use diffuse::onnx::{Manifest, Network};
 use diffuse::schedule::{Grid, NoiseLevel};
-use diffuse::solver::{Cursor, SOLVERS, Solver, Update};
+use diffuse::solver::{Cursor, Deviation, SOLVERS, Solver, Update};
 use diffuse::{Error, Model, ModelOptions};
 
 use crate::failure::Failure;
@@ -28,7 +28,7 @@ pub(crate) struct PlanArguments {
     /// The model whose schedule and defaults are meant; without one, --schedule
     model: Option<PathBuf>,
     /// A schedule with its usual numbers (1000 training steps, β from 1e-4 to 0.02; VE from 0.01 to 50), where no model is given
-    #[arg(long, conflicts_with = "model", default_value = "linear")]
+    #[arg(long, conflicts_with_all = ["model", "scheduler_config"], default_value = "linear")]
     schedule: ScheduleName,
     #[command(flatten)]
     sampling: SamplingArguments,
@@ -77,6 +77,9 @@ pub(crate) struct Row {
     keep: Option<(usize, Update)>,
     /// Whether x, as it was before, is saved.
     save: bool,
+    /// What the fresh noise is multiplied by, value by value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deviation: Option<Deviation>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -95,9 +98,11 @@ impl PlanArguments {
                 Model::new(network)?.manifest().clone()
             }
             None => match self.sampling.scheduler_config()? {
-                Some(config) => {
-                    manifest_of(serde_json::to_value(&config.schedule), serde_json::to_value(config.prediction))?
-                }
+                Some(config) => manifest_of(
+                    serde_json::to_value(&config.schedule),
+                    serde_json::to_value(config.prediction),
+                    serde_json::to_value(config.variance),
+                )?,
                 None => without_a_model(self.schedule)?,
             },
         };
@@ -113,6 +118,7 @@ impl PlanArguments {
                 update: step.update,
                 keep: step.keep,
                 save: step.save,
+                deviation: (step.deviation != Deviation::One).then_some(step.deviation),
             });
             at = step.next;
         }
@@ -187,17 +193,17 @@ fn without_a_model(name: ScheduleName) -> Result<Manifest, Failure> {
         schedule = serde_json::json!({"kind": name, "sigma_min": 0.01, "sigma_max": 50.0});
     }
     // What the network says does not matter to the coefficients, and x₀ can be said at every level.
-    manifest_of(Ok(schedule), Ok("x0".into()))
+    manifest_of(Ok(schedule), Ok("x0".into()), Ok("none".into()))
 }
 
 fn manifest_of(
     schedule: serde_json::Result<serde_json::Value>,
     prediction: serde_json::Result<serde_json::Value>,
+    variance: serde_json::Result<serde_json::Value>,
 ) -> Result<Manifest, Failure> {
-    let (Ok(schedule), Ok(prediction)) = (schedule, prediction) else {
+    let (Ok(schedule), Ok(prediction), Ok(variance)) = (schedule, prediction, variance) else {
         return Err(Failure::Other("the schedule cannot be written as JSON".into()));
     };
-    let json =
-        serde_json::json!({"diffuse": 1, "sample": {"shape": [1]}, "schedule": schedule, "prediction": prediction});
+    let json = serde_json::json!({"diffuse": 1, "sample": {"shape": [1]}, "schedule": schedule, "prediction": prediction, "variance": variance});
     Manifest::parse(&json.to_string()).map_err(|reason| Error::Model { model: "no model".into(), reason }.into())
 }

@@ -100,7 +100,13 @@ fn panel(svg: &mut String, title: &str, curves: &[Curve], top: f64) {
     let range = |of: fn(&(f64, f64)) -> f64| {
         let values = || curves.iter().flat_map(|curve| &curve.points).map(of).filter(|value| value.is_finite());
         let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
-        if low < high { (low, high) } else { (low - 1.0, low + 1.0) }
+        if low < high {
+            (low, high)
+        } else if low.is_finite() {
+            (low - 1.0, low + 1.0)
+        } else {
+            (0.0, 1.0)
+        }
     };
     let (x_range, y_range) = (range(|point| point.0), range(|point| point.1));
     let x = |value: f64| LEFT + WIDTH * (value - x_range.0) / (x_range.1 - x_range.0);

@@ -113,6 +113,9 @@ impl SamplingArguments {
     pub(crate) fn request(&self) -> Result<Request, Failure> {
         let mut request = Request::default();
         if let Some(config) = self.scheduler_config()? {
+            for departure in &config.departures {
+                say(&format!("{}: {departure}; not so here", config.class));
+            }
             request.set_scheduler_config(&config)?;
         }
         for (key, value) in &self.given {

@@ -1,0 +1,193 @@
+//! What a request makes of a manifest, without a network: every solver on every kind of model, and requests that contradict themselves.
+
+use diffuse::Request;
+use diffuse::onnx::{Manifest, SchedulerConfig};
+use diffuse::solver::{Cursor, NAMES, Update};
+use serde_json::{Value, json};
+
+fn manifest(change: Value) -> Manifest {
+    let mut manifest = json!({"diffuse": 1, "sample": {"shape": [2], "range": [-1, 1]}, "schedule": {"kind": "linear"}, "prediction": "x0"});
+    for (key, value) in change.as_object().unwrap() {
+        manifest[key] = value.clone();
+    }
+    Manifest::parse(&manifest.to_string()).unwrap()
+}
+
+fn kinds() -> Vec<Manifest> {
+    let mut kinds: Vec<Manifest> = [
+        json!({"kind": "linear"}),
+        json!({"kind": "cosine", "train_steps": 300}),
+        json!({"kind": "scaled_linear", "terminal": "zero_snr"}),
+        json!({"kind": "linear", "terminal": "floored"}),
+        json!({"kind": "trained", "betas": [0.01, 0.02, 0.04, 0.08, 0.16, 0.3, 0.5, 0.7]}),
+        json!({"kind": "vp"}),
+        json!({"kind": "sub_vp"}),
+        json!({"kind": "ve", "sigma_min": 0.01, "sigma_max": 50}),
+        json!({"kind": "edm"}),
+        json!({"kind": "flow"}),
+        json!({"kind": "trigonometric"}),
+    ]
+    .map(|schedule| manifest(json!({ "schedule": schedule })))
+    .into();
+    // With defaults of their own, which are for one solver and must not get in the way of another.
+    kinds.push(manifest(json!({"defaults": {"solver": "unipc", "options": {"order": 3, "scaling": "bh1"}}})));
+    kinds.push(manifest(
+        json!({"defaults": {"solver": "ddim", "eta": 0.5, "grid": "leading", "steps_offset": 1, "ending": "first"}}),
+    ));
+    kinds.push(manifest(json!({"defaults": {"grid": "karras", "options": {"rho": 5, "corrector_steps": 2}}})));
+    kinds
+}
+
+fn is_finite(update: &Update) -> bool {
+    let Update { x, denoised, direction, noise, saved, history } = *update;
+    [x, denoised, direction, noise, saved].iter().chain(&history).all(|value| value.is_finite())
+}
+
+#[test]
+fn every_solver_has_finite_coefficients_on_every_kind_of_model() {
+    for manifest in kinds() {
+        for name in NAMES {
+            for steps in [1, 2, 3, 7] {
+                let request = Request { solver: Some((*name).into()), steps: Some(steps), ..Request::default() };
+                let what = format!("{name}, {steps} steps, {:?} {:?}", manifest.schedule, manifest.defaults);
+                let (solver, grid) = request.plan(&manifest).unwrap_or_else(|error| panic!("{what}: {error}"));
+                let mut at = Cursor::default();
+                while at.step < grid.steps() {
+                    let step = solver.plan(&grid, at);
+                    assert!(
+                        is_finite(&step.update) && step.keep.is_none_or(|(_, kept)| is_finite(&kept)),
+                        "{what}: {step:?}"
+                    );
+                    if let Some(level) = solver.evaluate_at(&grid, at) {
+                        assert!(level.alpha.is_finite() && level.sigma > 0.0, "{what}: {level:?}");
+                    }
+                    at = step.next;
+                }
+            }
+        }
+        // What is kept beside a picture draws it again.
+        let request = Request::default().resolved(&manifest);
+        let again = request.resolved(&manifest);
+        assert_eq!(serde_json::to_value(&request).unwrap(), serde_json::to_value(&again).unwrap());
+        assert!(again.plan(&manifest).is_ok());
+    }
+}
+
+#[test]
+fn contradictions_name_the_option_and_say_what_would_be_right() {
+    let linear = || manifest(json!({}));
+    let flow = || manifest(json!({"schedule": {"kind": "flow"}}));
+    let zero = || manifest(json!({"schedule": {"kind": "linear", "terminal": "zero_snr"}}));
+    let edm = || manifest(json!({"schedule": {"kind": "edm"}}));
+    type Told = &'static [(&'static str, &'static str)];
+    let cases: &[(Manifest, Told, &str, &str)] = &[
+        (linear(), &[("solver", "heun"), ("eta", "0.5")], "eta", "ddim"),
+        (linear(), &[("solver", "dpm-solver"), ("algorithm", "sde-dpm-solver"), ("order", "3")], "order", "up to 3"),
+        (
+            linear(),
+            &[("solver", "dpm-solver-singlestep"), ("algorithm", "sde-dpm-solver")],
+            "algorithm",
+            "sde-dpm-solver++",
+        ),
+        (linear(), &[("sigmas", "3,4,1")], "sigmas", "has to fall"),
+        (linear(), &[("sigmas", "3,0")], "sigmas", "above 0"),
+        (linear(), &[("sigmas", "500,1")], "sigmas", "ends at"),
+        (linear(), &[("timesteps", "10,20")], "timesteps", "has to fall"),
+        (linear(), &[("timesteps", "2000,20")], "timesteps", "0 to 999"),
+        (linear(), &[("timesteps", "900,20"), ("sigmas", "3,1")], "sigmas", "one of the two"),
+        (linear(), &[("timesteps", "900,20"), ("grid", "karras")], "grid", "which are the grid"),
+        (linear(), &[("timesteps", "900,20"), ("steps", "3")], "steps", "2 timesteps"),
+        (linear(), &[("grid", "karras"), ("sigma_min", "5"), ("sigma_max", "2")], "sigma_max", "above sigma_min"),
+        (linear(), &[("grid", "trailing"), ("rho", "5")], "rho", "karras"),
+        (linear(), &[("grid", "trailing"), ("sigma_max", "5")], "sigma_max", "exponential"),
+        (linear(), &[("grid", "trailing"), ("original_steps", "20")], "original_steps", "lcm"),
+        (linear(), &[("grid", "lcm"), ("original_steps", "10"), ("steps", "20")], "original_steps", "20 to 1000"),
+        (linear(), &[("grid", "crash")], "grid", "continuous"),
+        (linear(), &[("shift", "3"), ("grid", "trailing")], "shift", "flow matching"),
+        (linear(), &[("steps", "1001")], "steps", "1 to 1000"),
+        (linear(), &[("corrector_snr", "0.1")], "corrector_snr", "corrector_steps"),
+        (linear(), &[("solver", "langevin"), ("corrector_steps", "0")], "corrector_steps", "at least 1"),
+        (linear(), &[("solver", "rk45"), ("corrector_steps", "1")], "corrector_steps", "chooses its own levels"),
+        (linear(), &[("solver", "heun"), ("s_noise", "1.1")], "s_noise", "s_churn"),
+        (linear(), &[("solver", "heun"), ("s_churn", "1"), ("s_tmin", "2"), ("s_tmax", "1")], "s_tmax", "above s_tmin"),
+        (linear(), &[("solver", "dpm-solver-2s"), ("midpoint_noise", "1")], "midpoint_noise", "eta"),
+        (linear(), &[("solver", "ddpm"), ("variance", "learned")], "variance", "posterior and beta"),
+        (linear(), &[("threshold_ratio", "0.9")], "threshold_ratio", "dynamic"),
+        (flow(), &[("sigmas", "5,0.5")], "sigmas", "ends at 1"),
+        (flow(), &[("grid", "lcm")], "grid", "steps of training"),
+        (zero(), &[("grid", "karras")], "sigma_max", "give another"),
+        (edm(), &[("ending", "first")], "ending", "least noisy"),
+        (edm(), &[("steps_offset", "1"), ("grid", "leading")], "steps_offset", "steps of training"),
+    ];
+    for (manifest, told, name, right) in cases {
+        let mut request = Request::default();
+        told.iter().try_for_each(|(key, value)| request.set(key, value)).unwrap();
+        match request.plan(manifest) {
+            Ok((solver, _)) => panic!("{told:?} makes {solver}"),
+            Err(error) => {
+                let text = error.to_string();
+                assert!(text.starts_with(&format!("{name}: ")) && text.contains(right), "{told:?}: {text}");
+            }
+        }
+    }
+    // Of the option alone, when it is set.
+    for (key, value) in [
+        ("rtol", "0"),
+        ("rtol", "-1"),
+        ("atol", "nan"),
+        ("order", "4"),
+        ("lms_order", "0"),
+        ("gamma", "1.1"),
+        ("sigmas", "1,,2"),
+    ] {
+        let error = Request::default().with(key, value).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{key}: ")) && error.contains("expected"), "{error}");
+    }
+}
+
+#[test]
+fn a_schedulers_configuration_has_to_be_the_models() {
+    let text = |class: &str, more: Value| {
+        let mut config = json!({"_class_name": class, "num_train_timesteps": 1000});
+        for (key, value) in more.as_object().unwrap() {
+            config[key] = value.clone();
+        }
+        config.to_string()
+    };
+    let model = manifest(json!({"prediction": "epsilon"}));
+    let plan = |class: &str, more: Value| {
+        let mut request = Request::default();
+        request.set_scheduler_config(&SchedulerConfig::parse(&text(class, more)).unwrap())?;
+        request.plan(&model).map(|(solver, _)| solver.to_string())
+    };
+    let dpm = plan("DPMSolverMultistepScheduler", json!({"beta_schedule": "linear", "solver_order": 3}));
+    assert_eq!(dpm.unwrap(), "dpm-solver++ (multistep, order 3)");
+    for (class, more, what) in [
+        ("DDIMScheduler", json!({"beta_schedule": "squaredcos_cap_v2"}), "another schedule"),
+        ("DDIMScheduler", json!({"prediction_type": "v_prediction"}), "says V"),
+        ("DDIMScheduler", json!({"clip_sample_range": 2.0}), "clip_sample_range"),
+        ("DDIMInverseScheduler", json!({}), "from clean samples to noise"),
+    ] {
+        let error = plan(class, more).unwrap_err().to_string();
+        assert!(error.starts_with("scheduler_config: ") && error.contains(what), "{error}");
+    }
+    for (class, more, what) in [
+        ("KarrasVeScheduler", json!({}), "KarrasVeScheduler"),
+        ("DDIMScheduler", json!({"solver_order": 2}), "solver_order"),
+        ("DDIMScheduler", json!({"num_train_timesteps": "many"}), "num_train_timesteps"),
+        ("DDIMScheduler", json!({"beta_schedule": "spiral"}), "beta_schedule"),
+        ("EulerDiscreteScheduler", json!({"use_karras_sigmas": true, "use_beta_sigmas": true}), "use_beta_sigmas"),
+        (
+            "DPMSolverMultistepScheduler",
+            json!({"use_flow_sigmas": true, "prediction_type": "epsilon"}),
+            "prediction_type",
+        ),
+        ("FlowMatchEulerDiscreteScheduler", json!({"shift_terminal": 0.1}), "shift_terminal"),
+    ] {
+        let error = SchedulerConfig::parse(&text(class, more)).unwrap_err().to_string();
+        assert!(error.contains(what), "{what}: {error}");
+    }
+    // As Python writes what JSON does not have.
+    let json = "{\"_class_name\": \"DPMSolverMultistepScheduler\", \"lambda_min_clipped\": -Infinity}";
+    assert!(SchedulerConfig::parse(json).is_ok());
+}

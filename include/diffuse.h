@@ -106,13 +106,13 @@
  *     eta: a number from 0 to 1
  *         η, the share of fresh noise: 0 is deterministic, 1 as much as DDPM. Unless set the model's, else 1 for euler-ancestral and 0 for the others.
  *
- *     s_churn: a number from 0
+ *     s_churn: a number from 0 to 1000000
  *         How much noise is added before a step, over all steps together; 0 unless set.
  *
- *     s_tmin: a number from 0
+ *     s_tmin: a number from 0 to 1000000000
  *         The least σ/α at which noise is added; 0 unless set.
  *
- *     s_tmax: a number from 0
+ *     s_tmax: a number from 0 to 1000000000
  *         The greatest σ/α at which noise is added; any unless set.
  *
  *     s_noise: a number from 0 to 10
@@ -579,7 +579,7 @@ int32_t diffuse_model_denoise(const struct diffuse_model *model,
  The logarithm of the density, in nats, of each of the `count` samples in `x`, `length` values in all, along the probability-flow ODE, to
  `log_densities`, which has room for `count` values. `directions` is how many random directions Hutchinson's estimate of the divergence takes,
  drawn with `seed`; 0 takes the whole trace, for points and other small items. `tolerance` is the error that a step may have, relative and
- absolute; 1e-5 is usual. `classes` as for diffuse_model_denoise().
+ absolute, from 1e-9 to 0.1; 1e-5 is usual. `classes` as for diffuse_model_denoise().
 
  It is the density of the slightly noisy sample at the least noisy level of the schedule. It takes hundreds of evaluations and more for
  each item.

@@ -233,6 +233,12 @@ pub fn variational_bound(
     let items = x.shape().first().copied().unwrap_or(0);
     let length = x.len() / items.max(1);
     let clean: Vec<f32> = x.iter().copied().collect();
+    if let Some(value) = clean.iter().find(|value| !(-1.0..=1.0).contains(*value)) {
+        return Err(Error::argument(
+            "x",
+            format!("a value is {value}; the bound is of values in 256 steps from -1 to 1"),
+        ));
+    }
     let last = schedule.level(train_steps as f64 - 1.0);
     let mut bounds: Vec<VariationalBound> = clean
         .chunks(length.max(1))

@@ -206,6 +206,16 @@ impl Request {
     /// job is made.
     pub fn set(&mut self, key: &str, value: impl ToString) -> Result<()> {
         let text = value.to_string();
+        if let Some(config) = self.scheduler_config.as_ref().filter(|_| key == "solver") {
+            // What a configuration says of its solver is not meant for another.
+            let of_config = config.options();
+            let same = |key: &str| {
+                let said = sampling::option(key).and_then(|entry| entry.parse(of_config.get(key)?).ok());
+                said.as_ref() == self.options.get(key)
+            };
+            let shared = |key: &str| sampling::OPTIONS.iter().any(|option| option.key == key);
+            self.options = self.options.filtered(|key| shared(key) || !of_config.contains_key(key) || !same(key));
+        }
         if let Some(option) = OPTIONS.iter().find(|option| option.entry.key == key) {
             (option.set)(self, &option.entry.parse(&text)?);
         } else if let Some(entry) = sampling::option(key) {

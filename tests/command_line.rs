@@ -97,6 +97,12 @@ fn likelihoods_are_printed() {
     ask(&["points.npy", "--bound", "beta"], 2, "steps of training");
     std::fs::write(folder.path().join("text.npy"), "text of some length").unwrap();
     ask(&["text.npy"], 2, "expected a .npy of f32");
+    // A header that speaks of more than there is.
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (9999999999, 2), }";
+    let mut bytes = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    bytes.extend(format!("{header:<117}\n").as_bytes());
+    std::fs::write(folder.path().join("huge.npy"), bytes).unwrap();
+    ask(&["huge.npy"], 2, "huge.npy");
 }
 
 #[test]
@@ -109,6 +115,9 @@ fn a_plan_is_drawn() {
     // A mark for each level of the first panel, at least.
     assert!(svg.matches("<circle").count() > 7);
     fail(&folder, diffuse(&folder).args(["plot", "-o", "missing/plan.svg"]), 6, "missing");
+    fail(&folder, diffuse(&folder).args(["plot", "-o", "plan.png"]), 2, ".svg");
+    fail(&folder, diffuse(&folder).args(["plan", "--schedule", "vp", "--steps", "1000000"]), 2, "--steps");
+    fail(&folder, diffuse(&folder).args(["plan", "--scheduler-config", "/dev/zero"]), 2, "bytes");
 }
 
 #[test]

@@ -117,6 +117,10 @@ fn contradictions_name_the_option_and_say_what_would_be_right() {
         (flow(), &[("grid", "lcm")], "grid", "steps of training"),
         (zero(), &[("grid", "karras")], "sigma_max", "give another"),
         (edm(), &[("ending", "first")], "ending", "least noisy"),
+        (edm(), &[("sigmas", "5,4.9999999999999991,1")], "sigmas", "has to fall"),
+        (flow(), &[("sigmas", "0.5,1e-300")], "sigmas", "above 0"),
+        (linear(), &[("steps", "1"), ("ending", "level")], "steps", "needs 2"),
+        (linear(), &[("solver", "sa-solver"), ("tau_from", "0.9"), ("tau_to", "0.1")], "tau_to", "above tau_from"),
         (edm(), &[("steps_offset", "1"), ("grid", "leading")], "steps_offset", "steps of training"),
     ];
     for (manifest, told, name, right) in cases {
@@ -162,6 +166,12 @@ fn a_schedulers_configuration_has_to_be_the_models() {
     };
     let dpm = plan("DPMSolverMultistepScheduler", json!({"beta_schedule": "linear", "solver_order": 3}));
     assert_eq!(dpm.unwrap(), "dpm-solver++ (multistep, order 3)");
+    // Another solver takes nothing that was meant for the configuration's own.
+    let mut request = Request::default();
+    let config = text("UniPCMultistepScheduler", json!({"solver_order": 3, "use_karras_sigmas": true}));
+    request.set_scheduler_config(&SchedulerConfig::parse(&config).unwrap()).unwrap();
+    request.set("solver", "heun").unwrap();
+    assert_eq!(request.plan(&model).unwrap().0.to_string(), "heun");
     for (class, more, what) in [
         ("DDIMScheduler", json!({"beta_schedule": "squaredcos_cap_v2"}), "another schedule"),
         ("DDIMScheduler", json!({"prediction_type": "v_prediction"}), "says V"),

@@ -374,7 +374,7 @@ pub unsafe extern "C" fn diffuse_model_denoise(
 /// The logarithm of the density, in nats, of each of the `count` samples in `x`, `length` values in all, along the probability-flow ODE, to
 /// `log_densities`, which has room for `count` values. `directions` is how many random directions Hutchinson's estimate of the divergence takes,
 /// drawn with `seed`; 0 takes the whole trace, for points and other small items. `tolerance` is the error that a step may have, relative and
-/// absolute; 1e-5 is usual. `classes` as for diffuse_model_denoise().
+/// absolute, from 1e-9 to 0.1; 1e-5 is usual. `classes` as for diffuse_model_denoise().
 ///
 /// It is the density of the slightly noisy sample at the least noisy level of the schedule. It takes hundreds of evaluations and more for
 /// each item.
@@ -396,8 +396,8 @@ pub unsafe extern "C" fn diffuse_model_log_density(
             let (model, x) = (&borrow(model, "model")?.model, slice(x, length, "x")?);
             (model, x, condition_of(classes, count)?, slice_mut(log_densities, count, "log_densities")?)
         };
-        if !(tolerance > 0.0 && tolerance.is_finite()) {
-            return Err(Error::argument("tolerance", format!("{tolerance}; it has to be above 0")));
+        if !(1e-9..=0.1).contains(&tolerance) {
+            return Err(Error::argument("tolerance", format!("{tolerance}; expected a number from 1e-9 to 0.1")));
         }
         let divergence = if directions == 0 { Divergence::Exact } else { Divergence::Hutchinson(directions) };
         let tolerance = Adaptive { relative: tolerance, absolute: tolerance, most_evaluations: 100_000 };

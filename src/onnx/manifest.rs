@@ -645,7 +645,7 @@ impl Manifest {
         if noisiest.alpha == 0.0 && !self.prediction.allows_pure_noise() {
             return Err(
                 "prediction: from ε, the score and F nothing can be found where the schedule leaves nothing of the clean sample; \
-                 a network that was trained so says v, x0 or the flow. schedule.terminal \"floored\" leaves ᾱ = 2⁻²⁴"
+                 a network that was trained so says v, x0 or the flow. In steps of training schedule.terminal \"floored\" leaves ᾱ = 2⁻²⁴"
                     .into(),
             );
         }

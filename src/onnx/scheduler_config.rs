@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::manifest::{BetaRange, ContinuousBeta, Defaults, LearnedVariance, Schedule, Steps};
 use crate::error::{Error, Result};
 use crate::prediction::Prediction;
-use crate::schedule::{Ending, Spacing, Terminal};
+use crate::schedule::{Ending, Spacing, Tables, Terminal};
 
 /// What a `scheduler_config.json` says, in this crate's words.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -286,7 +286,7 @@ impl SchedulerConfig {
     /// type, contradicts another, or asks for what this crate does not have.
     pub fn parse(json: &str) -> Result<Self> {
         // Python writes what JSON does not have.
-        let json = json.replace("-Infinity", "null").replace("Infinity", "null").replace("NaN", "null");
+        let json = json.trim_start_matches('\u{feff}').replace("-Infinity", "null");
         let wrong = |reason: String| Error::argument("scheduler_config", reason);
         let values: serde_json::Map<String, Value> =
             serde_json::from_str(&json).map_err(|error| wrong(format!("is not a JSON object: {error}")))?;
@@ -351,6 +351,9 @@ impl SchedulerConfig {
         if config.threshold.is_none() && class.fields.contains(&CLIPPED) && fields.flag("clip_sample", clips)? {
             config.clip_range = Some(fields.real("clip_sample_range")?.unwrap_or(1.0) as f32);
         }
+        // What is out of its range is said here, by its name, and not when a job is made.
+        config.schedule.build(Tables::Exact)?;
+        config.defaults.values()?;
         Ok(config)
     }
 

@@ -105,19 +105,23 @@ impl Grid {
             let last = i + 1 == levels.len();
             if !(t.is_finite()
                 && alpha.is_finite()
-                && (alpha > 0.0 || i == 0 && alpha == 0.0)
+                && (alpha >= LEAST || i == 0 && alpha == 0.0)
                 && sigma.is_finite()
-                && (sigma > 0.0 || last && sigma == 0.0))
+                && (sigma >= LEAST || last && sigma == 0.0))
             {
                 return refuse(format!(
-                    "level {i} has t = {t}, α = {alpha}, σ = {sigma}; both must be positive (α may be 0 at the start, σ at the end)"
+                    "level {i} has t = {t}, α = {alpha}, σ = {sigma}; both must be at least {LEAST} (α may be 0 at the start, σ at the end)"
                 ));
             }
         }
         for (i, pair) in levels.windows(2).enumerate() {
             let (from, to) = (pair[0].noise_to_signal(), pair[1].noise_to_signal());
-            if from <= to {
-                return refuse(format!("σ/α goes from {from} at level {i} to {to} at level {}; it has to fall", i + 1));
+            // What is nearer cannot be told apart by solvers that divide by the difference.
+            if from <= to * (1.0 + 1e-7) {
+                return refuse(format!(
+                    "σ/α goes from {from} at level {i} to {to} at level {}; it has to fall, by a ten-millionth of itself at least",
+                    i + 1
+                ));
             }
         }
         Ok(Self { levels, schedule })
@@ -134,6 +138,9 @@ impl Grid {
         if steps == 0 || steps > most {
             let why = if schedule.train_steps().is_some() { "the model was trained on" } else { "a run has at most" };
             return Err(Error::argument("steps", format!("{steps}; {why} {most} steps, so 1 to {most} are possible")));
+        }
+        if ending == Ending::Level && steps == 1 {
+            return Err(Error::argument("steps", "1; a run that ends at the grid's own last level needs 2 at least"));
         }
         if offset > 0 && spacing != Spacing::Leading {
             return Err(Error::argument("steps_offset", format!("{offset}; only the leading grid has an offset")));
@@ -185,8 +192,10 @@ impl Grid {
     /// # Errors
     /// [`Error::Argument`] if one is not positive or does not fall, or as [`new`](Self::new).
     pub fn at_sigmas(schedule: Arc<dyn NoiseSchedule>, sigmas: &[f64], ending: Ending) -> Result<Self> {
-        if let Some(sigma) = sigmas.iter().find(|sigma| !(sigma.is_finite() && **sigma > 0.0)) {
-            return Err(Error::argument("sigmas", format!("{sigma}; every one is above 0 (the end comes by itself)")));
+        if let Some(sigma) = sigmas.iter().find(|sigma| !(LEAST..=1.0 / LEAST).contains(*sigma)) {
+            let reason =
+                format!("{sigma}; every one is above 0, from {LEAST} to {:e} (the end comes by itself)", 1.0 / LEAST);
+            return Err(Error::argument("sigmas", reason));
         }
         let most = most_noise(&*schedule);
         if let Some(sigma) = sigmas.iter().find(|sigma| **sigma > most) {
@@ -259,6 +268,9 @@ impl Grid {
         self.levels[self.steps()]
     }
 }
+
+/// The least α and σ of a level that is not pure noise or clean: less would overflow f32 on the way.
+const LEAST: f64 = 1e-9;
 
 /// The most steps on a schedule that does not say how many it was trained on.
 const MOST_STEPS: usize = 1_000_000;
@@ -342,8 +354,8 @@ fn by_time(schedule: &dyn NoiseSchedule, options: &GridOptions) -> Result<Vec<No
                 _ => 1.0 - i as f64 / count,
             };
             // Strides toward t = 0 are of the whole path; grids with both ends stop at the least time.
-            let from_zero =
-                schedule.level(most).alpha == 0.0 && !matches!(spacing, Spacing::Linspace | Spacing::Leading);
+            let from_zero = schedule.level(most).alpha == 0.0
+                && !matches!(spacing, Spacing::Linspace | Spacing::Leading | Spacing::Beta);
             let least = if from_zero { 0.0 } else { least };
             (0..steps).map(|i| least + (most - least) * share(i)).collect()
         }

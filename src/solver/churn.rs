@@ -29,17 +29,17 @@ impl Default for Churn {
 pub(super) const OPTIONS: &[OptionEntry] = &[
     OptionEntry {
         key: "s_churn",
-        kind: Kind::Real(0.0, f64::INFINITY),
+        kind: Kind::Real(0.0, 1e6),
         summary: "How much noise is added before a step, over all steps together; 0 unless set.",
     },
     OptionEntry {
         key: "s_tmin",
-        kind: Kind::Real(0.0, f64::INFINITY),
+        kind: Kind::Real(0.0, 1e9),
         summary: "The least σ/α at which noise is added; 0 unless set.",
     },
     OptionEntry {
         key: "s_tmax",
-        kind: Kind::Real(0.0, f64::INFINITY),
+        kind: Kind::Real(0.0, 1e9),
         summary: "The greatest σ/α at which noise is added; any unless set.",
     },
     OptionEntry {

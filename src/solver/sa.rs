@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::exponential::weighted_integral;
 use super::{Cursor, Entry, Move, Solver, Update};
+use crate::error::Error;
 use crate::option::{Kind, OptionEntry};
 use crate::schedule::{Grid, NoiseLevel};
 
@@ -151,11 +152,15 @@ pub(super) const ENTRY: Entry = Entry {
     ],
     build: |options| {
         let real = |key, otherwise| options.real(key).unwrap_or(otherwise);
+        let (least, most) = (real("tau_from", 0.2), real("tau_to", 0.8));
+        if least > most {
+            return Err(Error::argument("tau_to", format!("{most}; it has to be above tau_from, which is {least}")));
+        }
         Ok(Box::new(SaSolver {
             predictor_order: options.whole("predictor_order").unwrap_or(2),
             corrector_order: options.whole("corrector_order").unwrap_or(2),
             tau: real("tau", 1.0),
-            between: [real("tau_from", 0.2), real("tau_to", 0.8)],
+            between: [least, most],
             data: options.flag("predict_x0").unwrap_or(true),
             lower_order_final: options.flag("lower_order_final").unwrap_or(true),
         }))

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,8 +11,8 @@ use diffuse::denoiser::Condition;
 use diffuse::likelihood::{Divergence, bits_per_dim};
 use diffuse::solver::{Adaptive, Variance};
 use diffuse::{Error, Model};
-use ndarray::ArrayD;
-use ndarray_npy::{ReadNpyError, ReadNpyExt};
+use ndarray::ArrayViewD;
+use ndarray_npy::ViewNpyExt;
 
 use crate::failure::Failure;
 use crate::shared::{DeviceArguments, RuntimeArguments, print, print_json};
@@ -35,7 +36,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// DDPM's variational bound instead, of 8-bit values from -1 to 1, with this variance of the reverse process
-    #[arg(long, value_name = "VARIANCE", value_parser = clap::builder::PossibleValuesParser::new(Variance::WORDS))]
+    #[arg(long, value_name = "VARIANCE", conflicts_with_all = ["directions", "tolerance"], value_parser = clap::builder::PossibleValuesParser::new(Variance::WORDS))]
     bound: Option<String>,
     /// Print JSON
     #[arg(long)]
@@ -46,18 +47,39 @@ pub(crate) struct Arguments {
     runtime: RuntimeArguments,
 }
 
+/// More is a slip.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// An error of the library in the words of this command's arguments.
+fn named(error: Error) -> Failure {
+    match error {
+        Error::Argument { name: "shape" | "x", reason } => Failure::Usage(format!("the samples: {reason}")),
+        Error::Argument { name: "classes", reason } => Failure::Usage(format!("--class: {reason}")),
+        Error::Argument { name: "divergence", reason } => Failure::Usage(format!("--directions: {reason}")),
+        Error::Argument { name: "variance" | "schedule", reason } => Failure::Usage(format!("--bound: {reason}")),
+        error => error.into(),
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let path = &arguments.samples;
+    let mut bytes = Vec::new();
     let file = File::open(path).map_err(|error| Failure::file(path, error))?;
-    let x = ArrayD::<f32>::read_npy(file).map_err(|error| match error {
-        ReadNpyError::Io(error) => Failure::file(path, error),
-        error => Failure::Usage(format!("{}: expected a .npy of f32: {error}", path.display())),
-    })?;
-    if x.is_empty() {
-        return Err(Failure::Usage(format!("{}: there is no sample in it", path.display())));
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|error| Failure::file(path, error))?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(Failure::Usage(format!("{}: more than {MOST_BYTES} bytes", path.display())));
     }
-    if !(arguments.tolerance > 0.0 && arguments.tolerance.is_finite()) {
-        return Err(Failure::Usage(format!("--tolerance: {}; it has to be above 0", arguments.tolerance)));
+    // A view is checked against the bytes that are there before anything of the size it speaks of is made.
+    let x = ArrayViewD::<f32>::view_npy(&bytes)
+        .map_err(|error| Failure::Usage(format!("{}: expected a .npy of f32: {error}", path.display())))?;
+    if x.is_empty() || x.ndim() == 0 {
+        return Err(Failure::Usage(format!("{}: there is no batch of samples in it", path.display())));
+    }
+    if !(1e-9..=0.1).contains(&arguments.tolerance) {
+        return Err(Failure::Usage(format!(
+            "--tolerance: {}; expected a number from 1e-9 to 0.1",
+            arguments.tolerance
+        )));
     }
     let model = Model::open(&arguments.runtime.open()?, &arguments.model, &arguments.device.model_options()?)?;
     let model = Arc::new(model);
@@ -65,7 +87,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let condition = Condition { classes: (!classes.is_empty()).then_some(classes) };
     let length = x.len() / x.shape()[0];
     if let Some(variance) = arguments.bound.as_deref().and_then(Variance::from_word) {
-        let bounds = model.variational_bound(x.view(), &condition, variance, arguments.seed)?;
+        let bounds = model.variational_bound(x, &condition, variance, arguments.seed).map_err(named)?;
         if arguments.json {
             return print_json(&bounds);
         }
@@ -85,7 +107,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let Arguments { tolerance, seed, .. } = *arguments;
     let tolerance = Adaptive { relative: tolerance, absolute: tolerance, most_evaluations: 100_000 };
-    let densities = model.log_density(x.view(), &condition, divergence, tolerance, seed)?;
+    let densities = model.log_density(x, &condition, divergence, tolerance, seed).map_err(named)?;
     if arguments.json {
         return print_json(&densities);
     }

@@ -58,6 +58,9 @@ fn solvers() -> String {
     })
 }
 
+/// The most moves that are listed or drawn.
+const MOST_MOVES: usize = 100_000;
+
 /// A run's moves, without its network.
 pub(crate) struct Plan {
     pub(crate) solver: Box<dyn Solver>,
@@ -110,6 +113,9 @@ impl PlanArguments {
         let mut rows = Vec::new();
         let mut at = Cursor::default();
         while at.step < grid.steps() {
+            if rows.len() == MOST_MOVES {
+                return Err(Failure::Usage(format!("--steps: more than {MOST_MOVES} moves; a plan is for fewer")));
+            }
             let step = solver.plan(&grid, at);
             rows.push(Row {
                 step: at.step,

@@ -14,7 +14,7 @@ use crate::plan::{Plan, PlanArguments};
 pub(crate) struct Arguments {
     #[command(flatten)]
     plan: PlanArguments,
-    /// The drawing's file
+    /// The drawing's file, an SVG; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "plan.svg")]
     output: PathBuf,
 }
@@ -37,6 +37,13 @@ struct Curve {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let name = arguments.output.as_os_str();
+    if name != "-" && arguments.output.extension().is_none_or(|ending| ending != "svg") {
+        return Err(Failure::Usage(format!(
+            "-o {}: the drawing is an SVG; expected a name that ends in .svg",
+            name.display()
+        )));
+    }
     let plan = arguments.plan.plan()?;
     let output = Target::new(&arguments.output);
     output.check(false)?;

@@ -1,6 +1,7 @@
 //! What several commands have in common.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read as _, Write};
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
@@ -100,6 +101,9 @@ pub(crate) fn say_placement(placement: &Placement) {
     }
 }
 
+/// More is no scheduler's configuration.
+const MOST_CONFIG: u64 = 1 << 20;
+
 const SCHEDULER_CONFIG: &str = "scheduler_config";
 
 /// How a run is sampled: a flag for each option that a request can be told by name. What is not said is as the model's manifest has it.
@@ -129,7 +133,15 @@ impl SamplingArguments {
     /// What the file of --scheduler-config says.
     pub(crate) fn scheduler_config(&self) -> Result<Option<SchedulerConfig>, Failure> {
         let Some(path) = &self.scheduler_config else { return Ok(None) };
-        let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, error))?;
+        let mut text = String::new();
+        let file = File::open(path).map_err(|error| Failure::file(path, error))?;
+        file.take(MOST_CONFIG + 1).read_to_string(&mut text).map_err(|error| Failure::file(path, error))?;
+        if text.len() as u64 > MOST_CONFIG {
+            return Err(Failure::Usage(format!(
+                "--scheduler-config: {}: more than {MOST_CONFIG} bytes",
+                path.display()
+            )));
+        }
         match SchedulerConfig::parse(&text) {
             Ok(config) => Ok(Some(config)),
             Err(Error::Argument { name, reason }) => {

@@ -15,7 +15,7 @@
  *
  * The options of diffuse_request_set():
  *
- *     solver: ddpm, ddim, euler, euler-ancestral, heun, dpm2, lms, pndm, dpm-solver, dpm-solver-singlestep, dpm-solver-2s, deis, unipc, sa-solver, lcm, tcd, reverse-sde, langevin, rk45
+ *     solver: ddpm, ddim, euler, euler-ancestral, heun, dpm2, lms, pndm, dpm-solver, dpm-solver-singlestep, dpm-solver-2s, deis, unipc, sa-solver, lcm, tcd, gradient-estimation, reverse-sde, langevin, rk45
  *         The solver; the model's unless set.
  *
  *     steps: a whole number from 1
@@ -176,6 +176,9 @@
  *
  *     gamma: a number from 0 to 1
  *         γ of TCD: 0 is deterministic, 1 fully stochastic; 0.3 unless set.
+ *
+ *     estimation_gamma: a number from 1 to 5
+ *         γ of gradient-estimation, 1 for DDIM; 2 unless set.
  *
  *     discretization: reverse-diffusion, euler-maruyama
  *         How the reverse SDE is divided into steps; reverse-diffusion unless set.

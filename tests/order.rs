@@ -98,6 +98,7 @@ fn every_solver_converges_with_its_order() {
     let cases: &[Case] = &[
         ("ddim", &[], 1.0),
         ("euler", &[], 1.0),
+        ("gradient-estimation", &[], 1.0),
         ("heun", &[], 2.0),
         ("dpm2", &[], 2.0),
         ("dpm-solver-2s", &[], 2.0),

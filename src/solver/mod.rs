@@ -17,6 +17,7 @@ mod dpm_solver;
 mod euler;
 mod exponential;
 mod frame;
+mod gradient_estimation;
 mod heun;
 pub(crate) mod langevin;
 mod lcm;
@@ -75,6 +76,7 @@ pub const SOLVERS: &[Entry] = &[
     sa::ENTRY,
     lcm::ENTRY,
     tcd::ENTRY,
+    gradient_estimation::ENTRY,
     reverse_sde::ENTRY,
     langevin::ENTRY,
     rk45::ENTRY,

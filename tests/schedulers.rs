@@ -499,8 +499,9 @@ fn every_trajectory_of_every_scheduler_matches() {
         "# What is compared with diffusers\n\nWritten by `tests/schedulers.rs`. Each line is a scheduler of diffusers {} and what it was told (`onnx/goldens_solvers.py` \
          has that in full); beside it the numbers of steps and the tables (in f64, or as diffusers has them in f32) with which every \
          sample of the run is within 1e-5·max(1, max|x|) of diffusers', given the same levels, start, network outputs and noise; or why there is no comparison. \
-         DDPM and DDIM are compared in `tests/diffusers.rs` in every combination of schedule, grid, prediction and clipping. What diffusers does not have, `rk45`, \
-         `langevin`, `reverse-sde`, corrections, and `dpm-solver-2s` without noise at the midpoints, is held against closed-form answers alone: `tests/order.rs`, `tests/distributions.rs`.\n",
+         DDPM and DDIM are compared in `tests/diffusers.rs` in every combination of schedule, grid, prediction and clipping. What diffusers does not have is compared with k-diffusion 0.1.1.post1 in the same \
+         way where that has it (14 runs: `dpm-solver-2s`, ancestral with several η, the SDE's third order, churn); `rk45`, `langevin`, `reverse-sde` and corrections are \
+         held against closed-form answers alone: `tests/order.rs`, `tests/distributions.rs`.\n",
         versions["diffusers"].as_str().unwrap()
     );
     let mut last = String::new();
@@ -587,6 +588,67 @@ fn every_configuration_is_read() {
     println!("{read} read, the levels of {levels_compared} compared; refused: {refused:#?}");
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
     assert!(read > 1000 && levels_compared > 200);
+}
+
+/// k-diffusion's samplers: what diffusers lacks, or has another form of. `onnx/goldens_k_diffusion.py` wrote the traces.
+#[test]
+fn every_sampler_of_k_diffusion_matches() {
+    let goldens = Goldens::open("onnx/goldens/k_diffusion.safetensors");
+    let sigmas: Vec<f64> = goldens.tensor("sigmas").iter().map(|&sigma| f64::from(sigma)).collect();
+    let mut compared = 0;
+    for name in goldens.names().filter(|name| name.contains('/')) {
+        let (sampler, told) = name.split_once('/').unwrap();
+        let mut options: Vec<(&str, &str)> = told.split(',').filter_map(|pair| pair.split_once('=')).collect();
+        let sde =
+            |order: &'static str| vec![("algorithm", "sde-dpm-solver++"), ("order", order), ("lower_order_final", "0")];
+        let (solver, more) = match sampler {
+            "dpmpp_2s_ancestral" => ("dpm-solver-2s", vec![]),
+            "dpmpp_sde" => ("dpm-solver-2s", vec![("midpoint_noise", "1")]),
+            "dpmpp_2m" => ("dpm-solver", vec![("order", "2"), ("lower_order_final", "0")]),
+            "dpmpp_2m_sde" => ("dpm-solver", sde("2")),
+            "dpmpp_3m_sde" => ("dpm-solver", [sde("3"), vec![("variant", "heun")]].concat()),
+            "euler" => ("euler", vec![]),
+            "euler_ancestral" => ("euler-ancestral", vec![]),
+            "heun" => ("heun", vec![]),
+            "dpm_2" => ("dpm2", vec![]),
+            "dpm_2_ancestral" => ("dpm2", vec![]),
+            "lms" => ("lms", vec![]),
+            other => panic!("{other} is not known"),
+        };
+        if sampler.ends_with("m_sde") {
+            // Its SDE is the reverse one, η = 1.
+            options.retain(|(key, _)| *key != "eta");
+        }
+        let told = options.iter().map(|&(key, value)| match key {
+            "solver_type" => ("variant", value),
+            "order" => ("lms_order", value),
+            key => (key, value),
+        });
+        let request =
+            told.chain(more).fold(Request::default(), |request, (key, value)| request.with(key, value).unwrap());
+        let solver = solver::build(solver, &request.options).unwrap();
+        let level = |&sigma: &f64| NoiseLevel { t: sigma, alpha: 1.0, sigma };
+        let grid = Grid::new(sigmas.iter().map(level).collect(), Arc::new(Edm::new(1e-6, 1e6).unwrap())).unwrap();
+        let reading = Reading::default();
+        let network =
+            Outputs { outputs: goldens.tensor("outputs").clone(), variance: None, reading, negate: false, count: 0 };
+        // It draws once a step, whether that is used or not, and dpmpp_sde twice.
+        let by_draw = sampler == "dpmpp_sde";
+        let noise = Box::new(Noises { noise: goldens.tensor("noise").clone(), by_draw, draws: 0 });
+        let start = goldens.tensor("start");
+        let mut job = Job::new(Box::new(network), solver, grid, noise, Condition::default(), start.shape()).unwrap();
+        job.start_from(start.view()).unwrap();
+        let trace = goldens.tensor(name);
+        let scale = start.iter().chain(trace).fold(1f32, |most, value| most.max(value.abs()));
+        for (evaluation, expected) in trace.axis_iter(Axis(0)).enumerate() {
+            job.step().unwrap();
+            let off = (&job.sample() - &expected).iter().fold(0f32, |most, value| most.max(value.abs())) / scale;
+            assert!(off < 1e-5, "{name}, evaluation {evaluation}: {off:e}");
+        }
+        assert!(job.progress().is_finished(), "{name}");
+        compared += 1;
+    }
+    assert_eq!(compared, 14);
 }
 
 /// The schedules that only few schedulers of diffusers have.

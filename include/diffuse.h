@@ -598,6 +598,21 @@ int32_t diffuse_model_log_density(const struct diffuse_model *model,
                                   double *log_densities);
 
 /*
+ DDPM's variational bound on the negative logarithm of the probability of each of the `count` samples in `x`, `length` values in all (from -1
+ to 1 in 256 steps), in bits per value, to `bits_per_dim`, which has room for `count` values. `variance` is that of the reverse
+ process: "posterior", "beta", or for a network that says it "learned" or "learned-range". The noise is drawn with `seed`. `classes` as for
+ diffuse_model_denoise(). It takes one evaluation for each training step; DIFFUSE_ARGUMENT where the schedule has none.
+ */
+int32_t diffuse_model_variational_bound(const struct diffuse_model *model,
+                                        const float *x,
+                                        size_t length,
+                                        size_t count,
+                                        const int64_t *classes,
+                                        const char *variance,
+                                        uint64_t seed,
+                                        double *bits_per_dim);
+
+/*
  Makes a request for one item with seed 0. Free it with diffuse_request_free().
  */
 int32_t diffuse_request_new(struct diffuse_request **request);

@@ -441,10 +441,7 @@ impl Request {
         let refuse = |reason: String| Err(Error::argument("scheduler_config", reason));
         let (schedule, prediction) = (&config.schedule, config.prediction);
         if prediction != manifest.prediction {
-            return refuse(format!(
-                "is for a network that says {prediction:?}; this model says {:?}",
-                manifest.prediction
-            ));
+            return refuse(format!("is for a network that says {prediction}; this model says {}", manifest.prediction));
         }
         if let Some(deviation) = config.deviation.filter(|deviation| (deviation - manifest.deviation()).abs() > 1e-6) {
             return refuse(format!(

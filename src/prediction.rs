@@ -26,6 +26,13 @@ pub enum Prediction {
     Edm,
 }
 
+impl std::fmt::Display for Prediction {
+    /// As manifests have it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        serde::Serialize::serialize(self, f)
+    }
+}
+
 impl Prediction {
     /// The coefficients `(x, output)` of `x̂₀ = x·x + output·output` at `level` of `schedule`, for data of the standard deviation `deviation`,
     /// which [`Prediction::Edm`] alone looks at.

@@ -174,7 +174,7 @@ fn a_schedulers_configuration_has_to_be_the_models() {
     assert_eq!(request.plan(&model).unwrap().0.to_string(), "heun");
     for (class, more, what) in [
         ("DDIMScheduler", json!({"beta_schedule": "squaredcos_cap_v2"}), "another schedule"),
-        ("DDIMScheduler", json!({"prediction_type": "v_prediction"}), "says V"),
+        ("DDIMScheduler", json!({"prediction_type": "v_prediction"}), "says v; this model says epsilon"),
         ("DDIMScheduler", json!({"clip_sample_range": 2.0}), "clip_sample_range"),
         ("DDIMInverseScheduler", json!({}), "from clean samples to noise"),
     ] {

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::likelihood::Divergence;
 use crate::onnx::{MOST_THREADS, Model, ModelOptions, Provider};
 use crate::schedule::NoiseLevel;
-use crate::solver::Adaptive;
+use crate::solver::{Adaptive, Variance};
 
 /// How a model is opened. A fresh one is right for a program that does other things as well.
 pub struct diffuse_model_options {
@@ -403,6 +403,37 @@ pub unsafe extern "C" fn diffuse_model_log_density(
         let tolerance = Adaptive { relative: tolerance, absolute: tolerance, most_evaluations: 100_000 };
         let x = items_of(model, x, count)?;
         out.copy_from_slice(&model.log_density(x, &condition, divergence, tolerance, seed)?);
+        Ok(())
+    })
+}
+
+/// DDPM's variational bound on the negative logarithm of the probability of each of the `count` samples in `x`, `length` values in all (from -1
+/// to 1 in 256 steps), in bits per value, to `bits_per_dim`, which has room for `count` values. `variance` is that of the reverse
+/// process: "posterior", "beta", or for a network that says it "learned" or "learned-range". The noise is drawn with `seed`. `classes` as for
+/// diffuse_model_denoise(). It takes one evaluation for each training step; DIFFUSE_ARGUMENT where the schedule has none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_variational_bound(
+    model: *const diffuse_model,
+    x: *const f32,
+    length: usize,
+    count: usize,
+    classes: *const i64,
+    variance: *const c_char,
+    seed: u64,
+    bits_per_dim: *mut f64,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let (model, x, condition, variance, out) = unsafe {
+            let (model, x) = (&borrow(model, "model")?.model, slice(x, length, "x")?);
+            let (condition, variance) = (condition_of(classes, count)?, string(variance, "variance")?);
+            (model, x, condition, variance, slice_mut(bits_per_dim, count, "bits_per_dim")?)
+        };
+        let variance = Variance::from_word(variance).ok_or_else(|| {
+            Error::argument("variance", format!("{variance:?}; expected {}", Variance::WORDS.join(", ")))
+        })?;
+        let bounds = model.variational_bound(items_of(model, x, count)?, &condition, variance, seed)?;
+        out.iter_mut().zip(bounds).for_each(|(out, bound)| *out = bound.total);
         Ok(())
     })
 }

@@ -197,6 +197,15 @@ int main(int argc, char **argv) {
   BAD(diffuse_model_level(AS(diffuse_model), 0, &alpha, &sigma), "a handle of another type");
   BAD(diffuse_model_level(model, 0, NULL, &sigma), "NULL output");
   BAD(diffuse_model_level(model, 0, &alpha, NULL), "NULL output");
+  BAD(diffuse_model_variational_bound(NULL, values, 4096, 1, classes, "beta", 0, &alpha), "NULL handle");
+  BAD(diffuse_model_variational_bound(AS(diffuse_model), values, 4096, 1, classes, "beta", 0, &alpha), "a handle of another type");
+  BAD(diffuse_model_variational_bound(model, NULL, 4096, 1, classes, "beta", 0, &alpha), "NULL x");
+  BAD(diffuse_model_variational_bound(model, values, 1, 1, classes, "beta", 0, &alpha), "a length that does not fit");
+  BAD(diffuse_model_variational_bound(model, values, 4096, 1, NULL, "beta", 0, &alpha), "no classes");
+  BAD(diffuse_model_variational_bound(model, values, 4096, 1, classes, NULL, 0, &alpha), "NULL variance");
+  BAD(diffuse_model_variational_bound(model, values, 4096, 1, classes, "gamma", 0, &alpha), "an unknown variance");
+  BAD(diffuse_model_variational_bound(model, values, 4096, 1, classes, "learned", 0, &alpha), "a variance that the network does not say");
+  BAD(diffuse_model_variational_bound(model, values, 4096, 1, classes, "beta", 0, NULL), "NULL output");
   BAD(diffuse_model_log_density(NULL, values, 4096, 1, classes, 1, 0.1, 0, &alpha), "NULL handle");
   BAD(diffuse_model_log_density(AS(diffuse_model), values, 4096, 1, classes, 1, 0.1, 0, &alpha), "a handle of another type");
   BAD(diffuse_model_log_density(model, NULL, 4096, 1, classes, 1, 0.1, 0, &alpha), "NULL x");

@@ -126,6 +126,7 @@ pub enum Direction {
 
 /// How x̂₀ is brought into a range of values.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Threshold {
     /// Every value is clamped to the range (Ho et al. 2020's code; Saharia et al. 2022, "Photorealistic Text-to-Image Diffusion Models",
     /// "static thresholding").

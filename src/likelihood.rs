@@ -16,6 +16,7 @@ const MOST_DIRECTIONS: usize = 10_000;
 
 /// How the divergence of the ODE is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Divergence {
     /// The whole trace, one derivative for each value of an item: for points and other small items.
     Exact,

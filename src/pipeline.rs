@@ -29,6 +29,7 @@ words! {
 words! {
     /// Whose arithmetic is followed where diffusers departs from the papers.
     #[derive(Default)]
+    #[non_exhaustive]
     pub enum Likeness {
         #[default]
         Papers = "papers", "The papers'.";

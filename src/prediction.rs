@@ -79,6 +79,7 @@ impl Prediction {
 /// What the network sees of x.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum InputScaling {
     /// x itself; [`Prediction::Edm`] sees c_in·y whatever is said here.
     #[default]

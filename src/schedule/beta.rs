@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 
 /// How β grows over the T training steps.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum BetaKind {
     /// β evenly spaced (Ho et al. 2020, §4).
     Linear {
@@ -41,6 +42,7 @@ pub enum BetaKind {
 /// How the schedule ends at its noisiest step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Terminal {
     /// As β makes it: a little of the clean sample is left.
     #[default]

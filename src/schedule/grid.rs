@@ -32,6 +32,7 @@ words! {
 words! {
     /// Where a run ends, after its last evaluation.
     #[derive(Default)]
+    #[non_exhaustive]
     pub enum Ending {
         #[default]
         Clean = "clean", "At the clean sample (α = 1, σ = 0).";

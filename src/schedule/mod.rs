@@ -43,6 +43,7 @@ impl NoiseLevel {
 /// The probability-flow ODE is `dy/du = (y − x̂₀)/u` in either, where `y = x/s` and `u = σ/s`. They differ in the scale s, and with it in where a
 /// solver of higher order puts its error; a first-order step is the same in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Frame {
     /// s = α: `y = x₀ + u·ε`, in which Karras et al. 2022 ("Elucidating the Design Space", eq. 3) and k-diffusion solve it. The slope is ε̂.
     #[default]

@@ -9,6 +9,7 @@ use crate::schedule::{Grid, NoiseLevel};
 words! {
     /// The variance of the noise that [`Ddpm`] adds (§3.2 of the paper).
     #[derive(Default)]
+    #[non_exhaustive]
     pub enum Variance {
         #[default]
         Posterior = "posterior", "β̃, the variance of the posterior q(x_{t−1} | x_t, x₀) (eq. 7): right for data that is a single point.";

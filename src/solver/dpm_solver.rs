@@ -12,6 +12,7 @@ use crate::schedule::{Grid, NoiseLevel};
 
 words! {
     /// What is expanded in λ, and whether noise is drawn.
+    #[non_exhaustive]
     pub enum Algorithm {
         Data = "dpm-solver++", "x̂₀ is expanded, deterministic: right for most models, and stable with guidance.";
         Noise = "dpm-solver", "ε̂ is expanded, deterministic.";
@@ -23,6 +24,7 @@ words! {
 words! {
     /// How the derivative enters the second-order step.
     #[derive(Default)]
+    #[non_exhaustive]
     pub enum Variant {
         #[default]
         Midpoint = "midpoint", "As if it were taken in the middle (algorithm 2 of DPM-Solver++).";

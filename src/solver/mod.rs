@@ -200,6 +200,7 @@ pub struct Cursor {
 /// What fresh noise is multiplied by, value by value, beside its coefficient.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Deviation {
     /// Nothing.
     #[default]

@@ -10,6 +10,7 @@ use crate::schedule::{Grid, NoiseLevel};
 words! {
     /// How the first steps are taken, which have no three ε̂ before them.
     #[derive(Default)]
+    #[non_exhaustive]
     pub enum Warmup {
         #[default]
         Plms = "plms", "By Heun's mean in the first step, then in rising order (Crowson's PLMS, as Stable Diffusion has it): one more evaluation.";

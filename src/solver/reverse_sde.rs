@@ -10,6 +10,7 @@ use crate::schedule::Grid;
 words! {
     /// How the SDE is divided into steps.
     #[derive(Default)]
+    #[non_exhaustive]
     pub enum Discretization {
         #[default]
         ReverseDiffusion = "reverse-diffusion", "By the forward process from level to level, reversed (appendix E).";

@@ -12,6 +12,7 @@ use crate::schedule::Grid;
 words! {
     /// The function B(h) of the paper (§3.4), by which the correction is scaled.
     #[derive(Default)]
+    #[non_exhaustive]
     pub enum Scaling {
         #[default]
         Bh2 = "bh2", "eʰ − 1.";

@@ -423,16 +423,9 @@ impl Job {
 
 /// Multiplies fresh noise by the deviation that goes with what the network says of the variance.
 fn scale_noise(fresh: &mut [f32], deviation: Deviation, said: &[f32]) {
-    let half_log = |said: f32| match deviation {
-        Deviation::One => 0.0,
-        Deviation::Logarithm => 0.5 * said,
-        Deviation::Range([least, most]) => {
-            let share = 0.5 * (f64::from(said) + 1.0);
-            (0.5 * (least + share * (most - least))) as f32
-        }
-    };
     if deviation != Deviation::One {
-        fresh.iter_mut().zip(said).for_each(|(value, &said)| *value *= half_log(said).exp());
+        let factor = |said: f32| (0.5 * deviation.log_variance(f64::from(said))).exp() as f32;
+        fresh.iter_mut().zip(said).for_each(|(value, &said)| *value *= factor(said));
     }
 }
 

@@ -8,7 +8,7 @@ use crate::denoiser::{Condition, Denoised, Denoiser, Query};
 use crate::error::{Error, Result};
 use crate::noise::{Draw, NoiseSource};
 use crate::schedule::{Frame, NoiseLevel, NoiseSchedule};
-use crate::solver::{Adaptive, Variance, dormand_prince};
+use crate::solver::{Adaptive, Deviation, Variance, added_variance, dormand_prince};
 use crate::tensor::first_not_finite;
 
 /// The most directions of [`Divergence::Hutchinson`].
@@ -310,8 +310,7 @@ struct Reverse {
 impl Reverse {
     fn new(schedule: &dyn NoiseSchedule, from: NoiseLevel, to: NoiseLevel, variance: Variance) -> Self {
         let moments = |from: NoiseLevel, to: NoiseLevel| {
-            let decay = from.alpha / to.alpha;
-            let beta = (from.sigma - decay * to.sigma) * (from.sigma + decay * to.sigma);
+            let beta = added_variance(from, to);
             (beta, beta * (to.sigma / from.sigma).powi(2), to.alpha * beta / (from.sigma * from.sigma))
         };
         let (beta, mut posterior, of_x0) = moments(from, to);
@@ -325,8 +324,8 @@ impl Reverse {
         match self.variance {
             Variance::Posterior => self.log_posterior,
             Variance::Beta => self.log_beta,
-            Variance::Learned => said,
-            Variance::LearnedRange => self.log_posterior + 0.5 * (said + 1.0) * (self.log_beta - self.log_posterior),
+            Variance::Learned => Deviation::Logarithm.log_variance(said),
+            Variance::LearnedRange => Deviation::Range([self.log_posterior, self.log_beta]).log_variance(said),
         }
     }
 }

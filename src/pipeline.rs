@@ -487,7 +487,7 @@ impl Request {
         let schedule = manifest.schedule.build(tables)?;
         let (options, ending) = (&self.options, self.ending.unwrap_or_default());
         let spacing = self.grid.unwrap_or_else(|| manifest.grid(self.solver.as_deref().unwrap_or_default()));
-        let over_noise = matches!(spacing, Spacing::Karras | Spacing::Exponential | Spacing::BetaSigma);
+        let over_noise = spacing.is_over_noise();
         let given = ["timesteps", "sigmas"].into_iter().filter_map(|key| Some((key, options.numbers(key)?)));
         let given: Vec<(&str, &[f64])> = given.collect();
         if given.len() > 1 {

@@ -410,10 +410,7 @@ impl SchedulerConfig {
             self.departures
                 .push("its own leading and linspace grids take N + 1 times, rounded, and drop the least noisy");
         }
-        if !dpm_like
-            && matches!(grid, Spacing::Karras | Spacing::Exponential | Spacing::BetaSigma)
-            && class.spacing == "linspace"
-        {
+        if !dpm_like && grid.is_over_noise() && class.spacing == "linspace" {
             self.departures.push("it spreads over the noise of its own timesteps, not of the schedule");
         }
         if !dpm_like && class.spacing == "linspace" && grid == Spacing::Linspace {
@@ -428,7 +425,7 @@ impl SchedulerConfig {
             Spacing::Lcm => self.set("original_steps", fields.whole("original_inference_steps", 50)?),
             _ => {}
         }
-        if matches!(grid, Spacing::Karras | Spacing::Exponential | Spacing::BetaSigma) && class.spacing == "linspace" {
+        if grid.is_over_noise() && class.spacing == "linspace" {
             for key in ["sigma_min", "sigma_max"] {
                 if let Some(sigma) = fields.real(key)? {
                     self.set(key, sigma);
@@ -450,9 +447,9 @@ impl SchedulerConfig {
         };
         let to_first = to_first || matches!(class.name, "DEISMultistep" | "SASolver" | "TCD");
         if to_first {
-            let reaches =
-                matches!(grid, Spacing::Karras | Spacing::Exponential | Spacing::BetaSigma | Spacing::Linspace)
-                    || grid == Spacing::Leading && self.defaults.steps_offset == 0;
+            let reaches = grid.is_over_noise()
+                || grid == Spacing::Linspace
+                || grid == Spacing::Leading && self.defaults.steps_offset == 0;
             self.defaults.ending = if reaches { Ending::Level } else { Ending::First };
             if reaches {
                 self.departures.push("its last step goes from the least noise to the same, and is left out");

@@ -41,6 +41,25 @@ words! {
     }
 }
 
+impl Spacing {
+    /// Whether the steps are spread over noise, between two ends that a caller may set, and not over time.
+    #[must_use]
+    pub fn is_over_noise(self) -> bool {
+        matches!(self, Self::Karras | Self::Exponential | Self::BetaSigma)
+    }
+}
+
+impl Ending {
+    /// The level that is added to those of the grid.
+    fn level(self, schedule: &dyn NoiseSchedule) -> Option<NoiseLevel> {
+        match self {
+            Self::Clean => Some(schedule.level(schedule.time(f64::INFINITY))),
+            Self::First => Some(schedule.level(schedule.bounds()[0])),
+            Self::Level => None,
+        }
+    }
+}
+
 /// What a grid is made of, beside its schedule.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GridOptions {
@@ -153,15 +172,11 @@ impl Grid {
             return Err(Error::argument("shift", "only the straight path of flow matching is shifted"));
         }
         let mut levels = match spacing {
-            Spacing::Karras | Spacing::Exponential | Spacing::BetaSigma => by_noise(&*schedule, options)?,
+            _ if spacing.is_over_noise() => by_noise(&*schedule, options)?,
             _ => by_time(&*schedule, options)?,
         };
         let [least, _] = schedule.bounds();
-        match ending {
-            Ending::Clean => levels.push(schedule.level(schedule.time(f64::INFINITY))),
-            Ending::First => levels.push(schedule.level(least)),
-            Ending::Level => {}
-        }
+        levels.extend(ending.level(&*schedule));
         let end = schedule.level(least).noise_to_signal();
         if ending == Ending::First && levels[steps - 1].noise_to_signal() <= end * (1.0 + 1e-9) {
             return Err(Error::argument(
@@ -215,11 +230,7 @@ impl Grid {
         schedule: Arc<dyn NoiseSchedule>,
         ending: Ending,
     ) -> Result<Self> {
-        match ending {
-            Ending::Clean => levels.push(schedule.level(schedule.time(f64::INFINITY))),
-            Ending::First => levels.push(schedule.level(schedule.bounds()[0])),
-            Ending::Level => {}
-        }
+        levels.extend(ending.level(&*schedule));
         Self::new(levels, schedule).map_err(|error| match error {
             Error::Argument { reason, .. } => Error::argument(name, reason),
             other => other,

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::{Cursor, Deviation, Entry, Move, Solver, Update, split_noise};
+use super::{Cursor, Deviation, Entry, Move, Solver, Update, added_variance, split_noise};
 use crate::option::{OptionEntry, words};
-use crate::schedule::{Grid, NoiseLevel};
+use crate::schedule::Grid;
 
 words! {
     /// The variance of the noise that [`Ddpm`] adds (§3.2 of the paper).
@@ -29,12 +29,6 @@ pub struct Ddpm {
     pub variance: Variance,
 }
 
-/// β of the move: the variance of the noise that the forward process adds from `to` up to `from`.
-fn beta(from: NoiseLevel, to: NoiseLevel) -> f64 {
-    let decay = from.alpha / to.alpha;
-    (from.sigma - decay * to.sigma) * (from.sigma + decay * to.sigma)
-}
-
 impl Solver for Ddpm {
     fn plan(&self, grid: &Grid, at: Cursor) -> Move {
         let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
@@ -44,14 +38,14 @@ impl Solver for Ddpm {
         let noise = match self.variance {
             _ if last => 0.0,
             Variance::Posterior => fresh,
-            Variance::Beta => beta(from, to).max(0.0).sqrt(),
+            Variance::Beta => added_variance(from, to).sqrt(),
             Variance::Learned | Variance::LearnedRange => 1.0,
         };
         let deviation = match self.variance {
             _ if last => Deviation::One,
             Variance::Posterior | Variance::Beta => Deviation::One,
             Variance::Learned => Deviation::Logarithm,
-            Variance::LearnedRange => Deviation::Range([2.0 * fresh.ln(), beta(from, to).ln()]),
+            Variance::LearnedRange => Deviation::Range([2.0 * fresh.ln(), added_variance(from, to).ln()]),
         };
         let x = kept / from.sigma;
         let update = Update::X * x + Update::DENOISED * (to.alpha - from.alpha * x) + Update::NOISE * noise;

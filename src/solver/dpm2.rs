@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Cursor, Entry, Move, Solver, Update, split_noise};
+use super::{Cursor, Entry, Move, Solver, Update, ancestral_split};
 use crate::schedule::{Grid, NoiseLevel};
 
 /// Euler's step to the level halfway in ln u, then the whole step along the slope there; second order, two evaluations a step. The last
@@ -19,12 +19,7 @@ pub struct Dpm2 {
 impl Dpm2 {
     /// The level that the deterministic part of a step ends at, and the noise that is drawn on top.
     fn down(&self, grid: &Grid, step: usize) -> (NoiseLevel, f64) {
-        let (from, to) = (grid.levels()[step], grid.levels()[step + 1]);
-        if self.eta == 0.0 {
-            return (to, 0.0);
-        }
-        let (kept, fresh) = split_noise(from, to, self.eta);
-        (NoiseLevel { sigma: kept, ..to }, fresh)
+        ancestral_split(grid.levels()[step], grid.levels()[step + 1], self.eta)
     }
 
     fn middle(&self, grid: &Grid, step: usize) -> NoiseLevel {

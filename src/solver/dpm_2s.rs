@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::dpm_solver::Algorithm;
-use super::{Cursor, Entry, Move, Solver, Update, split_noise};
+use super::{Cursor, Entry, Move, Solver, Update, ancestral_split};
 use crate::error::Error;
 use crate::option::{Kind, OptionEntry};
 use crate::schedule::{Grid, NoiseLevel};
@@ -23,19 +23,10 @@ impl Dpm2s {
     /// The middle of the step, and the level and the fresh noise of the way there.
     fn middle(&self, grid: &Grid, step: usize) -> (NoiseLevel, NoiseLevel, f64) {
         let (from, to) = (grid.levels()[step], grid.levels()[step + 1]);
-        let end = if self.midpoint_noise { to } else { self.split(from, to).0 };
+        let end = if self.midpoint_noise { to } else { ancestral_split(from, to, self.eta).0 };
         let middle = grid.at_noise_to_signal((from.noise_to_signal() * end.noise_to_signal()).sqrt());
-        let (down, fresh) = if self.midpoint_noise { self.split(from, middle) } else { (middle, 0.0) };
+        let (down, fresh) = if self.midpoint_noise { ancestral_split(from, middle, self.eta) } else { (middle, 0.0) };
         (middle, down, fresh)
-    }
-
-    /// The level that the deterministic part of a move ends at, and the noise that is drawn on top.
-    fn split(&self, from: NoiseLevel, to: NoiseLevel) -> (NoiseLevel, f64) {
-        if self.eta == 0.0 {
-            return (to, 0.0);
-        }
-        let (kept, fresh) = split_noise(from, to, self.eta);
-        (NoiseLevel { sigma: kept, ..to }, fresh)
     }
 }
 
@@ -52,7 +43,7 @@ impl Solver for Dpm2s {
 
     fn plan(&self, grid: &Grid, at: Cursor) -> Move {
         let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
-        let (down, fresh) = self.split(from, to);
+        let (down, fresh) = ancestral_split(from, to, self.eta);
         if down.sigma == 0.0 || from.alpha == 0.0 {
             let update = Update::DENOISED * to.alpha + Update::epsilon(from) * down.sigma;
             return Move::step(at, update + Update::NOISE * fresh);

@@ -212,6 +212,17 @@ pub enum Deviation {
     Range([f64; 2]),
 }
 
+impl Deviation {
+    /// The logarithm of the variance by which noise is multiplied, where the network says `said`.
+    pub(crate) fn log_variance(self, said: f64) -> f64 {
+        match self {
+            Self::One => 0.0,
+            Self::Logarithm => said,
+            Self::Range([least, most]) => least + 0.5 * (said + 1.0) * (most - least),
+        }
+    }
+}
+
 /// One move: x becomes `update`, and the run stands at `next`. What is kept and saved is of before the update.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Move {
@@ -347,6 +358,21 @@ fn split_noise(from: NoiseLevel, to: NoiseLevel, eta: f64) -> (f64, f64) {
     // √(σ² − fresh²), written so that nothing cancels where nearly all of the noise is fresh.
     let kept = to.sigma * ((1.0 - eta) * (1.0 + eta) + (eta * decay).powi(2)).max(0.0).sqrt();
     (kept, fresh)
+}
+
+/// The level that the deterministic part of a move from `from` to `to` ends at, and the noise that is drawn on top, for η ∈ [0, 1].
+fn ancestral_split(from: NoiseLevel, to: NoiseLevel, eta: f64) -> (NoiseLevel, f64) {
+    if eta == 0.0 {
+        return (to, 0.0);
+    }
+    let (kept, fresh) = split_noise(from, to, eta);
+    (NoiseLevel { sigma: kept, ..to }, fresh)
+}
+
+/// β of a move: the variance of the noise that the forward process adds from `to` up to `from`.
+pub(crate) fn added_variance(from: NoiseLevel, to: NoiseLevel) -> f64 {
+    let decay = from.alpha / to.alpha;
+    ((from.sigma - decay * to.sigma) * (from.sigma + decay * to.sigma)).max(0.0)
 }
 
 #[cfg(test)]

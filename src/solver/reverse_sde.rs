@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Cursor, Entry, Move, Solver, Update};
+use super::{Cursor, Entry, Move, Solver, Update, added_variance};
 use crate::option::{OptionEntry, words};
 use crate::schedule::Grid;
 
@@ -35,7 +35,7 @@ impl Solver for ReverseSde {
         let (drift, diffusion) = match self.discretization {
             Discretization::ReverseDiffusion => {
                 let decay = from.alpha / to.alpha;
-                (decay - 1.0, ((from.sigma - decay * to.sigma) * (from.sigma + decay * to.sigma)).max(0.0).sqrt())
+                (decay - 1.0, added_variance(from, to).sqrt())
             }
             Discretization::EulerMaruyama => {
                 let (rates, time) = (grid.schedule().rates(from.t), from.t - to.t);

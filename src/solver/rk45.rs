@@ -90,6 +90,18 @@ const WEIGHTS: [[f64; 6]; 7] = [
 const ERROR: [f64; 7] =
     [71.0 / 57600.0, 0.0, -71.0 / 16695.0, 71.0 / 1920.0, -17253.0 / 339_200.0, 22.0 / 525.0, -1.0 / 40.0];
 
+/// Whether a step with this error, relative to what is allowed, is accepted, and by what the length is multiplied for the next. After a step that
+/// was not, it does not grow.
+fn controlled(error: f64, rejected: bool) -> (bool, f64) {
+    let factor = 0.9 * error.powf(-0.2);
+    if error < 1.0 {
+        (true, factor.min(if rejected { 1.0 } else { 10.0 }))
+    } else {
+        // Also for what is no number.
+        (false, if error.is_finite() { factor.max(0.2) } else { 0.2 })
+    }
+}
+
 /// Where an adaptive run stands, of one item after another.
 ///
 /// With `y = x/s` and `u = σ/s` the ODE is `dy/d(ln u) = y − x̂₀` in either [`Frame`], which is free of poles; time is τ = −ln u here.
@@ -204,9 +216,10 @@ impl Integration {
             .sum::<f64>()
             / self.y.len() as f64;
         let error = mean_square.sqrt();
-        if error.is_nan() || error >= 1.0 {
-            self.length *= if error.is_finite() { (0.9 * error.powf(-0.2)).max(0.2) } else { 0.2 };
-            self.rejected = true;
+        let (accepted, factor) = controlled(error, self.rejected);
+        self.rejected = !accepted;
+        if !accepted {
+            self.length *= factor;
             self.stage = 1;
             return self.within_budget(start, end);
         }
@@ -218,9 +231,7 @@ impl Integration {
         // The last slope is the first of the next step.
         self.slopes.swap(0, 6);
         self.stage = 1;
-        let most = if self.rejected { 1.0 } else { 10.0 };
-        self.rejected = false;
-        self.length *= if error == 0.0 { most } else { (0.9 * error.powf(-0.2)).min(most) };
+        self.length *= factor;
         let left = end - self.tau;
         if left <= 1e-12 * (end - start) {
             if grid.end().sigma == 0.0 {
@@ -302,17 +313,14 @@ pub(crate) fn dormand_prince(
             .sum::<f64>()
             / count as f64;
         let error = mean_square.sqrt();
-        let accepted = error < 1.0;
+        let (accepted, factor) = controlled(error, rejected);
         if accepted {
             // The last stage was asked at the new y.
             y.copy_from_slice(&asked);
             tau += length;
             slopes.swap(0, 6);
-            let most = if rejected { 1.0 } else { 10.0 };
-            length *= if error == 0.0 { most } else { (0.9 * error.powf(-0.2)).min(most) };
-        } else {
-            length *= if error.is_finite() { (0.9 * error.powf(-0.2)).max(0.2) } else { 0.2 };
         }
+        length *= factor;
         rejected = !accepted;
         if evaluations >= adaptive.most_evaluations && (end - tau) / (end - start) > 1e-12 {
             let reached = 100.0 * (tau - start) / (end - start);

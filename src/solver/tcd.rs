@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Cursor, Entry, Move, Solver, Update};
+use super::{Cursor, Entry, Move, Solver, Update, added_variance};
 use crate::option::{Kind, OptionEntry};
 use crate::schedule::{Grid, NoiseLevel};
 
@@ -28,7 +28,7 @@ impl Solver for Tcd {
         let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
         let below = self.below(grid, to);
         let rise = to.alpha / below.alpha;
-        let fresh = ((to.sigma - rise * below.sigma) * (to.sigma + rise * below.sigma)).max(0.0).sqrt();
+        let fresh = added_variance(to, below).sqrt();
         let point = Update::DENOISED * below.alpha + Update::epsilon(from) * below.sigma;
         Move::step(at, point * rise + Update::NOISE * fresh)
     }

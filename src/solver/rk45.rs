@@ -333,3 +333,27 @@ pub(crate) fn dormand_prince(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A quiet way in which steps grow, and then a pulse that they are too long for, whose integral is known.
+    #[test]
+    fn a_step_that_misses_the_tolerance_is_taken_again() {
+        let width = 0.15;
+        let mut y = [0.0];
+        let pulse = |tau: f64, _: &[f64], out: &mut [f64]| {
+            out[0] = (-((tau - 0.7) / width).powi(2)).exp();
+            Ok(())
+        };
+        let adaptive = Adaptive { relative: 1e-8, absolute: 1e-8, most_evaluations: 10_000 };
+        dormand_prince(pulse, &mut y, [0.0, 1.0], adaptive).unwrap();
+        // What lies beyond the end: of the error function at 2.
+        let expected = 0.5 * width * std::f64::consts::PI.sqrt() * (1.0 + 0.995_322_265_018_952_7);
+        assert!((y[0] - expected).abs() < 1e-7, "{} for {expected}", y[0]);
+        assert!(!controlled(1.0, false).0 && !controlled(f64::NAN, false).0 && controlled(0.99, false).0);
+        assert_eq!((controlled(0.0, false), controlled(0.0, true)), ((true, 10.0), (true, 1.0)));
+        assert!(controlled(1e9, false).1 >= 0.2 && controlled(f64::INFINITY, false).1 < 1.0);
+    }
+}

@@ -62,6 +62,8 @@ def export(
     dynamo=True,
     tolerance=None,
     check=True,
+    derivative=False,
+    traced=False,
 ):
     """Writes `module` as an ONNX file that carries `manifest`, and compares it with the module.
 
@@ -77,6 +79,10 @@ def export(
     dynamo          False takes torch's older, tracing exporter, for modules that torch.export refuses.
     tolerance       largest relative error that passes; default by type, see TOLERANCE.
     check           False writes the file without running it.
+    derivative      True adds the input `direction`, shaped like the sample, and the output `derivative`: the
+                    module's Jacobian with respect to the sample times the direction, for likelihoods. An
+                    evaluation then takes three to four times as long, so keep another file for sampling.
+    traced          True traces what the module does, for one that differentiates itself (torch.func).
 
     Returns the largest relative error (None without a check). Nothing is left at `path` if it fails.
     """
@@ -84,8 +90,11 @@ def export(
 
     schema.validate(manifest)
     path = pathlib.Path(path)
+    if derivative:
+        module, manifest, traced = with_derivative(module, manifest)
     roles = forward_roles(module, manifest)
-    manifest = {**manifest, "inputs": roles, "outputs": manifest.get("outputs") or {"prediction": manifest["prediction"]}}
+    outputs = {"prediction": manifest["prediction"], **manifest.get("outputs", {})}
+    manifest = {**manifest, "inputs": roles, "outputs": outputs}
     schema.validate(manifest)
     weights = [*module.parameters(), *module.buffers()]
     if external_data is None:
@@ -104,7 +113,7 @@ def export(
             partial = pathlib.Path(folder) / path.name
             axes = dynamic_axes(manifest, prototypes, dynamic_batch, dynamic_size)
             with torch.no_grad():
-                write(module, example, manifest, axes, partial, opset, external_data, dynamo)
+                write(module, example, manifest, axes, partial, opset, external_data, dynamo, traced)
                 error = compare(module, manifest, prototypes, partial, axes, tolerance) if check else None
             if not external_data:
                 path.with_name(path.name + ".data").unlink(missing_ok=True)
@@ -120,13 +129,45 @@ def export(
     return error
 
 
+def with_derivative(module, manifest):
+    """The module and the manifest with a direction and a derivative, and that it has to be traced."""
+    import torch
+
+    roles = forward_roles(module, manifest)
+    place = list(roles).index("sample")
+
+    class Derivative(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.module = module
+
+        def forward(self, *arguments):
+            *arguments, direction = arguments
+
+            def of_sample(x):
+                return self.module(*arguments[:place], x, *arguments[place + 1:])
+
+            # The derivative of the transposed derivative, which is linear: torch.func.jvp meets operators that cannot be traced.
+            said, transposed = torch.func.vjp(of_sample, arguments[place])
+            if said.shape != arguments[place].shape:
+                raise ExportError(
+                    f"derivative: expected a network that says something of the sample's shape, found {list(said.shape)}"
+                )
+            _, derivative = torch.func.vjp(lambda cotangent: transposed(cotangent)[0], torch.zeros_like(said))
+            return said, derivative(direction)[0]
+
+    inputs = {**roles, "direction": "direction"}
+    outputs = {"prediction": manifest["prediction"], **manifest.get("outputs", {}), "derivative": "derivative"}
+    return Derivative(), {**manifest, "inputs": inputs, "outputs": outputs}, True
+
+
 def forward_roles(module, manifest):
     """Role -> tensor name, in the order of forward's arguments."""
     arguments = [
         argument for argument in inspect.signature(module.forward).parameters.values()
         if argument.kind in (argument.POSITIONAL_ONLY, argument.POSITIONAL_OR_KEYWORD)
     ]
-    wanted = {"sample", "time"} | ({"class"} if "classes" in manifest else set())
+    wanted = set(schema.wanted_roles(manifest))
     roles = manifest.get("inputs")
     if roles is None:
         guessed = schema.guess_roles([argument.name for argument in arguments], manifest)
@@ -136,6 +177,8 @@ def forward_roles(module, manifest):
         raise ExportError(
             f"inputs: expected all of {', '.join(sorted(wanted))} in the order of forward's arguments, found {', '.join(roles)}"
         )
+    if any(argument.kind == argument.VAR_POSITIONAL for argument in inspect.signature(module.forward).parameters.values()):
+        return roles
     required = [argument.name for argument in arguments if argument.default is argument.empty]
     if len(required) > len(roles):
         raise ExportError(
@@ -158,7 +201,7 @@ class Prototype:
     def draw(self, batch):
         import torch
 
-        if self.role == "sample":
+        if self.role not in ("time", "class"):
             return torch.randn(self.shape(batch), dtype=self.dtype, device=self.device)
         return torch.full(self.shape(batch), 1 if self.role == "time" else 0, dtype=self.dtype, device=self.device)
 
@@ -173,10 +216,11 @@ def example_prototypes(manifest, weights, examples):
     floating = next((weight.dtype for weight in weights if weight.is_floating_point()), torch.float32)
     defaults = {"sample": floating, "time": torch.int64 if has_whole_times(manifest) else floating, "class": torch.int64}
     prototypes = {}
+    shapes = schema.sample_shapes(manifest)
     for role in manifest["inputs"]:
         example = examples.get(role)
-        dtype = defaults[role] if example is None else example.dtype
-        item = manifest["sample"]["shape"] if role == "sample" else []
+        dtype = defaults.get(role, floating) if example is None else example.dtype
+        item = shapes.get(role, [])
         prototype = Prototype(role, dtype, device, item)
         if role == "time" and example is not None:
             if example.ndim > 1:
@@ -206,17 +250,24 @@ def dynamic_axes(manifest, prototypes, dynamic_batch, dynamic_size):
     return axes
 
 
-def write(module, example, manifest, axes, path, opset, external_data, dynamo):
+def write(module, example, manifest, axes, path, opset, external_data, dynamo, traced):
     import onnx
     import torch
 
-    inputs, output = list(manifest["inputs"].values()), manifest["outputs"]["prediction"]
+    inputs, outputs = list(manifest["inputs"].values()), list(manifest["outputs"].values())
+    output = manifest["outputs"]["prediction"]
     found = module(*example)
-    if not isinstance(found, torch.Tensor):
+    if not isinstance(found, torch.Tensor) and len(outputs) == 1:
         raise ExportError(f"forward: expected one tensor, found {type(found).__name__}; wrap the module in one that returns it")
-    common = {"input_names": inputs, "output_names": [output], "opset_version": opset}
+    common = {"input_names": inputs, "output_names": outputs, "opset_version": opset}
     with quiet():
-        if dynamo:
+        if traced:
+            if not dynamo:
+                raise ExportError("dynamo: a module that is traced needs the newer exporter, dynamo=True")
+            shapes = tuple(axes[role] for role in manifest["inputs"])
+            write_traced(module, example, inputs, outputs, shapes, path, opset, external_data)
+            model = onnx.load(path, load_external_data=False)
+        elif dynamo:
             shapes = tuple(axes[role] for role in manifest["inputs"])
             torch.onnx.export(
                 module, example, path, **common, dynamo=True, dynamic_shapes=shapes, external_data=external_data, verbose=False
@@ -240,6 +291,56 @@ def write(module, example, manifest, axes, path, opset, external_data, dynamo):
         onnx.save(model, path, save_as_external_data=True, location=path.name + ".data", size_threshold=0)
     else:
         onnx.save(model, path)
+
+
+def convolution_backward(
+    gradient, x, weight, bias_sizes, stride, padding, dilation, transposed, output_padding, groups, output_mask
+):
+    """The gradient of a convolution with respect to its input, in operators that ONNX has: a convolution the other way."""
+    import torch
+
+    if output_mask[1] or output_mask[2]:
+        raise ExportError("traced: the gradient with respect to a convolution's weights cannot be exported; detach them")
+    if transposed:
+        back = torch.ops.aten.convolution(gradient, weight, None, stride, padding, dilation, False, [0] * len(stride), groups)
+        return back, None, None
+    # A stride leaves some of the input's last positions unread; the way back has to make up for them.
+    unread = [
+        int(x.shape[axis + 2]) - ((int(gradient.shape[axis + 2]) - 1) * stride[axis] - 2 * padding[axis]
+                                  + dilation[axis] * (weight.shape[axis + 2] - 1) + 1)
+        for axis in range(len(stride))
+    ]
+    back = torch.ops.aten.convolution(gradient, weight, None, stride, padding, dilation, True, unread, groups)
+    return back, None, None
+
+
+def write_traced(module, example, inputs, outputs, shapes, path, opset, external_data):
+    """Exports what `module` does to `example`, its own differentiation included, which torch.export does not take."""
+    import onnx
+    import torch
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    table = {torch.ops.aten.convolution_backward.default: convolution_backward}
+    graph = make_fx(module, table, tracing_mode="symbolic", _allow_non_fake_inputs=True)(*example)
+    # The graph's inner values are named after their operators, which may be what an input is called: `t` is one.
+    names = {f"graph_{kind}_{name}": name for kind, found in (("input", inputs), ("output", outputs)) for name in found}
+    torch.onnx.export(
+        graph, example, path, input_names=list(names)[:len(inputs)], output_names=list(names)[len(inputs):], opset_version=opset,
+        dynamo=True, dynamic_shapes=shapes, external_data=external_data, verbose=False,
+    )
+    model = onnx.load(path, load_external_data=False)
+    for other in set(names.values()):
+        names.setdefault(other, f"inner_{other}")
+
+    def rename(texts):
+        texts[:] = [names.get(text, text) for text in texts]
+
+    for node in model.graph.node:
+        rename(node.input)
+        rename(node.output)
+    for item in [*model.graph.input, *model.graph.output, *model.graph.initializer, *model.graph.value_info]:
+        item.name = names.get(item.name, item.name)
+    onnx.save(model, path)
 
 
 @contextlib.contextmanager
@@ -369,6 +470,17 @@ def fit(manifest, session):
     typed("inputs.time", time, (*integers, *floats, "float64"))
     if ONNX_TYPES.get(time.type) in integers and not has_whole_times(manifest):
         complaints.append(f"time.encoding: gives fractions, expected a time of a float type, found {spell(time)}")
+    shapes = schema.sample_shapes(manifest)
+    for role in set(shapes) - {"sample"}:
+        shaped(f"inputs.{role}", inputs[roles[role]], shapes[role])
+        typed(f"inputs.{role}", inputs[roles[role]], floats)
+    derivative = manifest.get("outputs", {}).get("derivative")
+    if derivative is not None:
+        if derivative not in outputs:
+            complaints.append(f"outputs.derivative: expected one of the graph's outputs {', '.join(outputs)}, found {derivative}")
+        else:
+            shaped("outputs.derivative", outputs[derivative], shape)
+            typed("outputs.derivative", outputs[derivative], floats)
     if "class" in roles:
         typed("inputs.class", inputs[roles["class"]], integers)
         if len(inputs[roles["class"]].shape) != 1:
@@ -414,7 +526,9 @@ def trials(manifest, session, other_size=False):
     for batch, size, indices in plans:
         told = times[np.resize(indices, batch)] if per_item else times[indices[-1:]]
         trial = {
-            "sample": rng.standard_normal([batch, *size]).astype(types["sample"]),
+            role: rng.standard_normal([batch, *(size if own == shape else own)]).astype(types[role])
+            for role, own in schema.sample_shapes(manifest).items()
+        } | {
             "time": told.astype(types["time"]).reshape([-1] if len(tensors["time"].shape) else []),
         }
         if "class" in tensors:
@@ -424,8 +538,10 @@ def trials(manifest, session, other_size=False):
 
 def run(session, manifest, trial):
     names = {role: tensor.name for role, tensor in by_role(manifest, session).items()}
-    [found] = session.run([prediction_name(manifest, session)], {names[role]: value for role, value in trial.items()})
-    return found
+    wanted = [prediction_name(manifest, session), *filter(None, [manifest.get("outputs", {}).get("derivative")])]
+    found = session.run(wanted, {names[role]: value for role, value in trial.items()})
+    # What is compared is one array: the derivative, where there is one, behind the prediction.
+    return np.concatenate(found, axis=-1) if len(found) > 1 else found[0]
 
 
 def describe(trial):
@@ -451,7 +567,8 @@ def compare(module, manifest, prototypes, path, axes, tolerance):
     worst = 0.0
     for trial in trials(manifest, session, other_size=2 in axes["sample"]):
         arguments = [torch.from_numpy(np.asarray(trial[role])).to(prototypes[role].device) for role in manifest["inputs"]]
-        expected = module(*arguments).cpu().numpy()
+        said = module(*arguments)
+        expected = (torch.cat(said, dim=-1) if isinstance(said, tuple) else said).detach().cpu().numpy()
         if not np.isfinite(expected).all():
             raise ExportError(f"forward: expected finite numbers, found {expected[~np.isfinite(expected)][0]} ({describe(trial)})")
         limit = tolerance or TOLERANCE[str(expected.dtype)]

@@ -3,10 +3,11 @@
     python onnx/fixtures.py
 
 Beside each model lies what torch makes of it: `<name>.json`, a list of cases of a schedule index, the time
-the network is told there, an input and the output, flat and in C order.
+the network is told there, an input and the output, flat and in C order; and what else the network is told, by its role.
 """
 
 import argparse
+import copy
 import json
 import pathlib
 
@@ -16,8 +17,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from classifier import ClassGradient
 from export import export
-from manifest import encoded_times
+from manifest import class_count, encoded_times, sample_shapes, wanted_roles
 
 HIDDEN = 8
 
@@ -53,6 +55,39 @@ class NotANumber(TinyNet):
         return torch.where(sound, super().forward(x, t), torch.nan)
 
 
+class Labelled(TinyNet):
+    """With classes: five, the last of them for none."""
+
+    def __init__(self, channels):
+        super().__init__(channels)
+        self.label = nn.Embedding(5, channels)
+
+    def forward(self, x, t, y):
+        return super().forward(x, t) + self.label(y)[:, :, None, None]
+
+
+class Conditioned(TinyNet):
+    """Told a small picture and a vector besides."""
+
+    def __init__(self, channels):
+        super().__init__(channels)
+        self.vector = nn.Linear(5, channels)
+
+    def forward(self, x, t, small, vector):
+        shown = F.interpolate(small, scale_factor=2.0, mode="nearest") + self.vector(vector)[:, :, None, None]
+        return super().forward(x + shown, t)
+
+
+class Classifier(TinyNet):
+    """Logits of three classes."""
+
+    def __init__(self, channels):
+        super().__init__(channels, outputs=3)
+
+    def forward(self, x, t):
+        return super().forward(x, t).tanh().sum(dim=(2, 3))
+
+
 def manifest(name, shape, **fields):
     return {
         "diffuse": 1,
@@ -86,6 +121,14 @@ def models():
     unit = {"encoding": "unit", "direction": "data"}
     yield "unit_time_to_data", TinyNet(3, time_scale=0.25), manifest("unit_time_to_data", IMAGE, time=unit), {}
     yield "no_manifest", TinyNet(3), manifest("no_manifest", IMAGE), {}
+    labelled = {"classes": {"count": 4, "null": 4}, "inputs": {"sample": "x", "time": "t", "class": "y"}}
+    yield "labelled", Labelled(3), manifest("labelled", IMAGE, **labelled), {}
+    conditions = {"small": {"shape": [3, 4, 4], "kind": "image", "range": [0, 2]}, "vector": {"shape": [5]}}
+    told = {"sample": "x", "time": "t", "small": "small", "vector": "vector"}
+    yield "conditioned", Conditioned(3), manifest("conditioned", IMAGE, conditions=conditions, inputs=told), {}
+    classes = {"classes": {"names": ["a", "b", "c"]}, "prediction": "class_gradient"}
+    yield "classifier", ClassGradient(Classifier(3)), manifest("classifier", IMAGE, **classes, inputs=labelled["inputs"]), {"traced": True}
+    yield "derivative", TinyNet(3), manifest("derivative", IMAGE), {"derivative": True}
 
 
 def mixed():
@@ -106,27 +149,47 @@ def mixed():
     return model
 
 
+def short(generator, shape, dtype):
+    """Random numbers that are short in decimal and exact in f16."""
+    return (torch.randn(shape, generator=generator) * 64).round().div(64).to(dtype)
+
+
+def flat(tensor):
+    return [float(np.format_float_scientific(value, precision=7)) for value in tensor.flatten().tolist()]
+
+
 @torch.no_grad()
 def case(module, description, options, index, seed):
     dtype = next(module.parameters()).dtype
     batch = 2 if options.get("dynamic_batch", True) else 1
-    x = torch.randn([batch, *description["sample"]["shape"]], generator=torch.Generator().manual_seed(seed))
-    x = (x * 64).round().div(64).to(dtype)  # short in decimal, exact in f16
+    generator = torch.Generator().manual_seed(seed)
+    given = {role: short(generator, [batch, *shape], dtype) for role, shape in sample_shapes(description).items()}
+    x = given["sample"]
     told = encoded_times(description)[index]
     example = options.get("example_inputs", {}).get("time")
-    time = torch.full([batch] if example is None or example.numel() > 1 else example.shape, told)
-    given = {"sample": x, "time": time}
+    given["time"] = torch.full([batch] if example is None or example.numel() > 1 else example.shape, told)
+    if "class" in wanted_roles(description):
+        given["class"] = torch.arange(seed, seed + batch) % class_count(description)
     output = module(*(given[role] for role in description["inputs"]))
     if not output.isfinite().all():
         return None  # JSON has no NaN
-    return {
+    found = {
         "index": index,
         "time": told,
         "shape": list(x.shape),
         "x": x.flatten().tolist(),
         "output_shape": list(output.shape),
-        "output": [float(np.format_float_scientific(value, precision=7)) for value in output.flatten().tolist()],
+        "output": flat(output),
     }
+    for role in given.keys() - {"sample", "time"}:
+        found[role] = given[role].flatten().tolist()
+    if options.get("derivative"):
+        direction = short(generator, x.shape, dtype)
+        # By forward differentiation in f64; the export differentiates twice backward.
+        exact = copy.deepcopy(module).double()
+        _, derivative = torch.func.jvp(lambda x: exact(x, given["time"]), (x.double(),), (direction.double(),))
+        found |= {"direction": direction.flatten().tolist(), "derivative": flat(derivative)}
+    return found
 
 
 def main():

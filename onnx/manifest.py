@@ -32,7 +32,7 @@ SCHEDULES = {
 }
 CONTINUOUS = ("vp", "sub_vp", "ve", "edm", "trigonometric", "flow")
 TERMINALS = ("as_trained", "zero_snr", "floored")
-PREDICTIONS = ("epsilon", "x0", "v", "score", "flow", "flow_to_data", "posterior_mean", "edm")
+PREDICTIONS = ("epsilon", "x0", "v", "score", "flow", "flow_to_data", "posterior_mean", "edm", "class_gradient")
 INPUT_SCALINGS = ("none", "unit_variance")
 VARIANCES = ("none", "learned", "learned_range")
 ENCODINGS = ("index", "unit", "sigma", "log_sigma")
@@ -53,6 +53,9 @@ USUAL_NAMES = {
     "time": ("t", "timestep", "timesteps", "time", "sigma"),
     "class": ("y", "class_labels", "labels", "class"),
 }
+
+
+ROLES = (*USUAL_NAMES, "direction")
 
 
 class ManifestError(ValueError):
@@ -132,7 +135,7 @@ def validate(manifest):
 
     check.known(manifest, "", (
         "diffuse", "name", "description", "license", "source", "sample", "schedule", "prediction",
-        "input_scaling", "variance", "time", "classes", "inputs", "outputs", "defaults",
+        "input_scaling", "variance", "time", "classes", "conditions", "inputs", "outputs", "defaults",
     ))
     check.value(
         manifest, "name", "1 to 64 letters, digits, '-', '_' and '.', not beginning with '.'",
@@ -148,6 +151,7 @@ def validate(manifest):
     validate_prediction(check, manifest)
     validate_time(check, manifest)
     validate_classes(check, manifest)
+    validate_conditions(check, manifest)
     validate_tensors(check, manifest)
     validate_defaults(check, manifest)
     if check.complaints:
@@ -237,6 +241,10 @@ def validate_prediction(check, manifest):
     to_nothing = schedule.get("kind") in ("flow", "trigonometric") or schedule.get("terminal") == "zero_snr"
     if to_nothing and prediction in ("epsilon", "score", "edm"):
         check.complain("prediction", "v, x0 or flow where the schedule leaves nothing of the clean sample", prediction)
+    if prediction == "class_gradient" and "classes" not in manifest:
+        check.complaints.append("classes: are required with the prediction class_gradient, which is of a class")
+    if prediction == "class_gradient" and manifest.get("variance", "none") != "none":
+        check.complain("variance", "none with the prediction class_gradient", manifest["variance"])
     if prediction == "posterior_mean" and schedule.get("kind") in CONTINUOUS:
         check.complain("prediction", "another than posterior_mean, which a schedule in continuous time does not have", prediction)
 
@@ -277,13 +285,44 @@ def validate_classes(check, manifest):
             check.complain("classes.count", f"{len(names)}, as many as there are names", classes["count"])
 
 
+def validate_conditions(check, manifest):
+    conditions = manifest.get("conditions", {})
+    if not isinstance(conditions, dict):
+        check.complain("conditions", "an object of conditions by their names", conditions)
+        return
+    for name in conditions:
+        if name in ROLES or not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
+            check.complain("conditions", f"names of small letters, digits and '_', none of them {', '.join(ROLES)}", name)
+            continue
+        condition = check.section(conditions, name, ("shape", "kind", "range"))
+        if "shape" not in condition:
+            check.complaints.append(f"conditions.{name}.shape: is required, the shape of one item without the batch axis")
+        shaped = check.value(
+            condition, f"{name}.shape", "a list of positive integers, not empty",
+            lambda value: isinstance(value, list) and value and all(is_integer(size, 1) for size in value),
+        )
+        check.choice(condition, f"{name}.kind", KINDS)
+        check.value(
+            condition, f"{name}.range", "[low, high] with low below high",
+            lambda value: isinstance(value, list) and len(value) == 2 and all(map(is_number, value)) and value[0] < value[1],
+        )
+        if shaped and condition.get("kind") == "image" and not looks_like_image(condition["shape"]):
+            check.complain(f"{name}.shape", "[1, 3 or 4 channels, height, width] for the kind image", condition["shape"])
+
+
 def validate_tensors(check, manifest):
-    inputs = check.section(manifest, "inputs", tuple(USUAL_NAMES))
-    outputs = check.section(manifest, "outputs", ("prediction",))
+    conditions = manifest.get("conditions", {})
+    conditions = tuple(conditions) if isinstance(conditions, dict) else ()
+    inputs = check.section(manifest, "inputs", (*ROLES, *conditions))
+    outputs = check.section(manifest, "outputs", ("prediction", "derivative"))
     for role in inputs:
-        if role in USUAL_NAMES:
-            check.text(inputs, f"inputs.{role}")
-    check.text(outputs, "outputs.prediction")
+        check.text(inputs, f"inputs.{role}")
+    for role in outputs:
+        check.text(outputs, f"outputs.{role}")
+    if ("direction" in inputs) != ("derivative" in outputs):
+        check.complaints.append("inputs.direction, outputs.derivative: a graph that says its derivative has both")
+    if "derivative" in outputs and manifest.get("variance", "none") != "none":
+        check.complaints.append("outputs.derivative: a network with a learned variance cannot have it")
     names = [name for name in inputs.values() if isinstance(name, str)]
     if len(set(names)) < len(names):
         check.complain("inputs", "another tensor for each role", inputs)
@@ -429,12 +468,29 @@ def sidecar(path):
     return pathlib.Path(path).with_suffix(".diffuse.json")
 
 
+def wanted_roles(manifest):
+    """The roles that the inputs of a graph with this manifest have."""
+    directed = ["direction"] if "direction" in manifest.get("inputs", {}) else []
+    return ["sample", "time"] + (["class"] if "classes" in manifest else []) + list(manifest.get("conditions", {})) + directed
+
+
+def sample_shapes(manifest):
+    """Role -> shape of one item, of the inputs that hold values: the sample and what is shaped like it, and the conditions."""
+    shapes = {"sample": list(manifest["sample"]["shape"])}
+    shapes |= {name: list(condition["shape"]) for name, condition in manifest.get("conditions", {}).items()}
+    return shapes | ({"direction": shapes["sample"]} if "direction" in wanted_roles(manifest) else {})
+
+
 def guess_roles(names, manifest):
     """Role -> name for the given tensor names: what the manifest says, else what is usual."""
     roles = dict(manifest.get("inputs", {}))
-    wanted = ["sample", "time"] + (["class"] if "classes" in manifest else [])
-    for role in wanted:
-        if role not in roles:
+    for role in wanted_roles(manifest):
+        if role not in roles and role not in USUAL_NAMES:
+            # What is a model's own is called the same in its graph.
+            if role not in names:
+                raise ManifestError([f"inputs.{role}: is not given, and there is no input of this name; there are {', '.join(names)}"])
+            roles[role] = role
+        elif role not in roles:
             usual = [name for name in names if name in USUAL_NAMES[role] and name not in roles.values()]
             if len(usual) != 1:
                 raise ManifestError([

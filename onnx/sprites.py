@@ -305,6 +305,13 @@ class Block(nn.Module):
         return self.shortcut(x) + h
 
 
+def embed_time(t, frequencies):
+    """Vaswani et al. 2017's waves of a time in 0 ... 999."""
+    exponents = torch.arange(frequencies, device=t.device) / frequencies
+    angles = t.float()[:, None] * torch.exp(-math.log(10000.0) * exponents)
+    return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+
 class SpriteNet(nn.Module):
     """x [batch, 4, 32, 32], t [batch] in 0 ... 999, y [batch] (10: no class) -> v like x.
 
@@ -315,6 +322,9 @@ class SpriteNet(nn.Module):
     WIDTHS = (64, 80, 88)
     EMBEDDING = 128
     FREQUENCIES = 32
+    PATCH = 2
+    LABELS = len(CLASSES) + 1
+    CHANNELS = 4  # of what enters; what leaves are the four of a sprite
 
     def __init__(self):
         super().__init__()
@@ -322,8 +332,8 @@ class SpriteNet(nn.Module):
         width = self.EMBEDDING
         self.time1 = nn.Linear(2 * self.FREQUENCIES, width)
         self.time2 = nn.Linear(width, width)
-        self.label = nn.Embedding(len(CLASSES) + 1, width)
-        self.enter = nn.Conv2d(16, fine, 3, padding=1)
+        self.label = nn.Embedding(self.LABELS, width)
+        self.enter = nn.Conv2d(self.CHANNELS * self.PATCH**2, fine, 3, padding=1)
         self.down1 = Block(fine, fine, width)
         self.shrink1 = nn.Conv2d(fine, middle, 3, stride=2, padding=1)
         self.down2 = Block(middle, middle, width)
@@ -335,19 +345,17 @@ class SpriteNet(nn.Module):
         self.up1 = Block(2 * fine, fine, width)
         self.finish = Block(fine, fine, width)
         self.norm = nn.GroupNorm(8, fine)
-        self.leave = nn.Conv2d(fine, 16, 3, padding=1)
+        self.leave = nn.Conv2d(fine, 4 * self.PATCH**2, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
 
     def embed(self, t, y):
-        exponents = torch.arange(self.FREQUENCIES, device=t.device) / self.FREQUENCIES
-        angles = t.float()[:, None] * torch.exp(-math.log(10000.0) * exponents)
-        waves = torch.cat([angles.cos(), angles.sin()], dim=1)
+        waves = embed_time(t, self.FREQUENCIES)
         return F.silu(self.time2(F.silu(self.time1(waves))) + self.label(y))
 
     def forward(self, x, t, y):
         embedding = self.embed(t, y)
-        fine = self.down1(self.enter(F.pixel_unshuffle(x, 2)), embedding)
+        fine = self.down1(self.enter(F.pixel_unshuffle(x, self.PATCH)), embedding)
         middle = self.down2(self.shrink1(fine), embedding)
         coarse = self.bottom(self.shrink2(middle), embedding)
         h = self.grow2(F.interpolate(coarse, scale_factor=2.0, mode="nearest"))
@@ -355,7 +363,7 @@ class SpriteNet(nn.Module):
         h = self.grow1(F.interpolate(h, scale_factor=2.0, mode="nearest"))
         h = self.up1(torch.cat([h, fine], dim=1), embedding)
         h = self.finish(h, embedding)
-        return F.pixel_shuffle(self.leave(F.silu(self.norm(h))), 2)
+        return F.pixel_shuffle(self.leave(F.silu(self.norm(h))), self.PATCH)
 
 
 # --------------------------------------------------------------------------------------- training
@@ -369,8 +377,33 @@ def cosine_alphas_bar():
     return torch.cumprod(1 - betas, dim=0)
 
 
-def train(net, average, steps, checkpoint, *, batch=64, peak=1.5e-3, warmup=200, per_class=3000, seed=1):
-    """Trains `net`, keeps its moving average in `average`, resumes from `checkpoint` if it exists."""
+def even_times(batch, dice):
+    """One timestep from each of `batch` equal slices: a loss varies less than with free draws."""
+    t = (torch.arange(batch) + torch.rand(batch, generator=dice)) * (TRAIN_STEPS / batch)
+    return t.long().clamp(max=TRAIN_STEPS - 1)
+
+
+def noised(x0, t, noise):
+    """x at the times t, and the v of Salimans & Ho 2022 there."""
+    alphas_bar = cosine_alphas_bar()[t]
+    a, s = (level.float()[:, None, None, None] for level in (alphas_bar.sqrt(), (1 - alphas_bar).sqrt()))
+    return a * x0 + s * noise, a * noise - s * x0
+
+
+def labelled_batches(pictures, labels, null=0.1):
+    """Draws sprites and what the network is told of them: the class, or with a probability of `null` that there is none."""
+    def draw(batch, dice):
+        chosen = torch.randint(len(pictures), (batch,), generator=dice)
+        y = torch.where(torch.rand(batch, generator=dice) < null, NULL, labels[chosen])
+        return pictures[chosen].float() / 127.5 - 1, (y,)
+    return draw
+
+
+def train(net, average, draw, steps, checkpoint, *, batch=64, peak=1.5e-3, warmup=200, seed=1):
+    """Trains `net` on what `draw(batch, dice)` gives, the clean samples and further arguments of the network.
+
+    Keeps the moving average of the weights in `average`, and resumes from `checkpoint` if it exists.
+    """
     optimizer = torch.optim.AdamW(net.parameters(), lr=peak, betas=(0.9, 0.99), weight_decay=1e-3, fused=True)
     done = 0
     if checkpoint.exists():
@@ -381,23 +414,14 @@ def train(net, average, steps, checkpoint, *, batch=64, peak=1.5e-3, warmup=200,
         done = state["done"]
         print(f"resumed at step {done}", flush=True)
 
-    pictures, labels = draw_dataset(seed, per_class)
-    alphas_bar = cosine_alphas_bar()
-    data_scale, noise_scale = alphas_bar.sqrt().float(), (1 - alphas_bar).sqrt().float()
     started, losses = time.time(), []
     while done < steps:
         # Seeded by the step, so that a resumed run goes on exactly as one that never stopped.
         dice = torch.Generator().manual_seed(seed * 1_000_003 + done)
-        chosen = torch.randint(len(pictures), (batch,), generator=dice)
-        x0 = pictures[chosen].float() / 127.5 - 1
-        y = torch.where(torch.rand(batch, generator=dice) < 0.1, NULL, labels[chosen])
-        # One timestep from each of `batch` equal slices: the loss varies less than with free draws.
-        t = (torch.arange(batch) + torch.rand(batch, generator=dice)) * (TRAIN_STEPS / batch)
-        t = t.long().clamp(max=TRAIN_STEPS - 1)
-        noise = torch.randn(x0.shape, generator=dice)
-        a, s = data_scale[t][:, None, None, None], noise_scale[t][:, None, None, None]
-        x = (a * x0 + s * noise).to(memory_format=torch.channels_last)
-        loss = F.mse_loss(net(x, t, y), a * noise - s * x0)
+        x0, told = draw(batch, dice)
+        t = even_times(batch, dice)
+        x, v = noised(x0, t, torch.randn(x0.shape, generator=dice))
+        loss = F.mse_loss(net(x.to(memory_format=torch.channels_last), t, *told), v)
 
         optimizer.zero_grad()
         loss.backward()
@@ -432,14 +456,15 @@ def save(path, state):
 
 
 @torch.no_grad()
-def sample(net, y, steps=50, seed=0):
+def sample(net, *told, count=None, size=SIZE, steps=50, seed=0):
     """DDIM (Song et al. 2020, eq. 12, eta 0) on trailing timesteps, with x0 clipped to [-1, 1]."""
     alphas_bar = cosine_alphas_bar()
     grid = [round(TRAIN_STEPS * (1 - i / steps)) - 1 for i in range(steps)]
-    x = torch.randn(len(y), 4, SIZE, SIZE, generator=torch.Generator().manual_seed(seed))
+    count = count or len(told[0])
+    x = torch.randn(count, 4, size, size, generator=torch.Generator().manual_seed(seed))
     for t, following in zip(grid, grid[1:] + [None]):
         a, s = alphas_bar[t].sqrt().item(), (1 - alphas_bar[t]).sqrt().item()
-        v = net(x, torch.full((len(y),), t), y)
+        v = net(x, torch.full((count,), t), *told)
         x0 = (a * x - s * v).clamp(-1, 1)
         if following is None:
             return x0
@@ -449,9 +474,9 @@ def sample(net, y, steps=50, seed=0):
 
 def contact_sheet(pictures, columns, zoom=3):
     """Pictures in -1 ... 1 on the checkerboard that stands for transparency."""
-    rows = len(pictures) // columns
+    rows, size = len(pictures) // columns, pictures.shape[-1]
     rgba = (np.asarray(pictures) / 2 + 0.5).clip(0, 1)
-    rgba = rgba.reshape(rows, columns, 4, SIZE, SIZE).transpose(0, 3, 1, 4, 2).reshape(rows * SIZE, columns * SIZE, 4)
+    rgba = rgba.reshape(rows, columns, 4, size, size).transpose(0, 3, 1, 4, 2).reshape(rows * size, columns * size, 4)
     y, x = np.indices(rgba.shape[:2])
     board = np.where((y // 4 + x // 4) % 2, 0.75, 0.9)[..., None]
     color, alpha = rgba[..., :3], rgba[..., 3:]
@@ -478,13 +503,20 @@ MANIFEST = {
 }
 
 
+MODELS = pathlib.Path(__file__).parent / "models"
+
+
+def checkpoint_path(name):
+    """Where training saves its state, and continues from."""
+    return pathlib.Path(tempfile.gettempdir()) / f"diffuse-{name}.pt"
+
+
 def main():
-    here = pathlib.Path(__file__).parent
     parser = argparse.ArgumentParser(description="Trains and exports the sprite model.")
     parser.add_argument("--steps", type=int, default=12_000, help="training steps (default: %(default)s)")
-    parser.add_argument("--out", type=pathlib.Path, default=here / "models" / "sprites.onnx")
+    parser.add_argument("--out", type=pathlib.Path, default=MODELS / "sprites.onnx")
     parser.add_argument(
-        "--checkpoint", type=pathlib.Path, default=pathlib.Path(tempfile.gettempdir()) / "diffuse-sprites.pt",
+        "--checkpoint", type=pathlib.Path, default=checkpoint_path("sprites"),
         help="where training saves its state, and continues from (default: %(default)s)",
     )
     parser.add_argument("--preview", type=pathlib.Path, help="write a contact sheet of four sprites a class")
@@ -493,7 +525,7 @@ def main():
     torch.manual_seed(1)
     net = SpriteNet().to(memory_format=torch.channels_last)
     average = copy.deepcopy(net)
-    train(net, average, arguments.steps, arguments.checkpoint)
+    train(net, average, labelled_batches(*draw_dataset(seed=1, per_class=3000)), arguments.steps, arguments.checkpoint)
     average.to(memory_format=torch.contiguous_format).eval()
     if arguments.preview:
         pictures = sample(average, torch.arange(len(CLASSES)).repeat_interleave(4))

@@ -1,18 +1,39 @@
 //! What a job asks at every step: the clean sample behind a noisy one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ndarray::{ArrayD, ArrayViewD};
+use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 
 use crate::error::{Error, Result};
 use crate::schedule::NoiseLevel;
 use crate::tensor::first_not_finite;
 
 /// What the samples of a batch are conditioned on.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Condition {
     /// The class of every item, in the order of the batch; `None` for a model without classes.
     pub classes: Option<Vec<i64>>,
+    /// What else the network is told, by the names in its manifest, each batch first and in standard order. Shared, since it may be large.
+    pub tensors: BTreeMap<String, Arc<ArrayD<f32>>>,
+}
+
+impl Condition {
+    /// The classes of a batch, and nothing else.
+    #[must_use]
+    pub fn classes(classes: Option<Vec<i64>>) -> Self {
+        Self { classes, tensors: BTreeMap::new() }
+    }
+
+    /// The condition of item `item` alone.
+    #[must_use]
+    pub fn item(&self, item: usize) -> Self {
+        let only = |tensor: &ArrayD<f32>| tensor.slice_axis(Axis(0), Slice::from(item..item + 1)).to_owned();
+        Self {
+            classes: self.classes.as_ref().and_then(|classes| classes.get(item)).map(|&class| vec![class]),
+            tensors: self.tensors.iter().map(|(name, tensor)| (name.clone(), Arc::new(only(tensor)))).collect(),
+        }
+    }
 }
 
 /// One question to a [`Denoiser`].

@@ -344,8 +344,7 @@ impl Job {
         let mut query_x = self.x.slice_axis(Axis(0), Slice::from(item..item + 1)).to_owned();
         let level = integration.level(&self.grid);
         integration.query(&self.grid, query_x.as_slice_mut().unwrap_or_default());
-        let classes = self.condition.classes.as_ref().map(|classes| vec![classes[item]]);
-        let condition = Condition { classes };
+        let condition = self.condition.item(item);
         let mut answer = Denoised::new(query_x.shape());
         let query = Query { x: query_x.view(), level, condition: &condition, step: self.cursor.step };
         if let Err(error) = self.denoiser.denoise(query, &mut answer) {

@@ -58,8 +58,7 @@ pub fn log_density(
     let mut densities = Vec::with_capacity(items);
     for (item, directions) in (0..items).zip(directions) {
         let x = x.slice_axis(Axis(0), Slice::from(item..item + 1));
-        let classes = condition.classes.as_ref().and_then(|classes| classes.get(item)).map(|&class| vec![class]);
-        let mut asked = Asked { denoiser, condition: Condition { classes }, shape: x.shape().to_vec(), item };
+        let mut asked = Asked { denoiser, condition: condition.item(item), shape: x.shape().to_vec(), item };
         // y = x/s, and the logarithm of the density of y relative to that at the end.
         let scale = frame.scale(least);
         let mut state: Vec<f64> = x.iter().map(|&value| f64::from(value) / scale).chain([0.0]).collect();

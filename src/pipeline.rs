@@ -297,7 +297,7 @@ impl Request {
         }
         // Before anything of this size is made.
         checked_length(&shape)?;
-        let condition = Condition { classes: self.checked_classes(model)? };
+        let condition = Condition::classes(self.checked_classes(model)?);
         let noise: Box<dyn NoiseSource> = match self.noise {
             Noise::Counter => Box::new(CounterNoise::new(self.seed)),
             Noise::Torch => Box::new(TorchNoise::new(self.seed)),

@@ -24,6 +24,9 @@ pub enum Prediction {
     /// F of Karras et al. 2022, eq. 7: `x̂₀ = c_skip·y + c_out·F(c_in·y)` with `y = x/α`, u = σ/α, the data's deviation d,
     /// `c_skip = d²/(u² + d²)`, `c_out = u·d/√(u² + d²)`, `c_in = 1/√(u² + d²)` (table 1).
     Edm,
+    /// The gradient `∇ log p(y | x)` with respect to x of a classifier of noisy samples (Dhariwal & Nichol 2021, §4). Nothing of x̂₀ can be
+    /// found from it: it guides a predictor.
+    ClassGradient,
 }
 
 impl std::fmt::Display for Prediction {
@@ -38,7 +41,7 @@ impl Prediction {
     /// which [`Prediction::Edm`] alone looks at.
     ///
     /// For ε and the score they grow as 1/α: where the schedule ends in pure noise (α = 0) they are infinite, and the caller has to
-    /// refuse the level.
+    /// refuse the level. For [`Prediction::ClassGradient`] they are no numbers.
     #[must_use]
     pub fn to_x0(self, level: NoiseLevel, schedule: &dyn NoiseSchedule, deviation: f64) -> (f64, f64) {
         let NoiseLevel { alpha, sigma, .. } = level;
@@ -66,6 +69,7 @@ impl Prediction {
                 let norm = u * u + deviation * deviation;
                 (deviation * deviation / norm / alpha, u * deviation / norm.sqrt())
             }
+            Self::ClassGradient => (f64::NAN, f64::NAN),
         }
     }
 

@@ -3,12 +3,13 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use diffuse::denoiser::Condition;
-use diffuse::onnx::{Manifest, Network};
+use diffuse::denoiser::{Condition, Denoiser, Query};
+use diffuse::onnx::{Manifest, Network, Predictor};
 use diffuse::pipeline::Clipping;
-use diffuse::schedule::Tables;
+use diffuse::schedule::{NoiseLevel, Tables};
 use diffuse::{Error, Model, ModelOptions, Request};
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 use serde::Deserialize;
@@ -22,6 +23,27 @@ struct Expected {
     shape: Vec<usize>,
     x: Vec<f32>,
     output: Vec<f32>,
+    /// What else the network was told, and its derivative.
+    #[serde(default)]
+    class: Option<Vec<i64>>,
+    #[serde(flatten)]
+    tensors: BTreeMap<String, serde_json::Value>,
+}
+
+impl Expected {
+    fn tensor(&self, name: &str, shape: &[usize]) -> ArrayD<f32> {
+        let values: Vec<f32> = serde_json::from_value(self.tensors[name].clone()).unwrap();
+        let shape: Vec<usize> = std::iter::once(self.shape[0]).chain(shape.iter().copied()).collect();
+        ArrayD::from_shape_vec(shape, values).unwrap()
+    }
+
+    fn condition(&self, manifest: &Manifest) -> Condition {
+        let tensors = manifest.conditions.iter();
+        Condition {
+            classes: self.class.clone(),
+            tensors: tensors.map(|(name, info)| (name.clone(), Arc::new(self.tensor(name, &info.shape)))).collect(),
+        }
+    }
 }
 
 fn expected(name: &str) -> Vec<Expected> {
@@ -33,12 +55,14 @@ fn distance(model: &Arc<Model>, name: &str) -> f64 {
     let manifest = model.manifest();
     let schedule = manifest.schedule.build(Tables::Exact).unwrap();
     let mut worst: f64 = 0.0;
-    for Expected { index, time, shape, x, output } in expected(name) {
+    for case in expected(name) {
+        let condition = case.condition(manifest);
+        let Expected { index, time, shape, x, output, .. } = case;
         let level = schedule.level(index);
         let told = manifest.time().encode(level, &*schedule);
         assert!((told - time).abs() <= 1e-6 * time.abs().max(1.0), "{name}: told {told}, torch was told {time}");
         let x = ArrayD::from_shape_vec(shape.clone(), x).unwrap();
-        let x0 = model.denoise(x.view(), level, &Condition::default()).unwrap();
+        let x0 = model.denoise(x.view(), level, &condition).unwrap();
         let (of_x, of_output) = manifest.prediction.to_x0(level, &*schedule, 1.0);
         // The first half of the channels is the prediction.
         let (item, said) = (x.len() / shape[0], output.len() / shape[0]);
@@ -49,6 +73,60 @@ fn distance(model: &Arc<Model>, name: &str) -> f64 {
     }
     println!("{name}: {worst:.1e}");
     worst
+}
+
+/// The Jacobian-vector product of an export, beside torch's by forward differentiation in f64.
+#[test]
+fn a_graph_that_says_its_derivative_is_believed() {
+    let model = model("onnx/fixtures/derivative.onnx");
+    let mut predictor = Predictor::new(Arc::clone(&model)).unwrap();
+    for case in expected("derivative") {
+        let shape = &model.manifest().sample.shape;
+        let (direction, derivative) = (case.tensor("direction", shape), case.tensor("derivative", shape));
+        let level = model.schedule().level(case.index);
+        let x = ArrayD::from_shape_vec(case.shape.clone(), case.x.clone()).unwrap();
+        let query = Query { x: x.view(), level, condition: &Condition::default(), step: 0 };
+        let found = predictor.derivative(query.clone(), direction.view()).unwrap().unwrap();
+        let (of_x, of_output) = model.manifest().prediction.to_x0(level, &**model.schedule(), 1.0);
+        for ((found, along), said) in found.iter().zip(&direction).zip(&derivative) {
+            let truth = of_x * f64::from(*along) + of_output * f64::from(*said);
+            assert!((f64::from(*found) - truth).abs() < 1e-5 * truth.abs().max(1.0), "{found} for {truth}");
+        }
+        let wrong = ArrayD::zeros(vec![1, 3, 8, 8]);
+        assert!(predictor.derivative(query, wrong.view()).unwrap_err().to_string().starts_with("direction: "));
+    }
+    // One without has none, and likelihoods take differences.
+    let mut plain = Predictor::new(support::model("onnx/fixtures/time_first.onnx")).unwrap();
+    let x = ArrayD::zeros(vec![1, 3, 8, 8]);
+    let level = NoiseLevel { t: 500.0, alpha: 0.6, sigma: 0.8 };
+    let query = Query { x: x.view(), level, condition: &Condition::default(), step: 0 };
+    assert!(plain.derivative(query, x.view()).unwrap().is_none());
+}
+
+#[test]
+fn a_classifier_draws_nothing() {
+    let model = model("onnx/fixtures/classifier.onnx");
+    let request = Request { classes: Some(vec![0]), ..Request::default() };
+    let message = request.job(&model).unwrap_err().to_string();
+    assert!(message.starts_with("model: ") && message.contains("classifier"), "{message}");
+}
+
+#[test]
+fn what_the_network_is_told_has_to_be_there_and_of_its_shape() {
+    let model = model("onnx/fixtures/conditioned.onnx");
+    let case = &expected("conditioned")[0];
+    let x = ArrayD::from_shape_vec(case.shape.clone(), case.x.clone()).unwrap();
+    let level = model.schedule().level(500.0);
+    let whole = case.condition(model.manifest());
+    for (name, shape) in [("vector", None), ("vector", Some(vec![2, 4])), ("small", Some(vec![1, 3, 4, 4]))] {
+        let mut condition = whole.clone();
+        condition.tensors.remove(name);
+        if let Some(shape) = shape {
+            condition.tensors.insert(name.to_owned(), Arc::new(ArrayD::zeros(shape)));
+        }
+        let message = model.denoise(x.view(), level, &condition).unwrap_err().to_string();
+        assert!(message.starts_with("condition: ") && message.contains(&format!("'{name}'")), "{message}");
+    }
 }
 
 #[test]
@@ -63,6 +141,9 @@ fn models_of_every_form_say_what_torch_says() {
         "rank5",
         "external",
         "unit_time_to_data",
+        "labelled",
+        "conditioned",
+        "derivative",
     ] {
         let worst = distance(&model(&format!("onnx/fixtures/{name}.onnx")), name);
         assert!(worst < 1e-5, "{name}: {worst:e}");
@@ -147,7 +228,7 @@ fn a_raw_question_is_checked_like_a_run() {
     let model = model("onnx/models/sprites.onnx");
     let x = ArrayD::<f32>::zeros(vec![1, 4, 32, 32]);
     let level = model.manifest().schedule.build(Tables::Exact).unwrap().level(500.0);
-    let ask = |level, classes: Option<Vec<i64>>| model.denoise(x.view(), level, &Condition { classes });
+    let ask = |level, classes: Option<Vec<i64>>| model.denoise(x.view(), level, &Condition::classes(classes));
     assert!(ask(level, Some(vec![3])).is_ok() && ask(level, Some(vec![10])).is_ok(), "a class, and none");
     for classes in [None, Some(vec![-1]), Some(vec![11]), Some(vec![0, 1]), Some(vec![i64::from(u32::MAX) + 1])] {
         assert!(matches!(ask(level, classes.clone()), Err(Error::Argument { name: "classes", .. })), "{classes:?}");

@@ -48,7 +48,7 @@ fn distance(name: &str) -> f64 {
         });
         let classes =
             manifest.classes.as_ref().map(|classes| (0..count).map(|i| (i % classes.count()) as i64).collect());
-        let condition = Condition { classes };
+        let condition = Condition::classes(classes);
         let denoise = |model: &Arc<Model>| model.denoise(x.view(), schedule.level(t), &condition).unwrap();
         for (here, there) in denoise(&here).iter().zip(&denoise(&there)) {
             worst = worst.max(f64::from((here - there).abs()) / f64::from(here.abs()).max(1.0));

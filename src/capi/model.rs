@@ -445,7 +445,7 @@ unsafe fn condition_of(classes: *const i64, count: usize) -> Result<Condition> {
         return Ok(Condition::default());
     }
     // SAFETY: passed on.
-    Ok(Condition { classes: Some(unsafe { slice(classes, count, "classes") }?.to_vec()) })
+    Ok(Condition::classes(Some(unsafe { slice(classes, count, "classes") }?.to_vec())))
 }
 
 /// A host's values as `count` items of the model's shape.

@@ -18,6 +18,9 @@ use crate::solver;
 /// The version of the schema that this code reads.
 const VERSION: u32 = 1;
 
+/// What an input of the graph may be, beside a condition.
+const ROLES: &[&str] = &["sample", "time", "class", "direction"];
+
 /// The most classes that a model may have; more is a slip.
 const MOST_CLASSES: usize = 1_000_000;
 
@@ -57,6 +60,9 @@ pub struct Manifest {
     /// The classes, where the model has some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<Classes>,
+    /// What the network is told besides, by name: a smaller picture, a mask, a vector.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub conditions: BTreeMap<String, ConditionInput>,
     /// The names of the graph's inputs.
     #[serde(default, skip_serializing_if = "is_default")]
     pub inputs: Inputs,
@@ -107,15 +113,21 @@ pub enum Kind {
     Tensor,
 }
 
+impl Kind {
+    fn usual(shape: &[usize]) -> Self {
+        match shape {
+            [1 | 3 | 4, _, _] => Self::Image,
+            [2] => Self::Points,
+            _ => Self::Tensor,
+        }
+    }
+}
+
 impl Sample {
     /// The kind that is given; else an image for `[1 or 3 or 4, height, width]`, points for `[2]`, a tensor for the rest.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        self.kind.unwrap_or(match self.shape[..] {
-            [1 | 3 | 4, _, _] => Kind::Image,
-            [2] => Kind::Points,
-            _ => Kind::Tensor,
-        })
+        self.kind.unwrap_or_else(|| Kind::usual(&self.shape))
     }
 
     /// The range that is given; else −1 to 1 for images.
@@ -430,9 +442,37 @@ impl Classes {
     }
 }
 
+/// A tensor that the network is told besides the sample, the time and the class.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConditionInput {
+    /// The shape of one item, without the batch.
+    pub shape: Vec<usize>,
+    /// What the values are: as for a sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
+    /// The least and the greatest value, which pictures are brought to: as for a sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range: Option<[f32; 2]>,
+}
+
+impl ConditionInput {
+    /// The kind that is given; else as [`Sample::kind`].
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind.unwrap_or_else(|| Kind::usual(&self.shape))
+    }
+
+    /// The range that is given; else −1 to 1.
+    #[must_use]
+    pub fn range(&self) -> [f32; 2] {
+        self.range.unwrap_or([-1.0, 1.0])
+    }
+}
+
 /// The names of the graph's inputs by role. What is not named is guessed from the usual names.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct Inputs {
     /// The noisy sample.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -443,6 +483,12 @@ pub struct Inputs {
     /// The class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
+    /// What the derivative is taken along; with [`Outputs::derivative`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direction: Option<String>,
+    /// The conditions; one that is not here is an input of its own name.
+    #[serde(flatten)]
+    pub conditions: BTreeMap<String, String>,
 }
 
 /// The names of the graph's outputs by role.
@@ -452,6 +498,9 @@ pub struct Outputs {
     /// What the network says; not needed where there is one output.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prediction: Option<String>,
+    /// The Jacobian of the prediction with respect to the sample times [`Inputs::direction`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub derivative: Option<String>,
 }
 
 /// How the model is best sampled.
@@ -598,7 +647,24 @@ impl Manifest {
         self.defaults.steps.unwrap_or_else(own).min(most.unwrap_or(usize::MAX))
     }
 
+    /// Whether it is of a classifier, which guides a predictor's samples and draws none.
+    #[must_use]
+    pub fn is_classifier(&self) -> bool {
+        self.prediction == Prediction::ClassGradient
+    }
+
     fn check(&self) -> std::result::Result<(), String> {
+        self.check_name()?;
+        self.check_sample()?;
+        let schedule = self.schedule.build(Tables::Exact).map_err(|error| format!("schedule: {error}"))?;
+        self.check_prediction(&*schedule)?;
+        self.check_time(&*schedule)?;
+        self.check_classes()?;
+        self.check_tensors()?;
+        self.check_defaults(&*schedule)
+    }
+
+    fn check_name(&self) -> std::result::Result<(), String> {
         if let Some(name) = &self.name {
             // It becomes part of file names, and the manifest is another's.
             let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -608,6 +674,10 @@ impl Manifest {
                 ));
             }
         }
+        Ok(())
+    }
+
+    fn check_sample(&self) -> std::result::Result<(), String> {
         let Sample { shape, .. } = &self.sample;
         let values = shape.iter().try_fold(1usize, |product, &axis| product.checked_mul(axis));
         if values.is_none_or(|values| values > MOST_VALUES) {
@@ -640,7 +710,10 @@ impl Manifest {
         if self.sample.deviation.is_some_and(|deviation| !(deviation.is_finite() && deviation > 0.0)) {
             return Err(format!("sample.deviation is {}; it has to be above 0", self.deviation()));
         }
-        let schedule = self.schedule.build(Tables::Exact).map_err(|error| format!("schedule: {error}"))?;
+        Ok(())
+    }
+
+    fn check_prediction(&self, schedule: &dyn NoiseSchedule) -> std::result::Result<(), String> {
         let noisiest = schedule.level(schedule.bounds()[1]);
         if noisiest.alpha == 0.0 && !self.prediction.allows_pure_noise() {
             return Err(
@@ -652,6 +725,16 @@ impl Manifest {
         if self.prediction == Prediction::PosteriorMean && schedule.train_steps().is_none() {
             return Err("prediction is \"posterior_mean\", which a schedule in continuous time does not have".into());
         }
+        if self.is_classifier() && self.classes.is_none() {
+            return Err("prediction is \"class_gradient\", which is of a class, but there are no classes".into());
+        }
+        if self.is_classifier() && self.variance != LearnedVariance::None {
+            return Err("variance is learned, but a gradient has none".into());
+        }
+        Ok(())
+    }
+
+    fn check_time(&self, schedule: &dyn NoiseSchedule) -> std::result::Result<(), String> {
         let Time { encoding, direction, scale, offset } = self.time();
         if encoding == Encoding::Index && schedule.train_steps().is_none() {
             return Err("time.encoding is \"index\", which a schedule in continuous time does not have; expected unit, sigma or log_sigma".into());
@@ -664,6 +747,10 @@ impl Manifest {
                 "time.scale is {scale} and time.offset {offset}; both must be finite, the scale not 0"
             ));
         }
+        Ok(())
+    }
+
+    fn check_classes(&self) -> std::result::Result<(), String> {
         if let Some(classes) = &self.classes {
             let count = classes.count();
             if count == 0 {
@@ -683,6 +770,49 @@ impl Manifest {
         if self.inputs.class.is_some() && self.classes.is_none() {
             return Err("inputs.class is named, but there are no classes".into());
         }
+        Ok(())
+    }
+
+    fn check_tensors(&self) -> std::result::Result<(), String> {
+        for (name, condition) in &self.conditions {
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            let begins = name.starts_with(|c: char| c.is_ascii_lowercase());
+            if !begins || name.len() > 64 || !name.chars().all(plain) || ROLES.contains(&name.as_str()) {
+                return Err(format!(
+                    "conditions has {name:?}; a name is 1 to 64 small letters, digits and '_', begins with a letter, and is none of {}",
+                    ROLES.join(", ")
+                ));
+            }
+            let shape = &condition.shape;
+            let values = shape.iter().try_fold(1usize, |product, &axis| product.checked_mul(axis));
+            if shape.is_empty() || values.is_none_or(|values| values == 0 || values > MOST_VALUES) {
+                return Err(format!(
+                    "conditions.{name}.shape is {shape:?}; it needs at least one axis, each at least 1, and at most {MOST_VALUES} values"
+                ));
+            }
+            if condition.kind() == Kind::Image && !matches!(shape[..], [1 | 3 | 4, _, _]) {
+                return Err(format!(
+                    "conditions.{name}.shape is {shape:?}; an image is [channels, height, width] with 1, 3 or 4 channels"
+                ));
+            }
+            let [low, high] = condition.range();
+            if !(low.is_finite() && high.is_finite() && low < high) {
+                return Err(format!("conditions.{name}.range is [{low}, {high}]; the first must be below the second"));
+            }
+        }
+        if let Some(role) = self.inputs.conditions.keys().find(|role| !self.conditions.contains_key(*role)) {
+            return Err(format!("inputs.{role}: unknown field; there are {}, and the conditions", ROLES.join(", ")));
+        }
+        if self.inputs.direction.is_some() != self.outputs.derivative.is_some() {
+            return Err("inputs.direction and outputs.derivative go together; one of them is missing".into());
+        }
+        if self.outputs.derivative.is_some() && self.variance != LearnedVariance::None {
+            return Err("outputs.derivative: a network with a learned variance cannot have it".into());
+        }
+        Ok(())
+    }
+
+    fn check_defaults(&self, schedule: &dyn NoiseSchedule) -> std::result::Result<(), String> {
         let Defaults { steps, eta, steps_offset, .. } = self.defaults;
         let grid = self.defaults.grid;
         let values = self.defaults.values().map_err(|error| format!("defaults.options: {error}"))?;

@@ -1,16 +1,18 @@
 //! ONNX Runtime and the models that run in it. Nothing outside of this module knows of either.
 
+mod evaluator;
 mod library;
 mod manifest;
 mod native;
 mod predictor;
 mod provider;
+mod roles;
 mod runtime;
 mod scheduler_config;
 mod session;
 
 pub use manifest::{
-    BetaRange, Classes, ContinuousBeta, Defaults, Encoding, Inputs, Kind, LearnedVariance, Manifest, Outputs, Sample,
+    BetaRange, Classes, ConditionInput, ContinuousBeta, Defaults, Encoding, Inputs, Kind, LearnedVariance, Manifest, Outputs, Sample,
     Schedule, Steps, Time, Toward,
 };
 pub use predictor::{Model, Predictor};

@@ -3,54 +3,25 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use half::slice::HalfFloatSliceExt;
-use half::{bf16, f16};
 use ndarray::{ArrayD, ArrayViewD};
-use ort::session::{RunOptions, SessionInputValue, SessionOutputs};
-use ort::value::{PrimitiveTensorElementType, Shape, TensorRef};
 
-use super::{Element, LearnedVariance, Manifest, ModelOptions, Network, Runtime, TensorInfo};
+use super::evaluator::{Evaluator, Part};
+use super::roles::Roles;
+use super::{LearnedVariance, Manifest, ModelOptions, Network, Runtime};
 use crate::denoiser::{Condition, Denoised, Denoiser, Interrupt, Query};
 use crate::error::{Error, Result};
 use crate::likelihood::{self, Divergence, VariationalBound};
 use crate::noise::CounterNoise;
 use crate::schedule::{NoiseLevel, NoiseSchedule, Tables};
 use crate::solver::{Adaptive, Variance};
-use crate::tensor::first_not_finite;
 
 /// A network together with a manifest that fits it. It may be shared between threads; evaluations take turns.
 #[derive(Debug)]
 pub struct Model {
-    network: Network,
-    manifest: Manifest,
-    schedule: Arc<dyn NoiseSchedule>,
-    roles: Roles,
-}
-
-/// Which tensor of the graph plays which role.
-#[derive(Debug)]
-struct Roles {
-    sample: Input,
-    time: Input,
-    time_form: TimeForm,
-    class: Option<Input>,
-    output: usize,
-    output_element: Element,
-}
-
-/// An input that has a role: its place among the graph's inputs, and its type.
-#[derive(Debug, Clone, Copy)]
-struct Input {
-    index: usize,
-    element: Element,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TimeForm {
-    Scalar,
-    /// An axis of 1, whatever the batch.
-    One,
-    Batch,
+    pub(super) network: Network,
+    pub(super) manifest: Manifest,
+    pub(super) schedule: Arc<dyn NoiseSchedule>,
+    pub(super) roles: Roles,
 }
 
 impl Model {
@@ -274,194 +245,15 @@ impl Model {
     }
 }
 
-impl Roles {
-    fn assign(
-        network: &Network,
-        manifest: &Manifest,
-        schedule: &dyn NoiseSchedule,
-    ) -> std::result::Result<Self, String> {
-        let inputs = network.inputs();
-        let place = |role: &str,
-                     named: &Option<String>,
-                     usual: &[&str]|
-         -> std::result::Result<Option<usize>, String> {
-            match named {
-                Some(name) => match inputs.iter().position(|input| input.name == *name) {
-                    Some(index) => Ok(Some(index)),
-                    None => Err(format!("inputs.{role} is '{name}', but the graph's inputs are {}", list(inputs))),
-                },
-                None => {
-                    let mut known = (0..inputs.len()).filter(|&index| usual.contains(&inputs[index].name.as_str()));
-                    match (known.next(), known.next()) {
-                        (Some(first), Some(second)) => Err(format!(
-                            "both '{}' and '{}' could be the {role}; name the one that is in the manifest as inputs.{role}",
-                            inputs[first].name, inputs[second].name
-                        )),
-                        (first, _) => Ok(first),
-                    }
-                }
-            }
-        };
-        let names = &manifest.inputs;
-        let required = |role: &str, place: Option<usize>| {
-            place.ok_or_else(|| format!("no input is known to be the {role}; name it in the manifest as inputs.{role}. The graph's inputs are {}", list(inputs)))
-        };
-        let sample = required("sample", place("sample", &names.sample, &["x", "sample", "x_t", "noisy_sample"])?)?;
-        let time = required("time", place("time", &names.time, &["t", "timestep", "timesteps", "time", "sigma"])?)?;
-        let class = place("class", &names.class, &["y", "class_labels", "labels", "class"])?;
-
-        for (index, info) in inputs.iter().enumerate() {
-            let roles = [Some(sample), Some(time), class].iter().filter(|role| **role == Some(index)).count();
-            if roles == 0 {
-                return Err(format!(
-                    "the input {info} has no role; the roles are sample, time and class. Export the model without it, or with its value built in"
-                ));
-            }
-            if roles > 1 {
-                return Err(format!("the input '{}' has two roles in the manifest's inputs", info.name));
-            }
-        }
-
-        let (output, output_info) = Self::output(network, manifest)?;
-        let shape = &manifest.sample.shape;
-        let doubled = if manifest.variance == LearnedVariance::None { 1 } else { 2 };
-        expect_sample("sample.shape", &inputs[sample], shape, 1)?;
-        expect_sample(
-            if doubled == 2 { "sample.shape with twice the channels for variance" } else { "sample.shape" },
-            output_info,
-            shape,
-            doubled,
-        )?;
-
-        let info = &inputs[time];
-        let time_form = match info.shape[..] {
-            [] => TimeForm::Scalar,
-            [Some(1)] => TimeForm::One,
-            [_] => TimeForm::Batch,
-            _ => return Err(format!("the time {info}: expected no axis, one of 1 or one of the batch")),
-        };
-        // A batch axis fixed at 1 reads the same as one time for all, and means the same where the samples' is fixed too.
-        match info.element {
-            Element::I64 | Element::I32 if !manifest.time().is_whole() => {
-                return Err(format!(
-                    "the time {info} takes whole numbers, but the manifest's time gives fractions; expected a float input, or the encoding \"index\""
-                ));
-            }
-            Element::I64 | Element::I32 if !manifest.time().fits(info.element == Element::I32, schedule) => {
-                return Err(format!("the time {info} cannot hold the times that the manifest's time gives"));
-            }
-            Element::Other => return Err(format!("the time {info}: expected i64, i32, f32, f16, bf16 or f64")),
-            _ => {}
-        }
-        match (class, &manifest.classes) {
-            (Some(class), None) => {
-                return Err(format!(
-                    "the graph has the input {} for a class, but the manifest has no classes",
-                    inputs[class]
-                ));
-            }
-            (None, Some(_)) => {
-                return Err(format!(
-                    "the manifest has classes, but no input is known to take them; name it as inputs.class. The graph's inputs are {}",
-                    list(inputs)
-                ));
-            }
-            (Some(class), Some(_)) => {
-                let info = &inputs[class];
-                if !matches!(info.element, Element::I64 | Element::I32) || info.shape.len() != 1 {
-                    return Err(format!("the class {info}: expected i64 or i32 with one axis, the batch"));
-                }
-            }
-            (None, None) => {}
-        }
-        let input = |index: usize| Input { index, element: inputs[index].element };
-        Ok(Self {
-            sample: input(sample),
-            time: input(time),
-            time_form,
-            class: class.map(input),
-            output,
-            output_element: output_info.element,
-        })
-    }
-
-    fn output<'a>(network: &'a Network, manifest: &Manifest) -> std::result::Result<(usize, &'a TensorInfo), String> {
-        let outputs = network.outputs();
-        let index = match (&manifest.outputs.prediction, outputs) {
-            (Some(name), _) => outputs.iter().position(|output| output.name == *name),
-            (None, [_]) => Some(0),
-            (None, _) => {
-                return Err(format!(
-                    "the graph has {} outputs; name the prediction in the manifest as outputs.prediction. They are {}",
-                    outputs.len(),
-                    list(outputs)
-                ));
-            }
-        };
-        match index {
-            Some(index) => Ok((index, &outputs[index])),
-            None => Err(format!(
-                "outputs.prediction is '{}', but the graph's outputs are {}",
-                manifest.outputs.prediction.as_deref().unwrap_or_default(),
-                list(outputs)
-            )),
-        }
-    }
-}
-
-fn list(tensors: &[TensorInfo]) -> String {
-    tensors.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// Checks that a tensor of the graph can hold samples of the manifest's shape, with the channels times `channels`.
-fn expect_sample(field: &str, info: &TensorInfo, shape: &[usize], channels: usize) -> std::result::Result<(), String> {
-    let mut expected: Vec<Option<usize>> = std::iter::once(None).chain(shape.iter().map(|&size| Some(size))).collect();
-    expected[1] = expected[1].map(|size| size * channels);
-    let fits = info.shape.len() == expected.len()
-        && info
-            .shape
-            .iter()
-            .zip(&expected)
-            .all(|(found, expected)| found.is_none() || expected.is_none() || found == expected);
-    let spelled: Vec<String> =
-        expected.iter().map(|axis| axis.map_or("batch".into(), |size| size.to_string())).collect();
-    if !fits {
-        return Err(format!(
-            "the tensor {info} does not fit the manifest, by which it is [{}] ({field})",
-            spelled.join(",")
-        ));
-    }
-    if !matches!(info.element, Element::F32 | Element::F16 | Element::Bf16) {
-        return Err(format!("the tensor {info}: expected f32, f16 or bf16, found {}", info.element));
-    }
-    Ok(())
-}
-
-/// The denoiser that a model makes. Each job has one of its own, with buffers that are kept from step to step.
+/// The denoiser that a model makes.
 pub struct Predictor {
-    model: Arc<Model>,
-    sample: Values,
-    time: Values,
-    class: Values,
-    output: Vec<f32>,
+    evaluator: Evaluator,
     scaled: Vec<f32>,
-    shape: Vec<usize>,
-    options: Arc<RunOptions>,
 }
 
 impl std::fmt::Debug for Predictor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Predictor").field("model", &self.model).finish_non_exhaustive()
-    }
-}
-
-/// ONNX Runtime's own way to stop a run: it ends before the next node, and so does every later run with these options.
-struct Terminate(Arc<RunOptions>);
-
-impl Interrupt for Terminate {
-    fn interrupt(&self) {
-        // It fails only if the options were not valid, and then there is no run to stop.
-        let _ = self.0.terminate();
+        f.debug_struct("Predictor").field("model", &self.evaluator.model).finish_non_exhaustive()
     }
 }
 
@@ -469,38 +261,55 @@ impl Predictor {
     /// A denoiser that evaluates `model`.
     ///
     /// # Errors
-    /// [`Error::Runtime`] if ONNX Runtime is out of memory.
+    /// [`Error::Argument`] if it is a classifier; [`Error::Runtime`] if ONNX Runtime is out of memory.
     pub fn new(model: Arc<Model>) -> Result<Self> {
-        let roles = &model.roles;
-        let class = roles.class.map_or(Element::I64, |class| class.element);
-        let (sample, time, class) =
-            (Values::new(roles.sample.element), Values::new(roles.time.element), Values::new(class));
-        let options = RunOptions::new().map_err(|error| Error::runtime(error.message()))?;
-        Ok(Self {
-            model,
-            sample,
-            time,
-            class,
-            output: Vec::new(),
-            scaled: Vec::new(),
-            shape: Vec::new(),
-            options: Arc::new(options),
-        })
+        if model.manifest.is_classifier() {
+            let reason = format!("'{}' is a classifier, which guides the samples of another model", model.name());
+            return Err(Error::argument("model", reason));
+        }
+        Ok(Self { evaluator: Evaluator::new(model)?, scaled: Vec::new() })
     }
+
+    /// The coefficients of x̂₀ in x and the network's output at the query's level, and the factor of what the network sees.
+    fn coefficients(&self, query: &Query<'_>) -> Result<(f32, f32, f32)> {
+        let Model { manifest, schedule, .. } = &*self.evaluator.model;
+        let (of_x, of_output) = manifest.prediction.to_x0(query.level, &**schedule, manifest.deviation());
+        let factor = manifest.input_scaling.factor(manifest.prediction, query.level, manifest.deviation());
+        let (of_x, of_output, factor) = (of_x as f32, of_output as f32, factor as f32);
+        if !(of_x.is_finite() && of_output.is_finite()) {
+            let reason = format!(
+                "at t = {} the schedule leaves nothing of the clean sample (α = {}), and x̂₀ cannot be found from the prediction",
+                query.level.t, query.level.alpha
+            );
+            return Err(Error::Evaluation { step: query.step, reason });
+        }
+        Ok((of_x, of_output, factor))
+    }
+}
+
+/// `values` times `factor`: as they are, or in `room`.
+fn scale<'a>(values: &'a [f32], factor: f32, room: &'a mut Vec<f32>) -> &'a [f32] {
+    if factor == 1.0 {
+        return values;
+    }
+    room.clear();
+    room.extend(values.iter().map(|value| value * factor));
+    room
 }
 
 impl Denoiser for Predictor {
     fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
-        Some(Arc::new(Terminate(Arc::clone(&self.options))))
+        Some(self.evaluator.interrupt())
     }
 
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
-        self.model.check_shape(query.x.shape())?;
+        let model = Arc::clone(&self.evaluator.model);
+        model.check_shape(query.x.shape())?;
         if out.x0.shape() != query.x.shape() {
             let reason = format!("the answer has a shape of {:?}, the samples {:?}", out.x0.shape(), query.x.shape());
             return Err(Error::argument("out", reason));
         }
-        let learned = self.model.manifest.variance != LearnedVariance::None;
+        let learned = model.manifest.variance != LearnedVariance::None;
         if learned && out.variance.as_ref().is_none_or(|variance| variance.shape() != query.x.shape()) {
             out.variance = Some(ArrayD::zeros(query.x.shape()));
         }
@@ -510,221 +319,57 @@ impl Denoiser for Predictor {
         };
         let variance =
             variance.as_mut().filter(|_| learned).and_then(|variance| variance.as_slice_mut()).unwrap_or_default();
-        let range_of = |range: std::ops::Range<usize>| if learned { range } else { 0..0 };
+        let (of_x, of_output, factor) = self.coefficients(&query)?;
         let batch = query.x.shape()[0];
-        // A graph whose batch is fixed is run as often as it takes.
-        let chunk = self.model.fixed_batch().unwrap_or(batch);
-        let item_length = x.len() / batch;
-        self.shape.clear();
-        self.shape.extend_from_slice(query.x.shape());
-        self.shape[0] = chunk;
-        for first in (0..batch).step_by(chunk) {
-            let range = first * item_length..(first + chunk) * item_length;
-            self.evaluate(&query, &x[range.clone()], first, &mut x0[range.clone()], &mut variance[range_of(range)])?;
+        let length = x.len() / batch;
+        for items in self.evaluator.parts(batch) {
+            let range = items.start * length..items.end * length;
+            let sample = scale(&x[range], factor, &mut self.scaled);
+            let part = Part { items: items.clone(), sample, direction: &[] };
+            let doubled = if learned { 2 } else { 1 };
+            self.evaluator.run(&query, &part, model.roles.prediction, doubled, |item, said| {
+                let item = items.start + item;
+                let range = item * length..(item + 1) * length;
+                let (said, of_variance) = said.split_at(length);
+                if learned {
+                    variance[range.clone()].copy_from_slice(of_variance);
+                }
+                for ((x0, x), said) in x0[range.clone()].iter_mut().zip(&x[range]).zip(said) {
+                    *x0 = of_x * x + of_output * said;
+                }
+            })?;
         }
         Ok(())
     }
-}
 
-impl Predictor {
-    /// One run of the network, on as many items as the graph takes.
-    fn evaluate(
-        &mut self,
-        query: &Query<'_>,
-        x: &[f32],
-        first: usize,
-        x0: &mut [f32],
-        variance: &mut [f32],
-    ) -> Result<()> {
-        let Self { model, sample, time, class, output, scaled, shape, options } = self;
-        let Model { network, manifest, schedule, roles } = &**model;
-        let chunk = shape[0];
-        let failed = |reason: String| Error::Evaluation { step: query.step, reason };
-        let refused = |error: ort::Error| failed(format!("ONNX Runtime: {}", error.message()));
-
-        let encoded = manifest.time().encode(query.level, &**schedule);
-        let times = if roles.time_form == TimeForm::Batch { chunk } else { 1 };
-        time.fill(encoded, times);
-        let time_shape: &[usize] = if roles.time_form == TimeForm::Scalar { &[] } else { &[times] };
-        let factor = manifest.input_scaling.factor(manifest.prediction, query.level, manifest.deviation());
-        let seen = if factor == 1.0 {
-            x
-        } else {
-            scaled.clear();
-            scaled.extend(x.iter().map(|value| value * factor as f32));
-            &*scaled
+    fn derivative(&mut self, query: Query<'_>, direction: ArrayViewD<'_, f32>) -> Result<Option<ArrayD<f32>>> {
+        let model = Arc::clone(&self.evaluator.model);
+        let Some(wanted) = model.roles.derivative else { return Ok(None) };
+        model.check_shape(query.x.shape())?;
+        let mut derivative = ArrayD::zeros(query.x.shape());
+        let (Some(x), Some(along), Some(out)) = (query.x.as_slice(), direction.as_slice(), derivative.as_slice_mut())
+        else {
+            return Err(Error::argument("x", "the samples and the direction must lie in standard (C) order"));
         };
-        let sample_value = sample.of_samples(seen, shape).map_err(refused)?;
-        let time_value = time.value(time_shape).map_err(refused)?;
-        let by_index = [(roles.sample.index, sample_value), (roles.time.index, time_value)];
-
-        let name = &network.outputs()[roles.output].name;
-        let (of_x, of_output) = manifest.prediction.to_x0(query.level, &**schedule, manifest.deviation());
-        if !((of_x as f32).is_finite() && (of_output as f32).is_finite()) {
-            return Err(failed(format!(
-                "at t = {} the schedule leaves nothing of the clean sample (α = {}), and x̂₀ cannot be found from the prediction",
-                query.level.t, query.level.alpha
-            )));
+        if direction.shape() != query.x.shape() {
+            let reason = format!("a shape of {:?}, the samples have {:?}", direction.shape(), query.x.shape());
+            return Err(Error::argument("direction", reason));
         }
-        let read = |outputs: &SessionOutputs<'_>| -> ort::Result<Result<()>> {
-            let (found, values): (_, &[f32]) = match roles.output_element {
-                Element::F16 => {
-                    let (found, values) = outputs[roles.output].try_extract_tensor::<f16>()?;
-                    output.resize(values.len(), 0.0);
-                    values.convert_to_f32_slice(output);
-                    (found, output)
+        // x̂₀ = a·x + b·F(c·x), so that along d it changes by a·d + b·F'(c·x)·(c·d).
+        let (of_x, of_output, factor) = self.coefficients(&query)?;
+        let length = x.len() / query.x.shape()[0];
+        let mut scaled = Vec::new();
+        for items in self.evaluator.parts(query.x.shape()[0]) {
+            let range = items.start * length..items.end * length;
+            let sample = scale(&x[range.clone()], factor, &mut self.scaled);
+            let part = Part { items: items.clone(), sample, direction: scale(&along[range], factor, &mut scaled) };
+            self.evaluator.run(&query, &part, wanted, 1, |item, said| {
+                let range = (items.start + item) * length..(items.start + item + 1) * length;
+                for ((out, along), said) in out[range.clone()].iter_mut().zip(&along[range]).zip(said) {
+                    *out = of_x * along + of_output * said;
                 }
-                Element::Bf16 => {
-                    let (found, values) = outputs[roles.output].try_extract_tensor::<bf16>()?;
-                    output.resize(values.len(), 0.0);
-                    values.convert_to_f32_slice(output);
-                    (found, output)
-                }
-                _ => outputs[roles.output].try_extract_tensor::<f32>()?,
-            };
-            let doubled = if manifest.variance == LearnedVariance::None { 1 } else { 2 };
-            let fits = found.len() == shape.len()
-                && found.iter().zip(shape.iter()).enumerate().all(|(axis, (&found, &size))| {
-                    usize::try_from(found) == Ok(if axis == 1 { size * doubled } else { size })
-                });
-            if !fits {
-                return Ok(Err(failed(format!(
-                    "the output '{name}' has a shape of {found}, expected {shape:?}{}",
-                    if doubled == 2 { " with twice the channels" } else { "" }
-                ))));
-            }
-            let item_length = x0.len() / chunk;
-            for item in 0..chunk {
-                let said = &values[item * item_length * doubled..][..item_length];
-                if let Some(index) = first_not_finite(said) {
-                    return Ok(Err(failed(format!(
-                        "the output '{name}' holds {} for item {} at t = {}",
-                        said[index],
-                        first + item,
-                        query.level.t
-                    ))));
-                }
-                let range = item * item_length..(item + 1) * item_length;
-                if doubled == 2 {
-                    let said = &values[(item * 2 + 1) * item_length..][..item_length];
-                    variance[range.clone()].copy_from_slice(said);
-                }
-                for ((x0, x), said) in x0[range.clone()].iter_mut().zip(&x[range]).zip(said) {
-                    *x0 = of_x as f32 * x + of_output as f32 * said;
-                }
-            }
-            Ok(Ok(()))
-        };
-        match roles.class {
-            None => network.run(in_order(by_index), options, read),
-            Some(input) => {
-                let Some(classes) =
-                    query.condition.classes.as_deref().and_then(|classes| classes.get(first..first + chunk))
-                else {
-                    return Err(Error::argument("classes", "this model needs a class for every item of the batch"));
-                };
-                class.copy_classes(classes);
-                let class_value = class.value(&[chunk]).map_err(refused)?;
-                let [sample, time] = by_index;
-                network.run(in_order([sample, time, (input.index, class_value)]), options, read)
-            }
+            })?;
         }
-        .map_err(refused)?
+        Ok(Some(derivative))
     }
-}
-
-/// The values in the order of the graph's inputs.
-fn in_order<const N: usize>(mut by_index: [(usize, SessionInputValue<'_>); N]) -> [SessionInputValue<'_>; N] {
-    by_index.sort_unstable_by_key(|(index, _)| *index);
-    by_index.map(|(_, value)| value)
-}
-
-/// A buffer of the type that an input has.
-#[derive(Debug)]
-enum Values {
-    F32(Vec<f32>),
-    F16(Vec<f16>),
-    Bf16(Vec<bf16>),
-    F64(Vec<f64>),
-    I64(Vec<i64>),
-    I32(Vec<i32>),
-}
-
-impl Values {
-    fn new(element: Element) -> Self {
-        match element {
-            Element::F32 | Element::Other => Self::F32(Vec::new()),
-            Element::F16 => Self::F16(Vec::new()),
-            Element::Bf16 => Self::Bf16(Vec::new()),
-            Element::F64 => Self::F64(Vec::new()),
-            Element::I64 => Self::I64(Vec::new()),
-            Element::I32 => Self::I32(Vec::new()),
-        }
-    }
-
-    /// `count` times `value`; the nearest whole number where the type has no fractions.
-    fn fill(&mut self, value: f64, count: usize) {
-        fn set<T: Clone>(values: &mut Vec<T>, value: T, count: usize) {
-            values.clear();
-            values.resize(count, value);
-        }
-        match self {
-            Self::F32(values) => set(values, value as f32, count),
-            Self::F16(values) => set(values, f16::from_f64(value), count),
-            Self::Bf16(values) => set(values, bf16::from_f64(value), count),
-            Self::F64(values) => set(values, value, count),
-            Self::I64(values) => set(values, value.round() as i64, count),
-            Self::I32(values) => set(values, value.round() as i32, count),
-        }
-    }
-
-    fn copy_classes(&mut self, classes: &[i64]) {
-        match self {
-            Self::I32(values) => {
-                values.clear();
-                values.extend(classes.iter().map(|&class| class as i32));
-            }
-            Self::I64(values) => {
-                values.clear();
-                values.extend_from_slice(classes);
-            }
-            // `Roles::assign` lets no other type through.
-            _ => {}
-        }
-    }
-
-    /// Samples as the network takes them: `x` itself in f32, else converted here.
-    fn of_samples<'a>(&'a mut self, x: &'a [f32], shape: &[usize]) -> ort::Result<SessionInputValue<'a>> {
-        match self {
-            Self::F16(values) => {
-                values.resize(x.len(), f16::ZERO);
-                values.convert_from_f32_slice(x);
-                borrow(shape, values)
-            }
-            Self::Bf16(values) => {
-                values.resize(x.len(), bf16::ZERO);
-                values.convert_from_f32_slice(x);
-                borrow(shape, values)
-            }
-            _ => borrow(shape, x),
-        }
-    }
-
-    fn value(&self, shape: &[usize]) -> ort::Result<SessionInputValue<'_>> {
-        match self {
-            Self::F32(values) => borrow(shape, values),
-            Self::F16(values) => borrow(shape, values),
-            Self::Bf16(values) => borrow(shape, values),
-            Self::F64(values) => borrow(shape, values),
-            Self::I64(values) => borrow(shape, values),
-            Self::I32(values) => borrow(shape, values),
-        }
-    }
-}
-
-fn borrow<'a, T: PrimitiveTensorElementType + std::fmt::Debug + Clone + 'static>(
-    shape: &[usize],
-    values: &'a [T],
-) -> ort::Result<SessionInputValue<'a>> {
-    Ok(TensorRef::from_array_view((Shape::from(shape), values))?.into())
 }

@@ -304,9 +304,9 @@ impl Network {
 
     /// Evaluates the network once on `inputs`, in the order of [`inputs`](Self::inputs), and hands its outputs to `read`. `options`
     /// can stop it from another thread.
-    pub(super) fn run<const N: usize, T>(
+    pub(super) fn run<T>(
         &self,
-        inputs: [SessionInputValue<'_>; N],
+        inputs: &[SessionInputValue<'_>],
         options: &RunOptions,
         read: impl FnOnce(&SessionOutputs<'_>) -> ort::Result<T>,
     ) -> ort::Result<T> {

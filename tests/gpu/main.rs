@@ -122,7 +122,7 @@ fn samples(model: &Model, count: usize) -> (ArrayD<f32>, Condition) {
         (f64::from(next) / 2f64.powi(31) - 1.0) as f32
     });
     let classes = manifest.classes.as_ref().map(|classes| (0..count).map(|i| (i % classes.count()) as i64).collect());
-    (x, Condition { classes })
+    (x, Condition::classes(classes))
 }
 
 fn distance(a: &ArrayD<f32>, b: &ArrayD<f32>) -> f64 {

@@ -84,7 +84,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let model = Model::open(&arguments.runtime.open()?, &arguments.model, &arguments.device.model_options()?)?;
     let model = Arc::new(model);
     let classes = arguments.class.iter().map(|name| model.class(name)).collect::<Result<Vec<_>, Error>>()?;
-    let condition = Condition { classes: (!classes.is_empty()).then_some(classes) };
+    let condition = Condition::classes((!classes.is_empty()).then_some(classes));
     let length = x.len() / x.shape()[0];
     if let Some(variance) = arguments.bound.as_deref().and_then(Variance::from_word) {
         let bounds = model.variational_bound(x, &condition, variance, arguments.seed).map_err(named)?;

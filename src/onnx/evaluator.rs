@@ -1,0 +1,263 @@
+//! Evaluations of a model's graph, with the buffers that they need.
+
+use std::sync::Arc;
+
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
+use ort::session::{RunOptions, SessionInputValue, SessionOutputs};
+use ort::value::{PrimitiveTensorElementType, Shape, TensorRef};
+
+use super::roles::{Slot, TimeForm};
+use super::{Element, Model};
+use crate::denoiser::{Interrupt, Query};
+use crate::error::{Error, Result};
+use crate::tensor::first_not_finite;
+
+/// Evaluates a model's graph. Each job has one of its own, with buffers that are kept from step to step.
+pub(super) struct Evaluator {
+    pub(super) model: Arc<Model>,
+    sample: Values,
+    time: Values,
+    class: Values,
+    conditions: Vec<Values>,
+    direction: Values,
+    still: Vec<f32>,
+    output: Vec<f32>,
+    options: Arc<RunOptions>,
+}
+
+/// ONNX Runtime's own way to stop a run: it ends before the next node, and so does every later run with these options.
+struct Terminate(Arc<RunOptions>);
+
+impl Interrupt for Terminate {
+    fn interrupt(&self) {
+        // It fails only if the options were not valid, and then there is no run to stop.
+        let _ = self.0.terminate();
+    }
+}
+
+/// A part of a batch, as much of it as the graph takes at once.
+pub(super) struct Part<'a> {
+    /// The items that it has of the query's.
+    pub(super) items: std::ops::Range<usize>,
+    /// What the network sees of them.
+    pub(super) sample: &'a [f32],
+    /// What it is to be differentiated along; nothing is zeros.
+    pub(super) direction: &'a [f32],
+}
+
+impl Evaluator {
+    pub(super) fn new(model: Arc<Model>) -> Result<Self> {
+        let roles = &model.roles;
+        let of = |slot: Option<Slot>| Values::new(slot.map_or(Element::Other, |slot| slot.element));
+        let options = RunOptions::new().map_err(|error| Error::runtime(error.message()))?;
+        Ok(Self {
+            sample: of(Some(roles.sample)),
+            time: of(Some(roles.time)),
+            class: of(roles.class),
+            conditions: roles.conditions.iter().map(|&slot| of(Some(slot))).collect(),
+            direction: of(roles.direction),
+            still: Vec::new(),
+            output: Vec::new(),
+            options: Arc::new(options),
+            model,
+        })
+    }
+
+    pub(super) fn interrupt(&self) -> Arc<dyn Interrupt> {
+        Arc::new(Terminate(Arc::clone(&self.options)))
+    }
+
+    /// The parts that a batch of `batch` items is evaluated in: a graph whose batch is fixed is run as often as it takes.
+    pub(super) fn parts(&self, batch: usize) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
+        let size = self.model.fixed_batch().unwrap_or(batch).max(1);
+        (0..batch).step_by(size).map(move |first| first..first + size)
+    }
+
+    /// Runs the network once, and hands what `wanted` says of each item of the part to `each`, with the item's place in the part. What it says
+    /// of an item is `doubled` times as long as the item; the first of these parts is known to be finite.
+    pub(super) fn run(
+        &mut self,
+        query: &Query<'_>,
+        part: &Part<'_>,
+        wanted: Slot,
+        doubled: usize,
+        mut each: impl FnMut(usize, &[f32]),
+    ) -> Result<()> {
+        let Self { model, sample, time, class, conditions, direction, still, output, options } = self;
+        let Model { network, manifest, schedule, roles } = &**model;
+        let count = part.items.len();
+        let failed = |reason: String| Error::Evaluation { step: query.step, reason };
+        let refused = |error: ort::Error| failed(format!("ONNX Runtime: {}", error.message()));
+        let mut shape = query.x.shape().to_vec();
+        shape[0] = count;
+
+        let mut inputs: Vec<(usize, SessionInputValue<'_>)> = Vec::with_capacity(network.inputs().len());
+        inputs.push((roles.sample.index, sample.of_samples(part.sample, &shape).map_err(refused)?));
+        let times = if roles.time_form == TimeForm::Batch { count } else { 1 };
+        time.fill(manifest.time().encode(query.level, &**schedule), times);
+        let time_shape: &[usize] = if roles.time_form == TimeForm::Scalar { &[] } else { &[times] };
+        inputs.push((roles.time.index, time.value(time_shape).map_err(refused)?));
+        if let Some(slot) = roles.class {
+            let Some(classes) = query.condition.classes.as_deref().and_then(|all| all.get(part.items.clone())) else {
+                return Err(Error::argument("classes", "this model needs a class for every item of the batch"));
+            };
+            class.copy_classes(classes);
+            inputs.push((slot.index, class.value(&[count]).map_err(refused)?));
+        }
+        for ((slot, values), (name, info)) in roles.conditions.iter().zip(conditions).zip(&manifest.conditions) {
+            let length: usize = info.shape.iter().product();
+            let given = query.condition.tensors.get(name).filter(|given| given.shape()[1..] == info.shape);
+            let range = part.items.start * length..part.items.end * length;
+            let Some(given) = given.and_then(|given| given.as_slice()).and_then(|values| values.get(range)) else {
+                return Err(Error::argument(
+                    "condition",
+                    format!("this model needs '{name}' for every item of the batch, each of the shape {:?}", info.shape),
+                ));
+            };
+            let shape: Vec<usize> = std::iter::once(count).chain(info.shape.iter().copied()).collect();
+            inputs.push((slot.index, values.of_samples(given, &shape).map_err(refused)?));
+        }
+        if let Some(slot) = roles.direction {
+            still.clear();
+            still.resize(part.sample.len() - part.direction.len(), 0.0);
+            let along = if still.is_empty() { part.direction } else { &still[..] };
+            inputs.push((slot.index, direction.of_samples(along, &shape).map_err(refused)?));
+        }
+        inputs.sort_unstable_by_key(|(index, _)| *index);
+        let inputs: Vec<SessionInputValue<'_>> = inputs.into_iter().map(|(_, value)| value).collect();
+
+        let name = &network.outputs()[wanted.index].name;
+        let read = |outputs: &SessionOutputs<'_>| -> ort::Result<Result<()>> {
+            let (found, values): (_, &[f32]) = match wanted.element {
+                Element::F16 => {
+                    let (found, values) = outputs[wanted.index].try_extract_tensor::<f16>()?;
+                    output.resize(values.len(), 0.0);
+                    values.convert_to_f32_slice(output);
+                    (found, output)
+                }
+                Element::Bf16 => {
+                    let (found, values) = outputs[wanted.index].try_extract_tensor::<bf16>()?;
+                    output.resize(values.len(), 0.0);
+                    values.convert_to_f32_slice(output);
+                    (found, output)
+                }
+                _ => outputs[wanted.index].try_extract_tensor::<f32>()?,
+            };
+            let fits = found.len() == shape.len()
+                && found.iter().zip(&shape).enumerate().all(|(axis, (&found, &size))| {
+                    usize::try_from(found) == Ok(if axis == 1 { size * doubled } else { size })
+                });
+            if !fits {
+                return Ok(Err(failed(format!(
+                    "the output '{name}' has a shape of {found}, expected {shape:?}{}",
+                    if doubled == 2 { " with twice the channels" } else { "" }
+                ))));
+            }
+            let length = part.sample.len() / count;
+            for (item, said) in values.chunks_exact(length * doubled).enumerate() {
+                if let Some(index) = first_not_finite(&said[..length]) {
+                    return Ok(Err(failed(format!(
+                        "the output '{name}' holds {} for item {} at t = {}",
+                        said[index],
+                        part.items.start + item,
+                        query.level.t
+                    ))));
+                }
+                each(item, said);
+            }
+            Ok(Ok(()))
+        };
+        network.run(&inputs, options, read).map_err(refused)?
+    }
+}
+
+/// A buffer of the type that an input has.
+#[derive(Debug)]
+enum Values {
+    F32(Vec<f32>),
+    F16(Vec<f16>),
+    Bf16(Vec<bf16>),
+    F64(Vec<f64>),
+    I64(Vec<i64>),
+    I32(Vec<i32>),
+}
+
+impl Values {
+    fn new(element: Element) -> Self {
+        match element {
+            Element::F32 | Element::Other => Self::F32(Vec::new()),
+            Element::F16 => Self::F16(Vec::new()),
+            Element::Bf16 => Self::Bf16(Vec::new()),
+            Element::F64 => Self::F64(Vec::new()),
+            Element::I64 => Self::I64(Vec::new()),
+            Element::I32 => Self::I32(Vec::new()),
+        }
+    }
+
+    /// `count` times `value`; the nearest whole number where the type has no fractions.
+    fn fill(&mut self, value: f64, count: usize) {
+        fn set<T: Clone>(values: &mut Vec<T>, value: T, count: usize) {
+            values.clear();
+            values.resize(count, value);
+        }
+        match self {
+            Self::F32(values) => set(values, value as f32, count),
+            Self::F16(values) => set(values, f16::from_f64(value), count),
+            Self::Bf16(values) => set(values, bf16::from_f64(value), count),
+            Self::F64(values) => set(values, value, count),
+            Self::I64(values) => set(values, value.round() as i64, count),
+            Self::I32(values) => set(values, value.round() as i32, count),
+        }
+    }
+
+    fn copy_classes(&mut self, classes: &[i64]) {
+        match self {
+            Self::I32(values) => {
+                values.clear();
+                values.extend(classes.iter().map(|&class| class as i32));
+            }
+            Self::I64(values) => {
+                values.clear();
+                values.extend_from_slice(classes);
+            }
+            // `Roles::assign` lets no other type through.
+            _ => {}
+        }
+    }
+
+    /// Samples as the network takes them: `x` itself in f32, else converted here.
+    fn of_samples<'a>(&'a mut self, x: &'a [f32], shape: &[usize]) -> ort::Result<SessionInputValue<'a>> {
+        match self {
+            Self::F16(values) => {
+                values.resize(x.len(), f16::ZERO);
+                values.convert_from_f32_slice(x);
+                borrow(shape, values)
+            }
+            Self::Bf16(values) => {
+                values.resize(x.len(), bf16::ZERO);
+                values.convert_from_f32_slice(x);
+                borrow(shape, values)
+            }
+            _ => borrow(shape, x),
+        }
+    }
+
+    fn value(&self, shape: &[usize]) -> ort::Result<SessionInputValue<'_>> {
+        match self {
+            Self::F32(values) => borrow(shape, values),
+            Self::F16(values) => borrow(shape, values),
+            Self::Bf16(values) => borrow(shape, values),
+            Self::F64(values) => borrow(shape, values),
+            Self::I64(values) => borrow(shape, values),
+            Self::I32(values) => borrow(shape, values),
+        }
+    }
+}
+
+fn borrow<'a, T: PrimitiveTensorElementType + std::fmt::Debug + Clone + 'static>(
+    shape: &[usize],
+    values: &'a [T],
+) -> ort::Result<SessionInputValue<'a>> {
+    Ok(TensorRef::from_array_view((Shape::from(shape), values))?.into())
+}

@@ -9,7 +9,7 @@ use crate::denoiser::{Condition, Denoised, Denoiser, Interrupt, Query};
 use crate::error::{Error, Result};
 use crate::noise::{Draw, NoiseSource};
 use crate::schedule::Grid;
-use crate::solver::{Cursor, Deviation, Integration, MOST_HISTORY, Move, Solver};
+use crate::solver::{Cursor, Deviation, Integration, MOST_HISTORY, Move, Solver, Update};
 use crate::tensor::{Kept, Term, combine, combine_and_keep, first_not_finite};
 
 /// The most values that the samples of one job may have: 1 GiB in f32, and up to ten times that with the job's other buffers. More is
@@ -299,6 +299,15 @@ impl Job {
             None => (update.denoised + update.direction, 0.0, x0),
         };
         let of_denoised = [(of_x0 as f32, x0), (of_direction as f32, direction)];
+        if let Some(snr) = step.norms {
+            let length = x.len() / batch;
+            for ((x, noise), (x0, direction)) in
+                x.chunks_mut(length).zip(self.fresh.chunks(length)).zip(x0.chunks(length).zip(direction.chunks(length)))
+            {
+                step_by_norms(x, noise, &update, [(of_x0, x0), (of_direction, direction)], snr);
+            }
+            return;
+        }
         if step.save {
             self.saved.clear();
             self.saved.extend_from_slice(x);
@@ -417,6 +426,22 @@ impl Job {
             step: self.cursor.step,
             reason: format!("the denoised sample of item {item} is {} at t = {t}", values[index]),
         })
+    }
+}
+
+/// A Langevin step of one item, of the size that the norms of its noise and score give.
+fn step_by_norms(x: &mut [f32], noise: &[f32], update: &Update, denoised: [(f64, &[f32]); 2], snr: f64) {
+    let [(of_x0, x0), (of_direction, direction)] = denoised;
+    let score = |i: usize, x: f32| {
+        (update.x - 1.0) * f64::from(x) + of_x0 * f64::from(x0[i]) + of_direction * f64::from(direction[i])
+    };
+    let of_score: f64 = x.iter().enumerate().map(|(i, &x)| score(i, x).powi(2)).sum();
+    let of_noise: f64 = noise.iter().map(|&z| f64::from(z).powi(2)).sum();
+    // Where there is no slope at all there is nothing to go by.
+    let size = if of_score == 0.0 { 0.0 } else { 2.0 * snr * snr * of_noise / of_score };
+    let of_z = update.noise * size.sqrt();
+    for (i, (x, z)) in x.iter_mut().zip(noise).enumerate() {
+        *x = (f64::from(*x) + size * score(i, *x) + of_z * f64::from(*z)) as f32;
     }
 }
 

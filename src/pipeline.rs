@@ -330,7 +330,7 @@ impl Request {
             let same_solver = name == manifest.solver();
             let meant = match key {
                 _ if has(key) => same_solver,
-                "corrector_steps" | "corrector_snr" => same_solver,
+                "corrector_steps" | "corrector_snr" | "corrector_size" => same_solver,
                 "threshold_ratio" | "threshold_max" => self.clipping == Clipping::Dynamic,
                 "shift" => !levels_given,
                 "rho" | "sigma_min" | "sigma_max" | "original_steps" => same_grid && !levels_given,
@@ -408,12 +408,12 @@ impl Request {
             solver = Box::new(Ddim::like_diffusers(eta, train_steps / steps, tables)?);
         }
         let corrections = options.whole("corrector_steps").filter(|_| !own("corrector_steps")).unwrap_or(0);
-        let snr = options.real("corrector_snr");
         if corrections > 0 {
-            let correction = Correction { steps: corrections, snr: snr.unwrap_or(solver::langevin::USUAL_SNR) };
-            solver = Box::new(PredictorCorrector::new(solver, correction)?);
-        } else if snr.is_some() && !own("corrector_snr") {
-            return Err(Error::argument("corrector_snr", "there are no corrections; set corrector_steps as well"));
+            solver = Box::new(PredictorCorrector::new(solver, Correction::new(corrections, options))?);
+        } else if let Some(key) =
+            ["corrector_snr", "corrector_size"].into_iter().find(|key| options.get(key).is_some() && !own(key))
+        {
+            return Err(Error::argument(key, "there are no corrections; set corrector_steps as well"));
         }
         Ok((solver, grid))
     }

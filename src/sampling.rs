@@ -38,6 +38,7 @@ pub const OPTIONS: &[OptionEntry] = &[
     },
     solver::langevin::CORRECTOR_STEPS,
     solver::langevin::CORRECTOR_SNR,
+    solver::langevin::CORRECTOR_SIZE,
     OptionEntry {
         key: "threshold_ratio",
         kind: Kind::Real(0.0, 1.0),

@@ -11,7 +11,7 @@ use diffuse::schedule::{
     BetaKind, BetaSchedule, Flow, Grid, GridOptions, NoiseLevel, NoiseSchedule, Spacing, SubVariancePreserving, Tables,
     VarianceExploding, VariancePreserving,
 };
-use diffuse::solver::{self, Correction, Cursor, Move, PredictorCorrector, Solver};
+use diffuse::solver::{self, Correction, Cursor, Move, PredictorCorrector, Solver, StepSize};
 use diffuse::{Job, Request};
 use ndarray::ArrayD;
 use support::Formula;
@@ -163,11 +163,37 @@ fn langevin_and_corrections_keep_the_distribution() {
         ("dpm-solver", &[], "VE", 100),
     ] {
         println!("{predictor} with a correction a level, {schedule}");
-        let correction = Correction { steps: 1, snr: 0.16 };
+        let correction = Correction { steps: 1, snr: 0.16, size: StepSize::Noise };
         let solver = Box::new(PredictorCorrector::new(solver_of(predictor, options), correction).unwrap());
         let off = moments_off(&draw(denoiser(), solver, grid(schedule, steps), 5));
         assert!(off < 0.03, "{predictor} on {schedule}: {off}");
     }
+}
+
+/// Steps by norms are for items of many values: a Gaussian of deviation 0.5 in 1,024 of them. One item is what it is beside others.
+#[test]
+fn langevin_by_norms_keeps_a_gaussian_of_many_values() {
+    let gaussian = || -> Box<dyn Denoiser> {
+        Box::new(Formula(|query: Query<'_>, x0: &mut ArrayD<f32>| {
+            let NoiseLevel { alpha, sigma, .. } = query.level;
+            let share = alpha * 0.25 / (alpha * alpha * 0.25 + sigma * sigma);
+            x0.zip_mut_with(&query.x, |x0, x| *x0 = (share * f64::from(*x)) as f32);
+            Ok(())
+        }))
+    };
+    let draw = |count: usize| {
+        let options = [("corrector_steps", "10"), ("corrector_size", "norms")];
+        let (grid, noise) = (grid("VE", 100), Box::new(CounterNoise::new(3)));
+        Job::new(gaussian(), solver_of("langevin", &options), grid, noise, Condition::default(), &[count, 1024])
+            .unwrap()
+            .run()
+            .unwrap()
+    };
+    let samples = draw(8);
+    let deviation = (samples.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / samples.len() as f64).sqrt();
+    println!("standard deviation {deviation:.4} for 0.5");
+    assert!((deviation - 0.5).abs() < 0.015);
+    assert_eq!(draw(1).as_slice().unwrap(), &samples.as_slice().unwrap()[..1024]);
 }
 
 /// A network that says where the trajectory ends, and for TCD where it is at the time s that the step goes by way of.

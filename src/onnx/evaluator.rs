@@ -112,7 +112,10 @@ impl Evaluator {
             let Some(given) = given.and_then(|given| given.as_slice()).and_then(|values| values.get(range)) else {
                 return Err(Error::argument(
                     "condition",
-                    format!("this model needs '{name}' for every item of the batch, each of the shape {:?}", info.shape),
+                    format!(
+                        "this model needs '{name}' for every item of the batch, each of the shape {:?}",
+                        info.shape
+                    ),
                 ));
             };
             let shape: Vec<usize> = std::iter::once(count).chain(info.shape.iter().copied()).collect();

@@ -12,8 +12,8 @@ mod scheduler_config;
 mod session;
 
 pub use manifest::{
-    BetaRange, Classes, ConditionInput, ContinuousBeta, Defaults, Encoding, Inputs, Kind, LearnedVariance, Manifest, Outputs, Sample,
-    Schedule, Steps, Time, Toward,
+    BetaRange, Classes, ConditionInput, ContinuousBeta, Defaults, Encoding, Inputs, Kind, LearnedVariance, Manifest,
+    Outputs, Sample, Schedule, Steps, Time, Toward,
 };
 pub use predictor::{Model, Predictor};
 pub use provider::{PROVIDERS, Placement, Provider, ProviderEntry, ProviderNodes, Skipped};

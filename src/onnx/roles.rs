@@ -183,9 +183,10 @@ fn expect_class(inputs: &[TensorInfo], place: Option<usize>, manifest: &Manifest
 fn prediction(network: &Network, manifest: &Manifest) -> Checked<usize> {
     let outputs = network.outputs();
     match (&manifest.outputs.prediction, outputs) {
-        (Some(name), _) => outputs.iter().position(|output| output.name == *name).ok_or_else(|| {
-            format!("outputs.prediction is '{name}', but the graph's outputs are {}", list(outputs))
-        }),
+        (Some(name), _) => outputs
+            .iter()
+            .position(|output| output.name == *name)
+            .ok_or_else(|| format!("outputs.prediction is '{name}', but the graph's outputs are {}", list(outputs))),
         (None, [_]) => Ok(0),
         (None, _) => Err(format!(
             "the graph has {} outputs; name the prediction in the manifest as outputs.prediction. They are {}",

@@ -5,25 +5,53 @@ use std::fmt;
 
 use super::{Cursor, Entry, Move, Solver, Update};
 use crate::error::{Error, Result};
-use crate::option::{Kind, OptionEntry};
+use crate::option::{Kind, OptionEntry, Options, words};
 use crate::schedule::{Grid, NoiseLevel};
 
-/// `x ← x + e·s + √(2e)·z` at one level, with the score s and `e = 2·r²·σ²`.
+words! {
+    /// How large a step `e` of Langevin dynamics is.
+    #[derive(Default)]
+    #[non_exhaustive]
+    pub enum StepSize {
+        #[default]
+        Noise = "noise", "e = 2·r²·σ².";
+        Norms = "norms", "e = 2·(r·‖z‖/‖s‖)², with the norms of an item's noise and score (Song et al. 2021). For pictures: with few values the norms scatter, and what is drawn is too wide.";
+    }
+}
+
+/// `x ← x + e·s + √(2e)·z` at one level, with the score s.
 ///
-/// Song et al. 2021 take `e = 2·(r·‖z‖/‖s‖)²` with norms over the batch, by which an item depends on the others. The norms are near √d and
-/// √d/σ for d values, and put in here; their factor 1 − β for VP is left out.
+/// Song et al. 2021 take norms over the batch, by which an item depends on the others. [`StepSize::Norms`] takes each item's own;
+/// [`StepSize::Noise`] puts in what they are near for d values, √d and √d/σ. Their factor 1 − β for VP is left out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Correction {
     /// How often, at every level.
     pub steps: usize,
     /// r, the signal-to-noise ratio of the paper.
     pub snr: f64,
+    /// How large the steps are.
+    pub size: StepSize,
 }
 
 impl Correction {
-    fn update(self, level: NoiseLevel) -> Update {
-        let size = 2.0 * (self.snr * level.sigma).powi(2);
-        Update::X + Update::score(level) * size + Update::NOISE * (2.0 * size).sqrt()
+    /// `steps` corrections, otherwise as `options` say.
+    pub(crate) fn new(steps: usize, options: &Options) -> Self {
+        Self {
+            steps,
+            snr: options.real("corrector_snr").unwrap_or(USUAL_SNR),
+            size: options.text("corrector_size").and_then(StepSize::from_word).unwrap_or_default(),
+        }
+    }
+
+    /// The move at `level` to the next stage.
+    fn step(self, at: Cursor, level: NoiseLevel) -> Move {
+        let size = match self.size {
+            StepSize::Noise => 2.0 * (self.snr * level.sigma).powi(2),
+            StepSize::Norms => 1.0,
+        };
+        let norms = (self.size == StepSize::Norms).then_some(self.snr);
+        let update = Update::X + Update::score(level) * size + Update::NOISE * (2.0 * size).sqrt();
+        Move { norms, ..Move::stage(at, update) }
     }
 }
 
@@ -41,7 +69,7 @@ impl Solver for Langevin {
     fn plan(&self, grid: &Grid, at: Cursor) -> Move {
         let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
         if at.stage < self.0.steps {
-            Move::stage(at, self.0.update(from))
+            self.0.step(at, from)
         } else if to.sigma == 0.0 {
             Move::step(at, Update::DENOISED * to.alpha)
         } else if from.alpha == 0.0 {
@@ -94,7 +122,7 @@ impl Solver for PredictorCorrector {
 
     fn plan(&self, grid: &Grid, at: Cursor) -> Move {
         let Some(inner) = self.inner(at) else {
-            return Move::stage(at, self.correction.update(grid.levels()[at.step]));
+            return self.correction.step(at, grid.levels()[at.step]);
         };
         let mut step = self.predictor.plan(grid, inner);
         if step.next.step == at.step {
@@ -114,7 +142,7 @@ impl Solver for PredictorCorrector {
 
 impl fmt::Display for PredictorCorrector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Correction { steps, snr } = self.correction;
+        let Correction { steps, snr, .. } = self.correction;
         write!(f, "{} with {steps} Langevin corrections a level (r = {snr})", self.predictor)
     }
 }
@@ -130,22 +158,28 @@ pub(crate) const CORRECTOR_STEPS: OptionEntry = OptionEntry {
 pub(crate) const CORRECTOR_SNR: OptionEntry = OptionEntry {
     key: "corrector_snr",
     kind: Kind::Real(1e-6, 1.0),
-    summary: "The signal-to-noise ratio r of Langevin corrections, which go by 2·r²·σ²; 0.16 unless set.",
+    summary: "The signal-to-noise ratio r of Langevin corrections; 0.16 unless set.",
+};
+
+/// How large the steps are.
+pub(crate) const CORRECTOR_SIZE: OptionEntry = OptionEntry {
+    key: "corrector_size",
+    kind: StepSize::KIND,
+    summary: "What the size of Langevin corrections goes by; noise unless set.",
 };
 
 /// r, unless it is set: that of Song et al. 2021 for most of their models.
-pub(crate) const USUAL_SNR: f64 = 0.16;
+const USUAL_SNR: f64 = 0.16;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "langevin",
     summary: "Song & Ermon 2019: annealed Langevin dynamics, for models that say the score; many evaluations a level",
-    options: &[CORRECTOR_STEPS, CORRECTOR_SNR],
+    options: &[CORRECTOR_STEPS, CORRECTOR_SNR, CORRECTOR_SIZE],
     build: |options| {
         let steps = options.whole("corrector_steps").unwrap_or(10);
         if steps == 0 {
             return Err(Error::argument("corrector_steps", "0; langevin consists of them, so at least 1 is needed"));
         }
-        let snr = options.real("corrector_snr").unwrap_or(USUAL_SNR);
-        Ok(Box::new(Langevin(Correction { steps, snr })))
+        Ok(Box::new(Langevin(Correction::new(steps, options))))
     },
 };

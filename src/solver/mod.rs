@@ -40,7 +40,7 @@ pub use dpm_solver::{Algorithm, DpmSolver, Variant};
 pub use dpm2::Dpm2;
 pub use euler::{Euler, EulerAncestral};
 pub use heun::Heun;
-pub use langevin::{Correction, Langevin, PredictorCorrector};
+pub use langevin::{Correction, Langevin, PredictorCorrector, StepSize};
 pub use lcm::Lcm;
 pub use lms::Lms;
 pub use pndm::{Pndm, Warmup};
@@ -234,6 +234,9 @@ pub struct Move {
     pub save: bool,
     /// What the fresh noise is multiplied by.
     pub deviation: Deviation,
+    /// The signal-to-noise ratio r of a Langevin step whose size `e = 2·(r·‖z‖/‖s‖)²` is found from the norms of each item's noise and score:
+    /// the update has the score once and the noise √2 times, and they are multiplied by e and √e.
+    pub norms: Option<f64>,
     /// Where the run stands afterwards.
     pub next: Cursor,
 }
@@ -247,6 +250,7 @@ impl Move {
             keep: None,
             save: false,
             deviation: Deviation::One,
+            norms: None,
             next: Cursor { step: at.step + 1, stage: 0 },
         }
     }
@@ -255,7 +259,7 @@ impl Move {
     #[must_use]
     pub fn stage(at: Cursor, update: Update) -> Self {
         let next = Cursor { step: at.step, stage: at.stage + 1 };
-        Self { update, keep: None, save: false, deviation: Deviation::One, next }
+        Self { update, keep: None, save: false, deviation: Deviation::One, norms: None, next }
     }
 
     /// The same, and `slot` holds `kept` from now on.

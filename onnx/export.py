@@ -233,7 +233,7 @@ def example_prototypes(manifest, weights, examples):
 
 def has_whole_times(manifest):
     """Whether every time of training is a whole number."""
-    time = manifest.get("time", {})
+    time = schema.told_time(manifest)
     factors = time.get("scale", 1), time.get("offset", 0)
     return time.get("encoding", "index") == "index" and all(factor == int(factor) for factor in factors)
 
@@ -458,7 +458,7 @@ def fit(manifest, session):
 
     shape = manifest["sample"]["shape"]
     floats, integers = ("float32", "float16"), ("int64", "int32")
-    shaped("sample.shape", inputs[roles["sample"]], shape)
+    shaped("sample.shape", inputs[roles["sample"]], schema.sample_shapes(manifest)["sample"])
     typed("inputs.sample", inputs[roles["sample"]], floats)
     learned = manifest.get("variance", "none") != "none"
     field = "sample.shape with twice the channels for variance" if learned else "sample.shape"
@@ -526,7 +526,7 @@ def trials(manifest, session, other_size=False):
     for batch, size, indices in plans:
         told = times[np.resize(indices, batch)] if per_item else times[indices[-1:]]
         trial = {
-            role: rng.standard_normal([batch, *(size if own == shape else own)]).astype(types[role])
+            role: rng.standard_normal([batch, *(own[:1] + size[1:] if own[1:] == shape[1:] else own)]).astype(types[role])
             for role, own in schema.sample_shapes(manifest).items()
         } | {
             "time": told.astype(types["time"]).reshape([-1] if len(tensors["time"].shape) else []),

@@ -128,6 +128,8 @@ def models():
     yield "conditioned", Conditioned(3), manifest("conditioned", IMAGE, conditions=conditions, inputs=told), {}
     classes = {"classes": {"names": ["a", "b", "c"]}, "prediction": "class_gradient"}
     yield "classifier", ClassGradient(Classifier(3)), manifest("classifier", IMAGE, **classes, inputs=labelled["inputs"]), {"traced": True}
+    joined = {"mask": {"shape": [1, 8, 8], "joined": True}, "masked_sample": {"shape": [3, 8, 8], "joined": True}}
+    yield "joined", TinyNet(7, outputs=3), manifest("joined", IMAGE, conditions=joined), {}
     yield "derivative", TinyNet(3), manifest("derivative", IMAGE), {"derivative": True}
 
 
@@ -173,6 +175,8 @@ def case(module, description, options, index, seed):
     output = module(*(given[role] for role in description["inputs"]))
     if not output.isfinite().all():
         return None  # JSON has no NaN
+    channels = description["sample"]["shape"][0]
+    x, behind = x[:, :channels], x[:, channels:]
     found = {
         "index": index,
         "time": told,
@@ -183,6 +187,10 @@ def case(module, description, options, index, seed):
     }
     for role in given.keys() - {"sample", "time"}:
         found[role] = given[role].flatten().tolist()
+    for name, condition in sorted(description.get("conditions", {}).items()):
+        if condition.get("joined"):
+            found[name] = behind[:, :condition["shape"][0]].flatten().tolist()
+            behind = behind[:, condition["shape"][0]:]
     if options.get("derivative"):
         direction = short(generator, x.shape, dtype)
         # By forward differentiation in f64; the export differentiates twice backward.

@@ -294,7 +294,7 @@ def validate_conditions(check, manifest):
         if name in ROLES or not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
             check.complain("conditions", f"names of small letters, digits and '_', none of them {', '.join(ROLES)}", name)
             continue
-        condition = check.section(conditions, name, ("shape", "kind", "range"))
+        condition = check.section(conditions, name, ("shape", "kind", "range", "joined"))
         if "shape" not in condition:
             check.complaints.append(f"conditions.{name}.shape: is required, the shape of one item without the batch axis")
         shaped = check.value(
@@ -306,6 +306,12 @@ def validate_conditions(check, manifest):
             condition, f"{name}.range", "[low, high] with low below high",
             lambda value: isinstance(value, list) and len(value) == 2 and all(map(is_number, value)) and value[0] < value[1],
         )
+        check.value(condition, f"{name}.joined", "true or false", lambda value: isinstance(value, bool))
+        sample = manifest.get("sample", {}).get("shape", [])
+        if shaped and condition.get("joined") is True and condition["shape"][1:] != sample[1:]:
+            check.complain(f"{name}.shape", f"what differs from the sample {sample} in the channels alone, since it is joined to it", condition["shape"])
+        if condition.get("joined") is True and name in manifest.get("inputs", {}):
+            check.complaints.append(f"inputs.{name}: is named, but the condition is joined to the sample")
         if shaped and condition.get("kind") == "image" and not looks_like_image(condition["shape"]):
             check.complain(f"{name}.shape", "[1, 3 or 4 channels, height, width] for the kind image", condition["shape"])
 
@@ -422,13 +428,19 @@ def levels(schedule, count=101):
     return t, alpha, 1 - alpha**2 if kind == "sub_vp" else np.sqrt(1 - alpha**2)
 
 
+def told_time(manifest):
+    """The section `time`, by its default where it is not given."""
+    kind = manifest["schedule"]["kind"]
+    usual = {"encoding": "log_sigma", "scale": 0.25} if kind == "edm" else {"encoding": "unit"} if kind in CONTINUOUS else {}
+    return manifest.get("time", usual)
+
+
 def encoded_times(manifest):
     """What the network is told at each of the `levels` of its schedule, in f64."""
     schedule = manifest["schedule"]
     t, alpha, sigma = levels(schedule)
     continuous = schedule["kind"] in CONTINUOUS
-    usual = {"encoding": "log_sigma", "scale": 0.25} if schedule["kind"] == "edm" else {"encoding": "unit"} if continuous else {}
-    time = manifest.get("time", usual)
+    time = told_time(manifest)
     toward_data = time.get("direction", "noise") == "data"
     unit = t / t[-1] if continuous else (t + 1) / len(t)
     match time.get("encoding", "index"):
@@ -470,15 +482,19 @@ def sidecar(path):
 
 def wanted_roles(manifest):
     """The roles that the inputs of a graph with this manifest have."""
+    own = [name for name, condition in manifest.get("conditions", {}).items() if not condition.get("joined")]
     directed = ["direction"] if "direction" in manifest.get("inputs", {}) else []
-    return ["sample", "time"] + (["class"] if "classes" in manifest else []) + list(manifest.get("conditions", {})) + directed
+    return ["sample", "time"] + (["class"] if "classes" in manifest else []) + own + directed
 
 
 def sample_shapes(manifest):
-    """Role -> shape of one item, of the inputs that hold values: the sample and what is shaped like it, and the conditions."""
-    shapes = {"sample": list(manifest["sample"]["shape"])}
-    shapes |= {name: list(condition["shape"]) for name, condition in manifest.get("conditions", {}).items()}
-    return shapes | ({"direction": shapes["sample"]} if "direction" in wanted_roles(manifest) else {})
+    """Role -> shape of one item, of the inputs that hold values: the sample with what is joined to it, the conditions, the direction."""
+    channels, *size = manifest["sample"]["shape"]
+    conditions = manifest.get("conditions", {})
+    joined = sum(condition["shape"][0] for condition in conditions.values() if condition.get("joined"))
+    shapes = {"sample": [channels + joined, *size]}
+    shapes |= {name: list(conditions[name]["shape"]) for name in conditions if not conditions[name].get("joined")}
+    return shapes | ({"direction": [channels, *size]} if "direction" in wanted_roles(manifest) else {})
 
 
 def guess_roles(names, manifest):

@@ -16,22 +16,50 @@ pub struct Condition {
     pub classes: Option<Vec<i64>>,
     /// What else the network is told, by the names in its manifest, each batch first and in standard order. Shared, since it may be large.
     pub tensors: BTreeMap<String, Arc<ArrayD<f32>>>,
+    /// What [classifier-free guidance](crate::guidance::ClassifierFree) leads away from.
+    pub negative: Option<Arc<Condition>>,
+    /// The class of every item that [a classifier](crate::guidance::ByClassifier) leads to, by the classifier's numbers.
+    pub toward: Option<Vec<i64>>,
 }
 
 impl Condition {
     /// The classes of a batch, and nothing else.
     #[must_use]
     pub fn classes(classes: Option<Vec<i64>>) -> Self {
-        Self { classes, tensors: BTreeMap::new() }
+        Self { classes, ..Self::default() }
     }
 
     /// The condition of item `item` alone.
     #[must_use]
     pub fn item(&self, item: usize) -> Self {
+        let one = |classes: &Option<Vec<i64>>| classes.as_ref().and_then(|all| all.get(item)).map(|&class| vec![class]);
         let only = |tensor: &ArrayD<f32>| tensor.slice_axis(Axis(0), Slice::from(item..item + 1)).to_owned();
         Self {
-            classes: self.classes.as_ref().and_then(|classes| classes.get(item)).map(|&class| vec![class]),
+            classes: one(&self.classes),
             tensors: self.tensors.iter().map(|(name, tensor)| (name.clone(), Arc::new(only(tensor)))).collect(),
+            negative: self.negative.as_ref().map(|negative| Arc::new(negative.item(item))),
+            toward: one(&self.toward),
+        }
+    }
+
+    /// The condition of a batch of twice the size: this one's items, and behind them those of `other`.
+    #[must_use]
+    pub fn beside(&self, other: &Self) -> Self {
+        let both = |name: &String, tensor: &Arc<ArrayD<f32>>| {
+            let other = other.tensors.get(name).unwrap_or(tensor);
+            match ndarray::concatenate(Axis(0), &[tensor.view(), other.view()]) {
+                Ok(both) => (name.clone(), Arc::new(both)),
+                // Of other shapes, which the network will refuse.
+                Err(_) => (name.clone(), Arc::clone(tensor)),
+            }
+        };
+        Self {
+            classes: match (&self.classes, &other.classes) {
+                (Some(classes), Some(others)) => Some(classes.iter().chain(others).copied().collect()),
+                (classes, _) => classes.clone(),
+            },
+            tensors: self.tensors.iter().map(|(name, tensor)| both(name, tensor)).collect(),
+            ..Self::default()
         }
     }
 }
@@ -49,13 +77,16 @@ pub struct Query<'a> {
     pub step: usize,
 }
 
-/// The answer: an estimate of the clean samples. It is reused from step to step, so that nothing is allocated.
+/// The answer: an estimate of the clean samples. It is reused from step to step, so that nothing is allocated; [`reset`](Self::reset) it
+/// before it is handed over again.
 #[derive(Debug, Clone)]
 pub struct Denoised {
     /// x̂₀, of the shape of x.
     pub x0: ArrayD<f32>,
     direction: Option<ArrayD<f32>>,
     parted: bool,
+    shift: Option<ArrayD<f32>>,
+    shifted: bool,
     /// What a network with a learned variance says of it, of the shape of x; `None` from any other.
     pub variance: Option<ArrayD<f32>>,
 }
@@ -64,7 +95,8 @@ impl Denoised {
     /// An answer with room for samples of `shape`.
     #[must_use]
     pub fn new(shape: &[usize]) -> Self {
-        Self { x0: ArrayD::zeros(shape), direction: None, parted: false, variance: None }
+        let x0 = ArrayD::zeros(shape);
+        Self { x0, direction: None, parted: false, shift: None, shifted: false, variance: None }
     }
 
     /// The x̂₀ from which ε̂ is taken, where it is another one than the x̂₀ that is used.
@@ -84,9 +116,48 @@ impl Denoised {
         }
     }
 
-    /// Takes ε̂ from the x̂₀ that is used, as it is for every new query.
-    pub fn join(&mut self) {
-        self.parted = false;
+    /// As it has to be before every new query: ε̂ is taken from the x̂₀ that is used, and nothing moves the mean.
+    pub fn reset(&mut self) {
+        (self.parted, self.shifted) = (false, false);
+    }
+
+    /// Takes ε̂ from `x0`, in the order of this answer's, whatever becomes of x̂₀.
+    pub fn set_direction(&mut self, x0: &[f32]) {
+        self.part();
+        if let Some(direction) = self.direction.as_mut().and_then(|direction| direction.as_slice_mut()) {
+            direction.copy_from_slice(x0);
+        }
+    }
+
+    /// What a step's mean moves by, in units of the variance of the noise that it adds: s·∇ log p(y|x).
+    #[must_use]
+    pub fn shift(&self) -> Option<&ArrayD<f32>> {
+        self.shift.as_ref().filter(|_| self.shifted)
+    }
+
+    /// Moves the mean by `gradient`, in the order of this answer's x̂₀, times `factor`.
+    pub fn set_shift(&mut self, gradient: &[f32], factor: f32) {
+        let shift = match &mut self.shift {
+            Some(shift) if shift.shape() == self.x0.shape() => shift,
+            shift => shift.insert(ArrayD::zeros(self.x0.shape())),
+        };
+        if let Some(values) = shift.as_slice_mut() {
+            values.iter_mut().zip(gradient).for_each(|(value, gradient)| *value = factor * gradient);
+        }
+        self.shifted = true;
+    }
+
+    /// Changes x̂₀, and likewise the x̂₀ that ε̂ is taken from.
+    pub(crate) fn change(&mut self, change: impl Fn(&mut [f32])) {
+        let direction = self.direction.as_mut().filter(|_| self.parted);
+        for estimate in [Some(&mut self.x0), direction].into_iter().flatten() {
+            change(estimate.as_slice_mut().unwrap_or_default());
+        }
+    }
+
+    /// Adds `factor` times `values` to x̂₀, and to the x̂₀ that ε̂ is taken from.
+    pub fn add(&mut self, values: &[f32], factor: f32) {
+        self.change(|x0| x0.iter_mut().zip(values).for_each(|(x0, value)| *x0 += factor * value));
     }
 }
 
@@ -110,6 +181,18 @@ pub trait Denoiser: Send {
     /// [`Error::Evaluation`] if the network fails; other variants if the query does not fit it.
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()>;
 
+    /// The `(a, b)` of `x̂₀ = a·x + b·output`, where x̂₀ is made of x and of what a network says: for guidance that is computed of the output.
+    /// `(0, 1)` where x̂₀ is all that is said.
+    fn of_output(&self, level: NoiseLevel) -> (f64, f64) {
+        let _ = level;
+        (0.0, 1.0)
+    }
+
+    /// Whether a batch of any size is evaluated at once.
+    fn takes_any_batch(&self) -> bool {
+        true
+    }
+
     /// `(∂x̂₀/∂x)·direction` at `query`, for likelihoods; `None` if the denoiser cannot say it.
     ///
     /// # Errors
@@ -127,6 +210,14 @@ impl<D: Denoiser + ?Sized> Denoiser for Box<D> {
 
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
         (**self).denoise(query, out)
+    }
+
+    fn of_output(&self, level: NoiseLevel) -> (f64, f64) {
+        (**self).of_output(level)
+    }
+
+    fn takes_any_batch(&self) -> bool {
+        (**self).takes_any_batch()
     }
 
     fn derivative(&mut self, query: Query<'_>, direction: ArrayViewD<'_, f32>) -> Result<Option<ArrayD<f32>>> {
@@ -215,6 +306,14 @@ impl<D: Denoiser> Denoiser for Clip<D> {
         self.inner.interrupt()
     }
 
+    fn of_output(&self, level: NoiseLevel) -> (f64, f64) {
+        self.inner.of_output(level)
+    }
+
+    fn takes_any_batch(&self) -> bool {
+        self.inner.takes_any_batch()
+    }
+
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
         let (step, level, items) = (query.step, query.level, query.x.shape().first().copied().unwrap_or(1));
         self.inner.denoise(query, out)?;
@@ -227,9 +326,8 @@ impl<D: Denoiser> Denoiser for Clip<D> {
             );
             return Err(Error::Evaluation { step, reason });
         }
-        match self.direction {
-            Direction::Network => out.part(),
-            Direction::Clipped => out.join(),
+        if self.direction == Direction::Network {
+            out.part();
         }
         let values = out.x0.as_slice_mut().unwrap_or_default();
         let length = (values.len() / items.max(1)).max(1);

@@ -50,6 +50,13 @@ pub enum Error {
         /// What happened.
         reason: String,
     },
+    /// The caller's own code, called during a step, failed: the job can be stepped again.
+    Callback {
+        /// The step of the run, counted from 0.
+        step: usize,
+        /// What it said.
+        reason: String,
+    },
     /// The job was cancelled.
     Cancelled,
     /// Another thread is working on the job: wait for it.
@@ -83,6 +90,7 @@ impl fmt::Display for Error {
             Self::Runtime { reason } => write!(f, "ONNX Runtime: {reason}"),
             Self::Provider { provider, reason } => write!(f, "provider {provider}: {reason}"),
             Self::Evaluation { step, reason } => write!(f, "step {step}: {reason}"),
+            Self::Callback { step, reason } => write!(f, "step {step}: the callback: {reason}"),
             Self::Cancelled => f.write_str("cancelled"),
             Self::Busy => f.write_str("another thread is working on the job"),
         }

@@ -8,7 +8,7 @@ use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 use crate::denoiser::{Condition, Denoised, Denoiser, Interrupt, Query};
 use crate::error::{Error, Result};
 use crate::noise::{Draw, NoiseSource};
-use crate::schedule::Grid;
+use crate::schedule::{Grid, NoiseLevel};
 use crate::solver::{Cursor, Deviation, Integration, MOST_HISTORY, Move, Solver, Update};
 use crate::tensor::{Kept, Term, combine, combine_and_keep, first_not_finite};
 
@@ -108,6 +108,8 @@ pub struct Job {
     integration: Option<Integration>,
     /// What x is clamped to after each step.
     clamp: Option<[f32; 2]>,
+    /// What of the samples is known.
+    known: Option<Known>,
     canceller: Canceller,
 }
 
@@ -155,6 +157,7 @@ impl Job {
             history: vec![vec![0.0; length]; slots],
             integration,
             clamp: None,
+            known: None,
             canceller,
         })
     }
@@ -165,20 +168,90 @@ impl Job {
     /// # Errors
     /// [`Error::Argument`] if the job has already been stepped, if the shape differs, or if a value is not finite.
     pub fn start_from(&mut self, x: ArrayViewD<'_, f32>) -> Result<()> {
-        if self.evaluated {
-            return Err(Error::argument("x", "the job has already started"));
-        }
-        if x.shape() != self.x.shape() {
-            return Err(Error::argument(
-                "x",
-                format!("a shape of {:?} where the job has {:?}", x.shape(), self.x.shape()),
-            ));
-        }
-        if x.iter().any(|value| !value.is_finite()) {
-            return Err(Error::argument("x", "a value is not a finite number"));
-        }
+        self.check_start("x", &x)?;
         self.x.assign(&x);
         Ok(())
+    }
+
+    /// Starts from the clean samples `x0`, noised to the first level of the grid with the noise that the run would have started from:
+    /// Meng et al. 2021, "SDEdit", arXiv:2108.01073, where the grid begins at less than all of the noise.
+    ///
+    /// # Errors
+    /// As [`start_from`](Self::start_from).
+    pub fn start_from_clean(&mut self, x0: ArrayViewD<'_, f32>) -> Result<()> {
+        self.check_start("image", &x0)?;
+        let NoiseLevel { alpha, sigma, .. } = self.grid.levels()[0];
+        // x is √(α² + σ²)·z until now.
+        let of_noise = if sigma == 0.0 { 0.0 } else { sigma / alpha.hypot(sigma) };
+        self.x.zip_mut_with(&x0, |x, x0| *x = (alpha * f64::from(*x0) + of_noise * f64::from(*x)) as f32);
+        Ok(())
+    }
+
+    fn check_start(&self, name: &'static str, x: &ArrayViewD<'_, f32>) -> Result<()> {
+        if self.evaluated {
+            return Err(Error::argument(name, "the job has already started"));
+        }
+        if x.shape() != self.x.shape() {
+            let reason = format!("a shape of {:?} where the job has {:?}", x.shape(), self.x.shape());
+            return Err(Error::argument(name, reason));
+        }
+        if x.iter().any(|value| !value.is_finite()) {
+            return Err(Error::argument(name, "a value is not a finite number"));
+        }
+        Ok(())
+    }
+
+    /// Draws only where `mask` is 1, and keeps what `image` has where it is 0; between them the two are mixed. At every step the known part of x̂₀ is
+    /// replaced, so that x there is the image with the noise of its level (Song et al. 2021, arXiv:2011.13456, appendix I.2, with a
+    /// noise that stays the same as long as the solver draws none); in a run that ends at a clean level the image itself stands there, bit by bit.
+    ///
+    /// Both have the samples' shape, or an axis of 1 where it is the same for all.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if a shape does not fit, the mask leaves 0 … 1, or a value is not finite.
+    pub fn keep(&mut self, mask: ArrayViewD<'_, f32>, image: ArrayViewD<'_, f32>) -> Result<()> {
+        let fitting = |name: &'static str, values: &ArrayViewD<'_, f32>| match values.broadcast(self.x.raw_dim()) {
+            Some(whole) if values.ndim() == self.x.ndim() => Ok(whole.iter().copied().collect::<Vec<f32>>()),
+            _ => {
+                let reason = format!("a shape of {:?} where the job has {:?}", values.shape(), self.x.shape());
+                Err(Error::argument(name, reason))
+            }
+        };
+        let (mask, image) = (fitting("mask", &mask)?, fitting("image", &image)?);
+        if let Some(wrong) = mask.iter().find(|value| !(0.0..=1.0).contains(*value)) {
+            return Err(Error::argument("mask", format!("a value is {wrong}; 0 keeps, 1 draws")));
+        }
+        if first_not_finite(&image).is_some() {
+            return Err(Error::argument("image", "a value is not a finite number"));
+        }
+        self.known = Some(Known { mask, image });
+        Ok(())
+    }
+
+    /// Puts the known part back where the run has ended without noise.
+    fn restore_known(&mut self) {
+        let ends_clean = self.grid.levels().last().is_some_and(|level| level.sigma == 0.0);
+        let Some(known) = self.known.as_ref().filter(|_| ends_clean) else { return };
+        for (x, (mask, image)) in self.x.iter_mut().zip(known.mask.iter().zip(&known.image)) {
+            if *mask == 0.0 {
+                *x = *image;
+            }
+        }
+    }
+
+    fn check_shift(&self) -> Result<()> {
+        let Some(shift) = self.denoised.shift() else { return Ok(()) };
+        let reason = if !self.solver.takes_shift() {
+            format!(
+                "{} cannot move the mean of its steps; the classifier's form for ε̂ is for every solver",
+                self.solver
+            )
+        } else if shift.shape() != self.x.shape() || !shift.is_standard_layout() {
+            format!("what the mean is to move by has a shape of {:?}, the samples {:?}", shift.shape(), self.x.shape())
+        } else {
+            return Ok(());
+        };
+        Err(Error::Evaluation { step: self.cursor.step, reason })
     }
 
     /// Clamps x to `range` after every step, as some models were trained to be sampled.
@@ -214,12 +287,16 @@ impl Job {
                     return Err(Error::Cancelled);
                 }
                 let query = Query { x: self.x.view(), level, condition: &self.condition, step: self.cursor.step };
-                self.denoised.join();
+                self.denoised.reset();
                 if let Err(error) = self.denoiser.denoise(query, &mut self.denoised) {
                     return Err(if self.canceller.is_cancelled() { Error::Cancelled } else { error });
                 }
                 self.check_denoised(level.t)?;
                 self.check_variance()?;
+                self.check_shift()?;
+                if let Some(known) = &self.known {
+                    known.impose(&mut self.denoised, 0);
+                }
                 evaluated = true;
                 self.evaluated = true;
             }
@@ -231,6 +308,7 @@ impl Job {
             self.cursor = step.next;
         }
         if evaluated && self.progress().is_finished() {
+            self.restore_known();
             // Coefficients beyond f32 would show here and nowhere else.
             if let Some(index) = self.x.as_slice().and_then(first_not_finite) {
                 let reason = format!("the finished sample holds {}", self.x.as_slice().map_or(f32::NAN, |x| x[index]));
@@ -294,6 +372,7 @@ impl Job {
             let said = self.denoised.variance.as_ref().and_then(|said| said.as_slice()).unwrap_or_default();
             scale_noise(&mut self.fresh, step.deviation, said);
         }
+        let shift = self.denoised.shift().and_then(|shift| shift.as_slice()).unwrap_or_default();
         let (of_x0, of_direction, direction) = match self.denoised.direction() {
             Some(direction) => (update.denoised, update.direction, direction.as_slice().unwrap_or_default()),
             None => (update.denoised + update.direction, 0.0, x0),
@@ -338,6 +417,10 @@ impl Job {
         if let Some((slot, _, held)) = replaced {
             self.history[slot] = held;
         }
+        if update.noise != 0.0 && !shift.is_empty() {
+            let said = self.denoised.variance.as_ref().and_then(|said| said.as_slice()).unwrap_or_default();
+            shift_mean(x, shift, step, said);
+        }
     }
 
     /// One evaluation of a solver that chooses its own steps, of one item: a step that fits one item would make it depend on the others.
@@ -359,6 +442,9 @@ impl Job {
         if let Err(error) = self.denoiser.denoise(query, &mut answer) {
             return Err(if self.canceller.is_cancelled() { Error::Cancelled } else { error });
         }
+        if let Some(known) = &self.known {
+            known.impose(&mut answer, item * query_x.len());
+        }
         let said = answer.x0.as_slice().filter(|_| answer.x0.shape() == query_x.shape());
         let Some(said) = said.filter(|said| first_not_finite(said).is_none()) else {
             let reason =
@@ -377,6 +463,9 @@ impl Job {
         } else {
             ((done * steps as f64) as usize).clamp(self.cursor.step, steps - 1)
         };
+        if self.progress().is_finished() {
+            self.restore_known();
+        }
         if self.progress().is_finished()
             && let Some(index) = self.x.as_slice().and_then(first_not_finite)
         {
@@ -442,6 +531,41 @@ fn step_by_norms(x: &mut [f32], noise: &[f32], update: &Update, denoised: [(f64,
     let of_z = update.noise * size.sqrt();
     for (i, (x, z)) in x.iter_mut().zip(noise).enumerate() {
         *x = (f64::from(*x) + size * score(i, *x) + of_z * f64::from(*z)) as f32;
+    }
+}
+
+/// Moves the mean of a step by its variance times `shift` (Dhariwal & Nichol 2021, algorithm 1).
+fn shift_mean(x: &mut [f32], shift: &[f32], step: &Move, said: &[f32]) {
+    let variance = step.update.noise * step.update.noise;
+    for (i, (x, shift)) in x.iter_mut().zip(shift).enumerate() {
+        let learned = match (step.deviation, said.get(i)) {
+            (Deviation::One, _) | (_, None) => 1.0,
+            (deviation, Some(said)) => deviation.log_variance(f64::from(*said)).exp(),
+        };
+        *x = (f64::from(*x) + variance * learned * f64::from(*shift)) as f32;
+    }
+}
+
+/// What of the samples is known: the image where the mask is 0.
+struct Known {
+    mask: Vec<f32>,
+    image: Vec<f32>,
+}
+
+impl Known {
+    /// Replaces the known part of an answer, whose first value is the one with the index `first` of the samples.
+    fn impose(&self, denoised: &mut Denoised, first: usize) {
+        denoised.change(|values| {
+            let known = self.mask[first..].iter().zip(&self.image[first..]);
+            for (value, (mask, image)) in values.iter_mut().zip(known) {
+                // Not by the formula at its ends, where rounding would leave traces.
+                *value = match *mask {
+                    0.0 => *image,
+                    1.0 => *value,
+                    mask => mask * *value + (1.0 - mask) * image,
+                };
+            }
+        });
     }
 }
 

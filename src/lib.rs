@@ -27,6 +27,7 @@
 pub mod capi;
 pub mod denoiser;
 mod error;
+pub mod guidance;
 pub mod job;
 pub mod likelihood;
 pub mod noise;

@@ -1,5 +1,6 @@
-//! What a run is told by name beside its solver's own options: its grid's numbers, corrections and thresholds.
+//! What a run is told by name beside its solver's own options: its grid's numbers, where it starts, guidance, corrections and thresholds.
 
+use crate::guidance::{ClassifierForm, Form, Pairing, Space};
 use crate::option::{Kind, OptionEntry};
 use crate::solver;
 
@@ -39,6 +40,91 @@ pub const OPTIONS: &[OptionEntry] = &[
     solver::langevin::CORRECTOR_STEPS,
     solver::langevin::CORRECTOR_SNR,
     solver::langevin::CORRECTOR_SIZE,
+    OptionEntry {
+        key: "strength",
+        kind: Kind::Real(0.0, 1.0),
+        summary: "The share of the steps that is run, the last ones, which start with less noise; 1 unless set, but 0.8 from an image without a mask.",
+    },
+    OptionEntry {
+        key: "interpolate_to",
+        kind: Kind::Whole(0, u64::MAX),
+        summary: "The seed that the last item starts from; those between start evenly between its noise and that of the first, and all else is of the first.",
+    },
+    OptionEntry {
+        key: "variation_seed",
+        kind: Kind::Whole(0, u64::MAX),
+        summary: "The items are variations of the first: item i starts from its noise moved toward that of this seed + i; with variation_strength.",
+    },
+    OptionEntry {
+        key: "variation_strength",
+        kind: Kind::Real(0.0, 1.0),
+        summary: "How far variations start from the first item's noise: from 0, the same, to 1, none of it; 0.2 unless set.",
+    },
+    OptionEntry {
+        key: "guidance_scale",
+        kind: Kind::Real(-1e3, 1e3),
+        summary: "The scale s of classifier-free guidance: 1 is the condition alone, 0 the negative one; 1 unless set.",
+    },
+    OptionEntry {
+        key: "guidance_scales",
+        kind: Kind::Numbers,
+        summary: "The scale of every step, in place of guidance_scale; a step with 1 takes one evaluation.",
+    },
+    OptionEntry {
+        key: "guidance_sigma_min",
+        kind: Kind::Real(0.0, 1e9),
+        summary: "The least σ/α (t for flow matching) that is guided; 0 unless set.",
+    },
+    OptionEntry {
+        key: "guidance_sigma_max",
+        kind: Kind::Real(0.0, 1e9),
+        summary: "The greatest σ/α (t for flow matching) that is guided; any unless set.",
+    },
+    OptionEntry {
+        key: "guidance_rescale",
+        kind: Kind::Real(0.0, 1.0),
+        summary: "How far the guided answer's standard deviation is brought back to that of the unguided (Lin et al. 2023); 0 unless set.",
+    },
+    OptionEntry {
+        key: "guidance_form",
+        kind: Form::KIND,
+        summary: "How the answers with the condition (c) and with the negative one (u) are put together; plain unless set.",
+    },
+    OptionEntry {
+        key: "guidance_space",
+        kind: Space::KIND,
+        summary: "What apg and guidance_rescale are computed of; denoised for the one and output for the other unless set, as in their papers. diffusers takes the output.",
+    },
+    OptionEntry {
+        key: "guidance_momentum",
+        kind: Kind::Real(-0.999, 0.999),
+        summary: "β of apg, the weight of the step before; -0.5 unless set.",
+    },
+    OptionEntry {
+        key: "guidance_parallel",
+        kind: Kind::Real(-10.0, 10.0),
+        summary: "η of apg, how much of the difference along c is kept; 0 unless set.",
+    },
+    OptionEntry {
+        key: "guidance_norm",
+        kind: Kind::Real(1e-9, 1e9),
+        summary: "r of apg, the greatest norm of the difference of an item; any unless set.",
+    },
+    OptionEntry {
+        key: "guidance_pairing",
+        kind: Pairing::KIND,
+        summary: "How the two evaluations of guidance are made; auto unless set.",
+    },
+    OptionEntry {
+        key: "classifier_scale",
+        kind: Kind::Real(-1e6, 1e6),
+        summary: "The scale of a classifier's gradient; 1 unless set.",
+    },
+    OptionEntry {
+        key: "classifier_form",
+        kind: ClassifierForm::KIND,
+        summary: "How a classifier's gradient moves the sample; auto unless set.",
+    },
     OptionEntry {
         key: "threshold_ratio",
         kind: Kind::Real(0.0, 1.0),

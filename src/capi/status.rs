@@ -25,6 +25,8 @@ pub const DIFFUSE_BUSY: i32 = 7;
 pub const DIFFUSE_PANIC: i32 = 8;
 /// An execution provider that was asked for cannot be used: install what it lacks, or ask for another.
 pub const DIFFUSE_PROVIDER: i32 = 9;
+/// The host's own callback failed, or wrote something that is not a number.
+pub const DIFFUSE_CALLBACK: i32 = 10;
 
 /// The numbers and their names. A number never changes its meaning: a host that was compiled against one version runs with the next.
 #[doc(hidden)]
@@ -39,6 +41,7 @@ pub const DIFFUSE_STATUSES: &[(i32, &CStr)] = &[
     (DIFFUSE_BUSY, c"DIFFUSE_BUSY"),
     (DIFFUSE_PANIC, c"DIFFUSE_PANIC"),
     (DIFFUSE_PROVIDER, c"DIFFUSE_PROVIDER"),
+    (DIFFUSE_CALLBACK, c"DIFFUSE_CALLBACK"),
 ];
 
 /// The name of a status, such as "DIFFUSE_ARGUMENT"; "unknown" for numbers that are none. The string is static.
@@ -57,6 +60,7 @@ pub(super) fn of(error: &Error) -> i32 {
         Error::Provider { .. } => DIFFUSE_PROVIDER,
         Error::Evaluation { .. } => DIFFUSE_EVALUATION,
         Error::Io { .. } => DIFFUSE_IO,
+        Error::Callback { .. } => DIFFUSE_CALLBACK,
         Error::Cancelled => DIFFUSE_CANCELLED,
         Error::Busy => DIFFUSE_BUSY,
     }
@@ -72,4 +76,4 @@ pub extern "C" fn diffuse_error_message() -> *const c_char {
 // Frozen.
 const _: () = assert!(DIFFUSE_OK == 0 && DIFFUSE_ARGUMENT == 1 && DIFFUSE_MODEL == 2 && DIFFUSE_RUNTIME == 3);
 const _: () = assert!(DIFFUSE_EVALUATION == 4 && DIFFUSE_IO == 5 && DIFFUSE_CANCELLED == 6 && DIFFUSE_BUSY == 7);
-const _: () = assert!(DIFFUSE_PANIC == 8 && DIFFUSE_PROVIDER == 9);
+const _: () = assert!(DIFFUSE_PANIC == 8 && DIFFUSE_PROVIDER == 9 && DIFFUSE_CALLBACK == 10);

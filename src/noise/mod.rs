@@ -1,8 +1,10 @@
 //! Where the random numbers of a run come from.
 
+mod blend;
 mod counter;
 mod torch;
 
+pub use blend::{BlendedNoise, slerp};
 pub use counter::CounterNoise;
 pub use torch::TorchNoise;
 

@@ -8,7 +8,7 @@ use ort::session::{RunOptions, SessionInputValue, SessionOutputs};
 use ort::value::{PrimitiveTensorElementType, Shape, TensorRef};
 
 use super::roles::{Slot, TimeForm};
-use super::{Element, Model};
+use super::{ConditionInput, Element, Model};
 use crate::denoiser::{Interrupt, Query};
 use crate::error::{Error, Result};
 use crate::tensor::first_not_finite;
@@ -20,6 +20,7 @@ pub(super) struct Evaluator {
     time: Values,
     class: Values,
     conditions: Vec<Values>,
+    joined: Vec<f32>,
     direction: Values,
     still: Vec<f32>,
     output: Vec<f32>,
@@ -55,7 +56,8 @@ impl Evaluator {
             sample: of(Some(roles.sample)),
             time: of(Some(roles.time)),
             class: of(roles.class),
-            conditions: roles.conditions.iter().map(|&slot| of(Some(slot))).collect(),
+            conditions: roles.conditions.iter().map(|&slot| of(slot)).collect(),
+            joined: Vec::new(),
             direction: of(roles.direction),
             still: Vec::new(),
             output: Vec::new(),
@@ -84,7 +86,7 @@ impl Evaluator {
         doubled: usize,
         mut each: impl FnMut(usize, &[f32]),
     ) -> Result<()> {
-        let Self { model, sample, time, class, conditions, direction, still, output, options } = self;
+        let Self { model, sample, time, class, conditions, joined, direction, still, output, options } = self;
         let Model { network, manifest, schedule, roles } = &**model;
         let count = part.items.len();
         let failed = |reason: String| Error::Evaluation { step: query.step, reason };
@@ -92,8 +94,38 @@ impl Evaluator {
         let mut shape = query.x.shape().to_vec();
         shape[0] = count;
 
+        let told = |name: &str, info: &ConditionInput| {
+            let length: usize = info.shape.iter().product();
+            let given = query.condition.tensors.get(name).filter(|given| given.shape()[1..] == info.shape);
+            let range = part.items.start * length..part.items.end * length;
+            given.and_then(|given| given.as_slice()).and_then(|values| values.get(range)).ok_or_else(|| {
+                let shape = &info.shape;
+                Error::argument(
+                    "condition",
+                    format!("this model needs '{name}' for every item of the batch, each of the shape {shape:?}"),
+                )
+            })
+        };
         let mut inputs: Vec<(usize, SessionInputValue<'_>)> = Vec::with_capacity(network.inputs().len());
-        inputs.push((roles.sample.index, sample.of_samples(part.sample, &shape).map_err(refused)?));
+        let channels = manifest.joined_channels();
+        let (seen, seen_shape) = if channels == 0 {
+            (part.sample, shape.clone())
+        } else {
+            joined.clear();
+            let length = part.sample.len() / count;
+            for (item, sample) in part.sample.chunks(length).enumerate() {
+                joined.extend_from_slice(sample);
+                for (name, info) in manifest.conditions.iter().filter(|(_, info)| info.joined) {
+                    let values = told(name, info)?;
+                    let length = values.len() / count;
+                    joined.extend_from_slice(&values[item * length..][..length]);
+                }
+            }
+            let mut whole = shape.clone();
+            whole[1] += channels;
+            (&**joined, whole)
+        };
+        inputs.push((roles.sample.index, sample.of_samples(seen, &seen_shape).map_err(refused)?));
         let times = if roles.time_form == TimeForm::Batch { count } else { 1 };
         time.fill(manifest.time().encode(query.level, &**schedule), times);
         let time_shape: &[usize] = if roles.time_form == TimeForm::Scalar { &[] } else { &[times] };
@@ -106,20 +138,9 @@ impl Evaluator {
             inputs.push((slot.index, class.value(&[count]).map_err(refused)?));
         }
         for ((slot, values), (name, info)) in roles.conditions.iter().zip(conditions).zip(&manifest.conditions) {
-            let length: usize = info.shape.iter().product();
-            let given = query.condition.tensors.get(name).filter(|given| given.shape()[1..] == info.shape);
-            let range = part.items.start * length..part.items.end * length;
-            let Some(given) = given.and_then(|given| given.as_slice()).and_then(|values| values.get(range)) else {
-                return Err(Error::argument(
-                    "condition",
-                    format!(
-                        "this model needs '{name}' for every item of the batch, each of the shape {:?}",
-                        info.shape
-                    ),
-                ));
-            };
+            let Some(slot) = slot else { continue };
             let shape: Vec<usize> = std::iter::once(count).chain(info.shape.iter().copied()).collect();
-            inputs.push((slot.index, values.of_samples(given, &shape).map_err(refused)?));
+            inputs.push((slot.index, values.of_samples(told(name, info)?, &shape).map_err(refused)?));
         }
         if let Some(slot) = roles.direction {
             still.clear();

@@ -454,6 +454,9 @@ pub struct ConditionInput {
     /// The least and the greatest value, which pictures are brought to: as for a sample.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<[f32; 2]>,
+    /// Whether it has no input of its own, but lies behind the sample's channels in the sample's: with others in the order of their names.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub joined: bool,
 }
 
 impl ConditionInput {
@@ -647,6 +650,12 @@ impl Manifest {
         self.defaults.steps.unwrap_or_else(own).min(most.unwrap_or(usize::MAX))
     }
 
+    /// How many channels of joined conditions lie behind those of the sample.
+    #[must_use]
+    pub fn joined_channels(&self) -> usize {
+        self.conditions.values().filter(|condition| condition.joined).map(|condition| condition.shape[0]).sum()
+    }
+
     /// Whether it is of a classifier, which guides a predictor's samples and draws none.
     #[must_use]
     pub fn is_classifier(&self) -> bool {
@@ -795,6 +804,15 @@ impl Manifest {
                     "conditions.{name}.shape is {shape:?}; an image is [channels, height, width] with 1, 3 or 4 channels"
                 ));
             }
+            if condition.joined && (shape.len() != self.sample.shape.len() || shape[1..] != self.sample.shape[1..]) {
+                return Err(format!(
+                    "conditions.{name}.shape is {shape:?}; what is joined to the sample {:?} differs in the channels alone",
+                    self.sample.shape
+                ));
+            }
+            if condition.joined && self.inputs.conditions.contains_key(name) {
+                return Err(format!("inputs.{name} is named, but the condition is joined to the sample"));
+            }
             let [low, high] = condition.range();
             if !(low.is_finite() && high.is_finite() && low < high) {
                 return Err(format!("conditions.{name}.range is [{low}, {high}]; the first must be below the second"));
@@ -805,6 +823,9 @@ impl Manifest {
         }
         if self.inputs.direction.is_some() != self.outputs.derivative.is_some() {
             return Err("inputs.direction and outputs.derivative go together; one of them is missing".into());
+        }
+        if self.outputs.derivative.is_some() && self.joined_channels() > 0 {
+            return Err("outputs.derivative: a network with joined conditions cannot have it".into());
         }
         if self.outputs.derivative.is_some() && self.variance != LearnedVariance::None {
             return Err("outputs.derivative: a network with a learned variance cannot have it".into());

@@ -1,5 +1,6 @@
 //! ONNX Runtime and the models that run in it. Nothing outside of this module knows of either.
 
+mod classifier;
 mod evaluator;
 mod library;
 mod manifest;
@@ -11,6 +12,7 @@ mod runtime;
 mod scheduler_config;
 mod session;
 
+pub use classifier::ClassGradient;
 pub use manifest::{
     BetaRange, Classes, ConditionInput, ContinuousBeta, Defaults, Encoding, Inputs, Kind, LearnedVariance, Manifest,
     Outputs, Sample, Schedule, Steps, Time, Toward,

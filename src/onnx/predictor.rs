@@ -302,6 +302,15 @@ impl Denoiser for Predictor {
         Some(self.evaluator.interrupt())
     }
 
+    fn of_output(&self, level: NoiseLevel) -> (f64, f64) {
+        let Model { manifest, schedule, .. } = &*self.evaluator.model;
+        manifest.prediction.to_x0(level, &**schedule, manifest.deviation())
+    }
+
+    fn takes_any_batch(&self) -> bool {
+        self.evaluator.model.fixed_batch().is_none()
+    }
+
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
         let model = Arc::clone(&self.evaluator.model);
         model.check_shape(query.x.shape())?;

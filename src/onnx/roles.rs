@@ -1,6 +1,6 @@
 //! Which tensor of a graph plays which role, by its manifest.
 
-use super::{Element, LearnedVariance, Manifest, Network, TensorInfo};
+use super::{ConditionInput, Element, LearnedVariance, Manifest, Network, TensorInfo};
 use crate::schedule::NoiseSchedule;
 
 type Checked<T> = std::result::Result<T, String>;
@@ -12,8 +12,8 @@ pub(super) struct Roles {
     pub(super) time: Slot,
     pub(super) time_form: TimeForm,
     pub(super) class: Option<Slot>,
-    /// In the order of the manifest's conditions.
-    pub(super) conditions: Vec<Slot>,
+    /// In the order of the manifest's conditions; nothing for those that are joined to the sample.
+    pub(super) conditions: Vec<Option<Slot>>,
     pub(super) direction: Option<Slot>,
     pub(super) prediction: Slot,
     pub(super) derivative: Option<Slot>,
@@ -39,7 +39,7 @@ struct Places {
     sample: usize,
     time: usize,
     class: Option<usize>,
-    conditions: Vec<usize>,
+    conditions: Vec<Option<usize>>,
     direction: Option<usize>,
 }
 
@@ -51,11 +51,17 @@ impl Roles {
         let shape = &manifest.sample.shape;
         let doubled = if manifest.variance == LearnedVariance::None { 1 } else { 2 };
         let prediction = prediction(network, manifest)?;
-        expect_samples("sample.shape", &inputs[places.sample], shape, 1)?;
+        let joined = manifest.joined_channels();
+        let mut seen = shape.clone();
+        seen[0] += joined;
+        let field = if joined > 0 { "sample.shape with the joined conditions" } else { "sample.shape" };
+        expect_samples(field, &inputs[places.sample], &seen, 1)?;
         let field = if doubled == 2 { "sample.shape with twice the channels for variance" } else { "sample.shape" };
         expect_samples(field, &outputs[prediction], shape, doubled)?;
-        for ((name, condition), &place) in manifest.conditions.iter().zip(&places.conditions) {
-            expect_samples(&format!("conditions.{name}.shape"), &inputs[place], &condition.shape, 1)?;
+        for ((name, condition), place) in manifest.conditions.iter().zip(&places.conditions) {
+            if let Some(place) = *place {
+                expect_samples(&format!("conditions.{name}.shape"), &inputs[place], &condition.shape, 1)?;
+            }
         }
         if let Some(place) = places.direction {
             expect_samples("sample.shape", &inputs[place], shape, 1)?;
@@ -78,7 +84,7 @@ impl Roles {
             time: slot(inputs, places.time),
             time_form,
             class: places.class.map(|place| slot(inputs, place)),
-            conditions: places.conditions.iter().map(|&place| slot(inputs, place)).collect(),
+            conditions: places.conditions.iter().map(|place| place.map(|place| slot(inputs, place))).collect(),
             direction: places.direction.map(|place| slot(inputs, place)),
             prediction: slot(outputs, prediction),
             derivative: derivative.map(|place| slot(outputs, place)),
@@ -109,12 +115,15 @@ impl Places {
             place.ok_or_else(|| format!("no input is known to be the {role}; name it in the manifest as inputs.{role}. The graph's inputs are {}", list(inputs)))
         };
         let names = &manifest.inputs;
-        let of_condition = |name: &String| named(name, names.conditions.get(name).unwrap_or(name));
+        let of_condition = |(name, condition): (&String, &ConditionInput)| {
+            let input = names.conditions.get(name).unwrap_or(name);
+            if condition.joined { Ok(None) } else { named(name, input).map(Some) }
+        };
         Ok(Self {
             sample: required("sample", find("sample", &names.sample, &["x", "sample", "x_t", "noisy_sample"])?)?,
             time: required("time", find("time", &names.time, &["t", "timestep", "timesteps", "time", "sigma"])?)?,
             class: find("class", &names.class, &["y", "class_labels", "labels", "class"])?,
-            conditions: manifest.conditions.keys().map(of_condition).collect::<Checked<_>>()?,
+            conditions: manifest.conditions.iter().map(of_condition).collect::<Checked<_>>()?,
             direction: find("direction", &names.direction, &[])?,
         })
     }
@@ -122,7 +131,7 @@ impl Places {
     fn check_all_are_used(&self, inputs: &[TensorInfo], manifest: &Manifest) -> Checked<()> {
         let known = [Some(self.sample), Some(self.time), self.class, self.direction];
         for (place, info) in inputs.iter().enumerate() {
-            let conditions = self.conditions.iter().filter(|&&condition| condition == place).count();
+            let conditions = self.conditions.iter().filter(|condition| **condition == Some(place)).count();
             match known.iter().filter(|role| **role == Some(place)).count() + conditions {
                 0 => {
                     let own: Vec<&str> = manifest.conditions.keys().map(String::as_str).collect();

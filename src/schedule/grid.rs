@@ -243,6 +243,13 @@ impl Grid {
         Self { levels: self.levels.iter().rev().copied().collect(), schedule: Arc::clone(&self.schedule) }
     }
 
+    /// The last `steps` steps alone, at most all of them and at least one: a run that starts with less noise.
+    #[must_use]
+    pub fn last_steps(&self, steps: usize) -> Self {
+        let first = self.steps().saturating_sub(steps.max(1));
+        Self { levels: self.levels[first..].to_vec(), schedule: Arc::clone(&self.schedule) }
+    }
+
     /// The levels, noisiest first.
     #[must_use]
     pub fn levels(&self) -> &[NoiseLevel] {

@@ -52,6 +52,10 @@ impl Solver for Ddpm {
         Move { deviation, ..Move::step(at, update) }
     }
 
+    fn takes_shift(&self) -> bool {
+        true
+    }
+
     fn needs_variance(&self) -> bool {
         matches!(self.variance, Variance::Learned | Variance::LearnedRange)
     }

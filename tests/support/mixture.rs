@@ -18,11 +18,16 @@ pub(crate) const MODES: [(f64, [f64; 2], [f64; 2]); 3] =
 
 /// E[x₀ | x] for x = α·x₀ + σ·ε.
 pub(crate) fn denoise(x: [f64; 2], level: NoiseLevel) -> [f64; 2] {
+    denoise_of(x, level, MODES.map(|(weight, ..)| weight))
+}
+
+/// The same where the modes have other weights: none for those that are not of a class.
+pub(crate) fn denoise_of(x: [f64; 2], level: NoiseLevel, of_modes: [f64; 3]) -> [f64; 2] {
     let NoiseLevel { alpha, sigma, .. } = level;
     let mut logs = [0.0; 3];
     let mut means = [[0.0; 2]; 3];
-    for (k, (weight, mean, deviation)) in MODES.iter().enumerate() {
-        logs[k] = weight.ln();
+    for (k, (_, mean, deviation)) in MODES.iter().enumerate() {
+        logs[k] = of_modes[k].ln();
         for axis in 0..2 {
             let variance = (alpha * deviation[axis]).powi(2) + sigma * sigma;
             let residual = x[axis] - alpha * mean[axis];
@@ -120,7 +125,7 @@ pub(crate) fn sliced_wasserstein(a: &[[f64; 2]], b: &[[f64; 2]]) -> f64 {
 }
 
 /// The mode that a point is likeliest from.
-fn nearest(point: [f64; 2]) -> usize {
+pub(crate) fn nearest(point: [f64; 2]) -> usize {
     let log = |k: usize| {
         let (weight, mean, deviation) = MODES[k];
         let square = |axis: usize| ((point[axis] - mean[axis]) / deviation[axis]).powi(2);

@@ -1,12 +1,19 @@
 //! From a request to a job: the parts that a run is made of, chosen by the caller or by the model's manifest.
 
+mod editing;
+mod guiding;
+
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
-use crate::denoiser::{Clip, Condition, Denoiser, Direction, Threshold};
+use ndarray::{ArrayD, IxDyn};
+
+pub use self::guiding::ClassifierGuidance;
 use crate::error::{Error, Result};
+use crate::guidance::Callback;
 use crate::job::{Job, checked_length};
-use crate::noise::{CounterNoise, NoiseSource, TorchNoise};
-use crate::onnx::{Kind, LearnedVariance, Manifest, Model, Predictor, SchedulerConfig};
+use crate::onnx::{Kind, LearnedVariance, Manifest, Model, Schedule, SchedulerConfig};
 use crate::option::{Kind as OptionKind, OptionEntry, Options, Value, words};
 use crate::sampling;
 use crate::schedule::{Ending, Grid, GridOptions, Spacing, Tables};
@@ -52,6 +59,23 @@ words! {
 /// The most generators of [`Noise::TorchPerItem`]; each takes 2.5 kB.
 const MOST_GENERATORS: usize = 1 << 16;
 
+/// The caller's own code that sees every estimate of the clean samples, and may change it.
+#[derive(Clone)]
+pub struct HostGuidance(pub Arc<Callback>);
+
+impl PartialEq for HostGuidance {
+    /// Whether it is the same.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for HostGuidance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HostGuidance")
+    }
+}
+
 /// What is to be drawn, and how. `None` leaves a choice to the model's manifest.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Request {
@@ -84,6 +108,31 @@ pub struct Request {
     pub likeness: Likeness,
     /// Where the noise comes from.
     pub noise: Noise,
+    /// What classifier-free guidance leads away from, by the model's classes: one for all items, or one for each. The null class unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub negative_classes: Option<Vec<i64>>,
+    /// What the network is told besides, by the names in its manifest: one for all items, or one for each, batch first.
+    #[serde(skip)]
+    pub conditions: BTreeMap<String, Arc<ArrayD<f32>>>,
+    /// What of these is another thing in the condition that guidance leads away from.
+    #[serde(skip)]
+    pub negative_conditions: BTreeMap<String, Arc<ArrayD<f32>>>,
+    /// A classifier that leads the samples to its classes.
+    #[serde(skip)]
+    pub classifier: Option<ClassifierGuidance>,
+    /// The caller's own guidance.
+    #[serde(skip)]
+    pub callback: Option<HostGuidance>,
+    /// Clean samples, one for all items or one for each: the run starts from them with the noise of its first level, as many of the
+    /// steps as the option `strength` says; with a mask they are what is kept.
+    #[serde(skip)]
+    pub image: Option<Arc<ArrayD<f32>>>,
+    /// Where the image is drawn anew (1) and where it is kept (0): one for all items or one for each, of one channel or of all.
+    #[serde(skip)]
+    pub mask: Option<Arc<ArrayD<f32>>>,
+    /// Whether the run goes the other way: from the image to the noise that it would be drawn from, by DDIM.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub invert: bool,
     /// The configuration that was set, whose training has to be the model's.
     #[serde(skip)]
     pub scheduler_config: Option<Box<SchedulerConfig>>,
@@ -106,6 +155,14 @@ impl Default for Request {
             clipping: Clipping::Model,
             likeness: Likeness::Papers,
             noise: Noise::Counter,
+            negative_classes: None,
+            conditions: BTreeMap::new(),
+            negative_conditions: BTreeMap::new(),
+            classifier: None,
+            callback: None,
+            image: None,
+            mask: None,
+            invert: false,
             scheduler_config: None,
         }
     }
@@ -183,6 +240,14 @@ pub const OPTIONS: &[RequestOption] = &[
             summary: "Where the noise comes from; counter unless set.",
         },
         set: |request, value| request.noise = Noise::from_word(value.text()).unwrap_or_default(),
+    },
+    RequestOption {
+        entry: OptionEntry {
+            key: "invert",
+            kind: OptionKind::Flag,
+            summary: "Whether to go from an image to the noise that it would be drawn from, by ddim; 0 unless set.",
+        },
+        set: |request, value| request.invert = *value == Value::Flag(true),
     },
 ];
 
@@ -297,17 +362,13 @@ impl Request {
         }
         // Before anything of this size is made.
         checked_length(&shape)?;
-        let condition = Condition::classes(self.checked_classes(model)?);
-        let noise: Box<dyn NoiseSource> = match self.noise {
-            Noise::Counter => Box::new(CounterNoise::new(self.seed)),
-            Noise::Torch => Box::new(TorchNoise::new(self.seed)),
-            Noise::TorchPerItem if self.count > MOST_GENERATORS => {
-                let reason = format!("a generator for each of {} items; {MOST_GENERATORS} are possible", self.count);
-                return Err(Error::argument("noise", reason));
-            }
-            Noise::TorchPerItem => Box::new(TorchNoise::per_item(self.seed)),
-        };
-        let mut job = Job::new(self.denoiser(model)?, solver, grid, noise, condition, &shape)?;
+        let options = self.resolved(manifest).options;
+        let guidance = self.guidance(&options, &grid, &*solver)?;
+        let condition = self.condition(model, guidance.is_some())?;
+        let noise = self.noise_source(&options)?;
+        let denoiser = self.denoiser(model, guidance, &*solver)?;
+        let mut job = Job::new(denoiser, solver, grid, noise, condition, &shape)?;
+        self.start(model, &mut job, &shape)?;
         if let Some(range) = manifest.sample.range().filter(|_| manifest.sample.clamp) {
             job.clamp(range)?;
         }
@@ -318,7 +379,9 @@ impl Request {
     #[must_use]
     pub fn resolved(&self, manifest: &Manifest) -> Self {
         let defaults = &manifest.defaults;
-        let name = self.solver.clone().unwrap_or_else(|| manifest.solver().to_owned());
+        // What goes the other way is DDIM.
+        let usual = || if self.invert { "ddim" } else { manifest.solver() };
+        let name = self.solver.clone().unwrap_or_else(|| usual().to_owned());
         let grid = self.grid.unwrap_or_else(|| manifest.grid(&name));
         let entry = solver::SOLVERS.iter().find(|entry| entry.name == name);
         let has = |key: &str| entry.is_some_and(|entry| entry.options.iter().any(|option| option.key == key));
@@ -333,6 +396,8 @@ impl Request {
                 "corrector_steps" | "corrector_snr" | "corrector_size" => same_solver,
                 "threshold_ratio" | "threshold_max" => self.clipping == Clipping::Dynamic,
                 "shift" => !levels_given,
+                "guidance_scale" => options.get("guidance_scales").is_none() && self.guides(),
+                key if key.starts_with("guidance_") => self.guides(),
                 "rho" | "sigma_min" | "sigma_max" | "original_steps" => same_grid && !levels_given,
                 // Of a solver that is not taken.
                 _ => false,
@@ -372,6 +437,11 @@ impl Request {
             grid: if levels_given { self.grid } else { Some(grid) },
             ..self.clone()
         }
+    }
+
+    /// Whether there is something that guidance could lead to.
+    fn guides(&self) -> bool {
+        self.classes.is_some() || !self.negative_conditions.is_empty()
     }
 
     /// The solver and the grid that a model with `manifest` is sampled with.
@@ -415,7 +485,7 @@ impl Request {
         {
             return Err(Error::argument(key, "there are no corrections; set corrector_steps as well"));
         }
-        Ok((solver, grid))
+        self.directed(grid, solver, &name, options)
     }
 
     /// Refuses a grid beside levels that are given, which are the grid.
@@ -464,22 +534,7 @@ impl Request {
                     .into(),
             );
         }
-        let [theirs, ours] = [schedule, &manifest.schedule].map(|schedule| schedule.build(Tables::Exact));
-        let (theirs, ours) = (theirs?, ours?);
-        let [least, most] = ours.bounds();
-        for share in [0.0, 0.1, 0.5, 0.9, 1.0] {
-            let t = least + share * (most - least);
-            let [theirs, ours] = [theirs.level(t), ours.level(t)];
-            if (theirs.alpha - ours.alpha).abs() > 1e-3
-                || (theirs.sigma - ours.sigma).abs() > 1e-3 * ours.sigma.max(1.0)
-            {
-                return refuse(format!(
-                    "is for another schedule: at t = {t} it has α = {:.5}, σ = {:.5}, and this model α = {:.5}, σ = {:.5}",
-                    theirs.alpha, theirs.sigma, ours.alpha, ours.sigma
-                ));
-            }
-        }
-        Ok(())
+        check_same_schedule("scheduler_config", schedule, &manifest.schedule)
     }
 
     /// The grid of a request that is resolved.
@@ -529,43 +584,49 @@ impl Request {
             }
         }
     }
+}
 
-    fn denoiser(&self, model: &Arc<Model>) -> Result<Box<dyn Denoiser>> {
-        let predictor = Predictor::new(Arc::clone(model))?;
-        let resolved = self.resolved(model.manifest());
-        let Some(range) = model.manifest().sample.range() else {
-            return match resolved.clipping {
-                Clipping::Off | Clipping::Model => Ok(Box::new(predictor)),
-                _ => Err(Error::argument("clipping", "the model's manifest has no sample.range to clip to")),
-            };
-        };
-        let (threshold, direction) = match resolved.clipping {
-            Clipping::Off | Clipping::Model => return Ok(Box::new(predictor)),
-            Clipping::On => (Threshold::Static(range), Direction::Clipped),
-            Clipping::KeepNoise => (Threshold::Static(range), Direction::Network),
-            Clipping::Dynamic if range != [-1.0, 1.0] => {
-                let reason = format!("dynamic thresholds are for a range of -1 to 1, and sample.range is {range:?}");
-                return Err(Error::argument("clipping", reason));
-            }
-            Clipping::Dynamic => {
-                let ratio = resolved.options.real("threshold_ratio").unwrap_or(0.995);
-                let most = resolved.options.real("threshold_max").unwrap_or(1e6);
-                let direction =
-                    if self.likeness == Likeness::Diffusers { Direction::Network } else { Direction::Clipped };
-                (Threshold::Dynamic { ratio, most }, direction)
-            }
-        };
-        Ok(Box::new(Clip::new(predictor, threshold, direction)?))
+/// Refuses what was made for another schedule than the model's, `ours`.
+fn check_same_schedule(name: &'static str, theirs: &Schedule, ours: &Schedule) -> Result<()> {
+    let (theirs, ours) = (theirs.build(Tables::Exact)?, ours.build(Tables::Exact)?);
+    let [least, most] = ours.bounds();
+    for share in [0.0, 0.1, 0.5, 0.9, 1.0] {
+        let t = least + share * (most - least);
+        let [theirs, ours] = [theirs.level(t), ours.level(t)];
+        if (theirs.alpha - ours.alpha).abs() > 1e-3 || (theirs.sigma - ours.sigma).abs() > 1e-3 * ours.sigma.max(1.0) {
+            let reason = format!(
+                "is for another schedule: at t = {t} it has α = {:.5}, σ = {:.5}, and this model α = {:.5}, σ = {:.5}",
+                theirs.alpha, theirs.sigma, ours.alpha, ours.sigma
+            );
+            return Err(Error::argument(name, reason));
+        }
     }
+    Ok(())
+}
 
-    /// The class of every item; the null class for all of them where none is given and the model has one.
-    fn checked_classes(&self, model: &Model) -> Result<Option<Vec<i64>>> {
-        let null = model.manifest().classes.as_ref().and_then(|classes| classes.null);
-        let classes = match (&self.classes, null) {
-            (None, Some(null)) => Some(vec![null as i64; self.count]),
-            (classes, _) => classes.clone(),
-        };
-        model.check_classes(classes.as_deref(), self.count)?;
-        Ok(classes)
+/// `values` for each of `count` items of the shape `item`: given for each, or one for all, with or without an axis for the items.
+fn fitted(
+    argument: &'static str,
+    name: &str,
+    values: &Arc<ArrayD<f32>>,
+    count: usize,
+    item: &[usize],
+) -> Result<Arc<ArrayD<f32>>> {
+    let whole: Vec<usize> = std::iter::once(count).chain(item.iter().copied()).collect();
+    if let Some(wrong) = values.iter().find(|value| !value.is_finite()) {
+        return Err(Error::argument(argument, format!("'{name}' holds {wrong}")));
+    }
+    if values.shape() == whole && values.is_standard_layout() {
+        return Ok(Arc::clone(values));
+    }
+    match values.broadcast(IxDyn(&whole)) {
+        Some(all) if values.shape() == item || values.shape() == [&[1], item].concat() || values.shape() == whole => {
+            Ok(Arc::new(all.as_standard_layout().into_owned()))
+        }
+        _ => {
+            let reason =
+                format!("'{name}' has a shape of {:?}; expected {item:?}, or {whole:?} for all items", values.shape());
+            Err(Error::argument(argument, reason))
+        }
     }
 }

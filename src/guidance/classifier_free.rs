@@ -1,0 +1,330 @@
+//! Classifier-free guidance: Ho & Salimans 2022, "Classifier-Free Diffusion Guidance", arXiv:2207.12598, eq. 6, and what has been made of it since.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
+
+use crate::denoiser::{Condition, Denoised, Denoiser, Interrupt, Query};
+use crate::error::{Error, Result};
+use crate::option::words;
+use crate::schedule::NoiseLevel;
+
+words! {
+    /// How the two answers are put together.
+    #[derive(Default)]
+    #[non_exhaustive]
+    pub enum Form {
+        #[default]
+        Plain = "plain", "x̂₀ = u + s·(c − u), of the answers c with the condition and u without (Ho & Salimans 2022).";
+        Projected = "apg", "c + (s − 1)·Δ, where Δ is c − u with momentum, kept short, and less of it along c (Sadat et al. 2024).";
+        PlusPlus = "cfg++", "As plain, with s from 0 to 1, and ε̂ taken from u (Chung et al. 2024).";
+    }
+}
+
+words! {
+    /// What guidance that is not linear is computed of.
+    #[non_exhaustive]
+    pub enum Space {
+        Output = "output", "What the network says.";
+        Denoised = "denoised", "x̂₀.";
+    }
+}
+
+words! {
+    /// How the two evaluations are made.
+    #[derive(Default)]
+    #[non_exhaustive]
+    pub enum Pairing {
+        #[default]
+        Auto = "auto", "As one batch, but one after the other where the graph's batch is fixed or the batch has more than 16 items.";
+        Together = "together", "As one batch of twice the size.";
+        Apart = "apart", "One after the other.";
+    }
+}
+
+/// The most items of which [`Pairing::Auto`] makes one batch of twice the size: beyond it nothing is gained, and twice the memory lost.
+const MOST_TOGETHER: usize = 16;
+
+/// The numbers of [`Form::Projected`]: Sadat et al. 2024, "Eliminating Oversaturation and Artifacts of High Guidance Scales in Diffusion Models",
+/// arXiv:2410.02416, algorithm 1. The defaults are theirs for most models.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Projection {
+    /// β, the weight of the difference of the evaluation before; −0.5 there.
+    pub momentum: f64,
+    /// η, how much of the part along the answer is kept; 0 there.
+    pub parallel: f64,
+    /// r, the greatest norm of an item's difference; nothing is no bound.
+    pub norm: Option<f64>,
+}
+
+impl Default for Projection {
+    fn default() -> Self {
+        Self { momentum: -0.5, parallel: 0.0, norm: None }
+    }
+}
+
+/// How a sample is guided from its negative condition toward its condition.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Guidance {
+    /// s: 1 is the condition alone, 0 the negative condition alone; any number, also below 0.
+    pub scale: f64,
+    /// s of every step, in place of `scale`.
+    pub scales: Option<Vec<f64>>,
+    /// The σ/α between which the scale is not 1, both included: Kynkäänniemi et al. 2024, "Applying Guidance in a Limited Interval", arXiv:2404.07724.
+    pub interval: Range<f64>,
+    /// φ of Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps Are Flawed", arXiv:2305.08891, eqs. 15 and 16: how far the
+    /// standard deviation of an item is brought back to what it is with the condition alone.
+    pub rescale: f64,
+    /// How the answers are put together.
+    pub form: Form,
+    /// Its numbers, if that is [`Form::Projected`].
+    pub projection: Projection,
+    /// What `rescale` and the projection are computed of. Nothing is as their papers have it: the output for `rescale`, x̂₀ for the projection.
+    pub space: Option<Space>,
+    /// How the two evaluations are made.
+    pub pairing: Pairing,
+}
+
+impl Default for Guidance {
+    /// None: the scale 1.
+    fn default() -> Self {
+        Self {
+            scale: 1.0,
+            scales: None,
+            interval: 0.0..f64::INFINITY,
+            rescale: 0.0,
+            form: Form::Plain,
+            projection: Projection::default(),
+            space: None,
+            pairing: Pairing::Auto,
+        }
+    }
+}
+
+impl Guidance {
+    /// With the scale s.
+    #[must_use]
+    pub fn new(scale: f64) -> Self {
+        Self { scale, ..Self::default() }
+    }
+
+    /// s at a step and a level.
+    #[must_use]
+    pub fn scale_at(&self, step: usize, level: NoiseLevel) -> f64 {
+        let sigma = level.noise_to_signal();
+        if sigma < self.interval.start || sigma > self.interval.end {
+            return 1.0;
+        }
+        self.scales.as_ref().and_then(|scales| scales.get(step)).copied().unwrap_or(self.scale)
+    }
+
+    /// Whether any step may be guided.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.scales.as_ref().map_or(self.scale != 1.0, |scales| scales.iter().any(|scale| *scale != 1.0))
+    }
+
+    fn check(&self) -> Result<()> {
+        let refuse = |name, reason: String| Err(Error::argument(name, reason));
+        for &scale in self.scales.iter().flatten().chain([&self.scale]) {
+            if !scale.is_finite() {
+                return refuse("guidance_scale", format!("{scale}; it has to be finite"));
+            }
+            if self.form == Form::PlusPlus && !(0.0..=1.0).contains(&scale) {
+                return refuse("guidance_scale", format!("{scale}; cfg++ goes from 0, without the condition, to 1"));
+            }
+        }
+        if !(0.0..=1.0).contains(&self.rescale) {
+            return refuse("guidance_rescale", format!("{}; it lies between 0 and 1", self.rescale));
+        }
+        let Projection { momentum, parallel, norm } = self.projection;
+        if !(momentum.abs() < 1.0) {
+            return refuse("guidance_momentum", format!("{momentum}; it lies between -1 and 1, both excluded"));
+        }
+        if !parallel.is_finite() {
+            return refuse("guidance_parallel", format!("{parallel}; it has to be finite"));
+        }
+        if norm.is_some_and(|norm| !(norm > 0.0 && norm.is_finite())) {
+            return refuse("guidance_norm", format!("{}; it has to be above 0", norm.unwrap_or_default()));
+        }
+        Ok(())
+    }
+}
+
+/// Classifier-free guidance around a denoiser that knows the condition: at every query whose scale is neither 1 nor 0 the denoiser is asked
+/// twice, with the query's condition and with that condition's [`negative`](Condition::negative).
+pub struct ClassifierFree<D> {
+    inner: D,
+    guidance: Guidance,
+    /// x twice, and the answers to both.
+    pair: Option<(ArrayD<f32>, Denoised)>,
+    negative: Option<Denoised>,
+    /// The difference of the evaluation before, for the momentum of [`Form::Projected`].
+    before: Vec<f64>,
+}
+
+impl<D: Denoiser> ClassifierFree<D> {
+    /// `inner`, guided.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] with the number that is out of its range.
+    pub fn new(inner: D, guidance: Guidance) -> Result<Self> {
+        guidance.check()?;
+        Ok(Self { inner, guidance, pair: None, negative: None, before: Vec::new() })
+    }
+
+    /// Asks the denoiser with the condition, in `out`, and with the negative one, in `self.negative`.
+    fn ask_both(&mut self, query: &Query<'_>, negative: &Condition, out: &mut Denoised) -> Result<()> {
+        let shape = query.x.shape();
+        let batch = shape[0];
+        let together = match self.guidance.pairing {
+            Pairing::Together => true,
+            Pairing::Apart => false,
+            Pairing::Auto => batch <= MOST_TOGETHER && self.inner.takes_any_batch(),
+        };
+        let other = match &mut self.negative {
+            Some(other) if other.x0.shape() == shape => other,
+            other => other.insert(Denoised::new(shape)),
+        };
+        if !together {
+            self.inner.denoise(query.clone(), out)?;
+            other.reset();
+            return self.inner.denoise(Query { condition: negative, ..query.clone() }, other);
+        }
+        let mut doubled = shape.to_vec();
+        doubled[0] *= 2;
+        let (x, answer) = match &mut self.pair {
+            Some(pair) if pair.0.shape() == doubled => pair,
+            pair => pair.insert((ArrayD::zeros(doubled.as_slice()), Denoised::new(&doubled))),
+        };
+        for first in [0, batch] {
+            half_mut(x, first, batch).assign(&query.x);
+        }
+        let condition = query.condition.beside(negative);
+        answer.reset();
+        let both = Query { x: x.view(), level: query.level, condition: &condition, step: query.step };
+        self.inner.denoise(both, answer)?;
+        out.x0.assign(&half(&answer.x0, 0, batch));
+        other.x0.assign(&half(&answer.x0, batch, batch));
+        // The variance is that of the condition, as in the code of Nichol et al. 2021, "GLIDE".
+        out.variance = match (out.variance.take(), &answer.variance) {
+            (Some(mut variance), Some(said)) if variance.shape() == shape => {
+                variance.assign(&half(said, 0, batch));
+                Some(variance)
+            }
+            (_, said) => said.as_ref().map(|said| half(said, 0, batch).to_owned()),
+        };
+        Ok(())
+    }
+}
+
+fn half(both: &ArrayD<f32>, first: usize, count: usize) -> ArrayViewD<'_, f32> {
+    both.slice_axis(Axis(0), Slice::from(first..first + count))
+}
+
+fn half_mut(both: &mut ArrayD<f32>, first: usize, count: usize) -> ndarray::ArrayViewMutD<'_, f32> {
+    both.slice_axis_mut(Axis(0), Slice::from(first..first + count))
+}
+
+impl<D: Denoiser> Denoiser for ClassifierFree<D> {
+    fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
+        self.inner.interrupt()
+    }
+
+    fn of_output(&self, level: NoiseLevel) -> (f64, f64) {
+        self.inner.of_output(level)
+    }
+
+    fn takes_any_batch(&self) -> bool {
+        self.inner.takes_any_batch()
+    }
+
+    fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
+        let scale = self.guidance.scale_at(query.step, query.level);
+        if scale == 1.0 && self.guidance.form != Form::PlusPlus {
+            return self.inner.denoise(query, out);
+        }
+        let Some(negative) = query.condition.negative.clone() else {
+            return Err(Error::argument("negative", "guidance needs a condition to lead away from, and there is none"));
+        };
+        if scale == 0.0 && matches!(self.guidance.form, Form::Plain | Form::PlusPlus) && self.guidance.rescale == 0.0 {
+            return self.inner.denoise(Query { condition: &negative, ..query }, out);
+        }
+        self.ask_both(&query, &negative, out)?;
+        let output = self.inner.of_output(query.level);
+        let Guidance { rescale, form, projection, space, .. } = self.guidance;
+        let frame = |usual: Space| if space.unwrap_or(usual) == Space::Output { output } else { (0.0, 1.0) };
+        let (x, other) = (query.x.as_slice().unwrap_or_default(), &mut self.negative);
+        let negative = other.as_mut().and_then(|other| other.x0.as_slice_mut()).unwrap_or_default();
+        let positive = out.x0.as_slice_mut().unwrap_or_default();
+        if x.len() != positive.len() || x.len() != negative.len() {
+            let reason = "the denoiser answered in another shape than it was asked in, or not in standard order";
+            return Err(Error::Evaluation { step: query.step, reason: reason.into() });
+        }
+        let length = (x.len() / query.x.shape()[0]).max(1);
+        if form == Form::Projected {
+            self.before.resize(x.len(), 0.0);
+        }
+        for (item, ((x, c), u)) in
+            x.chunks(length).zip(positive.chunks_mut(length)).zip(negative.chunks_mut(length)).enumerate()
+        {
+            // What the answers are apart from x; a common factor falls out.
+            let (share, _) = frame(Space::Output);
+            let apart = |x: &f32, x0: &f32| f64::from(*x0) - share * f64::from(*x);
+            let spread = |c: &[f32]| deviation(x.iter().zip(c).map(|(x, c)| apart(x, c)));
+            let before = if rescale > 0.0 { spread(c) } else { 0.0 };
+            match form {
+                Form::Plain | Form::PlusPlus => {
+                    for (c, u) in c.iter_mut().zip(&*u) {
+                        *c = (f64::from(*u) + scale * (f64::from(*c) - f64::from(*u))) as f32;
+                    }
+                }
+                Form::Projected => {
+                    let kept = &mut self.before[item * length..][..length];
+                    project(kept, x, c, u, frame(Space::Denoised), scale, projection);
+                }
+            }
+            if rescale > 0.0 {
+                let after = spread(c);
+                let factor = if after > 0.0 { rescale * before / after + (1.0 - rescale) } else { 1.0 };
+                for (x, c) in x.iter().zip(&mut *c) {
+                    *c = (share * f64::from(*x) + factor * apart(x, c)) as f32;
+                }
+            }
+        }
+        if form == Form::PlusPlus {
+            out.set_direction(negative);
+        }
+        Ok(())
+    }
+}
+
+/// Algorithm 1 of Sadat et al. 2024 on one item: what `c` becomes, and what is kept of the difference in `kept`. It is computed of what was said,
+/// `(x̂₀ − a·x)/b`.
+fn project(kept: &mut [f64], x: &[f32], c: &mut [f32], u: &[f32], (a, b): (f64, f64), scale: f64, numbers: Projection) {
+    let Projection { momentum, parallel, norm } = numbers;
+    for ((kept, c), u) in kept.iter_mut().zip(&*c).zip(u) {
+        *kept = (f64::from(*c) - f64::from(*u)) / b + momentum * *kept;
+    }
+    let length = kept.iter().map(|difference| difference.powi(2)).sum::<f64>().sqrt();
+    let shorten = norm.filter(|norm| length > *norm).map_or(1.0, |norm| norm / length);
+    let said = |x: f32, c: f32| (f64::from(c) - a * f64::from(x)) / b;
+    let square: f64 = x.iter().zip(&*c).map(|(x, c)| said(*x, *c).powi(2)).sum();
+    let dot: f64 = x.iter().zip(&*c).zip(&*kept).map(|((x, c), difference)| said(*x, *c) * difference).sum();
+    let along = if square > 0.0 { dot * shorten / square } else { 0.0 };
+    for ((x, c), difference) in x.iter().zip(c).zip(kept) {
+        // All of the difference but that part of it along c which is not kept.
+        let update = *difference * shorten - (1.0 - parallel) * along * said(*x, *c);
+        *c = (f64::from(*c) + (scale - 1.0) * b * update) as f32;
+    }
+}
+
+/// The standard deviation of the values.
+fn deviation(values: impl Iterator<Item = f64> + Clone) -> f64 {
+    let (count, sum) = values.clone().fold((0usize, 0.0), |(count, sum), value| (count + 1, sum + value));
+    let mean = sum / count.max(1) as f64;
+    (values.map(|value| (value - mean).powi(2)).sum::<f64>() / count.max(1) as f64).sqrt()
+}

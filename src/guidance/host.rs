@@ -1,0 +1,64 @@
+//! Guidance by the host: its own code sees every estimate of the clean samples before it is used, and may change it.
+
+use std::sync::Arc;
+
+use crate::denoiser::{Denoised, Denoiser, Interrupt, Query};
+use crate::error::{Error, Result};
+use crate::schedule::NoiseLevel;
+use crate::tensor::first_not_finite;
+
+/// The host's code: it is given the query (x, the level and the step) and x̂₀, the items of the batch one after the other, which it may change. What it
+/// returns as an error ends the job's step with [`Error::Callback`].
+///
+/// With a solver that chooses its own steps the batch is of one item, whichever is integrated.
+pub type Callback = dyn Fn(&Query<'_>, &mut [f32]) -> Result<(), String> + Send + Sync;
+
+/// A denoiser whose estimates a [`Callback`] may change: a palette, a tiling, a symmetry, physics. ε̂ follows the changed x̂₀, unless clipping
+/// has told it to stay as the network said.
+pub struct ByHost<D> {
+    inner: D,
+    callback: Arc<Callback>,
+}
+
+impl<D: Denoiser> ByHost<D> {
+    /// `inner`, whose estimates go through `callback`.
+    pub fn new(inner: D, callback: Arc<Callback>) -> Self {
+        Self { inner, callback }
+    }
+}
+
+impl<D: Denoiser> Denoiser for ByHost<D> {
+    fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
+        self.inner.interrupt()
+    }
+
+    fn of_output(&self, level: NoiseLevel) -> (f64, f64) {
+        self.inner.of_output(level)
+    }
+
+    fn takes_any_batch(&self) -> bool {
+        self.inner.takes_any_batch()
+    }
+
+    fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
+        self.inner.denoise(query.clone(), out)?;
+        let step = query.step;
+        let Some(values) = out.x0.as_slice_mut() else {
+            let reason = "the denoiser answered in another than the standard order".to_owned();
+            return Err(Error::Evaluation { step, reason });
+        };
+        // What the network said wrong is not the host's fault.
+        if let Some(index) = first_not_finite(values) {
+            let reason = format!("the denoised sample holds {} at t = {}", values[index], query.level.t);
+            return Err(Error::Evaluation { step, reason });
+        }
+        (self.callback)(&query, values).map_err(|reason| Error::Callback { step, reason })?;
+        match first_not_finite(values) {
+            Some(index) => {
+                let reason = format!("it wrote {} as value {index} of the denoised samples", values[index]);
+                Err(Error::Callback { step, reason })
+            }
+            None => Ok(()),
+        }
+    }
+}

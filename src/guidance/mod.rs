@@ -1,0 +1,37 @@
+//! Guidance: what steers a sample. Each is a [`Denoiser`](crate::denoiser::Denoiser) around another one, so that every solver takes it.
+//!
+//! From the network outward the order is: [`ClassifierFree`] on what the network says, then clipping, then [`ByClassifier`], whose
+//! term must not be clipped away, and [`ByHost`] last, which sees what will be used.
+//!
+//! With exact scores and any scale but 1 the ODE and the SDE of a guided sampler end in different distributions, and neither of them draws from
+//! `p(x)·p(y|x)^s` (Bradley & Nakkiran 2024, arXiv:2408.09000).
+
+mod classifier;
+mod classifier_free;
+mod host;
+
+pub use classifier::{ByClassifier, Classifier, ClassifierForm};
+pub use classifier_free::{ClassifierFree, Form, Guidance, Pairing, Projection, Space};
+pub use host::{ByHost, Callback};
+
+use std::sync::Arc;
+
+use crate::denoiser::Interrupt;
+
+/// Interrupts both of two parts of a denoiser.
+struct Both(Arc<dyn Interrupt>, Arc<dyn Interrupt>);
+
+impl Interrupt for Both {
+    fn interrupt(&self) {
+        self.0.interrupt();
+        self.1.interrupt();
+    }
+}
+
+/// What interrupts whichever of the two can be.
+fn both(first: Option<Arc<dyn Interrupt>>, second: Option<Arc<dyn Interrupt>>) -> Option<Arc<dyn Interrupt>> {
+    match (first, second) {
+        (Some(first), Some(second)) => Some(Arc::new(Both(first, second))),
+        (first, second) => first.or(second),
+    }
+}

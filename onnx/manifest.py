@@ -455,26 +455,6 @@ def encoded_times(manifest):
     return time.get("scale", 1.0) * encoded + time.get("offset", 0.0)
 
 
-def sigmas(schedule):
-    """The ratio of noise to signal at each of the `levels`."""
-    _, alpha, sigma = levels(schedule)
-    return sigma / alpha
-
-
-def covering(sigma_min, sigma_max, train_steps=1000):
-    """A linear schedule whose sigmas run from `sigma_min` to `sigma_max`.
-
-    For networks that are told sigma itself: any schedule that covers their range will do.
-    """
-    first = sigma_min**2 / (1 + sigma_min**2)
-    low, high = first, 1 - 1e-9
-    for _ in range(100):  # sigma_max grows with the last beta
-        last = (low + high) / 2
-        schedule = {"kind": "linear", "train_steps": train_steps, "beta_start": first, "beta_end": last}
-        low, high = (last, high) if sigmas(schedule)[-1] < sigma_max else (low, last)
-    return schedule
-
-
 def sidecar(path):
     """The file beside a model that wins over the manifest inside it."""
     return pathlib.Path(path).with_suffix(".diffuse.json")

@@ -34,7 +34,7 @@ class StandIn(nn.Module):
         self.classes = nn.Embedding(classes, channels) if classes else None
 
     def forward(self, x, time, label=None):
-        shift = self.time((1 + time.float())[:, None].log())
+        shift = self.time(time.float()[:, None].asinh())  # from an index to ln(sigma)/4, which may be negative
         if label is not None:
             shift = shift + (label @ self.classes.weight if label.ndim == 2 else self.classes(label))
         return self.conv(x + shift[:, :, None, None])
@@ -105,27 +105,29 @@ def score_sde():
             return super().forward(x, labels)
 
     space = types.SimpleNamespace
-    config = space(data=space(num_channels=3, image_size=32), model=space(sigma_min=0.01, sigma_max=50))
     for kind, settings, module, name in (
         ("vp", "configs.vp.ddpm.cifar10_continuous", "models.ddpm", "DDPM"),
+        ("subvp", "configs.subvp.cifar10_ddpm_continuous", "models.ddpm", "DDPM"),
         ("ve", "configs.ve.cifar10_ncsnpp_continuous", "models.ncsnpp", "NCSNpp"),
     ):
-        found = importable(settings, get_config=lambda: config).get_config()
+        config = space(
+            data=space(num_channels=3, image_size=32, centered=kind != "ve"), training=space(sde=f"{kind}sde"),
+            model=space(beta_min=0.1, beta_max=20.0, sigma_min=0.01, sigma_max=50, num_scales=1000),
+        )
+        found = importable(settings, get_config=lambda config=config: config).get_config()
         model = randomise(getattr(importable(module, **{name: Score}), name)(found))
         state = {
             "model": {f"module.{name}": value for name, value in model.state_dict().items()},
             "ema": {"shadow_params": [parameter.data for parameter in model.parameters() if parameter.requires_grad]},
         }
-        torch.save(state, f"{kind}_checkpoint.pth")
+        torch.save(state, f"score-sde-{kind}.pth")
 
 
-class EDMPrecond(StandIn):
-    def __init__(self, img_resolution, img_channels, label_dim, **_):
-        super().__init__(img_channels, classes=label_dim)
+class EDMPrecond(nn.Module):
+    def __init__(self, img_resolution, img_channels, label_dim, sigma_data=0.5, **_):
+        super().__init__()
         self.img_resolution, self.img_channels, self.label_dim = img_resolution, img_channels, label_dim
-
-    def forward(self, x, sigma, class_labels=None, force_fp32=False, **model_kwargs):
-        return super().forward(x / (1 + sigma[:, None, None, None] ** 2).sqrt(), sigma, class_labels)
+        self.sigma_data, self.model = sigma_data, StandIn(img_channels, classes=label_dim)
 
 
 def edm():
@@ -134,21 +136,12 @@ def edm():
     with open("edm.pkl", "wb") as file:
         pickle.dump({"ema": randomise(model)}, file)
 
-    class Denoiser(nn.Module):
-        def __init__(self, inner):
-            super().__init__()
-            self.inner = inner
-
-        def forward(self, input, sigma, **kwargs):
-            return self.inner(input / (1 + sigma[:, None, None, None] ** 2).sqrt(), sigma, **kwargs)
-
     importable(
         "k_diffusion.config",
         load_config=lambda path: json.loads(pathlib.Path(path).read_text()),
         make_model=lambda config: StandIn(config["model"]["input_channels"]),
-        make_denoiser_wrapper=lambda config: Denoiser,
     )
-    config = {"model": {"input_channels": 3, "input_size": [16, 16], "sigma_min": 0.01, "sigma_max": 80}}
+    config = {"model": {"input_channels": 3, "input_size": [16, 16], "sigma_data": 0.5, "sigma_min": 0.01, "sigma_max": 80}}
     pathlib.Path("k_diffusion.json").write_text(json.dumps(config))
     torch.save({"model_ema": StandIn(3).state_dict()}, "k_diffusion.pt")
 

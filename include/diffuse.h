@@ -63,6 +63,9 @@
  *         - torch: torch's, one generator for the batch: torch.Generator().manual_seed(seed) in a pipeline of diffusers.
  *         - torch-per-item: torch's, one generator for every item: a list of them with the seeds seed, seed + 1, …
  *
+ *     invert: 0 or 1
+ *         Whether to go from an image to the noise that it would be drawn from, by ddim; 0 unless set.
+ *
  *     rho: a number from 0.1 to 100
  *         ρ of the karras grid; 7 unless set.
  *
@@ -88,7 +91,74 @@
  *         Langevin corrections at every level, before each step of the solver; 0 unless set, 10 for langevin.
  *
  *     corrector_snr: a number from 0.000001 to 1
- *         The signal-to-noise ratio r of Langevin corrections, which go by 2·r²·σ²; 0.16 unless set.
+ *         The signal-to-noise ratio r of Langevin corrections; 0.16 unless set.
+ *
+ *     corrector_size: noise, norms
+ *         What the size of Langevin corrections goes by; noise unless set.
+ *         - noise: e = 2·r²·σ².
+ *         - norms: e = 2·(r·‖z‖/‖s‖)², with the norms of an item's noise and score (Song et al. 2021). For pictures: with few values the norms scatter, and what is drawn is too wide.
+ *
+ *     strength: a number from 0 to 1
+ *         The share of the steps that is run, the last ones, which start with less noise; 1 unless set, but 0.8 from an image without a mask.
+ *
+ *     interpolate_to: a whole number from 0
+ *         The seed that the last item starts from; those between start evenly between its noise and that of the first, and all else is of the first.
+ *
+ *     variation_seed: a whole number from 0
+ *         The items are variations of the first: item i starts from its noise moved toward that of this seed + i; with variation_strength.
+ *
+ *     variation_strength: a number from 0 to 1
+ *         How far variations start from the first item's noise: from 0, the same, to 1, none of it; 0.2 unless set.
+ *
+ *     guidance_scale: a number from -1000 to 1000
+ *         The scale s of classifier-free guidance: 1 is the condition alone, 0 the negative one; 1 unless set.
+ *
+ *     guidance_scales: 1 to 10000 numbers, separated by commas
+ *         The scale of every step, in place of guidance_scale; a step with 1 takes one evaluation.
+ *
+ *     guidance_sigma_min: a number from 0 to 1000000000
+ *         The least σ/α (t for flow matching) that is guided; 0 unless set.
+ *
+ *     guidance_sigma_max: a number from 0 to 1000000000
+ *         The greatest σ/α (t for flow matching) that is guided; any unless set.
+ *
+ *     guidance_rescale: a number from 0 to 1
+ *         How far the guided answer's standard deviation is brought back to that of the unguided (Lin et al. 2023); 0 unless set.
+ *
+ *     guidance_form: plain, apg, cfg++
+ *         How the answers with the condition (c) and with the negative one (u) are put together; plain unless set.
+ *         - plain: x̂₀ = u + s·(c − u), of the answers c with the condition and u without (Ho & Salimans 2022).
+ *         - apg: c + (s − 1)·Δ, where Δ is c − u with momentum, kept short, and less of it along c (Sadat et al. 2024).
+ *         - cfg++: As plain, with s from 0 to 1, and ε̂ taken from u (Chung et al. 2024).
+ *
+ *     guidance_space: output, denoised
+ *         What apg and guidance_rescale are computed of; denoised for the one and output for the other unless set, as in their papers. diffusers takes the output.
+ *         - output: What the network says.
+ *         - denoised: x̂₀.
+ *
+ *     guidance_momentum: a number from -0.999 to 0.999
+ *         β of apg, the weight of the step before; -0.5 unless set.
+ *
+ *     guidance_parallel: a number from -10 to 10
+ *         η of apg, how much of the difference along c is kept; 0 unless set.
+ *
+ *     guidance_norm: a number from 0.000000001 to 1000000000
+ *         r of apg, the greatest norm of the difference of an item; any unless set.
+ *
+ *     guidance_pairing: auto, together, apart
+ *         How the two evaluations of guidance are made; auto unless set.
+ *         - auto: As one batch, but one after the other where the graph's batch is fixed or the batch has more than 16 items.
+ *         - together: As one batch of twice the size.
+ *         - apart: One after the other.
+ *
+ *     classifier_scale: a number from -1000000 to 1000000
+ *         The scale of a classifier's gradient; 1 unless set.
+ *
+ *     classifier_form: auto, mean, noise
+ *         How a classifier's gradient moves the sample; auto unless set.
+ *         - auto: The mean's for DDPM, ε̂'s for the others.
+ *         - mean: The mean of a step moves by s·Σ·∇ log p(y|x), with the variance Σ of the noise that it adds: algorithm 1, for DDPM.
+ *         - noise: ε̂ moves by −σ·s·∇ log p(y|x): algorithm 2, for any solver.
  *
  *     threshold_ratio: a number from 0 to 1
  *         Which quantile of |x̂₀| dynamic clipping goes by; 0.995 unless set.
@@ -262,6 +332,11 @@
 #define DIFFUSE_PROVIDER 9
 
 /*
+ The host's own callback failed, or wrote something that is not a number.
+ */
+#define DIFFUSE_CALLBACK 10
+
+/*
  The version of the header: major·10000 + minor·100 + patch. Compare it with `diffuse_version_number()`, the library's.
  */
 #define DIFFUSE_VERSION 100
@@ -301,6 +376,26 @@ typedef struct diffuse_runtime diffuse_runtime;
  */
 typedef void (*diffuse_log_sink)(int32_t severity, const char *message, void *user_data);
 
+/*
+ A host's own guidance, called with every estimate of the clean samples before it is used: `denoised`, `length` values, those of `items` items one
+ after the other, which it may change. `x` are the noisy samples that it was made from, alpha·clean + sigma·noise, at the step `step` of
+ the run, counted from 0. It returns 0; anything else ends the step with DIFFUSE_CALLBACK, and `message`, to which up to
+ `capacity` bytes with a zero at their end may be written, becomes a part of its message.
+
+ It is called on the thread that steps the job. It may cancel and free that job, but not step or read it. It must not
+ unwind.
+ */
+typedef int32_t (*diffuse_guidance_callback)(const float *x,
+                                             float *denoised,
+                                             size_t length,
+                                             size_t items,
+                                             double alpha,
+                                             double sigma,
+                                             size_t step,
+                                             char *message,
+                                             size_t capacity,
+                                             void *user_data);
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -314,7 +409,8 @@ int32_t diffuse_job_new(const struct diffuse_model *model,
                         struct diffuse_job **job);
 
 /*
- Cancels a job and frees it, waiting for a step that another thread is in, which ends soon. NULL is fine.
+ Cancels a job and frees it, waiting for a step that another thread is in, which ends soon. NULL is fine. In a callback of the job itself it
+ is freed when the step is over that the callback is called in, and may not be used any more.
  */
 void diffuse_job_free(struct diffuse_job *job);
 
@@ -613,6 +709,31 @@ int32_t diffuse_model_variational_bound(const struct diffuse_model *model,
                                         double *bits_per_dim);
 
 /*
+ Noises clean samples: `x` becomes alpha·x0 + sigma·noise at the time `time` of the model's schedule, for `count` items, `length` values in all. The
+ noise is what a run with this seed starts from, item i's of seed + i. `x` may be `x0`.
+ */
+int32_t diffuse_model_add_noise(const struct diffuse_model *model,
+                                const float *x0,
+                                size_t length,
+                                size_t count,
+                                double time,
+                                uint64_t seed,
+                                float *x);
+
+/*
+ Makes values of pixels for an image model: the opposite of diffuse_job_read_pixels(), with the same `length`, `stride` and `flags`, of one image
+ of the model's size. `capacity` is the number of values that there is room for, exactly that of an item. Drawn again they
+ are the same pixels. Models without alpha leave it away; grey ones take the luma of ITU-R BT.601.
+ */
+int32_t diffuse_model_values(const struct diffuse_model *model,
+                             const uint8_t *pixels,
+                             size_t length,
+                             size_t stride,
+                             uint32_t flags,
+                             float *values,
+                             size_t capacity);
+
+/*
  Makes a request for one item with seed 0. Free it with diffuse_request_free().
  */
 int32_t diffuse_request_new(struct diffuse_request **request);
@@ -667,6 +788,58 @@ int32_t diffuse_request_set_number(struct diffuse_request *request, const char *
  */
 int32_t diffuse_request_set_scheduler_config(struct diffuse_request *request,
                                              const char *json);
+
+/*
+ What guidance (the option guidance_scale) leads away from: one class for all items, or one for each, `count` in all. They are copied. The model's
+ null class unless set.
+ */
+int32_t diffuse_request_set_negative_classes(struct diffuse_request *request,
+                                             const int64_t *classes,
+                                             size_t count);
+
+/*
+ What the network is told besides, by its name in the model's manifest: `length` values, of one item for all or of every item one after the
+ other. They are copied. `negative` is 0, or 1 for what guidance leads away from.
+ */
+int32_t diffuse_request_set_condition(struct diffuse_request *request,
+                                      const char *name,
+                                      const float *values,
+                                      size_t length,
+                                      int32_t negative);
+
+/*
+ A classifier (a model whose prediction is class_gradient) that leads the samples to classes by its numbers, one for all items or one for each,
+ `count` in all. The classes are copied, and the classifier may be freed afterwards. NULL takes a classifier back.
+ */
+int32_t diffuse_request_set_classifier(struct diffuse_request *request,
+                                       const struct diffuse_model *classifier,
+                                       const int64_t *classes,
+                                       size_t count);
+
+/*
+ Sets the host's own guidance, which is called with `user_data`; NULL takes it back. Both have to stay valid for as long as there are jobs of this
+ request. Jobs that different threads step call it at once.
+ */
+int32_t diffuse_request_set_guidance_callback(struct diffuse_request *request,
+                                              diffuse_guidance_callback callback,
+                                              void *user_data);
+
+/*
+ Clean samples to start from, `length` values, of one item for all or of every item one after the other; they are copied. The run starts from them
+ with the noise of its first level, and the option strength says how many of the steps it has. With a mask they are what is
+ kept, with the option invert what is inverted. diffuse_model_values() makes them of pixels. NULL takes them back.
+ */
+int32_t diffuse_request_set_image(struct diffuse_request *request,
+                                  const float *values,
+                                  size_t length);
+
+/*
+ Where the image is drawn anew (1), kept (0), or mixed: `length` values, as many as one item or all items have, with all of their channels or with
+ one. They are copied. NULL takes the mask back.
+ */
+int32_t diffuse_request_set_mask(struct diffuse_request *request,
+                                 const float *values,
+                                 size_t length);
 
 /*
  Loads ONNX Runtime (1.24 or newer) and starts it, or refers to the one that this process has started already.

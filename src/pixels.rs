@@ -1,6 +1,6 @@
 //! Samples as pixels.
 
-use ndarray::{Array3, ArrayView3};
+use ndarray::{Array3, ArrayView3, ArrayViewMut3};
 
 use crate::error::{Error, Result};
 
@@ -56,17 +56,7 @@ pub fn rgba8_into(image: ArrayView3<'_, f32>, range: [f32; 2], out: &mut [u8], l
     if height == 0 || width == 0 {
         return Ok(());
     }
-    if stride < 4 * width {
-        return Err(Error::argument("stride", format!("{stride}; a row of {width} pixels takes {} bytes", 4 * width)));
-    }
-    let needed = stride.checked_mul(height - 1).and_then(|bytes| bytes.checked_add(4 * width));
-    if needed.is_none_or(|needed| out.len() < needed) {
-        let needed = needed.map_or("more than any memory holds".into(), |needed| needed.to_string());
-        return Err(Error::argument(
-            "length",
-            format!("{} bytes; {height} rows of stride {stride} take {needed}", out.len()),
-        ));
-    }
+    check_rows(width, height, stride, out.len())?;
     for (y, row) in out.chunks_mut(stride).take(height).enumerate() {
         let y = if bottom_up { height - 1 - y } else { y };
         for (x, pixel) in row.chunks_exact_mut(4).take(width).enumerate() {
@@ -81,6 +71,57 @@ pub fn rgba8_into(image: ArrayView3<'_, f32>, range: [f32; 2], out: &mut [u8], l
                 };
             }
         }
+    }
+    Ok(())
+}
+
+/// Fills the image `[channels, height, width]` from pixels that lie in `pixels` as [`rgba8_into`] leaves them there: a value becomes
+/// `low + (high − low)·byte/255`, and drawn again is the same byte. Of three channels alpha is left away; one is the luma `0.299·R + 0.587·G + 0.114·B`
+/// (ITU-R BT.601).
+///
+/// # Errors
+/// As [`rgba8_into`].
+pub fn from_rgba8(pixels: &[u8], layout: Layout, range: [f32; 2], mut image: ArrayViewMut3<'_, f32>) -> Result<()> {
+    let (channels, height, width) = image.dim();
+    if !matches!(channels, 1 | 3 | 4) {
+        return Err(Error::argument("image", format!("{channels} channels; 1, 3 and 4 can be made of pixels")));
+    }
+    let Layout { stride, bottom_up, bgra } = layout;
+    check_rows(width, height, stride, pixels.len())?;
+    let [low, high] = range.map(f64::from);
+    let value = |byte: f64| (low + (high - low) * (byte / 255.0)) as f32;
+    for y in 0..height {
+        let row = &pixels[if bottom_up { height - 1 - y } else { y } * stride..];
+        for x in 0..width {
+            let [a, g, b, alpha] = [0, 1, 2, 3].map(|i| f64::from(row[4 * x + i]));
+            let [r, b] = if bgra { [b, a] } else { [a, b] };
+            if channels == 1 {
+                image[[0, y, x]] = value(0.299 * r + 0.587 * g + 0.114 * b);
+            } else {
+                [r, g, b, alpha]
+                    .iter()
+                    .take(channels)
+                    .enumerate()
+                    .for_each(|(c, byte)| image[[c, y, x]] = value(*byte));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether `height` rows of `width` pixels, `stride` bytes apart, fit into `length` bytes.
+fn check_rows(width: usize, height: usize, stride: usize, length: usize) -> Result<()> {
+    if height == 0 || width == 0 {
+        return Ok(());
+    }
+    if stride < 4 * width {
+        return Err(Error::argument("stride", format!("{stride}; a row of {width} pixels takes {} bytes", 4 * width)));
+    }
+    let needed = stride.checked_mul(height - 1).and_then(|bytes| bytes.checked_add(4 * width));
+    if needed.is_none_or(|needed| length < needed) {
+        let needed = needed.map_or("more than any memory holds".into(), |needed| needed.to_string());
+        let reason = format!("{length} bytes; {height} rows of stride {stride} take {needed}");
+        return Err(Error::argument("length", reason));
     }
     Ok(())
 }
@@ -128,5 +169,30 @@ mod tests {
         assert!(draw(17, 10, false, false).is_err(), "the last row does not fit");
         assert!(draw(100, 7, false, false).is_err(), "rows overlap");
         assert!(draw(100, usize::MAX, false, false).is_err());
+    }
+
+    #[test]
+    fn pixels_come_back_as_they_were() {
+        let bytes: Vec<u8> = (0..4 * 6 * 5 + 8).map(|i| (i * 37 % 256) as u8).collect();
+        for (bottom_up, bgra) in [(false, false), (true, false), (false, true)] {
+            let layout = Layout { stride: 28, bottom_up, bgra };
+            for range in [[-1.0, 1.0], [0.0, 1.0], [-0.3, 7.1]] {
+                let mut image = Array3::zeros((4, 4, 6));
+                from_rgba8(&bytes, layout, range, image.view_mut()).unwrap();
+                let mut again = bytes.clone();
+                for y in 0..4 {
+                    again[28 * y..28 * y + 24].fill(0);
+                }
+                rgba8_into(image.view(), range, &mut again, layout).unwrap();
+                assert!(again == bytes, "{layout:?} {range:?}");
+            }
+        }
+        let mut grey = Array3::zeros((1, 1, 1));
+        from_rgba8(&[255, 0, 0, 255], Layout { stride: 4, bottom_up: false, bgra: false }, [0.0, 1.0], grey.view_mut())
+            .unwrap();
+        assert!((grey[[0, 0, 0]] - 0.299).abs() < 1e-6);
+        let short =
+            from_rgba8(&[0; 3], Layout { stride: 4, bottom_up: false, bgra: false }, [0.0, 1.0], grey.view_mut());
+        assert!(short.unwrap_err().to_string().starts_with("length: "));
     }
 }

@@ -5,10 +5,13 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use diffuse::Request;
+use diffuse::denoiser::Query;
+use diffuse::pipeline::{ClassifierGuidance, HostGuidance};
 use diffuse::pixels::{Layout, rgba8_into};
-use ndarray::Axis;
+use ndarray::{ArrayD, Axis};
 use support::{agree, model, repository, runtime};
 use tempfile::TempDir;
 
@@ -146,6 +149,26 @@ fn scenarios() -> Vec<u8> {
                     let model = model.as_ref().unwrap();
                     request.classes = Some(values.iter().map(|name| model.class(name).unwrap()).collect());
                     request.count = values.len();
+                }
+                "negative" => request.negative_classes = Some(vec![model.as_ref().unwrap().class(values[0]).unwrap()]),
+                "image" => {
+                    let image = (0..4 * 32 * 32).map(|i| (i * 37 % 256) as f32 / 128.0 - 1.0).collect();
+                    request.image = Some(Arc::new(ArrayD::from_shape_vec(vec![4, 32, 32], image).unwrap()));
+                }
+                "mask" => {
+                    let mask = (0..32 * 32).map(|i| if i % 32 < 16 { 0.0 } else { 1.0 }).collect();
+                    request.mask = Some(Arc::new(ArrayD::from_shape_vec(vec![32, 32], mask).unwrap()));
+                }
+                "callback" => {
+                    request.callback = Some(HostGuidance(Arc::new(|_: &Query<'_>, denoised: &mut [f32]| {
+                        denoised.iter_mut().for_each(|value| *value *= 0.5);
+                        Ok(())
+                    })));
+                }
+                "classifier" => {
+                    let classifier = support::model(&format!("onnx/models/{}.onnx", values[0]));
+                    let classes = vec![classifier.class(values[1]).unwrap()];
+                    request.classifier = Some(ClassifierGuidance { classifier, classes });
                 }
                 "shape" => request.shape = Some(values.iter().map(|axis| axis.parse().unwrap()).collect()),
                 _ => request.set(key, values[0]).unwrap(),

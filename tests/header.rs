@@ -153,7 +153,7 @@ fn reference(header: &str) -> String {
         writeln!(page, "\n## {}", noun.map_or("The library".into(), |noun| format!("`diffuse_{noun}`"))).unwrap();
         let types = items.iter().filter(|(code, _)| match noun {
             Some(noun) => code == &format!("typedef struct diffuse_{noun} diffuse_{noun};"),
-            None => code.starts_with("typedef void"),
+            None => code.starts_with("typedef void") || code.starts_with("typedef int32_t"),
         });
         for (code, text) in types.chain(functions.iter().copied().filter(|(code, _)| noun_of(code) == noun)) {
             written += usize::from(!code.starts_with("typedef"));

@@ -1,7 +1,8 @@
 //! Jobs: a run, one evaluation at a time.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread::ThreadId;
 
 use ndarray::{ArrayD, ArrayView3, ArrayViewD};
 
@@ -27,6 +28,10 @@ pub(super) struct JobValue {
     steps: usize,
     shape: Vec<usize>,
     range: [f32; 2],
+    /// The thread that is in a step.
+    stepping: Mutex<Option<ThreadId>>,
+    /// Whether the job was freed from within a step, by a callback, and is to go when that is over.
+    orphaned: AtomicBool,
     /// A copy of the latest estimate, so that a preview does not wait for the evaluation that is running.
     preview: Mutex<Option<ArrayD<f32>>>,
 }
@@ -61,13 +66,18 @@ pub unsafe extern "C" fn diffuse_job_new(
     })
 }
 
-/// Cancels a job and frees it, waiting for a step that another thread is in, which ends soon. NULL is fine.
+/// Cancels a job and frees it, waiting for a step that another thread is in, which ends soon. NULL is fine. In a callback of the job itself it
+/// is freed when the step is over that the callback is called in, and may not be used any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_free(job: *mut diffuse_job) {
     quietly((), || {
         // SAFETY: the handle is as the header demands.
         if let Ok(value) = unsafe { borrow(job, "job") } {
             value.canceller.cancel();
+            if value.is_stepped_here() {
+                value.orphaned.store(true, Ordering::SeqCst);
+                return;
+            }
             drop(value.job.lock());
         }
         // SAFETY: as above.
@@ -96,7 +106,7 @@ pub unsafe extern "C" fn diffuse_job_start_from(job: *mut diffuse_job, x: *const
 pub unsafe extern "C" fn diffuse_job_step(job: *mut diffuse_job, finished: *mut i32) -> i32 {
     guard(|| {
         // SAFETY: the pointers are as the header demands.
-        let progress = unsafe { borrow(job, "job") }?.step()?;
+        let progress = unsafe { step(job) }?;
         if finished.is_null() {
             return Ok(());
         }
@@ -109,9 +119,8 @@ pub unsafe extern "C" fn diffuse_job_step(job: *mut diffuse_job, finished: *mut 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_run(job: *mut diffuse_job) -> i32 {
     guard(|| {
-        // SAFETY: the handle is as the header demands.
-        let value = unsafe { borrow(job, "job") }?;
-        while !value.step()?.is_finished() {}
+        // SAFETY: the handle is as the header demands; after a step that frees it there is no other one.
+        while !unsafe { step(job) }?.is_finished() {}
         Ok(())
     })
 }
@@ -217,7 +226,43 @@ pub unsafe extern "C" fn diffuse_job_preview_pixels(
     })
 }
 
+/// Does one step. A job that is freed meanwhile, by its own callback, goes afterwards.
+///
+/// # Safety
+/// As [`borrow`].
+unsafe fn step(job: *mut diffuse_job) -> Result<Progress> {
+    // SAFETY: passed on.
+    let value = unsafe { borrow(job, "job") }?;
+    let result = value.step();
+    if value.orphaned.load(Ordering::SeqCst) {
+        // SAFETY: passed on; nobody may use it any more, since it was freed.
+        drop(unsafe { take(job) });
+        return result.and(Err(Error::Cancelled));
+    }
+    result
+}
+
+/// Marks the thread that is in a step, until it is dropped.
+struct Stepping<'a>(&'a Mutex<Option<ThreadId>>);
+
+impl<'a> Stepping<'a> {
+    fn begin(value: &'a JobValue) -> Self {
+        *value.stepping.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
+        Self(&value.stepping)
+    }
+}
+
+impl Drop for Stepping<'_> {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
 impl JobValue {
+    fn is_stepped_here(&self) -> bool {
+        *self.stepping.lock().unwrap_or_else(PoisonError::into_inner) == Some(std::thread::current().id())
+    }
+
     fn new(job: Job, range: [f32; 2]) -> Self {
         let Progress { step, steps } = job.progress();
         let (canceller, shape) = (job.canceller(), job.sample().shape().to_vec());
@@ -228,6 +273,8 @@ impl JobValue {
             steps,
             shape,
             range,
+            stepping: Mutex::new(None),
+            orphaned: AtomicBool::new(false),
             preview: Mutex::new(None),
         }
     }
@@ -243,7 +290,9 @@ impl JobValue {
 
     fn step(&self) -> Result<Progress> {
         let mut job = self.lock()?;
+        let stepping = Stepping::begin(self);
         let progress = job.step()?;
+        drop(stepping);
         if let Some(latest) = job.preview() {
             let mut preview = self.preview.lock().unwrap_or_else(PoisonError::into_inner);
             match preview.as_mut() {
@@ -274,7 +323,7 @@ impl JobValue {
     }
 }
 
-fn layout(stride: usize, flags: u32) -> Result<Layout> {
+pub(super) fn layout(stride: usize, flags: u32) -> Result<Layout> {
     if flags & !(DIFFUSE_BOTTOM_UP | DIFFUSE_BGRA) != 0 {
         return Err(Error::argument(
             "flags",

@@ -4,15 +4,17 @@ use std::ffi::{CString, c_char};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use ndarray::{ArrayD, ArrayViewD};
+use ndarray::{ArrayD, ArrayViewD, ArrayViewMut3};
 
 use super::guard::{c_string, guard, quietly, slice, slice_mut, store, string};
 use super::handle::{Noun, borrow, borrow_mut, give, take};
+use super::job::layout;
 use super::runtime::diffuse_runtime;
 use crate::denoiser::Condition;
 use crate::error::{Error, Result};
 use crate::likelihood::Divergence;
-use crate::onnx::{MOST_THREADS, Model, ModelOptions, Provider};
+use crate::onnx::{MOST_THREADS, Model, ModelOptions, Provider, Sample};
+use crate::pixels::from_rgba8;
 use crate::schedule::NoiseLevel;
 use crate::solver::{Adaptive, Variance};
 
@@ -435,6 +437,53 @@ pub unsafe extern "C" fn diffuse_model_variational_bound(
         let bounds = model.variational_bound(items_of(model, x, count)?, &condition, variance, seed)?;
         out.iter_mut().zip(bounds).for_each(|(out, bound)| *out = bound.total);
         Ok(())
+    })
+}
+
+/// Noises clean samples: `x` becomes alpha·x0 + sigma·noise at the time `time` of the model's schedule, for `count` items, `length` values in all. The
+/// noise is what a run with this seed starts from, item i's of seed + i. `x` may be `x0`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_add_noise(
+    model: *const diffuse_model,
+    x0: *const f32,
+    length: usize,
+    count: usize,
+    time: f64,
+    seed: u64,
+    x: *mut f32,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands; what is read is copied before anything is written.
+        let (model, clean) = unsafe { (&borrow(model, "model")?.model, slice(x0, length, "x0")?.to_vec()) };
+        let noisy = model.add_noise(items_of(model, &clean, count)?, time, seed)?;
+        // SAFETY: as above.
+        copy_out(noisy.view(), unsafe { slice_mut(x, length, "x") }?, "length")
+    })
+}
+
+/// Makes values of pixels for an image model: the opposite of diffuse_job_read_pixels(), with the same `length`, `stride` and `flags`, of one image
+/// of the model's size. `capacity` is the number of values that there is room for, exactly that of an item. Drawn again they
+/// are the same pixels. Models without alpha leave it away; grey ones take the luma of ITU-R BT.601.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_values(
+    model: *const diffuse_model,
+    pixels: *const u8,
+    length: usize,
+    stride: usize,
+    flags: u32,
+    values: *mut f32,
+    capacity: usize,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let (model, pixels, out) = unsafe {
+            (&borrow(model, "model")?.model, slice(pixels, length, "pixels")?, slice_mut(values, capacity, "values")?)
+        };
+        let Sample { shape, .. } = &model.manifest().sample;
+        let wrong = |_| Error::argument("capacity", format!("{capacity}; this model's items are {shape:?}, as images"));
+        let [channels, height, width] = shape[..] else { return Err(wrong(())) };
+        let image = ArrayViewMut3::from_shape((channels, height, width), out).map_err(|_| wrong(()))?;
+        from_rgba8(pixels, layout(stride, flags)?, model.manifest().sample.range().unwrap_or([-1.0, 1.0]), image)
     })
 }
 

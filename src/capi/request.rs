@@ -1,12 +1,17 @@
 //! What is to be drawn, and how.
 
-use std::ffi::c_char;
+use std::ffi::{CStr, c_char, c_void};
+use std::sync::Arc;
+
+use ndarray::{ArrayD, IxDyn};
 
 use super::guard::{guard, quietly, slice, string};
-use super::handle::{Noun, borrow_mut, give, take};
-use crate::error::Result;
+use super::handle::{Noun, borrow, borrow_mut, give, take};
+use super::model::diffuse_model;
+use crate::denoiser::Query;
+use crate::error::{Error, Result};
 use crate::onnx::SchedulerConfig;
-use crate::pipeline::Request;
+use crate::pipeline::{ClassifierGuidance, HostGuidance, Request};
 
 /// What is to be drawn, and how. What is not set is as the model's manifest says. Values are checked against each other and the model when
 /// a job is made.
@@ -137,4 +142,208 @@ pub unsafe extern "C" fn diffuse_request_set_scheduler_config(
 ) -> i32 {
     // SAFETY: the pointers are as the header demands.
     unsafe { set(request, |request| request.set_scheduler_config(&SchedulerConfig::parse(string(json, "json")?)?)) }
+}
+
+/// What guidance (the option guidance_scale) leads away from: one class for all items, or one for each, `count` in all. They are copied. The model's
+/// null class unless set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_request_set_negative_classes(
+    request: *mut diffuse_request,
+    classes: *const i64,
+    count: usize,
+) -> i32 {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        set(request, |request| {
+            request.negative_classes = Some(slice(classes, count, "classes")?.to_vec());
+            Ok(())
+        })
+    }
+}
+
+/// What the network is told besides, by its name in the model's manifest: `length` values, of one item for all or of every item one after the
+/// other. They are copied. `negative` is 0, or 1 for what guidance leads away from.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_request_set_condition(
+    request: *mut diffuse_request,
+    name: *const c_char,
+    values: *const f32,
+    length: usize,
+    negative: i32,
+) -> i32 {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        set(request, |request| {
+            let (name, values) = (string(name, "name")?.to_owned(), flat(values, length, "values")?);
+            let conditions = match negative {
+                0 => &mut request.conditions,
+                1 => &mut request.negative_conditions,
+                _ => return Err(Error::argument("negative", format!("{negative}; it is 0 or 1"))),
+            };
+            conditions.insert(name, values);
+            Ok(())
+        })
+    }
+}
+
+/// A classifier (a model whose prediction is class_gradient) that leads the samples to classes by its numbers, one for all items or one for each,
+/// `count` in all. The classes are copied, and the classifier may be freed afterwards. NULL takes a classifier back.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_request_set_classifier(
+    request: *mut diffuse_request,
+    classifier: *const diffuse_model,
+    classes: *const i64,
+    count: usize,
+) -> i32 {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        set(request, |request| {
+            request.classifier = if classifier.is_null() {
+                None
+            } else {
+                let classifier = Arc::clone(&borrow(classifier, "classifier")?.model);
+                Some(ClassifierGuidance { classifier, classes: slice(classes, count, "classes")?.to_vec() })
+            };
+            Ok(())
+        })
+    }
+}
+
+/// A host's own guidance, called with every estimate of the clean samples before it is used: `denoised`, `length` values, those of `items` items one
+/// after the other, which it may change. `x` are the noisy samples that it was made from, alpha·clean + sigma·noise, at the step `step` of
+/// the run, counted from 0. It returns 0; anything else ends the step with DIFFUSE_CALLBACK, and `message`, to which up to
+/// `capacity` bytes with a zero at their end may be written, becomes a part of its message.
+///
+/// It is called on the thread that steps the job. It may cancel and free that job, but not step or read it. It must not
+/// unwind.
+pub type diffuse_guidance_callback = Option<
+    unsafe extern "C" fn(
+        x: *const f32,
+        denoised: *mut f32,
+        length: usize,
+        items: usize,
+        alpha: f64,
+        sigma: f64,
+        step: usize,
+        message: *mut c_char,
+        capacity: usize,
+        user_data: *mut c_void,
+    ) -> i32,
+>;
+
+/// A callback and what it is called with.
+struct Callback {
+    function: unsafe extern "C" fn(
+        *const f32,
+        *mut f32,
+        usize,
+        usize,
+        f64,
+        f64,
+        usize,
+        *mut c_char,
+        usize,
+        *mut c_void,
+    ) -> i32,
+    user_data: *mut c_void,
+}
+
+// SAFETY: the header says on which thread it is called, and the host sees to what its data allow.
+unsafe impl Send for Callback {}
+// SAFETY: as above; jobs of several threads may call it at once only if the host gives it to several.
+unsafe impl Sync for Callback {}
+
+impl Callback {
+    fn call(&self, query: &Query<'_>, denoised: &mut [f32]) -> Result<(), String> {
+        let mut message: [c_char; 512] = [0; 512];
+        let x = query.x.as_slice().filter(|x| x.len() == denoised.len()).ok_or("the samples are not in order")?;
+        // SAFETY: the arrays have these lengths, and live during the call; what the function does with them is the host's promise.
+        let status = unsafe {
+            (self.function)(
+                x.as_ptr(),
+                denoised.as_mut_ptr(),
+                denoised.len(),
+                query.x.shape()[0],
+                query.level.alpha,
+                query.level.sigma,
+                query.step,
+                message.as_mut_ptr(),
+                message.len(),
+                self.user_data,
+            )
+        };
+        if status == 0 {
+            return Ok(());
+        }
+        message[message.len() - 1] = 0;
+        // SAFETY: an array with a zero at its end.
+        let text = unsafe { CStr::from_ptr(message.as_ptr()) }.to_string_lossy();
+        Err(if text.is_empty() { format!("it returned {status}") } else { format!("{text} (it returned {status})") })
+    }
+}
+
+/// Sets the host's own guidance, which is called with `user_data`; NULL takes it back. Both have to stay valid for as long as there are jobs of this
+/// request. Jobs that different threads step call it at once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_request_set_guidance_callback(
+    request: *mut diffuse_request,
+    callback: diffuse_guidance_callback,
+    user_data: *mut c_void,
+) -> i32 {
+    // SAFETY: the handle is as the header demands.
+    unsafe {
+        set(request, |request| {
+            request.callback = callback.map(|function| {
+                let callback = Callback { function, user_data };
+                HostGuidance(Arc::new(move |query: &Query<'_>, denoised: &mut [f32]| callback.call(query, denoised)))
+            });
+            Ok(())
+        })
+    }
+}
+
+/// Clean samples to start from, `length` values, of one item for all or of every item one after the other; they are copied. The run starts from them
+/// with the noise of its first level, and the option strength says how many of the steps it has. With a mask they are what is
+/// kept, with the option invert what is inverted. diffuse_model_values() makes them of pixels. NULL takes them back.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_request_set_image(
+    request: *mut diffuse_request,
+    values: *const f32,
+    length: usize,
+) -> i32 {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        set(request, |request| {
+            request.image = if values.is_null() { None } else { Some(flat(values, length, "values")?) };
+            Ok(())
+        })
+    }
+}
+
+/// Where the image is drawn anew (1), kept (0), or mixed: `length` values, as many as one item or all items have, with all of their channels or with
+/// one. They are copied. NULL takes the mask back.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_request_set_mask(
+    request: *mut diffuse_request,
+    values: *const f32,
+    length: usize,
+) -> i32 {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        set(request, |request| {
+            request.mask = if values.is_null() { None } else { Some(flat(values, length, "values")?) };
+            Ok(())
+        })
+    }
+}
+
+/// A host's values, whose axes are known when a job is made.
+///
+/// # Safety
+/// As [`slice`].
+unsafe fn flat(values: *const f32, length: usize, argument: &'static str) -> Result<Arc<ArrayD<f32>>> {
+    // SAFETY: passed on.
+    let values = unsafe { slice(values, length, argument) }?.to_vec();
+    let whole = ArrayD::from_shape_vec(IxDyn(&[length]), values);
+    whole.map(Arc::new).map_err(|error| Error::argument("length", error.to_string()))
 }

@@ -11,7 +11,7 @@ use super::{LearnedVariance, Manifest, ModelOptions, Network, Runtime};
 use crate::denoiser::{Condition, Denoised, Denoiser, Interrupt, Query};
 use crate::error::{Error, Result};
 use crate::likelihood::{self, Divergence, VariationalBound};
-use crate::noise::CounterNoise;
+use crate::noise::{CounterNoise, Draw, NoiseSource};
 use crate::schedule::{NoiseLevel, NoiseSchedule, Tables};
 use crate::solver::{Adaptive, Variance};
 
@@ -161,6 +161,25 @@ impl Model {
         let mut out = Denoised::new(x.shape());
         Predictor::new(Arc::clone(self))?.denoise(Query { x: x.view(), level, condition, step: 0 }, &mut out)?;
         Ok(out.x0)
+    }
+
+    /// Forward noising: `α·x0 + σ·z` at the time `t` of the model's schedule (Ho et al. 2020, eq. 4), with the noise z that a run with this
+    /// seed starts from.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if `x0` does not fit the model, or `t` is not a time of the schedule.
+    pub fn add_noise(&self, x0: ArrayViewD<'_, f32>, t: f64, seed: u64) -> Result<ArrayD<f32>> {
+        self.check_shape(x0.shape())?;
+        let most = self.schedule.bounds()[1];
+        if !(0.0..=most).contains(&t) {
+            return Err(Error::argument("time", format!("{t} is not a time of the schedule, 0 to {most}")));
+        }
+        let NoiseLevel { alpha, sigma, .. } = self.schedule.level(t);
+        let mut noise = ArrayD::zeros(x0.shape());
+        let length = x0.len() / x0.shape()[0];
+        CounterNoise::new(seed).fill(Draw::Start, length, noise.as_slice_mut().unwrap_or_default());
+        noise.zip_mut_with(&x0, |z, x0| *z = (alpha * f64::from(*x0) + sigma * f64::from(*z)) as f32);
+        Ok(noise)
     }
 
     /// The logarithm of the density, in nats, of each of the samples `x` (batch first): [`likelihood::log_density`] with this model. `seed` is

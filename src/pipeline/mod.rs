@@ -619,11 +619,18 @@ fn fitted(
     if values.shape() == whole && values.is_standard_layout() {
         return Ok(Arc::clone(values));
     }
-    match values.broadcast(IxDyn(&whole)) {
-        Some(all) if values.shape() == item || values.shape() == [&[1], item].concat() || values.shape() == whole => {
-            Ok(Arc::new(all.as_standard_layout().into_owned()))
-        }
-        _ => {
+    let one = [&[1], item].concat();
+    // A list of values is as many items as it is long.
+    let shape = match values.ndim() {
+        1 if values.len() == whole.iter().product::<usize>() => whole.as_slice(),
+        1 if values.len() == one.iter().product::<usize>() => one.as_slice(),
+        _ => values.shape(),
+    };
+    let fits = shape == item || shape == one || shape == whole;
+    let all = values.view().into_shape_with_order(shape).ok().filter(|_| fits);
+    match all.as_ref().and_then(|all| all.broadcast(IxDyn(&whole))) {
+        Some(all) => Ok(Arc::new(all.as_standard_layout().into_owned())),
+        None => {
             let reason =
                 format!("'{name}' has a shape of {:?}; expected {item:?}, or {whole:?} for all items", values.shape());
             Err(Error::argument(argument, reason))

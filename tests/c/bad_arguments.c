@@ -40,6 +40,26 @@ static void sink(int32_t severity, const char *message, void *user_data) {
   ++*(int *)user_data;
 }
 
+/* What a callback does. */
+struct mode {
+  int what;
+  diffuse_job *job;
+};
+
+static int32_t callback(const float *x, float *denoised, size_t length, size_t items, double alpha, double sigma, size_t step,
+                        char *message, size_t capacity, void *user_data) {
+  const struct mode *mode = (const struct mode *)user_data;
+  (void)x, (void)length, (void)items, (void)alpha, (void)sigma, (void)step;
+  switch (mode->what) {
+    case 1: snprintf(message, capacity, "the palette is empty"); return 7;
+    case 2: return -1;
+    case 3: denoised[5] = (float)strtod("nan", NULL); return 0;
+    case 4: snprintf(message, capacity, "%s", diffuse_status_name(diffuse_job_step(mode->job, NULL))); return 1;
+    case 5: diffuse_job_free(mode->job); return 0;
+    default: return 0;
+  }
+}
+
 int main(int argc, char **argv) {
   diffuse_runtime *runtime = NULL, *no_runtime = NULL;
   diffuse_model_options *options = NULL;
@@ -56,6 +76,7 @@ int main(int argc, char **argv) {
   double alpha, sigma;
   int32_t finished;
   int messages = 0;
+  struct mode mode = {0, NULL};
   void *misaligned;
 
   REQUIRE(argc == 3);
@@ -273,6 +294,50 @@ int main(int argc, char **argv) {
   BAD(diffuse_request_set_shape((diffuse_request *)(void *)model, axes, 3), "a handle of another type");
   BAD(diffuse_request_set_shape(request, NULL, 3), "NULL axes");
   BAD(diffuse_request_set_shape(request, axes, (size_t)-1), "an absurd rank");
+  BAD(diffuse_request_set_negative_classes(NULL, classes, 1), "NULL handle");
+  BAD(diffuse_request_set_negative_classes((diffuse_request *)(void *)model, classes, 1), "a handle of another type");
+  BAD(diffuse_request_set_negative_classes(request, NULL, 1), "NULL classes");
+  BAD(diffuse_request_set_negative_classes(request, classes, (size_t)-1), "an absurd count");
+  BAD(diffuse_request_set_condition(NULL, "mask", values, 4, 0), "NULL handle");
+  BAD(diffuse_request_set_condition((diffuse_request *)(void *)model, "mask", values, 4, 0), "a handle of another type");
+  BAD(diffuse_request_set_condition(request, NULL, values, 4, 0), "NULL name");
+  BAD(diffuse_request_set_condition(request, not_utf8, values, 4, 0), "a name that is not UTF-8");
+  BAD(diffuse_request_set_condition(request, "mask", NULL, 4, 0), "NULL values");
+  BAD(diffuse_request_set_condition(request, "mask", values, (size_t)-1, 0), "an absurd length");
+  BAD(diffuse_request_set_condition(request, "mask", values, 4, 2), "neither positive nor negative");
+  BAD(diffuse_request_set_classifier(NULL, model, classes, 1), "NULL handle");
+  BAD(diffuse_request_set_classifier((diffuse_request *)(void *)model, model, classes, 1), "a handle of another type");
+  BAD(diffuse_request_set_classifier(request, AS(diffuse_model), classes, 1), "a classifier of another type");
+  BAD(diffuse_request_set_classifier(request, model, NULL, 1), "NULL classes");
+  GOOD(diffuse_request_set_classifier(request, NULL, NULL, 0), "NULL takes it back");
+  BAD(diffuse_request_set_guidance_callback(NULL, callback, NULL), "NULL handle");
+  BAD(diffuse_request_set_guidance_callback((diffuse_request *)(void *)model, callback, NULL), "a handle of another type");
+  GOOD(diffuse_request_set_guidance_callback(request, NULL, NULL), "NULL takes it back");
+  BAD(diffuse_request_set_image(NULL, values, 4096), "NULL handle");
+  BAD(diffuse_request_set_image((diffuse_request *)(void *)model, values, 4096), "a handle of another type");
+  BAD(diffuse_request_set_image(request, values, (size_t)-1), "an absurd length");
+  GOOD(diffuse_request_set_image(request, NULL, 0), "NULL takes it back");
+  BAD(diffuse_request_set_mask(NULL, values, 1024), "NULL handle");
+  BAD(diffuse_request_set_mask((diffuse_request *)(void *)model, values, 1024), "a handle of another type");
+  BAD(diffuse_request_set_mask(request, values, (size_t)-1), "an absurd length");
+  GOOD(diffuse_request_set_mask(request, NULL, 0), "NULL takes it back");
+  BAD(diffuse_model_add_noise(NULL, values, 4096, 1, 500, 0, values), "NULL handle");
+  BAD(diffuse_model_add_noise(AS(diffuse_model), values, 4096, 1, 500, 0, values), "a handle of another type");
+  BAD(diffuse_model_add_noise(model, NULL, 4096, 1, 500, 0, values), "NULL samples");
+  BAD(diffuse_model_add_noise(model, values, 4095, 1, 500, 0, values), "a length that does not fit");
+  BAD(diffuse_model_add_noise(model, values, 4096, 1, 500, 0, NULL), "NULL output");
+  BAD(diffuse_model_add_noise(model, values, 4096, 1, 1000, 0, values), "a time beyond the schedule");
+  BAD(diffuse_model_add_noise(model, values, 4096, 0, 500, 0, values), "no items");
+  GOOD(diffuse_model_add_noise(model, values, 4096, 1, 500, 0, values), "in place");
+  BAD(diffuse_model_values(NULL, pixels, 4096, 128, 0, values, 4096), "NULL handle");
+  BAD(diffuse_model_values(AS(diffuse_model), pixels, 4096, 128, 0, values, 4096), "a handle of another type");
+  BAD(diffuse_model_values(model, NULL, 4096, 128, 0, values, 4096), "NULL pixels");
+  BAD(diffuse_model_values(model, pixels, 4095, 128, 0, values, 4096), "too few pixels");
+  BAD(diffuse_model_values(model, pixels, 4096, 127, 0, values, 4096), "rows that overlap");
+  BAD(diffuse_model_values(model, pixels, 4096, 128, 8, values, 4096), "an unknown flag");
+  BAD(diffuse_model_values(model, pixels, 4096, 128, 0, NULL, 4096), "NULL output");
+  BAD(diffuse_model_values(model, pixels, 4096, 128, 0, values, 4095), "too little room");
+  GOOD(diffuse_model_values(model, pixels, 4096, 128, 0, values, 4096), "");
   diffuse_request_free(NULL);
   diffuse_request_free((diffuse_request *)(void *)model);
 
@@ -297,7 +362,34 @@ int main(int argc, char **argv) {
   REFUSED(diffuse_request_set_classes(other, classes, 0), "no classes");
   classes[1] = 77;
   REFUSED(diffuse_request_set_classes(other, classes, 2), "a class that is not there");
+  REFUSED(diffuse_request_set_image(other, values, 4095), "an image of another size");
+  REFUSED(diffuse_request_set_mask(other, values, 1024), "a mask without an image");
+  REFUSED(diffuse_request_set(other, "invert", "1"), "an inversion without an image");
+  REFUSED(diffuse_request_set_condition(other, "mask", values, 4, 0), "a condition that the model has not");
+  REFUSED(diffuse_request_set_classifier(other, model, classes, 1), "a classifier that is none");
+  REFUSED(diffuse_request_set(other, "guidance_scale", "2"), "guidance without classes");
+  REFUSED(diffuse_request_set(other, "guidance_rescale", "0.5"), "a part of guidance without a scale");
+  REFUSED(diffuse_request_set(other, "strength", "0"), "no part of the run");
+  REFUSED(diffuse_request_set(other, "variation_strength", "0.5"), "variations of no seed");
+  REFUSED(diffuse_request_set(other, "interpolate_to", "5"), "an interpolation of one item");
+  REFUSED(diffuse_request_set(other, "classifier_scale", "5"), "a scale without a classifier");
   REQUIRE(no_job == NULL && diffuse_request_new(&other) == DIFFUSE_OK);
+  GOOD(diffuse_request_set_guidance_callback(other, callback, &mode), "");
+  GOOD(diffuse_request_set(other, "steps", "3"), "");
+  GOOD(diffuse_job_new(model, other, &job), "");
+  mode.job = job;
+  mode.what = 1;
+  GIVES(diffuse_job_step(job, &finished), "a callback that fails with a message", DIFFUSE_CALLBACK);
+  mode.what = 2;
+  GIVES(diffuse_job_step(job, &finished), "a callback that fails without one", DIFFUSE_CALLBACK);
+  mode.what = 3;
+  GIVES(diffuse_job_step(job, &finished), "a callback that writes what is no number", DIFFUSE_CALLBACK);
+  mode.what = 4;
+  GIVES(diffuse_job_step(job, &finished), "a callback that steps its job and fails with what that says", DIFFUSE_CALLBACK);
+  mode.what = 0;
+  GOOD(diffuse_job_step(job, &finished), "the same job afterwards");
+  mode.what = 5;
+  GIVES(diffuse_job_run(job), "a callback that frees its job", DIFFUSE_CANCELLED);
   GOOD(diffuse_request_set(request, "steps", "2"), "");
   GOOD(diffuse_job_new(model, request, &job), "");
 

@@ -23,6 +23,17 @@ static void require(int condition, const char *what) {
 }
 #define REQUIRE(condition) require(condition, #condition)
 
+/* Halves what is clean, and counts its calls. */
+static int32_t halve(const float *x, float *denoised, size_t length, size_t items, double alpha, double sigma, size_t step,
+                     char *message, size_t capacity, void *user_data) {
+  size_t i;
+  (void)message;
+  REQUIRE(x != NULL && items == 2 && alpha > 0 && sigma > 0 && capacity >= 256 && step == (size_t)*(int *)user_data);
+  for (i = 0; i < length; ++i) denoised[i] *= 0.5f;
+  ++*(int *)user_data;
+  return 0;
+}
+
 static void run(const diffuse_model *model, const diffuse_request *request, FILE *output) {
   diffuse_job *job;
   size_t axes[8], rank, length = 1, i;
@@ -44,6 +55,8 @@ int main(int argc, char **argv) {
   diffuse_model *model = NULL;
   diffuse_request *request = NULL;
   FILE *scenarios, *output;
+  static float image[4 * 32 * 32], mask[32 * 32];
+  int i, calls = 0;
   char line[256], path[4096];
 
   REQUIRE(argc == 5);
@@ -51,6 +64,8 @@ int main(int argc, char **argv) {
   scenarios = fopen(argv[3], "r");
   output = fopen(argv[4], "wb");
   REQUIRE(scenarios != NULL && output != NULL);
+  for (i = 0; i < 4 * 32 * 32; ++i) image[i] = (float)(i * 37 % 256) / 128.0f - 1.0f;
+  for (i = 0; i < 32 * 32; ++i) mask[i] = i % 32 < 16 ? 0.0f : 1.0f;
   while (fgets(line, sizeof line, scenarios) != NULL) {
     char *key = strtok(line, " \n"), *value = strtok(NULL, " \n");
     if (key == NULL) { /* an empty line */
@@ -74,6 +89,24 @@ int main(int argc, char **argv) {
       size_t count = 0;
       for (; value != NULL; value = strtok(NULL, " \n")) CHECK(diffuse_model_class(model, value, &classes[count++]));
       CHECK(diffuse_request_set_classes(request, classes, count));
+    } else if (strcmp(key, "negative") == 0) {
+      int64_t negative;
+      CHECK(diffuse_model_class(model, value, &negative));
+      CHECK(diffuse_request_set_negative_classes(request, &negative, 1));
+    } else if (strcmp(key, "image") == 0) {
+      CHECK(diffuse_request_set_image(request, image, 4 * 32 * 32));
+    } else if (strcmp(key, "mask") == 0) {
+      CHECK(diffuse_request_set_mask(request, mask, 32 * 32));
+    } else if (strcmp(key, "callback") == 0) {
+      CHECK(diffuse_request_set_guidance_callback(request, halve, &calls));
+    } else if (strcmp(key, "classifier") == 0) {
+      diffuse_model *classifier;
+      int64_t toward;
+      REQUIRE(snprintf(path, sizeof path, "%s/%s.onnx", argv[2], value) < (int)sizeof path);
+      CHECK(diffuse_model_open(runtime, path, NULL, &classifier));
+      CHECK(diffuse_model_class(classifier, strtok(NULL, " \n"), &toward));
+      CHECK(diffuse_request_set_classifier(request, classifier, &toward, 1));
+      diffuse_model_free(classifier);
     } else if (strcmp(key, "shape") == 0) {
       size_t axes[8], rank = 0;
       for (; value != NULL; value = strtok(NULL, " \n")) axes[rank++] = strtoul(value, NULL, 10);
@@ -86,6 +119,7 @@ int main(int argc, char **argv) {
   diffuse_request_free(request);
   diffuse_model_free(model);
   diffuse_runtime_free(runtime);
+  REQUIRE(calls == 5);
   fclose(scenarios);
   REQUIRE(fclose(output) == 0);
   return 0;

@@ -201,6 +201,38 @@ fn scenarios_give_the_same_bits_through_rust_and_through_c() {
     assert!(std::fs::read(output).unwrap() == expected);
 }
 
+/// The example of guidance by the host, in C and in Rust: the same bytes, and a tile without a seam.
+#[test]
+fn the_tileable_texture_has_no_seam_in_c_and_in_rust() {
+    let folder = tempfile::tempdir().unwrap();
+    install(&folder);
+    let sanitized = ["-std=c99", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+    let in_c = link_shared("gcc", &sanitized, "tests/c/tileable.c", &folder, "tileable");
+    let in_rust = libraries().parent().unwrap().join("examples").join("tileable");
+    if !in_rust.exists() {
+        // `cargo test --test c_abi` alone makes no examples.
+        let built = Command::new(env!("CARGO")).args(["build", "--example", "tileable"]).output().unwrap();
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    }
+    let [in_c, in_rust] = [in_c, in_rust].map(|program| {
+        let file = folder.path().join("tile.ppm");
+        let model = repository("onnx/models/sprites.onnx");
+        let output = Command::new(program).args([&model, &file]).current_dir(repository(".")).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        std::fs::read(file).unwrap()
+    });
+    assert!(in_c == in_rust);
+    let pixels = &in_c["P6 32 32 255\n".len()..];
+    assert_eq!(pixels.len(), 3 * 32 * 32);
+    let step = |a: usize, b: usize| {
+        let apart = |y: usize, c: usize| pixels[3 * (32 * y + a) + c].abs_diff(pixels[3 * (32 * y + b) + c]);
+        (0..32).flat_map(|y| (0..3).map(move |c| f64::from(apart(y, c)))).sum::<f64>() / 96.0
+    };
+    let (seam, within) = (step(31, 0), (0..31).map(|column| step(column, column + 1)).sum::<f64>() / 31.0);
+    println!("the seam {seam:.2}, within {within:.2}, of 255");
+    assert!(seam <= within.max(2.0));
+}
+
 /// Two plugins of one host that each bring the library, and a host that reloads its plugins.
 #[test]
 fn copies_of_the_library_and_reloading_do_not_disturb_each_other() {

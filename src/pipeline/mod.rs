@@ -1,5 +1,6 @@
 //! From a request to a job: the parts that a run is made of, chosen by the caller or by the model's manifest.
 
+mod counterfactual;
 mod editing;
 mod guiding;
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, IxDyn};
 
+pub use self::counterfactual::Counterfactual;
 pub use self::guiding::ClassifierGuidance;
 use crate::error::{Error, Result};
 use crate::guidance::Callback;

@@ -19,6 +19,7 @@ use crate::failure::{Failure, say};
 use crate::output::Target;
 use crate::picture;
 use crate::shared::{DeviceArguments, RuntimeArguments, SamplingArguments, print, print_json, say_placement};
+use crate::steering;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -39,6 +40,8 @@ pub(crate) struct Arguments {
     seed: Option<u64>,
     #[command(flatten)]
     sampling: SamplingArguments,
+    #[command(flatten)]
+    steering: steering::Arguments,
     /// The shape of one item, for a model that leaves it free, such as 3,64,64
     #[arg(long, value_name = "N,…", value_delimiter = ',')]
     shape: Option<Vec<usize>>,
@@ -79,12 +82,12 @@ struct Record {
 const MOST_ITEMS: usize = 1_000_000;
 
 /// Set by Ctrl-C.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+pub(crate) static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// What stops the job that is running.
 static RUNNING: Mutex<Option<Canceller>> = Mutex::new(None);
 
-fn on_interrupt() {
+pub(crate) fn on_interrupt() {
     // The first one ends the run in order; a second does not wait, for instance for a pipe that nobody reads.
     if INTERRUPTED.swap(true, Ordering::SeqCst) {
         std::process::exit(130);
@@ -142,12 +145,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         })?;
     // One generator for all items draws them as one batch.
     let sampling = arguments.sampling.request()?;
-    let together = sampling.noise == Noise::Torch;
+    let blended = ["interpolate_to", "variation_seed"].iter().any(|key| sampling.options.get(key).is_some());
+    let together = sampling.noise == Noise::Torch || blended;
     let batch = match arguments.batch {
         Some(0) => return Err(Failure::Usage("--batch: 0; at least one item has to be drawn at a time".into())),
         Some(batch) if together && batch < count => {
             let reason = format!(
-                "--batch: {batch}; --noise torch draws all {count} items as one batch (torch-per-item does not)"
+                "--batch: {batch}; {} draws all {count} items as one batch{}",
+                if blended { "what starts between seeds" } else { "--noise torch" },
+                if blended { "" } else { " (torch-per-item does not)" },
             );
             return Err(Failure::Usage(reason));
         }
@@ -162,16 +168,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let seed = arguments.seed.unwrap_or_else(any_seed);
     let sheet = Sheet::new(arguments, classes.len(), per_class, count);
-    let targets = targets(arguments, &model, seed)?;
+    let targets = targets(arguments, &model, seed, sampling.invert)?;
 
     // Each class in turn, `per_class` times.
     let class_of = |item: usize| classes[item / per_class];
-    let request = |first: usize, count: usize| Request {
-        seed: seed.wrapping_add(first as u64),
-        count,
-        classes: (!classes.is_empty()).then(|| (first..first + count).map(class_of).collect()),
-        shape: arguments.shape.clone(),
-        ..sampling.clone()
+    let steering = arguments.steering.read(&runtime, &options, &model, arguments.shape.as_deref())?;
+    let rank = 1 + arguments.shape.as_ref().unwrap_or(&manifest.sample.shape).len();
+    let request = |first: usize, of_batch: usize| {
+        let plain = Request {
+            seed: seed.wrapping_add(first as u64),
+            count: of_batch,
+            classes: (!classes.is_empty()).then(|| (first..first + of_batch).map(class_of).collect()),
+            shape: arguments.shape.clone(),
+            ..sampling.clone()
+        };
+        steering.apply(plain, first, of_batch, count, rank)
     };
     let (solver, grid) = request(0, 1).plan(manifest)?;
     let record = Record {
@@ -191,7 +202,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     say(&format!("{}: seed {seed}, {solver}, {steps} step{}\n", record.model, if steps == 1 { "" } else { "s" }));
 
     let sampling = Instant::now();
-    let samples = sample(&model, &request, count, batch, &shape)?;
+    let noisy = |first: usize, of_batch: usize| steering.start_of(first, of_batch, count, &shape);
+    let samples = sample(&model, &request, &noisy, count, batch, &shape)?;
     timings.sample = elapsed(sampling);
 
     let mut written = Vec::new();
@@ -257,6 +269,7 @@ impl Sheet {
 fn sample(
     model: &Arc<Model>,
     request: &impl Fn(usize, usize) -> Request,
+    start: &impl Fn(usize, usize) -> Option<ArrayD<f32>>,
     count: usize,
     batch: usize,
     shape: &[usize],
@@ -274,6 +287,9 @@ fn sample(
     for first in (0..count).step_by(batch) {
         let last = count.min(first + batch);
         let mut job = request(first, last - first).job(model)?;
+        if let Some(x) = start(first, last - first) {
+            job.start_from(x.view())?;
+        }
         *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some(job.canceller());
         // One that came before the job was known.
         if INTERRUPTED.load(Ordering::SeqCst) {
@@ -294,16 +310,16 @@ fn sample(
 }
 
 /// A progress bar on stderr, where that is a terminal.
-struct Bar {
+pub(crate) struct Bar {
     visible: bool,
 }
 
 impl Bar {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { visible: io::stderr().is_terminal() }
     }
 
-    fn show(&mut self, share: f64) {
+    pub(crate) fn show(&mut self, share: f64) {
         const WIDTH: usize = 20;
         if self.visible {
             let filled = (share * WIDTH as f64) as usize;
@@ -348,9 +364,11 @@ enum Format {
     Npy,
 }
 
-fn targets(arguments: &Arguments, model: &Model, seed: u64) -> Result<Vec<(Target, Format)>, Failure> {
+fn targets(arguments: &Arguments, model: &Model, seed: u64, inverted: bool) -> Result<Vec<(Target, Format)>, Failure> {
     let kind = model.manifest().sample.kind();
     let usual: &[(&str, Format)] = match kind {
+        // What it ends at is noise.
+        _ if inverted => &[("npy", Format::Npy)],
         Kind::Image => &[("png", Format::Png)],
         Kind::Points => &[("csv", Format::Csv), ("png", Format::Png)],
         Kind::Tensor => &[("npy", Format::Npy)],

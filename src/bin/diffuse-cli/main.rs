@@ -1,6 +1,7 @@
 //! diffuse on the command line.
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod anomaly;
 mod doctor;
 mod failure;
 mod generate;
@@ -11,6 +12,7 @@ mod picture;
 mod plan;
 mod plot;
 mod shared;
+mod steering;
 
 use std::process::ExitCode;
 
@@ -36,6 +38,8 @@ enum Command {
     Plot(plot::Arguments),
     /// Say how likely given samples are to a model
     Likelihood(Box<likelihood::Arguments>),
+    /// Show what images would be if they were of another class, and where they differ from that
+    Anomaly(Box<anomaly::Arguments>),
     /// Check that ONNX Runtime is found and starts, and say what to do if not
     Doctor(doctor::Arguments),
 }
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Plot(arguments) => plot::run(&arguments),
         Command::Likelihood(arguments) => likelihood::run(&arguments),
+        Command::Anomaly(arguments) => anomaly::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
     };
     match result {

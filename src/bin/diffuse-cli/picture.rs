@@ -42,6 +42,44 @@ pub(crate) fn record(bytes: &[u8]) -> Result<Option<String>, png::DecodingError>
     text.get_text().map(Some)
 }
 
+/// The most pixels of a picture that is read.
+const MOST_PIXELS: u64 = 1 << 26;
+
+/// The pixels `[height, width, 4]` of a PNG of any kind, 8 bits a channel.
+pub(crate) fn decode(bytes: &[u8]) -> Result<Array3<u8>, String> {
+    let mut decoder = png::Decoder::new(Cursor::new(bytes));
+    decoder.set_transformations(png::Transformations::normalize_to_color8() | png::Transformations::ALPHA);
+    let mut reader = decoder.read_info().map_err(|error| error.to_string())?;
+    let (width, height) = reader.info().size();
+    if u64::from(width) * u64::from(height) > MOST_PIXELS {
+        return Err(format!("{width} by {height} pixels; at most {MOST_PIXELS} in all are read"));
+    }
+    let mut buffer = vec![0; reader.output_buffer_size().ok_or("it is too large")?];
+    let frame = reader.next_frame(&mut buffer).map_err(|error| error.to_string())?;
+    let channels = frame.color_type.samples();
+    let (width, height) = (width as usize, height as usize);
+    let value = |y: usize, x: usize, channel: usize| buffer[y * frame.line_size + x * channels + channel];
+    Ok(Array3::from_shape_fn((height, width, 4), |(y, x, channel)| match (channels, channel) {
+        (2, 0..=2) => value(y, x, 0),
+        (2, _) => value(y, x, 1),
+        _ => value(y, x, channel),
+    }))
+}
+
+/// Values from 0 to 1 as colours from black over red and yellow to white.
+pub(crate) fn heat(values: ArrayView2<'_, f32>) -> Array3<u8> {
+    let (height, width) = values.dim();
+    Array3::from_shape_fn((height, width, 4), |(y, x, channel)| {
+        let part = match channel {
+            0 => 3.0 * values[[y, x]],
+            1 => 3.0 * values[[y, x]] - 1.0,
+            2 => 3.0 * values[[y, x]] - 2.0,
+            _ => 1.0,
+        };
+        (255.0 * part.clamp(0.0, 1.0)).round() as u8
+    })
+}
+
 /// The pictures side by side, `columns` in a row, all of the size of the first. Cells that are left over are transparent.
 pub(crate) fn sheet(pictures: &[Array3<u8>], columns: usize) -> Array3<u8> {
     let Some(first) = pictures.first() else { return Array3::zeros((0, 0, 4)) };
@@ -116,6 +154,20 @@ mod tests {
         assert_eq!(record(&bytes).unwrap().as_deref(), Some("{\"α\": 1}"));
         assert!(record(&bytes[..bytes.len() - 20]).is_err(), "a cut file is an error");
         assert!(record(b"\x89PNG\r\n\x1a\nnot a picture").is_err());
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let pixels = Array3::from_shape_fn((3, 5, 4), |(y, x, channel)| (y * 50 + x * 9 + channel * 31) as u8);
+        assert_eq!(decode(&encode(&pixels, "{}").unwrap()).unwrap(), pixels);
+        assert!(decode(b"\x89PNG\r\n\x1a\nnot a picture").is_err());
+        // Grey with 16 bits.
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, 2, 1);
+        encoder.set_color(png::ColorType::Grayscale);
+        encoder.set_depth(png::BitDepth::Sixteen);
+        encoder.write_header().unwrap().write_image_data(&[200, 7, 10, 0]).unwrap();
+        assert_eq!(decode(&bytes).unwrap().into_raw_vec_and_offset().0, [200, 200, 200, 255, 10, 10, 10, 255]);
     }
 
     #[test]

@@ -1,0 +1,87 @@
+//! What an image would be if it were of another class, and where the two differ: Wolleb et al. 2022, "Diffusion Models for Medical Anomaly
+//! Detection", arXiv:2203.04306.
+
+use std::sync::Arc;
+
+use ndarray::{ArrayD, Axis, Zip};
+
+use super::{HostGuidance, Request};
+use crate::error::{Error, Result};
+use crate::onnx::Model;
+
+/// Images as they would be if they were of another class.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Counterfactual {
+    /// The images that were made, batch first.
+    pub images: ArrayD<f32>,
+    /// How far each value is from that of the image: the mean of the absolute differences of its channels, batch first and without an axis of
+    /// channels.
+    pub map: ArrayD<f32>,
+}
+
+/// Each of the two runs takes this share of the steps, unless it is said.
+const USUAL_STRENGTH: f64 = 0.5;
+
+impl Request {
+    /// Inverts the image by DDIM as far as the option `strength` says (half the way unless it does), as it is, and draws it again guided, by a
+    /// classifier or away from the negative condition. What is left alone comes back nearly as it was; what is not is seen in the map.
+    ///
+    /// `each` is called before every step, with the share of the work that is done, and ends the work with its error.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there is no image, or no guidance; else as [`job`](Self::job) and [`step`](crate::Job::step).
+    pub fn counterfactual(
+        &self,
+        model: &Arc<Model>,
+        each: &mut dyn FnMut(f64) -> Result<()>,
+    ) -> Result<Counterfactual> {
+        let Some(image) = &self.image else {
+            return Err(Error::argument("image", "there is none"));
+        };
+        let guided = |key: &str| self.options.get(key).is_some();
+        if self.classifier.is_none() && !guided("guidance_scale") && !guided("guidance_scales") {
+            return Err(Error::argument("classifier", "there is none, and no guidance_scale, so nothing would change"));
+        }
+        let mut redraw = self.clone();
+        if redraw.options.get("strength").is_none() {
+            redraw.set("strength", USUAL_STRENGTH)?;
+        }
+        redraw.invert = false;
+        redraw.image = None;
+        if redraw.solver.is_none() {
+            redraw.set("solver", "ddim")?;
+        }
+        // The way up is not guided.
+        let unguided = |key: &str| !key.starts_with("guidance_") && !key.starts_with("classifier_");
+        let mut invert = Self {
+            image: Some(Arc::clone(image)),
+            invert: true,
+            classifier: None,
+            callback: None::<HostGuidance>,
+            options: redraw.options.filtered(unguided),
+            ..redraw.clone()
+        };
+        invert.set("guidance_scale", 1)?;
+        let mut job = invert.job(model)?;
+        // The start from the image, before it is left.
+        let clean = job.sample().to_owned();
+        let share =
+            |half: f64, progress: crate::job::Progress| half + 0.5 * progress.step as f64 / progress.steps as f64;
+        while !job.progress().is_finished() {
+            each(share(0.0, job.progress()))?;
+            job.step()?;
+        }
+        let mut again = redraw.job(model)?;
+        again.start_from(job.sample())?;
+        while !again.progress().is_finished() {
+            each(share(0.5, again.progress()))?;
+            again.step()?;
+        }
+        let images = again.sample().to_owned();
+        let mut apart = images.clone();
+        Zip::from(&mut apart).and(&clean).for_each(|value, clean| *value = (*value - clean).abs());
+        let map = apart.mean_axis(Axis(1)).unwrap_or_else(|| apart.clone());
+        Ok(Counterfactual { images, map })
+    }
+}

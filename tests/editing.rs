@@ -1,0 +1,307 @@
+//! Editing: from an image at a strength, within a mask, by inversion, between noises; conditions of the network; the other class.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use diffuse::pipeline::ClassifierGuidance;
+use diffuse::{Error, Model, Request};
+use ndarray::{ArrayD, Axis, Slice, s};
+use support::model;
+
+fn sprites() -> Arc<Model> {
+    model("onnx/models/sprites.onnx")
+}
+
+fn request(model: &Model, class: &str, steps: usize) -> Request {
+    Request { classes: Some(vec![model.class(class).unwrap()]), steps: Some(steps), seed: 11, ..Request::default() }
+}
+
+fn drawn(model: &Arc<Model>, request: &Request) -> ArrayD<f32> {
+    request.job(model).unwrap().run().unwrap()
+}
+
+/// An image of the data: a sprite as the model draws it, in 256 steps of values.
+fn image(model: &Arc<Model>, class: &str) -> ArrayD<f32> {
+    drawn(model, &request(model, class, 50)).mapv(|value| ((value + 1.0) * 127.5).round() / 127.5 - 1.0)
+}
+
+fn mean_square(a: &ArrayD<f32>, b: &ArrayD<f32>) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>() / a.len() as f64
+}
+
+/// In decibels, for values from −1 to 1.
+fn psnr(a: &ArrayD<f32>, b: &ArrayD<f32>) -> f64 {
+    10.0 * (4.0 / mean_square(a, b)).log10()
+}
+
+fn message<T>(result: Result<T, Error>) -> String {
+    result.map(|_| ()).unwrap_err().to_string()
+}
+
+#[test]
+fn the_more_strength_the_further_from_the_image() {
+    let model = sprites();
+    let image = Arc::new(image(&model, "heart"));
+    let at = |strength: &str| {
+        let request = Request { image: Some(Arc::clone(&image)), ..request(&model, "heart", 20) };
+        let request = request.with("strength", strength).unwrap();
+        assert_eq!(
+            request.plan(model.manifest()).unwrap().1.steps(),
+            (20.0 * strength.parse::<f64>().unwrap()) as usize
+        );
+        mean_square(&drawn(&model, &request), &image)
+    };
+    let found = ["0.1", "0.3", "0.6", "0.9"].map(at);
+    println!("mean squares from the image at 0.1, 0.3, 0.6, 0.9: {found:.4?}");
+    assert!(found[0] < 0.01 && found.windows(2).all(|pair| pair[0] < pair[1]));
+    // Unless it is said, 0.8, as in diffusers.
+    let usual = Request { image: Some(image), ..request(&model, "heart", 20) };
+    assert_eq!(usual.plan(model.manifest()).unwrap().1.steps(), 16);
+}
+
+/// What is kept is bit by bit the image, with every solver; what is drawn fits it.
+#[test]
+fn a_mask_keeps_its_pixels() {
+    let model = sprites();
+    let image = Arc::new(image(&model, "heart"));
+    let mask = ArrayD::from_shape_fn(vec![32, 32], |at| if at[1] < 16 { 0.0 } else { 1.0 });
+    let of = |solver: &str| {
+        let mut request = Request {
+            image: Some(Arc::clone(&image)),
+            mask: Some(Arc::new(mask.clone())),
+            ..request(&model, "heart", 25)
+        };
+        request.set("solver", solver).unwrap();
+        request
+    };
+    for solver in diffuse::solver::NAMES {
+        let mut request = of(solver);
+        if *solver == "rk45" {
+            request.set("clipping", "off").unwrap();
+        }
+        if *solver == "langevin" {
+            request.steps = Some(3);
+        }
+        let found = match request.job(&model) {
+            Ok(job) => job.run().unwrap(),
+            // Some want another kind of schedule.
+            Err(error) => panic!("{solver}: {error}"),
+        };
+        let half = Slice::from(..16);
+        let (kept, original) = (found.slice_axis(Axis(3), half), image.slice_axis(Axis(3), half));
+        let same = kept.iter().zip(original).all(|(a, b)| a.to_bits() == b.to_bits());
+        assert!(same, "{solver} changes what the mask keeps");
+        assert!(found.slice_axis(Axis(3), Slice::from(16..)) != image.slice_axis(Axis(3), Slice::from(16..)));
+    }
+    // The seam: no steeper than the neighbours beside it are.
+    let found = drawn(&model, &of("ddim"));
+    let step = |column: usize| {
+        let of = |column: usize| found.slice(s![0, .., .., column]).to_owned();
+        (of(column) - of(column - 1)).mapv(f32::abs).mean().unwrap()
+    };
+    let (seam, beside) = (step(16), (12..21).filter(|column| *column != 16).map(step).sum::<f32>() / 8.0);
+    println!("a step of columns at the seam {seam:.3}, beside it {beside:.3}");
+    assert!(seam < 2.5 * beside);
+    // Between 0 and 1 the two are mixed.
+    let soft = Request { mask: Some(Arc::new(mask.mapv(|value| 0.5 * value))), ..of("ddim") };
+    let mixed = drawn(&model, &soft);
+    assert!(mean_square(&mixed, &image) < mean_square(&found, &image));
+}
+
+#[test]
+fn masks_and_images_that_do_not_fit_are_errors() {
+    let model = sprites();
+    let image = Arc::new(image(&model, "heart"));
+    let with = |image: Option<ArrayD<f32>>, mask: Option<ArrayD<f32>>| {
+        let request = Request { image: image.map(Arc::new), mask: mask.map(Arc::new), ..request(&model, "heart", 5) };
+        message(request.job(&model))
+    };
+    let small = ArrayD::zeros(vec![4, 16, 16]);
+    assert!(with(Some(small), None).starts_with("image: 'image' has a shape of [4, 16, 16]; expected [4, 32, 32]"));
+    let said = with(Some((*image).clone()), Some(ArrayD::zeros(vec![16, 16])));
+    assert!(said.starts_with("mask: a shape of [16, 16]"), "{said}");
+    let said = with(Some((*image).clone()), Some(ArrayD::from_elem(vec![32, 32], 1.5)));
+    assert!(said.starts_with("mask: a value is 1.5"), "{said}");
+    assert!(with(None, Some(ArrayD::zeros(vec![32, 32]))).starts_with("mask: there is no image"));
+    let mut broken = (*image).clone();
+    broken[[0, 2, 3, 4]] = f32::NAN;
+    assert!(with(Some(broken), None).starts_with("image: 'image' holds NaN"));
+}
+
+/// DDIM up and down again: Song et al. 2020, §5.4, whose reconstructions get better with the steps as well.
+#[test]
+fn an_inversion_drawn_again_is_the_image() {
+    let model = sprites();
+    let image = Arc::new(image(&model, "star"));
+    let back = |steps: usize| {
+        let request = Request { clipping: diffuse::pipeline::Clipping::Off, ..request(&model, "star", steps) };
+        let invert = Request { image: Some(Arc::clone(&image)), invert: true, ..request.clone() };
+        let noise = drawn(&model, &invert);
+        let mut job = request.with("solver", "ddim").unwrap().job(&model).unwrap();
+        job.start_from(noise.view()).unwrap();
+        let found = psnr(&job.run().unwrap(), &image);
+        println!("inverted and drawn again in {steps} steps: PSNR {found:.1} dB");
+        found
+    };
+    let (few, many) = (back(50), back(200));
+    assert!(few > 20.0 && many > few + 2.0 && many > 30.0);
+    // An edit: the noise of a star, drawn as a moon, is a moon of its colours and no star.
+    let invert = Request { image: Some(Arc::clone(&image)), invert: true, ..request(&model, "star", 50) };
+    let noise = drawn(&model, &invert);
+    let mut job = request(&model, "moon", 50).job(&model).unwrap();
+    job.start_from(noise.view()).unwrap();
+    assert!(psnr(&job.run().unwrap(), &image) < 20.0);
+    for (key, value) in [("solver", "heun"), ("eta", "0.5"), ("corrector_steps", "1")] {
+        let said = message(invert.clone().with(key, value).unwrap().job(&model));
+        assert!(said.starts_with("solver: ") || said.starts_with("eta: "), "{said}");
+    }
+}
+
+#[test]
+fn items_between_two_seeds_and_around_one() {
+    let model = sprites();
+    let heart = model.class("heart").unwrap();
+    let base = Request { count: 5, classes: Some(vec![heart; 5]), ..request(&model, "heart", 10) };
+    let way = drawn(&model, &base.clone().with("interpolate_to", 30).unwrap());
+    let item = |of: &ArrayD<f32>, i: usize| of.slice_axis(Axis(0), Slice::from(i..i + 1)).to_owned();
+    let alone = |seed: u64| drawn(&model, &Request { seed, ..request(&model, "heart", 10) });
+    assert!(mean_square(&item(&way, 0), &alone(11)) < 1e-10 && mean_square(&item(&way, 4), &alone(30)) < 1e-10);
+    let whole = mean_square(&item(&way, 0), &item(&way, 4));
+    assert!((0..4).all(|i| mean_square(&item(&way, i), &item(&way, i + 1)) < whole));
+    let near = |strength: &str| {
+        let request = base.clone().with("variation_seed", 77).unwrap().with("variation_strength", strength).unwrap();
+        let items = drawn(&model, &request);
+        (0..5).map(|i| mean_square(&item(&items, i), &alone(11))).sum::<f64>() / 5.0
+    };
+    let found = ["0", "0.1", "0.4"].map(near);
+    println!("variations at 0, 0.1, 0.4: mean squares from the sprite itself {found:.5?}");
+    assert!(found[0] < 1e-10 && found[0] < found[1] && found[1] < found[2]);
+    // Between two conditions: guidance from one to the other.
+    let between = |scale: f64| {
+        let mut request = request(&model, "star", 10);
+        request.negative_classes = Some(vec![heart]);
+        drawn(&model, &request.with("guidance_scale", scale).unwrap())
+    };
+    let ends = [alone(11), drawn(&model, &request(&model, "star", 10))];
+    assert!(mean_square(&between(0.0), &ends[0]) < 1e-10 && mean_square(&between(1.0), &ends[1]) < 1e-10);
+    assert!(mean_square(&between(0.1), &ends[0]) < mean_square(&between(0.1), &ends[1]));
+}
+
+#[test]
+fn forward_noising_is_the_formula() {
+    let model = sprites();
+    let x0 = image(&model, "key");
+    let noisy = model.add_noise(x0.view(), 400.0, 5).unwrap();
+    let level = model.schedule().level(400.0);
+    let start = Request { seed: 5, ..request(&model, "key", 2) }.job(&model).unwrap();
+    for ((x, x0), z) in noisy.iter().zip(&x0).zip(start.sample()) {
+        // The start of a run is √(α² + σ²) = 1 times its noise.
+        assert!((f64::from(*x) - level.alpha * f64::from(*x0) - level.sigma * f64::from(*z)).abs() < 1e-6);
+    }
+    assert!(message(model.add_noise(x0.view(), 1e3, 5)).starts_with("time: "));
+}
+
+/// The cascade: a small sprite, and the same one larger.
+#[test]
+fn an_upsampler_draws_the_small_picture_again() {
+    let (small, large) = (model("onnx/models/sprites_16.onnx"), model("onnx/models/sprites_upsampler.onnx"));
+    let classes = Some((0..10).collect());
+    let request = Request { classes, count: 10, seed: 4, ..Request::default() };
+    let low = Arc::new(request.job(&small).unwrap().run().unwrap());
+    let upsample = Request {
+        conditions: BTreeMap::from([("low_resolution".to_owned(), Arc::clone(&low))]),
+        seed: 9,
+        ..request.clone()
+    };
+    let high = upsample.job(&large).unwrap().run().unwrap();
+    assert_eq!(high.shape(), [10, 4, 32, 32]);
+    let again = ArrayD::from_shape_fn(low.shape(), |at| {
+        let pixel = |y: usize, x: usize| high[[at[0], at[1], 2 * at[2] + y, 2 * at[3] + x]];
+        (pixel(0, 0) + pixel(0, 1) + pixel(1, 0) + pixel(1, 1)) / 4.0
+    });
+    let found = psnr(&again, &low.mapv(|value| value.clamp(-1.0, 1.0)));
+    println!("made small again: PSNR {found:.1} dB");
+    assert!(found > 20.0);
+    assert!(message(request.job(&large)).starts_with("conditions: this model is told 'low_resolution'"));
+    let wrong = BTreeMap::from([("low_resolution".to_owned(), Arc::new(ArrayD::zeros(vec![4, 8, 8])))]);
+    assert!(message(Request { conditions: wrong, ..request }.job(&large)).starts_with("conditions: "));
+}
+
+#[test]
+fn a_classifier_of_other_samples_is_refused() {
+    let model = sprites();
+    let led = |classifier: &str, classes: Vec<i64>| {
+        let guidance = ClassifierGuidance { classifier: support::model(classifier), classes };
+        Request { classifier: Some(guidance), ..request(&model, "star", 5) }
+    };
+    assert!(led("onnx/models/sprite_classifier.onnx", vec![5]).job(&model).is_ok());
+    for (classifier, classes, part) in [
+        ("onnx/models/sprite_classifier.onnx", vec![10], "classifier: 10; this model has the classes 0 to 9"),
+        ("onnx/models/sprite_classifier.onnx", vec![1, 2], "classifier: 2 classes for 1 items"),
+        ("onnx/fixtures/classifier.onnx", vec![1], "classifier: is for samples of [3, 8, 8]"),
+        ("onnx/models/swiss_roll.onnx", vec![1], "classifier: "),
+    ] {
+        let said = message(led(classifier, classes).job(&model));
+        assert!(said.starts_with(part), "{said}");
+    }
+    // Of the same samples on another schedule.
+    let mut manifest = support::model("onnx/models/sprite_classifier.onnx").manifest().clone();
+    manifest.schedule = serde_json::from_str(r#"{"kind": "linear"}"#).unwrap();
+    let options =
+        diffuse::ModelOptions { manifest: Some(serde_json::to_string(&manifest).unwrap()), ..Default::default() };
+    let classifier = support::model_with("onnx/models/sprite_classifier.onnx", &options);
+    let guidance = ClassifierGuidance { classifier, classes: vec![1] };
+    let said = message(Request { classifier: Some(guidance), ..request(&model, "star", 5) }.job(&model));
+    assert!(said.starts_with("classifier: is for another schedule"), "{said}");
+    let mean = led("onnx/models/sprite_classifier.onnx", vec![5]).with("classifier_form", "mean").unwrap();
+    assert!(message(mean.job(&model)).starts_with("classifier_form: "));
+    assert!(mean.with("solver", "ddpm").unwrap().job(&model).is_ok());
+}
+
+/// A spot that does not belong there is found, and the rest left alone.
+#[test]
+fn the_counterfactual_shows_the_defect() {
+    let model = model("onnx/models/sprite_defects.onnx");
+    let sprite = image(&sprites(), "ghost").index_axis_move(Axis(0), 0);
+    let mut planted = sprite.clone();
+    let spot = |y: usize, x: usize| (12..17).contains(&y) && (17..21).contains(&x);
+    for (channel, value) in [0.9, -0.2, -0.8, 1.0].into_iter().enumerate() {
+        for y in 12..17 {
+            planted.slice_mut(s![channel, y, 17..21]).fill(value);
+        }
+    }
+    let classifier = support::model("onnx/models/sprite_defects_classifier.onnx");
+    let classes = vec![classifier.class("normal").unwrap()];
+    let request = Request {
+        image: Some(Arc::new(planted)),
+        classifier: Some(ClassifierGuidance { classifier, classes }),
+        ..Request::default()
+    };
+    let request = request.with("classifier_scale", 50).unwrap();
+    let mut shares = Vec::new();
+    let found = request
+        .counterfactual(&model, &mut |share| {
+            shares.push(share);
+            Ok(())
+        })
+        .unwrap();
+    assert!(shares.windows(2).all(|pair| pair[0] < pair[1]) && shares[0] == 0.0 && *shares.last().unwrap() < 1.0);
+    assert_eq!((found.images.shape(), found.map.shape()), (&[1, 4, 32, 32][..], &[1, 32, 32][..]));
+    let mean = |inside: bool| {
+        let values: Vec<f32> = (0..32 * 32)
+            .map(|i| (i / 32, i % 32))
+            .filter(|(y, x)| spot(*y, *x) == inside)
+            .map(|(y, x)| found.map[[0, y, x]])
+            .collect();
+        values.iter().sum::<f32>() / values.len() as f32
+    };
+    println!("mean of the map in the spot {:.3}, elsewhere {:.3}", mean(true), mean(false));
+    assert!(mean(true) > 8.0 * mean(false));
+    let cancelled =
+        request.counterfactual(&model, &mut |share| if share > 0.6 { Err(Error::Cancelled) } else { Ok(()) });
+    assert!(matches!(cancelled, Err(Error::Cancelled)));
+    let plain = Request { classifier: None, options: Default::default(), ..request };
+    assert!(message(plain.counterfactual(&model, &mut |_| Ok(()))).starts_with("classifier: "));
+}

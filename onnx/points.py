@@ -1,10 +1,12 @@
-"""Learns and exports five models of points in the plane, one for each way of telling noise from data in continuous time:
+"""Learns and exports models of points in the plane, one for each way of telling noise from data in continuous time, and one that leads
+from one set of points to another:
 
     ncsn_moons      score   VE levels, for annealed Langevin sampling (Song & Ermon 2019)
     vp_s_curve      score   the VP SDE (Song et al. 2021)
     ve_swiss_roll   score   the VE SDE
     sub_vp_moons    score   the sub-VP SDE
     flow_s_curve    flow    the straight path (Lipman et al. 2022)
+    moons_to_s_curve  flow  the same, but from points of two moons instead of noise (Liu et al. 2022, "Rectified Flow")
 
     python onnx/points.py                        train, export all of them
     python onnx/points.py vp_s_curve             only that one
@@ -132,7 +134,21 @@ MODELS = {
         "time": {"encoding": "unit"},
         "defaults": {"solver": "euler", "steps": 50, "grid": "linspace"},
     }),
+    "moons_to_s_curve": (s_curve, flow_levels, drawn_times(1), {
+        "description": "from points of two moons to points of an S-curve; a run has to be started from the former",
+        "schedule": {"kind": "flow", "least_time": LEAST_TIME},
+        "prediction": "flow",
+        "time": {"encoding": "unit"},
+        "defaults": {"solver": "heun", "steps": 50, "grid": "linspace"},
+    }),
 }
+
+# What stands in the place of noise.
+SOURCES = {"moons_to_s_curve": moons}
+
+
+def normal(count, generator):
+    return torch.randn(count, 2, generator=generator)
 
 
 def whole_manifest(name):
@@ -199,7 +215,7 @@ class PointNet(nn.Module):
         return epsilon - (alpha * x / size - sigma * v) / size
 
 
-def train(net, average, data, draw, steps, batch=512, peak=3e-3, decay=0.999, seed=1):
+def train(net, average, data, source, draw, steps, batch=512, peak=3e-3, decay=0.999, seed=1):
     dice = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(net.parameters(), lr=peak)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
@@ -210,7 +226,7 @@ def train(net, average, data, draw, steps, batch=512, peak=3e-3, decay=0.999, se
         share = (torch.arange(batch) + torch.rand(batch, generator=dice)) / batch
         alpha, sigma = net.levels_of(draw(share)[:, None])
         size = (alpha**2 + sigma**2).sqrt()
-        noise = torch.randn(x0.shape, generator=dice)
+        noise = source(batch, dice)
         x = alpha * x0 + sigma * noise
         loss = F.mse_loss(net.v(x / size, alpha, sigma), (alpha * noise - sigma * x0) / size)
         optimizer.zero_grad()
@@ -227,11 +243,11 @@ def train(net, average, data, draw, steps, batch=512, peak=3e-3, decay=0.999, se
 
 
 @torch.no_grad()
-def sample(net, draw, count, steps=200, seed=0):
+def sample(net, source, draw, count, steps=200, seed=0):
     """The probability-flow ODE by DDIM's rule (Song et al. 2020), which reads alike on every path; ends with a clean point."""
     dice = torch.Generator().manual_seed(seed)
     told = draw(torch.linspace(1, 0, steps + 1))
-    x = net.levels_of(told[0])[1] * torch.randn(count, 2, generator=dice)
+    x = net.levels_of(told[0])[1] * source(count, dice)
     for now, then in zip(told, [*told[1:], None]):
         alpha, sigma = net.levels_of(now)
         size = (alpha**2 + sigma**2).sqrt()
@@ -261,10 +277,11 @@ def main():
         torch.manual_seed(1)
         net = PointNet(levels_of, told["prediction"])
         average = copy.deepcopy(net)
-        train(net, average, data, draw, arguments.steps)
+        source = SOURCES.get(name, normal)
+        train(net, average, data, source, draw, arguments.steps)
         if arguments.preview:
             arguments.preview.mkdir(parents=True, exist_ok=True)
-            plot(sample(average, draw, 2000), reach=2.5).save(arguments.preview / f"{name}.png")
+            plot(sample(average, source, draw, 2000), reach=2.5).save(arguments.preview / f"{name}.png")
         export(average, whole_manifest(name), arguments.out / f"{name}.onnx")
 
 

@@ -208,12 +208,7 @@ fn the_tileable_texture_has_no_seam_in_c_and_in_rust() {
     install(&folder);
     let sanitized = ["-std=c99", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
     let in_c = link_shared("gcc", &sanitized, "tests/c/tileable.c", &folder, "tileable");
-    let in_rust = libraries().parent().unwrap().join("examples").join("tileable");
-    if !in_rust.exists() {
-        // `cargo test --test c_abi` alone makes no examples.
-        let built = Command::new(env!("CARGO")).args(["build", "--example", "tileable"]).output().unwrap();
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    }
+    let in_rust = support::example("tileable");
     let [in_c, in_rust] = [in_c, in_rust].map(|program| {
         let file = folder.path().join("tile.ppm");
         let model = repository("onnx/models/sprites.onnx");
@@ -231,6 +226,29 @@ fn the_tileable_texture_has_no_seam_in_c_and_in_rust() {
     let (seam, within) = (step(31, 0), (0..31).map(|column| step(column, column + 1)).sum::<f64>() / 31.0);
     println!("the seam {seam:.2}, within {within:.2}, of 255");
     assert!(seam <= within.max(2.0));
+}
+
+/// The example of a counterfactual map, put together of jobs.
+#[test]
+fn the_counterfactual_in_c_finds_the_spot() {
+    let folder = tempfile::tempdir().unwrap();
+    install(&folder);
+    let program = folder.path().join("counterfactual");
+    let (search, path) = (format!("-L{}", folder.path().display()), format!("-Wl,-rpath,{}", folder.path().display()));
+    let source = repository("tests/c/counterfactual.c");
+    let rest = [Path::new("-o"), &program, &source, Path::new(&search), Path::new(&path)];
+    let libraries = [Path::new("-ldiffuse"), Path::new("-lm")];
+    compile("gcc", &["-std=c99", "-fsanitize=address,undefined"], &[&rest[..], &libraries[..]].concat());
+    let models = ["sprite_defects", "sprite_defects_classifier"];
+    let models = models.map(|name| repository(&format!("onnx/models/{name}.onnx")));
+    let output = Command::new(&program).args(models).current_dir(repository(".")).output().unwrap();
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// Two plugins of one host that each bring the library, and a host that reloads its plugins.

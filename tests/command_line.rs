@@ -105,6 +105,111 @@ fn likelihoods_are_printed() {
     ask(&["huge.npy"], 2, "huge.npy");
 }
 
+/// From a picture to a picture, as the README has it.
+#[test]
+fn pictures_are_edited() {
+    let folder = folder();
+    let sprites = shipped("sprites");
+    let draw = |arguments: &str| {
+        let mut command = diffuse(&folder);
+        command.args(["generate", &sprites, "--steps", "8", "--seed", "3"]).args(arguments.split(' '));
+        command
+    };
+    let bytes = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    succeed(&mut draw("--class heart -o heart.png"));
+    succeed(&mut draw("--class heart --image heart.png --strength 0.5 -o again.png"));
+    assert_ne!(bytes("heart.png"), bytes("again.png"));
+    // The mask is what another program draws: grey, without alpha. Everything is kept.
+    let mut mask = png::Encoder::new(std::fs::File::create(folder.path().join("mask.png")).unwrap(), 32, 32);
+    mask.set_color(png::ColorType::Grayscale);
+    mask.write_header().unwrap().write_image_data(&[0; 32 * 32]).unwrap();
+    succeed(&mut draw("--class star --image heart.png --mask mask.png -o kept.png"));
+    let pixels = |name: &str| {
+        let mut reader = png::Decoder::new(std::io::Cursor::new(bytes(name))).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut pixels).unwrap();
+        pixels
+    };
+    assert_eq!(pixels("kept.png"), pixels("heart.png"));
+    succeed(&mut draw("--class heart --image heart.png --invert 1 -o noise.npy"));
+    succeed(&mut draw("--class heart --start noise.npy -o back.png"));
+    let apart = pixels("back.png").iter().zip(pixels("heart.png")).map(|(a, b)| u64::from(a.abs_diff(b))).sum::<u64>();
+    assert!(apart / 4096 < 20, "{apart}");
+    succeed(&mut draw("--class key -n 3 --interpolate-to 2 -o between.png"));
+    succeed(&mut draw("--class key -n 3 --variation-seed 2 -o around.png"));
+    let classifier = shipped("sprite_classifier");
+    succeed(&mut draw(&format!("--class none -n 2 --classifier {classifier} --toward ghost,key --batch 1 -o led.npy")));
+    succeed(&mut draw(&format!("--class none -n 2 --classifier {classifier} --toward ghost,key -o once.npy")));
+    assert_eq!(bytes("led.npy"), bytes("once.npy"), "classes of a batch are not those of its items");
+
+    let image = "--image heart.png";
+    for (arguments, code, said) in [
+        ("--class heart --mask mask.png", 2, "--image"),
+        ("--class heart --image nothing.png", 6, "nothing.png"),
+        ("--class heart --image noise.npy --strength 0", 2, "strength: 0 of 8 steps"),
+        (&format!("--class heart {image} --mask noise.npy -n 2"), 2, "mask: "),
+        (&format!("--class heart {image} --invert 1 --solver heun"), 2, "solver: heun"),
+        ("--class heart --invert 1", 2, "invert: it goes from an image"),
+        ("--class heart --start heart.png", 2, "--start: "),
+        ("--class heart --start noise.npy --image heart.png", 2, "--image"),
+        ("--class heart --negative sward", 2, "--negative: there is no class 'sward'"),
+        (&format!("--class none --classifier {classifier}"), 2, "--toward"),
+        (&format!("--class none --classifier {classifier} --toward sward"), 2, "--toward: there is no class 'sward'"),
+        (&format!("--class none --classifier {sprites} --toward heart"), 2, "classifier: 'sprites' says v"),
+        ("--class none --guidance-scale 3", 2, "--guidance-scale: there is nothing to lead to"),
+        ("--class heart --condition low=heart.png", 2, "--condition: 'low'; this model's are: none"),
+        ("--class heart --interpolate-to 3 -n 4 --batch 2", 2, "--batch: 2"),
+    ] {
+        fail(&folder, &mut draw(arguments), code, said);
+    }
+    // A picture of another size is never scaled in silence.
+    succeed(diffuse(&folder).args([
+        "generate",
+        &sprites,
+        "--class",
+        "key",
+        "--zoom",
+        "2",
+        "-o",
+        "large.png",
+        "--steps",
+        "2",
+    ]));
+    fail(&folder, &mut draw("--class heart --image large.png"), 2, "64 by 64 pixels, where 32 by 32 are expected");
+    fail(&folder, diffuse(&folder).args(["generate", &classifier]), 2, "is a classifier");
+}
+
+#[test]
+fn defects_are_shown() {
+    let folder = folder();
+    let (model, classifier) = (shipped("sprite_defects"), shipped("sprite_defects_classifier"));
+    succeed(diffuse(&folder).args(["generate", &model, "-n", "1", "--seed", "1", "-o", "a.png", "--steps", "10"]));
+    let anomaly = |arguments: &str| {
+        let mut command = diffuse(&folder);
+        command.args(["anomaly", &model]).args(arguments.split(' '));
+        command.args(["--classifier", &classifier, "--steps", "10"]);
+        command
+    };
+    let output = succeed(&mut anomaly("a.png a.png --toward normal -o map.png -o map.npy --json"));
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found.as_array().unwrap().len(), 2);
+    assert!(found[0]["greatest"].as_f64().unwrap() > found[0]["mean"].as_f64().unwrap());
+    let inspected = succeed(diffuse(&folder).args(["inspect", "map.png", "--json"]));
+    let record: serde_json::Value = serde_json::from_slice(&inspected.stdout).unwrap();
+    assert_eq!(record["model"], "sprite_defects");
+    assert_eq!(std::fs::metadata(folder.path().join("map.npy")).unwrap().len(), 128 + 2 * 32 * 32 * 4);
+    fail(&folder, &mut anomaly("a.png --toward normal -o map.csv"), 2, ".png or .npy");
+    fail(&folder, &mut anomaly("b.png --toward normal"), 6, "b.png");
+    fail(
+        &folder,
+        &mut anomaly("a.png --toward clean"),
+        2,
+        "--toward: there is no class 'clean'; there are normal, defect",
+    );
+    fail(&folder, &mut anomaly("a.png --toward normal --white 0"), 2, "--white");
+    fail(&folder, diffuse(&folder).args(["anomaly", &model, "a.png"]), 2, "classifier: there is none");
+}
+
 #[test]
 fn a_plan_is_drawn() {
     let folder = folder();

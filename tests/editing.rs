@@ -305,3 +305,59 @@ fn the_counterfactual_shows_the_defect() {
     let plain = Request { classifier: None, options: Default::default(), ..request };
     assert!(message(plain.counterfactual(&model, &mut |_| Ok(()))).starts_with("classifier: "));
 }
+
+/// A point of two moons.
+fn moon(share: f32, lower: bool) -> [f32; 2] {
+    let angle = std::f32::consts::PI * share;
+    if lower { [1.0 - angle.cos(), 0.5 - angle.sin()] } else { [angle.cos(), angle.sin()] }
+}
+
+/// How far points are from the S-curve that the model was trained on, on average, and how far apart they reach.
+fn from_s_curve(points: &[[f32; 2]]) -> (f32, f32) {
+    let curve: Vec<[f32; 2]> = (0..2000)
+        .map(|i| {
+            let angle = 3.0 * std::f32::consts::PI * (i as f32 / 1999.0 - 0.5);
+            let scale = [0.5f32, 1.5 + 4.0 / (3.0 * std::f32::consts::PI)].map(f32::sqrt);
+            [angle.sin() / scale[0], angle.signum() * (angle.cos() - 1.0) / scale[1]]
+        })
+        .collect();
+    let nearest = |p: &[f32; 2]| curve.iter().map(|c| (c[0] - p[0]).hypot(c[1] - p[1])).fold(f32::MAX, f32::min);
+    let mean = points.iter().map(nearest).sum::<f32>() / points.len() as f32;
+    let heights = points.iter().map(|p| p[1]);
+    (mean, heights.clone().fold(f32::MIN, f32::max) - heights.fold(f32::MAX, f32::min))
+}
+
+/// From one set of points to another: a run that starts from any tensor. And the same network under a process of the caller's own.
+#[test]
+fn a_run_starts_from_anything() {
+    let model = model("onnx/models/moons_to_s_curve.onnx");
+    let start: Vec<f32> = (0..1000).flat_map(|i| moon((i / 2) as f32 / 499.0, i % 2 == 1)).collect();
+    let start = ArrayD::from_shape_vec(vec![1000, 2], start).unwrap();
+    let mut job = Request { count: 1000, ..Request::default() }.job(&model).unwrap();
+    job.start_from(start.view()).unwrap();
+    let pairs = |values: &[f32]| values.chunks(2).map(|p| [p[0], p[1]]).collect::<Vec<_>>();
+    let before = from_s_curve(&pairs(start.as_slice().unwrap()));
+    let after = from_s_curve(&pairs(job.run().unwrap().as_slice().unwrap()));
+    println!("mean distance from the S-curve and its height: moons {before:.3?}, led there {after:.3?}");
+    assert!(before.0 > 0.2 && after.0 < 0.08 && (2.5..3.1).contains(&after.1));
+    // Some of the way: from t = 0.7 to t = 0.2.
+    let part = Request { count: 1000, ..Request::default() };
+    let part = part.with("timesteps", "0.7,0.6,0.5,0.4,0.3,0.2").unwrap().with("ending", "level").unwrap();
+    let job = part.with("solver", "euler").unwrap().job(&model).unwrap();
+    let levels: Vec<f64> = job.grid().levels().iter().map(|level| level.sigma).collect();
+    assert_eq!(levels, [0.7, 0.6, 0.5, 0.4, 0.3, 0.2]);
+
+    let file = tempfile::tempdir().unwrap();
+    let file = file.path().join("points.csv");
+    let output = std::process::Command::new(support::example("cold_diffusion"))
+        .args([&support::repository("onnx/models/moons_to_s_curve.onnx"), &file])
+        .current_dir(support::repository("."))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = std::fs::read_to_string(file).unwrap();
+    let values: Vec<f32> = text.lines().skip(1).flat_map(|line| line.split(',')).map(|v| v.parse().unwrap()).collect();
+    let cold = from_s_curve(&pairs(&values));
+    println!("by cold diffusion {cold:.3?}");
+    assert!(cold.0 < 0.08 && (2.5..3.1).contains(&cold.1));
+}

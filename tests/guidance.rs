@@ -269,6 +269,37 @@ fn deterministic_solvers_go_where_scipy_goes() {
     }
 }
 
+/// Where the mode is decided already, guidance changes nothing: an interval that leaves those levels out goes where guidance everywhere goes, for
+/// fewer evaluations.
+#[test]
+fn an_interval_is_as_good_for_fewer_evaluations() {
+    let Flows { sigmas, starts, ends, .. } = goldens().flows;
+    let schedule: Arc<dyn NoiseSchedule> = Arc::new(VarianceExploding::new(sigmas[1], sigmas[0], 1e-5).unwrap());
+    let End { scale, x } = ends.iter().find(|end| end.scale == 4.0).unwrap();
+    let count = starts.len();
+    let run = |interval: std::ops::Range<f64>| {
+        let (told, evaluations) = told();
+        let mut guidance = Guidance::new(*scale);
+        (guidance.interval, guidance.pairing) = (interval, Pairing::Apart);
+        let options = GridOptions { ending: Ending::Level, ..GridOptions::new(Spacing::Exponential, 40) };
+        let grid = Grid::spaced(Arc::clone(&schedule), &options).unwrap();
+        let denoiser = Box::new(ClassifierFree::new(told, guidance).unwrap());
+        let (solver, noise) = (solver_of("dpm-solver", &[]), Box::new(CounterNoise::new(0)));
+        let mut job = Job::new(denoiser, solver, grid, noise, condition(count), &[count, 2]).unwrap();
+        let start: Vec<f32> = starts.iter().flatten().map(|value| *value as f32).collect();
+        job.start_from(ArrayD::from_shape_vec(vec![count, 2], start).unwrap().view()).unwrap();
+        let found = points(job.run().unwrap().view());
+        let apart = found.iter().zip(x).map(|(a, b)| (a[0] - b[0]).hypot(a[1] - b[1])).sum::<f64>() / count as f64;
+        (apart, evaluations.load(Ordering::SeqCst))
+    };
+    let (everywhere, within) = (run(0.0..f64::INFINITY), run(0.2..f64::INFINITY));
+    println!(
+        "mean distance from the guided flow: {:.5} with {} evaluations, {:.5} with {}",
+        everywhere.0, everywhere.1, within.0, within.1
+    );
+    assert!(within.0 < 1.1 * everywhere.0 && within.1 + 10 < everywhere.1);
+}
+
 /// The trajectories of diffusers' DDIM with its guiders.
 #[test]
 fn guidance_is_as_in_diffusers() {

@@ -120,3 +120,15 @@ pub(crate) fn model(path: &str) -> Arc<Model> {
 pub(crate) fn model_with(path: &str, options: &ModelOptions) -> Arc<Model> {
     Arc::new(Model::open(&runtime(), &repository(path), options).unwrap())
 }
+
+/// The program that cargo makes of an example.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let program = tests.parent().unwrap().parent().unwrap().join("examples").join(name);
+    if !program.exists() {
+        // A single test is built without the examples.
+        let built = std::process::Command::new(env!("CARGO")).args(["build", "--example", name]).output().unwrap();
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    }
+    program
+}

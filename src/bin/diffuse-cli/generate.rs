@@ -19,7 +19,7 @@ use crate::failure::{Failure, say};
 use crate::output::Target;
 use crate::picture;
 use crate::shared::{DeviceArguments, RuntimeArguments, SamplingArguments, print, print_json, say_placement};
-use crate::steering;
+use crate::steering::SteeringArguments;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     sampling: SamplingArguments,
     #[command(flatten)]
-    steering: steering::Arguments,
+    steering: SteeringArguments,
     /// The shape of one item, for a model that leaves it free, such as 3,64,64
     #[arg(long, value_name = "N,…", value_delimiter = ',')]
     shape: Option<Vec<usize>>,

@@ -46,7 +46,7 @@ impl ClassifierArguments {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct SteeringArguments {
     /// Start from this image, a .png of the model's size (or a .npy of f32, batch first), as far as --strength says
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
@@ -131,7 +131,7 @@ pub(crate) fn read_values(flag: &str, path: &Path, shape: &[usize], range: [f32;
     Ok(image.into_dyn())
 }
 
-impl Arguments {
+impl SteeringArguments {
     pub(crate) fn read(
         &self,
         runtime: &Runtime,

@@ -8,10 +8,12 @@
 
 import argparse
 import contextlib
+import copy
 import inspect
 import io
 import json
 import logging
+import math
 import os
 import pathlib
 import sys
@@ -64,6 +66,7 @@ def export(
     check=True,
     derivative=False,
     traced=False,
+    half_weights=False,
 ):
     """Writes `module` as an ONNX file that carries `manifest`, and compares it with the module.
 
@@ -82,6 +85,8 @@ def export(
     derivative      True adds the input `direction`, shaped like the sample, and the output `derivative`: the
                     module's Jacobian with respect to the sample times the direction, for likelihoods. An
                     evaluation then takes three to four times as long, so keep another file for sampling.
+    half_weights    True stores the weights in f16, for half the file; they are turned into f32 when the model is
+                    opened, and everything is computed in f32. What is compared is the module with such weights.
     traced          True traces what the module does, for one that differentiates itself (torch.func).
 
     Returns the largest relative error (None without a check). Nothing is left at `path` if it fails.
@@ -92,6 +97,11 @@ def export(
     path = pathlib.Path(path)
     if derivative:
         module, manifest, traced = with_derivative(module, manifest)
+    if half_weights:
+        module = copy.deepcopy(module)
+        for weight in [*module.parameters(), *module.buffers()]:
+            if weight.is_floating_point():
+                weight.data = weight.data.half().to(weight.dtype)
     roles = forward_roles(module, manifest)
     outputs = {"prediction": manifest["prediction"], **manifest.get("outputs", {})}
     manifest = {**manifest, "inputs": roles, "outputs": outputs}
@@ -113,7 +123,7 @@ def export(
             partial = pathlib.Path(folder) / path.name
             axes = dynamic_axes(manifest, prototypes, dynamic_batch, dynamic_size)
             with torch.no_grad():
-                write(module, example, manifest, axes, partial, opset, external_data, dynamo, traced)
+                write(module, example, manifest, axes, partial, opset, external_data, dynamo, traced, half_weights)
                 error = compare(module, manifest, prototypes, partial, axes, tolerance) if check else None
             if not external_data:
                 path.with_name(path.name + ".data").unlink(missing_ok=True)
@@ -250,7 +260,7 @@ def dynamic_axes(manifest, prototypes, dynamic_batch, dynamic_size):
     return axes
 
 
-def write(module, example, manifest, axes, path, opset, external_data, dynamo, traced):
+def write(module, example, manifest, axes, path, opset, external_data, dynamo, traced, half_weights):
     import onnx
     import torch
 
@@ -286,11 +296,36 @@ def write(module, example, manifest, axes, path, opset, external_data, dynamo, t
             for file in path.parent.iterdir():
                 file.unlink()
     strip(model)
+    if half_weights:
+        if external_data:
+            raise ExportError("half_weights: not together with external_data")
+        store_in_half(model)
     model.metadata_props.add(key=schema.METADATA_KEY, value=json.dumps(manifest, ensure_ascii=False))
     if external_data and not dynamo:
         onnx.save(model, path, save_as_external_data=True, location=path.name + ".data", size_threshold=0)
     else:
         onnx.save(model, path)
+
+
+def store_in_half(model):
+    """Turns the larger f32 weights into f16 ones with a cast behind each, which ONNX Runtime makes once, when it opens the model."""
+    import onnx
+
+    casts, renamed = [], {}
+    for weight in model.graph.initializer:
+        if weight.data_type == onnx.TensorProto.FLOAT and math.prod(weight.dims) >= 64:
+            values = onnx.numpy_helper.to_array(weight)
+            # Constants that a trace has made of weights need not be ones that f16 holds.
+            if not np.array_equal(values.astype(np.float16).astype(np.float32), values):
+                continue
+            weight.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), weight.name))
+            renamed[weight.name] = f"{weight.name}_f32"
+            casts.append(onnx.helper.make_node("Cast", [weight.name], [renamed[weight.name]], to=onnx.TensorProto.FLOAT))
+    for node in model.graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
 
 
 def convolution_backward(

@@ -181,7 +181,7 @@ def main():
     pictures = pictures.float() / 127.5 - 1
     for time_of in (0, 250, 500, 750, 900):
         print(f"held-out sprites at t = {time_of}: {accuracy(net, pictures, labels, time_of):.3f}")
-    export_classifier(net.eval(), MANIFEST, arguments.out)
+    export_classifier(net.eval(), MANIFEST, arguments.out, half_weights=True)
 
 
 if __name__ == "__main__":

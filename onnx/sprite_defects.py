@@ -186,8 +186,8 @@ def main():
     average.to(memory_format=torch.contiguous_format).eval()
     if arguments.preview:
         contact_sheet(sample(average, count=64), columns=8).save(arguments.preview)
-    export(average, MANIFEST, MODELS / "sprite_defects.onnx")
-    export_classifier(classifier.eval(), CLASSIFIER, MODELS / "sprite_defects_classifier.onnx")
+    export(average, MANIFEST, MODELS / "sprite_defects.onnx", half_weights=True)
+    export_classifier(classifier.eval(), CLASSIFIER, MODELS / "sprite_defects_classifier.onnx", half_weights=True)
 
 
 if __name__ == "__main__":

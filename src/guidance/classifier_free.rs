@@ -141,7 +141,7 @@ impl Guidance {
             return refuse("guidance_rescale", format!("{}; it lies between 0 and 1", self.rescale));
         }
         let Projection { momentum, parallel, norm } = self.projection;
-        if !(momentum.abs() < 1.0) {
+        if momentum.is_nan() || momentum.abs() >= 1.0 {
             return refuse("guidance_momentum", format!("{momentum}; it lies between -1 and 1, both excluded"));
         }
         if !parallel.is_finite() {

@@ -24,6 +24,7 @@ pub(super) struct Evaluator {
     direction: Values,
     still: Vec<f32>,
     output: Vec<f32>,
+    shape: Vec<usize>,
     options: Arc<RunOptions>,
 }
 
@@ -61,6 +62,7 @@ impl Evaluator {
             direction: of(roles.direction),
             still: Vec::new(),
             output: Vec::new(),
+            shape: Vec::new(),
             options: Arc::new(options),
             model,
         })
@@ -86,12 +88,13 @@ impl Evaluator {
         doubled: usize,
         mut each: impl FnMut(usize, &[f32]),
     ) -> Result<()> {
-        let Self { model, sample, time, class, conditions, joined, direction, still, output, options } = self;
+        let Self { model, sample, time, class, conditions, joined, direction, still, output, shape, options } = self;
         let Model { network, manifest, schedule, roles } = &**model;
         let count = part.items.len();
         let failed = |reason: String| Error::Evaluation { step: query.step, reason };
         let refused = |error: ort::Error| failed(format!("ONNX Runtime: {}", error.message()));
-        let mut shape = query.x.shape().to_vec();
+        shape.clear();
+        shape.extend_from_slice(query.x.shape());
         shape[0] = count;
 
         let told = |name: &str, info: &ConditionInput| {
@@ -106,10 +109,10 @@ impl Evaluator {
                 )
             })
         };
-        let mut inputs: Vec<(usize, SessionInputValue<'_>)> = Vec::with_capacity(network.inputs().len());
         let channels = manifest.joined_channels();
+        let whole;
         let (seen, seen_shape) = if channels == 0 {
-            (part.sample, shape.clone())
+            (part.sample, &*shape)
         } else {
             joined.clear();
             let length = part.sample.len() / count;
@@ -121,35 +124,34 @@ impl Evaluator {
                     joined.extend_from_slice(&values[item * length..][..length]);
                 }
             }
-            let mut whole = shape.clone();
-            whole[1] += channels;
-            (&**joined, whole)
+            whole = shape.iter().enumerate().map(|(axis, size)| size + if axis == 1 { channels } else { 0 }).collect();
+            (&**joined, &whole)
         };
-        inputs.push((roles.sample.index, sample.of_samples(seen, &seen_shape).map_err(refused)?));
+        let of_sample = (roles.sample.index, sample.of_samples(seen, seen_shape).map_err(refused)?);
         let times = if roles.time_form == TimeForm::Batch { count } else { 1 };
         time.fill(manifest.time().encode(query.level, &**schedule), times);
         let time_shape: &[usize] = if roles.time_form == TimeForm::Scalar { &[] } else { &[times] };
-        inputs.push((roles.time.index, time.value(time_shape).map_err(refused)?));
+        let of_time = (roles.time.index, time.value(time_shape).map_err(refused)?);
+        let mut of_class = None;
         if let Some(slot) = roles.class {
             let Some(classes) = query.condition.classes.as_deref().and_then(|all| all.get(part.items.clone())) else {
                 return Err(Error::argument("classes", "this model needs a class for every item of the batch"));
             };
             class.copy_classes(classes);
-            inputs.push((slot.index, class.value(&[count]).map_err(refused)?));
+            of_class = Some((slot.index, class.value(&[count]).map_err(refused)?));
         }
+        let mut others: Vec<(usize, SessionInputValue<'_>)> = Vec::new();
         for ((slot, values), (name, info)) in roles.conditions.iter().zip(conditions).zip(&manifest.conditions) {
             let Some(slot) = slot else { continue };
             let shape: Vec<usize> = std::iter::once(count).chain(info.shape.iter().copied()).collect();
-            inputs.push((slot.index, values.of_samples(told(name, info)?, &shape).map_err(refused)?));
+            others.push((slot.index, values.of_samples(told(name, info)?, &shape).map_err(refused)?));
         }
         if let Some(slot) = roles.direction {
             still.clear();
             still.resize(part.sample.len() - part.direction.len(), 0.0);
             let along = if still.is_empty() { part.direction } else { &still[..] };
-            inputs.push((slot.index, direction.of_samples(along, &shape).map_err(refused)?));
+            others.push((slot.index, direction.of_samples(along, shape).map_err(refused)?));
         }
-        inputs.sort_unstable_by_key(|(index, _)| *index);
-        let inputs: Vec<SessionInputValue<'_>> = inputs.into_iter().map(|(_, value)| value).collect();
 
         let name = &network.outputs()[wanted.index].name;
         let read = |outputs: &SessionOutputs<'_>| -> ort::Result<Result<()>> {
@@ -169,7 +171,7 @@ impl Evaluator {
                 _ => outputs[wanted.index].try_extract_tensor::<f32>()?,
             };
             let fits = found.len() == shape.len()
-                && found.iter().zip(&shape).enumerate().all(|(axis, (&found, &size))| {
+                && found.iter().zip(shape.iter()).enumerate().all(|(axis, (&found, &size))| {
                     usize::try_from(found) == Ok(if axis == 1 { size * doubled } else { size })
                 });
             if !fits {
@@ -192,8 +194,27 @@ impl Evaluator {
             }
             Ok(Ok(()))
         };
-        network.run(&inputs, options, read).map_err(refused)?
+        // What most networks are told takes no allocation.
+        match of_class {
+            None if others.is_empty() => network.run(&in_order([of_sample, of_time]), options, read),
+            Some(of_class) if others.is_empty() => {
+                network.run(&in_order([of_sample, of_time, of_class]), options, read)
+            }
+            of_class => {
+                others.extend([of_sample, of_time].into_iter().chain(of_class));
+                others.sort_unstable_by_key(|(index, _)| *index);
+                let inputs: Vec<SessionInputValue<'_>> = others.into_iter().map(|(_, value)| value).collect();
+                network.run(&inputs, options, read)
+            }
+        }
+        .map_err(refused)?
     }
+}
+
+/// The values in the order of the graph's inputs.
+fn in_order<const N: usize>(mut by_index: [(usize, SessionInputValue<'_>); N]) -> [SessionInputValue<'_>; N] {
+    by_index.sort_unstable_by_key(|(index, _)| *index);
+    by_index.map(|(_, value)| value)
 }
 
 /// A buffer of the type that an input has.

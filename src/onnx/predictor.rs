@@ -94,8 +94,10 @@ impl Model {
     pub fn check_shape(&self, shape: &[usize]) -> Result<()> {
         let info = &self.network.inputs()[self.roles.sample.index];
         let axes = shape.len() == info.shape.len();
-        let fits =
-            axes && info.shape.iter().zip(shape).skip(1).all(|(axis, size)| axis.is_none_or(|axis| axis == *size));
+        // Behind the sample's channels lie those of the conditions that are joined to it.
+        let joined = |place: usize| if place == 1 { self.manifest.joined_channels() } else { 0 };
+        let mut sizes = info.shape.iter().zip(shape).enumerate().skip(1);
+        let fits = axes && sizes.all(|(place, (axis, size))| axis.is_none_or(|axis| axis == *size + joined(place)));
         if !fits || shape[0] == 0 {
             return Err(Error::argument("shape", format!("{shape:?} does not fit the model's input {info}")));
         }

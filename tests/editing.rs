@@ -110,6 +110,42 @@ fn a_mask_keeps_its_pixels() {
     assert!(mean_square(&mixed, &image) < mean_square(&found, &image));
 }
 
+/// A network that is told the mask itself gets it, and the image without what is to be drawn.
+#[test]
+fn a_network_that_fills_holes_is_told_them() {
+    let model = model("onnx/fixtures/joined.onnx");
+    let value = |at: &ndarray::IxDyn| ((at[0] * 31 + at[1] * 7 + at[2] * 3) % 17) as f32 / 8.0 - 1.0;
+    let image = ArrayD::from_shape_fn(vec![3, 8, 8], |at| value(&at));
+    let mask = ArrayD::from_shape_fn(vec![8, 8], |at| if at[0] < 3 { 1.0 } else { 0.0 });
+    let masked = ArrayD::from_shape_fn(vec![3, 8, 8], |at| if at[1] < 3 { 0.0 } else { value(&at) });
+    let plain = Request { count: 2, seed: 3, steps: Some(4), ..Request::default() };
+    let by_mask = Request { image: Some(Arc::new(image)), mask: Some(Arc::new(mask.clone())), ..plain.clone() };
+    let conditions = BTreeMap::from([
+        ("mask".to_owned(), Arc::new(mask.insert_axis(Axis(0)))),
+        ("masked_sample".to_owned(), Arc::new(masked)),
+    ]);
+    let by_hand = Request { conditions, ..plain.clone() };
+    assert_eq!(drawn(&model, &by_mask), drawn(&model, &by_hand));
+    assert!(message(plain.job(&model)).starts_with("conditions: this model is told 'mask'"));
+}
+
+/// Both guidances at once: the network's own answers are led first, and what comes of them by the classifier.
+#[test]
+fn a_classifier_leads_what_is_guided_already() {
+    let model = sprites();
+    let classifier = support::model("onnx/models/sprite_classifier.onnx");
+    let star = model.class("star").unwrap();
+    let led = |scale: f64, guidance: f64| {
+        let guidance_of = ClassifierGuidance { classifier: Arc::clone(&classifier), classes: vec![star] };
+        let request = Request { classifier: Some(guidance_of), ..request(&model, "star", 10) };
+        let request = request.with("classifier_scale", scale).unwrap().with("guidance_scale", guidance).unwrap();
+        drawn(&model, &request)
+    };
+    let both = led(0.1, 3.0);
+    assert!(both != led(0.0, 3.0) && both != led(0.1, 1.0));
+    assert_eq!(led(0.0, 3.0), drawn(&model, &request(&model, "star", 10).with("guidance_scale", 3.0).unwrap()));
+}
+
 #[test]
 fn masks_and_images_that_do_not_fit_are_errors() {
     let model = sprites();

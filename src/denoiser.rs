@@ -7,6 +7,7 @@ use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 
 use crate::error::{Error, Result};
 use crate::schedule::NoiseLevel;
+use crate::state::{Reader, Writer};
 use crate::tensor::first_not_finite;
 
 /// What the samples of a batch are conditioned on.
@@ -193,6 +194,28 @@ pub trait Denoiser: Send {
         true
     }
 
+    /// What is evaluated, so that a snapshot is not taken up with another network: a hash of it; `None` for what has none, such as a formula.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the model's file is gone.
+    fn fingerprint(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// Writes down what a denoiser keeps from query to query, for a snapshot of the job. Nothing for one that keeps nothing.
+    fn save(&self, to: &mut Writer) {
+        let _ = to;
+    }
+
+    /// Takes up what [`save`](Self::save) wrote, for samples of `shape`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if it is something else.
+    fn load(&mut self, from: &mut Reader<'_>, shape: &[usize]) -> Result<()> {
+        let _ = (from, shape);
+        Ok(())
+    }
+
     /// `(∂x̂₀/∂x)·direction` at `query`, for likelihoods; `None` if the denoiser cannot say it.
     ///
     /// # Errors
@@ -218,6 +241,18 @@ impl<D: Denoiser + ?Sized> Denoiser for Box<D> {
 
     fn takes_any_batch(&self) -> bool {
         (**self).takes_any_batch()
+    }
+
+    fn fingerprint(&self) -> Result<Option<String>> {
+        (**self).fingerprint()
+    }
+
+    fn save(&self, to: &mut Writer) {
+        (**self).save(to);
+    }
+
+    fn load(&mut self, from: &mut Reader<'_>, shape: &[usize]) -> Result<()> {
+        (**self).load(from, shape)
     }
 
     fn derivative(&mut self, query: Query<'_>, direction: ArrayViewD<'_, f32>) -> Result<Option<ArrayD<f32>>> {
@@ -312,6 +347,18 @@ impl<D: Denoiser> Denoiser for Clip<D> {
 
     fn takes_any_batch(&self) -> bool {
         self.inner.takes_any_batch()
+    }
+
+    fn fingerprint(&self) -> Result<Option<String>> {
+        self.inner.fingerprint()
+    }
+
+    fn save(&self, to: &mut Writer) {
+        self.inner.save(to);
+    }
+
+    fn load(&mut self, from: &mut Reader<'_>, shape: &[usize]) -> Result<()> {
+        self.inner.load(from, shape)
     }
 
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {

@@ -4,17 +4,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
+use sha2::{Digest, Sha256};
 
 use crate::denoiser::{Condition, Denoised, Denoiser, Interrupt, Query};
 use crate::error::{Error, Result};
 use crate::noise::{Draw, NoiseSource};
 use crate::schedule::{Grid, NoiseLevel};
 use crate::solver::{Cursor, Deviation, Integration, MOST_HISTORY, Move, Solver, Update};
+use crate::state::{Reader, Writer};
 use crate::tensor::{Kept, Term, combine, combine_and_keep, first_not_finite};
 
 /// The most values that the samples of one job may have: 1 GiB in f32, and up to ten times that with the job's other buffers. More is
 /// a slip of the caller, and would end in the system killing the process rather than in an error.
 pub const MOST_VALUES: usize = 1 << 28;
+
+/// How a snapshot begins; the last byte is the version of its format.
+const SNAPSHOT: &[u8; 9] = b"diffsnap\x01";
 
 /// The number of values of a batch of `shape`.
 ///
@@ -344,6 +349,136 @@ impl Job {
     #[must_use]
     pub fn preview(&self) -> Option<ArrayViewD<'_, f32>> {
         self.evaluated.then(|| self.denoised.x0.view())
+    }
+
+    /// The job as it stands between two steps, as bytes: to be taken up by [`restore`](Self::restore), also in another process, or more than
+    /// once. They hold the samples and all that was kept of earlier steps, not the request: conditions, images and callbacks are given
+    /// again to the job that takes them up.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the model's file, whose hash is noted, is gone.
+    pub fn snapshot(&self) -> Result<Vec<u8>> {
+        let mut to = Writer::new();
+        to.bytes(SNAPSHOT);
+        to.bytes(&self.identity()?);
+        to.whole(self.cursor.step as u64);
+        to.whole(self.cursor.stage as u64);
+        to.whole(u64::from(self.evaluated));
+        to.floats(self.x.as_slice().unwrap_or_default());
+        if self.evaluated {
+            to.floats(self.denoised.x0.as_slice().unwrap_or_default());
+        }
+        to.whole(u64::from(!self.saved.is_empty()));
+        if !self.saved.is_empty() {
+            to.floats(&self.saved);
+        }
+        self.history.iter().for_each(|slot| to.floats(slot));
+        self.save_parts(&mut to);
+        let mut bytes = to.finish();
+        let sum = Sha256::digest(&bytes);
+        bytes.extend(sum);
+        Ok(bytes)
+    }
+
+    /// Takes up a [`snapshot`](Self::snapshot) of a job of the same model, shape, solver, grid and kind of noise. What else a request says may
+    /// differ, for a run that branches off: its class, its guidance, its callback. The bytes are not trusted; a job that refuses them
+    /// stands where it stood.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the bytes are no snapshot, were changed, or are of another run; [`Error::Io`] as [`snapshot`](Self::snapshot).
+    pub fn restore(&mut self, snapshot: &[u8]) -> Result<()> {
+        let refuse = |reason: &str| Err(Error::argument("snapshot", reason));
+        let Some((content, sum)) = snapshot.split_last_chunk::<32>() else {
+            return refuse("it is too short to be one");
+        };
+        if !content.starts_with(&SNAPSHOT[..SNAPSHOT.len() - 1]) {
+            return refuse("it is none");
+        }
+        if content.get(SNAPSHOT.len() - 1) != SNAPSHOT.last() {
+            return refuse("it is of another version of diffuse, with another format");
+        }
+        if Sha256::digest(content)[..] != sum[..] {
+            return refuse("it was changed or cut off: its checksum does not fit");
+        }
+        // Into a copy of what it changes first: half of it may be sound.
+        let mut from = Reader::new(&content[SNAPSHOT.len()..]);
+        if from.bytes(32)? != self.identity()? {
+            return refuse(
+                "it is of another run: the model, the shape, the solver, the grid or the kind of noise differs",
+            );
+        }
+        let steps = self.grid.steps() as u64;
+        let step = from.whole("the step", steps)? as usize;
+        let stage = from.whole("the stage", u64::from(u32::MAX))? as usize;
+        if !self.can_stand_at(Cursor { step, stage }) {
+            return refuse("it stands where no run of this solver does");
+        }
+        let evaluated = from.whole("a flag", 1)? == 1;
+        let mut x = self.x.clone();
+        let mut x0 = self.denoised.x0.clone();
+        from.floats("samples", x.as_slice_mut().unwrap_or_default())?;
+        if evaluated {
+            from.floats("the estimate", x0.as_slice_mut().unwrap_or_default())?;
+        }
+        let mut saved = Vec::new();
+        if from.whole("a flag", 1)? == 1 {
+            saved.resize(x.len(), 0.0);
+            from.floats("samples", &mut saved)?;
+        }
+        let mut history = self.history.clone();
+        history.iter_mut().try_for_each(|slot| from.floats("history", slot))?;
+        let mut parts = Writer::new();
+        self.save_parts(&mut parts);
+        let before = parts.finish();
+        if let Err(error) = self.load_parts(&mut from).and_then(|()| from.finish()) {
+            // What was loaded of the parts is undone; they wrote it themselves, so that it fits.
+            let _ = self.load_parts(&mut Reader::new(&before));
+            return Err(error);
+        }
+        (self.x, self.denoised.x0, self.saved, self.history) = (x, x0, saved, history);
+        (self.cursor, self.evaluated) = (Cursor { step, stage }, evaluated);
+        Ok(())
+    }
+
+    /// Whether a run can be left at `at`: at the end, or before an evaluation that the moves of the step lead to.
+    fn can_stand_at(&self, at: Cursor) -> bool {
+        if self.integration.is_some() || at.step >= self.grid.steps() {
+            return at.stage == 0;
+        }
+        let mut cursor = Cursor { step: at.step, stage: 0 };
+        while cursor.step == at.step && cursor.stage < at.stage {
+            cursor = self.solver.plan(&self.grid, cursor).next;
+        }
+        cursor == at && self.solver.evaluate_at(&self.grid, at).is_some()
+    }
+
+    fn save_parts(&self, to: &mut Writer) {
+        if let Some(integration) = &self.integration {
+            integration.save(to);
+        }
+        self.noise.save(to);
+        self.denoiser.save(to);
+    }
+
+    fn load_parts(&mut self, from: &mut Reader<'_>) -> Result<()> {
+        if let Some(integration) = &mut self.integration {
+            integration.load(from, self.x.shape()[0])?;
+        }
+        self.noise.load(from)?;
+        self.denoiser.load(from, self.x.shape())
+    }
+
+    /// What a snapshot has to be of: the model, the shape, the solver, the grid, the kind of noise.
+    fn identity(&self) -> Result<[u8; 32]> {
+        let mut to = Writer::new();
+        to.bytes(self.denoiser.fingerprint()?.unwrap_or_default().as_bytes());
+        self.x.shape().iter().for_each(|axis| to.whole(*axis as u64));
+        to.bytes(self.solver.to_string().as_bytes());
+        for level in self.grid.levels() {
+            [level.t, level.alpha, level.sigma].into_iter().for_each(|value| to.real(value));
+        }
+        to.bytes(self.noise.kind().as_bytes());
+        Ok(Sha256::digest(to.finish()).into())
     }
 
     /// The levels that the job visits.

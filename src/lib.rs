@@ -39,6 +39,7 @@ mod prediction;
 pub mod sampling;
 pub mod schedule;
 pub mod solver;
+pub mod state;
 pub mod tensor;
 
 pub use error::{Error, Result};

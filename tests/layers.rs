@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&str] = &[
     "error",
     "option",
+    "state",
     "tensor",
     "schedule",
     "noise",

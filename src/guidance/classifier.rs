@@ -9,6 +9,7 @@ use crate::denoiser::{Denoised, Denoiser, Interrupt, Query};
 use crate::error::{Error, Result};
 use crate::option::words;
 use crate::schedule::NoiseLevel;
+use crate::state::{Reader, Writer};
 use crate::tensor::first_not_finite;
 
 words! {
@@ -74,6 +75,18 @@ impl<D: Denoiser, C: Classifier> Denoiser for ByClassifier<D, C> {
 
     fn takes_any_batch(&self) -> bool {
         self.inner.takes_any_batch()
+    }
+
+    fn fingerprint(&self) -> Result<Option<String>> {
+        self.inner.fingerprint()
+    }
+
+    fn save(&self, to: &mut Writer) {
+        self.inner.save(to);
+    }
+
+    fn load(&mut self, from: &mut Reader<'_>, shape: &[usize]) -> Result<()> {
+        self.inner.load(from, shape)
     }
 
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {

@@ -9,6 +9,7 @@ use crate::denoiser::{Condition, Denoised, Denoiser, Interrupt, Query};
 use crate::error::{Error, Result};
 use crate::option::words;
 use crate::schedule::NoiseLevel;
+use crate::state::{Reader, Writer};
 
 words! {
     /// How the two answers are put together.
@@ -240,6 +241,27 @@ impl<D: Denoiser> Denoiser for ClassifierFree<D> {
 
     fn takes_any_batch(&self) -> bool {
         self.inner.takes_any_batch()
+    }
+
+    fn fingerprint(&self) -> Result<Option<String>> {
+        self.inner.fingerprint()
+    }
+
+    fn save(&self, to: &mut Writer) {
+        to.whole(u64::from(!self.before.is_empty()));
+        if !self.before.is_empty() {
+            to.reals(&self.before);
+        }
+        self.inner.save(to);
+    }
+
+    fn load(&mut self, from: &mut Reader<'_>, shape: &[usize]) -> Result<()> {
+        self.before.clear();
+        if from.whole("guidance", 1)? == 1 {
+            self.before.resize(shape.iter().product(), 0.0);
+            from.reals("guidance", &mut self.before)?;
+        }
+        self.inner.load(from, shape)
     }
 
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::denoiser::{Denoised, Denoiser, Interrupt, Query};
 use crate::error::{Error, Result};
 use crate::schedule::NoiseLevel;
+use crate::state::{Reader, Writer};
 use crate::tensor::first_not_finite;
 
 /// The host's code: it is given the query (x, the level and the step) and x̂₀, the items of the batch one after the other, which it may change. What it
@@ -38,6 +39,18 @@ impl<D: Denoiser> Denoiser for ByHost<D> {
 
     fn takes_any_batch(&self) -> bool {
         self.inner.takes_any_batch()
+    }
+
+    fn fingerprint(&self) -> Result<Option<String>> {
+        self.inner.fingerprint()
+    }
+
+    fn save(&self, to: &mut Writer) {
+        self.inner.save(to);
+    }
+
+    fn load(&mut self, from: &mut Reader<'_>, shape: &[usize]) -> Result<()> {
+        self.inner.load(from, shape)
     }
 
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {

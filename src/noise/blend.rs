@@ -55,6 +55,10 @@ impl BlendedNoise {
 }
 
 impl NoiseSource for BlendedNoise {
+    fn kind(&self) -> &'static str {
+        "blended"
+    }
+
     fn fill(&mut self, draw: Draw, item_length: usize, out: &mut [f32]) {
         let length = item_length.max(1);
         let mut own = vec![0.0; length];

@@ -40,6 +40,10 @@ impl CounterNoise {
 }
 
 impl NoiseSource for CounterNoise {
+    fn kind(&self) -> &'static str {
+        "counter"
+    }
+
     fn fill(&mut self, draw: Draw, item_length: usize, out: &mut [f32]) {
         for (item, values) in out.chunks_mut(item_length.max(1)).enumerate() {
             let mut generator = self.generator(item as u64, draw);

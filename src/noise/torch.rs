@@ -5,11 +5,17 @@
 //! values, and in f32, eight pairs at a time, for more. The latter has the Cephes polynomials for log, sin and cos with a fused
 //! multiply-add at every step; with any other order or library the values agree to 5e-7 only.
 
+use std::collections::VecDeque;
 use std::f64::consts::TAU;
 
 use rand_mt::Mt;
 
 use super::{Draw, NoiseSource};
+use crate::error::{Error, Result};
+use crate::state::{Reader, Writer};
+
+/// How many outputs of MT19937 say its state.
+const STATE: usize = 624;
 
 /// Noise as `torch.randn` draws it on the CPU, in the order in which diffusers' pipelines draw: first the start, then every
 /// step that adds noise.
@@ -40,6 +46,10 @@ impl TorchNoise {
 }
 
 impl NoiseSource for TorchNoise {
+    fn kind(&self) -> &'static str {
+        if self.per_item { "torch-per-item" } else { "torch" }
+    }
+
     fn fill(&mut self, _draw: Draw, item_length: usize, out: &mut [f32]) {
         if !self.per_item {
             self.generators[0].randn(out);
@@ -51,12 +61,28 @@ impl NoiseSource for TorchNoise {
         }
         self.generators.iter_mut().zip(items).for_each(|(generator, item)| generator.randn(item));
     }
+
+    fn save(&self, to: &mut Writer) {
+        to.whole(self.generators.len() as u64);
+        self.generators.iter().for_each(|generator| generator.save(to));
+    }
+
+    fn load(&mut self, from: &mut Reader<'_>) -> Result<()> {
+        // The start of the run has been drawn, so there are as many as there will be.
+        let count = self.generators.len() as u64;
+        if from.whole("generators", count)? != count {
+            return Err(Error::argument("snapshot", format!("it is of another number of generators than {count}")));
+        }
+        self.generators.iter_mut().try_for_each(|generator| generator.load(from))
+    }
 }
 
 /// `torch.Generator` on the CPU.
 #[derive(Debug, Clone)]
 struct Generator {
     bits: Mt,
+    /// What comes before `bits` goes on: after a snapshot, which holds the outputs from which a state can be recovered.
+    ahead: VecDeque<u32>,
     /// The second value of the last pair that was drawn in f64, for the next draw of fewer than 16. Larger draws leave it.
     spare: Option<f64>,
 }
@@ -64,18 +90,40 @@ struct Generator {
 impl Generator {
     /// Only the low 32 bits of the seed count.
     fn new(seed: u64) -> Self {
-        Self { bits: Mt::new(seed as u32), spare: None }
+        Self { bits: Mt::new(seed as u32), ahead: VecDeque::new(), spare: None }
+    }
+
+    fn next_u32(&mut self) -> u32 {
+        self.ahead.pop_front().unwrap_or_else(|| self.bits.next_u32())
+    }
+
+    fn save(&self, to: &mut Writer) {
+        let mut later = self.clone();
+        (0..STATE).for_each(|_| to.bytes(&later.next_u32().to_le_bytes()));
+        to.whole(u64::from(self.spare.is_some()));
+        to.real(self.spare.unwrap_or_default());
+    }
+
+    fn load(&mut self, from: &mut Reader<'_>) -> Result<()> {
+        let (words, _) = from.bytes(4 * STATE)?.as_chunks::<4>();
+        let words: Vec<u32> = words.iter().map(|word| u32::from_le_bytes(*word)).collect();
+        self.bits = Mt::recover(words.iter().copied())
+            .map_err(|_| Error::argument("snapshot", "its noise is of no generator"))?;
+        self.ahead = words.into();
+        let has_spare = from.whole("the spare noise", 1)? == 1;
+        self.spare = Some(from.real("the spare noise")?).filter(|_| has_spare);
+        Ok(())
     }
 
     /// Uniform in [0, 1) with 24 bits.
     fn uniform_f32(&mut self) -> f32 {
-        (self.bits.next_u32() & 0x00ff_ffff) as f32 * (1.0 / 16_777_216.0)
+        (self.next_u32() & 0x00ff_ffff) as f32 * (1.0 / 16_777_216.0)
     }
 
     /// Uniform in [0, 1) with 53 bits, from two draws, the high word first.
     fn uniform_f64(&mut self) -> f64 {
-        let high = u64::from(self.bits.next_u32());
-        let bits = high << 32 | u64::from(self.bits.next_u32());
+        let high = u64::from(self.next_u32());
+        let bits = high << 32 | u64::from(self.next_u32());
         (bits & ((1 << 53) - 1)) as f64 / (1u64 << 53) as f64
     }
 

@@ -332,6 +332,10 @@ impl Denoiser for Predictor {
         self.evaluator.model.fixed_batch().is_none()
     }
 
+    fn fingerprint(&self) -> Result<Option<String>> {
+        self.evaluator.model.network.hash().map(|hash| Some(hash.to_owned()))
+    }
+
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
         let model = Arc::clone(&self.evaluator.model);
         model.check_shape(query.x.shape())?;

@@ -8,6 +8,7 @@ use super::{Cursor, Entry, Move, Solver};
 use crate::error::{Error, Result};
 use crate::option::{Kind, OptionEntry};
 use crate::schedule::{Frame, Grid, NoiseLevel};
+use crate::state::{Reader, Writer};
 
 /// What an adaptive solver is told.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -143,6 +144,33 @@ impl Integration {
             slopes: std::array::from_fn(|_| vec![0.0; length]),
             finishing: false,
         }
+    }
+
+    pub(crate) fn save(&self, to: &mut Writer) {
+        for count in [self.item, self.stage, self.evaluations, usize::from(self.rejected), usize::from(self.finishing)]
+        {
+            to.whole(count as u64);
+        }
+        to.real(self.tau);
+        to.real(self.length);
+        to.reals(&self.y);
+        self.slopes.iter().for_each(|slope| to.reals(slope));
+    }
+
+    pub(crate) fn load(&mut self, from: &mut Reader<'_>, items: usize) -> Result<()> {
+        self.item = from.whole("the item", items as u64)? as usize;
+        self.stage = from.whole("the stage", 6)? as usize;
+        self.evaluations = from.whole("evaluations", self.adaptive.most_evaluations as u64)? as usize;
+        self.rejected = from.whole("a flag", 1)? == 1;
+        self.finishing = from.whole("a flag", 1)? == 1;
+        let [start, end] = self.ends;
+        let within = |tau: f64| (tau - start) / (end - start) >= -1e-9 && (tau - start) / (end - start) <= 1.0 + 1e-9;
+        self.tau = Some(from.real("the place")?)
+            .filter(|tau| within(*tau))
+            .ok_or_else(|| Error::argument("snapshot", "it stands beyond the ends of the run"))?;
+        self.length = from.real("the step")?;
+        from.reals("the item", &mut self.y)?;
+        self.slopes.iter_mut().try_for_each(|slope| from.reals("slopes", slope))
     }
 
     /// The item that is under way; their number when all are done.

@@ -478,6 +478,27 @@ int32_t diffuse_job_read_pixels(const struct diffuse_job *job,
                                 uint32_t flags);
 
 /*
+ Writes the job as it stands between two steps to `bytes`, for diffuse_job_restore(), also in another process: a saved game, a suspended app, a run
+ that is to branch. `*length` becomes the number of bytes, which `capacity` has to be at least; with a capacity of 0, where `bytes` may be
+ NULL, only that is said. It holds the samples and what is kept of earlier steps, not the request.
+
+ DIFFUSE_IO if the model's file, whose hash is noted, is gone.
+ */
+int32_t diffuse_job_snapshot(const struct diffuse_job *job,
+                             uint8_t *bytes,
+                             size_t capacity,
+                             size_t *length);
+
+/*
+ Takes up what diffuse_job_snapshot() wrote of a job of the same model, shape, solver, steps, grid and kind of noise. With the same request the run
+ ends with the same bits; what else the request says may differ, for a run that branches off. The bytes are not trusted: DIFFUSE_ARGUMENT
+ if they are no snapshot, were changed, or are of another run, and the job stands where it stood.
+ */
+int32_t diffuse_job_restore(struct diffuse_job *job,
+                            const uint8_t *bytes,
+                            size_t length);
+
+/*
  Copies the latest estimate of what the samples will be, which after the last step is the result, from any thread, also while a step is running. As diffuse_job_read().
  DIFFUSE_ARGUMENT before the first step.
  */

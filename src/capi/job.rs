@@ -196,6 +196,53 @@ pub unsafe extern "C" fn diffuse_job_read_pixels(
     })
 }
 
+/// Writes the job as it stands between two steps to `bytes`, for diffuse_job_restore(), also in another process: a saved game, a suspended app, a run
+/// that is to branch. `*length` becomes the number of bytes, which `capacity` has to be at least; with a capacity of 0, where `bytes` may be
+/// NULL, only that is said. It holds the samples and what is kept of earlier steps, not the request.
+///
+/// DIFFUSE_IO if the model's file, whose hash is noted, is gone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_snapshot(
+    job: *const diffuse_job,
+    bytes: *mut u8,
+    capacity: usize,
+    length: *mut usize,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let snapshot = unsafe {
+            let snapshot = borrow(job, "job")?.lock()?.snapshot()?;
+            store(length, snapshot.len(), "length")?;
+            snapshot
+        };
+        if capacity == 0 {
+            return Ok(());
+        }
+        if capacity < snapshot.len() {
+            let reason = format!("{capacity}; the snapshot has {} bytes", snapshot.len());
+            return Err(Error::argument("capacity", reason));
+        }
+        // SAFETY: as above.
+        unsafe { slice_mut(bytes, snapshot.len(), "bytes") }?.copy_from_slice(&snapshot);
+        Ok(())
+    })
+}
+
+/// Takes up what diffuse_job_snapshot() wrote of a job of the same model, shape, solver, steps, grid and kind of noise. With the same request the run
+/// ends with the same bits; what else the request says may differ, for a run that branches off. The bytes are not trusted: DIFFUSE_ARGUMENT
+/// if they are no snapshot, were changed, or are of another run, and the job stands where it stood.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_restore(job: *mut diffuse_job, bytes: *const u8, length: usize) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let (value, snapshot) = unsafe { (borrow(job, "job")?, slice(bytes, length, "bytes")?) };
+        let mut job = value.lock()?;
+        job.restore(snapshot)?;
+        value.publish(&job);
+        Ok(())
+    })
+}
+
 /// Copies the latest estimate of what the samples will be, which after the last step is the result, from any thread, also while a step is running. As diffuse_job_read().
 /// DIFFUSE_ARGUMENT before the first step.
 #[unsafe(no_mangle)]
@@ -293,15 +340,18 @@ impl JobValue {
         let stepping = Stepping::begin(self);
         let progress = job.step()?;
         drop(stepping);
-        if let Some(latest) = job.preview() {
-            let mut preview = self.preview.lock().unwrap_or_else(PoisonError::into_inner);
-            match preview.as_mut() {
-                Some(preview) => preview.assign(&latest),
-                None => *preview = Some(latest.to_owned()),
-            }
-        }
-        self.done.store(progress.step, Ordering::SeqCst);
+        self.publish(&job);
         Ok(progress)
+    }
+
+    /// Lets other threads see how far the job is, and its latest estimate.
+    fn publish(&self, job: &Job) {
+        let mut preview = self.preview.lock().unwrap_or_else(PoisonError::into_inner);
+        match (job.preview(), preview.as_mut()) {
+            (Some(latest), Some(preview)) => preview.assign(&latest),
+            (latest, _) => *preview = latest.map(|latest| latest.to_owned()),
+        }
+        self.done.store(job.progress().step, Ordering::SeqCst);
     }
 
     fn with_preview<T>(&self, read: impl FnOnce(ArrayViewD<'_, f32>) -> Result<T>) -> Result<T> {

@@ -433,6 +433,18 @@ int main(int argc, char **argv) {
   GOOD(diffuse_job_##name##_pixels(job, 0, pixels, 4096, 128, 0), "")
   READS(read);
   READS(preview);
+  BAD(diffuse_job_snapshot(NULL, pixels, 4096, &step), "NULL handle");
+  BAD(diffuse_job_snapshot(AS(diffuse_job), pixels, 4096, &step), "a handle of another type");
+  BAD(diffuse_job_snapshot(job, pixels, 4096, NULL), "NULL length");
+  BAD(diffuse_job_snapshot(job, NULL, (size_t)1 << 20, &step), "NULL buffer");
+  BAD(diffuse_job_snapshot(job, pixels, 4096, &step), "too little room");
+  GOOD(diffuse_job_snapshot(job, NULL, 0, &step), "only how long it is");
+  BAD(diffuse_job_restore(NULL, pixels, 4096), "NULL handle");
+  BAD(diffuse_job_restore(AS(diffuse_job), pixels, 4096), "a handle of another type");
+  BAD(diffuse_job_restore(job, NULL, 4096), "NULL bytes");
+  BAD(diffuse_job_restore(job, pixels, 0), "no bytes");
+  BAD(diffuse_job_restore(job, pixels, (size_t)-1), "an absurd length");
+  BAD(diffuse_job_restore(job, pixels, 4096), "bytes that are no snapshot");
   BAD(diffuse_job_cancel(NULL), "NULL handle");
   BAD(diffuse_job_cancel(AS(diffuse_job)), "a handle of another type");
   GOOD(diffuse_job_cancel(job), "");

@@ -114,7 +114,7 @@
  *         The scale s of classifier-free guidance: 1 is the condition alone, 0 the negative one; 1 unless set.
  *
  *     guidance_scales: 1 to 10000 numbers, separated by commas
- *         The scale of every step, in place of guidance_scale; a step with 1 takes one evaluation.
+ *         The scale of every step, in place of guidance_scale; a plain step with 1 takes one evaluation.
  *
  *     guidance_sigma_min: a number from 0 to 1000000000
  *         The least σ/α (t for flow matching) that is guided; 0 unless set.
@@ -129,7 +129,7 @@
  *         How the answers with the condition (c) and with the negative one (u) are put together; plain unless set.
  *         - plain: x̂₀ = u + s·(c − u), of the answers c with the condition and u without (Ho & Salimans 2022).
  *         - apg: c + (s − 1)·Δ, where Δ is c − u with momentum, kept short, and less of it along c (Sadat et al. 2024).
- *         - cfg++: As plain, with s from 0 to 1, and ε̂ taken from u (Chung et al. 2024).
+ *         - cfg++: As plain, with s from 0 to 1, and ε̂ taken from u (Chung et al. 2024, arXiv:2406.08070); for ddim, euler, euler-ancestral and tcd.
  *
  *     guidance_space: output, denoised
  *         What apg and guidance_rescale are computed of; denoised for the one and output for the other unless set, as in their papers. diffusers takes the output.
@@ -342,6 +342,11 @@
 #define DIFFUSE_VERSION 100
 
 /*
+ What an estimate of the clean samples was made from. It lives as long as the callback that it is given to.
+ */
+typedef struct diffuse_estimate diffuse_estimate;
+
+/*
  A run. It works only inside of diffuse_job_step() and diffuse_job_run(), on the calling thread. While it does, other threads may
  call diffuse_job_cancel(), diffuse_job_progress() and the previews; every other call of theirs returns DIFFUSE_BUSY, but for
  diffuse_job_free(), after which no thread may use the job any more.
@@ -377,21 +382,16 @@ typedef struct diffuse_runtime diffuse_runtime;
 typedef void (*diffuse_log_sink)(int32_t severity, const char *message, void *user_data);
 
 /*
- A host's own guidance, called with every estimate of the clean samples before it is used: `denoised`, `length` values, those of `items` items one
- after the other, which it may change. `x` are the noisy samples that it was made from, alpha·clean + sigma·noise, at the step `step` of
- the run, counted from 0. It returns 0; anything else ends the step with DIFFUSE_CALLBACK, and `message`, to which up to
- `capacity` bytes with a zero at their end may be written, becomes a part of its message.
+ A host's own guidance, called with every estimate of the clean samples before it is used: `denoised`, `length` values, those of all items one after
+ the other, which it may change. `estimate` says what it was made from. It returns 0; anything else ends the step with DIFFUSE_CALLBACK, and `message`,
+ to which up to `capacity` bytes with a zero at their end may be written, becomes a part of its message.
 
  It is called on the thread that steps the job. It may cancel and free that job, but not step or read it. It must not
  unwind.
  */
-typedef int32_t (*diffuse_guidance_callback)(const float *x,
+typedef int32_t (*diffuse_guidance_callback)(const struct diffuse_estimate *estimate,
                                              float *denoised,
                                              size_t length,
-                                             size_t items,
-                                             double alpha,
-                                             double sigma,
-                                             size_t step,
                                              char *message,
                                              size_t capacity,
                                              void *user_data);
@@ -399,6 +399,28 @@ typedef int32_t (*diffuse_guidance_callback)(const float *x,
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/*
+ The noisy samples that the estimate was made from, alpha*clean + sigma*noise: as many values as there are denoised ones, to be read during the callback.
+ NULL if `estimate` is none.
+ */
+const float *diffuse_estimate_x(const struct diffuse_estimate *estimate);
+
+/*
+ The noise level: the time of the model's schedule, alpha and sigma.
+ */
+int32_t diffuse_estimate_level(const struct diffuse_estimate *estimate,
+                               double *time,
+                               double *alpha,
+                               double *sigma);
+
+/*
+ The step of the run, counted from 0, and how many items there are. Solvers that take several estimates a step give the same step to each; one that
+ chooses its own steps takes one item at a time.
+ */
+int32_t diffuse_estimate_step(const struct diffuse_estimate *estimate,
+                              size_t *step,
+                              size_t *items);
 
 /*
  Makes a job that draws `request` from `model`; both may be freed or changed afterwards. DIFFUSE_ARGUMENT with the field of the
@@ -820,7 +842,7 @@ int32_t diffuse_request_set_negative_classes(struct diffuse_request *request,
 
 /*
  What the network is told besides, by its name in the model's manifest: `length` values, of one item for all or of every item one after the
- other. They are copied. `negative` is 0, or 1 for what guidance leads away from.
+ other. They are copied. `negative` is 0, or 1 for what guidance leads away from. NULL takes them back.
  */
 int32_t diffuse_request_set_condition(struct diffuse_request *request,
                                       const char *name,
@@ -855,8 +877,8 @@ int32_t diffuse_request_set_image(struct diffuse_request *request,
                                   size_t length);
 
 /*
- Where the image is drawn anew (1), kept (0), or mixed: `length` values, as many as one item or all items have, with all of their channels or with
- one. They are copied. NULL takes the mask back.
+ Where the image is drawn anew (1), kept (0), or mixed: `length` values, height·width for all of the items or for each of them, one after the
+ other, the same for all channels. They are copied. A model that is told the mask does with it what it was trained to. NULL takes it back.
  */
 int32_t diffuse_request_set_mask(struct diffuse_request *request,
                                  const float *values,

@@ -30,6 +30,23 @@ impl Condition {
         Self { classes, ..Self::default() }
     }
 
+    /// Whether it is of `count` items throughout.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] with what is of another number.
+    pub fn check(&self, count: usize) -> Result<()> {
+        for (name, classes) in [("classes", &self.classes), ("toward", &self.toward)] {
+            if let Some(classes) = classes.as_ref().filter(|classes| classes.len() != count) {
+                return Err(Error::argument(name, format!("{} classes for a batch of {count}", classes.len())));
+            }
+        }
+        if let Some((name, tensor)) = self.tensors.iter().find(|(_, tensor)| tensor.shape().first() != Some(&count)) {
+            let reason = format!("'{name}' has a shape of {:?}, for a batch of {count}", tensor.shape());
+            return Err(Error::argument("condition", reason));
+        }
+        self.negative.as_ref().map_or(Ok(()), |negative| negative.check(count))
+    }
+
     /// The condition of item `item` alone.
     #[must_use]
     pub fn item(&self, item: usize) -> Self {
@@ -130,6 +147,13 @@ impl Denoised {
         }
     }
 
+    /// Leaves of what the mean moves by the shares that `of_value` has.
+    pub(crate) fn scale_shift(&mut self, of_value: &[f32]) {
+        if let Some(shift) = self.shift.as_mut().filter(|_| self.shifted) {
+            shift.iter_mut().zip(of_value).for_each(|(value, share)| *value *= share);
+        }
+    }
+
     /// What a step's mean moves by, in units of the variance of the noise that it adds: s·∇ log p(y|x).
     #[must_use]
     pub fn shift(&self) -> Option<&ArrayD<f32>> {
@@ -149,7 +173,7 @@ impl Denoised {
     }
 
     /// Changes x̂₀, and likewise the x̂₀ that ε̂ is taken from.
-    pub(crate) fn change(&mut self, change: impl Fn(&mut [f32])) {
+    pub(crate) fn change(&mut self, mut change: impl FnMut(&mut [f32])) {
         let direction = self.direction.as_mut().filter(|_| self.parted);
         for estimate in [Some(&mut self.x0), direction].into_iter().flatten() {
             change(estimate.as_slice_mut().unwrap_or_default());
@@ -167,6 +191,43 @@ pub trait Interrupt: Send + Sync {
     /// Makes the running evaluation of the denoiser that this is from return soon, with an error, and every later one at once.
     /// It may be called from any thread.
     fn interrupt(&self);
+}
+
+/// What a denoiser around another one, its field `inner`, leaves to that one, beside what it interrupts.
+macro_rules! inherits {
+    () => {
+        fn of_output(&self, level: $crate::schedule::NoiseLevel) -> (f64, f64) {
+            self.inner.of_output(level)
+        }
+
+        fn takes_any_batch(&self) -> bool {
+            self.inner.takes_any_batch()
+        }
+
+        fn fingerprint(&self) -> $crate::Result<Option<String>> {
+            self.inner.fingerprint()
+        }
+
+        fn save(&self, to: &mut $crate::state::Writer) {
+            self.inner.save(to);
+        }
+
+        fn load(&mut self, from: &mut $crate::state::Reader<'_>, shape: &[usize]) -> $crate::Result<()> {
+            self.inner.load(from, shape)
+        }
+    };
+}
+pub(crate) use inherits;
+
+/// Refuses an estimate with a value that is no number, before it is turned into a picture or blamed on the caller's code.
+pub(crate) fn check_finite(x0: &[f32], step: usize, level: NoiseLevel) -> Result<()> {
+    match first_not_finite(x0) {
+        Some(index) => {
+            let reason = format!("the denoised sample holds {} at t = {}", x0[index], level.t);
+            Err(Error::Evaluation { step, reason })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Estimates the clean sample behind a noisy one: a network, a guidance around a network, or a formula.
@@ -341,44 +402,24 @@ impl<D: Denoiser> Denoiser for Clip<D> {
         self.inner.interrupt()
     }
 
-    fn of_output(&self, level: NoiseLevel) -> (f64, f64) {
-        self.inner.of_output(level)
-    }
-
-    fn takes_any_batch(&self) -> bool {
-        self.inner.takes_any_batch()
-    }
-
-    fn fingerprint(&self) -> Result<Option<String>> {
-        self.inner.fingerprint()
-    }
-
-    fn save(&self, to: &mut Writer) {
-        self.inner.save(to);
-    }
-
-    fn load(&mut self, from: &mut Reader<'_>, shape: &[usize]) -> Result<()> {
-        self.inner.load(from, shape)
-    }
+    inherits!();
 
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
         let (step, level, items) = (query.step, query.level, query.x.shape().first().copied().unwrap_or(1));
         self.inner.denoise(query, out)?;
-        // Clipping would turn an infinity into a picture.
-        if let Some(index) = out.x0.as_slice().and_then(first_not_finite) {
-            let reason = format!(
-                "the denoised sample holds {} at t = {}",
-                out.x0.as_slice().map_or(f32::NAN, |x0| x0[index]),
-                level.t
-            );
-            return Err(Error::Evaluation { step, reason });
-        }
+        check_finite(out.x0.as_slice().unwrap_or_default(), step, level)?;
         if self.direction == Direction::Network {
             out.part();
+            let values = out.x0.as_slice_mut().unwrap_or_default();
+            let length = (values.len() / items.max(1)).max(1);
+            values.chunks_mut(length).for_each(|item| self.apply(item));
+        } else {
+            // Also an x̂₀ that ε̂ is taken from by itself, as CFG++ has it.
+            out.change(|values| {
+                let length = (values.len() / items.max(1)).max(1);
+                values.chunks_mut(length).for_each(|item| self.apply(item));
+            });
         }
-        let values = out.x0.as_slice_mut().unwrap_or_default();
-        let length = (values.len() / items.max(1)).max(1);
-        values.chunks_mut(length).for_each(|item| self.apply(item));
         Ok(())
     }
 }

@@ -105,6 +105,8 @@ pub struct Job {
     x: ArrayD<f32>,
     denoised: Denoised,
     evaluated: bool,
+    /// Whether x is no longer the noise that the run was made with.
+    started: bool,
     /// Fresh noise; empty until a solver asks for some.
     fresh: Vec<f32>,
     saved: Vec<f32>,
@@ -134,11 +136,7 @@ impl Job {
         shape: &[usize],
     ) -> Result<Self> {
         let length = checked_length(shape)?;
-        if let Some(classes) = &condition.classes
-            && classes.len() != shape[0]
-        {
-            return Err(Error::argument("classes", format!("{} classes for a batch of {}", classes.len(), shape[0])));
-        }
+        condition.check(shape[0])?;
         let first = grid.levels()[0];
         let mut x = ArrayD::zeros(shape);
         let values = x.as_slice_mut().unwrap_or_default();
@@ -157,6 +155,7 @@ impl Job {
             denoised: Denoised::new(shape),
             x,
             evaluated: false,
+            started: false,
             fresh: Vec::new(),
             saved: Vec::new(),
             history: vec![vec![0.0; length]; slots],
@@ -175,6 +174,7 @@ impl Job {
     pub fn start_from(&mut self, x: ArrayViewD<'_, f32>) -> Result<()> {
         self.check_start("x", &x)?;
         self.x.assign(&x);
+        self.started = true;
         Ok(())
     }
 
@@ -185,6 +185,10 @@ impl Job {
     /// As [`start_from`](Self::start_from).
     pub fn start_from_clean(&mut self, x0: ArrayViewD<'_, f32>) -> Result<()> {
         self.check_start("image", &x0)?;
+        if self.started {
+            return Err(Error::argument("image", "the job starts from other samples already"));
+        }
+        self.started = true;
         let NoiseLevel { alpha, sigma, .. } = self.grid.levels()[0];
         // x is √(α² + σ²)·z until now.
         let of_noise = if sigma == 0.0 { 0.0 } else { sigma / alpha.hypot(sigma) };
@@ -215,6 +219,9 @@ impl Job {
     /// # Errors
     /// [`Error::Argument`] if a shape does not fit, the mask leaves 0 … 1, or a value is not finite.
     pub fn keep(&mut self, mask: ArrayViewD<'_, f32>, image: ArrayViewD<'_, f32>) -> Result<()> {
+        if self.evaluated {
+            return Err(Error::argument("mask", "the job has already started"));
+        }
         let fitting = |name: &'static str, values: &ArrayViewD<'_, f32>| match values.broadcast(self.x.raw_dim()) {
             Some(whole) if values.ndim() == self.x.ndim() => Ok(whole.iter().copied().collect::<Vec<f32>>()),
             _ => {
@@ -487,6 +494,12 @@ impl Job {
         &self.grid
     }
 
+    /// Whether its condition has something that guidance leads to or away from.
+    #[must_use]
+    pub fn is_guided(&self) -> bool {
+        self.condition.negative.is_some() || self.condition.toward.is_some()
+    }
+
     /// A handle that cancels this job, from any thread.
     #[must_use]
     pub fn canceller(&self) -> Canceller {
@@ -576,6 +589,10 @@ impl Job {
         let query = Query { x: query_x.view(), level, condition: &condition, step: self.cursor.step };
         if let Err(error) = self.denoiser.denoise(query, &mut answer) {
             return Err(if self.canceller.is_cancelled() { Error::Cancelled } else { error });
+        }
+        if answer.shift().is_some() {
+            let reason = format!("{} cannot move the mean of its steps", self.solver);
+            return Err(Error::Evaluation { step: self.cursor.step, reason });
         }
         if let Some(known) = &self.known {
             known.impose(&mut answer, item * query_x.len());
@@ -701,6 +718,8 @@ impl Known {
                 };
             }
         });
+        // Nor does a classifier move it.
+        denoised.scale_shift(&self.mask[first..]);
     }
 }
 

@@ -44,14 +44,9 @@ pub fn rgba8_into(image: ArrayView3<'_, f32>, range: [f32; 2], out: &mut [u8], l
         _ => return Err(Error::argument("image", format!("{channels} channels; 1, 3 and 4 can be drawn"))),
     };
     let [low, high] = range;
+    check_range(range)?;
     // In f64 the difference of two f32 is finite.
     let extent = f64::from(high) - f64::from(low);
-    if !(extent > 0.0 && extent.is_finite()) {
-        return Err(Error::argument(
-            "range",
-            format!("[{low}, {high}]; the first must be below the second, both finite"),
-        ));
-    }
     let Layout { stride, bottom_up, bgra } = layout;
     if height == 0 || width == 0 {
         return Ok(());
@@ -88,13 +83,14 @@ pub fn from_rgba8(pixels: &[u8], layout: Layout, range: [f32; 2], mut image: Arr
     }
     let Layout { stride, bottom_up, bgra } = layout;
     check_rows(width, height, stride, pixels.len())?;
+    check_range(range)?;
     let [low, high] = range.map(f64::from);
     let value = |byte: f64| (low + (high - low) * (byte / 255.0)) as f32;
     for y in 0..height {
         let row = &pixels[if bottom_up { height - 1 - y } else { y } * stride..];
         for x in 0..width {
-            let [a, g, b, alpha] = [0, 1, 2, 3].map(|i| f64::from(row[4 * x + i]));
-            let [r, b] = if bgra { [b, a] } else { [a, b] };
+            let [first, g, third, alpha] = [0, 1, 2, 3].map(|i| f64::from(row[4 * x + i]));
+            let [r, b] = if bgra { [third, first] } else { [first, third] };
             if channels == 1 {
                 image[[0, y, x]] = value(0.299 * r + 0.587 * g + 0.114 * b);
             } else {
@@ -107,6 +103,13 @@ pub fn from_rgba8(pixels: &[u8], layout: Layout, range: [f32; 2], mut image: Arr
         }
     }
     Ok(())
+}
+
+fn check_range([low, high]: [f32; 2]) -> Result<()> {
+    if low < high && low.is_finite() && high.is_finite() {
+        return Ok(());
+    }
+    Err(Error::argument("range", format!("[{low}, {high}]; the first must be below the second, both finite")))
 }
 
 /// Whether `height` rows of `width` pixels, `stride` bytes apart, fit into `length` bytes.

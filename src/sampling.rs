@@ -68,7 +68,7 @@ pub const OPTIONS: &[OptionEntry] = &[
     OptionEntry {
         key: "guidance_scales",
         kind: Kind::Numbers,
-        summary: "The scale of every step, in place of guidance_scale; a step with 1 takes one evaluation.",
+        summary: "The scale of every step, in place of guidance_scale; a plain step with 1 takes one evaluation.",
     },
     OptionEntry {
         key: "guidance_sigma_min",
@@ -141,4 +141,10 @@ pub const OPTIONS: &[OptionEntry] = &[
 #[must_use]
 pub fn option(key: &str) -> Option<&'static OptionEntry> {
     OPTIONS.iter().find(|option| option.key == key).or_else(|| solver::option(key))
+}
+
+/// Whether the option is the caller's alone: no scheduler's configuration says where a run starts and what guides it.
+pub(crate) fn is_of_caller(key: &str) -> bool {
+    let start = ["strength", "interpolate_to", "variation_seed", "variation_strength"];
+    start.contains(&key) || key.starts_with("guidance_") || key.starts_with("classifier_")
 }

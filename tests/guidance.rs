@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use diffuse::denoiser::{Condition, Denoised, Denoiser, Query};
-use diffuse::guidance::{ByClassifier, ByHost, Classifier, ClassifierForm, ClassifierFree, Guidance, Pairing};
+use diffuse::guidance::{ByClassifier, ByHost, Classifier, ClassifierForm, ClassifierFree, Form, Guidance, Pairing};
 use diffuse::noise::CounterNoise;
 use diffuse::onnx::ClassGradient;
 use diffuse::pipeline::{Clipping, HostGuidance, Likeness};
@@ -277,7 +277,7 @@ fn an_interval_is_as_good_for_fewer_evaluations() {
     let schedule: Arc<dyn NoiseSchedule> = Arc::new(VarianceExploding::new(sigmas[1], sigmas[0], 1e-5).unwrap());
     let End { scale, x } = ends.iter().find(|end| end.scale == 4.0).unwrap();
     let count = starts.len();
-    let run = |interval: std::ops::Range<f64>| {
+    let run = |interval: [f64; 2]| {
         let (told, evaluations) = told();
         let mut guidance = Guidance::new(*scale);
         (guidance.interval, guidance.pairing) = (interval, Pairing::Apart);
@@ -292,7 +292,7 @@ fn an_interval_is_as_good_for_fewer_evaluations() {
         let apart = found.iter().zip(x).map(|(a, b)| (a[0] - b[0]).hypot(a[1] - b[1])).sum::<f64>() / count as f64;
         (apart, evaluations.load(Ordering::SeqCst))
     };
-    let (everywhere, within) = (run(0.0..f64::INFINITY), run(0.2..f64::INFINITY));
+    let (everywhere, within) = (run([0.0, f64::INFINITY]), run([0.2, f64::INFINITY]));
     println!(
         "mean distance from the guided flow: {:.5} with {} evaluations, {:.5} with {}",
         everywhere.0, everywhere.1, within.0, within.1
@@ -350,6 +350,62 @@ fn guidance_is_as_in_diffusers() {
     println!("furthest from diffusers: {worst:.1e} of max(1, max|x|)");
 }
 
+/// CFG++ by its paper (Chung et al. 2024, algorithm 2), in f64: `x₋ = α₋·x̂₀(λ) + σ₋·ε̂(∅)`. Outside of an interval it is the condition alone.
+#[test]
+fn cfg_plus_plus_renoises_with_the_unconditional_noise() {
+    let starts = [[0.3f64, -1.1], [1.7, 0.4], [-0.9, -0.6]];
+    let run = |guidance: Guidance, solver: &str| {
+        let grid = grid("VP", 25);
+        let noise = Box::new(CounterNoise::new(0));
+        let mut job = Job::new(free(guidance), solver_of(solver, &[]), grid, noise, condition(3), &[3, 2]).unwrap();
+        let start: Vec<f32> = starts.iter().flatten().map(|value| *value as f32).collect();
+        job.start_from(ArrayD::from_shape_vec(vec![3, 2], start).unwrap().view()).unwrap();
+        points(job.run().unwrap().view())
+    };
+    let plus_plus = |scale: f64| {
+        let mut guidance = Guidance::new(scale);
+        guidance.form = Form::PlusPlus;
+        guidance
+    };
+    for scale in [0.0, 0.6, 1.0] {
+        for solver in ["ddim", "euler"] {
+            let found = run(plus_plus(scale), solver);
+            for (found, start) in found.iter().zip(starts) {
+                let mut x = start;
+                for pair in grid("VP", 25).levels().windows(2) {
+                    let (c, u) = (denoise_of(x, pair[0], OF_CLASS), denoise(x, pair[0]));
+                    x = [0, 1].map(|axis| {
+                        let epsilon = (x[axis] - pair[0].alpha * u[axis]) / pair[0].sigma;
+                        pair[1].alpha * (u[axis] + scale * (c[axis] - u[axis])) + pair[1].sigma * epsilon
+                    });
+                }
+                let apart = (found[0] - x[0]).hypot(found[1] - x[1]);
+                assert!(apart < 1e-4, "{solver}, scale {scale}: {apart:e}");
+            }
+        }
+    }
+    let mut outside = plus_plus(0.6);
+    outside.interval = [1e6, f64::INFINITY];
+    assert_eq!(run(outside, "ddim"), run(Guidance::new(1.0), "ddim"));
+    // Where x̂₀ and ε̂ are not told apart it would be plain guidance, and is refused.
+    let model = model("onnx/fixtures/labelled.onnx");
+    let request = Request { classes: Some(vec![1]), steps: Some(4), ..Request::default() };
+    let request = request.with("guidance_form", "cfg++").unwrap().with("guidance_scale", 0.5).unwrap();
+    for solver in ["ddpm", "heun", "unipc", "dpm-solver", "pndm", "reverse-sde", "rk45", "langevin"] {
+        let said = request.clone().with("solver", solver).unwrap().job(&model).unwrap_err().to_string();
+        assert!(said.starts_with("guidance_form: "), "{solver}: {said}");
+    }
+    for solver in ["ddim", "euler", "euler-ancestral", "tcd"] {
+        assert!(request.clone().with("solver", solver).unwrap().job(&model).is_ok(), "{solver}");
+    }
+    // With the scale at 0 it is what it is close to 0, also where x̂₀ is clipped.
+    let at = |scale: f64| {
+        let request = request.clone().with("solver", "ddim").unwrap().with("guidance_scale", scale).unwrap();
+        request.with("clipping", "on").unwrap().job(&model).unwrap().run().unwrap()
+    };
+    assert!(at(0.0).iter().zip(&at(1e-7)).all(|(a, b)| (a - b).abs() < 1e-4));
+}
+
 /// What is not guided is not evaluated twice: at the scale 1, at 0, and outside of the interval.
 #[test]
 fn an_interval_saves_the_evaluations_that_it_says() {
@@ -374,7 +430,7 @@ fn an_interval_saves_the_evaluations_that_it_says() {
     assert_eq!(count(with(&|guidance| guidance.pairing = Pairing::Together), 20), 20);
     let guided = grid("VE", 20).levels()[..20].iter().filter(|level| (0.1..=2.0).contains(&level.sigma)).count();
     assert!((3..15).contains(&guided));
-    assert_eq!(count(with(&|guidance| guidance.interval = 0.1..2.0), 20), 20 + guided);
+    assert_eq!(count(with(&|guidance| guidance.interval = [0.1, 2.0]), 20), 20 + guided);
     let scales: Vec<f64> = (0..20).map(|step| if step < 5 { 3.0 } else { 1.0 }).collect();
     assert_eq!(count(with(&|guidance| guidance.scales = Some(scales.clone())), 20), 25);
 }

@@ -139,7 +139,7 @@ fn reference(header: &str) -> String {
             writeln!(page, "| `{name}` | {value} | {text} |").unwrap();
         }
     }
-    let nouns = ["runtime", "model_options", "model", "request", "job"];
+    let nouns = ["runtime", "model_options", "model", "request", "job", "estimate"];
     let noun_of = |code: &str| {
         // The longest that fits: model_options before model.
         let fits =

@@ -39,6 +39,15 @@ pub(super) unsafe fn give<N: Noun>(
     unsafe { store(out, handle.cast(), argument) }
 }
 
+/// Lends a handle for the time of a call.
+pub(super) fn lend<N: Noun, T>(value: N::Value, call: impl FnOnce(*const N) -> T) -> T {
+    let mut tagged = Tagged { tag: N::TAG, value };
+    let result = call((&raw const tagged).cast());
+    // SAFETY: a live place of ours. A handle that is kept beyond the call is seen, as long as nothing else lies there.
+    unsafe { (&raw mut tagged.tag).write_volatile(FREED) };
+    result
+}
+
 /// What `handle` holds.
 ///
 /// # Safety

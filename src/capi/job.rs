@@ -1,7 +1,7 @@
 //! Jobs: a run, one evaluation at a time.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::ThreadId;
 
 use ndarray::{ArrayD, ArrayView3, ArrayViewD};
@@ -30,14 +30,13 @@ pub(super) struct JobValue {
     range: [f32; 2],
     /// The thread that is in a step.
     stepping: Mutex<Option<ThreadId>>,
-    /// Whether the job was freed from within a step, by a callback, and is to go when that is over.
-    orphaned: AtomicBool,
     /// A copy of the latest estimate, so that a preview does not wait for the evaluation that is running.
     preview: Mutex<Option<ArrayD<f32>>>,
 }
 
 impl Noun for diffuse_job {
-    type Value = JobValue;
+    /// Shared, so that a step holds on to it when its callback, or another thread, frees the handle.
+    type Value = Arc<JobValue>;
     const NAME: &'static str = "job";
     const TAG: u64 = u64::from_le_bytes(*b"diff:job");
 }
@@ -61,7 +60,7 @@ pub unsafe extern "C" fn diffuse_job_new(
         give(job, "job", || {
             let model = &borrow(model, "model")?.model;
             let range = model.manifest().sample.range().unwrap_or([-1.0, 1.0]);
-            Ok(JobValue::new(borrow(request, "request")?.job(model)?, range))
+            Ok(Arc::new(JobValue::new(borrow(request, "request")?.job(model)?, range)))
         })
     })
 }
@@ -74,11 +73,10 @@ pub unsafe extern "C" fn diffuse_job_free(job: *mut diffuse_job) {
         // SAFETY: the handle is as the header demands.
         if let Ok(value) = unsafe { borrow(job, "job") } {
             value.canceller.cancel();
-            if value.is_stepped_here() {
-                value.orphaned.store(true, Ordering::SeqCst);
-                return;
+            // A callback of the job itself is within a step, which would be waited for for ever.
+            if !value.is_stepped_here() {
+                drop(value.job.lock());
             }
-            drop(value.job.lock());
         }
         // SAFETY: as above.
         drop(unsafe { take(job) });
@@ -106,7 +104,8 @@ pub unsafe extern "C" fn diffuse_job_start_from(job: *mut diffuse_job, x: *const
 pub unsafe extern "C" fn diffuse_job_step(job: *mut diffuse_job, finished: *mut i32) -> i32 {
     guard(|| {
         // SAFETY: the pointers are as the header demands.
-        let progress = unsafe { step(job) }?;
+        let value = Arc::clone(unsafe { borrow(job, "job") }?);
+        let progress = value.step()?;
         if finished.is_null() {
             return Ok(());
         }
@@ -119,8 +118,9 @@ pub unsafe extern "C" fn diffuse_job_step(job: *mut diffuse_job, finished: *mut 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_run(job: *mut diffuse_job) -> i32 {
     guard(|| {
-        // SAFETY: the handle is as the header demands; after a step that frees it there is no other one.
-        while !unsafe { step(job) }?.is_finished() {}
+        // SAFETY: the handle is as the header demands. It is not looked at again: a job that is freed meanwhile is cancelled.
+        let value = Arc::clone(unsafe { borrow(job, "job") }?);
+        while !value.step()?.is_finished() {}
         Ok(())
     })
 }
@@ -273,22 +273,6 @@ pub unsafe extern "C" fn diffuse_job_preview_pixels(
     })
 }
 
-/// Does one step. A job that is freed meanwhile, by its own callback, goes afterwards.
-///
-/// # Safety
-/// As [`borrow`].
-unsafe fn step(job: *mut diffuse_job) -> Result<Progress> {
-    // SAFETY: passed on.
-    let value = unsafe { borrow(job, "job") }?;
-    let result = value.step();
-    if value.orphaned.load(Ordering::SeqCst) {
-        // SAFETY: passed on; nobody may use it any more, since it was freed.
-        drop(unsafe { take(job) });
-        return result.and(Err(Error::Cancelled));
-    }
-    result
-}
-
 /// Marks the thread that is in a step, until it is dropped.
 struct Stepping<'a>(&'a Mutex<Option<ThreadId>>);
 
@@ -321,7 +305,6 @@ impl JobValue {
             shape,
             range,
             stepping: Mutex::new(None),
-            orphaned: AtomicBool::new(false),
             preview: Mutex::new(None),
         }
     }
@@ -336,7 +319,11 @@ impl JobValue {
     }
 
     fn step(&self) -> Result<Progress> {
-        let mut job = self.lock()?;
+        let mut job = match self.lock() {
+            // Whoever frees the job holds it for a moment.
+            Err(Error::Busy) if self.canceller.is_cancelled() => return Err(Error::Cancelled),
+            job => job?,
+        };
         let stepping = Stepping::begin(self);
         let progress = job.step()?;
         drop(stepping);

@@ -8,6 +8,7 @@
 #[cfg(panic = "abort")]
 compile_error!("the feature capi needs panic = \"unwind\": with abort, a bug here would end the host");
 
+mod estimate;
 mod guard;
 mod handle;
 mod job;
@@ -18,6 +19,7 @@ mod runtime;
 mod status;
 mod version;
 
+pub use estimate::*;
 pub use job::*;
 pub use log::*;
 pub use model::*;

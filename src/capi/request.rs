@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, IxDyn};
 
+use super::estimate::{EstimateValue, diffuse_estimate};
 use super::guard::{guard, quietly, slice, string};
-use super::handle::{Noun, borrow, borrow_mut, give, take};
+use super::handle::{Noun, borrow, borrow_mut, give, lend, take};
 use super::model::diffuse_model;
 use crate::denoiser::Query;
 use crate::error::{Error, Result};
@@ -162,7 +163,7 @@ pub unsafe extern "C" fn diffuse_request_set_negative_classes(
 }
 
 /// What the network is told besides, by its name in the model's manifest: `length` values, of one item for all or of every item one after the
-/// other. They are copied. `negative` is 0, or 1 for what guidance leads away from.
+/// other. They are copied. `negative` is 0, or 1 for what guidance leads away from. NULL takes them back.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_condition(
     request: *mut diffuse_request,
@@ -174,13 +175,17 @@ pub unsafe extern "C" fn diffuse_request_set_condition(
     // SAFETY: the pointers are as the header demands.
     unsafe {
         set(request, |request| {
-            let (name, values) = (string(name, "name")?.to_owned(), flat(values, length, "values")?);
+            let name = string(name, "name")?.to_owned();
             let conditions = match negative {
                 0 => &mut request.conditions,
                 1 => &mut request.negative_conditions,
                 _ => return Err(Error::argument("negative", format!("{negative}; it is 0 or 1"))),
             };
-            conditions.insert(name, values);
+            if values.is_null() {
+                conditions.remove(&name);
+            } else {
+                conditions.insert(name, flat(values, length, "values")?);
+            }
             Ok(())
         })
     }
@@ -209,22 +214,17 @@ pub unsafe extern "C" fn diffuse_request_set_classifier(
     }
 }
 
-/// A host's own guidance, called with every estimate of the clean samples before it is used: `denoised`, `length` values, those of `items` items one
-/// after the other, which it may change. `x` are the noisy samples that it was made from, alpha·clean + sigma·noise, at the step `step` of
-/// the run, counted from 0. It returns 0; anything else ends the step with DIFFUSE_CALLBACK, and `message`, to which up to
-/// `capacity` bytes with a zero at their end may be written, becomes a part of its message.
+/// A host's own guidance, called with every estimate of the clean samples before it is used: `denoised`, `length` values, those of all items one after
+/// the other, which it may change. `estimate` says what it was made from. It returns 0; anything else ends the step with DIFFUSE_CALLBACK, and `message`,
+/// to which up to `capacity` bytes with a zero at their end may be written, becomes a part of its message.
 ///
 /// It is called on the thread that steps the job. It may cancel and free that job, but not step or read it. It must not
 /// unwind.
 pub type diffuse_guidance_callback = Option<
     unsafe extern "C" fn(
-        x: *const f32,
+        estimate: *const diffuse_estimate,
         denoised: *mut f32,
         length: usize,
-        items: usize,
-        alpha: f64,
-        sigma: f64,
-        step: usize,
         message: *mut c_char,
         capacity: usize,
         user_data: *mut c_void,
@@ -233,18 +233,7 @@ pub type diffuse_guidance_callback = Option<
 
 /// A callback and what it is called with.
 struct Callback {
-    function: unsafe extern "C" fn(
-        *const f32,
-        *mut f32,
-        usize,
-        usize,
-        f64,
-        f64,
-        usize,
-        *mut c_char,
-        usize,
-        *mut c_void,
-    ) -> i32,
+    function: unsafe extern "C" fn(*const diffuse_estimate, *mut f32, usize, *mut c_char, usize, *mut c_void) -> i32,
     user_data: *mut c_void,
 }
 
@@ -257,21 +246,14 @@ impl Callback {
     fn call(&self, query: &Query<'_>, denoised: &mut [f32]) -> Result<(), String> {
         let mut message: [c_char; 512] = [0; 512];
         let x = query.x.as_slice().filter(|x| x.len() == denoised.len()).ok_or("the samples are not in order")?;
-        // SAFETY: the arrays have these lengths, and live during the call; what the function does with them is the host's promise.
-        let status = unsafe {
-            (self.function)(
-                x.as_ptr(),
-                denoised.as_mut_ptr(),
-                denoised.len(),
-                query.x.shape()[0],
-                query.level.alpha,
-                query.level.sigma,
-                query.step,
-                message.as_mut_ptr(),
-                message.len(),
-                self.user_data,
-            )
-        };
+        let value = EstimateValue { x: x.as_ptr(), items: query.x.shape()[0], level: query.level, step: query.step };
+        let status = lend(value, |estimate| {
+            let (message, capacity) = (message.as_mut_ptr(), message.len());
+            // SAFETY: the arrays have these lengths, and live during the call; what the function does with them is the host's promise.
+            unsafe {
+                (self.function)(estimate, denoised.as_mut_ptr(), denoised.len(), message, capacity, self.user_data)
+            }
+        });
         if status == 0 {
             return Ok(());
         }
@@ -320,8 +302,8 @@ pub unsafe extern "C" fn diffuse_request_set_image(
     }
 }
 
-/// Where the image is drawn anew (1), kept (0), or mixed: `length` values, as many as one item or all items have, with all of their channels or with
-/// one. They are copied. NULL takes the mask back.
+/// Where the image is drawn anew (1), kept (0), or mixed: `length` values, height·width for all of the items or for each of them, one after the
+/// other, the same for all channels. They are copied. A model that is told the mask does with it what it was trained to. NULL takes it back.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_mask(
     request: *mut diffuse_request,

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use ndarray::ArrayD;
 
 use super::both;
-use crate::denoiser::{Denoised, Denoiser, Interrupt, Query};
+use crate::denoiser::{Denoised, Denoiser, Interrupt, Query, inherits};
 use crate::error::{Error, Result};
 use crate::option::words;
 use crate::schedule::NoiseLevel;
-use crate::state::{Reader, Writer};
 use crate::tensor::first_not_finite;
 
 words! {
@@ -41,7 +40,7 @@ pub trait Classifier: Send {
 
 /// A denoiser whose answers are moved by a classifier toward the [classes](crate::denoiser::Condition::toward) of the query's condition.
 ///
-/// In the form for ε̂ x̂₀ moves by `(σ²/α)·s·∇ log p(y|x)`. Where nothing of the clean sample is left (α = 0) that is infinite, and the term is left out.
+/// In the form for ε̂ x̂₀ moves by `(σ²/α)·s·∇ log p(y|x)`. Where nothing of the clean sample is left (α = 0) that is infinite, and that form's term is left out.
 pub struct ByClassifier<D, C> {
     inner: D,
     classifier: C,
@@ -69,30 +68,12 @@ impl<D: Denoiser, C: Classifier> Denoiser for ByClassifier<D, C> {
         both(self.inner.interrupt(), self.classifier.interrupt())
     }
 
-    fn of_output(&self, level: NoiseLevel) -> (f64, f64) {
-        self.inner.of_output(level)
-    }
-
-    fn takes_any_batch(&self) -> bool {
-        self.inner.takes_any_batch()
-    }
-
-    fn fingerprint(&self) -> Result<Option<String>> {
-        self.inner.fingerprint()
-    }
-
-    fn save(&self, to: &mut Writer) {
-        self.inner.save(to);
-    }
-
-    fn load(&mut self, from: &mut Reader<'_>, shape: &[usize]) -> Result<()> {
-        self.inner.load(from, shape)
-    }
+    inherits!();
 
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
         self.inner.denoise(query.clone(), out)?;
         let (NoiseLevel { t, alpha, sigma }, step) = (query.level, query.step);
-        if self.scale == 0.0 || alpha == 0.0 {
+        if self.scale == 0.0 || (alpha == 0.0 && self.form != ClassifierForm::Mean) {
             return Ok(());
         }
         let Some(classes) = &query.condition.toward else {

@@ -1,6 +1,6 @@
-//! Classifier-free guidance: Ho & Salimans 2022, "Classifier-Free Diffusion Guidance", arXiv:2207.12598, eq. 6, and what has been made of it since.
+//! Classifier-free guidance: Ho & Salimans 2022, "Classifier-Free Diffusion Guidance", arXiv:2207.12598, eq. 6 with w = s − 1, and what has been made of it
+//! since.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
@@ -19,7 +19,7 @@ words! {
         #[default]
         Plain = "plain", "x̂₀ = u + s·(c − u), of the answers c with the condition and u without (Ho & Salimans 2022).";
         Projected = "apg", "c + (s − 1)·Δ, where Δ is c − u with momentum, kept short, and less of it along c (Sadat et al. 2024).";
-        PlusPlus = "cfg++", "As plain, with s from 0 to 1, and ε̂ taken from u (Chung et al. 2024).";
+        PlusPlus = "cfg++", "As plain, with s from 0 to 1, and ε̂ taken from u (Chung et al. 2024, arXiv:2406.08070); for ddim, euler, euler-ancestral and tcd.";
     }
 }
 
@@ -48,13 +48,13 @@ words! {
 const MOST_TOGETHER: usize = 16;
 
 /// The numbers of [`Form::Projected`]: Sadat et al. 2024, "Eliminating Oversaturation and Artifacts of High Guidance Scales in Diffusion Models",
-/// arXiv:2410.02416, algorithm 1. The defaults are theirs for most models.
+/// arXiv:2410.02416, algorithm 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Projection {
-    /// β, the weight of the difference of the evaluation before; −0.5 there.
+    /// β, the weight of the difference of the guided evaluation before; −0.5 by default, within what they recommend.
     pub momentum: f64,
-    /// η, how much of the part along the answer is kept; 0 there.
+    /// η, how much of the part along the answer is kept; 0 by default, as there.
     pub parallel: f64,
     /// r, the greatest norm of an item's difference; nothing is no bound.
     pub norm: Option<f64>,
@@ -75,7 +75,7 @@ pub struct Guidance {
     /// s of every step, in place of `scale`.
     pub scales: Option<Vec<f64>>,
     /// The σ/α between which the scale is not 1, both included: Kynkäänniemi et al. 2024, "Applying Guidance in a Limited Interval", arXiv:2404.07724.
-    pub interval: Range<f64>,
+    pub interval: [f64; 2],
     /// φ of Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps Are Flawed", arXiv:2305.08891, eqs. 15 and 16: how far the
     /// standard deviation of an item is brought back to what it is with the condition alone.
     pub rescale: f64,
@@ -95,7 +95,7 @@ impl Default for Guidance {
         Self {
             scale: 1.0,
             scales: None,
-            interval: 0.0..f64::INFINITY,
+            interval: [0.0, f64::INFINITY],
             rescale: 0.0,
             form: Form::Plain,
             projection: Projection::default(),
@@ -112,14 +112,14 @@ impl Guidance {
         Self { scale, ..Self::default() }
     }
 
-    /// s at a step and a level.
+    /// s at a step and a level; `None` outside of the interval, where there is no guidance.
     #[must_use]
-    pub fn scale_at(&self, step: usize, level: NoiseLevel) -> f64 {
-        let sigma = level.noise_to_signal();
-        if sigma < self.interval.start || sigma > self.interval.end {
-            return 1.0;
+    pub fn scale_at(&self, step: usize, level: NoiseLevel) -> Option<f64> {
+        let [least, most] = self.interval;
+        if !(least..=most).contains(&level.noise_to_signal()) {
+            return None;
         }
-        self.scales.as_ref().and_then(|scales| scales.get(step)).copied().unwrap_or(self.scale)
+        Some(self.scales.as_ref().and_then(|scales| scales.get(step)).copied().unwrap_or(self.scale))
     }
 
     /// Whether any step may be guided.
@@ -130,13 +130,18 @@ impl Guidance {
 
     fn check(&self) -> Result<()> {
         let refuse = |name, reason: String| Err(Error::argument(name, reason));
-        for &scale in self.scales.iter().flatten().chain([&self.scale]) {
+        let scales = self.scales.iter().flatten().map(|scale| ("guidance_scales", *scale));
+        for (name, scale) in scales.chain([("guidance_scale", self.scale)]) {
             if !scale.is_finite() {
-                return refuse("guidance_scale", format!("{scale}; it has to be finite"));
+                return refuse(name, format!("{scale}; it has to be finite"));
             }
             if self.form == Form::PlusPlus && !(0.0..=1.0).contains(&scale) {
-                return refuse("guidance_scale", format!("{scale}; cfg++ goes from 0, without the condition, to 1"));
+                return refuse(name, format!("{scale}; cfg++ goes from 0, without the condition, to 1"));
             }
+        }
+        let [least, most] = self.interval;
+        if least.is_nan() || most.is_nan() || least > most {
+            return refuse("guidance_sigma_min", format!("{least} to {most}; the first is at most the second"));
         }
         if !(0.0..=1.0).contains(&self.rescale) {
             return refuse("guidance_rescale", format!("{}; it lies between 0 and 1", self.rescale));
@@ -156,16 +161,22 @@ impl Guidance {
 }
 
 /// Classifier-free guidance around a denoiser that knows the condition: at every query whose scale is neither 1 nor 0 the denoiser is asked
-/// twice, with the query's condition and with that condition's [`negative`](Condition::negative).
+/// twice, with the query's condition and with that condition's [`negative`](Condition::negative). It is asked for the x̂₀ of both; a denoiser that
+/// parts a direction from it, or shifts a mean, goes around this one.
 pub struct ClassifierFree<D> {
     inner: D,
     guidance: Guidance,
     /// x twice, and the answers to both.
     pair: Option<(ArrayD<f32>, Denoised)>,
     negative: Option<Denoised>,
-    /// The difference of the evaluation before, for the momentum of [`Form::Projected`].
+    /// The difference of the guided evaluation before, with its momentum, for [`Form::Projected`].
     before: Vec<f64>,
+    /// That of the latest one, and which that was: a step that failed may be asked for once more, and then goes by `before` again.
+    latest: Option<(Asked, Vec<f64>)>,
 }
+
+/// Which query it was: the step, and t as bits.
+type Asked = (usize, u64);
 
 impl<D: Denoiser> ClassifierFree<D> {
     /// `inner`, guided.
@@ -174,7 +185,7 @@ impl<D: Denoiser> ClassifierFree<D> {
     /// [`Error::Argument`] with the number that is out of its range.
     pub fn new(inner: D, guidance: Guidance) -> Result<Self> {
         guidance.check()?;
-        Ok(Self { inner, guidance, pair: None, negative: None, before: Vec::new() })
+        Ok(Self { inner, guidance, pair: None, negative: None, before: Vec::new(), latest: None })
     }
 
     /// Asks the denoiser with the condition, in `out`, and with the negative one, in `self.negative`.
@@ -248,24 +259,33 @@ impl<D: Denoiser> Denoiser for ClassifierFree<D> {
     }
 
     fn save(&self, to: &mut Writer) {
-        to.whole(u64::from(!self.before.is_empty()));
-        if !self.before.is_empty() {
+        to.whole(u64::from(self.latest.is_some()));
+        if let Some(((step, t), difference)) = &self.latest {
+            to.whole(*step as u64);
+            to.whole(*t);
+            to.reals(difference);
             to.reals(&self.before);
         }
         self.inner.save(to);
     }
 
     fn load(&mut self, from: &mut Reader<'_>, shape: &[usize]) -> Result<()> {
-        self.before.clear();
+        (self.latest, self.before) = (None, Vec::new());
         if from.whole("guidance", 1)? == 1 {
-            self.before.resize(shape.iter().product(), 0.0);
+            let asked = (from.whole("the step", usize::MAX as u64)? as usize, from.whole("the time", u64::MAX)?);
+            let mut difference = vec![0.0; shape.iter().product()];
+            self.before = difference.clone();
+            from.reals("guidance", &mut difference)?;
             from.reals("guidance", &mut self.before)?;
+            self.latest = Some((asked, difference));
         }
         self.inner.load(from, shape)
     }
 
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
-        let scale = self.guidance.scale_at(query.step, query.level);
+        let Some(scale) = self.guidance.scale_at(query.step, query.level) else {
+            return self.inner.denoise(query, out);
+        };
         if scale == 1.0 && self.guidance.form != Form::PlusPlus {
             return self.inner.denoise(query, out);
         }
@@ -288,7 +308,13 @@ impl<D: Denoiser> Denoiser for ClassifierFree<D> {
         }
         let length = (x.len() / query.x.shape()[0]).max(1);
         if form == Form::Projected {
+            let asked = (query.step, query.level.t.to_bits());
+            if let Some((_, difference)) = self.latest.take_if(|(latest, _)| *latest != asked) {
+                self.before = difference;
+            }
             self.before.resize(x.len(), 0.0);
+            let (_, latest) = self.latest.get_or_insert_with(|| (asked, Vec::new()));
+            latest.clone_from(&self.before);
         }
         for (item, ((x, c), u)) in
             x.chunks(length).zip(positive.chunks_mut(length)).zip(negative.chunks_mut(length)).enumerate()
@@ -305,8 +331,8 @@ impl<D: Denoiser> Denoiser for ClassifierFree<D> {
                     }
                 }
                 Form::Projected => {
-                    let kept = &mut self.before[item * length..][..length];
-                    project(kept, x, c, u, frame(Space::Denoised), scale, projection);
+                    let kept = self.latest.as_mut().map(|(_, latest)| &mut latest[item * length..][..length]);
+                    project(kept.unwrap_or_default(), x, c, u, frame(Space::Denoised), scale, projection);
                 }
             }
             if rescale > 0.0 {

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::denoiser::{Denoised, Denoiser, Interrupt, Query};
+use crate::denoiser::{Denoised, Denoiser, Interrupt, Query, check_finite, inherits};
 use crate::error::{Error, Result};
-use crate::schedule::NoiseLevel;
-use crate::state::{Reader, Writer};
 use crate::tensor::first_not_finite;
 
 /// The host's code: it is given the query (x, the level and the step) and x̂₀, the items of the batch one after the other, which it may change. What it
@@ -15,7 +13,7 @@ use crate::tensor::first_not_finite;
 pub type Callback = dyn Fn(&Query<'_>, &mut [f32]) -> Result<(), String> + Send + Sync;
 
 /// A denoiser whose estimates a [`Callback`] may change: a palette, a tiling, a symmetry, physics. ε̂ follows the changed x̂₀, unless clipping
-/// has told it to stay as the network said.
+/// or CFG++ takes it from another one. What a mask keeps is put in afterwards.
 pub struct ByHost<D> {
     inner: D,
     callback: Arc<Callback>,
@@ -33,25 +31,7 @@ impl<D: Denoiser> Denoiser for ByHost<D> {
         self.inner.interrupt()
     }
 
-    fn of_output(&self, level: NoiseLevel) -> (f64, f64) {
-        self.inner.of_output(level)
-    }
-
-    fn takes_any_batch(&self) -> bool {
-        self.inner.takes_any_batch()
-    }
-
-    fn fingerprint(&self) -> Result<Option<String>> {
-        self.inner.fingerprint()
-    }
-
-    fn save(&self, to: &mut Writer) {
-        self.inner.save(to);
-    }
-
-    fn load(&mut self, from: &mut Reader<'_>, shape: &[usize]) -> Result<()> {
-        self.inner.load(from, shape)
-    }
+    inherits!();
 
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
         self.inner.denoise(query.clone(), out)?;
@@ -61,10 +41,7 @@ impl<D: Denoiser> Denoiser for ByHost<D> {
             return Err(Error::Evaluation { step, reason });
         };
         // What the network said wrong is not the host's fault.
-        if let Some(index) = first_not_finite(values) {
-            let reason = format!("the denoised sample holds {} at t = {}", values[index], query.level.t);
-            return Err(Error::Evaluation { step, reason });
-        }
+        check_finite(values, step, query.level)?;
         (self.callback)(&query, values).map_err(|reason| Error::Callback { step, reason })?;
         match first_not_finite(values) {
             Some(index) => {

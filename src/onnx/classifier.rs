@@ -57,6 +57,10 @@ impl Classifier for ClassGradient {
         let model = Arc::clone(&self.evaluator.model);
         model.check_shape(query.x.shape())?;
         model.check_classes(Some(classes), query.x.shape()[0])?;
+        if out.shape() != query.x.shape() {
+            let reason = format!("the answer has a shape of {:?}, the samples {:?}", out.shape(), query.x.shape());
+            return Err(Error::argument("out", reason));
+        }
         let (Some(x), Some(out)) = (query.x.as_slice(), out.as_slice_mut()) else {
             return Err(Error::argument("x", "the samples must lie in standard (C) order"));
         };

@@ -99,7 +99,8 @@ impl Evaluator {
 
         let told = |name: &str, info: &ConditionInput| {
             let length: usize = info.shape.iter().product();
-            let given = query.condition.tensors.get(name).filter(|given| given.shape()[1..] == info.shape);
+            let given =
+                query.condition.tensors.get(name).filter(|given| given.shape().get(1..) == Some(&info.shape[..]));
             let range = part.items.start * length..part.items.end * length;
             given.and_then(|given| given.as_slice()).and_then(|values| values.get(range)).ok_or_else(|| {
                 let shape = &info.shape;

@@ -166,12 +166,15 @@ impl Model {
     }
 
     /// Forward noising: `α·x0 + σ·z` at the time `t` of the model's schedule (Ho et al. 2020, eq. 4), with the noise z that a run with this
-    /// seed starts from.
+    /// seed starts from unless it is told to draw torch's.
     ///
     /// # Errors
-    /// [`Error::Argument`] if `x0` does not fit the model, or `t` is not a time of the schedule.
+    /// [`Error::Argument`] if `x0` does not fit the model or is not finite, or `t` is not a time of the schedule.
     pub fn add_noise(&self, x0: ArrayViewD<'_, f32>, t: f64, seed: u64) -> Result<ArrayD<f32>> {
         self.check_shape(x0.shape())?;
+        if let Some(wrong) = x0.iter().find(|value| !value.is_finite()) {
+            return Err(Error::argument("x0", format!("a value is {wrong}")));
+        }
         let most = self.schedule.bounds()[1];
         if !(0.0..=most).contains(&t) {
             return Err(Error::argument("time", format!("{t} is not a time of the schedule, 0 to {most}")));

@@ -85,6 +85,9 @@ impl Request {
         if let Some((key, value)) =
             to.map(|to| ("interpolate_to", to)).or(variation.map(|seed| ("variation_seed", seed)))
         {
+            if self.invert {
+                return refuse(key, "an inversion starts from the image alone");
+            }
             if self.noise != Noise::Counter {
                 return refuse(key, "it goes between diffuse's own noises; leave noise at counter");
             }
@@ -119,8 +122,9 @@ impl Request {
             };
         };
         let image = fitted("image", "image", image, self.count, item)?;
-        // All of the noise is what a run starts from; there a mask alone keeps the image.
-        let whole = self.mask.is_some() && job.grid().steps() == self.plan_length(model)?;
+        // All of the noise is what a run starts from; there a mask alone keeps the image. Levels that are given may begin anywhere.
+        let given = ["timesteps", "sigmas"].iter().any(|key| self.options.get(key).is_some());
+        let whole = self.mask.is_some() && !given && job.grid().steps() == self.plan_length(model)?;
         if !whole {
             job.start_from_clean(image.view())?;
         }
@@ -139,27 +143,33 @@ impl Request {
         Ok(whole.plan(model.manifest())?.1.steps())
     }
 
-    /// The mask of every item, with one channel or as many as the samples have.
+    /// The mask, with the axes of the samples: 1 where it is the same for all items, or for all channels.
     fn checked_mask(&self, mask: &ArrayD<f32>, item: &[usize]) -> Result<ArrayD<f32>> {
-        let size: usize = item[1..].iter().product();
-        let channels = mask.len() / size.max(1);
-        let counts = [1, self.count, item[0], item[0] * self.count];
-        if !mask.len().is_multiple_of(size.max(1)) || !counts.contains(&channels) || mask.is_empty() {
-            let reason = format!(
-                "a shape of {:?}, which does not fit samples of {item:?}: as many values as one channel, or all",
-                mask.shape()
-            );
-            return Err(Error::argument("mask", reason));
+        let refuse = |reason: String| Err(Error::argument("mask", reason));
+        if let Some(wrong) = mask.iter().find(|value| !(0.0..=1.0).contains(*value)) {
+            return refuse(format!("a value is {wrong}; 0 keeps, 1 draws"));
         }
-        // One for all or one for each item, of one channel or of all: in doubt one for each.
-        let (items, channels) = match channels {
-            1 => (1, 1),
-            channels if channels == self.count && mask.shape().first() == Some(&self.count) => (self.count, 1),
-            channels if channels == item[0] => (1, item[0]),
-            channels if channels == self.count => (self.count, 1),
-            _ => (self.count, item[0]),
+        let plane = &item[1..];
+        let of_plane: usize = plane.iter().product();
+        let axes: Vec<usize> = match mask.shape() {
+            // A list of values is as many planes as it is long.
+            [length] if *length == of_plane => vec![1, 1],
+            [length] if *length == self.count * of_plane => vec![self.count, 1],
+            shape if shape == plane => vec![1, 1],
+            [channels, rest @ ..] if rest == plane && [1, item[0]].contains(channels) => vec![1, *channels],
+            [items, channels, rest @ ..]
+                if rest == plane && [1, self.count].contains(items) && [1, item[0]].contains(channels) =>
+            {
+                vec![*items, *channels]
+            }
+            shape => {
+                return refuse(format!(
+                    "a shape of {shape:?}; expected {plane:?}, for all of the items or for each, with one channel or {}",
+                    item[0]
+                ));
+            }
         };
-        let shape: Vec<usize> = [items, channels].into_iter().chain(item[1..].iter().copied()).collect();
+        let shape: Vec<usize> = axes.into_iter().chain(plane.iter().copied()).collect();
         let values = mask.iter().copied().collect();
         ArrayD::from_shape_vec(IxDyn(&shape), values).map_err(|error| Error::argument("mask", error.to_string()))
     }

@@ -74,7 +74,7 @@ impl Request {
         let guidance = Guidance {
             scale: options.real("guidance_scale").unwrap_or(usual.scale),
             scales: scales.map(<[f64]>::to_vec),
-            interval: bound("guidance_sigma_min", 0.0)..bound("guidance_sigma_max", f64::INFINITY),
+            interval: [bound("guidance_sigma_min", 0.0), bound("guidance_sigma_max", f64::INFINITY)],
             rescale: options.real("guidance_rescale").unwrap_or(usual.rescale),
             form: options.text("guidance_form").and_then(Form::from_word).unwrap_or_default(),
             projection: Projection {
@@ -87,22 +87,41 @@ impl Request {
             pairing: options.text("guidance_pairing").and_then(Pairing::from_word).unwrap_or_default(),
             ..usual
         };
-        if guidance.interval.start > guidance.interval.end {
+        if guidance.interval[0] > guidance.interval[1] {
             return refuse("guidance_sigma_min", "it is above guidance_sigma_max, and no level lies between".into());
         }
         if guidance.form != Form::Projected
             && let Some(key) = ["guidance_momentum", "guidance_parallel", "guidance_norm"]
                 .into_iter()
-                .find(|key| options.get(key).is_some())
+                .find(|key| self.options.get(key).is_some())
         {
             return refuse(key, "it is for guidance_form \"apg\"".into());
+        }
+        let corrected = options.whole("corrector_steps").is_some_and(|steps| steps > 0);
+        if guidance.form == Form::PlusPlus && (!solver.takes_direction() || corrected) {
+            let reason = format!(
+                "cfg++ takes ε̂ and x̂₀ from different answers, which ddim, euler, euler-ancestral and tcd can tell apart; {solver} cannot"
+            );
+            return refuse("guidance_form", reason);
         }
         if guidance.form == Form::Projected && solver.adaptive().is_some() {
             return refuse("guidance_form", format!("apg goes from step to step, and {solver} tries steps twice"));
         }
         if !guidance.is_on() && guidance.form != Form::PlusPlus {
-            return match OF_GUIDANCE.iter().find(|key| self.options.get(key).is_some()) {
-                Some(key) => refuse(key, "there is no guidance; set guidance_scale to another number than 1".into()),
+            // One who says 1 knows.
+            if self.options.get("guidance_scale").is_some() || scales.is_some() {
+                return Ok(None);
+            }
+            let why = "there is no guidance; set guidance_scale to another number than 1";
+            if self.negative_classes.is_some() {
+                return refuse("negative_classes", why.into());
+            }
+            if !self.negative_conditions.is_empty() {
+                return refuse("negative_conditions", why.into());
+            }
+            let plain = |key: &&&str| **key != "guidance_form" || guidance.form != Form::Plain;
+            return match OF_GUIDANCE.iter().filter(plain).find(|key| self.options.get(key).is_some()) {
+                Some(key) => refuse(key, why.into()),
                 None => Ok(None),
             };
         }
@@ -119,8 +138,9 @@ impl Request {
         let toward = match &self.classifier {
             None => None,
             Some(ClassifierGuidance { classifier, classes }) => {
+                ClassGradient::check(classifier)?;
                 let classes = if classes.len() == 1 { vec![classes[0]; self.count] } else { classes.clone() };
-                classifier.check_classes(Some(&classes), self.count).map_err(|error| renamed(error, "classifier"))?;
+                classifier.check_classes(Some(&classes), self.count).map_err(|error| renamed(error, "toward"))?;
                 Some(classes)
             }
         };
@@ -145,10 +165,10 @@ impl Request {
             model.check_classes(classes.as_deref(), self.count).map_err(|error| renamed(error, "negative_classes"))?;
         }
         let mut tensors = condition.tensors.clone();
-        tensors.extend(self.tensors_given(model, &self.negative_conditions, "negative_conditions")?);
+        tensors.extend(self.tensors_given(model, &self.negative_conditions, "negative_condition")?);
         if classes == condition.classes && self.negative_conditions.is_empty() {
             return refuse(
-                "there is nothing to lead to: what the model is told is the negative condition; give classes",
+                "there is nothing to lead to: what the model is told is the negative condition; give classes, or negative conditions",
             );
         }
         Ok(Condition { classes, tensors, ..Condition::default() })
@@ -160,14 +180,14 @@ impl Request {
         model: &Model,
         given: &BTreeMap<String, Arc<ArrayD<f32>>>,
     ) -> Result<BTreeMap<String, Arc<ArrayD<f32>>>> {
-        let mut tensors = self.tensors_given(model, given, "conditions")?;
+        let mut tensors = self.tensors_given(model, given, "condition")?;
         let by_mask = self.of_mask(model)?;
         for (name, info) in &model.manifest().conditions {
             if !tensors.contains_key(name) {
                 let Some(own) = by_mask.get(name.as_str()) else {
                     let reason =
                         format!("this model is told '{name}', {:?} for an item, and it is not given", info.shape);
-                    return Err(Error::argument("conditions", reason));
+                    return Err(Error::argument("condition", reason));
                 };
                 tensors.insert(name.clone(), Arc::clone(own));
             }
@@ -210,7 +230,9 @@ impl Request {
             denoiser = Box::new(Clip::new(denoiser, threshold, direction)?);
         }
         if let Some(ClassifierGuidance { classifier, .. }) = &self.classifier {
-            check_classifier(model, classifier, self.count)?;
+            // A solver that chooses its steps takes one item at a time.
+            let at_once = if solver.adaptive().is_some() { 1 } else { self.count };
+            check_classifier(model, classifier, at_once)?;
             let form = resolved.options.text("classifier_form").and_then(ClassifierForm::from_word).unwrap_or_default();
             let form = match form {
                 ClassifierForm::Auto if solver.takes_shift() => ClassifierForm::Mean,

@@ -129,7 +129,8 @@ pub struct Request {
     /// steps as the option `strength` says; with a mask they are what is kept.
     #[serde(skip)]
     pub image: Option<Arc<ArrayD<f32>>>,
-    /// Where the image is drawn anew (1) and where it is kept (0): one for all items or one for each, of one channel or of all.
+    /// Where the image is drawn anew (1) and where it is kept (0): [height, width], with an axis for the channels (1 or all of them) before it, and one
+    /// for the items (1 or all of them) before that. A model that is told the mask does with it what it was trained to.
     #[serde(skip)]
     pub mask: Option<Arc<ArrayD<f32>>>,
     /// Whether the run goes the other way: from the image to the noise that it would be drawn from, by DDIM.
@@ -305,7 +306,7 @@ impl Request {
     }
 
     /// Sets what a `scheduler_config.json` of diffusers says of sampling: the solver, the grid and their options, but not the number of steps.
-    /// What was set before is replaced, what is set afterwards counts.
+    /// What was set of these before is replaced, what is set afterwards counts.
     ///
     /// # Errors
     /// [`Error::Argument`] if the configuration is of a scheduler that goes from clean samples to noise. Whether it is for a model that was trained
@@ -315,7 +316,8 @@ impl Request {
             let reason = format!("{} goes from clean samples to noise, and draws nothing", config.class);
             return Err(Error::argument("scheduler_config", reason));
         }
-        self.options = Options::default();
+        // What no configuration says stays as it was set.
+        self.options = self.options.filtered(|key| sampling::is_of_caller(key));
         for (key, value) in config.options() {
             self.set(&key, value)?;
         }
@@ -398,8 +400,8 @@ impl Request {
                 "corrector_steps" | "corrector_snr" | "corrector_size" => same_solver,
                 "threshold_ratio" | "threshold_max" => self.clipping == Clipping::Dynamic,
                 "shift" => !levels_given,
-                "guidance_scale" => options.get("guidance_scales").is_none() && self.guides(),
-                key if key.starts_with("guidance_") => self.guides(),
+                "guidance_scale" => options.get("guidance_scales").is_none() && self.guides(manifest),
+                key if key.starts_with("guidance_") => self.guides(manifest),
                 "rho" | "sigma_min" | "sigma_max" | "original_steps" => same_grid && !levels_given,
                 // Of a solver that is not taken.
                 _ => false,
@@ -424,6 +426,8 @@ impl Request {
         let given = ["timesteps", "sigmas"].iter().find_map(|key| Some(options.numbers(key)?.len()));
         let by_model = match self.likeness {
             _ if !manifest.sample.clip() => Clipping::Off,
+            // An inversion is only as good as what the network says, and its estimates at the noisy end lie beyond any range.
+            _ if self.invert => Clipping::Off,
             Likeness::Papers => Clipping::On,
             Likeness::Diffusers => Clipping::KeepNoise,
         };
@@ -442,8 +446,11 @@ impl Request {
     }
 
     /// Whether there is something that guidance could lead to.
-    fn guides(&self) -> bool {
-        self.classes.is_some() || !self.negative_conditions.is_empty()
+    fn guides(&self, manifest: &Manifest) -> bool {
+        let null = manifest.classes.as_ref().and_then(|classes| classes.null);
+        let is_null = |class: &i64| usize::try_from(*class).ok() == null;
+        let by_class = self.classes.as_ref().is_some_and(|classes| !classes.iter().all(is_null));
+        by_class || self.negative_classes.is_some() || !self.negative_conditions.is_empty()
     }
 
     /// The solver and the grid that a model with `manifest` is sampled with.
@@ -615,6 +622,8 @@ fn fitted(
     item: &[usize],
 ) -> Result<Arc<ArrayD<f32>>> {
     let whole: Vec<usize> = std::iter::once(count).chain(item.iter().copied()).collect();
+    // Before anything of this size is made.
+    checked_length(&whole)?;
     if let Some(wrong) = values.iter().find(|value| !value.is_finite()) {
         return Err(Error::argument(argument, format!("'{name}' holds {wrong}")));
     }

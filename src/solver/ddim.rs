@@ -49,6 +49,10 @@ impl Ddim {
 }
 
 impl Solver for Ddim {
+    fn takes_direction(&self) -> bool {
+        true
+    }
+
     fn plan(&self, grid: &Grid, at: Cursor) -> Move {
         let from = grid.levels()[at.step];
         let (to, (kept, fresh)) = match self.form {

@@ -16,6 +16,10 @@ pub struct Euler {
 }
 
 impl Solver for Euler {
+    fn takes_direction(&self) -> bool {
+        true
+    }
+
     fn evaluate_at(&self, grid: &Grid, at: Cursor) -> Option<NoiseLevel> {
         match (self.churn.raised(grid, at.step), at.stage) {
             (Some(_), 0) => None,
@@ -55,6 +59,10 @@ pub struct EulerAncestral {
 }
 
 impl Solver for EulerAncestral {
+    fn takes_direction(&self) -> bool {
+        true
+    }
+
     fn plan(&self, grid: &Grid, at: Cursor) -> Move {
         let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
         let (kept, fresh) = split_noise(from, to, self.eta);

@@ -297,6 +297,11 @@ pub trait Solver: fmt::Debug + fmt::Display + Send + Sync {
         false
     }
 
+    /// Whether its moves take ε̂ from [`Update::DIRECTION`] and everything else from [`Update::DENOISED`], as a guidance that parts the two needs it.
+    fn takes_direction(&self) -> bool {
+        false
+    }
+
     /// The tolerance of a solver that chooses its own steps along the grid's way; [`plan`](Self::plan) is then not asked.
     fn adaptive(&self) -> Option<Adaptive> {
         None

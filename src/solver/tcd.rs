@@ -24,6 +24,10 @@ impl Tcd {
 }
 
 impl Solver for Tcd {
+    fn takes_direction(&self) -> bool {
+        true
+    }
+
     fn plan(&self, grid: &Grid, at: Cursor) -> Move {
         let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
         let below = self.below(grid, to);

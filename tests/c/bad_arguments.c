@@ -46,16 +46,30 @@ struct mode {
   diffuse_job *job;
 };
 
-static int32_t callback(const float *x, float *denoised, size_t length, size_t items, double alpha, double sigma, size_t step,
-                        char *message, size_t capacity, void *user_data) {
+static int32_t callback(const diffuse_estimate *estimate, float *denoised, size_t length, char *message, size_t capacity,
+                        void *user_data) {
   const struct mode *mode = (const struct mode *)user_data;
-  (void)x, (void)length, (void)items, (void)alpha, (void)sigma, (void)step;
+  double time, alpha, sigma;
+  size_t step, items;
+  (void)length;
   switch (mode->what) {
     case 1: snprintf(message, capacity, "the palette is empty"); return 7;
     case 2: return -1;
     case 3: denoised[5] = (float)strtod("nan", NULL); return 0;
     case 4: snprintf(message, capacity, "%s", diffuse_status_name(diffuse_job_step(mode->job, NULL))); return 1;
     case 5: diffuse_job_free(mode->job); return 0;
+    case 6:
+      BAD(diffuse_estimate_level(estimate, NULL, &alpha, &sigma), "NULL time");
+      BAD(diffuse_estimate_level(estimate, &time, NULL, &sigma), "NULL alpha");
+      BAD(diffuse_estimate_level(estimate, &time, &alpha, NULL), "NULL sigma");
+      BAD(diffuse_estimate_level((const diffuse_estimate *)(const void *)mode->job, &time, &alpha, &sigma), "a handle of another type");
+      BAD(diffuse_estimate_step(estimate, NULL, &items), "NULL step");
+      BAD(diffuse_estimate_step(estimate, &step, NULL), "NULL items");
+      BAD(diffuse_estimate_step(NULL, &step, &items), "NULL handle");
+      BAD(diffuse_estimate_level(NULL, &time, &alpha, &sigma), "NULL handle");
+      GOOD(diffuse_estimate_level(estimate, &time, &alpha, &sigma), "");
+      REQUIRE(diffuse_estimate_x(NULL) == NULL && diffuse_estimate_x(estimate) != NULL);
+      return 0;
     default: return 0;
   }
 }
@@ -302,7 +316,7 @@ int main(int argc, char **argv) {
   BAD(diffuse_request_set_condition((diffuse_request *)(void *)model, "mask", values, 4, 0), "a handle of another type");
   BAD(diffuse_request_set_condition(request, NULL, values, 4, 0), "NULL name");
   BAD(diffuse_request_set_condition(request, not_utf8, values, 4, 0), "a name that is not UTF-8");
-  BAD(diffuse_request_set_condition(request, "mask", NULL, 4, 0), "NULL values");
+  GOOD(diffuse_request_set_condition(request, "mask", NULL, 0, 0), "NULL takes it back");
   BAD(diffuse_request_set_condition(request, "mask", values, (size_t)-1, 0), "an absurd length");
   BAD(diffuse_request_set_condition(request, "mask", values, 4, 2), "neither positive nor negative");
   BAD(diffuse_request_set_classifier(NULL, model, classes, 1), "NULL handle");
@@ -369,13 +383,14 @@ int main(int argc, char **argv) {
   REFUSED(diffuse_request_set_classifier(other, model, classes, 1), "a classifier that is none");
   REFUSED(diffuse_request_set(other, "guidance_scale", "2"), "guidance without classes");
   REFUSED(diffuse_request_set(other, "guidance_rescale", "0.5"), "a part of guidance without a scale");
+  REFUSED(diffuse_request_set_negative_classes(other, classes, 1), "a negative class without guidance");
   REFUSED(diffuse_request_set(other, "strength", "0"), "no part of the run");
   REFUSED(diffuse_request_set(other, "variation_strength", "0.5"), "variations of no seed");
   REFUSED(diffuse_request_set(other, "interpolate_to", "5"), "an interpolation of one item");
   REFUSED(diffuse_request_set(other, "classifier_scale", "5"), "a scale without a classifier");
   REQUIRE(no_job == NULL && diffuse_request_new(&other) == DIFFUSE_OK);
   GOOD(diffuse_request_set_guidance_callback(other, callback, &mode), "");
-  GOOD(diffuse_request_set(other, "steps", "3"), "");
+  GOOD(diffuse_request_set(other, "steps", "4"), "");
   GOOD(diffuse_job_new(model, other, &job), "");
   mode.job = job;
   mode.what = 1;
@@ -388,6 +403,8 @@ int main(int argc, char **argv) {
   GIVES(diffuse_job_step(job, &finished), "a callback that steps its job and fails with what that says", DIFFUSE_CALLBACK);
   mode.what = 0;
   GOOD(diffuse_job_step(job, &finished), "the same job afterwards");
+  mode.what = 6;
+  GOOD(diffuse_job_step(job, &finished), "a callback that asks wrongly");
   mode.what = 5;
   GIVES(diffuse_job_run(job), "a callback that frees its job", DIFFUSE_CANCELLED);
   GOOD(diffuse_request_set(request, "steps", "2"), "");

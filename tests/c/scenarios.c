@@ -24,11 +24,15 @@ static void require(int condition, const char *what) {
 #define REQUIRE(condition) require(condition, #condition)
 
 /* Halves what is clean, and counts its calls. */
-static int32_t halve(const float *x, float *denoised, size_t length, size_t items, double alpha, double sigma, size_t step,
-                     char *message, size_t capacity, void *user_data) {
-  size_t i;
+static int32_t halve(const diffuse_estimate *estimate, float *denoised, size_t length, char *message, size_t capacity,
+                     void *user_data) {
+  double time, alpha, sigma;
+  size_t step, items, i;
   (void)message;
-  REQUIRE(x != NULL && items == 2 && alpha > 0 && sigma > 0 && capacity >= 256 && step == (size_t)*(int *)user_data);
+  CHECK(diffuse_estimate_level(estimate, &time, &alpha, &sigma));
+  CHECK(diffuse_estimate_step(estimate, &step, &items));
+  REQUIRE(diffuse_estimate_x(estimate) != NULL && items == 2 && capacity >= 256 && step == (size_t)*(int *)user_data);
+  REQUIRE(time >= 0 && alpha > 0 && sigma > 0 && alpha * alpha + sigma * sigma < 1.0001);
   for (i = 0; i < length; ++i) denoised[i] *= 0.5f;
   ++*(int *)user_data;
   return 0;

@@ -18,11 +18,11 @@ static void mix(float *a, float *b, int distance) {
   *a = mean;
 }
 
-static int32_t close_the_seam(const float *x, float *denoised, size_t length, size_t items, double alpha, double sigma, size_t step,
-                              char *message, size_t capacity, void *user_data) {
+static int32_t close_the_seam(const diffuse_estimate *estimate, float *denoised, size_t length, char *message, size_t capacity,
+                              void *user_data) {
   size_t plane, i;
   int d;
-  (void)x, (void)items, (void)alpha, (void)sigma, (void)step, (void)user_data;
+  (void)estimate, (void)user_data;
   if (length % (SIZE * SIZE) != 0) {
     snprintf(message, capacity, "the callback is for images of %d by %d", SIZE, SIZE);
     return 1;

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use clap::Args;
 use diffuse::onnx::Kind;
+use diffuse::pipeline::ClassifierGuidance;
 use diffuse::{Error, Model, Request, pixels};
 use ndarray::{Array3, ArrayD, Axis};
 use ndarray_npy::WriteNpyExt;
@@ -53,7 +54,7 @@ pub(crate) struct Arguments {
 /// How many images are run at a time.
 const BATCH: usize = 16;
 
-/// What a classifier's gradient is multiplied by, unless it is said.
+/// What a classifier's gradient is multiplied by, unless it is said: what suits the shipped one (the table in onnx/README.md).
 const USUAL_SCALE: f64 = 50.0;
 
 #[derive(Debug, serde::Serialize)]
@@ -72,13 +73,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let usual = [PathBuf::from("anomaly.png")];
     let outputs = if arguments.output.is_empty() { &usual[..] } else { &arguments.output };
-    let mut targets = Vec::new();
+    let mut targets: Vec<(Target, &PathBuf, bool)> = Vec::new();
     for path in outputs {
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
         if !matches!(ending.as_str(), "png" | "npy") {
             return Err(Failure::Usage(format!("-o {}: the name must end in .png or .npy", path.display())));
         }
         let target = Target::new(path);
+        target.is_not(&arguments.model, "the model itself")?;
+        arguments.image.iter().try_for_each(|image| target.is_not(image, "one of the images"))?;
+        if targets.iter().any(|(earlier, ..)| *earlier == target) {
+            return Err(Failure::Usage("-o: the same file is named twice".into()));
+        }
         target.check(true)?;
         targets.push((target, path, ending == "png"));
     }
@@ -97,27 +103,34 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if sampling.classifier.is_some() && sampling.options.get("classifier_scale").is_none() {
         sampling.set("classifier_scale", USUAL_SCALE)?;
     }
+    if let Some(key) = ["invert", "interpolate-to", "variation-seed"].into_iter().find(|key| match *key {
+        "invert" => sampling.invert,
+        key => sampling.options.get(&key.replace('-', "_")).is_some(),
+    }) {
+        return Err(Failure::Usage(format!("--{key}: what is drawn again starts from the image alone")));
+    }
+    let toward = sampling.classifier.as_ref().map(|guidance| guidance.classes.clone()).unwrap_or_default();
+    if toward.len() > 1 && toward.len() != arguments.image.len() {
+        let (classes, images) = (toward.len(), arguments.image.len());
+        return Err(Failure::Usage(format!("--toward: {classes} classes for {images} images; give 1 or as many")));
+    }
     let class = arguments.class.as_ref().map(|name| model.class(name)).transpose()?;
     let images = arguments.image.iter().map(|path| read_values("image", path, &manifest.sample.shape, range));
     let images: Vec<ArrayD<f32>> = images.collect::<Result<_, _>>()?;
 
-    let record = serde_json::json!({
-        "diffuse": env!("CARGO_PKG_VERSION"),
-        "model": model.name(),
-        "model_sha256": model.network().hash()?,
-        "classifier_sha256": sampling.classifier.as_ref().map(|guidance| guidance.classifier.network().hash()).transpose()?,
-        "request": sampling.resolved(manifest),
-    });
-    let record = record.to_string();
-
     let mut bar = Bar::new();
     let (mut rows, mut maps, mut found) = (Vec::new(), Vec::new(), Vec::new());
-    let width = range[1] - range[0];
+    let (width, mut resolved) = (range[1] - range[0], None);
     for (part, batch) in images.chunks(BATCH).enumerate() {
         let views: Vec<_> = batch.iter().map(|image| image.view()).collect();
         let image = ndarray::stack(Axis(0), &views)
             .map_err(|_| Failure::Usage("the images are not all of the model's shape".into()))?;
+        let classes = match toward.get(part * BATCH..part * BATCH + batch.len()) {
+            Some(of_batch) if toward.len() > 1 => of_batch.to_vec(),
+            _ => toward.clone(),
+        };
         let request = Request {
+            classifier: sampling.classifier.clone().map(|guidance| ClassifierGuidance { classes, ..guidance }),
             count: batch.len(),
             classes: class.map(|class| vec![class; batch.len()]),
             image: Some(Arc::new(image)),
@@ -135,6 +148,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 let image = image.into_dimensionality().map_err(|error| Failure::Other(error.to_string()))?;
                 Ok(pixels::rgba8(image, range)?)
             };
+            resolved = Some(counterfactual.request.clone());
             rows.push(drawn(image.view())?);
             rows.push(drawn(counterfactual.images.index_axis(Axis(0), i))?);
             rows.push(picture::heat(map.mapv(|value| value / arguments.white).view()));
@@ -145,6 +159,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
     drop(bar);
+    let classifier = sampling.classifier.as_ref();
+    let record = serde_json::json!({
+        "diffuse": env!("CARGO_PKG_VERSION"),
+        "model": model.name(),
+        "model_sha256": model.network().hash()?,
+        "classifier_sha256": classifier.map(|guidance| guidance.classifier.network().hash()).transpose()?,
+        "toward": classifier.map(|guidance| &guidance.classes),
+        "class": class,
+        "request": resolved.map(|request| Request { count: images.len(), classes: None, ..request }),
+    });
+    let record = record.to_string();
     for (target, path, png) in &targets {
         let bytes = if *png {
             let sheet = picture::enlarged(&picture::sheet(&rows, 3), arguments.zoom);

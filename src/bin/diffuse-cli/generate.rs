@@ -1,5 +1,6 @@
 //! `diffuse-cli generate`: draw from a model.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -63,7 +64,7 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// How a result was made: enough to make it again. It travels in PNG files.
+/// How a result was made: with the files that the command was given, enough to make it again. It travels in PNG files.
 #[derive(Debug, serde::Serialize)]
 struct Record {
     diffuse: &'static str,
@@ -74,6 +75,9 @@ struct Record {
     /// The names of the classes; there are `count / class_names.len()` items of each, in this order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     class_names: Vec<String>,
+    /// The SHA-256 of what else was read, by the flag that named it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    steering: BTreeMap<String, String>,
     #[serde(flatten)]
     request: Request,
 }
@@ -174,6 +178,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let class_of = |item: usize| classes[item / per_class];
     let steering = arguments.steering.read(&runtime, &options, &model, arguments.shape.as_deref())?;
     let rank = 1 + arguments.shape.as_ref().unwrap_or(&manifest.sample.shape).len();
+    steering.check(count, rank)?;
+    if !steering.has_start() && sampling.options.get("strength").is_some() {
+        let reason = "--strength: it is for a run that starts from --image or --start; this one starts from noise";
+        return Err(Failure::Usage(reason.into()));
+    }
+    if steering.start.is_some() && blended {
+        let reason = "--start: the samples that a run starts from are given; there is no noise to interpolate or vary";
+        return Err(Failure::Usage(reason.into()));
+    }
     let request = |first: usize, of_batch: usize| {
         let plain = Request {
             seed: seed.wrapping_add(first as u64),
@@ -191,6 +204,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         model_sha256: model.network().hash()?.into(),
         provider: model.network().placement().provider.clone(),
         class_names: classes.iter().map(|&class| class_name(manifest, class)).collect(),
+        steering: steering.hashes().clone(),
         request: Request { count, classes: None, ..request(0, 1).resolved(manifest) },
     };
     let mut shape = vec![count];
@@ -288,7 +302,10 @@ fn sample(
         let last = count.min(first + batch);
         let mut job = request(first, last - first).job(model)?;
         if let Some(x) = start(first, last - first) {
-            job.start_from(x.view())?;
+            job.start_from(x.view()).map_err(|error| match error {
+                Error::Argument { reason, .. } => Failure::Usage(format!("--start: {reason}")),
+                other => other.into(),
+            })?;
         }
         *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some(job.canceller());
         // One that came before the job was known.
@@ -409,12 +426,7 @@ fn targets(arguments: &Arguments, model: &Model, seed: u64, inverted: bool) -> R
     // Standard output last: whoever reads it may leave early, and the files are to be written all the same.
     chosen.sort_by_key(|(target, _)| *target == Target::Stdout);
     for (i, (target, format)) in chosen.iter().enumerate() {
-        if let Target::File(path) = target
-            && std::fs::canonicalize(path)
-                .is_ok_and(|path| std::fs::canonicalize(&arguments.model).is_ok_and(|model| model == path))
-        {
-            return Err(Failure::Usage(format!("-o {}: this is the model itself", path.display())));
-        }
+        target.is_not(&arguments.model, "the model itself")?;
         if *target == Target::Stdout && arguments.json {
             return Err(Failure::Usage("--json and -o -: both would go to standard output".into()));
         }

@@ -19,6 +19,17 @@ impl Target {
         if path == Path::new("-") { Self::Stdout } else { Self::File(path.to_path_buf()) }
     }
 
+    /// Refuses to write over what is read.
+    pub(crate) fn is_not(&self, input: &Path, what: &str) -> Result<(), Failure> {
+        let same = |path: &Path| Some(std::fs::canonicalize(path).ok()? == std::fs::canonicalize(input).ok()?);
+        match self {
+            Self::File(path) if same(path) == Some(true) => {
+                Err(Failure::Usage(format!("-o {}: this is {what}", path.display())))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Finds out before the work what can be known then: that the folder is there, and that a terminal is not sent bytes.
     pub(crate) fn check(&self, binary: bool) -> Result<(), Failure> {
         match self {

@@ -13,6 +13,7 @@ use diffuse::pixels::{Layout, from_rgba8};
 use diffuse::{Error, Model, ModelOptions, Request, Runtime};
 use ndarray::{Array3, ArrayD, ArrayViewD, Axis, IxDyn, Slice};
 use ndarray_npy::ViewNpyExt;
+use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
 use crate::picture;
@@ -74,7 +75,9 @@ pub(crate) struct Steering {
     pub(crate) start: Option<ArrayD<f32>>,
     negative: Option<Vec<i64>>,
     classifier: Option<ClassifierGuidance>,
-    conditions: BTreeMap<String, Arc<ArrayD<f32>>>,
+    /// With the number of axes that they have for a batch.
+    conditions: BTreeMap<String, (Arc<ArrayD<f32>>, usize)>,
+    hashes: BTreeMap<String, String>,
 }
 
 /// More is a slip.
@@ -115,7 +118,7 @@ pub(crate) fn read_values(flag: &str, path: &Path, shape: &[usize], range: [f32;
     }
     let pixels = read_picture(flag, path)?;
     let (height, width, _) = pixels.dim();
-    let [channels, tall, wide] = shape[..] else {
+    let [channels @ (1 | 3 | 4), tall, wide] = shape[..] else {
         return Err(Failure::Usage(format!("--{flag}: {}: a picture, where {shape:?} is expected", path.display())));
     };
     if (height, width) != (tall, wide) {
@@ -163,7 +166,22 @@ impl SteeringArguments {
             let picture = info.kind() == Kind::Image;
             let shape: &[usize] = if picture { &info.shape } else { &[] };
             let read = values("condition", &PathBuf::from(path), shape, info.range())?;
-            conditions.insert(name.to_owned(), Arc::new(read));
+            if conditions.insert(name.to_owned(), (Arc::new(read), 1 + info.shape.len())).is_some() {
+                return Err(Failure::Usage(format!("--condition: '{name}' is given twice")));
+            }
+        }
+        let files = [("image", &self.image), ("mask", &self.mask), ("start", &self.start)];
+        let mut hashes = BTreeMap::new();
+        for (flag, path) in files.into_iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?))) {
+            hashes.insert(flag.to_owned(), hash(&read(path)?));
+        }
+        for (name, path) in self.condition.iter().filter_map(|text| text.split_once('=')) {
+            hashes.insert(format!("condition {name}"), hash(&read(Path::new(path))?));
+        }
+        let classifier = self.classifier.open(runtime, options)?;
+        if let Some(guidance) = &classifier {
+            hashes.insert("classifier".into(), guidance.classifier.network().hash()?.to_owned());
+            hashes.insert("toward".into(), self.classifier.toward.join(","));
         }
         let class =
             |name: &String| model.class(name).map(|class| vec![class]).map_err(|error| named(error, "negative"));
@@ -172,21 +190,31 @@ impl SteeringArguments {
             mask: self.mask.as_ref().map(mask).transpose()?,
             start: self.start.as_ref().map(|path| values("start", path, &[], range)).transpose()?,
             negative: self.negative.as_ref().map(class).transpose()?,
-            classifier: self.classifier.open(runtime, options)?,
+            classifier,
             conditions,
+            hashes,
         })
     }
 }
 
 /// The items from `first` on, `count` of them, of values that are given for each of `total`; all of what is given for all.
 fn part(values: &ArrayD<f32>, first: usize, count: usize, total: usize, rank: usize) -> ArrayD<f32> {
-    if values.ndim() == rank && values.shape()[0] == total && count < total {
+    if values.ndim() == rank && values.shape().first() == Some(&total) && count < total {
         return values.slice_axis(Axis(0), Slice::from(first..first + count)).to_owned();
     }
     values.clone()
 }
 
+fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl Steering {
+    /// The SHA-256 of the files that were read, by their flags; and the classes that a classifier leads to.
+    pub(crate) fn hashes(&self) -> &BTreeMap<String, String> {
+        &self.hashes
+    }
+
     /// The request for `count` of `total` items, from `first` on, with all of this in it.
     pub(crate) fn apply(&self, request: Request, first: usize, count: usize, total: usize, rank: usize) -> Request {
         let of = |values: &Arc<ArrayD<f32>>| Arc::new(part(values, first, count, total, rank));
@@ -205,7 +233,7 @@ impl Steering {
             conditions: self
                 .conditions
                 .iter()
-                .map(|(name, values)| (name.clone(), Arc::new(part(values, first, count, total, values.ndim()))))
+                .map(|(name, (values, rank))| (name.clone(), Arc::new(part(values, first, count, total, *rank))))
                 .collect(),
             ..request
         }
@@ -216,8 +244,42 @@ impl Steering {
         let start = part(self.start.as_ref()?, first, count, total, shape.len());
         let whole: Vec<usize> = std::iter::once(count).chain(shape[1..].iter().copied()).collect();
         match start.broadcast(IxDyn(&whole)) {
-            Some(all) if start.shape()[0] == 1 => Some(all.to_owned()),
+            Some(all)
+                if start.shape() == &shape[1..] || start.shape().first() == Some(&1) && start.ndim() == shape.len() =>
+            {
+                Some(all.to_owned())
+            }
             _ => Some(start),
         }
+    }
+
+    /// Refuses what is for another number of items than the `total`, before a part of them is drawn. `rank` is the number of axes of a batch.
+    pub(crate) fn check(&self, total: usize, rank: usize) -> Result<(), Failure> {
+        let of_items = |flag: &str, values: &ArrayD<f32>, rank: usize| {
+            let found = values.shape().first().copied().unwrap_or(1);
+            if values.ndim() == rank && found != 1 && found != total {
+                return Err(Failure::Usage(format!(
+                    "--{flag}: {found} items, where {total} are drawn; give 1 or as many"
+                )));
+            }
+            Ok(())
+        };
+        for (flag, values) in [("image", &self.image), ("mask", &self.mask)] {
+            values.as_ref().map_or(Ok(()), |values| of_items(flag, values, rank))?;
+        }
+        self.start.as_ref().map_or(Ok(()), |values| of_items("start", values, rank))?;
+        self.conditions.values().try_for_each(|(values, rank)| of_items("condition", values, *rank))?;
+        match &self.classifier {
+            Some(guidance) if ![1, total].contains(&guidance.classes.len()) => {
+                let count = guidance.classes.len();
+                Err(Failure::Usage(format!("--toward: {count} classes for {total} items; give 1 or as many")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the run starts from something.
+    pub(crate) fn has_start(&self) -> bool {
+        self.image.is_some() || self.start.is_some()
     }
 }

@@ -705,7 +705,8 @@ int32_t diffuse_model_level(const struct diffuse_model *model,
 /*
  One question to the network, for a process of the host's own: the estimate `denoised` of the clean samples behind the noisy samples
  `x`, both `count` items of the model's shape, at the noise level (t, alpha, sigma). `length` is the number of values in each of
- the two, which may be the same. `classes` has one class per item, and is NULL for a model without classes.
+ the two, which may be the same. `classes` has one class per item, and is NULL for a model without classes. DIFFUSE_ARGUMENT for a model
+ that is told other conditions.
  */
 int32_t diffuse_model_denoise(const struct diffuse_model *model,
                               const float *x,

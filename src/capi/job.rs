@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::thread::ThreadId;
 
 use ndarray::{ArrayD, ArrayView3, ArrayViewD};
 
@@ -28,8 +27,8 @@ pub(super) struct JobValue {
     steps: usize,
     shape: Vec<usize>,
     range: [f32; 2],
-    /// The thread that is in a step.
-    stepping: Mutex<Option<ThreadId>>,
+    /// The thread that is in a step, as [`this_thread`] has it; 0 for none.
+    stepping: AtomicUsize,
     /// A copy of the latest estimate, so that a preview does not wait for the evaluation that is running.
     preview: Mutex<Option<ArrayD<f32>>>,
 }
@@ -273,25 +272,31 @@ pub unsafe extern "C" fn diffuse_job_preview_pixels(
     })
 }
 
+/// A number of this thread, which no other one has while it lives. `std::thread::current` would allocate in a thread that is not ours.
+fn this_thread() -> usize {
+    thread_local!(static PLACE: u8 = const { 0 });
+    PLACE.with(|place| std::ptr::from_ref(place) as usize)
+}
+
 /// Marks the thread that is in a step, until it is dropped.
-struct Stepping<'a>(&'a Mutex<Option<ThreadId>>);
+struct Stepping<'a>(&'a AtomicUsize);
 
 impl<'a> Stepping<'a> {
     fn begin(value: &'a JobValue) -> Self {
-        *value.stepping.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current().id());
+        value.stepping.store(this_thread(), Ordering::SeqCst);
         Self(&value.stepping)
     }
 }
 
 impl Drop for Stepping<'_> {
     fn drop(&mut self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.0.store(0, Ordering::SeqCst);
     }
 }
 
 impl JobValue {
     fn is_stepped_here(&self) -> bool {
-        *self.stepping.lock().unwrap_or_else(PoisonError::into_inner) == Some(std::thread::current().id())
+        self.stepping.load(Ordering::SeqCst) == this_thread()
     }
 
     fn new(job: Job, range: [f32; 2]) -> Self {
@@ -304,7 +309,7 @@ impl JobValue {
             steps,
             shape,
             range,
-            stepping: Mutex::new(None),
+            stepping: AtomicUsize::new(0),
             preview: Mutex::new(None),
         }
     }

@@ -317,7 +317,7 @@ impl Request {
             return Err(Error::argument("scheduler_config", reason));
         }
         // What no configuration says stays as it was set.
-        self.options = self.options.filtered(|key| sampling::is_of_caller(key));
+        self.options = self.options.filtered(sampling::is_of_caller);
         for (key, value) in config.options() {
             self.set(&key, value)?;
         }

@@ -459,6 +459,16 @@ int32_t diffuse_job_step(struct diffuse_job *job,
 int32_t diffuse_job_run(struct diffuse_job *job);
 
 /*
+ Steps for as long as the time lasts, for a host that works within a frame: as many estimates as are expected to fit into `microseconds`, by those
+ that the job has made, and none that is not expected to. Of a job that has made none nothing is known, and one is made; where none fits,
+ nothing is done. An evaluation is not cut short: the call takes longer than its time by what the last one takes longer than expected.
+ Otherwise as diffuse_job_step().
+ */
+int32_t diffuse_job_advance(struct diffuse_job *job,
+                            uint64_t microseconds,
+                            int32_t *finished);
+
+/*
  Cancels a job, from any thread, also before it has started: the step that is running and every later one return
  DIFFUSE_CANCELLED, as soon as the node of the network that is running ends. OpenVINO and TensorRT make one node of all that they
  take; there it is after the evaluation. It cannot be taken back.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 use sha2::{Digest, Sha256};
@@ -118,6 +119,29 @@ pub struct Job {
     /// What of the samples is known.
     known: Option<Known>,
     canceller: Canceller,
+    pace: Pace,
+}
+
+/// How long the latest steps took.
+#[derive(Debug, Default)]
+struct Pace {
+    latest: [Duration; 8],
+    count: usize,
+}
+
+impl Pace {
+    fn note(&mut self, step: Duration) {
+        self.latest[self.count % self.latest.len()] = step;
+        self.count += 1;
+    }
+
+    /// The longest of the latest: a step that takes twice as long at times, such as a guided one in an interval, is to fit as well. The first, in which
+    /// ONNX Runtime makes room, is forgotten with the second.
+    fn expected(&self) -> Option<Duration> {
+        let known = &self.latest[..self.count.min(self.latest.len())];
+        let known = if known.len() > 1 && self.count <= self.latest.len() { &known[1..] } else { known };
+        known.iter().max().copied()
+    }
 }
 
 impl Job {
@@ -163,6 +187,7 @@ impl Job {
             clamp: None,
             known: None,
             canceller,
+            pace: Pace::default(),
         })
     }
 
@@ -286,9 +311,16 @@ impl Job {
     /// [`Error::Cancelled`] after [`Canceller::cancel`]; [`Error::Evaluation`] if the network fails or says something that is
     /// not a finite number; what else the denoiser returns.
     pub fn step(&mut self) -> Result<Progress> {
-        if self.integration.is_some() {
-            return self.step_adaptively();
+        let start = Instant::now();
+        let unfinished = !self.progress().is_finished();
+        let progress = if self.integration.is_some() { self.step_adaptively() } else { self.step_along_the_grid() }?;
+        if unfinished {
+            self.pace.note(start.elapsed());
         }
+        Ok(progress)
+    }
+
+    fn step_along_the_grid(&mut self) -> Result<Progress> {
         let mut evaluated = false;
         while self.cursor.step < self.grid.steps() {
             if let Some(level) = self.solver.evaluate_at(&self.grid, self.cursor) {
@@ -328,6 +360,29 @@ impl Job {
             }
         }
         Ok(self.progress())
+    }
+
+    /// Steps for as long as the time lasts: as many evaluations as are expected to fit into `budget`, by those that the job has made, and none that is
+    /// not expected to. Of a job that has made none nothing is known, and one is made. Where no evaluation fits, nothing is done.
+    ///
+    /// An evaluation is not cut short: the call takes longer than the budget by what the last one takes longer than expected.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    pub fn advance(&mut self, budget: Duration) -> Result<Progress> {
+        let start = Instant::now();
+        while !self.progress().is_finished()
+            && self.pace.expected().is_none_or(|expected| start.elapsed() + expected <= budget)
+        {
+            self.step()?;
+        }
+        Ok(self.progress())
+    }
+
+    /// How long the next step is expected to take: as long as the longest of the latest ones. `None` before the first.
+    #[must_use]
+    pub fn expected_step(&self) -> Option<Duration> {
+        self.pace.expected()
     }
 
     /// Steps to the end and returns the samples, batch first.

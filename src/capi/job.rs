@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
 
 use ndarray::{ArrayD, ArrayView3, ArrayViewD};
 
@@ -121,6 +122,24 @@ pub unsafe extern "C" fn diffuse_job_run(job: *mut diffuse_job) -> i32 {
         let value = Arc::clone(unsafe { borrow(job, "job") }?);
         while !value.step()?.is_finished() {}
         Ok(())
+    })
+}
+
+/// Steps for as long as the time lasts, for a host that works within a frame: as many estimates as are expected to fit into `microseconds`, by those
+/// that the job has made, and none that is not expected to. Of a job that has made none nothing is known, and one is made; where none fits,
+/// nothing is done. An evaluation is not cut short: the call takes longer than its time by what the last one takes longer than expected.
+/// Otherwise as diffuse_job_step().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_advance(job: *mut diffuse_job, microseconds: u64, finished: *mut i32) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let value = Arc::clone(unsafe { borrow(job, "job") }?);
+        let progress = value.work(|job| job.advance(Duration::from_micros(microseconds)))?;
+        if finished.is_null() {
+            return Ok(());
+        }
+        // SAFETY: as above.
+        unsafe { store(finished, i32::from(progress.is_finished()), "finished") }
     })
 }
 
@@ -324,16 +343,25 @@ impl JobValue {
     }
 
     fn step(&self) -> Result<Progress> {
+        self.work(Job::step)
+    }
+
+    /// Works on the job, on this thread, and lets the others see what came of it.
+    fn work(&self, work: impl FnOnce(&mut Job) -> Result<Progress>) -> Result<Progress> {
         let mut job = match self.lock() {
             // Whoever frees the job holds it for a moment.
             Err(Error::Busy) if self.canceller.is_cancelled() => return Err(Error::Cancelled),
             job => job?,
         };
         let stepping = Stepping::begin(self);
-        let progress = job.step()?;
+        let result = work(&mut job);
         drop(stepping);
-        self.publish(&job);
-        Ok(progress)
+        if result.is_ok() {
+            self.publish(&job);
+        }
+        // Some steps may have been done before one that failed.
+        self.done.store(job.progress().step, Ordering::SeqCst);
+        result
     }
 
     /// Lets other threads see how far the job is, and its latest estimate.

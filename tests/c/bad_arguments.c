@@ -420,6 +420,9 @@ int main(int argc, char **argv) {
   BAD(diffuse_job_preview_pixels(job, 0, pixels, 4096, 128, 0), "before the first step");
   GOOD(diffuse_job_step(job, NULL), "NULL finished is allowed");
   BAD(diffuse_job_start_from(job, values, 4096), "after the first step");
+  BAD(diffuse_job_advance(NULL, 0, &finished), "NULL handle");
+  BAD(diffuse_job_advance(AS(diffuse_job), 0, &finished), "a handle of another type");
+  GOOD(diffuse_job_advance(job, 0, NULL), "no time, and NULL finished");
   BAD(diffuse_job_run(NULL), "NULL handle");
   BAD(diffuse_job_run(AS(diffuse_job)), "a handle of another type");
   BAD(diffuse_job_progress(NULL, &step, &steps), "NULL handle");
@@ -467,6 +470,7 @@ int main(int argc, char **argv) {
   GOOD(diffuse_job_cancel(job), "");
   GIVES(diffuse_job_step(job, &finished), "a job that was cancelled", DIFFUSE_CANCELLED);
   GIVES(diffuse_job_run(job), "a job that was cancelled", DIFFUSE_CANCELLED);
+  GOOD(diffuse_job_advance(job, 0, &finished), "a job that was cancelled, and no time to notice");
   diffuse_job_free(NULL);
   diffuse_job_free(AS(diffuse_job));
 

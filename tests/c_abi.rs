@@ -347,9 +347,9 @@ fn onnx_runtime_is_found_beside_the_link_to_the_library() {
 #[test]
 fn a_job_is_freed_while_another_thread_runs_it() {
     use diffuse::capi::{
-        DIFFUSE_CANCELLED, DIFFUSE_OK, diffuse_job_free, diffuse_job_new, diffuse_job_run, diffuse_model_free,
-        diffuse_model_open, diffuse_request_free, diffuse_request_new, diffuse_request_set, diffuse_runtime_free,
-        diffuse_runtime_open,
+        DIFFUSE_CANCELLED, DIFFUSE_OK, diffuse_job_free, diffuse_job_new, diffuse_job_progress, diffuse_job_run,
+        diffuse_model_free, diffuse_model_open, diffuse_request_free, diffuse_request_new, diffuse_request_set,
+        diffuse_runtime_free, diffuse_runtime_open,
     };
     let text = |text: &Path| std::ffi::CString::new(text.to_str().unwrap()).unwrap();
     let (mut runtime, mut model, mut request) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
@@ -360,22 +360,26 @@ fn a_job_is_freed_while_another_thread_runs_it() {
         assert_eq!(diffuse_model_open(runtime, path.as_ptr(), std::ptr::null(), &raw mut model), DIFFUSE_OK);
         assert_eq!(diffuse_request_new(&raw mut request), DIFFUSE_OK);
         assert_eq!(diffuse_request_set(request, c"steps".as_ptr(), c"1000".as_ptr()), DIFFUSE_OK);
+        let mut cancelled = 0;
         for round in 0..300u64 {
             let mut job = std::ptr::null_mut();
             assert_eq!(diffuse_job_new(model, request, &raw mut job), DIFFUSE_OK);
             let address = job as usize;
-            let begun = Arc::new(std::sync::Barrier::new(2));
-            let other = Arc::clone(&begun);
-            let runner = std::thread::spawn(move || {
-                other.wait();
-                diffuse_job_run(address as *mut _)
-            });
-            begun.wait();
+            let runner = std::thread::spawn(move || diffuse_job_run(address as *mut _));
             // The run has begun before the handle goes: what starts afterwards would be the host's mistake.
-            std::thread::sleep(std::time::Duration::from_micros(2_000 + 37 * (round % 97)));
+            let (mut step, mut steps) = (0, 0);
+            while step == 0 {
+                assert_eq!(diffuse_job_progress(job, &raw mut step, &raw mut steps), DIFFUSE_OK);
+            }
+            std::thread::sleep(std::time::Duration::from_micros(7 * (round % 97)));
             diffuse_job_free(job);
-            assert_eq!(runner.join().unwrap(), DIFFUSE_CANCELLED);
+            match runner.join().unwrap() {
+                DIFFUSE_CANCELLED => cancelled += 1,
+                // This thread was not let on before the run was over.
+                status => assert_eq!(status, DIFFUSE_OK),
+            }
         }
+        assert!(cancelled > 0);
         diffuse_request_free(request);
         diffuse_model_free(model);
         diffuse_runtime_free(runtime);

@@ -154,46 +154,19 @@ impl Evaluator {
             others.push((slot.index, direction.of_samples(along, shape).map_err(refused)?));
         }
 
-        let name = &network.outputs()[wanted.index].name;
+        let length = part.sample.len() / count;
         let read = |outputs: &SessionOutputs<'_>| -> ort::Result<Result<()>> {
-            let (found, values): (_, &[f32]) = match wanted.element {
-                Element::F16 => {
-                    let (found, values) = outputs[wanted.index].try_extract_tensor::<f16>()?;
-                    output.resize(values.len(), 0.0);
-                    values.convert_to_f32_slice(output);
-                    (found, output)
-                }
-                Element::Bf16 => {
-                    let (found, values) = outputs[wanted.index].try_extract_tensor::<bf16>()?;
-                    output.resize(values.len(), 0.0);
-                    values.convert_to_f32_slice(output);
-                    (found, output)
-                }
-                _ => outputs[wanted.index].try_extract_tensor::<f32>()?,
-            };
-            let fits = found.len() == shape.len()
-                && found.iter().zip(shape.iter()).enumerate().all(|(axis, (&found, &size))| {
-                    usize::try_from(found) == Ok(if axis == 1 { size * doubled } else { size })
-                });
-            if !fits {
-                return Ok(Err(failed(format!(
-                    "the output '{name}' has a shape of {found}, expected {shape:?}{}",
-                    if doubled == 2 { " with twice the channels" } else { "" }
-                ))));
-            }
-            let length = part.sample.len() / count;
-            for (item, said) in values.chunks_exact(length * doubled).enumerate() {
-                if let Some(index) = first_not_finite(&said[..length]) {
-                    return Ok(Err(failed(format!(
-                        "the output '{name}' holds {} for item {} at t = {}",
-                        said[index],
-                        part.items.start + item,
-                        query.level.t
-                    ))));
-                }
-                each(item, said);
-            }
-            Ok(Ok(()))
+            let values = values_of(outputs, wanted, output)?;
+            let answer = Answer { name: &network.outputs()[wanted.index].name, shape, doubled, length };
+            Ok(answer.each(values, |item, said| each(item, said)).map_err(|reason| {
+                failed(match reason {
+                    Unfit::Shape(reason) => reason,
+                    Unfit::Value(name, value, item) => {
+                        let item = part.items.start + item;
+                        format!("the output '{name}' holds {value} for item {item} at t = {}", query.level.t)
+                    }
+                })
+            }))
         };
         // What most networks are told takes no allocation.
         match of_class {
@@ -209,6 +182,71 @@ impl Evaluator {
             }
         }
         .map_err(refused)?
+    }
+}
+
+/// The shape and the values of an output, which are put into `room` where they are not f32.
+fn values_of<'a>(
+    outputs: &'a SessionOutputs<'_>,
+    wanted: Slot,
+    room: &'a mut Vec<f32>,
+) -> ort::Result<(&'a Shape, &'a [f32])> {
+    Ok(match wanted.element {
+        Element::F16 => {
+            let (found, values) = outputs[wanted.index].try_extract_tensor::<f16>()?;
+            room.resize(values.len(), 0.0);
+            values.convert_to_f32_slice(room);
+            (found, room)
+        }
+        Element::Bf16 => {
+            let (found, values) = outputs[wanted.index].try_extract_tensor::<bf16>()?;
+            room.resize(values.len(), 0.0);
+            values.convert_to_f32_slice(room);
+            (found, room)
+        }
+        _ => outputs[wanted.index].try_extract_tensor::<f32>()?,
+    })
+}
+
+/// What an output has to be.
+struct Answer<'a> {
+    name: &'a str,
+    shape: &'a [usize],
+    doubled: usize,
+    /// The number of values of an item.
+    length: usize,
+}
+
+/// Why it is not.
+enum Unfit<'a> {
+    Shape(String),
+    /// The output, the value, and the place of the item.
+    Value(&'a str, f32, usize),
+}
+
+impl<'a> Answer<'a> {
+    /// Hands what is said of each item to `each`, if all of it is sound.
+    fn each(
+        &self,
+        (found, values): (&Shape, &[f32]),
+        mut each: impl FnMut(usize, &[f32]),
+    ) -> std::result::Result<(), Unfit<'a>> {
+        let Self { name, shape, doubled, length } = *self;
+        let fits = found.len() == shape.len()
+            && found.iter().zip(shape).enumerate().all(|(axis, (&found, &size))| {
+                usize::try_from(found) == Ok(if axis == 1 { size * doubled } else { size })
+            });
+        if !fits {
+            let twice = if doubled == 2 { " with twice the channels" } else { "" };
+            return Err(Unfit::Shape(format!("the output '{name}' has a shape of {found}, expected {shape:?}{twice}")));
+        }
+        for (item, said) in values.chunks_exact(length * doubled).enumerate() {
+            if let Some(index) = first_not_finite(&said[..length]) {
+                return Err(Unfit::Value(name, said[index], item));
+            }
+            each(item, said);
+        }
+        Ok(())
     }
 }
 

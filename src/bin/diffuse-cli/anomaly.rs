@@ -1,6 +1,6 @@
 //! `diffuse-cli anomaly`: what an image would be if it were normal, and where it is not.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -8,7 +8,7 @@ use clap::Args;
 use diffuse::onnx::Kind;
 use diffuse::pipeline::ClassifierGuidance;
 use diffuse::{Error, Model, Request, pixels};
-use ndarray::{Array3, ArrayD, Axis};
+use ndarray::{Array2, Array3, ArrayD, ArrayViewD, Axis};
 use ndarray_npy::WriteNpyExt;
 
 use crate::failure::{Failure, say};
@@ -64,6 +64,9 @@ struct Found<'a> {
     mean: f32,
 }
 
+/// Where a result goes, and whether it is a picture.
+type Place<'a> = (Target, &'a Path, bool);
+
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.zoom == 0 || arguments.zoom > 64 {
         return Err(Failure::Usage(format!("--zoom: {}; 1 to 64 are possible", arguments.zoom)));
@@ -71,10 +74,29 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if !(arguments.white > 0.0 && arguments.white <= 1.0) {
         return Err(Failure::Usage(format!("--white: {}; a share above 0, at most 1", arguments.white)));
     }
-    let usual = [PathBuf::from("anomaly.png")];
-    let outputs = if arguments.output.is_empty() { &usual[..] } else { &arguments.output };
-    let mut targets: Vec<(Target, &PathBuf, bool)> = Vec::new();
-    for path in outputs {
+    let places = places(arguments)?;
+    ctrlc::set_handler(on_interrupt).map_err(|error| Failure::Other(format!("Ctrl-C cannot be handled: {error}")))?;
+    let runtime = arguments.runtime.open()?;
+    let options = arguments.device.model_options()?;
+    let model = Arc::new(Model::open(&runtime, &arguments.model, &options)?);
+    say_placement(model.network().placement());
+    if model.manifest().sample.kind() != Kind::Image {
+        return Err(Failure::Usage("this model draws no images".into()));
+    }
+    let mut request = arguments.sampling.request()?;
+    request.classifier = arguments.classifier.open(&runtime, &options)?;
+    check_request(&mut request, arguments.image.len())?;
+    let class = arguments.class.as_ref().map(|name| model.class(name)).transpose()?;
+    let found = compare(arguments, &model, &request, class)?;
+    write(arguments, &model, &request, class, &found, &places)
+}
+
+/// Where the results go; none of it is read.
+fn places(arguments: &Arguments) -> Result<Vec<Place<'_>>, Failure> {
+    let usual = Path::new("anomaly.png");
+    let given: Vec<&Path> = arguments.output.iter().map(PathBuf::as_path).collect();
+    let mut places: Vec<Place<'_>> = Vec::new();
+    for path in if given.is_empty() { vec![usual] } else { given } {
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
         if !matches!(ending.as_str(), "png" | "npy") {
             return Err(Failure::Usage(format!("-o {}: the name must end in .png or .npy", path.display())));
@@ -82,84 +104,107 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let target = Target::new(path);
         target.is_not(&arguments.model, "the model itself")?;
         arguments.image.iter().try_for_each(|image| target.is_not(image, "one of the images"))?;
-        if targets.iter().any(|(earlier, ..)| *earlier == target) {
+        if places.iter().any(|(earlier, ..)| *earlier == target) {
             return Err(Failure::Usage("-o: the same file is named twice".into()));
         }
         target.check(true)?;
-        targets.push((target, path, ending == "png"));
+        places.push((target, path, ending == "png"));
     }
-    ctrlc::set_handler(on_interrupt).map_err(|error| Failure::Other(format!("Ctrl-C cannot be handled: {error}")))?;
-    let runtime = arguments.runtime.open()?;
-    let options = arguments.device.model_options()?;
-    let model = Arc::new(Model::open(&runtime, &arguments.model, &options)?);
-    say_placement(model.network().placement());
-    let manifest = model.manifest();
-    if manifest.sample.kind() != Kind::Image {
-        return Err(Failure::Usage("this model draws no images".into()));
+    Ok(places)
+}
+
+/// Refuses what has no meaning here, and puts in what is usual.
+fn check_request(request: &mut Request, images: usize) -> Result<(), Failure> {
+    let said = |key: &str| request.options.get(key).is_some();
+    let idle = [
+        ("invert", request.invert),
+        ("interpolate-to", said("interpolate_to")),
+        ("variation-seed", said("variation_seed")),
+    ];
+    if let Some((flag, _)) = idle.into_iter().find(|(_, said)| *said) {
+        return Err(Failure::Usage(format!("--{flag}: what is drawn again starts from the image alone")));
     }
-    let range = manifest.sample.range().unwrap_or([-1.0, 1.0]);
-    let mut sampling = arguments.sampling.request()?;
-    sampling.classifier = arguments.classifier.open(&runtime, &options)?;
-    if sampling.classifier.is_some() && sampling.options.get("classifier_scale").is_none() {
-        sampling.set("classifier_scale", USUAL_SCALE)?;
-    }
-    if let Some(key) = ["invert", "interpolate-to", "variation-seed"].into_iter().find(|key| match *key {
-        "invert" => sampling.invert,
-        key => sampling.options.get(&key.replace('-', "_")).is_some(),
-    }) {
-        return Err(Failure::Usage(format!("--{key}: what is drawn again starts from the image alone")));
-    }
-    let toward = sampling.classifier.as_ref().map(|guidance| guidance.classes.clone()).unwrap_or_default();
-    if toward.len() > 1 && toward.len() != arguments.image.len() {
-        let (classes, images) = (toward.len(), arguments.image.len());
+    let Some(guidance) = &request.classifier else { return Ok(()) };
+    let classes = guidance.classes.len();
+    if ![1, images].contains(&classes) {
         return Err(Failure::Usage(format!("--toward: {classes} classes for {images} images; give 1 or as many")));
     }
-    let class = arguments.class.as_ref().map(|name| model.class(name)).transpose()?;
-    let images = arguments.image.iter().map(|path| read_values("image", path, &manifest.sample.shape, range));
-    let images: Vec<ArrayD<f32>> = images.collect::<Result<_, _>>()?;
+    if !said("classifier_scale") {
+        request.set("classifier_scale", USUAL_SCALE)?;
+    }
+    Ok(())
+}
 
+/// What was found in the images.
+struct Differences<'a> {
+    /// Of each image itself, what it would be, and the map.
+    pictures: Vec<Array3<u8>>,
+    maps: Vec<Array2<f32>>,
+    found: Vec<Found<'a>>,
+    /// The request of a batch, with every choice made.
+    resolved: Option<Request>,
+}
+
+/// Compares each image with what it would be, batch after batch, with a progress bar on a terminal.
+fn compare<'a>(
+    arguments: &'a Arguments,
+    model: &Arc<Model>,
+    request: &Request,
+    class: Option<i64>,
+) -> Result<Differences<'a>, Failure> {
+    let sample = &model.manifest().sample;
+    let range = sample.range().unwrap_or([-1.0, 1.0]);
+    let drawn = |image: ArrayViewD<'_, f32>| -> Result<Array3<u8>, Failure> {
+        let image = image.into_dimensionality().map_err(|error| Failure::Other(error.to_string()))?;
+        Ok(pixels::rgba8(image, range)?)
+    };
+    let images = arguments.image.iter().map(|path| read_values("image", path, &sample.shape, range));
+    let images: Vec<ArrayD<f32>> = images.collect::<Result<_, _>>()?;
+    let mut differences = Differences { pictures: Vec::new(), maps: Vec::new(), found: Vec::new(), resolved: None };
     let mut bar = Bar::new();
-    let (mut rows, mut maps, mut found) = (Vec::new(), Vec::new(), Vec::new());
-    let (width, mut resolved) = (range[1] - range[0], None);
     for (part, batch) in images.chunks(BATCH).enumerate() {
+        let first = part * BATCH;
         let views: Vec<_> = batch.iter().map(|image| image.view()).collect();
         let image = ndarray::stack(Axis(0), &views)
             .map_err(|_| Failure::Usage("the images are not all of the model's shape".into()))?;
-        let classes = match toward.get(part * BATCH..part * BATCH + batch.len()) {
-            Some(of_batch) if toward.len() > 1 => of_batch.to_vec(),
-            _ => toward.clone(),
-        };
-        let request = Request {
-            classifier: sampling.classifier.clone().map(|guidance| ClassifierGuidance { classes, ..guidance }),
-            count: batch.len(),
-            classes: class.map(|class| vec![class; batch.len()]),
-            image: Some(Arc::new(image)),
-            ..sampling.clone()
-        };
-        let done = (part * BATCH) as f64;
-        let counterfactual = request.counterfactual(&model, &mut |share| {
-            bar.show((done + share * batch.len() as f64) / images.len() as f64);
+        let classifier = request.classifier.clone().map(|guidance| {
+            let each = guidance.classes.get(first..first + batch.len()).filter(|_| guidance.classes.len() > 1);
+            let classes = each.map_or_else(|| guidance.classes.clone(), <[i64]>::to_vec);
+            ClassifierGuidance { classes, ..guidance }
+        });
+        let classes = class.map(|class| vec![class; batch.len()]);
+        let image = Some(Arc::new(image));
+        let request = Request { classifier, classes, image, count: batch.len(), ..request.clone() };
+        let counterfactual = request.counterfactual(model, &mut |share| {
+            bar.show((first as f64 + share * batch.len() as f64) / images.len() as f64);
             if INTERRUPTED.load(Ordering::SeqCst) { Err(Error::Cancelled) } else { Ok(()) }
         })?;
         for (i, image) in batch.iter().enumerate() {
-            let map = counterfactual.map.index_axis(Axis(0), i).mapv(|value| value / width);
-            let map = map.into_dimensionality().map_err(|error| Failure::Other(error.to_string()))?;
-            let drawn = |image: ndarray::ArrayViewD<'_, f32>| -> Result<Array3<u8>, Failure> {
-                let image = image.into_dimensionality().map_err(|error| Failure::Other(error.to_string()))?;
-                Ok(pixels::rgba8(image, range)?)
-            };
-            resolved = Some(counterfactual.request.clone());
-            rows.push(drawn(image.view())?);
-            rows.push(drawn(counterfactual.images.index_axis(Axis(0), i))?);
-            rows.push(picture::heat(map.mapv(|value| value / arguments.white).view()));
-            let mean = map.mean().unwrap_or_default();
-            let greatest = map.iter().copied().fold(0.0, f32::max);
-            found.push(Found { image: &arguments.image[part * BATCH + i], greatest, mean });
-            maps.push(map);
+            let map = counterfactual.map.index_axis(Axis(0), i).mapv(|value| value / (range[1] - range[0]));
+            let map: Array2<f32> = map.into_dimensionality().map_err(|error| Failure::Other(error.to_string()))?;
+            differences.pictures.push(drawn(image.view())?);
+            differences.pictures.push(drawn(counterfactual.images.index_axis(Axis(0), i))?);
+            differences.pictures.push(picture::heat(map.mapv(|value| value / arguments.white).view()));
+            let (mean, greatest) = (map.mean().unwrap_or_default(), map.iter().copied().fold(0.0, f32::max));
+            differences.found.push(Found { image: &arguments.image[first + i], greatest, mean });
+            differences.maps.push(map);
         }
+        differences.resolved = Some(counterfactual.request);
     }
-    drop(bar);
-    let classifier = sampling.classifier.as_ref();
+    Ok(differences)
+}
+
+/// Writes the files, and says what is in them.
+fn write(
+    arguments: &Arguments,
+    model: &Model,
+    request: &Request,
+    class: Option<i64>,
+    differences: &Differences<'_>,
+    places: &[Place<'_>],
+) -> Result<(), Failure> {
+    let Differences { pictures, maps, found, resolved } = differences;
+    let classifier = request.classifier.as_ref();
     let record = serde_json::json!({
         "diffuse": env!("CARGO_PKG_VERSION"),
         "model": model.name(),
@@ -167,13 +212,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         "classifier_sha256": classifier.map(|guidance| guidance.classifier.network().hash()).transpose()?,
         "toward": classifier.map(|guidance| &guidance.classes),
         "class": class,
-        "request": resolved.map(|request| Request { count: images.len(), classes: None, ..request }),
+        "request": resolved.clone().map(|request| Request { count: maps.len(), classes: None, ..request }),
     });
-    let record = record.to_string();
-    for (target, path, png) in &targets {
+    for (target, path, png) in places {
         let bytes = if *png {
-            let sheet = picture::enlarged(&picture::sheet(&rows, 3), arguments.zoom);
-            picture::encode(&sheet, &record).map_err(|error| Failure::Other(format!("PNG: {error}")))?
+            let sheet = picture::enlarged(&picture::sheet(pictures, 3), arguments.zoom);
+            picture::encode(&sheet, &record.to_string()).map_err(|error| Failure::Other(format!("PNG: {error}")))?
         } else {
             let views: Vec<_> = maps.iter().map(|map| map.view()).collect();
             let all = ndarray::stack(Axis(0), &views).map_err(|error| Failure::Other(error.to_string()))?;
@@ -182,14 +226,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             bytes
         };
         target.write(&bytes)?;
-        if !arguments.json && **path != *"-" {
+        if !arguments.json {
             print(&path.display().to_string())?;
         }
     }
     if arguments.json {
-        return print_json(&found);
+        return print_json(found);
     }
-    for Found { image, greatest, mean } in &found {
+    for Found { image, greatest, mean } in found {
         say(&format!("{}: greatest {greatest:.3}, mean {mean:.4}\n", image.display()));
     }
     Ok(())

@@ -282,6 +282,26 @@
 #define DIFFUSE_BGRA 2
 
 /*
+ What diffuse_job_poll() says of a job that was not started: it is stepped by the host.
+ */
+#define DIFFUSE_JOB_IDLE 0
+
+/*
+ Its worker is running it.
+ */
+#define DIFFUSE_JOB_RUNNING 1
+
+/*
+ Its worker has run it to the end.
+ */
+#define DIFFUSE_JOB_FINISHED 2
+
+/*
+ Its worker has stopped before: diffuse_job_wait() says why.
+ */
+#define DIFFUSE_JOB_STOPPED 3
+
+/*
  It worked.
  */
 #define DIFFUSE_OK 0
@@ -467,6 +487,30 @@ int32_t diffuse_job_run(struct diffuse_job *job);
 int32_t diffuse_job_advance(struct diffuse_job *job,
                             uint64_t microseconds,
                             int32_t *finished);
+
+/*
+ Runs the job to its end on a thread of its own, named "diffuse job", and returns at once. Meanwhile calls that step or read it return DIFFUSE_BUSY;
+ diffuse_job_poll(), diffuse_job_wait(), diffuse_job_progress(), the previews and diffuse_job_cancel() are for any thread. A callback is
+ called on the worker. One that has stopped can be started again, unless it was cancelled.
+
+ DIFFUSE_BUSY if it runs already, DIFFUSE_RUNTIME if the system refuses a thread.
+ */
+int32_t diffuse_job_start(struct diffuse_job *job);
+
+/*
+ Says in `*state` whether the job's worker runs: DIFFUSE_JOB_IDLE, _RUNNING, _FINISHED or _STOPPED. It does not wait, and any thread may ask.
+ */
+int32_t diffuse_job_poll(const struct diffuse_job *job,
+                         int32_t *state);
+
+/*
+ Waits until the job's worker has ended, but not longer than `milliseconds`; `*state` then is as diffuse_job_poll() says. It returns how the run ended:
+ DIFFUSE_OK also if it is still running or was not started, DIFFUSE_CANCELLED after diffuse_job_cancel(), else as diffuse_job_step(). Any thread may
+ wait, but for the worker itself.
+ */
+int32_t diffuse_job_wait(const struct diffuse_job *job,
+                         uint64_t milliseconds,
+                         int32_t *state);
 
 /*
  Cancels a job, from any thread, also before it has started: the step that is running and every later one return

@@ -251,6 +251,18 @@ fn the_counterfactual_in_c_finds_the_spot() {
     );
 }
 
+/// Start, poll, wait, cancel and free, also from the worker itself, under the sanitizers.
+#[test]
+fn a_worker_runs_a_job_and_lets_go_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    install(&folder);
+    let flags = ["-std=c99", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+    let program = link_shared("gcc", &flags, "tests/c/worker.c", &folder, "worker");
+    let model = repository("onnx/models/sprites.onnx");
+    let output = Command::new(program).args([runtime().path(), &model]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// Two plugins of one host that each bring the library, and a host that reloads its plugins.
 #[test]
 fn copies_of_the_library_and_reloading_do_not_disturb_each_other() {

@@ -1,12 +1,13 @@
 //! Jobs: a run, one evaluation at a time.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ndarray::{ArrayD, ArrayView3, ArrayViewD};
 
-use super::guard::{guard, quietly, slice, slice_mut, store};
+use super::guard::{contained, guard, quietly, slice, slice_mut, store};
 use super::handle::{Noun, borrow, give, take};
 use super::model::{copy_out, diffuse_model, store_shape};
 use super::request::diffuse_request;
@@ -30,6 +31,10 @@ pub(super) struct JobValue {
     range: [f32; 2],
     /// The thread that is in a step, as [`this_thread`] has it; 0 for none.
     stepping: AtomicUsize,
+    /// What its worker is doing.
+    state: AtomicI32,
+    worker: Mutex<Worker>,
+    ended: Condvar,
     /// A copy of the latest estimate, so that a preview does not wait for the evaluation that is running.
     preview: Mutex<Option<ArrayD<f32>>>,
 }
@@ -46,6 +51,18 @@ pub const DIFFUSE_BOTTOM_UP: u32 = 1;
 
 /// Pixels as blue, green, red, alpha (Unreal) instead of red, green, blue, alpha.
 pub const DIFFUSE_BGRA: u32 = 2;
+
+/// What diffuse_job_poll() says of a job that was not started: it is stepped by the host.
+pub const DIFFUSE_JOB_IDLE: i32 = 0;
+
+/// Its worker is running it.
+pub const DIFFUSE_JOB_RUNNING: i32 = 1;
+
+/// Its worker has run it to the end.
+pub const DIFFUSE_JOB_FINISHED: i32 = 2;
+
+/// Its worker has stopped before: diffuse_job_wait() says why.
+pub const DIFFUSE_JOB_STOPPED: i32 = 3;
 
 /// Makes a job that draws `request` from `model`; both may be freed or changed afterwards. DIFFUSE_ARGUMENT with the field of the
 /// request that does not fit. On success `*job` is to be freed with diffuse_job_free(); on failure it is NULL.
@@ -76,6 +93,7 @@ pub unsafe extern "C" fn diffuse_job_free(job: *mut diffuse_job) {
             // A callback of the job itself is within a step, which would be waited for for ever.
             if !value.is_stepped_here() {
                 drop(value.job.lock());
+                value.join();
             }
         }
         // SAFETY: as above.
@@ -134,12 +152,47 @@ pub unsafe extern "C" fn diffuse_job_advance(job: *mut diffuse_job, microseconds
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         let value = Arc::clone(unsafe { borrow(job, "job") }?);
-        let progress = value.work(|job| job.advance(Duration::from_micros(microseconds)))?;
+        let progress = value.work(value.lock(), |job| job.advance(Duration::from_micros(microseconds)))?;
         if finished.is_null() {
             return Ok(());
         }
         // SAFETY: as above.
         unsafe { store(finished, i32::from(progress.is_finished()), "finished") }
+    })
+}
+
+/// Runs the job to its end on a thread of its own, named "diffuse job", and returns at once. Meanwhile calls that step or read it return DIFFUSE_BUSY;
+/// diffuse_job_poll(), diffuse_job_wait(), diffuse_job_progress(), the previews and diffuse_job_cancel() are for any thread. A callback is
+/// called on the worker. One that has stopped can be started again, unless it was cancelled.
+///
+/// DIFFUSE_BUSY if it runs already, DIFFUSE_RUNTIME if the system refuses a thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_start(job: *mut diffuse_job) -> i32 {
+    // SAFETY: the handle is as the header demands.
+    guard(|| JobValue::start(unsafe { borrow(job, "job") }?))
+}
+
+/// Says in `*state` whether the job's worker runs: DIFFUSE_JOB_IDLE, _RUNNING, _FINISHED or _STOPPED. It does not wait, and any thread may ask.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_poll(job: *const diffuse_job, state: *mut i32) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        unsafe { store(state, borrow(job, "job")?.state.load(Ordering::SeqCst), "state") }
+    })
+}
+
+/// Waits until the job's worker has ended, but not longer than `milliseconds`; `*state` then is as diffuse_job_poll() says. It returns how the run ended:
+/// DIFFUSE_OK also if it is still running or was not started, DIFFUSE_CANCELLED after diffuse_job_cancel(), else as diffuse_job_step(). Any thread may
+/// wait, but for the worker itself.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_wait(job: *const diffuse_job, milliseconds: u64, state: *mut i32) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let value = Arc::clone(unsafe { borrow(job, "job") }?);
+        let result = value.wait(Duration::from_millis(milliseconds));
+        // SAFETY: as above.
+        unsafe { store(state, value.state.load(Ordering::SeqCst), "state")? };
+        result
     })
 }
 
@@ -291,6 +344,13 @@ pub unsafe extern "C" fn diffuse_job_preview_pixels(
     })
 }
 
+/// The thread that runs a job, and how its run ended.
+#[derive(Default)]
+struct Worker {
+    thread: Option<JoinHandle<()>>,
+    outcome: Option<Error>,
+}
+
 /// A number of this thread, which no other one has while it lives. `std::thread::current` would allocate in a thread that is not ours.
 fn this_thread() -> usize {
     thread_local!(static PLACE: u8 = const { 0 });
@@ -329,11 +389,22 @@ impl JobValue {
             shape,
             range,
             stepping: AtomicUsize::new(0),
+            state: AtomicI32::new(DIFFUSE_JOB_IDLE),
+            worker: Mutex::new(Worker::default()),
+            ended: Condvar::new(),
             preview: Mutex::new(None),
         }
     }
 
+    /// The job, for a call of the host's; not while its worker has it.
     fn lock(&self) -> Result<MutexGuard<'_, Job>> {
+        if self.state.load(Ordering::SeqCst) == DIFFUSE_JOB_RUNNING {
+            return Err(Error::Busy);
+        }
+        self.try_lock()
+    }
+
+    fn try_lock(&self) -> Result<MutexGuard<'_, Job>> {
         match self.job.try_lock() {
             Ok(job) => Ok(job),
             // A step that panicked has left the samples as they were, or the job is finished with.
@@ -343,12 +414,70 @@ impl JobValue {
     }
 
     fn step(&self) -> Result<Progress> {
-        self.work(Job::step)
+        self.work(self.lock(), Job::step)
+    }
+
+    fn start(self: &Arc<Self>) -> Result<()> {
+        let mut worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.state.load(Ordering::SeqCst) == DIFFUSE_JOB_RUNNING {
+            return Err(Error::Busy);
+        }
+        // One that has ended is only waited for.
+        if let Some(thread) = worker.thread.take() {
+            let _ = thread.join();
+        }
+        worker.outcome = None;
+        let value = Arc::clone(self);
+        let body = move || {
+            // A panic of ours ends the run, not the host.
+            let run = || {
+                while !value.work(value.try_lock(), Job::step)?.is_finished() {}
+                Ok(())
+            };
+            let result = contained(run).unwrap_or_else(|| Err(Error::runtime("a bug in diffuse: the worker panicked")));
+            let mut worker = value.worker.lock().unwrap_or_else(PoisonError::into_inner);
+            let state = if result.is_ok() { DIFFUSE_JOB_FINISHED } else { DIFFUSE_JOB_STOPPED };
+            worker.outcome = result.err();
+            value.state.store(state, Ordering::SeqCst);
+            value.ended.notify_all();
+        };
+        self.state.store(DIFFUSE_JOB_RUNNING, Ordering::SeqCst);
+        match std::thread::Builder::new().name("diffuse job".into()).spawn(body) {
+            Ok(thread) => worker.thread = Some(thread),
+            Err(error) => {
+                self.state.store(DIFFUSE_JOB_IDLE, Ordering::SeqCst);
+                return Err(Error::runtime(format!("the system refuses a thread for the job: {error}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the worker's end, and says how it ended.
+    fn wait(&self, most: Duration) -> Result<()> {
+        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_stepped_here() {
+            return Err(Error::argument("job", "its own callback cannot wait for it"));
+        }
+        let running = |_: &mut Worker| self.state.load(Ordering::SeqCst) == DIFFUSE_JOB_RUNNING;
+        let (worker, _) = self.ended.wait_timeout_while(worker, most, running).unwrap_or_else(PoisonError::into_inner);
+        worker.outcome.as_ref().map_or(Ok(()), |error| Err(error.again()))
+    }
+
+    /// Waits until the worker's thread is gone.
+    fn join(&self) {
+        let thread = self.worker.lock().unwrap_or_else(PoisonError::into_inner).thread.take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
     }
 
     /// Works on the job, on this thread, and lets the others see what came of it.
-    fn work(&self, work: impl FnOnce(&mut Job) -> Result<Progress>) -> Result<Progress> {
-        let mut job = match self.lock() {
+    fn work(
+        &self,
+        job: Result<MutexGuard<'_, Job>>,
+        work: impl FnOnce(&mut Job) -> Result<Progress>,
+    ) -> Result<Progress> {
+        let mut job = match job {
             // Whoever frees the job holds it for a moment.
             Err(Error::Busy) if self.canceller.is_cancelled() => return Err(Error::Cancelled),
             job => job?,

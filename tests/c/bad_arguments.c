@@ -423,6 +423,14 @@ int main(int argc, char **argv) {
   BAD(diffuse_job_advance(NULL, 0, &finished), "NULL handle");
   BAD(diffuse_job_advance(AS(diffuse_job), 0, &finished), "a handle of another type");
   GOOD(diffuse_job_advance(job, 0, NULL), "no time, and NULL finished");
+  BAD(diffuse_job_start(NULL), "NULL handle");
+  BAD(diffuse_job_start(AS(diffuse_job)), "a handle of another type");
+  BAD(diffuse_job_poll(NULL, &finished), "NULL handle");
+  BAD(diffuse_job_poll(AS(diffuse_job), &finished), "a handle of another type");
+  BAD(diffuse_job_poll(job, NULL), "NULL state");
+  BAD(diffuse_job_wait(NULL, 0, &finished), "NULL handle");
+  BAD(diffuse_job_wait(AS(diffuse_job), 0, &finished), "a handle of another type");
+  BAD(diffuse_job_wait(job, 0, NULL), "NULL state");
   BAD(diffuse_job_run(NULL), "NULL handle");
   BAD(diffuse_job_run(AS(diffuse_job)), "a handle of another type");
   BAD(diffuse_job_progress(NULL, &step, &steps), "NULL handle");

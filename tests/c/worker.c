@@ -1,0 +1,143 @@
+/* A job on its worker: started, polled, waited for, cancelled, and freed while it runs.
+ *
+ *     worker ONNXRUNTIME MODEL.onnx */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diffuse.h"
+
+static void require(int condition, const char *what) {
+  if (!condition) {
+    fprintf(stderr, "not so: %s (%s)\n", what, diffuse_error_message());
+    exit(1);
+  }
+}
+#define REQUIRE(condition) require(condition, #condition)
+#define CHECK(call) REQUIRE((call) == DIFFUSE_OK)
+
+enum { LENGTH = 4 * 32 * 32, FOREVER = 600000 };
+
+/* Frees its job at the second call, on the worker; fails at the third of another. */
+struct host {
+  diffuse_job *job;
+  int calls, free_at, fail_at;
+};
+
+static int32_t guide(const diffuse_estimate *estimate, float *denoised, size_t length, char *message, size_t capacity,
+                     void *user_data) {
+  struct host *host = (struct host *)user_data;
+  int32_t state;
+  (void)estimate, (void)denoised, (void)length;
+  ++host->calls;
+  if (host->calls == 1) {
+    /* Within the run it can be asked how it goes, but not be waited for or started. */
+    REQUIRE(diffuse_job_poll(host->job, &state) == DIFFUSE_OK);
+    if (state == DIFFUSE_JOB_RUNNING) {
+      REQUIRE(diffuse_job_start(host->job) == DIFFUSE_BUSY);
+      REQUIRE(diffuse_job_wait(host->job, FOREVER, &state) == DIFFUSE_ARGUMENT);
+    }
+  }
+  if (host->calls == host->free_at) diffuse_job_free(host->job);
+  if (host->calls == host->fail_at) {
+    snprintf(message, capacity, "the host has had enough");
+    return 1;
+  }
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  diffuse_runtime *runtime;
+  diffuse_model *model;
+  diffuse_request *request;
+  diffuse_job *job;
+  struct host host = {NULL, 0, 0, 0};
+  static float alone[LENGTH], worked[LENGTH];
+  int32_t state, finished;
+  size_t step, steps;
+  int i;
+
+  REQUIRE(argc == 3);
+  CHECK(diffuse_runtime_open(argv[1], &runtime));
+  CHECK(diffuse_model_open(runtime, argv[2], NULL, &model));
+  CHECK(diffuse_request_new(&request));
+  CHECK(diffuse_request_set(request, "steps", "20"));
+  CHECK(diffuse_job_new(model, request, &job));
+  CHECK(diffuse_job_poll(job, &state));
+  REQUIRE(state == DIFFUSE_JOB_IDLE);
+  CHECK(diffuse_job_wait(job, FOREVER, &state));
+  REQUIRE(state == DIFFUSE_JOB_IDLE);
+  CHECK(diffuse_job_run(job));
+  CHECK(diffuse_job_read(job, alone, LENGTH));
+  diffuse_job_free(job);
+
+  /* Begun by the host, and ended by the worker: the same bits. */
+  CHECK(diffuse_job_new(model, request, &job));
+  CHECK(diffuse_job_step(job, &finished));
+  CHECK(diffuse_job_start(job));
+  do {
+    int32_t status = diffuse_job_step(job, &finished);
+    REQUIRE(status == DIFFUSE_BUSY || status == DIFFUSE_OK);
+    CHECK(diffuse_job_poll(job, &state));
+    CHECK(diffuse_job_progress(job, &step, &steps));
+  } while (state == DIFFUSE_JOB_RUNNING);
+  REQUIRE(state == DIFFUSE_JOB_FINISHED);
+  CHECK(diffuse_job_wait(job, 0, &state));
+  CHECK(diffuse_job_progress(job, &step, &steps));
+  REQUIRE(step == 20 && steps == 20);
+  CHECK(diffuse_job_read(job, worked, LENGTH));
+  REQUIRE(memcmp(alone, worked, sizeof alone) == 0);
+  /* Once more does nothing. */
+  CHECK(diffuse_job_start(job));
+  CHECK(diffuse_job_wait(job, FOREVER, &state));
+  REQUIRE(state == DIFFUSE_JOB_FINISHED);
+  diffuse_job_free(job);
+
+  /* A callback that fails ends it; started again it goes on. */
+  CHECK(diffuse_request_set_guidance_callback(request, guide, &host));
+  CHECK(diffuse_job_new(model, request, &job));
+  host.job = job;
+  host.fail_at = 3;
+  CHECK(diffuse_job_start(job));
+  REQUIRE(diffuse_job_wait(job, FOREVER, &state) == DIFFUSE_CALLBACK && state == DIFFUSE_JOB_STOPPED);
+  REQUIRE(strstr(diffuse_error_message(), "had enough") != NULL);
+  REQUIRE(diffuse_job_wait(job, FOREVER, &state) == DIFFUSE_CALLBACK);
+  CHECK(diffuse_job_start(job));
+  CHECK(diffuse_job_wait(job, FOREVER, &state));
+  REQUIRE(state == DIFFUSE_JOB_FINISHED);
+  CHECK(diffuse_job_read(job, worked, LENGTH));
+  REQUIRE(memcmp(alone, worked, sizeof alone) == 0);
+  diffuse_job_free(job);
+
+  /* Cancelled, at other moments each time; a wait that is too short says that it runs. */
+  CHECK(diffuse_request_set_guidance_callback(request, NULL, NULL));
+  CHECK(diffuse_request_set(request, "steps", "1000"));
+  for (i = 0; i < 40; ++i) {
+    CHECK(diffuse_job_new(model, request, &job));
+    CHECK(diffuse_job_start(job));
+    CHECK(diffuse_job_wait(job, (uint64_t)(i % 7), &state));
+    REQUIRE(state == DIFFUSE_JOB_RUNNING);
+    if (i % 2 == 0) {
+      CHECK(diffuse_job_cancel(job));
+      REQUIRE(diffuse_job_wait(job, FOREVER, &state) == DIFFUSE_CANCELLED && state == DIFFUSE_JOB_STOPPED);
+    }
+    /* Else freed while it runs. */
+    diffuse_job_free(job);
+  }
+
+  /* Freed by its own callback, on the worker. */
+  CHECK(diffuse_request_set_guidance_callback(request, guide, &host));
+  for (i = 0; i < 5; ++i) {
+    CHECK(diffuse_job_new(model, request, &job));
+    host.job = job;
+    host.calls = host.fail_at = 0;
+    host.free_at = 2;
+    CHECK(diffuse_job_start(job));
+    while (*(volatile int *)&host.calls < 2) {
+    }
+  }
+  diffuse_request_free(request);
+  diffuse_model_free(model);
+  diffuse_runtime_free(runtime);
+  return 0;
+}

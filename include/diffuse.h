@@ -64,7 +64,7 @@
  *         - torch-per-item: torch's, one generator for every item: a list of them with the seeds seed, seed + 1, …
  *
  *     invert: 0 or 1
- *         Whether to go from an image to the noise that it would be drawn from, by ddim; 0 unless set.
+ *         1 goes from an image to the noise that it would be drawn from, by ddim, for a run that starts from that noise; 0 unless set.
  *
  *     rho: a number from 0.1 to 100
  *         ρ of the karras grid; 7 unless set.
@@ -99,7 +99,7 @@
  *         - norms: e = 2·(r·‖z‖/‖s‖)², with the norms of an item's noise and score (Song et al. 2021). For pictures: with few values the norms scatter, and what is drawn is too wide.
  *
  *     strength: a number from 0 to 1
- *         The share of the steps that is run, the last ones, which start with less noise; 1 unless set, but 0.8 from an image without a mask.
+ *         The share of the steps that is run, the last ones, which start with less noise and so stay nearer to the image; 1 unless set, but 0.8 from an image without a mask.
  *
  *     interpolate_to: a whole number from 0
  *         The seed that the last item starts from; those between start evenly between its noise and that of the first, and all else is of the first.
@@ -111,7 +111,7 @@
  *         How far variations start from the first item's noise: from 0, the same, to 1, none of it; 0.2 unless set.
  *
  *     guidance_scale: a number from -1000 to 1000
- *         The scale s of classifier-free guidance: 1 is the condition alone, 0 the negative one; 1 unless set.
+ *         The scale s of classifier-free guidance toward the class: 1 is the condition alone, 0 the negative one, 2 to 8 are usual; 1 unless set.
  *
  *     guidance_scales: 1 to 10000 numbers, separated by commas
  *         The scale of every step, in place of guidance_scale; a plain step with 1 takes one evaluation.

@@ -43,7 +43,7 @@ pub const OPTIONS: &[OptionEntry] = &[
     OptionEntry {
         key: "strength",
         kind: Kind::Real(0.0, 1.0),
-        summary: "The share of the steps that is run, the last ones, which start with less noise; 1 unless set, but 0.8 from an image without a mask.",
+        summary: "The share of the steps that is run, the last ones, which start with less noise and so stay nearer to the image; 1 unless set, but 0.8 from an image without a mask.",
     },
     OptionEntry {
         key: "interpolate_to",
@@ -63,7 +63,7 @@ pub const OPTIONS: &[OptionEntry] = &[
     OptionEntry {
         key: "guidance_scale",
         kind: Kind::Real(-1e3, 1e3),
-        summary: "The scale s of classifier-free guidance: 1 is the condition alone, 0 the negative one; 1 unless set.",
+        summary: "The scale s of classifier-free guidance toward the class: 1 is the condition alone, 0 the negative one, 2 to 8 are usual; 1 unless set.",
     },
     OptionEntry {
         key: "guidance_scales",

@@ -131,6 +131,12 @@ fn pictures_are_edited() {
         pixels
     };
     assert_eq!(pixels("kept.png"), pixels("heart.png"));
+    // What is transparent is kept as well, whatever its colour.
+    let mut mask = png::Encoder::new(std::fs::File::create(folder.path().join("clear.png")).unwrap(), 32, 32);
+    mask.set_color(png::ColorType::Rgba);
+    mask.write_header().unwrap().write_image_data(&[[255, 255, 255, 0]; 32 * 32].concat()).unwrap();
+    succeed(&mut draw("--class star --image heart.png --mask clear.png -o clear-kept.png"));
+    assert_eq!(pixels("clear-kept.png"), pixels("heart.png"));
     succeed(&mut draw("--class heart --image heart.png --invert 1 -o noise.npy"));
     succeed(&mut draw("--class heart --start noise.npy -o back.png"));
     let apart = pixels("back.png").iter().zip(pixels("heart.png")).map(|(a, b)| u64::from(a.abs_diff(b))).sum::<u64>();

@@ -166,6 +166,9 @@ impl Request {
         }
         let mut tensors = condition.tensors.clone();
         tensors.extend(self.tensors_given(model, &self.negative_conditions, "negative_condition")?);
+        if classes.is_none() && self.negative_conditions.is_empty() {
+            return refuse("this model knows no classes to lead to, and there is no negative condition");
+        }
         if classes == condition.classes && self.negative_conditions.is_empty() {
             return refuse(
                 "there is nothing to lead to: what the model is told is the negative condition; give classes, or negative conditions",

@@ -248,7 +248,7 @@ pub const OPTIONS: &[RequestOption] = &[
         entry: OptionEntry {
             key: "invert",
             kind: OptionKind::Flag,
-            summary: "Whether to go from an image to the noise that it would be drawn from, by ddim; 0 unless set.",
+            summary: "1 goes from an image to the noise that it would be drawn from, by ddim, for a run that starts from that noise; 0 unless set.",
         },
         set: |request, value| request.invert = *value == Value::Flag(true),
     },

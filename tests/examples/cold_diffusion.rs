@@ -7,7 +7,8 @@
 //!
 //! What is undone here is no noise. The operator D mixes a point of an S-curve with one of two moons, `D(x₀, t) = (1 − t)·x₀ + t·m`; a run
 //! starts from the moons alone and restores an S-curve. (Algorithm 2 of the paper is for an operator that the clean sample determines; the moons are
-//! not what a point of the curve was mixed with. So what comes out lies on the curve, but not as densely everywhere.)
+//! not what a point of the curve was mixed with. So what comes out lies on the curve, but not all over it: nothing lands on its middle
+//! stroke.)
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! A run starts from a picture that is red on the left and blue on the right. At every step the callback mixes what lies near an edge with what
-//! lies as near to the opposite one, so that the two edges become one and the model draws what fits both.
+//! lies as near to the opposite one, so that the two edges become one and the model draws what fits both. The model
+//! knows sprites and no textures: what comes out is a blob of both colours whose edges meet. Its alpha is left away.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     image: Vec<PathBuf>,
     #[command(flatten)]
     classifier: ClassifierArguments,
-    /// Where to: a .png with a row for each image, of the image, what it would be, and how far they are apart from black to white; or a .npy of
+    /// Where to: a .png with a row for each image, of the image, what it would be, and how far they are apart, from black through red and yellow to white; or a .npy of
     /// the maps [default: anomaly.png]; may be given more than once
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
@@ -88,6 +88,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     check_request(&mut request, arguments.image.len())?;
     let class = arguments.class.as_ref().map(|name| model.class(name)).transpose()?;
     let found = compare(arguments, &model, &request, class)?;
+    if let Some(resolved) = &found.resolved {
+        let number = |key: &str| resolved.options.real(key).map_or("no".to_owned(), |value| value.to_string());
+        say(&format!(
+            "{}: ddim, {} steps, strength {}, classifier scale {}\n",
+            model.name(),
+            resolved.steps.unwrap_or_default(),
+            number("strength"),
+            number("classifier_scale")
+        ));
+    }
     write(arguments, &model, &request, class, &found, &places)
 }
 

@@ -79,6 +79,8 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Library(Error::Cancelled) => f.write_str("interrupted; nothing was written"),
+            // It has no flag.
+            Self::Library(Error::Argument { name: "model", reason }) => f.write_str(reason),
             Self::Library(Error::Argument { name, reason }) => write!(f, "--{}: {reason}", name.replace('_', "-")),
             Self::Library(Error::Runtime { .. }) => write!(f, "{}\nRun `diffuse-cli doctor` for help.", self.library()),
             // The option of the library is a flag here.

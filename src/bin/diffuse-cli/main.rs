@@ -16,7 +16,7 @@ mod steering;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Draws from diffusion models: an exported ONNX noise predictor in, pictures out.
 #[derive(Debug, Parser)]
@@ -45,7 +45,21 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    // What `anomaly` takes for two options is its own, and three have no meaning there.
+    let mut command = Arguments::command().mut_subcommand("anomaly", |command| {
+        let command = command
+            .mut_arg("strength", |strength| {
+                strength.help("How far the image is inverted, as a share of the steps; 0.5 unless set")
+            })
+            .mut_arg("classifier_scale", |scale| {
+                scale.help("The scale of a classifier's gradient; 50 unless set, which suits the shipped one")
+            });
+        ["invert", "interpolate_to", "variation_seed", "variation_strength"]
+            .into_iter()
+            .fold(command, |command, idle| command.mut_arg(idle, |argument| argument.hide(true)))
+    });
+    let matches = command.get_matches_mut();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
     let result = match arguments.command {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

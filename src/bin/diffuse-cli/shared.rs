@@ -152,6 +152,21 @@ impl SamplingArguments {
     }
 }
 
+/// Under which head an option stands in the help.
+fn heading(key: &str) -> &'static str {
+    let starts = ["invert", "strength", "interpolate_to", "variation_seed", "variation_strength"];
+    let own = ["solver", "steps", "grid", "steps_offset", "ending", "clipping", "likeness", "noise"];
+    if key.starts_with("guidance_") || key.starts_with("classifier_") {
+        "Guidance"
+    } else if starts.contains(&key) {
+        "What a run starts from, and what leads it"
+    } else if own.contains(&key) {
+        "Sampling"
+    } else {
+        "Options of some grids, solvers and settings"
+    }
+}
+
 impl Args for SamplingArguments {
     fn augment_args(command: clap::Command) -> clap::Command {
         let command = command.arg(
@@ -175,7 +190,7 @@ impl Args for SamplingArguments {
                 Kind::Whole(..) => argument.value_name("N"),
                 _ => argument.value_name("VALUE").allow_negative_numbers(true),
             };
-            command.arg(argument)
+            command.arg(argument.help_heading(heading(option.key)))
         })
     }
 

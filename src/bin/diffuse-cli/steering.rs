@@ -47,14 +47,15 @@ impl ClassifierArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "What a run starts from, and what leads it")]
 pub(crate) struct SteeringArguments {
-    /// Start from this image, a .png of the model's size (or a .npy of f32, batch first), as far as --strength says
+    /// Start from this image, a .png of the model's size (or a .npy of f32, batch first): the greater --strength, the less is left of it
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
-    /// Draw only where this .png is white and keep the image where it is black
+    /// Draw only where this .png, of the model's size, is white; keep the image where it is black or transparent, and mix where it is grey
     #[arg(long, value_name = "FILE", requires = "image")]
     mask: Option<PathBuf>,
-    /// Start from these noisy samples, a .npy of f32, batch first: what --invert wrote, for one
+    /// Start from these noisy samples, a .npy of f32, batch first, such as --invert 1 wrote; one for all items, or one for each
     #[arg(long, value_name = "FILE", conflicts_with = "image")]
     start: Option<PathBuf>,
     /// What guidance leads away from, by name or number [default: no class]
@@ -147,10 +148,19 @@ impl SteeringArguments {
         let range = manifest.sample.range().unwrap_or([-1.0, 1.0]);
         let values = |flag: &str, path: &PathBuf, shape: &[usize], range| read_values(flag, path, shape, range);
         let mask = |path: &PathBuf| -> Result<Arc<ArrayD<f32>>, Failure> {
-            let mut one = shape.to_vec();
-            one[0] = 1;
-            // White and black, whatever colours a drawing program made of them.
-            Ok(Arc::new(values("mask", path, &one, [0.0, 1.0])?))
+            let mut plane = shape.to_vec();
+            plane[0] = 4;
+            let found = read_values("mask", path, &plane, [0.0, 1.0])?;
+            if !picture::is_png(&read(path)?) {
+                return Ok(Arc::new(found));
+            }
+            // What drawing programs save: grey, whatever it was made of, and black where it is transparent.
+            let one = |at: ndarray::IxDyn| {
+                let channel = |channel: usize| found[[channel, at[1], at[2]]];
+                (0.299 * channel(0) + 0.587 * channel(1) + 0.114 * channel(2)) * channel(3)
+            };
+            plane[0] = 1;
+            Ok(Arc::new(ArrayD::from_shape_fn(plane, one)))
         };
         let mut conditions = BTreeMap::new();
         for text in &self.condition {

@@ -76,25 +76,6 @@ impl Error {
         Self::Model { model: model.into(), reason: reason.into() }
     }
 
-    /// The same once more, for whoever asks again how a run ended.
-    pub(crate) fn again(&self) -> Self {
-        match self {
-            Self::Argument { name, reason } => Self::Argument { name, reason: reason.clone() },
-            Self::Io { path, source } => {
-                Self::Io { path: path.clone(), source: std::io::Error::new(source.kind(), source.to_string()) }
-            }
-            Self::Model { model, reason } => Self::Model { model: model.clone(), reason: reason.clone() },
-            Self::Runtime { reason } => Self::Runtime { reason: reason.clone() },
-            Self::Provider { provider, reason } => {
-                Self::Provider { provider: provider.clone(), reason: reason.clone() }
-            }
-            Self::Evaluation { step, reason } => Self::Evaluation { step: *step, reason: reason.clone() },
-            Self::Callback { step, reason } => Self::Callback { step: *step, reason: reason.clone() },
-            Self::Cancelled => Self::Cancelled,
-            Self::Busy => Self::Busy,
-        }
-    }
-
     pub(crate) fn runtime(reason: impl Into<String>) -> Self {
         Self::Runtime { reason: reason.into() }
     }

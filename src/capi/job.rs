@@ -351,6 +351,23 @@ struct Worker {
     outcome: Option<Error>,
 }
 
+/// The same once more, for whoever asks again how a run ended.
+fn again(error: &Error) -> Error {
+    match error {
+        Error::Argument { name, reason } => Error::Argument { name, reason: reason.clone() },
+        Error::Io { path, source } => {
+            Error::Io { path: path.clone(), source: std::io::Error::new(source.kind(), source.to_string()) }
+        }
+        Error::Model { model, reason } => Error::Model { model: model.clone(), reason: reason.clone() },
+        Error::Runtime { reason } => Error::Runtime { reason: reason.clone() },
+        Error::Provider { provider, reason } => Error::Provider { provider: provider.clone(), reason: reason.clone() },
+        Error::Evaluation { step, reason } => Error::Evaluation { step: *step, reason: reason.clone() },
+        Error::Callback { step, reason } => Error::Callback { step: *step, reason: reason.clone() },
+        Error::Cancelled => Error::Cancelled,
+        Error::Busy => Error::Busy,
+    }
+}
+
 /// A number of this thread, which no other one has while it lives. `std::thread::current` would allocate in a thread that is not ours.
 fn this_thread() -> usize {
     thread_local!(static PLACE: u8 = const { 0 });
@@ -460,7 +477,7 @@ impl JobValue {
         }
         let running = |_: &mut Worker| self.state.load(Ordering::SeqCst) == DIFFUSE_JOB_RUNNING;
         let (worker, _) = self.ended.wait_timeout_while(worker, most, running).unwrap_or_else(PoisonError::into_inner);
-        worker.outcome.as_ref().map_or(Ok(()), |error| Err(error.again()))
+        worker.outcome.as_ref().map_or(Ok(()), |error| Err(again(error)))
     }
 
     /// Waits until the worker's thread is gone.

@@ -367,9 +367,9 @@
 typedef struct diffuse_estimate diffuse_estimate;
 
 /*
- A run. It works only inside of diffuse_job_step() and diffuse_job_run(), on the calling thread. While it does, other threads may
- call diffuse_job_cancel(), diffuse_job_progress() and the previews; every other call of theirs returns DIFFUSE_BUSY, but for
- diffuse_job_free(), after which no thread may use the job any more.
+ A run. It works inside of diffuse_job_step(), diffuse_job_run() and diffuse_job_advance(), on the calling thread, or after diffuse_job_start() on one of
+ its own. While it does, other threads may call diffuse_job_cancel(), diffuse_job_progress(), diffuse_job_poll(), diffuse_job_wait() and the
+ previews; every other call of theirs returns DIFFUSE_BUSY, but for diffuse_job_free(), after which no thread may use the job any more.
  */
 typedef struct diffuse_job diffuse_job;
 

@@ -56,6 +56,12 @@ fn the_more_strength_the_further_from_the_image() {
     let found = ["0.1", "0.3", "0.6", "0.9"].map(at);
     println!("mean squares from the image at 0.1, 0.3, 0.6, 0.9: {found:.4?}");
     assert!(found[0] < 0.01 && found.windows(2).all(|pair| pair[0] < pair[1]));
+    // What is whole but for its rounding is whole.
+    for (steps, strength, left) in [(100, 0.29, 29), (49, 1.0 / 49.0, 1), (10, 0.37, 3)] {
+        let request = Request { image: Some(Arc::clone(&image)), ..request(&model, "heart", steps) };
+        let request = request.with("strength", strength).unwrap();
+        assert_eq!(request.plan(model.manifest()).unwrap().1.steps(), left, "{strength} of {steps}");
+    }
     // Unless it is said, 0.8, as in diffusers.
     let usual = Request { image: Some(image), ..request(&model, "heart", 20) };
     assert_eq!(usual.plan(model.manifest()).unwrap().1.steps(), 16);

@@ -52,7 +52,7 @@ const MOST_TOGETHER: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Projection {
-    /// β, the weight of the difference of the guided evaluation before; −0.5 by default, within what they recommend.
+    /// β, the weight of the difference of the guided evaluation before (those of one step at one level, such as Langevin corrections, count as one); −0.5 by default, within what they recommend.
     pub momentum: f64,
     /// η, how much of the part along the answer is kept; 0 by default, as there.
     pub parallel: f64,

@@ -37,14 +37,11 @@ impl Request {
     ) -> Result<(Box<dyn Solver>, Grid)> {
         let from_image = self.image.is_some() && self.mask.is_none() && !self.invert;
         let strength = options.real("strength").unwrap_or(if from_image { USUAL_STRENGTH } else { 1.0 });
-        // As diffusers counts them: rounded down.
-        let steps = ((grid.steps() as f64 * strength) as usize).min(grid.steps());
+        // Rounded down, as in diffusers.
+        // A product that is a whole number but for its rounding is that number: 0.29 of 100 are 29.
+        let steps = ((grid.steps() as f64 * strength + 1e-9) as usize).min(grid.steps());
         if steps == 0 {
-            let reason = format!(
-                "{strength} of {} steps is none; at least {} is needed",
-                grid.steps(),
-                1.0 / grid.steps() as f64
-            );
+            let reason = format!("{strength} of {0} steps is none; at least 1/{0} is needed", grid.steps());
             return Err(Error::argument("strength", reason));
         }
         let grid = if steps < grid.steps() { grid.last_steps(steps) } else { grid };

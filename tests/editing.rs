@@ -88,7 +88,7 @@ fn a_mask_keeps_its_pixels() {
         if solver.contains(',') {
             // A gradient that would tear the image apart if it reached it.
             request.classifier = Some(ClassifierGuidance { classifier: Arc::clone(&classifier), classes: vec![2] });
-            request.set("classifier_scale", 200).unwrap();
+            request.set("classifier_scale", 20000).unwrap();
         }
         if *solver == "langevin" {
             request.steps = Some(3);
@@ -215,6 +215,10 @@ fn an_inversion_drawn_again_is_the_image() {
         job.start_from(noise.view()).unwrap();
         mean_square(&job.run().unwrap(), &points).sqrt()
     };
+    // A single step, which ends where nothing of the point is left, moves.
+    let once =
+        Request { count: 64, steps: Some(1), image: Some(Arc::clone(&points)), invert: true, ..Request::default() };
+    assert!(mean_square(&drawn(&flow, &once), &points) > 0.1);
     let found = [20, 80].map(apart);
     println!("points of a flow inverted and drawn again: {found:.4?} from themselves with 20 and 80 steps");
     assert!(found[1] < 0.6 * found[0] && found[1] < 0.05);

@@ -302,6 +302,31 @@
 #define DIFFUSE_JOB_STOPPED 3
 
 /*
+ Its worker has stopped before, because of diffuse_job_pause() or because its time was up; it can be started again.
+ */
+#define DIFFUSE_JOB_PAUSED 4
+
+/*
+ What diffuse_job_stage() says while the model is opened.
+ */
+#define DIFFUSE_STAGE_LOADING 0
+
+/*
+ While what the samples are conditioned on and start from is made.
+ */
+#define DIFFUSE_STAGE_ENCODING 1
+
+/*
+ While the steps are done, and when they are.
+ */
+#define DIFFUSE_STAGE_SAMPLING 2
+
+/*
+ While what was drawn is made into what was asked for. No kind of model has this stage yet.
+ */
+#define DIFFUSE_STAGE_DECODING 3
+
+/*
  It worked.
  */
 #define DIFFUSE_OK 0
@@ -355,6 +380,11 @@
  The host's own callback failed, or wrote something that is not a number.
  */
 #define DIFFUSE_CALLBACK 10
+
+/*
+ The system has no memory for it: ask for less, or free something.
+ */
+#define DIFFUSE_MEMORY 11
 
 /*
  The version of the header: major·10000 + minor·100 + patch. Compare it with `diffuse_version_number()`, the library's.
@@ -451,6 +481,18 @@ int32_t diffuse_job_new(const struct diffuse_model *model,
                         struct diffuse_job **job);
 
 /*
+ Makes a job whose model is opened when it is first stepped or started, so that a worker can do all of it: `path`, `options` and `request` are as for
+ diffuse_model_open() and diffuse_job_new(), and may be freed or changed afterwards. What is wrong with them is said by the step, or by
+ diffuse_job_wait(), which can be tried again; cancelling ends the opening as well. Until the model is open calls that need its samples
+ are DIFFUSE_ARGUMENT.
+ */
+int32_t diffuse_job_open(const struct diffuse_runtime *runtime,
+                         const char *path,
+                         const struct diffuse_model_options *options,
+                         const struct diffuse_request *request,
+                         struct diffuse_job **job);
+
+/*
  Cancels a job and frees it, waiting for a step that another thread is in, which ends soon. NULL is fine. In a callback of the job itself it
  is freed when the step is over that the callback is called in, and may not be used any more.
  */
@@ -498,7 +540,21 @@ int32_t diffuse_job_advance(struct diffuse_job *job,
 int32_t diffuse_job_start(struct diffuse_job *job);
 
 /*
- Says in `*state` whether the job's worker runs: DIFFUSE_JOB_IDLE, _RUNNING, _FINISHED or _STOPPED. It does not wait, and any thread may ask.
+ As diffuse_job_start(), but for as long as the time lasts, as in diffuse_job_advance(): a deadline. The preview then is the best estimate that could be had by
+ then; the job is DIFFUSE_JOB_PAUSED, or _FINISHED if it had steps to spare. An evaluation is not cut short.
+ */
+int32_t diffuse_job_start_for(struct diffuse_job *job,
+                              uint64_t microseconds);
+
+/*
+ Lets the job's worker end after the step that it is in, from any thread, without waiting for it: diffuse_job_wait() does, and then finds it
+ DIFFUSE_JOB_PAUSED, or _FINISHED. It can be read then, kept with diffuse_job_snapshot(), stepped, and started again. Of a job that is not running it
+ does nothing.
+ */
+int32_t diffuse_job_pause(const struct diffuse_job *job);
+
+/*
+ Says in `*state` whether the job's worker runs: DIFFUSE_JOB_IDLE, _RUNNING, _FINISHED, _STOPPED or _PAUSED. It does not wait, and any thread may ask.
  */
 int32_t diffuse_job_poll(const struct diffuse_job *job,
                          int32_t *state);
@@ -520,9 +576,20 @@ int32_t diffuse_job_wait(const struct diffuse_job *job,
 int32_t diffuse_job_cancel(const struct diffuse_job *job);
 
 /*
- How many steps are done, and how many there are in all. Any thread may ask.
+ How many steps are done, and how many there are in all; 0 of 0 before its model is open. Any thread may ask.
  */
-int32_t diffuse_job_progress(const struct diffuse_job *job, size_t *step, size_t *steps);
+int32_t diffuse_job_progress(const struct diffuse_job *job,
+                             size_t *step,
+                             size_t *steps);
+
+/*
+ What the job is at: `*stage` is DIFFUSE_STAGE_LOADING, _ENCODING, _SAMPLING or _DECODING, of which `*done` of `*total` pieces of work are done; of sampling
+ these are the steps. Any thread may ask.
+ */
+int32_t diffuse_job_stage(const struct diffuse_job *job,
+                          int32_t *stage,
+                          size_t *done,
+                          size_t *total);
 
 /*
  The shape of the samples, batch first. As diffuse_model_shape().

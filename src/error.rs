@@ -61,6 +61,13 @@ pub enum Error {
     Cancelled,
     /// Another thread is working on the job: wait for it.
     Busy,
+    /// The system has no memory for what was asked for: ask for less, or free something.
+    Memory {
+        /// What it was for.
+        purpose: &'static str,
+        /// How much was asked for.
+        bytes: usize,
+    },
 }
 
 impl Error {
@@ -79,6 +86,26 @@ impl Error {
     pub(crate) fn runtime(reason: impl Into<String>) -> Self {
         Self::Runtime { reason: reason.into() }
     }
+
+    /// The same once more, for whoever asks again what happened.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Argument { name, reason } => Self::Argument { name, reason: reason.clone() },
+            Self::Io { path, source } => {
+                Self::Io { path: path.clone(), source: std::io::Error::new(source.kind(), source.to_string()) }
+            }
+            Self::Model { model, reason } => Self::Model { model: model.clone(), reason: reason.clone() },
+            Self::Runtime { reason } => Self::Runtime { reason: reason.clone() },
+            Self::Provider { provider, reason } => {
+                Self::Provider { provider: provider.clone(), reason: reason.clone() }
+            }
+            Self::Evaluation { step, reason } => Self::Evaluation { step: *step, reason: reason.clone() },
+            Self::Callback { step, reason } => Self::Callback { step: *step, reason: reason.clone() },
+            Self::Cancelled => Self::Cancelled,
+            Self::Busy => Self::Busy,
+            Self::Memory { purpose, bytes } => Self::Memory { purpose, bytes: *bytes },
+        }
+    }
 }
 
 impl fmt::Display for Error {
@@ -93,6 +120,7 @@ impl fmt::Display for Error {
             Self::Callback { step, reason } => write!(f, "step {step}: the callback: {reason}"),
             Self::Cancelled => f.write_str("cancelled"),
             Self::Busy => f.write_str("another thread is working on the job"),
+            Self::Memory { purpose, bytes } => write!(f, "there is no memory for {purpose}: {bytes} bytes"),
         }
     }
 }

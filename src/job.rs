@@ -1,7 +1,7 @@
 //! A run, one evaluation at a time.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
@@ -55,28 +55,33 @@ impl Progress {
 }
 
 /// Cancels a job from any thread, also before it has started and in the middle of an evaluation. It cannot be taken back.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Canceller(Arc<Cancelled>);
 
+#[derive(Default)]
 struct Cancelled {
     flag: AtomicBool,
-    interrupt: Option<Arc<dyn Interrupt>>,
+    interrupts: Mutex<Vec<Arc<dyn Interrupt>>>,
 }
 
 impl Canceller {
-    fn new(interrupt: Option<Arc<dyn Interrupt>>) -> Self {
-        Self(Arc::new(Cancelled { flag: AtomicBool::new(false), interrupt }))
+    /// Interrupts that as well, from now on: at once if it was cancelled already.
+    pub(crate) fn add(&self, interrupt: Arc<dyn Interrupt>) {
+        let mut interrupts = self.0.interrupts.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_cancelled() {
+            interrupt.interrupt();
+        }
+        interrupts.push(interrupt);
     }
 
     /// Makes the running [`Job::step`] and every further one that would evaluate return [`Error::Cancelled`]. An evaluation that is
-    /// under way is interrupted where the denoiser can do that: ONNX Runtime stops before the next node of the graph. A job that
-    /// waits for another job's evaluation of the same model returns when that one is over.
+    /// under way is interrupted where the denoiser can do that: ONNX Runtime stops before the next node of the graph, and a job that
+    /// waits for its turn at the model waits no longer.
     pub fn cancel(&self) {
         // The flag first: an evaluation that fails because of the interrupt must find it set.
         self.0.flag.store(true, Ordering::SeqCst);
-        if let Some(interrupt) = &self.0.interrupt {
-            interrupt.interrupt();
-        }
+        let interrupts = self.0.interrupts.lock().unwrap_or_else(PoisonError::into_inner);
+        interrupts.iter().for_each(|interrupt| interrupt.interrupt());
     }
 
     /// Whether it was cancelled.
@@ -166,7 +171,10 @@ impl Job {
         let values = x.as_slice_mut().unwrap_or_default();
         noise.fill(Draw::Start, length / shape[0], values);
         combine(values, first.alpha.hypot(first.sigma) as f32, &[]);
-        let canceller = Canceller::new(denoiser.interrupt());
+        let canceller = Canceller::default();
+        if let Some(interrupt) = denoiser.interrupt() {
+            canceller.add(interrupt);
+        }
         let slots = solver.slots().min(MOST_HISTORY);
         let integration = solver.adaptive().map(|adaptive| Integration::new(adaptive, &grid, length / shape[0]));
         Ok(Self {
@@ -371,12 +379,15 @@ impl Job {
     /// As [`step`](Self::step).
     pub fn advance(&mut self, budget: Duration) -> Result<Progress> {
         let start = Instant::now();
-        while !self.progress().is_finished()
-            && self.pace.expected().is_none_or(|expected| start.elapsed() + expected <= budget)
-        {
+        while !self.progress().is_finished() && self.fits(start, budget) {
             self.step()?;
         }
         Ok(self.progress())
+    }
+
+    /// Whether one more step is expected to end within `budget` of `start`.
+    pub(crate) fn fits(&self, start: Instant, budget: Duration) -> bool {
+        self.pace.expected().is_none_or(|expected| start.elapsed() + expected <= budget)
     }
 
     /// How long the next step is expected to take: as long as the longest of the latest ones. `None` before the first.
@@ -559,6 +570,14 @@ impl Job {
     #[must_use]
     pub fn canceller(&self) -> Canceller {
         self.canceller.clone()
+    }
+
+    /// Lets `canceller` cancel it, instead of its own.
+    pub(crate) fn set_canceller(&mut self, canceller: &Canceller) {
+        if let Some(interrupt) = self.denoiser.interrupt() {
+            canceller.add(interrupt);
+        }
+        self.canceller = canceller.clone();
     }
 
     fn apply(&mut self, step: &Move) {

@@ -36,6 +36,7 @@ pub mod option;
 pub mod pipeline;
 pub mod pixels;
 mod prediction;
+pub mod runner;
 pub mod sampling;
 pub mod schedule;
 pub mod solver;
@@ -47,6 +48,7 @@ pub use job::Job;
 pub use onnx::{Model, ModelOptions, Runtime};
 pub use pipeline::Request;
 pub use prediction::{InputScaling, Prediction};
+pub use runner::Runner;
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]

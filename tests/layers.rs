@@ -18,6 +18,7 @@ const LAYERS: &[&str] = &[
     "sampling",
     "likelihood",
     "job",
+    "runner",
     "onnx",
     "pixels",
     "pipeline",

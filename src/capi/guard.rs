@@ -35,16 +35,11 @@ pub(super) fn guard(body: impl FnOnce() -> Result<()>) -> i32 {
 
 /// Runs the body of an export that cannot fail and gives `otherwise` if it panics.
 pub(super) fn quietly<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
-    contained(body).unwrap_or(otherwise)
-}
-
-/// Runs what is ours outside of an export as well: on a thread that the host knows nothing of. `None` if it panics.
-pub(super) fn contained<T>(body: impl FnOnce() -> T) -> Option<T> {
     silence_panics();
     let outer = INSIDE.replace(true);
     let result = catch_unwind(AssertUnwindSafe(body));
     INSIDE.set(outer);
-    result.ok()
+    result.unwrap_or(otherwise)
 }
 
 /// The message of the last export that failed on this thread.
@@ -73,7 +68,8 @@ fn silence_panics() {
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if !INSIDE.get() {
+            // A worker's panic is kept in as well.
+            if !INSIDE.get() && std::thread::current().name() != Some(crate::runner::THREAD) {
                 before(info);
             }
         }));

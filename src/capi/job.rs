@@ -1,19 +1,22 @@
 //! Jobs: a run, one evaluation at a time.
 
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::thread::JoinHandle;
+use std::ffi::c_char;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ndarray::{ArrayD, ArrayView3, ArrayViewD};
+use ndarray::{ArrayView3, ArrayViewD};
 
-use super::guard::{contained, guard, quietly, slice, slice_mut, store};
+use super::guard::{guard, quietly, slice, slice_mut, store, string};
 use super::handle::{Noun, borrow, give, take};
-use super::model::{copy_out, diffuse_model, store_shape};
+use super::model::{copy_out, diffuse_model, diffuse_model_options, options_or_default, store_shape};
 use super::request::diffuse_request;
+use super::runtime::diffuse_runtime;
 use crate::error::{Error, Result};
-use crate::job::{Canceller, Job, Progress};
+use crate::job::Progress;
+use crate::onnx::{Model, ModelOptions};
 use crate::pixels::{Layout, rgba8_into};
+use crate::runner::{Runner, Stage, State};
 
 /// A run. It works inside of diffuse_job_step(), diffuse_job_run() and diffuse_job_advance(), on the calling thread, or after diffuse_job_start() on one of
 /// its own. While it does, other threads may call diffuse_job_cancel(), diffuse_job_progress(), diffuse_job_poll(), diffuse_job_wait() and the
@@ -23,20 +26,9 @@ pub struct diffuse_job {
 }
 
 pub(super) struct JobValue {
-    job: Mutex<Job>,
-    canceller: Canceller,
-    done: AtomicUsize,
-    steps: usize,
-    shape: Vec<usize>,
-    range: [f32; 2],
-    /// The thread that is in a step, as [`this_thread`] has it; 0 for none.
-    stepping: AtomicUsize,
-    /// What its worker is doing.
-    state: AtomicI32,
-    worker: Mutex<Worker>,
-    ended: Condvar,
-    /// A copy of the latest estimate, so that a preview does not wait for the evaluation that is running.
-    preview: Mutex<Option<ArrayD<f32>>>,
+    runner: Runner,
+    /// What of the samples is black and white; known when the model is open.
+    range: Arc<OnceLock<[f32; 2]>>,
 }
 
 impl Noun for diffuse_job {
@@ -64,6 +56,21 @@ pub const DIFFUSE_JOB_FINISHED: i32 = 2;
 /// Its worker has stopped before: diffuse_job_wait() says why.
 pub const DIFFUSE_JOB_STOPPED: i32 = 3;
 
+/// Its worker has stopped before, because of diffuse_job_pause() or because its time was up; it can be started again.
+pub const DIFFUSE_JOB_PAUSED: i32 = 4;
+
+/// What diffuse_job_stage() says while the model is opened.
+pub const DIFFUSE_STAGE_LOADING: i32 = 0;
+
+/// While what the samples are conditioned on and start from is made.
+pub const DIFFUSE_STAGE_ENCODING: i32 = 1;
+
+/// While the steps are done, and when they are.
+pub const DIFFUSE_STAGE_SAMPLING: i32 = 2;
+
+/// While what was drawn is made into what was asked for. No kind of model has this stage yet.
+pub const DIFFUSE_STAGE_DECODING: i32 = 3;
+
 /// Makes a job that draws `request` from `model`; both may be freed or changed afterwards. DIFFUSE_ARGUMENT with the field of the
 /// request that does not fit. On success `*job` is to be freed with diffuse_job_free(); on failure it is NULL.
 #[unsafe(no_mangle)]
@@ -76,10 +83,47 @@ pub unsafe extern "C" fn diffuse_job_new(
     guard(|| unsafe {
         give(job, "job", || {
             let model = &borrow(model, "model")?.model;
-            let range = model.manifest().sample.range().unwrap_or([-1.0, 1.0]);
-            Ok(Arc::new(JobValue::new(borrow(request, "request")?.job(model)?, range)))
+            let job = borrow(request, "request")?.job(model)?;
+            let range = Arc::new(OnceLock::from(range_of(model)));
+            Ok(Arc::new(JobValue { runner: Runner::new(job), range }))
         })
     })
+}
+
+/// Makes a job whose model is opened when it is first stepped or started, so that a worker can do all of it: `path`, `options` and `request` are as for
+/// diffuse_model_open() and diffuse_job_new(), and may be freed or changed afterwards. What is wrong with them is said by the step, or by
+/// diffuse_job_wait(), which can be tried again; cancelling ends the opening as well. Until the model is open calls that need its samples
+/// are DIFFUSE_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_open(
+    runtime: *const diffuse_runtime,
+    path: *const c_char,
+    options: *const diffuse_model_options,
+    request: *const diffuse_request,
+    job: *mut *mut diffuse_job,
+) -> i32 {
+    // SAFETY: the pointers are as the header demands.
+    guard(|| unsafe {
+        give(job, "job", || {
+            let runtime = borrow(runtime, "runtime")?.runtime.clone();
+            let (path, options) = (PathBuf::from(string(path, "path")?), options_or_default(options)?);
+            let (request, range) = (borrow(request, "request")?.clone(), Arc::new(OnceLock::new()));
+            let known = Arc::clone(&range);
+            let runner = Runner::opening(Box::new(move |opening| {
+                let options = ModelOptions { canceller: Some(opening.canceller().clone()), ..options.clone() };
+                let model = Arc::new(Model::open(&runtime, &path, &options)?);
+                opening.enter(Stage::Encoding);
+                let _ = known.set(range_of(&model));
+                request.job(&model)
+            }));
+            Ok(Arc::new(JobValue { runner, range }))
+        })
+    })
+}
+
+/// What of a model's samples is black and white.
+fn range_of(model: &Model) -> [f32; 2] {
+    model.manifest().sample.range().unwrap_or([-1.0, 1.0])
 }
 
 /// Cancels a job and frees it, waiting for a step that another thread is in, which ends soon. NULL is fine. In a callback of the job itself it
@@ -89,12 +133,7 @@ pub unsafe extern "C" fn diffuse_job_free(job: *mut diffuse_job) {
     quietly((), || {
         // SAFETY: the handle is as the header demands.
         if let Ok(value) = unsafe { borrow(job, "job") } {
-            value.canceller.cancel();
-            // A callback of the job itself is within a step, which would be waited for for ever.
-            if !value.is_stepped_here() {
-                drop(value.job.lock());
-                value.join();
-            }
+            value.runner.close();
         }
         // SAFETY: as above.
         drop(unsafe { take(job) });
@@ -108,9 +147,10 @@ pub unsafe extern "C" fn diffuse_job_start_from(job: *mut diffuse_job, x: *const
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         let (value, x) = unsafe { (borrow(job, "job")?, slice(x, length, "x")?) };
-        let wrong = |_| Error::argument("length", format!("{length} values do not make {:?}", value.shape));
-        let x = ArrayViewD::from_shape(value.shape.as_slice(), x).map_err(wrong)?;
-        value.lock()?.start_from(x)
+        let shape = value.runner.shape()?;
+        let wrong = |_| Error::argument("length", format!("{length} values do not make {shape:?}"));
+        let x = ArrayViewD::from_shape(shape, x).map_err(wrong)?;
+        value.runner.change(|job| job.start_from(x))
     })
 }
 
@@ -123,7 +163,7 @@ pub unsafe extern "C" fn diffuse_job_step(job: *mut diffuse_job, finished: *mut 
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         let value = Arc::clone(unsafe { borrow(job, "job") }?);
-        let progress = value.step()?;
+        let progress = value.runner.step()?;
         if finished.is_null() {
             return Ok(());
         }
@@ -138,8 +178,7 @@ pub unsafe extern "C" fn diffuse_job_run(job: *mut diffuse_job) -> i32 {
     guard(|| {
         // SAFETY: the handle is as the header demands. It is not looked at again: a job that is freed meanwhile is cancelled.
         let value = Arc::clone(unsafe { borrow(job, "job") }?);
-        while !value.step()?.is_finished() {}
-        Ok(())
+        value.runner.run()
     })
 }
 
@@ -152,7 +191,7 @@ pub unsafe extern "C" fn diffuse_job_advance(job: *mut diffuse_job, microseconds
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         let value = Arc::clone(unsafe { borrow(job, "job") }?);
-        let progress = value.work(value.lock(), |job| job.advance(Duration::from_micros(microseconds)))?;
+        let progress = value.runner.advance(Duration::from_micros(microseconds))?;
         if finished.is_null() {
             return Ok(());
         }
@@ -169,15 +208,35 @@ pub unsafe extern "C" fn diffuse_job_advance(job: *mut diffuse_job, microseconds
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_start(job: *mut diffuse_job) -> i32 {
     // SAFETY: the handle is as the header demands.
-    guard(|| JobValue::start(unsafe { borrow(job, "job") }?))
+    guard(|| unsafe { borrow(job, "job") }?.runner.start(None))
 }
 
-/// Says in `*state` whether the job's worker runs: DIFFUSE_JOB_IDLE, _RUNNING, _FINISHED or _STOPPED. It does not wait, and any thread may ask.
+/// As diffuse_job_start(), but for as long as the time lasts, as in diffuse_job_advance(): a deadline. The preview then is the best estimate that could be had by
+/// then; the job is DIFFUSE_JOB_PAUSED, or _FINISHED if it had steps to spare. An evaluation is not cut short.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_start_for(job: *mut diffuse_job, microseconds: u64) -> i32 {
+    // SAFETY: the handle is as the header demands.
+    guard(|| unsafe { borrow(job, "job") }?.runner.start(Some(Duration::from_micros(microseconds))))
+}
+
+/// Lets the job's worker end after the step that it is in, from any thread, without waiting for it: diffuse_job_wait() does, and then finds it
+/// DIFFUSE_JOB_PAUSED, or _FINISHED. It can be read then, kept with diffuse_job_snapshot(), stepped, and started again. Of a job that is not running it
+/// does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_pause(job: *const diffuse_job) -> i32 {
+    guard(|| {
+        // SAFETY: the handle is as the header demands.
+        unsafe { borrow(job, "job") }?.runner.pause();
+        Ok(())
+    })
+}
+
+/// Says in `*state` whether the job's worker runs: DIFFUSE_JOB_IDLE, _RUNNING, _FINISHED, _STOPPED or _PAUSED. It does not wait, and any thread may ask.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_poll(job: *const diffuse_job, state: *mut i32) -> i32 {
     guard(|| {
         // SAFETY: the pointers are as the header demands.
-        unsafe { store(state, borrow(job, "job")?.state.load(Ordering::SeqCst), "state") }
+        unsafe { store(state, number(borrow(job, "job")?.runner.state()), "state") }
     })
 }
 
@@ -189,11 +248,21 @@ pub unsafe extern "C" fn diffuse_job_wait(job: *const diffuse_job, milliseconds:
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         let value = Arc::clone(unsafe { borrow(job, "job") }?);
-        let result = value.wait(Duration::from_millis(milliseconds));
+        let result = value.runner.wait(Duration::from_millis(milliseconds));
         // SAFETY: as above.
-        unsafe { store(state, value.state.load(Ordering::SeqCst), "state")? };
+        unsafe { store(state, number(value.runner.state()), "state")? };
         result
     })
+}
+
+fn number(state: State) -> i32 {
+    match state {
+        State::Idle => DIFFUSE_JOB_IDLE,
+        State::Running => DIFFUSE_JOB_RUNNING,
+        State::Finished => DIFFUSE_JOB_FINISHED,
+        State::Stopped => DIFFUSE_JOB_STOPPED,
+        State::Paused => DIFFUSE_JOB_PAUSED,
+    }
 }
 
 /// Cancels a job, from any thread, also before it has started: the step that is running and every later one return
@@ -203,20 +272,49 @@ pub unsafe extern "C" fn diffuse_job_wait(job: *const diffuse_job, milliseconds:
 pub unsafe extern "C" fn diffuse_job_cancel(job: *const diffuse_job) -> i32 {
     guard(|| {
         // SAFETY: the handle is as the header demands.
-        unsafe { borrow(job, "job") }?.canceller.cancel();
+        unsafe { borrow(job, "job") }?.runner.cancel();
         Ok(())
     })
 }
 
-/// How many steps are done, and how many there are in all. Any thread may ask.
+/// How many steps are done, and how many there are in all; 0 of 0 before its model is open. Any thread may ask.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_progress(job: *const diffuse_job, step: *mut usize, steps: *mut usize) -> i32 {
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         unsafe {
-            let value = borrow(job, "job")?;
-            store(step, value.done.load(Ordering::SeqCst), "step")?;
-            store(steps, value.steps, "steps")
+            let progress = match borrow(job, "job")?.runner.progress() {
+                (Stage::Loading | Stage::Encoding, _) => Progress { step: 0, steps: 0 },
+                (_, progress) => progress,
+            };
+            store(step, progress.step, "step")?;
+            store(steps, progress.steps, "steps")
+        }
+    })
+}
+
+/// What the job is at: `*stage` is DIFFUSE_STAGE_LOADING, _ENCODING, _SAMPLING or _DECODING, of which `*done` of `*total` pieces of work are done; of sampling
+/// these are the steps. Any thread may ask.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_stage(
+    job: *const diffuse_job,
+    stage: *mut i32,
+    done: *mut usize,
+    total: *mut usize,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        unsafe {
+            let (at, progress) = borrow(job, "job")?.runner.progress();
+            let at = match at {
+                Stage::Loading => DIFFUSE_STAGE_LOADING,
+                Stage::Encoding => DIFFUSE_STAGE_ENCODING,
+                Stage::Sampling => DIFFUSE_STAGE_SAMPLING,
+                Stage::Decoding => DIFFUSE_STAGE_DECODING,
+            };
+            store(stage, at, "stage")?;
+            store(done, progress.step, "done")?;
+            store(total, progress.steps, "total")
         }
     })
 }
@@ -231,7 +329,7 @@ pub unsafe extern "C" fn diffuse_job_shape(
 ) -> i32 {
     guard(|| {
         // SAFETY: the pointers are as the header demands.
-        unsafe { store_shape(&borrow(job, "job")?.shape, axes, capacity, rank) }
+        unsafe { store_shape(borrow(job, "job")?.runner.shape()?, axes, capacity, rank) }
     })
 }
 
@@ -242,7 +340,7 @@ pub unsafe extern "C" fn diffuse_job_read(job: *const diffuse_job, values: *mut 
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         let (value, out) = unsafe { (borrow(job, "job")?, slice_mut(values, length, "values")?) };
-        copy_out(value.lock()?.sample(), out, "length")
+        value.runner.look(|job| copy_out(job.sample(), out, "length"))
     })
 }
 
@@ -262,8 +360,8 @@ pub unsafe extern "C" fn diffuse_job_read_pixels(
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         let (value, out) = unsafe { (borrow(job, "job")?, slice_mut(pixels, length, "pixels")?) };
-        let job = value.lock()?;
-        rgba8_into(value.image(job.sample(), item)?, value.range, out, layout(stride, flags)?)
+        let layout = layout(stride, flags)?;
+        value.runner.look(|job| value.draw(job.sample(), item, out, layout))
     })
 }
 
@@ -282,7 +380,7 @@ pub unsafe extern "C" fn diffuse_job_snapshot(
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         let snapshot = unsafe {
-            let snapshot = borrow(job, "job")?.lock()?.snapshot()?;
+            let snapshot = borrow(job, "job")?.runner.look(crate::job::Job::snapshot)?;
             store(length, snapshot.len(), "length")?;
             snapshot
         };
@@ -307,10 +405,7 @@ pub unsafe extern "C" fn diffuse_job_restore(job: *mut diffuse_job, bytes: *cons
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         let (value, snapshot) = unsafe { (borrow(job, "job")?, slice(bytes, length, "bytes")?) };
-        let mut job = value.lock()?;
-        job.restore(snapshot)?;
-        value.publish(&job);
-        Ok(())
+        value.runner.change(|job| job.restore(snapshot))
     })
 }
 
@@ -321,7 +416,7 @@ pub unsafe extern "C" fn diffuse_job_preview(job: *const diffuse_job, values: *m
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         let (value, out) = unsafe { (borrow(job, "job")?, slice_mut(values, length, "values")?) };
-        value.with_preview(|preview| copy_out(preview, out, "length"))
+        value.runner.preview(|preview| copy_out(preview, out, "length"))
     })
 }
 
@@ -340,202 +435,21 @@ pub unsafe extern "C" fn diffuse_job_preview_pixels(
         // SAFETY: the pointers are as the header demands.
         let (value, out) = unsafe { (borrow(job, "job")?, slice_mut(pixels, length, "pixels")?) };
         let layout = layout(stride, flags)?;
-        value.with_preview(|preview| rgba8_into(value.image(preview, item)?, value.range, out, layout))
+        value.runner.preview(|preview| value.draw(preview, item, out, layout))
     })
 }
 
-/// The thread that runs a job, and how its run ended.
-#[derive(Default)]
-struct Worker {
-    thread: Option<JoinHandle<()>>,
-    outcome: Option<Error>,
-}
-
-/// The same once more, for whoever asks again how a run ended.
-fn again(error: &Error) -> Error {
-    match error {
-        Error::Argument { name, reason } => Error::Argument { name, reason: reason.clone() },
-        Error::Io { path, source } => {
-            Error::Io { path: path.clone(), source: std::io::Error::new(source.kind(), source.to_string()) }
-        }
-        Error::Model { model, reason } => Error::Model { model: model.clone(), reason: reason.clone() },
-        Error::Runtime { reason } => Error::Runtime { reason: reason.clone() },
-        Error::Provider { provider, reason } => Error::Provider { provider: provider.clone(), reason: reason.clone() },
-        Error::Evaluation { step, reason } => Error::Evaluation { step: *step, reason: reason.clone() },
-        Error::Callback { step, reason } => Error::Callback { step: *step, reason: reason.clone() },
-        Error::Cancelled => Error::Cancelled,
-        Error::Busy => Error::Busy,
-    }
-}
-
-/// A number of this thread, which no other one has while it lives. `std::thread::current` would allocate in a thread that is not ours.
-fn this_thread() -> usize {
-    thread_local!(static PLACE: u8 = const { 0 });
-    PLACE.with(|place| std::ptr::from_ref(place) as usize)
-}
-
-/// Marks the thread that is in a step, until it is dropped.
-struct Stepping<'a>(&'a AtomicUsize);
-
-impl<'a> Stepping<'a> {
-    fn begin(value: &'a JobValue) -> Self {
-        value.stepping.store(this_thread(), Ordering::SeqCst);
-        Self(&value.stepping)
-    }
-}
-
-impl Drop for Stepping<'_> {
-    fn drop(&mut self) {
-        self.0.store(0, Ordering::SeqCst);
-    }
-}
-
 impl JobValue {
-    fn is_stepped_here(&self) -> bool {
-        self.stepping.load(Ordering::SeqCst) == this_thread()
-    }
-
-    fn new(job: Job, range: [f32; 2]) -> Self {
-        let Progress { step, steps } = job.progress();
-        let (canceller, shape) = (job.canceller(), job.sample().shape().to_vec());
-        Self {
-            job: Mutex::new(job),
-            canceller,
-            done: AtomicUsize::new(step),
-            steps,
-            shape,
-            range,
-            stepping: AtomicUsize::new(0),
-            state: AtomicI32::new(DIFFUSE_JOB_IDLE),
-            worker: Mutex::new(Worker::default()),
-            ended: Condvar::new(),
-            preview: Mutex::new(None),
-        }
-    }
-
-    /// The job, for a call of the host's; not while its worker has it.
-    fn lock(&self) -> Result<MutexGuard<'_, Job>> {
-        if self.state.load(Ordering::SeqCst) == DIFFUSE_JOB_RUNNING {
-            return Err(Error::Busy);
-        }
-        self.try_lock()
-    }
-
-    fn try_lock(&self) -> Result<MutexGuard<'_, Job>> {
-        match self.job.try_lock() {
-            Ok(job) => Ok(job),
-            // A step that panicked has left the samples as they were, or the job is finished with.
-            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => Err(Error::Busy),
-        }
-    }
-
-    fn step(&self) -> Result<Progress> {
-        self.work(self.lock(), Job::step)
-    }
-
-    fn start(self: &Arc<Self>) -> Result<()> {
-        let mut worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.state.load(Ordering::SeqCst) == DIFFUSE_JOB_RUNNING {
-            return Err(Error::Busy);
-        }
-        // One that has ended is only waited for.
-        if let Some(thread) = worker.thread.take() {
-            let _ = thread.join();
-        }
-        worker.outcome = None;
-        let value = Arc::clone(self);
-        let body = move || {
-            // A panic of ours ends the run, not the host.
-            let run = || {
-                while !value.work(value.try_lock(), Job::step)?.is_finished() {}
-                Ok(())
-            };
-            let result = contained(run).unwrap_or_else(|| Err(Error::runtime("a bug in diffuse: the worker panicked")));
-            let mut worker = value.worker.lock().unwrap_or_else(PoisonError::into_inner);
-            let state = if result.is_ok() { DIFFUSE_JOB_FINISHED } else { DIFFUSE_JOB_STOPPED };
-            worker.outcome = result.err();
-            value.state.store(state, Ordering::SeqCst);
-            value.ended.notify_all();
-        };
-        self.state.store(DIFFUSE_JOB_RUNNING, Ordering::SeqCst);
-        match std::thread::Builder::new().name("diffuse job".into()).spawn(body) {
-            Ok(thread) => worker.thread = Some(thread),
-            Err(error) => {
-                self.state.store(DIFFUSE_JOB_IDLE, Ordering::SeqCst);
-                return Err(Error::runtime(format!("the system refuses a thread for the job: {error}")));
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits for the worker's end, and says how it ended.
-    fn wait(&self, most: Duration) -> Result<()> {
-        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.is_stepped_here() {
-            return Err(Error::argument("job", "its own callback cannot wait for it"));
-        }
-        let running = |_: &mut Worker| self.state.load(Ordering::SeqCst) == DIFFUSE_JOB_RUNNING;
-        let (worker, _) = self.ended.wait_timeout_while(worker, most, running).unwrap_or_else(PoisonError::into_inner);
-        worker.outcome.as_ref().map_or(Ok(()), |error| Err(again(error)))
-    }
-
-    /// Waits until the worker's thread is gone.
-    fn join(&self) {
-        let thread = self.worker.lock().unwrap_or_else(PoisonError::into_inner).thread.take();
-        if let Some(thread) = thread {
-            let _ = thread.join();
-        }
-    }
-
-    /// Works on the job, on this thread, and lets the others see what came of it.
-    fn work(
-        &self,
-        job: Result<MutexGuard<'_, Job>>,
-        work: impl FnOnce(&mut Job) -> Result<Progress>,
-    ) -> Result<Progress> {
-        let mut job = match job {
-            // Whoever frees the job holds it for a moment.
-            Err(Error::Busy) if self.canceller.is_cancelled() => return Err(Error::Cancelled),
-            job => job?,
-        };
-        let stepping = Stepping::begin(self);
-        let result = work(&mut job);
-        drop(stepping);
-        if result.is_ok() {
-            self.publish(&job);
-        }
-        // Some steps may have been done before one that failed.
-        self.done.store(job.progress().step, Ordering::SeqCst);
-        result
-    }
-
-    /// Lets other threads see how far the job is, and its latest estimate.
-    fn publish(&self, job: &Job) {
-        let mut preview = self.preview.lock().unwrap_or_else(PoisonError::into_inner);
-        match (job.preview(), preview.as_mut()) {
-            (Some(latest), Some(preview)) => preview.assign(&latest),
-            (latest, _) => *preview = latest.map(|latest| latest.to_owned()),
-        }
-        self.done.store(job.progress().step, Ordering::SeqCst);
-    }
-
-    fn with_preview<T>(&self, read: impl FnOnce(ArrayViewD<'_, f32>) -> Result<T>) -> Result<T> {
-        match self.preview.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            Some(preview) => read(preview.view()),
-            None => Err(Error::argument("job", "there is no preview before the first step")),
-        }
-    }
-
-    fn image<'a>(&self, samples: ArrayViewD<'a, f32>, item: usize) -> Result<ArrayView3<'a, f32>> {
-        let count = self.shape[0];
+    /// Item `item` of `samples` as pixels.
+    fn draw(&self, samples: ArrayViewD<'_, f32>, item: usize, out: &mut [u8], layout: Layout) -> Result<()> {
+        let count = samples.shape()[0];
         if item >= count {
             return Err(Error::argument("item", format!("{item}; there are {count} items, counted from 0")));
         }
         let item = samples.index_axis_move(ndarray::Axis(0), item);
-        item.into_dimensionality().map_err(|_| {
-            Error::argument("job", format!("items of shape {:?} are no images; read their values", &self.shape[1..]))
-        })
+        let refused = format!("items of shape {:?} are no images; read their values", item.shape());
+        let image: ArrayView3<'_, f32> = item.into_dimensionality().map_err(|_| Error::argument("job", refused))?;
+        rgba8_into(image, self.range.get().copied().unwrap_or([-1.0, 1.0]), out, layout)
     }
 }
 

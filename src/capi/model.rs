@@ -524,7 +524,7 @@ impl ModelValue {
 
 /// # Safety
 /// `options` is NULL or a handle.
-unsafe fn options_or_default(options: *const diffuse_model_options) -> Result<ModelOptions> {
+pub(super) unsafe fn options_or_default(options: *const diffuse_model_options) -> Result<ModelOptions> {
     if options.is_null() {
         return Ok(ModelOptions::default());
     }

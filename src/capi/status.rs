@@ -27,6 +27,8 @@ pub const DIFFUSE_PANIC: i32 = 8;
 pub const DIFFUSE_PROVIDER: i32 = 9;
 /// The host's own callback failed, or wrote something that is not a number.
 pub const DIFFUSE_CALLBACK: i32 = 10;
+/// The system has no memory for it: ask for less, or free something.
+pub const DIFFUSE_MEMORY: i32 = 11;
 
 /// The numbers and their names. A number never changes its meaning: a host that was compiled against one version runs with the next.
 #[doc(hidden)]
@@ -42,6 +44,7 @@ pub const DIFFUSE_STATUSES: &[(i32, &CStr)] = &[
     (DIFFUSE_PANIC, c"DIFFUSE_PANIC"),
     (DIFFUSE_PROVIDER, c"DIFFUSE_PROVIDER"),
     (DIFFUSE_CALLBACK, c"DIFFUSE_CALLBACK"),
+    (DIFFUSE_MEMORY, c"DIFFUSE_MEMORY"),
 ];
 
 /// The name of a status, such as "DIFFUSE_ARGUMENT"; "unknown" for numbers that are none. The string is static.
@@ -63,6 +66,7 @@ pub(super) fn of(error: &Error) -> i32 {
         Error::Callback { .. } => DIFFUSE_CALLBACK,
         Error::Cancelled => DIFFUSE_CANCELLED,
         Error::Busy => DIFFUSE_BUSY,
+        Error::Memory { .. } => DIFFUSE_MEMORY,
     }
 }
 
@@ -76,4 +80,4 @@ pub extern "C" fn diffuse_error_message() -> *const c_char {
 // Frozen.
 const _: () = assert!(DIFFUSE_OK == 0 && DIFFUSE_ARGUMENT == 1 && DIFFUSE_MODEL == 2 && DIFFUSE_RUNTIME == 3);
 const _: () = assert!(DIFFUSE_EVALUATION == 4 && DIFFUSE_IO == 5 && DIFFUSE_CANCELLED == 6 && DIFFUSE_BUSY == 7);
-const _: () = assert!(DIFFUSE_PANIC == 8 && DIFFUSE_PROVIDER == 9 && DIFFUSE_CALLBACK == 10);
+const _: () = assert!(DIFFUSE_PANIC == 8 && DIFFUSE_PROVIDER == 9 && DIFFUSE_CALLBACK == 10 && DIFFUSE_MEMORY == 11);

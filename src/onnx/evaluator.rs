@@ -1,13 +1,15 @@
 //! Evaluations of a model's graph, with the buffers that they need.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
-use ort::session::{RunOptions, SessionInputValue, SessionOutputs};
+use ort::session::{RunOptions, Session, SessionInputValue, SessionOutputs};
 use ort::value::{PrimitiveTensorElementType, Shape, TensorRef};
 
 use super::roles::{Slot, TimeForm};
+use super::turns::Turns;
 use super::{ConditionInput, Element, Model};
 use crate::denoiser::{Interrupt, Query};
 use crate::error::{Error, Result};
@@ -25,16 +27,32 @@ pub(super) struct Evaluator {
     still: Vec<f32>,
     output: Vec<f32>,
     shape: Vec<usize>,
-    options: Arc<RunOptions>,
+    stop: Arc<Stop>,
 }
 
-/// ONNX Runtime's own way to stop a run: it ends before the next node, and so does every later run with these options.
-struct Terminate(Arc<RunOptions>);
+/// Ends an evaluation from another thread: the wait for its turn at once, and ONNX Runtime before the next node; and so every later one.
+pub(super) struct Stop {
+    options: RunOptions,
+    stopped: AtomicBool,
+    session: Arc<Turns<Session>>,
+}
 
-impl Interrupt for Terminate {
+impl Stop {
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn options(&self) -> &RunOptions {
+        &self.options
+    }
+}
+
+impl Interrupt for Stop {
     fn interrupt(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
         // It fails only if the options were not valid, and then there is no run to stop.
-        let _ = self.0.terminate();
+        let _ = self.options.terminate();
+        self.session.look_up();
     }
 }
 
@@ -53,6 +71,7 @@ impl Evaluator {
         let roles = &model.roles;
         let of = |slot: Option<Slot>| Values::new(slot.map_or(Element::Other, |slot| slot.element));
         let options = RunOptions::new().map_err(|error| Error::runtime(error.message()))?;
+        let session = Arc::clone(model.network.session());
         Ok(Self {
             sample: of(Some(roles.sample)),
             time: of(Some(roles.time)),
@@ -63,13 +82,13 @@ impl Evaluator {
             still: Vec::new(),
             output: Vec::new(),
             shape: Vec::new(),
-            options: Arc::new(options),
+            stop: Arc::new(Stop { options, stopped: AtomicBool::new(false), session }),
             model,
         })
     }
 
     pub(super) fn interrupt(&self) -> Arc<dyn Interrupt> {
-        Arc::new(Terminate(Arc::clone(&self.options)))
+        Arc::clone(&self.stop) as Arc<dyn Interrupt>
     }
 
     /// The parts that a batch of `batch` items is evaluated in: a graph whose batch is fixed is run as often as it takes.
@@ -88,7 +107,7 @@ impl Evaluator {
         doubled: usize,
         mut each: impl FnMut(usize, &[f32]),
     ) -> Result<()> {
-        let Self { model, sample, time, class, conditions, joined, direction, still, output, shape, options } = self;
+        let Self { model, sample, time, class, conditions, joined, direction, still, output, shape, stop } = self;
         let Model { network, manifest, schedule, roles } = &**model;
         let count = part.items.len();
         let failed = |reason: String| Error::Evaluation { step: query.step, reason };
@@ -170,17 +189,16 @@ impl Evaluator {
         };
         // What most networks are told takes no allocation.
         match of_class {
-            None if others.is_empty() => network.run(&in_order([of_sample, of_time]), options, read),
-            Some(of_class) if others.is_empty() => {
-                network.run(&in_order([of_sample, of_time, of_class]), options, read)
-            }
+            None if others.is_empty() => network.run(&in_order([of_sample, of_time]), stop, read),
+            Some(of_class) if others.is_empty() => network.run(&in_order([of_sample, of_time, of_class]), stop, read),
             of_class => {
                 others.extend([of_sample, of_time].into_iter().chain(of_class));
                 others.sort_unstable_by_key(|(index, _)| *index);
                 let inputs: Vec<SessionInputValue<'_>> = others.into_iter().map(|(_, value)| value).collect();
-                network.run(&inputs, options, read)
+                network.run(&inputs, stop, read)
             }
         }
+        .ok_or(Error::Cancelled)?
         .map_err(refused)?
     }
 }

@@ -11,6 +11,7 @@ mod roles;
 mod runtime;
 mod scheduler_config;
 mod session;
+mod turns;
 
 pub use classifier::ClassGradient;
 pub use manifest::{

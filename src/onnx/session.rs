@@ -2,16 +2,20 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
-use ort::session::builder::SessionBuilder;
-use ort::session::{RunOptions, Session, SessionInputValue, SessionOutputs};
+use ort::session::builder::{LoadCanceler, SessionBuilder};
+use ort::session::{Session, SessionInputValue, SessionOutputs};
 use ort::value::{Outlet, TensorElementType, ValueType};
 use sha2::{Digest, Sha256};
 
+use super::evaluator::Stop;
 use super::provider::{self, Opening};
+use super::turns::Turns;
 use super::{Placement, Provider, Runtime};
+use crate::denoiser::Interrupt;
 use crate::error::{Error, Result};
+use crate::job::Canceller;
 
 /// The key under which the manifest lies in a model's metadata.
 const METADATA_KEY: &str = "diffuse";
@@ -36,6 +40,18 @@ pub struct ModelOptions {
     /// For a model from bytes whose weights are in files of their own: each file's name, as the model spells it, and its
     /// bytes. They are kept for as long as the model is open.
     pub external_data: Vec<(String, Arc<[u8]>)>,
+    /// What cancels the opening, from another thread, which then is [`Error::Cancelled`].
+    pub canceller: Option<Canceller>,
+}
+
+/// ONNX Runtime's own way to end an opening.
+struct LoadInterrupt(LoadCanceler);
+
+impl Interrupt for LoadInterrupt {
+    fn interrupt(&self) {
+        // It fails only once the opening is over.
+        let _ = self.0.cancel();
+    }
 }
 
 impl ModelOptions {
@@ -46,14 +62,19 @@ impl ModelOptions {
         Ok(())
     }
 
-    /// How a session with these options is opened by `commit`.
-    fn opening<'a, C: Fn(SessionBuilder) -> Result<Session>>(
-        &'a self,
-        runtime: &'a Runtime,
-        commit: C,
-    ) -> Opening<'a, impl Fn() -> Result<SessionBuilder>, C> {
+    /// Opens a session with these options by `commit`.
+    fn open(
+        &self,
+        runtime: &Runtime,
+        commit: impl Fn(SessionBuilder) -> Result<Session>,
+    ) -> Result<(Session, Placement)> {
         let builder = || builder(runtime, self).map_err(|error| Error::runtime(error.message()));
-        Opening { runtime, providers: &self.providers, cpu_nodes: self.cpu_nodes, builder, commit }
+        let Self { providers, cpu_nodes, .. } = self;
+        let opened = provider::open(&Opening { runtime, providers, cpu_nodes: *cpu_nodes, builder, commit });
+        match opened {
+            Err(_) if self.canceller.as_ref().is_some_and(Canceller::is_cancelled) => Err(Error::Cancelled),
+            opened => opened,
+        }
     }
 }
 
@@ -163,7 +184,7 @@ enum Origin {
 
 /// A network in ONNX Runtime, before its manifest has been read: what `inspect` shows of a model that has none.
 pub struct Network {
-    session: Mutex<Session>,
+    session: Arc<Turns<Session>>,
     placement: Placement,
     inputs: Vec<TensorInfo>,
     outputs: Vec<TensorInfo>,
@@ -200,9 +221,7 @@ impl Network {
         }
         // Opening it here tells "may not be read" from "is not a model", which ONNX Runtime words alike.
         std::fs::File::open(path).map_err(|error| Error::io(path, error))?;
-        let opened = provider::open(
-            &options.opening(runtime, |mut builder| contained(&name, || builder.commit_from_file(path))),
-        )?;
+        let opened = options.open(runtime, |mut builder| contained(&name, || builder.commit_from_file(path)))?;
         let beside = read_beside(&path.with_extension("diffuse.json"))?;
         Self::new(opened, beside, options, Origin::File(path.to_path_buf()), OnceLock::new())
     }
@@ -216,9 +235,7 @@ impl Network {
         if bytes.is_empty() {
             return Err(Error::model(MEMORY, "there are no bytes"));
         }
-        let opened = provider::open(
-            &options.opening(runtime, |mut builder| contained(MEMORY, || builder.commit_from_memory(bytes))),
-        )?;
+        let opened = options.open(runtime, |mut builder| contained(MEMORY, || builder.commit_from_memory(bytes)))?;
         Self::new(opened, None, options, Origin::Memory, OnceLock::from(hex(Sha256::digest(bytes))))
     }
 
@@ -234,7 +251,7 @@ impl Network {
         let manifest = given.or(beside).or_else(|| Some((inside?, "the model's metadata".to_owned())));
         let inputs = session.inputs().iter().map(TensorInfo::new).collect();
         let outputs = session.outputs().iter().map(TensorInfo::new).collect();
-        Ok(Self { session: Mutex::new(session), placement, inputs, outputs, manifest, origin, hash })
+        Ok(Self { session: Arc::new(Turns::new(session)), placement, inputs, outputs, manifest, origin, hash })
     }
 
     /// The inputs of the graph.
@@ -297,20 +314,24 @@ impl Network {
     /// The session itself, for the benchmarks and tests that hold a step against a bare call of it. Not part of the API: it has
     /// the types of a release candidate of another crate.
     #[doc(hidden)]
-    pub fn with_session<T>(&self, call: impl FnOnce(&mut Session) -> T) -> T {
-        // A panic in `call` leaves the session as it was, so a poisoned lock is as good as any.
-        call(&mut self.session.lock().unwrap_or_else(PoisonError::into_inner))
+    pub fn with_session<T>(&self, call: impl FnOnce(&mut Session) -> T) -> Option<T> {
+        self.session.with(|| false, call)
     }
 
-    /// Evaluates the network once on `inputs`, in the order of [`inputs`](Self::inputs), and hands its outputs to `read`. `options`
-    /// can stop it from another thread.
+    /// The session, for those that take turns at it.
+    pub(super) fn session(&self) -> &Arc<Turns<Session>> {
+        &self.session
+    }
+
+    /// Evaluates the network once on `inputs`, in the order of [`inputs`](Self::inputs), and hands its outputs to `read`. `stop` can end it, and the wait
+    /// for its turn, from another thread; then it is `None`, or what ONNX Runtime says of it.
     pub(super) fn run<T>(
         &self,
         inputs: &[SessionInputValue<'_>],
-        options: &RunOptions,
+        stop: &Stop,
         read: impl FnOnce(&SessionOutputs<'_>) -> ort::Result<T>,
-    ) -> ort::Result<T> {
-        self.with_session(|session| read(&session.run_with_options(inputs, options)?))
+    ) -> Option<ort::Result<T>> {
+        self.session.with(|| stop.is_stopped(), |session| read(&session.run_with_options(inputs, stop.options())?))
     }
 }
 
@@ -351,6 +372,9 @@ fn builder(runtime: &Runtime, options: &ModelOptions) -> ort::Result<SessionBuil
         .with_inter_op_spinning(options.spinning)?;
     if options.threads > 0 {
         builder = builder.with_intra_threads(options.threads)?;
+    }
+    if let Some(canceller) = &options.canceller {
+        canceller.add(Arc::new(LoadInterrupt(builder.canceler())));
     }
     for (name, bytes) in &options.external_data {
         builder = builder.with_external_initializer_file_in_memory(name, Arc::clone(bytes))?;

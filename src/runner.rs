@@ -1,0 +1,458 @@
+//! A job that several threads may ask, with a thread of its own if that is wanted.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use ndarray::{ArrayD, ArrayViewD};
+
+use crate::error::{Error, Result};
+use crate::job::{Canceller, Job, Progress};
+
+/// The name of the thread that a job runs on.
+pub const THREAD: &str = "diffuse job";
+
+/// What a runner's worker is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum State {
+    /// There is none: the job is stepped by its owner.
+    Idle,
+    /// It runs the job.
+    Running,
+    /// It has run it to the end.
+    Finished,
+    /// It has stopped before, with an error: [`Runner::wait`] says which.
+    Stopped,
+    /// It has stopped before because that was asked for, or its time was up.
+    Paused,
+}
+
+/// What a run goes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// The model is opened: one piece of work.
+    Loading,
+    /// What the samples are conditioned on and start from is made: one piece of work.
+    Encoding,
+    /// The steps of the grid.
+    Sampling,
+    /// What was drawn is made into what was asked for. No kind of model has it yet.
+    Decoding,
+}
+
+/// Makes the job that a [`Runner`] is to run.
+pub type Opener = dyn Fn(&Opening<'_>) -> Result<Job> + Send + Sync;
+
+/// What an [`Opener`] can use: its canceller, and a way to say how far it is.
+#[derive(Debug)]
+pub struct Opening<'a>(&'a Shared);
+
+impl Opening<'_> {
+    /// What cancels the runner, for what takes its time.
+    #[must_use]
+    pub fn canceller(&self) -> &Canceller {
+        &self.0.canceller
+    }
+
+    /// Lets the others see that `stage` has begun.
+    pub fn enter(&self, stage: Stage) {
+        self.0.note(stage, Progress { step: 0, steps: 1 });
+    }
+}
+
+/// A job that several threads may ask: how far it is, its latest estimate, to cancel. It works inside of [`step`](Self::step), [`run`](Self::run)
+/// and [`advance`](Self::advance), on the calling thread, or after [`start`](Self::start) on one of its own; meanwhile what else would use the job
+/// is [`Error::Busy`]. Dropping it cancels it and waits for its thread.
+#[derive(Debug)]
+pub struct Runner {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    work: Mutex<Work>,
+    canceller: Canceller,
+    shape: OnceLock<Vec<usize>>,
+    progress: Mutex<(Stage, Progress)>,
+    /// The thread that is in a step, as [`this_thread`] has it; 0 for none.
+    stepping: AtomicUsize,
+    state: AtomicU8,
+    pause: AtomicBool,
+    worker: Mutex<Worker>,
+    ended: Condvar,
+    /// A copy of the latest estimate, so that looking at it does not wait for the evaluation that is running.
+    preview: Mutex<Option<ArrayD<f32>>>,
+}
+
+/// What there is to do: a job, or first to make it.
+enum Work {
+    Open(Box<Opener>),
+    Job(Box<Job>),
+}
+
+/// The thread that runs a job, and how its run ended.
+#[derive(Default)]
+struct Worker {
+    thread: Option<JoinHandle<()>>,
+    outcome: Option<Error>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runner").field("state", &self.state()).finish_non_exhaustive()
+    }
+}
+
+/// A number of this thread, which no other one has while it lives. `std::thread::current` would allocate in a thread that is not ours.
+fn this_thread() -> usize {
+    thread_local!(static PLACE: u8 = const { 0 });
+    PLACE.with(|place| std::ptr::from_ref(place) as usize)
+}
+
+/// Marks the thread that is in a step, until it is dropped.
+struct Stepping<'a>(&'a AtomicUsize);
+
+impl<'a> Stepping<'a> {
+    fn begin(shared: &'a Shared) -> Self {
+        shared.stepping.store(this_thread(), Ordering::SeqCst);
+        Self(&shared.stepping)
+    }
+}
+
+impl Drop for Stepping<'_> {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::SeqCst);
+    }
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic leaves what is behind these locks as it was, or finished with.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Runner {
+    /// A runner of `job`.
+    #[must_use]
+    pub fn new(job: Job) -> Self {
+        let canceller = job.canceller();
+        let shared = Shared::new(Work::Job(Box::new(job)), canceller);
+        if let Work::Job(job) = &*held(&shared.work) {
+            shared.adopt(job);
+        }
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// A runner whose job `opener` makes when it is first stepped or started, as a rule of a model that it opens: so that not even that is done on the
+    /// thread that asks for it. Where it fails it is called again by the next step or start.
+    #[must_use]
+    pub fn opening(opener: Box<Opener>) -> Self {
+        Self { shared: Arc::new(Shared::new(Work::Open(opener), Canceller::default())) }
+    }
+
+    /// [`Job::step`].
+    ///
+    /// # Errors
+    /// As there; [`Error::Busy`] while another thread works on the job.
+    pub fn step(&self) -> Result<Progress> {
+        self.shared.work(self.shared.lock(), Job::step)
+    }
+
+    /// Steps to the end.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    pub fn run(&self) -> Result<()> {
+        while !self.step()?.is_finished() {}
+        Ok(())
+    }
+
+    /// [`Job::advance`].
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    pub fn advance(&self, budget: Duration) -> Result<Progress> {
+        self.shared.work(self.shared.lock(), |job| job.advance(budget))
+    }
+
+    /// Runs the job on a thread of its own: to its end, or for as long as `time` lasts, by [`Job::advance`]'s rule. Then, or after [`pause`](Self::pause),
+    /// it can be started again, and so can one that has stopped, unless it was cancelled.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if it runs already; [`Error::Runtime`] if the system refuses a thread.
+    pub fn start(&self, time: Option<Duration>) -> Result<()> {
+        Shared::start(&self.shared, time)
+    }
+
+    /// Lets the worker end after the step that it is in. The samples are whole then: to be looked at, or kept as a snapshot.
+    pub fn pause(&self) {
+        self.shared.pause.store(true, Ordering::SeqCst);
+    }
+
+    /// What the worker is doing.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.shared.state()
+    }
+
+    /// Waits until the worker has ended, but not longer than `most`, and says how its run ended: `Ok` also if it is still running, or was not started.
+    ///
+    /// # Errors
+    /// What it stopped with; [`Error::Argument`] in a callback of the job itself, which would wait for ever.
+    pub fn wait(&self, most: Duration) -> Result<()> {
+        self.shared.wait(most)
+    }
+
+    /// [`Canceller::cancel`].
+    pub fn cancel(&self) {
+        self.shared.canceller.cancel();
+    }
+
+    /// How far it is: in which stage, and with how much of it.
+    #[must_use]
+    pub fn progress(&self) -> (Stage, Progress) {
+        *held(&self.shared.progress)
+    }
+
+    /// The shape of the samples, batch first.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] before the job is made, which takes its model.
+    pub fn shape(&self) -> Result<&[usize]> {
+        self.shared.shape.get().map(Vec::as_slice).ok_or_else(not_yet)
+    }
+
+    /// Hands the job to `look`.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while it is worked on; [`Error::Argument`] before it is made; what `look` returns.
+    pub fn look<T>(&self, look: impl FnOnce(&Job) -> Result<T>) -> Result<T> {
+        match &*self.shared.lock()? {
+            Work::Job(job) => look(job),
+            Work::Open(_) => Err(not_yet()),
+        }
+    }
+
+    /// Hands the job to `change`, between two steps.
+    ///
+    /// # Errors
+    /// As [`look`](Self::look).
+    pub fn change<T>(&self, change: impl FnOnce(&mut Job) -> Result<T>) -> Result<T> {
+        match &mut *self.shared.lock()? {
+            Work::Job(job) => {
+                let result = change(job);
+                self.shared.publish(job);
+                result
+            }
+            Work::Open(_) => Err(not_yet()),
+        }
+    }
+
+    /// Hands the latest estimate of what the samples will be to `read`, also while a step is running.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] before the first step; what `read` returns.
+    pub fn preview<T>(&self, read: impl FnOnce(ArrayViewD<'_, f32>) -> Result<T>) -> Result<T> {
+        match held(&self.shared.preview).as_ref() {
+            Some(preview) => read(preview.view()),
+            None => Err(Error::argument("job", "there is no preview before the first step")),
+        }
+    }
+
+    /// Cancels it, and waits until nobody works on it and its thread is gone; in a callback of the job itself it does not wait.
+    pub fn close(&self) {
+        self.cancel();
+        if !self.shared.is_stepped_here() {
+            drop(held(&self.shared.work));
+            let thread = held(&self.shared.worker).thread.take();
+            if let Some(thread) = thread {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn not_yet() -> Error {
+    Error::argument("job", "its model is not open yet: step or start it first")
+}
+
+const STATES: [State; 5] = [State::Idle, State::Running, State::Finished, State::Stopped, State::Paused];
+
+impl Shared {
+    fn new(work: Work, canceller: Canceller) -> Self {
+        Self {
+            work: Mutex::new(work),
+            canceller,
+            shape: OnceLock::new(),
+            progress: Mutex::new((Stage::Loading, Progress { step: 0, steps: 1 })),
+            stepping: AtomicUsize::new(0),
+            state: AtomicU8::new(0),
+            pause: AtomicBool::new(false),
+            worker: Mutex::default(),
+            ended: Condvar::new(),
+            preview: Mutex::new(None),
+        }
+    }
+
+    fn state(&self) -> State {
+        STATES[usize::from(self.state.load(Ordering::SeqCst))]
+    }
+
+    fn enter(&self, state: State) {
+        let place = STATES.iter().position(|known| *known == state);
+        self.state.store(place.unwrap_or_default() as u8, Ordering::SeqCst);
+    }
+
+    fn is_stepped_here(&self) -> bool {
+        self.stepping.load(Ordering::SeqCst) == this_thread()
+    }
+
+    fn note(&self, stage: Stage, progress: Progress) {
+        *held(&self.progress) = (stage, progress);
+    }
+
+    /// What is to be done, for a call of the owner's; not while the worker has it.
+    fn lock(&self) -> Result<MutexGuard<'_, Work>> {
+        if self.state() == State::Running {
+            return Err(Error::Busy);
+        }
+        self.try_lock()
+    }
+
+    fn try_lock(&self) -> Result<MutexGuard<'_, Work>> {
+        match self.work.try_lock() {
+            Ok(work) => Ok(work),
+            // A step that panicked has left the samples as they were, or the job is finished with.
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => Err(Error::Busy),
+        }
+    }
+
+    /// Works on the job, on this thread, and lets the others see what came of it.
+    fn work(
+        &self,
+        work: Result<MutexGuard<'_, Work>>,
+        call: impl FnOnce(&mut Job) -> Result<Progress>,
+    ) -> Result<Progress> {
+        let mut work = match work {
+            // Whoever frees the job holds it for a moment.
+            Err(Error::Busy) if self.canceller.is_cancelled() => return Err(Error::Cancelled),
+            work => work?,
+        };
+        let stepping = Stepping::begin(self);
+        let job = self.opened(&mut work)?;
+        let result = call(job);
+        drop(stepping);
+        if result.is_ok() {
+            self.publish(job);
+        }
+        // Some steps may have been done before one that failed.
+        self.note(Stage::Sampling, job.progress());
+        result
+    }
+
+    /// The job, which is made first if need be.
+    fn opened<'a>(&self, work: &'a mut Work) -> Result<&'a mut Job> {
+        if let Work::Open(opener) = work {
+            if self.canceller.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            Opening(self).enter(Stage::Loading);
+            let mut job = match opener(&Opening(self)) {
+                Err(_) if self.canceller.is_cancelled() => return Err(Error::Cancelled),
+                job => job?,
+            };
+            job.set_canceller(&self.canceller);
+            self.adopt(&job);
+            *work = Work::Job(Box::new(job));
+        }
+        match work {
+            Work::Job(job) => Ok(job),
+            Work::Open(_) => Err(not_yet()),
+        }
+    }
+
+    fn adopt(&self, job: &Job) {
+        let _ = self.shape.set(job.sample().shape().to_vec());
+        self.note(Stage::Sampling, job.progress());
+    }
+
+    /// Lets other threads see how far the job is, and its latest estimate.
+    fn publish(&self, job: &Job) {
+        let mut preview = held(&self.preview);
+        match (job.preview(), preview.as_mut()) {
+            (Some(latest), Some(preview)) => preview.assign(&latest),
+            (latest, _) => *preview = latest.map(|latest| latest.to_owned()),
+        }
+        self.note(Stage::Sampling, job.progress());
+    }
+
+    fn start(self: &Arc<Self>, time: Option<Duration>) -> Result<()> {
+        let mut worker = held(&self.worker);
+        if self.state() == State::Running {
+            return Err(Error::Busy);
+        }
+        // One that has ended is only waited for.
+        if let Some(thread) = worker.thread.take() {
+            let _ = thread.join();
+        }
+        worker.outcome = None;
+        self.pause.store(false, Ordering::SeqCst);
+        let shared = Arc::clone(self);
+        let body = move || {
+            // A panic of ours ends the run, not the process.
+            let run = catch_unwind(AssertUnwindSafe(|| shared.run(time)));
+            let result = run.unwrap_or_else(|_| Err(Error::runtime("a bug in diffuse: the worker panicked")));
+            let mut worker = held(&shared.worker);
+            shared.enter(*result.as_ref().unwrap_or(&State::Stopped));
+            worker.outcome = result.err();
+            shared.ended.notify_all();
+        };
+        let before = self.state();
+        self.enter(State::Running);
+        match std::thread::Builder::new().name(THREAD.into()).spawn(body) {
+            Ok(thread) => worker.thread = Some(thread),
+            Err(error) => {
+                self.enter(before);
+                return Err(Error::runtime(format!("the system refuses a thread for the job: {error}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the worker does.
+    fn run(&self, time: Option<Duration>) -> Result<State> {
+        let start = Instant::now();
+        loop {
+            let mut ends = false;
+            let progress = self.work(self.try_lock(), |job| {
+                ends = time.is_some_and(|time| !job.fits(start, time));
+                if ends { Ok(job.progress()) } else { job.step() }
+            })?;
+            if progress.is_finished() {
+                return Ok(State::Finished);
+            }
+            if ends || self.pause.load(Ordering::SeqCst) {
+                return Ok(State::Paused);
+            }
+        }
+    }
+
+    fn wait(&self, most: Duration) -> Result<()> {
+        let worker = held(&self.worker);
+        if self.is_stepped_here() {
+            return Err(Error::argument("job", "its own callback cannot wait for it"));
+        }
+        let running = |_: &mut Worker| self.state() == State::Running;
+        let (worker, _) = self.ended.wait_timeout_while(worker, most, running).unwrap_or_else(PoisonError::into_inner);
+        worker.outcome.as_ref().map_or(Ok(()), |error| Err(error.again()))
+    }
+}

@@ -60,7 +60,7 @@ fn bare(model: &Model, batch: usize) -> Duration {
     let start = Instant::now();
     for step in 0..STEPS {
         let (t, y) = (vec![(STEPS - step) as i64 * 20 - 1; batch], vec![0i64; batch]);
-        model.network().with_session(|session| {
+        model.network().unwrap().with_session(|session| {
             let mut run = || -> ort::Result<f32> {
                 let inputs = ort::inputs![
                     TensorRef::from_array_view(([batch, 4, 32, 32], &x[..]))?,

@@ -42,7 +42,7 @@ fn a_step_allocates_no_more_than_a_bare_call() {
     let model = model("onnx/models/sprites.onnx");
     let (x, t, y) = (vec![0.5f32; 4 * 32 * 32], [7i64], [0i64]);
     let bare = || {
-        model.network().with_session(|session| {
+        model.network().unwrap().with_session(|session| {
             let inputs = ort::inputs![
                 TensorRef::from_array_view(([1usize, 4, 32, 32], &x[..])).unwrap(),
                 TensorRef::from_array_view(([1usize], &t[..])).unwrap(),

@@ -31,7 +31,7 @@ fn on_openvino(options: &[(&str, &str)]) -> ModelOptions {
 /// The furthest that x̂₀ is apart on the two, relative to max(1, |x̂₀|), at a few levels and for a batch of three.
 fn distance(name: &str) -> f64 {
     let (here, there) = (model(name), model_with(name, &on_openvino(&[])));
-    let placement = there.network().placement();
+    let placement = there.placement();
     assert_eq!(placement.provider, "openvino", "{name}");
     assert!(placement.skipped.is_empty() && placement.nodes.len() == 1, "{name}: {placement:?}");
     let manifest = here.manifest();
@@ -115,7 +115,7 @@ fn nodes_that_it_does_not_take_are_named() {
     let allowed = ModelOptions { cpu_nodes: true, ..strict };
     for options in [with_cpu, allowed] {
         let model = open(&options).unwrap();
-        let placement = model.network().placement();
+        let placement = model.placement();
         let names: Vec<_> = placement.nodes.iter().map(|share| share.provider.as_str()).collect();
         assert_eq!((placement.provider.as_str(), names), ("openvino", vec!["openvino", "cpu"]));
         assert!(placement.nodes.iter().any(|share| share.provider == "cpu" && share.nodes == 1), "{placement:?}");

@@ -51,7 +51,7 @@ fn refused(result: Result<Model>) -> String {
 }
 
 fn placement(model: &Model) -> &Placement {
-    model.network().placement()
+    model.placement()
 }
 
 /// One test, since what is loaded into a process stays there.

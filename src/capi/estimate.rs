@@ -1,20 +1,109 @@
-//! What a host's guidance is told of an estimate, during its callback.
+//! What a host's code is told of an estimate that it is to make or to change, and how it is called.
 
-use super::guard::{guard, quietly, store};
-use super::handle::{Noun, borrow};
+use std::ffi::{CStr, c_char, c_void};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::guard::{guard, quietly, store, string};
+use super::handle::{Noun, borrow, lend};
+use crate::denoiser::{Condition, Query};
+use crate::error::{Error, Result};
+use crate::onnx::Question;
 use crate::schedule::NoiseLevel;
 
-/// What an estimate of the clean samples was made from. It lives as long as the callback that it is given to.
+/// What an estimate of the clean samples is made from. It lives as long as the callback that it is given to.
 pub struct diffuse_estimate {
     _opaque: [u8; 0],
 }
 
+/// What it points to outlives the call that it is lent for.
 pub(super) struct EstimateValue {
-    /// The samples, which outlive the call that this is lent for.
-    pub(super) x: *const f32,
-    pub(super) items: usize,
-    pub(super) level: NoiseLevel,
-    pub(super) step: usize,
+    x: *const f32,
+    items: usize,
+    level: NoiseLevel,
+    step: usize,
+    condition: *const Condition,
+    network: Option<NetworkValue>,
+}
+
+/// What a network of the host's is told besides.
+struct NetworkValue {
+    input: *const f32,
+    length: usize,
+    time: f64,
+    stopped: *const AtomicBool,
+}
+
+/// Code of the host's, called with every estimate of the clean samples: to change it, as guidance (diffuse_request_set_guidance_callback()), or to make it,
+/// as the network (diffuse_model_open_callback()). `values`, `length` of them, are those of all items one after the other; `estimate` says what they are
+/// made from. It returns 0; anything else ends the step with DIFFUSE_CALLBACK, and `message`, to which up to `capacity` bytes with a zero at their end
+/// may be written, becomes a part of its message.
+///
+/// It is called on the thread that steps the job. It may cancel and free that job, but not step or read it. It must not unwind. One that does not return
+/// holds up its job: diffuse_job_cancel() and diffuse_job_wait() with a time return, but diffuse_job_free() does not before it does.
+pub type diffuse_callback = Option<
+    unsafe extern "C" fn(
+        estimate: *const diffuse_estimate,
+        values: *mut f32,
+        length: usize,
+        message: *mut c_char,
+        capacity: usize,
+        user_data: *mut c_void,
+    ) -> i32,
+>;
+
+/// A callback and what it is called with.
+pub(super) struct Callback {
+    pub(super) function:
+        unsafe extern "C" fn(*const diffuse_estimate, *mut f32, usize, *mut c_char, usize, *mut c_void) -> i32,
+    pub(super) user_data: *mut c_void,
+}
+
+// SAFETY: the header says on which thread it is called, and the host sees to what its data allow.
+unsafe impl Send for Callback {}
+// SAFETY: as above; jobs of several threads may call it at once only if the host gives it to several.
+unsafe impl Sync for Callback {}
+
+impl Callback {
+    /// Lets it change an estimate.
+    pub(super) fn guide(&self, query: &Query<'_>, denoised: &mut [f32]) -> Result<(), String> {
+        self.call(EstimateValue::new(query)?, denoised)
+    }
+
+    /// Lets it be the network.
+    pub(super) fn evaluate(&self, question: &Question<'_>, output: &mut [f32]) -> Result<(), String> {
+        let Question { input, time, stopped, .. } = *question;
+        let network = NetworkValue { input: input.as_ptr(), length: input.len(), time, stopped };
+        self.call(EstimateValue { network: Some(network), ..EstimateValue::new(question.query)? }, output)
+    }
+
+    fn call(&self, value: EstimateValue, values: &mut [f32]) -> Result<(), String> {
+        let mut message: [c_char; 512] = [0; 512];
+        let status = lend(value, |estimate| {
+            let (message, capacity) = (message.as_mut_ptr(), message.len());
+            // SAFETY: the arrays have these lengths, and live during the call; what the function does with them is the host's promise.
+            unsafe { (self.function)(estimate, values.as_mut_ptr(), values.len(), message, capacity, self.user_data) }
+        });
+        if status == 0 {
+            return Ok(());
+        }
+        message[message.len() - 1] = 0;
+        // SAFETY: an array with a zero at its end.
+        let text = unsafe { CStr::from_ptr(message.as_ptr()) }.to_string_lossy();
+        Err(if text.is_empty() { format!("it returned {status}") } else { format!("{text} (it returned {status})") })
+    }
+}
+
+impl EstimateValue {
+    fn new(query: &Query<'_>) -> Result<Self, String> {
+        let x = query.x.as_slice().ok_or("the samples are not in order")?.as_ptr();
+        let Query { level, step, condition, .. } = *query;
+        Ok(Self { x, items: query.x.shape()[0], level, step, condition, network: None })
+    }
+
+    fn network(&self) -> Result<&NetworkValue> {
+        let none = || Error::argument("estimate", "only a network of the host's is told this");
+        self.network.as_ref().ok_or_else(none)
+    }
 }
 
 impl Noun for diffuse_estimate {
@@ -64,6 +153,75 @@ pub unsafe extern "C" fn diffuse_estimate_step(
             let value = borrow(estimate, "estimate")?;
             store(step, value.step, "step")?;
             store(items, value.items, "items")
+        }
+    })
+}
+
+/// What the network is told of the time, which the manifest says how to make of the level. DIFFUSE_ARGUMENT in a guidance callback.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_estimate_time(estimate: *const diffuse_estimate, time: *mut f64) -> i32 {
+    // SAFETY: the pointers are as the header demands.
+    guard(|| unsafe { store(time, borrow(estimate, "estimate")?.network()?.time, "time") })
+}
+
+/// What the network sees of the samples, to be read during the callback: scaled as the manifest says, and with the conditions that are joined to the samples
+/// behind their channels, item by item; `*length` values. DIFFUSE_ARGUMENT in a guidance callback.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_estimate_input(
+    estimate: *const diffuse_estimate,
+    values: *mut *const f32,
+    length: *mut usize,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        unsafe {
+            let network = borrow(estimate, "estimate")?.network()?;
+            store(values, network.input, "values")?;
+            store(length, network.length, "length")
+        }
+    })
+}
+
+/// The class of every item, to be read during the callback; NULL for a model without classes, or if `estimate` is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_estimate_classes(estimate: *const diffuse_estimate) -> *const i64 {
+    // SAFETY: the handle is as the header demands, and the condition outlives the callback.
+    let condition = || unsafe { Some(&*borrow(estimate, "estimate").ok()?.condition) };
+    quietly(std::ptr::null(), || {
+        condition().and_then(|of| of.classes.as_ref()).map_or(std::ptr::null(), |of| of.as_ptr())
+    })
+}
+
+/// The condition called `name` in the manifest, of all items one after the other, to be read during the callback: `*length` values. DIFFUSE_ARGUMENT if
+/// there is none of that name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_estimate_condition(
+    estimate: *const diffuse_estimate,
+    name: *const c_char,
+    values: *mut *const f32,
+    length: *mut usize,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands, and the condition outlives the callback.
+        unsafe {
+            let (condition, name) = (&*borrow(estimate, "estimate")?.condition, string(name, "name")?);
+            let found = condition.tensors.get(name).and_then(|tensor| tensor.as_slice());
+            let found = found.ok_or_else(|| Error::argument("name", format!("there is no condition {name:?}")))?;
+            store(values, found.as_ptr(), "values")?;
+            store(length, found.len(), "length")
+        }
+    })
+}
+
+/// Whether the job was cancelled, `*cancelled` 1 or 0, so that a network that takes long may return early, with anything. DIFFUSE_ARGUMENT in a guidance
+/// callback.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_estimate_is_cancelled(estimate: *const diffuse_estimate, cancelled: *mut i32) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands, and the question outlives the callback.
+        unsafe {
+            let stopped = &*borrow(estimate, "estimate")?.network()?.stopped;
+            store(cancelled, i32::from(stopped.load(Ordering::SeqCst)), "cancelled")
         }
     })
 }

@@ -1,19 +1,20 @@
 //! Models, and how they are opened.
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CString, c_char, c_void};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMut3};
 
-use super::guard::{c_string, guard, quietly, slice, slice_mut, store, string};
+use super::estimate::{Callback, diffuse_callback};
+use super::guard::{c_string, guard, null, quietly, slice, slice_mut, store, string};
 use super::handle::{Noun, borrow, borrow_mut, give, take};
 use super::job::layout;
 use super::runtime::diffuse_runtime;
 use crate::denoiser::Condition;
 use crate::error::{Error, Result};
 use crate::likelihood::Divergence;
-use crate::onnx::{MOST_THREADS, Model, ModelOptions, Provider, Sample};
+use crate::onnx::{HostNetwork, MOST_THREADS, Model, ModelOptions, Provider, Sample};
 use crate::pixels::from_rgba8;
 use crate::schedule::NoiseLevel;
 use crate::solver::{Adaptive, Variance};
@@ -237,6 +238,30 @@ pub unsafe extern "C" fn diffuse_model_open_bytes(
     })
 }
 
+/// Makes a model whose network is the host's own code, `callback`, for hosts that run it themselves; samplers, guidance and jobs are the same, and ONNX
+/// Runtime is not needed. `manifest` is as for a model file, without names of inputs and outputs. The callback writes what the manifest says that the network says, of the samples' shape
+/// (with twice the channels where it says a variance), as one batch; diffuse_estimate_time(), _input(), _classes() and _condition() have what it is told.
+/// It may be called by several jobs at once, and has to stay valid, as `user_data`, for as long as the model and its jobs do.
+///
+/// DIFFUSE_MODEL with what is wrong in the manifest. On success `*model` is to be freed with diffuse_model_free(); on failure it is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_open_callback(
+    manifest: *const c_char,
+    callback: diffuse_callback,
+    user_data: *mut c_void,
+    model: *mut *mut diffuse_model,
+) -> i32 {
+    // SAFETY: the pointers are as the header demands.
+    guard(|| unsafe {
+        give(model, "model", || {
+            let function = callback.ok_or_else(|| null("callback"))?;
+            let callback = Callback { function, user_data };
+            let network = HostNetwork::new(move |question, output| callback.evaluate(question, output));
+            Ok(ModelValue::new(Model::from_host(string(manifest, "manifest")?, Arc::new(network))?))
+        })
+    })
+}
+
 /// Frees a model. NULL is fine. Jobs of it go on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_free(model: *mut diffuse_model) {
@@ -260,8 +285,8 @@ pub unsafe extern "C" fn diffuse_model_manifest(model: *const diffuse_model) -> 
     quietly(std::ptr::null(), manifest)
 }
 
-/// The execution provider in use, by the name it was added with: the first of those added that evaluates a part of the network; NULL if
-/// `model` is none. The string lives as long as the handle.
+/// The execution provider in use, by the name it was added with: the first of those added that evaluates a part of the network; "host" for a network of
+/// the host's own; NULL if `model` is none. The string lives as long as the handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_provider(model: *const diffuse_model) -> *const c_char {
     // SAFETY: the handle is as the header demands.
@@ -278,14 +303,14 @@ pub unsafe extern "C" fn diffuse_model_placement(model: *const diffuse_model) ->
     quietly(std::ptr::null(), placement)
 }
 
-/// The SHA-256 of the model file in hexadecimal, in `*sha256`; the string lives as long as the handle. A file is read for it when
+/// The SHA-256 of the model file in hexadecimal (of the manifest, for a network of the host's own), in `*sha256`; the string lives as long as the handle. A file is read for it when
 /// it is first asked for: DIFFUSE_IO if it is gone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_sha256(model: *const diffuse_model, sha256: *mut *const c_char) -> i32 {
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         let value = unsafe { borrow(model, "model") }?;
-        let text = c_string(value.model.network().hash()?);
+        let text = c_string(&value.model.hash()?);
         let text = value.sha256.get_or_init(|| text);
         // SAFETY: as above.
         unsafe { store(sha256, text.as_ptr(), "sha256") }
@@ -510,7 +535,7 @@ fn items_of<'a>(model: &Model, x: &'a [f32], count: usize) -> Result<ArrayViewD<
 impl ModelValue {
     fn new(model: Model) -> Self {
         let manifest = serde_json::to_string(model.manifest()).unwrap_or_default();
-        let placement = model.network().placement();
+        let placement = model.placement();
         Self {
             name: c_string(model.name()),
             manifest: c_string(&manifest),

@@ -1,13 +1,13 @@
 //! What is to be drawn, and how.
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
 use ndarray::{ArrayD, IxDyn};
 
-use super::estimate::{EstimateValue, diffuse_estimate};
+use super::estimate::{Callback, diffuse_callback};
 use super::guard::{guard, quietly, slice, string};
-use super::handle::{Noun, borrow, borrow_mut, give, lend, take};
+use super::handle::{Noun, borrow, borrow_mut, give, take};
 use super::model::diffuse_model;
 use crate::denoiser::Query;
 use crate::error::{Error, Result};
@@ -214,62 +214,12 @@ pub unsafe extern "C" fn diffuse_request_set_classifier(
     }
 }
 
-/// A host's own guidance, called with every estimate of the clean samples before it is used: `denoised`, `length` values, those of all items one after
-/// the other, which it may change. `estimate` says what it was made from. It returns 0; anything else ends the step with DIFFUSE_CALLBACK, and `message`,
-/// to which up to `capacity` bytes with a zero at their end may be written, becomes a part of its message.
-///
-/// It is called on the thread that steps the job. It may cancel and free that job, but not step or read it. It must not
-/// unwind.
-pub type diffuse_guidance_callback = Option<
-    unsafe extern "C" fn(
-        estimate: *const diffuse_estimate,
-        denoised: *mut f32,
-        length: usize,
-        message: *mut c_char,
-        capacity: usize,
-        user_data: *mut c_void,
-    ) -> i32,
->;
-
-/// A callback and what it is called with.
-struct Callback {
-    function: unsafe extern "C" fn(*const diffuse_estimate, *mut f32, usize, *mut c_char, usize, *mut c_void) -> i32,
-    user_data: *mut c_void,
-}
-
-// SAFETY: the header says on which thread it is called, and the host sees to what its data allow.
-unsafe impl Send for Callback {}
-// SAFETY: as above; jobs of several threads may call it at once only if the host gives it to several.
-unsafe impl Sync for Callback {}
-
-impl Callback {
-    fn call(&self, query: &Query<'_>, denoised: &mut [f32]) -> Result<(), String> {
-        let mut message: [c_char; 512] = [0; 512];
-        let x = query.x.as_slice().filter(|x| x.len() == denoised.len()).ok_or("the samples are not in order")?;
-        let value = EstimateValue { x: x.as_ptr(), items: query.x.shape()[0], level: query.level, step: query.step };
-        let status = lend(value, |estimate| {
-            let (message, capacity) = (message.as_mut_ptr(), message.len());
-            // SAFETY: the arrays have these lengths, and live during the call; what the function does with them is the host's promise.
-            unsafe {
-                (self.function)(estimate, denoised.as_mut_ptr(), denoised.len(), message, capacity, self.user_data)
-            }
-        });
-        if status == 0 {
-            return Ok(());
-        }
-        message[message.len() - 1] = 0;
-        // SAFETY: an array with a zero at its end.
-        let text = unsafe { CStr::from_ptr(message.as_ptr()) }.to_string_lossy();
-        Err(if text.is_empty() { format!("it returned {status}") } else { format!("{text} (it returned {status})") })
-    }
-}
-
-/// Sets the host's own guidance, which is called with `user_data`; NULL takes it back. Both have to stay valid for as long as there are jobs of this
+/// Sets the host's own guidance: a callback that sees every estimate of the clean samples before it is used, and may change it. It is called with `user_data`; NULL takes it back. Both have to stay valid for as long as there are jobs of this
 /// request. Jobs that different threads step call it at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_guidance_callback(
     request: *mut diffuse_request,
-    callback: diffuse_guidance_callback,
+    callback: diffuse_callback,
     user_data: *mut c_void,
 ) -> i32 {
     // SAFETY: the handle is as the header demands.
@@ -277,7 +227,7 @@ pub unsafe extern "C" fn diffuse_request_set_guidance_callback(
         set(request, |request| {
             request.callback = callback.map(|function| {
                 let callback = Callback { function, user_data };
-                HostGuidance(Arc::new(move |query: &Query<'_>, denoised: &mut [f32]| callback.call(query, denoised)))
+                HostGuidance(Arc::new(move |query: &Query<'_>, denoised: &mut [f32]| callback.guide(query, denoised)))
             });
             Ok(())
         })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ndarray::ArrayD;
 
 use super::Model;
-use super::evaluator::{Evaluator, Part};
+use super::evaluator::{Evaluator, Part, Wanted};
 use crate::denoiser::{Condition, Interrupt, Query};
 use crate::error::{Error, Result};
 use crate::guidance::Classifier;
@@ -76,7 +76,7 @@ impl Classifier for ClassGradient {
             scaled.clear();
             scaled.extend(x[range].iter().map(|x| x * factor as f32));
             let part = Part { items: items.clone(), sample: &scaled, direction: &[] };
-            self.evaluator.run(&query, &part, model.roles.prediction, 1, |item, said| {
+            self.evaluator.run(&query, &part, Wanted::Prediction { doubled: 1 }, |item, said| {
                 let item = &mut out[(items.start + item) * length..][..length];
                 // The derivative of a classifier that sees c·x with respect to x.
                 item.iter_mut().zip(said).for_each(|(out, said)| *out = factor as f32 * said);

@@ -8,7 +8,9 @@ use half::{bf16, f16};
 use ort::session::{RunOptions, Session, SessionInputValue, SessionOutputs};
 use ort::value::{PrimitiveTensorElementType, Shape, TensorRef};
 
-use super::roles::{Slot, TimeForm};
+use super::host::Question;
+use super::predictor::Source;
+use super::roles::{Roles, Slot, TimeForm};
 use super::turns::Turns;
 use super::{ConditionInput, Element, Model};
 use crate::denoiser::{Interrupt, Query};
@@ -32,9 +34,9 @@ pub(super) struct Evaluator {
 
 /// Ends an evaluation from another thread: the wait for its turn at once, and ONNX Runtime before the next node; and so every later one.
 pub(super) struct Stop {
-    options: RunOptions,
     stopped: AtomicBool,
-    session: Arc<Turns<Session>>,
+    /// `None` for a network of the host's, which asks whether it was stopped.
+    graph: Option<(RunOptions, Arc<Turns<Session>>)>,
 }
 
 impl Stop {
@@ -42,17 +44,46 @@ impl Stop {
         self.stopped.load(Ordering::SeqCst)
     }
 
-    pub(super) fn options(&self) -> &RunOptions {
-        &self.options
+    /// The options of its runs.
+    pub(super) fn options(&self) -> Option<&RunOptions> {
+        self.graph.as_ref().map(|(options, _)| options)
     }
 }
 
 impl Interrupt for Stop {
     fn interrupt(&self) {
         self.stopped.store(true, Ordering::SeqCst);
-        // It fails only if the options were not valid, and then there is no run to stop.
-        let _ = self.options.terminate();
-        self.session.look_up();
+        if let Some((options, session)) = &self.graph {
+            // It fails only if the options were not valid, and then there is no run to stop.
+            let _ = options.terminate();
+            session.look_up();
+        }
+    }
+}
+
+/// Which of the things that a network says is asked for.
+#[derive(Clone, Copy)]
+pub(super) enum Wanted {
+    /// Its prediction, which is this many times as long as an item.
+    Prediction { doubled: usize },
+    /// The derivative of the prediction along a direction.
+    Derivative,
+}
+
+impl Wanted {
+    fn doubled(self) -> usize {
+        match self {
+            Self::Prediction { doubled } => doubled,
+            Self::Derivative => 1,
+        }
+    }
+
+    /// The output of the graph that it is. One that the manifest does not name is not asked for.
+    fn slot(self, roles: &Roles) -> Slot {
+        match self {
+            Self::Prediction { .. } => roles.prediction,
+            Self::Derivative => roles.derivative.unwrap_or(roles.prediction),
+        }
     }
 }
 
@@ -68,21 +99,27 @@ pub(super) struct Part<'a> {
 
 impl Evaluator {
     pub(super) fn new(model: Arc<Model>) -> Result<Self> {
-        let roles = &model.roles;
+        let roles = model.roles();
         let of = |slot: Option<Slot>| Values::new(slot.map_or(Element::Other, |slot| slot.element));
-        let options = RunOptions::new().map_err(|error| Error::runtime(error.message()))?;
-        let session = Arc::clone(model.network.session());
+        let conditions = roles.map_or(&[][..], |roles| &roles.conditions);
+        let graph = match model.network() {
+            Some(network) => {
+                let options = RunOptions::new().map_err(|error| Error::runtime(error.message()))?;
+                Some((options, Arc::clone(network.session())))
+            }
+            None => None,
+        };
         Ok(Self {
-            sample: of(Some(roles.sample)),
-            time: of(Some(roles.time)),
-            class: of(roles.class),
-            conditions: roles.conditions.iter().map(|&slot| of(slot)).collect(),
+            sample: of(roles.map(|roles| roles.sample)),
+            time: of(roles.map(|roles| roles.time)),
+            class: of(roles.and_then(|roles| roles.class)),
+            conditions: conditions.iter().map(|&slot| of(slot)).collect(),
             joined: Vec::new(),
-            direction: of(roles.direction),
+            direction: of(roles.and_then(|roles| roles.direction)),
             still: Vec::new(),
             output: Vec::new(),
             shape: Vec::new(),
-            stop: Arc::new(Stop { options, stopped: AtomicBool::new(false), session }),
+            stop: Arc::new(Stop { stopped: AtomicBool::new(false), graph }),
             model,
         })
     }
@@ -97,18 +134,17 @@ impl Evaluator {
         (0..batch).step_by(size).map(move |first| first..first + size)
     }
 
-    /// Runs the network once, and hands what `wanted` says of each item of the part to `each`, with the item's place in the part. What it says
-    /// of an item is `doubled` times as long as the item; the first of these parts is known to be finite.
+    /// Runs the network once, and hands what it says of each item of the part to `each`, with the item's place in the part. Where that is longer than
+    /// an item, the first part of an item's length is known to be finite.
     pub(super) fn run(
         &mut self,
         query: &Query<'_>,
         part: &Part<'_>,
-        wanted: Slot,
-        doubled: usize,
+        wanted: Wanted,
         mut each: impl FnMut(usize, &[f32]),
     ) -> Result<()> {
         let Self { model, sample, time, class, conditions, joined, direction, still, output, shape, stop } = self;
-        let Model { network, manifest, schedule, roles } = &**model;
+        let Model { source, manifest, schedule } = &**model;
         let count = part.items.len();
         let failed = |reason: String| Error::Evaluation { step: query.step, reason };
         let refused = |error: ort::Error| failed(format!("ONNX Runtime: {}", error.message()));
@@ -147,9 +183,34 @@ impl Evaluator {
             whole = shape.iter().enumerate().map(|(axis, size)| size + if axis == 1 { channels } else { 0 }).collect();
             (&**joined, &whole)
         };
+        let (length, doubled) = (part.sample.len() / count, wanted.doubled());
+        let unfit = |reason| {
+            failed(match reason {
+                Unfit::Shape(reason) => reason,
+                Unfit::Value(name, value, item) => {
+                    let item = part.items.start + item;
+                    format!("the output '{name}' holds {value} for item {item} at t = {}", query.level.t)
+                }
+            })
+        };
+        let told_time = manifest.time().encode(query.level, &**schedule);
+        let (network, roles) = match source {
+            Source::Graph(network, roles) => (network, roles),
+            Source::Host(host, _) => {
+                manifest.conditions.iter().try_for_each(|(name, info)| told(name, info).map(drop))?;
+                output.clear();
+                output.resize(part.sample.len() * doubled, f32::NAN);
+                let stopped = &stop.stopped;
+                let Query { x, level, condition, step } = query;
+                let query = &Query { x: x.view(), level: *level, condition, step: *step };
+                let question = Question { query, input: seen, shape: seen_shape, time: told_time, stopped };
+                host.evaluate(&question, output).map_err(|reason| Error::Callback { step: *step, reason })?;
+                return said_of_each("the host's network", length * doubled, length, output, each).map_err(unfit);
+            }
+        };
         let of_sample = (roles.sample.index, sample.of_samples(seen, seen_shape).map_err(refused)?);
         let times = if roles.time_form == TimeForm::Batch { count } else { 1 };
-        time.fill(manifest.time().encode(query.level, &**schedule), times);
+        time.fill(told_time, times);
         let time_shape: &[usize] = if roles.time_form == TimeForm::Scalar { &[] } else { &[times] };
         let of_time = (roles.time.index, time.value(time_shape).map_err(refused)?);
         let mut of_class = None;
@@ -173,19 +234,13 @@ impl Evaluator {
             others.push((slot.index, direction.of_samples(along, shape).map_err(refused)?));
         }
 
-        let length = part.sample.len() / count;
+        let slot = wanted.slot(roles);
         let read = |outputs: &SessionOutputs<'_>| -> ort::Result<Result<()>> {
-            let values = values_of(outputs, wanted, output)?;
-            let answer = Answer { name: &network.outputs()[wanted.index].name, shape, doubled, length };
-            Ok(answer.each(values, |item, said| each(item, said)).map_err(|reason| {
-                failed(match reason {
-                    Unfit::Shape(reason) => reason,
-                    Unfit::Value(name, value, item) => {
-                        let item = part.items.start + item;
-                        format!("the output '{name}' holds {value} for item {item} at t = {}", query.level.t)
-                    }
-                })
-            }))
+            let (found, values) = values_of(outputs, slot, output)?;
+            let name = &network.outputs()[slot.index].name;
+            let said = expect(name, found, shape, doubled)
+                .and_then(|()| said_of_each(name, length * doubled, length, values, &mut each));
+            Ok(said.map_err(unfit))
         };
         // What most networks are told takes no allocation.
         match of_class {
@@ -226,46 +281,42 @@ fn values_of<'a>(
     })
 }
 
-/// What an output has to be.
-struct Answer<'a> {
-    name: &'a str,
-    shape: &'a [usize],
-    doubled: usize,
-    /// The number of values of an item.
-    length: usize,
-}
-
-/// Why it is not.
+/// Why what a network says cannot be used.
 enum Unfit<'a> {
     Shape(String),
     /// The output, the value, and the place of the item.
     Value(&'a str, f32, usize),
 }
 
-impl<'a> Answer<'a> {
-    /// Hands what is said of each item to `each`, if all of it is sound.
-    fn each(
-        &self,
-        (found, values): (&Shape, &[f32]),
-        mut each: impl FnMut(usize, &[f32]),
-    ) -> std::result::Result<(), Unfit<'a>> {
-        let Self { name, shape, doubled, length } = *self;
-        let fits = found.len() == shape.len()
+/// Whether an output has the shape of the samples, with the channels times `doubled`.
+fn expect<'a>(name: &'a str, found: &Shape, shape: &[usize], doubled: usize) -> std::result::Result<(), Unfit<'a>> {
+    let fits =
+        found.len() == shape.len()
             && found.iter().zip(shape).enumerate().all(|(axis, (&found, &size))| {
                 usize::try_from(found) == Ok(if axis == 1 { size * doubled } else { size })
             });
-        if !fits {
-            let twice = if doubled == 2 { " with twice the channels" } else { "" };
-            return Err(Unfit::Shape(format!("the output '{name}' has a shape of {found}, expected {shape:?}{twice}")));
-        }
-        for (item, said) in values.chunks_exact(length * doubled).enumerate() {
-            if let Some(index) = first_not_finite(&said[..length]) {
-                return Err(Unfit::Value(name, said[index], item));
-            }
-            each(item, said);
-        }
-        Ok(())
+    if fits {
+        return Ok(());
     }
+    let twice = if doubled == 2 { " with twice the channels" } else { "" };
+    Err(Unfit::Shape(format!("the output '{name}' has a shape of {found}, expected {shape:?}{twice}")))
+}
+
+/// Hands what is said of each item, `values` in parts of the length `of_item`, to `each`, if the first `checked` of it are finite.
+fn said_of_each<'a>(
+    name: &'a str,
+    of_item: usize,
+    checked: usize,
+    values: &[f32],
+    mut each: impl FnMut(usize, &[f32]),
+) -> std::result::Result<(), Unfit<'a>> {
+    for (item, said) in values.chunks_exact(of_item).enumerate() {
+        if let Some(index) = first_not_finite(&said[..checked]) {
+            return Err(Unfit::Value(name, said[index], item));
+        }
+        each(item, said);
+    }
+    Ok(())
 }
 
 /// The values in the order of the graph's inputs.

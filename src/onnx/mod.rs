@@ -2,6 +2,7 @@
 
 mod classifier;
 mod evaluator;
+mod host;
 mod library;
 mod manifest;
 mod native;
@@ -14,6 +15,7 @@ mod session;
 mod turns;
 
 pub use classifier::ClassGradient;
+pub use host::{HostNetwork, Question};
 pub use manifest::{
     BetaRange, Classes, ConditionInput, ContinuousBeta, Defaults, Encoding, Inputs, Kind, LearnedVariance, Manifest,
     Outputs, Sample, Schedule, Steps, Time, Toward,

@@ -1,13 +1,16 @@
 //! A model: a network whose manifest fits it, and the denoiser that it makes.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
 use ndarray::{ArrayD, ArrayViewD};
+use sha2::{Digest, Sha256};
 
-use super::evaluator::{Evaluator, Part};
+use super::evaluator::{Evaluator, Part, Wanted};
 use super::roles::Roles;
-use super::{LearnedVariance, Manifest, ModelOptions, Network, Runtime};
+use super::session::hex;
+use super::{HostNetwork, Inputs, LearnedVariance, Manifest, ModelOptions, Network, Outputs, Placement, Runtime};
 use crate::denoiser::{Condition, Denoised, Denoiser, Interrupt, Query};
 use crate::error::{Error, Result};
 use crate::likelihood::{self, Divergence, VariationalBound};
@@ -18,10 +21,19 @@ use crate::solver::{Adaptive, Variance};
 /// A network together with a manifest that fits it. It may be shared between threads; evaluations take turns.
 #[derive(Debug)]
 pub struct Model {
-    pub(super) network: Network,
+    pub(super) source: Source,
     pub(super) manifest: Manifest,
     pub(super) schedule: Arc<dyn NoiseSchedule>,
-    pub(super) roles: Roles,
+}
+
+/// What evaluates a model's network.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each model")]
+pub(super) enum Source {
+    /// ONNX Runtime.
+    Graph(Network, Roles),
+    /// The caller's own code.
+    Host(Arc<HostNetwork>, Placement),
 }
 
 impl Model {
@@ -60,13 +72,61 @@ impl Model {
             manifest.schedule.build(Tables::Exact).map_err(|error| Error::model(network.name(), error.to_string()))?;
         let roles =
             Roles::assign(&network, &manifest, &*schedule).map_err(|reason| Error::model(network.name(), reason))?;
-        Ok(Self { network, manifest, schedule, roles })
+        Ok(Self { source: Source::Graph(network, roles), manifest, schedule })
     }
 
-    /// The network, as its graph describes it.
+    /// A model whose network is the caller's own code, `network`, which does what `manifest`, as JSON, says: for hosts that run it themselves. ONNX
+    /// Runtime is not needed.
+    ///
+    /// # Errors
+    /// [`Error::Model`] with what of the manifest is wrong, or is about a graph.
+    pub fn from_host(manifest: &str, network: Arc<HostNetwork>) -> Result<Self> {
+        let refused = |reason: String| Error::model("the host's network", reason);
+        let manifest = Manifest::parse(manifest).map_err(refused)?;
+        if manifest.inputs != Inputs::default() || manifest.outputs != Outputs::default() {
+            return Err(refused("there is no graph whose inputs and outputs the manifest could name".into()));
+        }
+        let schedule = manifest.schedule.build(Tables::Exact).map_err(|error| refused(error.to_string()))?;
+        let placement = Placement { provider: "host".into(), ..Placement::default() };
+        Ok(Self { source: Source::Host(network, placement), manifest, schedule })
+    }
+
+    /// The network, as its graph describes it; `None` for the caller's own.
     #[must_use]
-    pub fn network(&self) -> &Network {
-        &self.network
+    pub fn network(&self) -> Option<&Network> {
+        match &self.source {
+            Source::Graph(network, _) => Some(network),
+            Source::Host(..) => None,
+        }
+    }
+
+    /// What the model is known by: the SHA-256 of its file ([`Network::hash`]), or of its manifest where its network is the caller's own.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file is gone.
+    pub fn hash(&self) -> Result<Cow<'_, str>> {
+        match &self.source {
+            Source::Graph(network, _) => network.hash().map(Cow::Borrowed),
+            Source::Host(..) => {
+                Ok(Cow::Owned(hex(Sha256::digest(serde_json::to_string(&self.manifest).unwrap_or_default()))))
+            }
+        }
+    }
+
+    /// What evaluates it: an execution provider of ONNX Runtime, or "host".
+    #[must_use]
+    pub fn placement(&self) -> &Placement {
+        match &self.source {
+            Source::Graph(network, _) => network.placement(),
+            Source::Host(_, placement) => placement,
+        }
+    }
+
+    pub(super) fn roles(&self) -> Option<&Roles> {
+        match &self.source {
+            Source::Graph(_, roles) => Some(roles),
+            Source::Host(..) => None,
+        }
     }
 
     /// The manifest.
@@ -84,7 +144,7 @@ impl Model {
     /// The name in the manifest; else that of the file without its ending; else "model".
     #[must_use]
     pub fn name(&self) -> &str {
-        self.manifest.name.as_deref().or_else(|| self.network.stem()).unwrap_or("model")
+        self.manifest.name.as_deref().or_else(|| self.network()?.stem()).unwrap_or("model")
     }
 
     /// Whether samples of `shape` (batch first) can be evaluated.
@@ -92,7 +152,8 @@ impl Model {
     /// # Errors
     /// [`Error::Argument`] with the axis, what is expected and what was found.
     pub fn check_shape(&self, shape: &[usize]) -> Result<()> {
-        let info = &self.network.inputs()[self.roles.sample.index];
+        let Source::Graph(network, roles) = &self.source else { return self.check_shape_of_host(shape) };
+        let info = &network.inputs()[roles.sample.index];
         let axes = shape.len() == info.shape.len();
         // Behind the sample's channels lie those of the conditions that are joined to it.
         let joined = |place: usize| if place == 1 { self.manifest.joined_channels() } else { 0 };
@@ -111,6 +172,15 @@ impl Model {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// A host's network takes items of the manifest's rank and channels; of what size, it says itself.
+    fn check_shape_of_host(&self, shape: &[usize]) -> Result<()> {
+        let own = &self.manifest.sample.shape;
+        if shape.len() == own.len() + 1 && shape[0] > 0 && shape[1] == own[0] {
+            return Ok(());
+        }
+        Err(Error::argument("shape", format!("{shape:?} does not fit the manifest's {own:?} behind the batch")))
     }
 
     /// The class with the given name or number.
@@ -265,7 +335,10 @@ impl Model {
     /// The number of items that the graph's batch axis is fixed at; `None` where it is free.
     #[must_use]
     pub fn fixed_batch(&self) -> Option<usize> {
-        self.network.inputs()[self.roles.sample.index].shape[0]
+        match &self.source {
+            Source::Graph(network, roles) => network.inputs()[roles.sample.index].shape[0],
+            Source::Host(..) => None,
+        }
     }
 }
 
@@ -336,7 +409,7 @@ impl Denoiser for Predictor {
     }
 
     fn fingerprint(&self) -> Result<Option<String>> {
-        self.evaluator.model.network.hash().map(|hash| Some(hash.to_owned()))
+        self.evaluator.model.hash().map(|hash| Some(hash.into_owned()))
     }
 
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
@@ -364,7 +437,7 @@ impl Denoiser for Predictor {
             let sample = scale(&x[range], factor, &mut self.scaled);
             let part = Part { items: items.clone(), sample, direction: &[] };
             let doubled = if learned { 2 } else { 1 };
-            self.evaluator.run(&query, &part, model.roles.prediction, doubled, |item, said| {
+            self.evaluator.run(&query, &part, Wanted::Prediction { doubled }, |item, said| {
                 let item = items.start + item;
                 let range = item * length..(item + 1) * length;
                 let (said, of_variance) = said.split_at(length);
@@ -381,7 +454,9 @@ impl Denoiser for Predictor {
 
     fn derivative(&mut self, query: Query<'_>, direction: ArrayViewD<'_, f32>) -> Result<Option<ArrayD<f32>>> {
         let model = Arc::clone(&self.evaluator.model);
-        let Some(wanted) = model.roles.derivative else { return Ok(None) };
+        if model.roles().is_none_or(|roles| roles.derivative.is_none()) {
+            return Ok(None);
+        }
         model.check_shape(query.x.shape())?;
         let mut derivative = ArrayD::zeros(query.x.shape());
         let (Some(x), Some(along), Some(out)) = (query.x.as_slice(), direction.as_slice(), derivative.as_slice_mut())
@@ -400,7 +475,7 @@ impl Denoiser for Predictor {
             let range = items.start * length..items.end * length;
             let sample = scale(&x[range.clone()], factor, &mut self.scaled);
             let part = Part { items: items.clone(), sample, direction: scale(&along[range], factor, &mut scaled) };
-            self.evaluator.run(&query, &part, wanted, 1, |item, said| {
+            self.evaluator.run(&query, &part, Wanted::Derivative, |item, said| {
                 let range = (items.start + item) * length..(items.start + item + 1) * length;
                 for ((out, along), said) in out[range.clone()].iter_mut().zip(&along[range]).zip(said) {
                     *out = of_x * along + of_output * said;

@@ -331,7 +331,11 @@ impl Network {
         stop: &Stop,
         read: impl FnOnce(&SessionOutputs<'_>) -> ort::Result<T>,
     ) -> Option<ort::Result<T>> {
-        self.session.with(|| stop.is_stopped(), |session| read(&session.run_with_options(inputs, stop.options())?))
+        let call = |session: &mut Session| match stop.options() {
+            Some(options) => read(&session.run_with_options(inputs, options)?),
+            None => read(&session.run(inputs)?),
+        };
+        self.session.with(|| stop.is_stopped(), call)
     }
 }
 
@@ -396,6 +400,6 @@ impl std::io::Write for HashWriter<'_> {
     }
 }
 
-fn hex(digest: impl AsRef<[u8]>) -> String {
+pub(super) fn hex(digest: impl AsRef<[u8]>) -> String {
     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

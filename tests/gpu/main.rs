@@ -64,7 +64,7 @@ fn row(runtime: &Runtime, name: &str, label: &str, options: &ModelOptions) -> di
     let path = repository(&format!("onnx/{name}.onnx"));
     let here = Arc::new(Model::open(runtime, &path, &ModelOptions::default())?);
     let there = Arc::new(Model::open(runtime, &path, options)?);
-    let placement = there.network().placement();
+    let placement = there.placement();
     if let Some(skipped) = placement.skipped.first().filter(|_| label.starts_with("tensorrt")) {
         return Err(Error::Provider { provider: skipped.provider.clone(), reason: skipped.reason.clone() });
     }

@@ -79,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = arguments.runtime.open()?;
     let options = arguments.device.model_options()?;
     let model = Arc::new(Model::open(&runtime, &arguments.model, &options)?);
-    say_placement(model.network().placement());
+    say_placement(model.placement());
     if model.manifest().sample.kind() != Kind::Image {
         return Err(Failure::Usage("this model draws no images".into()));
     }
@@ -218,8 +218,8 @@ fn write(
     let record = serde_json::json!({
         "diffuse": env!("CARGO_PKG_VERSION"),
         "model": model.name(),
-        "model_sha256": model.network().hash()?,
-        "classifier_sha256": classifier.map(|guidance| guidance.classifier.network().hash()).transpose()?,
+        "model_sha256": model.hash()?,
+        "classifier_sha256": classifier.map(|guidance| guidance.classifier.hash()).transpose()?,
         "toward": classifier.map(|guidance| &guidance.classes),
         "class": class,
         "request": resolved.clone().map(|request| Request { count: maps.len(), classes: None, ..request }),

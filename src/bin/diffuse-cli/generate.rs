@@ -135,7 +135,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     timings.runtime = elapsed(start);
     let model = Arc::new(Model::open(&runtime, &arguments.model, &options)?);
     timings.open = elapsed(start) - timings.runtime;
-    say_placement(model.network().placement());
+    say_placement(model.placement());
     let manifest = model.manifest();
     let kind = manifest.sample.kind();
 
@@ -201,8 +201,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let record = Record {
         diffuse: env!("CARGO_PKG_VERSION"),
         model: model.name().to_owned(),
-        model_sha256: model.network().hash()?.into(),
-        provider: model.network().placement().provider.clone(),
+        model_sha256: model.hash()?.into(),
+        provider: model.placement().provider.clone(),
         class_names: classes.iter().map(|&class| class_name(manifest, class)).collect(),
         steering: steering.hashes().clone(),
         request: Request { count, classes: None, ..request(0, 1).resolved(manifest) },
@@ -241,7 +241,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             record: &'a Record,
         }
         timings.total = elapsed(start);
-        let placement = model.network().placement();
+        let placement = model.placement();
         return print_json(&Done { files: &written, milliseconds: timings, placement, record: &record });
     }
     written.iter().try_for_each(|path| print(&path.display().to_string()))

@@ -107,7 +107,9 @@ fn inspect_model(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
         };
     }
     let model = Model::new(network)?;
-    let (network, manifest) = (model.network(), model.manifest());
+    let (Some(network), manifest) = (model.network(), model.manifest()) else {
+        return Err(Failure::Other("the model has no graph".into()));
+    };
     let [cleanest, noisiest] = model.schedule().bounds().map(|t| model.schedule().level(t));
     let report = Report {
         file: network.name(),

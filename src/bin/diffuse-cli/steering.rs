@@ -190,7 +190,7 @@ impl SteeringArguments {
         }
         let classifier = self.classifier.open(runtime, options)?;
         if let Some(guidance) = &classifier {
-            hashes.insert("classifier".into(), guidance.classifier.network().hash()?.to_owned());
+            hashes.insert("classifier".into(), guidance.classifier.hash()?.into_owned());
             hashes.insert("toward".into(), self.classifier.toward.join(","));
         }
         let class =

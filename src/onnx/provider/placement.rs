@@ -13,7 +13,7 @@ use crate::onnx::Runtime;
 use crate::onnx::native::{Assigned, assigned};
 
 /// What evaluates a network, and what was asked for and cannot.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 #[non_exhaustive]
 pub struct Placement {
     /// The provider in use: the first of those asked for that evaluates a part of the network.

@@ -392,7 +392,7 @@
 #define DIFFUSE_VERSION 100
 
 /*
- What an estimate of the clean samples was made from. It lives as long as the callback that it is given to.
+ What an estimate of the clean samples is made from. It lives as long as the callback that it is given to.
  */
 typedef struct diffuse_estimate diffuse_estimate;
 
@@ -432,19 +432,49 @@ typedef struct diffuse_runtime diffuse_runtime;
 typedef void (*diffuse_log_sink)(int32_t severity, const char *message, void *user_data);
 
 /*
- A host's own guidance, called with every estimate of the clean samples before it is used: `denoised`, `length` values, those of all items one after
- the other, which it may change. `estimate` says what it was made from. It returns 0; anything else ends the step with DIFFUSE_CALLBACK, and `message`,
- to which up to `capacity` bytes with a zero at their end may be written, becomes a part of its message.
+ Code of the host's, called with every estimate of the clean samples: to change it, as guidance (diffuse_request_set_guidance_callback()), or to make it,
+ as the network (diffuse_model_open_callback()). `values`, `length` of them, are those of all items one after the other; `estimate` says what they are
+ made from. It returns 0; anything else ends the step with DIFFUSE_CALLBACK, and `message`, to which up to `capacity` bytes with a zero at their end
+ may be written, becomes a part of its message.
 
- It is called on the thread that steps the job. It may cancel and free that job, but not step or read it. It must not
- unwind.
+ It is called on the thread that steps the job. It may cancel and free that job, but not step or read it. It must not unwind. One that does not return
+ holds up its job: diffuse_job_cancel() and diffuse_job_wait() with a time return, but diffuse_job_free() does not before it does.
  */
-typedef int32_t (*diffuse_guidance_callback)(const struct diffuse_estimate *estimate,
-                                             float *denoised,
-                                             size_t length,
-                                             char *message,
-                                             size_t capacity,
-                                             void *user_data);
+typedef int32_t (*diffuse_callback)(const struct diffuse_estimate *estimate,
+                                    float *values,
+                                    size_t length,
+                                    char *message,
+                                    size_t capacity,
+                                    void *user_data);
+
+/*
+ What a run is expected to take. Set `struct_size` to sizeof(diffuse_cost) before it is handed over; fields are only added, at the end, and what the
+ library does not know yet is left alone.
+ */
+typedef struct diffuse_cost {
+  /*
+   The size of the struct that the host knows.
+   */
+  uint32_t struct_size;
+  /*
+   0.
+   */
+  uint32_t reserved;
+  /*
+   How many estimates of the clean samples the run makes, each of which may take two runs of the network under guidance; 0 for a solver that
+   chooses its own steps.
+   */
+  uint64_t evaluations;
+  /*
+   How many bytes the run and its model hold at a time on the processor: the weights, what an evaluation needs, and the run's tensors. ONNX Runtime
+   itself takes some 40 MB beside it.
+   */
+  uint64_t peak_bytes;
+  /*
+   How long the run takes on this machine as it is now; 0 for a solver that chooses its own steps.
+   */
+  double milliseconds;
+} diffuse_cost;
 
 #ifdef __cplusplus
 extern "C" {
@@ -471,6 +501,41 @@ int32_t diffuse_estimate_level(const struct diffuse_estimate *estimate,
 int32_t diffuse_estimate_step(const struct diffuse_estimate *estimate,
                               size_t *step,
                               size_t *items);
+
+/*
+ What the network is told of the time, which the manifest says how to make of the level. DIFFUSE_ARGUMENT in a guidance callback.
+ */
+int32_t diffuse_estimate_time(const struct diffuse_estimate *estimate,
+                              double *time);
+
+/*
+ What the network sees of the samples, to be read during the callback: scaled as the manifest says, and with the conditions that are joined to the samples
+ behind their channels, item by item; `*length` values. DIFFUSE_ARGUMENT in a guidance callback.
+ */
+int32_t diffuse_estimate_input(const struct diffuse_estimate *estimate,
+                               const float **values,
+                               size_t *length);
+
+/*
+ The class of every item, to be read during the callback; NULL for a model without classes, or if `estimate` is none.
+ */
+const int64_t *diffuse_estimate_classes(const struct diffuse_estimate *estimate);
+
+/*
+ The condition called `name` in the manifest, of all items one after the other, to be read during the callback: `*length` values. DIFFUSE_ARGUMENT if
+ there is none of that name.
+ */
+int32_t diffuse_estimate_condition(const struct diffuse_estimate *estimate,
+                                   const char *name,
+                                   const float **values,
+                                   size_t *length);
+
+/*
+ Whether the job was cancelled, `*cancelled` 1 or 0, so that a network that takes long may return early, with anything. DIFFUSE_ARGUMENT in a guidance
+ callback.
+ */
+int32_t diffuse_estimate_is_cancelled(const struct diffuse_estimate *estimate,
+                                      int32_t *cancelled);
 
 /*
  Makes a job that draws `request` from `model`; both may be freed or changed afterwards. DIFFUSE_ARGUMENT with the field of the
@@ -760,6 +825,25 @@ int32_t diffuse_model_open_bytes(const struct diffuse_runtime *runtime,
                                  struct diffuse_model **model);
 
 /*
+ Makes a model whose network is the host's own code, `callback`, for hosts that run it themselves; samplers, guidance and jobs are the same, and ONNX
+ Runtime is not needed. `manifest` is as for a model file, without names of inputs and outputs. The callback writes what the manifest says that the network says, of the samples' shape
+ (with twice the channels where it says a variance), as one batch; diffuse_estimate_time(), _input(), _classes() and _condition() have what it is told.
+ It may be called by several jobs at once, and has to stay valid, as `user_data`, for as long as the model and its jobs do.
+
+ DIFFUSE_MODEL with what is wrong in the manifest. On success `*model` is to be freed with diffuse_model_free(); on failure it is NULL.
+ */
+int32_t diffuse_model_open_callback(const char *manifest,
+                                    diffuse_callback callback,
+                                    void *user_data,
+                                    struct diffuse_model **model);
+
+/*
+ Gives back to the system what evaluations have needed at a time and do not need now; ONNX Runtime keeps it otherwise for as long as the model is open. That
+ is done at the end of an evaluation, which this makes, of one item. What lies on a device is left alone. As diffuse_model_denoise().
+ */
+int32_t diffuse_model_trim(const struct diffuse_model *model);
+
+/*
  Frees a model. NULL is fine. Jobs of it go on.
  */
 void diffuse_model_free(struct diffuse_model *model);
@@ -775,8 +859,8 @@ const char *diffuse_model_name(const struct diffuse_model *model);
 const char *diffuse_model_manifest(const struct diffuse_model *model);
 
 /*
- The execution provider in use, by the name it was added with: the first of those added that evaluates a part of the network; NULL if
- `model` is none. The string lives as long as the handle.
+ The execution provider in use, by the name it was added with: the first of those added that evaluates a part of the network; "host" for a network of
+ the host's own; NULL if `model` is none. The string lives as long as the handle.
  */
 const char *diffuse_model_provider(const struct diffuse_model *model);
 
@@ -787,7 +871,7 @@ const char *diffuse_model_provider(const struct diffuse_model *model);
 const char *diffuse_model_placement(const struct diffuse_model *model);
 
 /*
- The SHA-256 of the model file in hexadecimal, in `*sha256`; the string lives as long as the handle. A file is read for it when
+ The SHA-256 of the model file in hexadecimal (of the manifest, for a network of the host's own), in `*sha256`; the string lives as long as the handle. A file is read for it when
  it is first asked for: DIFFUSE_IO if it is gone.
  */
 int32_t diffuse_model_sha256(const struct diffuse_model *model,
@@ -904,6 +988,14 @@ int32_t diffuse_model_values(const struct diffuse_model *model,
 int32_t diffuse_request_new(struct diffuse_request **request);
 
 /*
+ Says what drawing `request` from `model` will take. It is found by two estimates of the clean samples, the second of which is timed; a guidance callback
+ is left out. As diffuse_job_new() and diffuse_job_step().
+ */
+int32_t diffuse_request_cost(const struct diffuse_request *request,
+                             const struct diffuse_model *model,
+                             struct diffuse_cost *cost);
+
+/*
  Frees a request. NULL is fine.
  */
 void diffuse_request_free(struct diffuse_request *request);
@@ -982,11 +1074,11 @@ int32_t diffuse_request_set_classifier(struct diffuse_request *request,
                                        size_t count);
 
 /*
- Sets the host's own guidance, which is called with `user_data`; NULL takes it back. Both have to stay valid for as long as there are jobs of this
+ Sets the host's own guidance: a callback that sees every estimate of the clean samples before it is used, and may change it. It is called with `user_data`; NULL takes it back. Both have to stay valid for as long as there are jobs of this
  request. Jobs that different threads step call it at once.
  */
 int32_t diffuse_request_set_guidance_callback(struct diffuse_request *request,
-                                              diffuse_guidance_callback callback,
+                                              diffuse_callback callback,
                                               void *user_data);
 
 /*

@@ -396,6 +396,30 @@ impl Job {
         self.pace.expected()
     }
 
+    /// How many evaluations the whole run makes, by the moves of its solver; `None` where it chooses its own steps.
+    #[must_use]
+    pub fn evaluations(&self) -> Option<usize> {
+        if self.integration.is_some() {
+            return None;
+        }
+        let (mut cursor, mut count) = (Cursor::default(), 0);
+        while cursor.step < self.grid.steps() {
+            count += usize::from(self.solver.evaluate_at(&self.grid, cursor).is_some());
+            cursor = self.solver.plan(&self.grid, cursor).next;
+        }
+        Some(count)
+    }
+
+    /// How many bytes its tensors take, with those that are only made on the way.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        // x, x̂₀, ε̂'s x̂₀ where there is one, fresh noise, the saved x, history, and what a mask keeps.
+        let kept = [true, true, self.denoised.direction().is_some(), true, !self.saved.is_empty()];
+        let known = if self.known.is_some() { 2 } else { 0 };
+        let tensors = kept.iter().filter(|kept| **kept).count() + self.history.len() + known;
+        tensors * self.x.len() * size_of::<f32>()
+    }
+
     /// Steps to the end and returns the samples, batch first.
     ///
     /// # Errors

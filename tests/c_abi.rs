@@ -20,8 +20,11 @@ const DIALECTS: &[(&str, &[&str])] = &[
     ("gcc", &["-std=c99"]),
     ("gcc", &["-std=c11"]),
     ("gcc", &["-std=c17"]),
-    ("g++", &["-x", "c++", "-std=c++17"]),
+    ("gcc", &["-std=c2x"]),
+    ("g++", &["-x", "c++", "-std=c++14"]),
     ("g++", &["-x", "c++", "-std=c++17", "-fno-exceptions", "-fno-rtti"]),
+    ("g++", &["-x", "c++", "-std=c++20"]),
+    ("g++", &["-x", "c++", "-std=c++2b"]),
 ];
 
 const STRICT: &[&str] = &["-Wall", "-Wextra", "-Werror", "-pedantic"];
@@ -251,16 +254,18 @@ fn the_counterfactual_in_c_finds_the_spot() {
     );
 }
 
-/// Start, poll, wait, cancel and free, also from the worker itself, under the sanitizers.
+/// Start, poll, wait, pause, cancel and free, also from the worker itself, and a network of the host's, under the sanitizers.
 #[test]
 fn a_worker_runs_a_job_and_lets_go_of_it() {
     let folder = tempfile::tempdir().unwrap();
     install(&folder);
     let flags = ["-std=c99", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
-    let program = link_shared("gcc", &flags, "tests/c/worker.c", &folder, "worker");
-    let model = repository("onnx/models/sprites.onnx");
-    let output = Command::new(program).args([runtime().path(), &model]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for name in ["worker", "host_network"] {
+        let program = link_shared("gcc", &flags, &format!("tests/c/{name}.c"), &folder, name);
+        let model = repository("onnx/models/sprites.onnx");
+        let output = Command::new(program).args([runtime().path(), &model]).output().unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    }
 }
 
 /// Two plugins of one host that each bring the library, and a host that reloads its plugins.

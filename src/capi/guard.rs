@@ -148,6 +148,21 @@ pub(super) unsafe fn store<T>(pointer: *mut T, value: T, argument: &'static str)
     Ok(())
 }
 
+/// The size that a host's struct says of itself at its start: at least that of `T`, which is what the first hosts knew of it.
+///
+/// # Safety
+/// `pointer` is NULL or points to a struct that begins with a `u32`.
+pub(super) unsafe fn struct_size<T>(pointer: *const T, argument: &'static str) -> Result<u32> {
+    check(pointer, 1, argument)?;
+    // SAFETY: checked for NULL and alignment; the rest is the caller's promise.
+    let size = unsafe { pointer.cast::<u32>().read() };
+    if (size as usize) < size_of::<T>() {
+        let reason = format!("its struct_size is {size}; set it to the size of the struct, {} or more", size_of::<T>());
+        return Err(Error::argument(argument, reason));
+    }
+    Ok(size)
+}
+
 pub(super) fn null(argument: &'static str) -> Error {
     Error::argument(argument, "is NULL")
 }

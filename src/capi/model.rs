@@ -262,6 +262,14 @@ pub unsafe extern "C" fn diffuse_model_open_callback(
     })
 }
 
+/// Gives back to the system what evaluations have needed at a time and do not need now; ONNX Runtime keeps it otherwise for as long as the model is open. That
+/// is done at the end of an evaluation, which this makes, of one item. What lies on a device is left alone. As diffuse_model_denoise().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_trim(model: *const diffuse_model) -> i32 {
+    // SAFETY: the handle is as the header demands.
+    guard(|| unsafe { borrow(model, "model") }?.model.trim())
+}
+
 /// Frees a model. NULL is fine. Jobs of it go on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_free(model: *mut diffuse_model) {

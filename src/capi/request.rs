@@ -6,13 +6,13 @@ use std::sync::Arc;
 use ndarray::{ArrayD, IxDyn};
 
 use super::estimate::{Callback, diffuse_callback};
-use super::guard::{guard, quietly, slice, string};
+use super::guard::{guard, quietly, slice, store, string, struct_size};
 use super::handle::{Noun, borrow, borrow_mut, give, take};
 use super::model::diffuse_model;
 use crate::denoiser::Query;
 use crate::error::{Error, Result};
 use crate::onnx::SchedulerConfig;
-use crate::pipeline::{ClassifierGuidance, HostGuidance, Request};
+use crate::pipeline::{ClassifierGuidance, Cost, HostGuidance, Request};
 
 /// What is to be drawn, and how. What is not set is as the model's manifest says. Values are checked against each other and the model when
 /// a job is made.
@@ -31,6 +31,51 @@ impl Noun for diffuse_request {
 pub unsafe extern "C" fn diffuse_request_new(request: *mut *mut diffuse_request) -> i32 {
     // SAFETY: the pointer is as the header demands.
     guard(|| unsafe { give(request, "request", || Ok(Request::default())) })
+}
+
+/// What a run is expected to take. Set `struct_size` to sizeof(diffuse_cost) before it is handed over; fields are only added, at the end, and what the
+/// library does not know yet is left alone.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct diffuse_cost {
+    /// The size of the struct that the host knows.
+    pub struct_size: u32,
+    /// 0.
+    pub reserved: u32,
+    /// How many estimates of the clean samples the run makes, each of which may take two runs of the network under guidance; 0 for a solver that
+    /// chooses its own steps.
+    pub evaluations: u64,
+    /// How many bytes the run and its model hold at a time on the processor: the weights, what an evaluation needs, and the run's tensors. ONNX Runtime
+    /// itself takes some 40 MB beside it.
+    pub peak_bytes: u64,
+    /// How long the run takes on this machine as it is now; 0 for a solver that chooses its own steps.
+    pub milliseconds: f64,
+}
+
+/// Says what drawing `request` from `model` will take. It is found by two estimates of the clean samples, the second of which is timed; a guidance callback
+/// is left out. As diffuse_job_new() and diffuse_job_step().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_request_cost(
+    request: *const diffuse_request,
+    model: *const diffuse_model,
+    cost: *mut diffuse_cost,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let (request, model) = unsafe { (borrow(request, "request")?, &borrow(model, "model")?.model) };
+        // SAFETY: as above.
+        let struct_size = unsafe { struct_size(cost, "cost") }?;
+        let Cost { evaluations, time, peak_bytes, .. } = request.cost(model)?;
+        let known = diffuse_cost {
+            struct_size,
+            reserved: 0,
+            evaluations: evaluations.unwrap_or(0) as u64,
+            peak_bytes: peak_bytes as u64,
+            milliseconds: time.map_or(0.0, |time| time.as_secs_f64() * 1e3),
+        };
+        // SAFETY: as above; it has room for what is known here.
+        unsafe { store(cost, known, "cost") }
+    })
 }
 
 /// Frees a request. NULL is fine.

@@ -61,6 +61,14 @@ impl Interrupt for Stop {
     }
 }
 
+fn run_options(entries: &[(&str, &str)]) -> ort::Result<RunOptions> {
+    let mut options = RunOptions::new()?;
+    for (key, value) in entries {
+        options.set(key, value)?;
+    }
+    Ok(options)
+}
+
 /// Which of the things that a network says is asked for.
 #[derive(Clone, Copy)]
 pub(super) enum Wanted {
@@ -99,12 +107,17 @@ pub(super) struct Part<'a> {
 
 impl Evaluator {
     pub(super) fn new(model: Arc<Model>) -> Result<Self> {
+        Self::with_options(model, &[])
+    }
+
+    /// One whose runs have options of ONNX Runtime's, by their keys.
+    pub(super) fn with_options(model: Arc<Model>, entries: &[(&str, &str)]) -> Result<Self> {
         let roles = model.roles();
         let of = |slot: Option<Slot>| Values::new(slot.map_or(Element::Other, |slot| slot.element));
         let conditions = roles.map_or(&[][..], |roles| &roles.conditions);
         let graph = match model.network() {
             Some(network) => {
-                let options = RunOptions::new().map_err(|error| Error::runtime(error.message()))?;
+                let options = run_options(entries).map_err(|error| Error::runtime(error.message()))?;
                 Some((options, Arc::clone(network.session())))
             }
             None => None,

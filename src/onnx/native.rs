@@ -1,9 +1,12 @@
 //! The calls of ONNX Runtime that `ort` leaves out.
 
 use std::ffi::{CStr, c_char};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
 
 use ort::AsPointer;
 use ort::session::Session;
+use ort::sys::{OrtAllocator, OrtAllocatorType, OrtMemType, OrtStatusPtr};
 
 /// The providers that ONNX Runtime was built with, by its own names. It does not say whether they work here.
 pub(super) fn compiled_in() -> Vec<String> {
@@ -35,10 +38,6 @@ pub(super) struct Assigned {
 pub(super) fn assigned(session: &Session) -> Result<Vec<Assigned>, String> {
     // SAFETY, for all calls below: the session is alive, and so are the arrays and strings that ONNX Runtime promises and that it owns;
     // every pointer that is handed over may be written to; a status is given up to `result_from_status` once.
-    let checked = |status| {
-        // SAFETY: as above.
-        unsafe { ort::Error::result_from_status(status) }.map_err(|error| error.message().to_owned())
-    };
     let text = |pointer: *const c_char| {
         if pointer.is_null() {
             return Err("ONNX Runtime does not say where it put the nodes".to_owned());
@@ -69,4 +68,54 @@ pub(super) fn assigned(session: &Session) -> Result<Vec<Assigned>, String> {
         }
     }
     Ok(nodes)
+}
+
+/// The arena that a session's evaluations on the processor take their memory from.
+pub(super) struct Arena<'a> {
+    allocator: NonNull<OrtAllocator>,
+    _session: PhantomData<&'a Session>,
+}
+
+impl<'a> Arena<'a> {
+    pub(super) fn of(session: &'a Session) -> Result<Self, String> {
+        let (api, mut info, mut allocator) = (ort::api(), std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: the pointer may be written to.
+        checked(unsafe {
+            (api.CreateCpuMemoryInfo)(OrtAllocatorType::OrtArenaAllocator, OrtMemType::OrtMemTypeDefault, &raw mut info)
+        })?;
+        // SAFETY: the session is alive, the information was made above, and the pointer may be written to.
+        let created = checked(unsafe { (api.CreateAllocator)(session.ptr(), info, &raw mut allocator) });
+        // SAFETY: made above, and not used any more.
+        unsafe { (api.ReleaseMemoryInfo)(info) };
+        created?;
+        let allocator = NonNull::new(allocator).ok_or("ONNX Runtime gives no allocator")?;
+        Ok(Self { allocator, _session: PhantomData })
+    }
+
+    /// How many bytes it holds, in use or not: the weights, and room for what evaluations have needed at a time.
+    pub(super) fn bytes(&self) -> Result<usize, String> {
+        let (api, mut pairs) = (ort::api(), std::ptr::null_mut());
+        // SAFETY: the allocator is alive, and the pointer may be written to.
+        checked(unsafe { (api.AllocatorGetStats)(self.allocator.as_ptr(), &raw mut pairs) })?;
+        // SAFETY: the pairs were made above; the string that is found lives as long as they do.
+        let text = unsafe {
+            let found = (api.GetKeyValue)(pairs, c"TotalAllocated".as_ptr());
+            (!found.is_null()).then(|| CStr::from_ptr(found).to_string_lossy().into_owned())
+        };
+        // SAFETY: made above, and not used any more.
+        unsafe { (api.ReleaseKeyValuePairs)(pairs) };
+        text.and_then(|text| text.parse().ok()).ok_or("ONNX Runtime does not say how much memory it holds".into())
+    }
+}
+
+impl Drop for Arena<'_> {
+    fn drop(&mut self) {
+        // SAFETY: made by `of`, and not used any more.
+        unsafe { (ort::api().ReleaseAllocator)(self.allocator.as_ptr()) };
+    }
+}
+
+fn checked(status: OrtStatusPtr) -> Result<(), String> {
+    // SAFETY: the status is what a call returned, and is given up here.
+    unsafe { ort::Error::result_from_status(status) }.map_err(|error| error.message().to_owned())
 }

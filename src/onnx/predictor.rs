@@ -8,6 +8,7 @@ use ndarray::{ArrayD, ArrayViewD};
 use sha2::{Digest, Sha256};
 
 use super::evaluator::{Evaluator, Part, Wanted};
+use super::native::Arena;
 use super::roles::Roles;
 use super::session::hex;
 use super::{HostNetwork, Inputs, LearnedVariance, Manifest, ModelOptions, Network, Outputs, Placement, Runtime};
@@ -120,6 +121,41 @@ impl Model {
             Source::Graph(network, _) => network.placement(),
             Source::Host(_, placement) => placement,
         }
+    }
+
+    /// How many bytes ONNX Runtime holds for it on the processor: its weights, and room for what evaluations have needed at a time. `None` where it does
+    /// not say, and for a network of the caller's own.
+    #[must_use]
+    pub fn memory(&self) -> Option<usize> {
+        self.network()?.with_session(|session| Arena::of(session).ok()?.bytes().ok())?
+    }
+
+    /// Gives back to the system what evaluations have needed at a time and do not need now: ONNX Runtime keeps it otherwise for as long as the model is
+    /// open. That is done at the end of an evaluation, which this makes, of one item. For a network of the caller's own it does nothing; what lies on a
+    /// device is left alone.
+    ///
+    /// # Errors
+    /// As [`denoise`](Self::denoise).
+    pub fn trim(self: &Arc<Self>) -> Result<()> {
+        if self.network().is_none() {
+            return Ok(());
+        }
+        let count = self.fixed_batch().unwrap_or(1);
+        let zeros = |shape: &[usize]| ArrayD::zeros([&[count], shape].concat());
+        let tensors = self.manifest.conditions.iter();
+        let condition = Condition {
+            classes: self.manifest.classes.as_ref().map(|_| vec![0; count]),
+            tensors: tensors.map(|(name, info)| (name.clone(), Arc::new(zeros(&info.shape)))).collect(),
+            ..Condition::default()
+        };
+        let x = zeros(&self.manifest.sample.shape);
+        let level = self.schedule.level(self.schedule.bounds()[1]);
+        let query = Query { x: x.view(), level, condition: &condition, step: 0 };
+        let mut evaluator =
+            Evaluator::with_options(Arc::clone(self), &[("memory.enable_memory_arena_shrinkage", "cpu:0")])?;
+        let part = Part { items: 0..count, sample: x.as_slice().unwrap_or_default(), direction: &[] };
+        let doubled = if self.manifest.variance == LearnedVariance::None { 1 } else { 2 };
+        evaluator.run(&query, &part, Wanted::Prediction { doubled }, |_, _| {})
     }
 
     pub(super) fn roles(&self) -> Option<&Roles> {

@@ -1,5 +1,6 @@
 //! From a request to a job: the parts that a run is made of, chosen by the caller or by the model's manifest.
 
+mod cost;
 mod counterfactual;
 mod editing;
 mod guiding;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, IxDyn};
 
+pub use self::cost::Cost;
 pub use self::counterfactual::Counterfactual;
 pub use self::guiding::ClassifierGuidance;
 use crate::error::{Error, Result};

@@ -51,7 +51,8 @@ static int32_t callback(const diffuse_estimate *estimate, float *denoised, size_
   const struct mode *mode = (const struct mode *)user_data;
   double time, alpha, sigma;
   size_t step, items;
-  (void)length;
+  const float *input;
+  int32_t cancelled;
   switch (mode->what) {
     case 1: snprintf(message, capacity, "the palette is empty"); return 7;
     case 2: return -1;
@@ -69,7 +70,33 @@ static int32_t callback(const diffuse_estimate *estimate, float *denoised, size_
       BAD(diffuse_estimate_level(NULL, &time, &alpha, &sigma), "NULL handle");
       GOOD(diffuse_estimate_level(estimate, &time, &alpha, &sigma), "");
       REQUIRE(diffuse_estimate_x(NULL) == NULL && diffuse_estimate_x(estimate) != NULL);
+      BAD(diffuse_estimate_time(estimate, &time), "in a guidance callback");
+      BAD(diffuse_estimate_input(estimate, &input, &items), "in a guidance callback");
+      BAD(diffuse_estimate_is_cancelled(estimate, &cancelled), "in a guidance callback");
       return 0;
+    case 7:
+      BAD(diffuse_estimate_time(NULL, &time), "NULL handle");
+      BAD(diffuse_estimate_time((const diffuse_estimate *)(const void *)mode->job, &time), "a handle of another type");
+      BAD(diffuse_estimate_time(estimate, NULL), "NULL time");
+      BAD(diffuse_estimate_input(NULL, &input, &items), "NULL handle");
+      BAD(diffuse_estimate_input(estimate, NULL, &items), "NULL values");
+      BAD(diffuse_estimate_input(estimate, &input, NULL), "NULL length");
+      BAD(diffuse_estimate_condition(NULL, "text", &input, &items), "NULL handle");
+      BAD(diffuse_estimate_condition(estimate, NULL, &input, &items), "NULL name");
+      BAD(diffuse_estimate_condition(estimate, not_utf8, &input, &items), "a name that is not UTF-8");
+      BAD(diffuse_estimate_condition(estimate, "image", &input, &items), "a condition that is not there");
+      BAD(diffuse_estimate_condition(estimate, "text", NULL, &items), "NULL values");
+      BAD(diffuse_estimate_condition(estimate, "text", &input, NULL), "NULL length");
+      BAD(diffuse_estimate_is_cancelled(NULL, &cancelled), "NULL handle");
+      BAD(diffuse_estimate_is_cancelled(estimate, NULL), "NULL output");
+      GOOD(diffuse_estimate_time(estimate, &time), "");
+      GOOD(diffuse_estimate_input(estimate, &input, &items), "");
+      GOOD(diffuse_estimate_condition(estimate, "text", &input, &items), "");
+      GOOD(diffuse_estimate_is_cancelled(estimate, &cancelled), "");
+      REQUIRE(diffuse_estimate_classes(NULL) == NULL && diffuse_estimate_classes(estimate) == NULL);
+      memset(denoised, 0, length * sizeof *denoised);
+      return 0;
+    case 8: return 0;
     default: return 0;
   }
 }
@@ -91,6 +118,7 @@ int main(int argc, char **argv) {
   int32_t finished;
   int messages = 0;
   struct mode mode = {0, NULL};
+  diffuse_cost cost;
   void *misaligned;
 
   REQUIRE(argc == 3);
@@ -407,7 +435,78 @@ int main(int argc, char **argv) {
   GOOD(diffuse_job_step(job, &finished), "a callback that asks wrongly");
   mode.what = 5;
   GIVES(diffuse_job_run(job), "a callback that frees its job", DIFFUSE_CANCELLED);
+
+  /* A network of the host's. */
+#define MANIFEST                                                                                                      \
+  "{\"diffuse\": 1, \"sample\": {\"shape\": [1, 2, 2]}, \"schedule\": {\"kind\": \"cosine\", \"train_steps\": 100}," \
+  " \"prediction\": \"epsilon\", \"conditions\": {\"text\": {\"shape\": [3]}}}"
+  BAD(diffuse_model_open_callback(NULL, callback, NULL, &no_model), "NULL manifest");
+  BAD(diffuse_model_open_callback(not_utf8, callback, NULL, &no_model), "a manifest that is not UTF-8");
+  BAD(diffuse_model_open_callback("{}", NULL, NULL, &no_model), "NULL callback");
+  BAD(diffuse_model_open_callback("{}", callback, NULL, NULL), "NULL output");
+  GIVES(diffuse_model_open_callback("{}", callback, NULL, &no_model), "an empty manifest", DIFFUSE_MODEL);
+  GIVES(diffuse_model_open_callback("{\"diffuse\": 1", callback, NULL, &no_model), "a manifest that is cut off", DIFFUSE_MODEL);
+  REQUIRE(no_model == NULL);
+  row("diffuse_model_open_callback(…)", "", diffuse_model_open_callback(MANIFEST, callback, &mode, &no_model), DIFFUSE_OK);
+  diffuse_request_free(other);
+  GOOD(diffuse_request_new(&other), "");
+  BAD(diffuse_job_new(no_model, other, &job), "a condition that is missing");
+  GOOD(diffuse_request_set_condition(other, "text", values, 3, 0), "");
+  GOOD(diffuse_job_new(no_model, other, &job), "");
+  mode.job = job;
+  mode.what = 8;
+  GIVES(diffuse_job_step(job, &finished), "a network of the host's that writes nothing", DIFFUSE_EVALUATION);
+  mode.what = 1;
+  GIVES(diffuse_job_step(job, &finished), "a network of the host's that fails", DIFFUSE_CALLBACK);
+  mode.what = 7;
+  GOOD(diffuse_job_step(job, &finished), "a network of the host's that asks wrongly");
+  mode.what = 5;
+  GIVES(diffuse_job_run(job), "a network of the host's that frees its job", DIFFUSE_CANCELLED);
+  mode.what = 0;
+  GOOD(diffuse_model_trim(no_model), "a network of the host's");
+  diffuse_model_free(no_model);
+  no_model = NULL;
+  diffuse_request_free(other);
+  GOOD(diffuse_request_new(&other), "");
+
+  cost.struct_size = sizeof cost;
+  BAD(diffuse_request_cost(NULL, model, &cost), "NULL handle");
+  BAD(diffuse_request_cost((diffuse_request *)(void *)model, model, &cost), "a handle of another type");
+  BAD(diffuse_request_cost(request, NULL, &cost), "NULL model");
+  BAD(diffuse_request_cost(request, AS(diffuse_model), &cost), "a model of another type");
+  BAD(diffuse_request_cost(request, model, NULL), "NULL output");
+  cost.struct_size = 8;
+  BAD(diffuse_request_cost(request, model, &cost), "a struct_size that is too small");
+  cost.struct_size = sizeof cost;
   GOOD(diffuse_request_set(request, "steps", "2"), "");
+  GOOD(diffuse_request_cost(request, model, &cost), "");
+  REQUIRE(cost.evaluations == 2 && cost.milliseconds > 0 && cost.peak_bytes > 100000 && cost.struct_size == sizeof cost);
+  BAD(diffuse_model_trim(NULL), "NULL handle");
+  BAD(diffuse_model_trim(AS(diffuse_model)), "a handle of another type");
+  GOOD(diffuse_model_trim(model), "");
+
+  BAD(diffuse_job_open(NULL, path, NULL, request, &no_job), "NULL runtime");
+  BAD(diffuse_job_open(AS(diffuse_runtime), path, NULL, request, &no_job), "a runtime of another type");
+  BAD(diffuse_job_open(runtime, NULL, NULL, request, &no_job), "NULL path");
+  BAD(diffuse_job_open(runtime, not_utf8, NULL, request, &no_job), "a path that is not UTF-8");
+  BAD(diffuse_job_open(runtime, path, AS(diffuse_model_options), request, &no_job), "options of another type");
+  BAD(diffuse_job_open(runtime, path, NULL, NULL, &no_job), "NULL request");
+  BAD(diffuse_job_open(runtime, path, NULL, request, NULL), "NULL output");
+  REQUIRE(no_job == NULL);
+  GOOD(diffuse_job_open(runtime, "/no/such/file", NULL, request, &no_job), "a file that is not there, which is seen later");
+  BAD(diffuse_job_shape(no_job, axes, 4, &rank), "before its model is open");
+  BAD(diffuse_job_read(no_job, values, 4096), "before its model is open");
+  BAD(diffuse_job_snapshot(no_job, NULL, 0, &step), "before its model is open");
+  BAD(diffuse_job_restore(no_job, pixels, 4096), "before its model is open");
+  BAD(diffuse_job_start_from(no_job, values, 4096), "before its model is open");
+  GOOD(diffuse_job_progress(no_job, &step, &steps), "before its model is open");
+  REQUIRE(step == 0 && steps == 0);
+  GOOD(diffuse_job_stage(no_job, &finished, &step, &steps), "before its model is open");
+  REQUIRE(finished == DIFFUSE_STAGE_LOADING && step == 0 && steps == 1);
+  GIVES(diffuse_job_step(no_job, &finished), "a file that is not there", DIFFUSE_IO);
+  GOOD(diffuse_job_start(no_job), "a file that is not there");
+  GIVES(diffuse_job_wait(no_job, 600000, &finished), "a file that is not there", DIFFUSE_IO);
+  diffuse_job_free(no_job);
   GOOD(diffuse_job_new(model, request, &job), "");
 
   BAD(diffuse_job_start_from(NULL, values, 4096), "NULL handle");
@@ -425,6 +524,16 @@ int main(int argc, char **argv) {
   GOOD(diffuse_job_advance(job, 0, NULL), "no time, and NULL finished");
   BAD(diffuse_job_start(NULL), "NULL handle");
   BAD(diffuse_job_start(AS(diffuse_job)), "a handle of another type");
+  BAD(diffuse_job_start_for(NULL, 0), "NULL handle");
+  BAD(diffuse_job_start_for(AS(diffuse_job), 0), "a handle of another type");
+  BAD(diffuse_job_pause(NULL), "NULL handle");
+  BAD(diffuse_job_pause(AS(diffuse_job)), "a handle of another type");
+  GOOD(diffuse_job_pause(job), "of one that does not run");
+  BAD(diffuse_job_stage(NULL, &finished, &step, &steps), "NULL handle");
+  BAD(diffuse_job_stage(AS(diffuse_job), &finished, &step, &steps), "a handle of another type");
+  BAD(diffuse_job_stage(job, NULL, &step, &steps), "NULL stage");
+  BAD(diffuse_job_stage(job, &finished, NULL, &steps), "NULL done");
+  BAD(diffuse_job_stage(job, &finished, &step, NULL), "NULL total");
   BAD(diffuse_job_poll(NULL, &finished), "NULL handle");
   BAD(diffuse_job_poll(AS(diffuse_job), &finished), "a handle of another type");
   BAD(diffuse_job_poll(job, NULL), "NULL state");

@@ -53,7 +53,7 @@ int main(int argc, char **argv) {
   diffuse_job *job;
   struct host host = {NULL, 0, 0, 0};
   static float alone[LENGTH], worked[LENGTH];
-  int32_t state, finished;
+  int32_t state, finished, stage;
   size_t step, steps;
   int i;
 
@@ -125,7 +125,51 @@ int main(int argc, char **argv) {
     diffuse_job_free(job);
   }
 
+  /* Paused, read and kept in between, and ended the same. */
+  CHECK(diffuse_request_set(request, "steps", "20"));
+  CHECK(diffuse_job_new(model, request, &job));
+  do {
+    CHECK(diffuse_job_start(job));
+    CHECK(diffuse_job_pause(job));
+    CHECK(diffuse_job_wait(job, FOREVER, &state));
+    CHECK(diffuse_job_read(job, worked, LENGTH));
+  } while (state == DIFFUSE_JOB_PAUSED);
+  REQUIRE(state == DIFFUSE_JOB_FINISHED && memcmp(alone, worked, sizeof alone) == 0);
+  diffuse_job_free(job);
+
+  /* With a deadline: the best estimate by then. */
+  CHECK(diffuse_job_new(model, request, &job));
+  CHECK(diffuse_job_start_for(job, 0));
+  CHECK(diffuse_job_wait(job, FOREVER, &state));
+  CHECK(diffuse_job_progress(job, &step, &steps));
+  REQUIRE(state == DIFFUSE_JOB_PAUSED && step == 1);
+  CHECK(diffuse_job_preview(job, worked, LENGTH));
+  CHECK(diffuse_job_start_for(job, 600000000));
+  CHECK(diffuse_job_wait(job, FOREVER, &state));
+  CHECK(diffuse_job_read(job, worked, LENGTH));
+  REQUIRE(state == DIFFUSE_JOB_FINISHED && memcmp(alone, worked, sizeof alone) == 0);
+  diffuse_job_free(job);
+
+  /* Opened by the worker as well. */
+  CHECK(diffuse_job_open(runtime, argv[2], NULL, request, &job));
+  CHECK(diffuse_job_stage(job, &stage, &step, &steps));
+  REQUIRE(stage == DIFFUSE_STAGE_LOADING && step == 0 && steps == 1);
+  CHECK(diffuse_job_start(job));
+  CHECK(diffuse_job_wait(job, FOREVER, &state));
+  CHECK(diffuse_job_stage(job, &stage, &step, &steps));
+  REQUIRE(stage == DIFFUSE_STAGE_SAMPLING && step == 20 && steps == 20);
+  CHECK(diffuse_job_read(job, worked, LENGTH));
+  REQUIRE(memcmp(alone, worked, sizeof alone) == 0);
+  diffuse_job_free(job);
+  for (i = 0; i < 20; ++i) {
+    CHECK(diffuse_job_open(runtime, argv[2], NULL, request, &job));
+    CHECK(diffuse_job_start(job));
+    CHECK(diffuse_job_wait(job, (uint64_t)i, &state));
+    diffuse_job_free(job);
+  }
+
   /* Freed by its own callback, on the worker. */
+  CHECK(diffuse_request_set(request, "steps", "1000"));
   CHECK(diffuse_request_set_guidance_callback(request, guide, &host));
   for (i = 0; i < 5; ++i) {
     CHECK(diffuse_job_new(model, request, &job));

@@ -1,0 +1,198 @@
+//! Jobs on threads of their own: side by side on one model, paused, for a time, opened and cancelled on the way.
+
+mod support;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use diffuse::runner::{Runner, Stage, State};
+use diffuse::{Error, Job, Model, ModelOptions, Request};
+use ndarray::ArrayD;
+use support::{model, repository, runtime};
+
+const FOREVER: Duration = Duration::from_secs(600);
+
+fn request(seed: u64, steps: usize) -> Request {
+    Request { seed, steps: Some(steps), classes: Some(vec![3]), ..Request::default() }
+}
+
+fn sample(runner: &Runner) -> ArrayD<f32> {
+    runner.look(|job| Ok(job.sample().to_owned())).unwrap()
+}
+
+/// A runner that opens the sprites itself.
+fn opening(options: ModelOptions, path: &'static str, request: Request) -> Runner {
+    Runner::opening(Box::new(move |opening| {
+        let options = ModelOptions { canceller: Some(opening.canceller().clone()), ..options.clone() };
+        let model = Arc::new(Model::open(&runtime(), &repository(path), &options)?);
+        opening.enter(Stage::Encoding);
+        request.job(&model)
+    }))
+}
+
+#[test]
+fn jobs_side_by_side_draw_what_they_draw_alone() {
+    let model = model("onnx/models/sprites.onnx");
+    let kinds = [("ddim", 20), ("ddpm", 30), ("dpm-solver", 12), ("heun", 9)];
+    let of = |i: usize| {
+        let (solver, steps) = kinds[i % kinds.len()];
+        request(i as u64, steps).with("solver", solver).unwrap().job(&model).unwrap()
+    };
+    let alone: Vec<ArrayD<f32>> = (0..8).map(|i| of(i).run().unwrap()).collect();
+    for _ in 0..3 {
+        let runners: Vec<Runner> = (0..8).map(|i| Runner::new(of(i))).collect();
+        runners.iter().for_each(|runner| runner.start(None).unwrap());
+        for (runner, alone) in runners.iter().zip(&alone) {
+            runner.wait(FOREVER).unwrap();
+            assert_eq!(runner.state(), State::Finished);
+            assert!(sample(runner) == *alone);
+        }
+    }
+}
+
+#[test]
+fn none_of_them_waits_for_the_others_to_end() {
+    let model = model("onnx/models/sprites.onnx");
+    let runners: Vec<Runner> = (0..4).map(|i| Runner::new(request(i, 1000).job(&model).unwrap())).collect();
+    runners.iter().for_each(|runner| runner.start(None).unwrap());
+    let done = |runner: &Runner| runner.progress().1.step;
+    // When the first has come a good way, so have the others: in turns they are a step apart, and how late a thread starts is small beside it.
+    while runners.iter().map(done).max() < Some(200) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let steps: Vec<usize> = runners.iter().map(done).collect();
+    println!("{steps:?}");
+    assert!(steps.iter().all(|step| *step > 50), "{steps:?}");
+}
+
+#[test]
+fn a_paused_run_goes_on_and_ends_the_same() {
+    let model = model("onnx/models/sprites.onnx");
+    let whole = request(1, 40).job(&model).unwrap().run().unwrap();
+    let runner = Runner::new(request(1, 40).job(&model).unwrap());
+    // Of one that does not run it is nothing.
+    runner.pause();
+    assert_eq!(runner.state(), State::Idle);
+    let mut pauses = 0;
+    loop {
+        runner.start(None).unwrap();
+        while runner.progress().1.step == 0 {
+            std::thread::yield_now();
+        }
+        runner.pause();
+        runner.wait(FOREVER).unwrap();
+        if runner.state() == State::Finished {
+            break;
+        }
+        assert_eq!(runner.state(), State::Paused);
+        pauses += 1;
+        // In between it can be kept, and stepped by its owner.
+        let snapshot = runner.look(Job::snapshot).unwrap();
+        runner.change(|job| job.restore(&snapshot)).unwrap();
+        runner.step().unwrap();
+    }
+    assert!(pauses > 0);
+    assert!(sample(&runner) == whole);
+}
+
+#[test]
+fn a_time_that_is_up_leaves_the_best_estimate() {
+    let model = model("onnx/models/sprites.onnx");
+    let runner = Runner::new(request(1, 1000).job(&model).unwrap());
+    // Nothing is known of the first step, which is done.
+    runner.start(Some(Duration::ZERO)).unwrap();
+    runner.wait(FOREVER).unwrap();
+    assert_eq!((runner.state(), runner.progress().1.step), (State::Paused, 1));
+    runner.preview(|preview| Ok(assert!(preview.iter().all(|value| value.is_finite())))).unwrap();
+    // A time that nothing fits into.
+    runner.start(Some(Duration::ZERO)).unwrap();
+    runner.wait(FOREVER).unwrap();
+    assert_eq!((runner.state(), runner.progress().1.step), (State::Paused, 1));
+    runner.start(Some(FOREVER)).unwrap();
+    runner.wait(FOREVER).unwrap();
+    assert_eq!(runner.state(), State::Finished);
+    assert!(sample(&runner) == request(1, 1000).job(&model).unwrap().run().unwrap());
+}
+
+#[test]
+fn a_worker_opens_the_model_as_well() {
+    let model = model("onnx/models/sprites.onnx");
+    let runner = opening(ModelOptions::default(), "onnx/models/sprites.onnx", request(5, 10));
+    assert_eq!(runner.progress().0, Stage::Loading);
+    assert!(matches!(runner.shape(), Err(Error::Argument { name: "job", .. })));
+    assert!(matches!(runner.look(Job::snapshot), Err(Error::Argument { .. })));
+    runner.start(None).unwrap();
+    runner.wait(FOREVER).unwrap();
+    assert_eq!(runner.shape().unwrap(), [1, 4, 32, 32]);
+    assert_eq!((runner.progress().0, runner.progress().1.step), (Stage::Sampling, 10));
+    assert!(sample(&runner) == request(5, 10).job(&model).unwrap().run().unwrap());
+
+    // What is wrong is said by whoever opens, and again by the next try.
+    for path in ["onnx/models/nowhere.onnx", "README.md"] {
+        let runner = opening(ModelOptions::default(), path, request(5, 10));
+        runner.start(None).unwrap();
+        let first = runner.wait(FOREVER).unwrap_err().to_string();
+        assert!(first.contains(path), "{first}");
+        assert_eq!(runner.state(), State::Stopped);
+        assert_eq!(runner.step().unwrap_err().to_string(), first);
+    }
+    let runner = opening(ModelOptions::default(), "onnx/models/sprites.onnx", request(5, 1_000_000));
+    assert!(matches!(runner.step(), Err(Error::Argument { name: "steps", .. })));
+}
+
+#[test]
+fn cancelling_ends_the_opening() {
+    let before = opening(ModelOptions::default(), "onnx/models/sprites.onnx", request(5, 10));
+    before.cancel();
+    assert!(matches!(before.step(), Err(Error::Cancelled)));
+    assert!(before.shape().is_err(), "the model was opened all the same");
+    let mut during = 0;
+    for round in 0..40 {
+        let runner = opening(ModelOptions::default(), "onnx/models/sprites.onnx", request(5, 1000));
+        runner.start(None).unwrap();
+        std::thread::sleep(Duration::from_micros(700 * round));
+        runner.cancel();
+        assert!(matches!(runner.wait(FOREVER), Err(Error::Cancelled)));
+        during += usize::from(runner.shape().is_err());
+    }
+    println!("{during} of 40 were cancelled while their model was opened");
+    assert!(during > 0);
+}
+
+#[test]
+fn one_that_waits_for_its_turn_is_cancelled_at_once() {
+    let model = model("onnx/models/sprites.onnx");
+    // Each evaluation of the first takes a while.
+    let first =
+        Runner::new(Request { count: 128, classes: Some(vec![1; 128]), ..request(1, 100) }.job(&model).unwrap());
+    first.start(None).unwrap();
+    while first.progress().1.step == 0 {
+        std::thread::yield_now();
+    }
+    let evaluation = first.look(|_| Ok(())).err();
+    assert!(matches!(evaluation, Some(Error::Busy)));
+    let mut shortest = FOREVER;
+    for _ in 0..10 {
+        let second = Runner::new(request(2, 1000).job(&model).unwrap());
+        second.start(None).unwrap();
+        std::thread::sleep(Duration::from_millis(3));
+        let start = Instant::now();
+        second.cancel();
+        assert!(matches!(second.wait(FOREVER), Err(Error::Cancelled)));
+        shortest = shortest.min(start.elapsed());
+    }
+    println!("the quickest of ten cancels took {shortest:?}");
+    assert_eq!(first.state(), State::Running);
+}
+
+#[test]
+fn what_is_worked_on_is_busy() {
+    let model = model("onnx/models/sprites.onnx");
+    let runner = Runner::new(request(1, 1000).job(&model).unwrap());
+    runner.start(None).unwrap();
+    assert!(matches!(runner.step(), Err(Error::Busy)));
+    assert!(matches!(runner.start(None), Err(Error::Busy)));
+    assert!(matches!(runner.advance(Duration::ZERO), Err(Error::Busy)));
+    assert!(matches!(runner.look(Job::snapshot), Err(Error::Busy)));
+    // Dropped while it runs.
+}

@@ -3,10 +3,14 @@
 
 mod support;
 
+use std::path::Path;
 use std::sync::Arc;
 
-use diffuse::pipeline::{ClassifierGuidance, Clipping};
+use diffuse::denoiser::Query;
+use diffuse::guidance::Callback;
+use diffuse::pipeline::{ClassifierGuidance, Clipping, HostGuidance};
 use diffuse::{Error, Job, Model, Request, solver};
+use ndarray::ArrayD;
 use support::{agree, model};
 
 fn base(model: &Model) -> Request {
@@ -42,21 +46,14 @@ fn in_pieces(model: &Arc<Model>, request: &Request, every: usize) -> Vec<u32> {
     }
 }
 
-#[test]
-fn every_run_goes_on_bit_for_bit() {
-    let model = model("onnx/models/sprites.onnx");
+/// Every solver with every noise, every guidance, and what else a run remembers: its solver, what it has besides, and its request.
+fn runs(model: &Arc<Model>) -> Vec<(String, String, Request)> {
     let classifier = support::model("onnx/models/sprite_classifier.onnx");
-    let mut rows = Vec::new();
-    let mut compare = |what: &str, with: &str, request: &Request| {
-        let expected = whole(&model, request);
-        for every in [1, 2] {
-            assert!(in_pieces(&model, request, every) == expected, "{what}, {with}, left every {every} steps");
-        }
-        rows.push(format!("| {what} | {with} |"));
-    };
+    let mut runs = Vec::new();
+    let mut add = |what: &str, with: &str, request: Request| runs.push((what.to_owned(), with.to_owned(), request));
     for name in solver::NAMES {
         for noise in ["counter", "torch", "torch-per-item"] {
-            let mut request = base(&model).with("solver", name).unwrap().with("noise", noise).unwrap();
+            let mut request = base(model).with("solver", name).unwrap().with("noise", noise).unwrap();
             match *name {
                 "rk45" => {
                     for (key, value) in [("rtol", "0.1"), ("atol", "0.1")] {
@@ -66,11 +63,11 @@ fn every_run_goes_on_bit_for_bit() {
                 "langevin" => request.set("corrector_steps", 3).unwrap(),
                 _ => {}
             }
-            compare(name, noise, &request);
+            add(name, noise, request);
         }
     }
     let guided = |pairs: &[(&str, &str)]| {
-        let mut request = base(&model).with("guidance_scale", "0.8").unwrap();
+        let mut request = base(model).with("guidance_scale", "0.8").unwrap();
         pairs.iter().for_each(|(key, value)| request.set(key, value).unwrap());
         request
     };
@@ -82,25 +79,83 @@ fn every_run_goes_on_bit_for_bit() {
         ("an interval", &[("guidance_sigma_max", "2")]),
         ("corrections", &[("corrector_steps", "2")]),
     ] {
-        compare("ddim", with, &guided(pairs));
+        add("ddim", with, guided(pairs));
         // CFG++ is for solvers that tell ε̂ from x̂₀.
         let other = if with == "cfg++" { "euler-ancestral" } else { "heun" };
-        compare(other, with, &guided(&[pairs, &[("solver", other)]].concat()));
+        add(other, with, guided(&[pairs, &[("solver", other)]].concat()));
     }
     for (form, solver) in [("mean", "ddpm"), ("noise", "unipc")] {
         let classes = vec![classifier.class("moon").unwrap()];
         let guidance = ClassifierGuidance { classifier: Arc::clone(&classifier), classes };
-        let request = Request { classifier: Some(guidance), ..base(&model) };
+        let request = Request { classifier: Some(guidance), ..base(model) };
         let request = request.with("classifier_form", form).unwrap().with("solver", solver).unwrap();
-        compare(solver, &format!("a classifier, by the {form}"), &request.with("classifier_scale", 0.1).unwrap());
+        add(solver, &format!("a classifier, by the {form}"), request.with("classifier_scale", 0.1).unwrap());
     }
+    let halved: Arc<Callback> = Arc::new(|_: &Query<'_>, denoised: &mut [f32]| {
+        denoised.iter_mut().for_each(|value| *value *= 0.5);
+        Ok(())
+    });
+    add("dpm-solver", "a callback", Request { callback: Some(HostGuidance(halved)), ..base(model) });
+    let image = || Some(Arc::new(ArrayD::from_elem(vec![4, 32, 32], 0.25)));
+    let mask = ArrayD::from_shape_fn(vec![32, 32], |at| if at[1] < 16 { 0.0 } else { 1.0 });
+    add("ddim", "a mask", Request { image: image(), mask: Some(Arc::new(mask)), ..base(model) });
+    add("euler-ancestral", "an image", Request { image: image(), ..base(model) });
     for clipping in ["off", "keep-noise", "dynamic"] {
-        compare("ddim", &format!("clipping {clipping}"), &base(&model).with("clipping", clipping).unwrap());
+        add("ddim", &format!("clipping {clipping}"), base(model).with("clipping", clipping).unwrap());
+    }
+    runs
+}
+
+#[test]
+fn every_run_goes_on_bit_for_bit() {
+    let model = model("onnx/models/sprites.onnx");
+    for (what, with, request) in runs(&model) {
+        let expected = whole(&model, &request);
+        for every in [1, 2] {
+            assert!(in_pieces(&model, &request, every) == expected, "{what}, {with}, left every {every} steps");
+        }
+    }
+}
+
+/// Names the folder of the snapshots to the process that is to go on with them.
+const FOLDER: &str = "DIFFUSE_TEST_SNAPSHOTS";
+
+#[test]
+fn every_run_goes_on_in_a_new_process() {
+    let model = model("onnx/models/sprites.onnx");
+    let runs = runs(&model);
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        for (i, (.., request)) in runs.iter().enumerate() {
+            let mut job = request.job(&model).unwrap();
+            job.restore(&std::fs::read(Path::new(&folder).join(format!("{i}.snapshot"))).unwrap()).unwrap();
+            let samples = job.run().unwrap();
+            let bytes: Vec<u8> = samples.iter().flat_map(|value| value.to_le_bytes()).collect();
+            std::fs::write(Path::new(&folder).join(format!("{i}.samples")), bytes).unwrap();
+        }
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (i, (.., request)) in runs.iter().enumerate() {
+        let mut job = request.job(&model).unwrap();
+        (0..3).for_each(|_| drop(job.step().unwrap()));
+        assert!(!job.progress().is_finished());
+        std::fs::write(folder.path().join(format!("{i}.snapshot")), job.snapshot().unwrap()).unwrap();
+    }
+    let mut other = std::process::Command::new(std::env::current_exe().unwrap());
+    other.args(["--exact", "every_run_goes_on_in_a_new_process"]).env(FOLDER, folder.path());
+    let output = other.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let mut rows = String::new();
+    for (i, (what, with, request)) in runs.iter().enumerate() {
+        let ended = std::fs::read(folder.path().join(format!("{i}.samples"))).unwrap();
+        let expected: Vec<u8> = whole(&model, request).iter().flat_map(|bits| bits.to_le_bytes()).collect();
+        assert!(ended == expected, "{what}, {with}");
+        rows += &format!("| {what} | {with} |\n");
     }
     let table = format!(
         "# What is taken up again\n\nGenerated by `tests/snapshots.rs`: runs of the sprite model that were left after every step, and after every second one, each \
-         time for a new job with the bytes of a snapshot. All of them end with the bits of a run that was not left.\n\n| solver | with |\n|---|---|\n{}\n",
-        rows.join("\n")
+         time for a new job with the bytes of a snapshot, and after the third for a new process. All of them end with the bits of a run that was not left.\n\n\
+         | solver | with |\n|---|---|\n{rows}"
     );
     agree("tests/SNAPSHOTS.md", &table, "snapshots");
 }

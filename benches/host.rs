@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diffuse::capi::*;
-use diffuse::{Error, Model, ModelOptions, Request, Runtime};
+use diffuse::{Model, ModelOptions, Request, Runtime};
 use ort::session::Session;
 use ort::value::TensorRef;
 
@@ -15,6 +15,7 @@ const STEPS: usize = 20;
 const ROUNDS: usize = 101;
 /// The items of the evaluation that is cancelled: enough for it to take a while.
 const BATCH: usize = 64;
+const CANCELS: usize = 1000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("onnx/models/sprites.onnx");
@@ -25,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn through_c(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = Runtime::open(None)?;
     let model = Arc::new(Model::open(&runtime, path, &ModelOptions { threads: 1, ..ModelOptions::default() })?);
-    let c = Handles::open(runtime.path(), path);
+    let c = Handles::open(runtime.path(), path, 1);
     let rust = || -> diffuse::Result<Duration> {
         let request = Request { classes: Some(vec![0]), steps: Some(STEPS), ..Request::default() };
         let start = Instant::now();
@@ -62,19 +63,33 @@ struct Handles {
 }
 
 impl Handles {
-    fn open(runtime: &Path, path: &Path) -> Self {
+    fn open(runtime: &Path, path: &Path, threads: u32) -> Self {
         let text = |path: &Path| CString::new(path.to_str().unwrap_or_default()).unwrap_or_default();
         let (mut handle, mut options, mut model) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
         // SAFETY: live strings, writable places for the handles, and handles that were made before they are used.
         unsafe {
             check(diffuse_runtime_open(text(runtime).as_ptr(), &raw mut handle));
             check(diffuse_model_options_new(&raw mut options));
-            check(diffuse_model_options_set_threads(options, 1));
+            check(diffuse_model_options_set_threads(options, threads));
             check(diffuse_model_open(handle, text(path).as_ptr(), options, &raw mut model));
             diffuse_model_options_free(options);
             diffuse_runtime_free(handle);
         }
         Self { model }
+    }
+
+    /// A job of `count` items and many steps.
+    fn job(&self, count: usize) -> *mut diffuse_job {
+        let (mut request, mut job) = (std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: as above; the classes are copied.
+        unsafe {
+            check(diffuse_request_new(&raw mut request));
+            check(diffuse_request_set_classes(request, vec![0i64; count].as_ptr(), count));
+            check(diffuse_request_set_number(request, c"steps".as_ptr(), 1000.0));
+            check(diffuse_job_new(self.model, request, &raw mut job));
+            diffuse_request_free(request);
+        }
+        job
     }
 
     fn run(&self) -> Duration {
@@ -112,36 +127,35 @@ fn check(status: i32) {
 fn cancel(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = Runtime::open(None)?;
     let model = Arc::new(Model::open(&runtime, path, &ModelOptions::default())?);
-    let request = Request { count: BATCH, classes: Some(vec![0; BATCH]), steps: Some(1), ..Request::default() };
-    request.job(&model)?.run()?;
+    let request = Request { count: BATCH, classes: Some(vec![0; BATCH]), steps: Some(2), ..Request::default() };
+    let mut job = request.job(&model)?;
+    job.step()?;
     let start = Instant::now();
-    request.job(&model)?.run()?;
+    job.step()?;
     let evaluation = start.elapsed();
 
+    // Through C, on a worker: cancelled and freed, which waits for it, all over the evaluation and at no regular moments.
+    let handles = Handles::open(runtime.path(), path, 0);
     let mut waits = Vec::new();
-    for round in 0..100u32 {
-        let job = request.job(&model)?;
-        let canceller = job.canceller();
-        let runner = std::thread::spawn(move || {
-            let result = job.run();
-            (matches!(result, Err(Error::Cancelled)), Instant::now())
-        });
-        // All over the evaluation.
-        std::thread::sleep(evaluation * round / 110);
-        let cancelled = Instant::now();
-        canceller.cancel();
-        let (in_time, returned) = runner.join().map_err(|_| "the run panicked")?;
-        if in_time {
-            waits.push(returned.saturating_duration_since(cancelled));
-        }
-    }
-    if waits.is_empty() {
-        return Err("every run ended before it was cancelled".into());
+    let mut moment = 0.0;
+    for _ in 0..CANCELS {
+        moment = (moment + 0.618_033_988_75) % 1.0;
+        let job = handles.job(BATCH);
+        // SAFETY: a handle of the library, used by this thread alone.
+        let wait = unsafe {
+            check(diffuse_job_start(job));
+            std::thread::sleep(evaluation.mul_f64(1.1 * moment));
+            let cancelled = Instant::now();
+            check(diffuse_job_cancel(job));
+            diffuse_job_free(job);
+            cancelled.elapsed()
+        };
+        waits.push(wait);
     }
     waits.sort();
     let longest = longest_node(&runtime, path)?;
     println!(
-        "an evaluation of {BATCH} items takes {:.0} ms, its longest node {:.1} ms; cancelled at {} moments of it, the run returns after {:.1} ms (median) and {:.1} ms (at most)",
+        "an evaluation of {BATCH} items takes {:.0} ms, its longest node {:.1} ms; cancelled and freed at {} moments of it, the job is gone after {:.1} ms (median) and {:.1} ms (at most)",
         milliseconds(evaluation),
         milliseconds(longest),
         waits.len(),

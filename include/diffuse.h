@@ -657,6 +657,15 @@ int32_t diffuse_job_stage(const struct diffuse_job *job,
                           size_t *total);
 
 /*
+ What the latest step of the job that failed said, whichever thread it was on, also its worker: its status in `*status` (DIFFUSE_OK if none has failed) and its message as a string in
+ `message`, as much of it as `capacity` bytes hold with the zero at the end; `message` may be NULL if `capacity` is 0. Any thread may ask.
+ */
+int32_t diffuse_job_error(const struct diffuse_job *job,
+                          int32_t *status,
+                          char *message,
+                          size_t capacity);
+
+/*
  The shape of the samples, batch first. As diffuse_model_shape().
  */
 int32_t diffuse_job_shape(const struct diffuse_job *job,

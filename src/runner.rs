@@ -83,6 +83,8 @@ struct Shared {
     pause: AtomicBool,
     worker: Mutex<Worker>,
     ended: Condvar,
+    /// What the latest step that failed said.
+    failure: Mutex<Option<Error>>,
     /// A copy of the latest estimate, so that looking at it does not wait for the evaluation that is running.
     preview: Mutex<Option<ArrayD<f32>>>,
 }
@@ -205,6 +207,12 @@ impl Runner {
         self.shared.wait(most)
     }
 
+    /// What the latest step that failed said, whichever thread it was on; `None` if none has.
+    #[must_use]
+    pub fn failure(&self) -> Option<Error> {
+        held(&self.shared.failure).as_ref().map(Error::again)
+    }
+
     /// [`Canceller::cancel`].
     pub fn cancel(&self) {
         self.shared.canceller.cancel();
@@ -298,6 +306,7 @@ impl Shared {
             pause: AtomicBool::new(false),
             worker: Mutex::default(),
             ended: Condvar::new(),
+            failure: Mutex::new(None),
             preview: Mutex::new(None),
         }
     }
@@ -348,14 +357,19 @@ impl Shared {
             work => work?,
         };
         let stepping = Stepping::begin(self);
-        let job = self.opened(&mut work)?;
-        let result = call(job);
+        let result = self.opened(&mut work).and_then(|job| {
+            let result = call(job);
+            if result.is_ok() {
+                self.publish(job);
+            }
+            // Some steps may have been done before one that failed.
+            self.note(Stage::Sampling, job.progress());
+            result
+        });
         drop(stepping);
-        if result.is_ok() {
-            self.publish(job);
+        if let Err(error) = &result {
+            *held(&self.failure) = Some(error.again());
         }
-        // Some steps may have been done before one that failed.
-        self.note(Stage::Sampling, job.progress());
         result
     }
 

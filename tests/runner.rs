@@ -103,7 +103,7 @@ fn a_time_that_is_up_leaves_the_best_estimate() {
     runner.start(Some(Duration::ZERO)).unwrap();
     runner.wait(FOREVER).unwrap();
     assert_eq!((runner.state(), runner.progress().1.step), (State::Paused, 1));
-    runner.preview(|preview| Ok(assert!(preview.iter().all(|value| value.is_finite())))).unwrap();
+    assert!(runner.preview(|preview| Ok(preview.iter().all(|value| value.is_finite()))).unwrap());
     // A time that nothing fits into.
     runner.start(Some(Duration::ZERO)).unwrap();
     runner.wait(FOREVER).unwrap();

@@ -57,6 +57,15 @@ pub(super) fn c_string(text: &str) -> CString {
     CString::new(until_zero).unwrap_or_default()
 }
 
+/// Writes as much of `text` as `room` has place for, with a zero at the end; no character is cut in two.
+pub(super) fn copy_string(text: &CStr, room: &mut [u8]) {
+    let Some(most) = room.len().checked_sub(1) else { return };
+    let text = text.to_str().unwrap_or_default();
+    let end = (0..=most.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    room[..end].copy_from_slice(&text.as_bytes()[..end]);
+    room[end] = 0;
+}
+
 fn text_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic")

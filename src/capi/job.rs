@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use ndarray::{ArrayView3, ArrayViewD};
 
-use super::guard::{guard, quietly, slice, slice_mut, store, string};
+use super::guard::{c_string, copy_string, guard, quietly, slice, slice_mut, store, string};
 use super::handle::{Noun, borrow, give, take};
 use super::model::{copy_out, diffuse_model, diffuse_model_options, options_or_default, store_shape};
 use super::request::diffuse_request;
 use super::runtime::diffuse_runtime;
+use super::status::{DIFFUSE_OK, of as status_of};
 use crate::error::{Error, Result};
 use crate::job::Progress;
 use crate::onnx::{Model, ModelOptions};
@@ -316,6 +317,27 @@ pub unsafe extern "C" fn diffuse_job_stage(
             store(done, progress.step, "done")?;
             store(total, progress.steps, "total")
         }
+    })
+}
+
+/// What the latest step of the job that failed said, whichever thread it was on, also its worker: its status in `*status` (DIFFUSE_OK if none has failed) and its message as a string in
+/// `message`, as much of it as `capacity` bytes hold with the zero at the end; `message` may be NULL if `capacity` is 0. Any thread may ask.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_error(
+    job: *const diffuse_job,
+    status: *mut i32,
+    message: *mut c_char,
+    capacity: usize,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let (value, room) = unsafe { (borrow(job, "job")?, slice_mut(message.cast::<u8>(), capacity, "message")?) };
+        let failure = value.runner.failure();
+        // SAFETY: as above.
+        unsafe { store(status, failure.as_ref().map_or(DIFFUSE_OK, status_of), "status")? };
+        let text = c_string(&failure.map_or(String::new(), |error| error.to_string()));
+        copy_string(&text, room);
+        Ok(())
     })
 }
 

@@ -119,6 +119,7 @@ int main(int argc, char **argv) {
   int messages = 0;
   struct mode mode = {0, NULL};
   diffuse_cost cost;
+  char said[9];
   void *misaligned;
 
   REQUIRE(argc == 3);
@@ -506,6 +507,14 @@ int main(int argc, char **argv) {
   GIVES(diffuse_job_step(no_job, &finished), "a file that is not there", DIFFUSE_IO);
   GOOD(diffuse_job_start(no_job), "a file that is not there");
   GIVES(diffuse_job_wait(no_job, 600000, &finished), "a file that is not there", DIFFUSE_IO);
+  GOOD(diffuse_job_error(no_job, &finished, NULL, 0), "no room for the message");
+  REQUIRE(finished == DIFFUSE_IO);
+  GOOD(diffuse_job_error(no_job, &finished, said, sizeof said), "room for a part of it");
+  REQUIRE(strcmp(said, "/no/such") == 0);
+  BAD(diffuse_job_error(NULL, &finished, said, sizeof said), "NULL handle");
+  BAD(diffuse_job_error(AS(diffuse_job), &finished, said, sizeof said), "a handle of another type");
+  BAD(diffuse_job_error(no_job, NULL, said, sizeof said), "NULL status");
+  BAD(diffuse_job_error(no_job, &finished, NULL, sizeof said), "NULL message");
   diffuse_job_free(no_job);
   GOOD(diffuse_job_new(model, request, &job), "");
 

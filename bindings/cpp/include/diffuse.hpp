@@ -1,0 +1,612 @@
+// diffuse in C++14 and later: the C interface of diffuse.h with owners, strings and vectors. Header only; link libdiffuse.
+//
+// What a function does, demands and returns is said in diffuse.h, at the function of the same name; here is only what differs. Objects own their handle and
+// move, but do not copy. Where a method is const, several threads may call it at once.
+//
+// With exceptions a failure is thrown as diffuse::Error. Without them (-fno-exceptions, or DIFFUSE_NO_EXCEPTIONS defined before this header) methods return
+// diffuse::Result<T>, which is to be asked: `if (!result) puts(result.error().what());`.
+#ifndef DIFFUSE_HPP
+#define DIFFUSE_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "diffuse.h"
+
+#if !defined(DIFFUSE_NO_EXCEPTIONS) && !defined(__cpp_exceptions) && !defined(_CPPUNWIND)
+#define DIFFUSE_NO_EXCEPTIONS
+#endif
+
+#ifndef DIFFUSE_NO_EXCEPTIONS
+#include <stdexcept>
+#endif
+
+#if defined(__has_cpp_attribute) && __cplusplus >= 201703L
+#define DIFFUSE_NODISCARD [[nodiscard]]
+#else
+#define DIFFUSE_NODISCARD
+#endif
+
+namespace diffuse {
+
+#ifndef DIFFUSE_NO_EXCEPTIONS
+
+/// What went wrong: one of the statuses of diffuse.h (DIFFUSE_ARGUMENT, DIFFUSE_MODEL, …), and what it says in words.
+class Error : public std::runtime_error {
+ public:
+  Error(std::int32_t status, const std::string &message) : std::runtime_error(message), status_(status) {}
+  std::int32_t status() const noexcept { return status_; }
+
+ private:
+  std::int32_t status_;
+};
+
+/// With exceptions a result is the value itself.
+template <class T>
+using Result = T;
+
+#else
+
+class Error {
+ public:
+  Error() = default;
+  Error(std::int32_t status, std::string message) : status_(status), message_(std::move(message)) {}
+  std::int32_t status() const noexcept { return status_; }
+  const char *what() const noexcept { return message_.c_str(); }
+
+ private:
+  std::int32_t status_ = DIFFUSE_OK;
+  std::string message_;
+};
+
+/// A value, or the error in its place.
+template <class T>
+class DIFFUSE_NODISCARD Result {
+ public:
+  Result(T value) : value_(std::move(value)) {}
+  Result(Error error) : error_(std::move(error)) {}
+  explicit operator bool() const noexcept { return error_.status() == DIFFUSE_OK; }
+  const Error &error() const noexcept { return error_; }
+  /// Only where there is one: a T as it is made by default otherwise.
+  T &operator*() & { return value_; }
+  T &&operator*() && { return std::move(value_); }
+  T *operator->() { return &value_; }
+
+ private:
+  T value_{};
+  Error error_;
+};
+
+template <>
+class DIFFUSE_NODISCARD Result<void> {
+ public:
+  Result() = default;
+  Result(Error error) : error_(std::move(error)) {}
+  explicit operator bool() const noexcept { return error_.status() == DIFFUSE_OK; }
+  const Error &error() const noexcept { return error_; }
+
+ private:
+  Error error_;
+};
+
+#endif
+
+namespace detail {
+
+#ifdef DIFFUSE_NO_EXCEPTIONS
+inline Result<void> checked(std::int32_t status) {
+  return status == DIFFUSE_OK ? Result<void>() : Result<void>(Error(status, diffuse_error_message()));
+}
+template <class T>
+Result<T> checked(std::int32_t status, T value) {
+  if (status != DIFFUSE_OK) return Error(status, diffuse_error_message());
+  return value;
+}
+#else
+inline void checked(std::int32_t status) {
+  if (status != DIFFUSE_OK) throw Error(status, diffuse_error_message());
+}
+template <class T>
+T checked(std::int32_t status, T value) {
+  checked(status);
+  return value;
+}
+#endif
+
+/// Whether there is a class for every item, or none: the C interface is told one number for both.
+inline bool fits(const std::vector<std::int64_t> &classes, std::size_t count) {
+  return classes.empty() || classes.size() == count;
+}
+constexpr const char *one_class_per_item = "classes: one for every item is needed";
+
+template <class T>
+Result<T> refused(T, const char *message) {
+#ifdef DIFFUSE_NO_EXCEPTIONS
+  return Error(DIFFUSE_ARGUMENT, message);
+#else
+  throw Error(DIFFUSE_ARGUMENT, message);
+#endif
+}
+
+template <class Handle, void (*Free)(Handle *)>
+struct Deleter {
+  void operator()(Handle *handle) const noexcept { Free(handle); }
+};
+
+template <class Handle, void (*Free)(Handle *)>
+using Owner = std::unique_ptr<Handle, Deleter<Handle, Free>>;
+
+inline std::string text(const char *string) { return string ? string : ""; }
+
+}  // namespace detail
+
+/// The version of the library that is linked, such as "0.1.0".
+inline std::string version() { return diffuse_version(); }
+
+/// ONNX Runtime: diffuse_runtime_open().
+class Runtime {
+ public:
+  Runtime() = default;
+
+  /// `path` is its library or the folder that it lies in; "" has it found.
+  static Result<Runtime> open(const std::string &path = "") {
+    diffuse_runtime *handle = nullptr;
+    const std::int32_t status = diffuse_runtime_open(path.empty() ? nullptr : path.c_str(), &handle);
+    return detail::checked(status, Runtime(handle));
+  }
+
+  std::string path() const { return detail::text(diffuse_runtime_path(get())); }
+  std::string version() const { return detail::text(diffuse_runtime_version(get())); }
+  std::string providers() const { return detail::text(diffuse_runtime_providers(get())); }
+  diffuse_runtime *get() const noexcept { return handle_.get(); }
+
+ private:
+  explicit Runtime(diffuse_runtime *handle) : handle_(handle) {}
+  detail::Owner<diffuse_runtime, diffuse_runtime_free> handle_;
+};
+
+/// What an estimate of the clean samples is made from, during a callback.
+class Estimate {
+ public:
+  explicit Estimate(const diffuse_estimate *handle) : handle_(handle) {}
+  /// The noisy samples: as many values as the callback is given.
+  const float *x() const { return diffuse_estimate_x(handle_); }
+  /// The time of the schedule, alpha and sigma.
+  Result<void> level(double &time, double &alpha, double &sigma) const {
+    return detail::checked(diffuse_estimate_level(handle_, &time, &alpha, &sigma));
+  }
+  /// The step of the run, counted from 0, and how many items there are.
+  Result<void> step(std::size_t &step, std::size_t &items) const {
+    return detail::checked(diffuse_estimate_step(handle_, &step, &items));
+  }
+  /// What a network of the host's is told of the time.
+  Result<double> time() const {
+    double time = 0;
+    const std::int32_t status = diffuse_estimate_time(handle_, &time);
+    return detail::checked(status, time);
+  }
+  /// What a network of the host's sees of the samples.
+  Result<const float *> input(std::size_t &length) const {
+    const float *values = nullptr;
+    const std::int32_t status = diffuse_estimate_input(handle_, &values, &length);
+    return detail::checked(status, values);
+  }
+  /// The class of every item, nullptr for a model without classes.
+  const std::int64_t *classes() const { return diffuse_estimate_classes(handle_); }
+  Result<const float *> condition(const std::string &name, std::size_t &length) const {
+    const float *values = nullptr;
+    const std::int32_t status = diffuse_estimate_condition(handle_, name.c_str(), &values, &length);
+    return detail::checked(status, values);
+  }
+  /// Whether a network of the host's may return early, since its job was cancelled.
+  Result<bool> is_cancelled() const {
+    std::int32_t cancelled = 0;
+    const std::int32_t status = diffuse_estimate_is_cancelled(handle_, &cancelled);
+    return detail::checked(status, cancelled != 0);
+  }
+
+ private:
+  const diffuse_estimate *handle_;
+};
+
+/// Code of the host's that makes or changes an estimate: `values`, `length` of them. It returns "", or what went wrong; an exception counts as the latter. It is
+/// kept for as long as a model, a request or a job needs it.
+using Callback = std::function<std::string(const Estimate &estimate, float *values, std::size_t length)>;
+
+namespace detail {
+
+/// A callback, which stays while it is running even where it destroys the job that it belongs to.
+struct Held : std::enable_shared_from_this<Held> {
+  explicit Held(Callback function) : function(std::move(function)) {}
+  Callback function;
+
+  static std::int32_t call(const diffuse_estimate *estimate, float *values, std::size_t length, char *message,
+                           std::size_t capacity, void *user_data) noexcept {
+    const std::shared_ptr<Held> held = static_cast<Held *>(user_data)->shared_from_this();
+    std::string said;
+#ifndef DIFFUSE_NO_EXCEPTIONS
+    try {
+      said = held->function(Estimate(estimate), values, length);
+    } catch (const std::exception &error) {
+      said = std::string("an exception: ") + error.what();
+    } catch (...) {
+      said = "an exception";
+    }
+#else
+    said = held->function(Estimate(estimate), values, length);
+#endif
+    if (said.empty()) return 0;
+    const std::size_t count = said.size() < capacity ? said.size() : capacity - 1;
+    std::memcpy(message, said.data(), count);
+    message[count] = 0;
+    return 1;
+  }
+};
+
+}  // namespace detail
+
+/// How a model is opened: diffuse_model_options_new() and what sets it.
+class ModelOptions {
+ public:
+  ModelOptions() {
+    // It fails only for an output that is NULL; a handle that is none is said by what uses it.
+    diffuse_model_options *handle = nullptr;
+    (void)diffuse_model_options_new(&handle);
+    handle_.reset(handle);
+  }
+  Result<void> threads(std::uint32_t count) {
+    return detail::checked(diffuse_model_options_set_threads(get(), count));
+  }
+  Result<void> spinning(bool on) { return detail::checked(diffuse_model_options_set_spinning(get(), on ? 1 : 0)); }
+  Result<void> add_provider(const std::string &name) {
+    return detail::checked(diffuse_model_options_add_provider(get(), name.c_str()));
+  }
+  Result<void> add_provider_library(const std::string &name, const std::string &library) {
+    return detail::checked(diffuse_model_options_add_provider_library(get(), name.c_str(), library.c_str()));
+  }
+  Result<void> provider_option(const std::string &name, const std::string &key, const std::string &value) {
+    return detail::checked(
+        diffuse_model_options_set_provider_option(get(), name.c_str(), key.c_str(), value.c_str()));
+  }
+  Result<void> cpu_nodes(bool allowed) {
+    return detail::checked(diffuse_model_options_set_cpu_nodes(get(), allowed ? 1 : 0));
+  }
+  Result<void> manifest(const std::string &json) {
+    return detail::checked(diffuse_model_options_set_manifest(get(), json.c_str()));
+  }
+  Result<void> external_data(const std::string &name, const void *bytes, std::size_t length) {
+    return detail::checked(
+        diffuse_model_options_add_external_data(get(), name.c_str(), static_cast<const std::uint8_t *>(bytes), length));
+  }
+  diffuse_model_options *get() const noexcept { return handle_.get(); }
+
+ private:
+  detail::Owner<diffuse_model_options, diffuse_model_options_free> handle_;
+};
+
+/// A model. It may be destroyed while jobs of it live.
+class Model {
+ public:
+  Model() = default;
+
+  static Result<Model> open(const Runtime &runtime, const std::string &path, const ModelOptions &options = {}) {
+    diffuse_model *handle = nullptr;
+    const std::int32_t status = diffuse_model_open(runtime.get(), path.c_str(), options.get(), &handle);
+    return detail::checked(status, Model(handle));
+  }
+  static Result<Model> open(const Runtime &runtime, const void *bytes, std::size_t length,
+                            const ModelOptions &options = {}) {
+    diffuse_model *handle = nullptr;
+    const auto *first = static_cast<const std::uint8_t *>(bytes);
+    const std::int32_t status = diffuse_model_open_bytes(runtime.get(), first, length, options.get(), &handle);
+    return detail::checked(status, Model(handle));
+  }
+  /// A model whose network is `network`: diffuse_model_open_callback().
+  static Result<Model> open(const std::string &manifest, Callback network) {
+    auto held = std::make_shared<detail::Held>(std::move(network));
+    diffuse_model *handle = nullptr;
+    const std::int32_t status =
+        diffuse_model_open_callback(manifest.c_str(), detail::Held::call, held.get(), &handle);
+    Model model(handle);
+    model.network_ = std::move(held);
+    return detail::checked(status, std::move(model));
+  }
+
+  std::string name() const { return detail::text(diffuse_model_name(get())); }
+  std::string manifest() const { return detail::text(diffuse_model_manifest(get())); }
+  std::string provider() const { return detail::text(diffuse_model_provider(get())); }
+  std::string placement() const { return detail::text(diffuse_model_placement(get())); }
+  Result<std::string> sha256() const {
+    const char *hash = nullptr;
+    const std::int32_t status = diffuse_model_sha256(get(), &hash);
+    return detail::checked(status, detail::text(hash));
+  }
+  /// Channels, height and width of an image; without the batch.
+  Result<std::vector<std::size_t>> shape() const {
+    std::size_t rank = 0;
+    std::int32_t status = diffuse_model_shape(get(), nullptr, 0, &rank);
+    std::vector<std::size_t> axes(rank);
+    if (status == DIFFUSE_OK) status = diffuse_model_shape(get(), axes.data(), axes.size(), &rank);
+    return detail::checked(status, std::move(axes));
+  }
+  std::size_t class_count() const { return diffuse_model_class_count(get()); }
+  Result<std::int64_t> class_index(const std::string &name) const {
+    std::int64_t index = 0;
+    const std::int32_t status = diffuse_model_class(get(), name.c_str(), &index);
+    return detail::checked(status, index);
+  }
+  Result<void> level(double time, double &alpha, double &sigma) const {
+    return detail::checked(diffuse_model_level(get(), time, &alpha, &sigma));
+  }
+  /// One estimate of the clean samples behind `x`, `count` items: diffuse_model_denoise(). `classes` is empty for a model without.
+  Result<std::vector<float>> denoise(const std::vector<float> &x, std::size_t count, double time, double alpha,
+                                     double sigma, const std::vector<std::int64_t> &classes = {}) const {
+    std::vector<float> denoised(x.size());
+    if (!detail::fits(classes, count)) return detail::refused(std::move(denoised), detail::one_class_per_item);
+    const std::int64_t *of_items = classes.empty() ? nullptr : classes.data();
+    const std::int32_t status =
+        diffuse_model_denoise(get(), x.data(), x.size(), count, time, alpha, sigma, of_items, denoised.data());
+    return detail::checked(status, std::move(denoised));
+  }
+  Result<std::vector<float>> add_noise(const std::vector<float> &x0, std::size_t count, double time,
+                                       std::uint64_t seed) const {
+    std::vector<float> x(x0.size());
+    const std::int32_t status = diffuse_model_add_noise(get(), x0.data(), x0.size(), count, time, seed, x.data());
+    return detail::checked(status, std::move(x));
+  }
+  /// diffuse_model_log_density(): of each of `count` samples, in nats.
+  Result<std::vector<double>> log_density(const std::vector<float> &x, std::size_t count, std::size_t directions,
+                                          double tolerance, std::uint64_t seed,
+                                          const std::vector<std::int64_t> &classes = {}) const {
+    std::vector<double> densities(count);
+    if (!detail::fits(classes, count)) return detail::refused(std::move(densities), detail::one_class_per_item);
+    const std::int64_t *of_items = classes.empty() ? nullptr : classes.data();
+    const std::int32_t status = diffuse_model_log_density(get(), x.data(), x.size(), count, of_items, directions,
+                                                          tolerance, seed, densities.data());
+    return detail::checked(status, std::move(densities));
+  }
+  /// diffuse_model_variational_bound(): of each of `count` samples, in bits per value.
+  Result<std::vector<double>> variational_bound(const std::vector<float> &x, std::size_t count,
+                                                const std::string &variance, std::uint64_t seed,
+                                                const std::vector<std::int64_t> &classes = {}) const {
+    std::vector<double> bounds(count);
+    if (!detail::fits(classes, count)) return detail::refused(std::move(bounds), detail::one_class_per_item);
+    const std::int64_t *of_items = classes.empty() ? nullptr : classes.data();
+    const std::int32_t status = diffuse_model_variational_bound(get(), x.data(), x.size(), count, of_items,
+                                                                variance.c_str(), seed, bounds.data());
+    return detail::checked(status, std::move(bounds));
+  }
+  /// The values of RGBA pixels: diffuse_model_values().
+  Result<std::vector<float>> values(const std::uint8_t *pixels, std::size_t length, std::size_t stride,
+                                    std::uint32_t flags = 0) const {
+    std::size_t axes[3] = {0, 0, 0}, rank = 0;
+    std::vector<float> values;
+    if (diffuse_model_shape(get(), nullptr, 0, &rank) == DIFFUSE_OK && rank == 3 &&
+        diffuse_model_shape(get(), axes, 3, &rank) == DIFFUSE_OK) {
+      values.resize(axes[0] * axes[1] * axes[2]);
+    }
+    const std::int32_t status =
+        diffuse_model_values(get(), pixels, length, stride, flags, values.data(), values.size());
+    return detail::checked(status, std::move(values));
+  }
+  Result<void> trim() const { return detail::checked(diffuse_model_trim(get())); }
+  diffuse_model *get() const noexcept { return handle_.get(); }
+
+ private:
+  friend class Job;
+  explicit Model(diffuse_model *handle) : handle_(handle) {}
+
+  detail::Owner<diffuse_model, diffuse_model_free> handle_;
+  std::shared_ptr<detail::Held> network_;
+};
+
+/// What is to be drawn, and how. One that has been moved from, and a Request that could not be made, is refused by what uses it.
+class Request {
+ public:
+  Request() {
+    diffuse_request *handle = nullptr;
+    (void)diffuse_request_new(&handle);
+    handle_.reset(handle);
+  }
+
+  Result<void> seed(std::uint64_t seed) { return detail::checked(diffuse_request_set_seed(get(), seed)); }
+  Result<void> count(std::size_t count) { return detail::checked(diffuse_request_set_count(get(), count)); }
+  Result<void> classes(const std::vector<std::int64_t> &classes) {
+    return detail::checked(diffuse_request_set_classes(get(), classes.data(), classes.size()));
+  }
+  Result<void> shape(const std::vector<std::size_t> &axes) {
+    return detail::checked(diffuse_request_set_shape(get(), axes.data(), axes.size()));
+  }
+  /// One of the options that diffuse.h lists.
+  Result<void> set(const std::string &key, const std::string &value) {
+    return detail::checked(diffuse_request_set(get(), key.c_str(), value.c_str()));
+  }
+  Result<void> set(const std::string &key, double value) {
+    return detail::checked(diffuse_request_set_number(get(), key.c_str(), value));
+  }
+  Result<void> scheduler_config(const std::string &json) {
+    return detail::checked(diffuse_request_set_scheduler_config(get(), json.c_str()));
+  }
+  Result<void> negative_classes(const std::vector<std::int64_t> &classes) {
+    return detail::checked(diffuse_request_set_negative_classes(get(), classes.data(), classes.size()));
+  }
+  Result<void> condition(const std::string &name, const std::vector<float> &values, bool negative = false) {
+    return detail::checked(
+        diffuse_request_set_condition(get(), name.c_str(), values.data(), values.size(), negative ? 1 : 0));
+  }
+  Result<void> classifier(const Model &classifier, const std::vector<std::int64_t> &classes) {
+    return detail::checked(diffuse_request_set_classifier(get(), classifier.get(), classes.data(), classes.size()));
+  }
+  /// Code that sees every estimate of the clean samples, and may change it; none takes it back.
+  Result<void> guidance(Callback callback) {
+    auto held = callback ? std::make_shared<detail::Held>(std::move(callback)) : nullptr;
+    const std::int32_t status =
+        diffuse_request_set_guidance_callback(get(), held ? detail::Held::call : nullptr, held.get());
+    if (status == DIFFUSE_OK) guidance_ = std::move(held);
+    return detail::checked(status);
+  }
+  /// Clean samples to start from; none takes them back.
+  Result<void> image(const std::vector<float> &values) {
+    return detail::checked(diffuse_request_set_image(get(), values.empty() ? nullptr : values.data(), values.size()));
+  }
+  /// What of the image is drawn anew; none takes it back.
+  Result<void> mask(const std::vector<float> &values) {
+    return detail::checked(diffuse_request_set_mask(get(), values.empty() ? nullptr : values.data(), values.size()));
+  }
+  /// What drawing this will take.
+  Result<diffuse_cost> cost(const Model &model) const {
+    diffuse_cost cost{};
+    cost.struct_size = sizeof cost;
+    const std::int32_t status = diffuse_request_cost(get(), model.get(), &cost);
+    return detail::checked(status, cost);
+  }
+  diffuse_request *get() const noexcept { return handle_.get(); }
+
+ private:
+  friend class Job;
+  detail::Owner<diffuse_request, diffuse_request_free> handle_;
+  std::shared_ptr<detail::Held> guidance_;
+};
+
+/// How far a job is: diffuse_job_stage().
+struct Stage {
+  std::int32_t stage;
+  std::size_t done, total;
+};
+
+/// A run. Destroying it cancels it and waits for its worker, but in a callback of its own.
+class Job {
+ public:
+  Job() = default;
+  Job(Job &&) = default;
+  Job &operator=(Job &&other) noexcept {
+    // What its callbacks are called with goes after it.
+    handle_ = std::move(other.handle_);
+    network_ = std::move(other.network_);
+    guidance_ = std::move(other.guidance_);
+    return *this;
+  }
+
+  static Result<Job> make(const Model &model, const Request &request) {
+    diffuse_job *handle = nullptr;
+    const std::int32_t status = diffuse_job_new(model.get(), request.get(), &handle);
+    return detail::checked(status, Job(handle, model.network_, request.guidance_));
+  }
+  /// A job that opens its model itself, when it is first stepped or started.
+  static Result<Job> open(const Runtime &runtime, const std::string &path, const Request &request,
+                          const ModelOptions &options = {}) {
+    diffuse_job *handle = nullptr;
+    const std::int32_t status =
+        diffuse_job_open(runtime.get(), path.c_str(), options.get(), request.get(), &handle);
+    return detail::checked(status, Job(handle, nullptr, request.guidance_));
+  }
+
+  Result<void> start_from(const std::vector<float> &x) {
+    return detail::checked(diffuse_job_start_from(get(), x.data(), x.size()));
+  }
+  /// One step; true with the last.
+  Result<bool> step() {
+    std::int32_t finished = 0;
+    const std::int32_t status = diffuse_job_step(get(), &finished);
+    return detail::checked(status, finished != 0);
+  }
+  Result<void> run() { return detail::checked(diffuse_job_run(get())); }
+  /// As many steps as are expected to fit; true with the last.
+  Result<bool> advance(std::uint64_t microseconds) {
+    std::int32_t finished = 0;
+    const std::int32_t status = diffuse_job_advance(get(), microseconds, &finished);
+    return detail::checked(status, finished != 0);
+  }
+  Result<void> start() { return detail::checked(diffuse_job_start(get())); }
+  Result<void> start_for(std::uint64_t microseconds) {
+    return detail::checked(diffuse_job_start_for(get(), microseconds));
+  }
+  Result<void> pause() const { return detail::checked(diffuse_job_pause(get())); }
+  Result<void> cancel() const { return detail::checked(diffuse_job_cancel(get())); }
+  /// DIFFUSE_JOB_IDLE, _RUNNING, _FINISHED, _STOPPED or _PAUSED.
+  Result<std::int32_t> poll() const {
+    std::int32_t state = DIFFUSE_JOB_IDLE;
+    const std::int32_t status = diffuse_job_poll(get(), &state);
+    return detail::checked(status, state);
+  }
+  /// The state after the worker has ended, or after `milliseconds`. How a run failed is the error.
+  Result<std::int32_t> wait(std::uint64_t milliseconds = UINT64_MAX) const {
+    std::int32_t state = DIFFUSE_JOB_IDLE;
+    const std::int32_t status = diffuse_job_wait(get(), milliseconds, &state);
+    return detail::checked(status, state);
+  }
+  Result<Stage> stage() const {
+    Stage stage{0, 0, 0};
+    const std::int32_t status = diffuse_job_stage(get(), &stage.stage, &stage.done, &stage.total);
+    return detail::checked(status, stage);
+  }
+  /// What the latest step that failed said, with DIFFUSE_OK if none has.
+  Error error() const {
+    std::int32_t status = DIFFUSE_OK;
+    std::vector<char> message(4096);
+    if (diffuse_job_error(get(), &status, message.data(), message.size()) != DIFFUSE_OK) {
+      return Error(DIFFUSE_ARGUMENT, diffuse_error_message());
+    }
+    return Error(status, message.data());
+  }
+  Result<std::vector<std::size_t>> shape() const {
+    std::size_t rank = 0;
+    std::int32_t status = diffuse_job_shape(get(), nullptr, 0, &rank);
+    std::vector<std::size_t> axes(rank);
+    if (status == DIFFUSE_OK) status = diffuse_job_shape(get(), axes.data(), axes.size(), &rank);
+    return detail::checked(status, std::move(axes));
+  }
+  /// The samples as they stand, all items one after the other.
+  Result<std::vector<float>> read() const { return values(diffuse_job_read); }
+  /// The latest estimate of what they will be, also while a step is running.
+  Result<std::vector<float>> preview() const { return values(diffuse_job_preview); }
+  Result<void> read_pixels(std::size_t item, std::uint8_t *pixels, std::size_t length, std::size_t stride,
+                           std::uint32_t flags = 0) const {
+    return detail::checked(diffuse_job_read_pixels(get(), item, pixels, length, stride, flags));
+  }
+  Result<void> preview_pixels(std::size_t item, std::uint8_t *pixels, std::size_t length, std::size_t stride,
+                              std::uint32_t flags = 0) const {
+    return detail::checked(diffuse_job_preview_pixels(get(), item, pixels, length, stride, flags));
+  }
+  Result<std::vector<std::uint8_t>> snapshot() const {
+    std::size_t length = 0;
+    std::int32_t status = diffuse_job_snapshot(get(), nullptr, 0, &length);
+    std::vector<std::uint8_t> bytes(length);
+    if (status == DIFFUSE_OK) status = diffuse_job_snapshot(get(), bytes.data(), bytes.size(), &length);
+    return detail::checked(status, std::move(bytes));
+  }
+  Result<void> restore(const std::vector<std::uint8_t> &bytes) {
+    return detail::checked(diffuse_job_restore(get(), bytes.data(), bytes.size()));
+  }
+  diffuse_job *get() const noexcept { return handle_.get(); }
+
+ private:
+  Job(diffuse_job *handle, std::shared_ptr<detail::Held> network, std::shared_ptr<detail::Held> guidance)
+      : network_(std::move(network)), guidance_(std::move(guidance)), handle_(handle) {}
+
+  Result<std::vector<float>> values(std::int32_t (*read)(const diffuse_job *, float *, std::size_t)) const {
+    std::size_t axes[16] = {0}, rank = 0, length = 1;
+    std::vector<float> values;
+    std::int32_t status = diffuse_job_shape(get(), axes, 16, &rank);
+    if (status == DIFFUSE_OK) {
+      for (std::size_t axis = 0; axis < rank; ++axis) length *= axes[axis];
+      values.resize(length);
+      status = read(get(), values.data(), values.size());
+    }
+    return detail::checked(status, std::move(values));
+  }
+
+  // Before the handle, so that they outlive it.
+  std::shared_ptr<detail::Held> network_, guidance_;
+  detail::Owner<diffuse_job, diffuse_job_free> handle_;
+};
+
+}  // namespace diffuse
+
+#endif

@@ -1,0 +1,190 @@
+// The C++ header, with exceptions and without: what it draws, how it fails, and who owns what.
+//
+//     everything ONNXRUNTIME MODEL.onnx OUTPUT
+#include <diffuse.hpp>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+
+static void require(bool condition, const char *what) {
+  if (!condition) {
+    std::fprintf(stderr, "not so: %s (%s)\n", what, diffuse_error_message());
+    std::exit(1);
+  }
+}
+#define REQUIRE(condition) require(condition, #condition)
+
+#ifdef DIFFUSE_NO_EXCEPTIONS
+template <class T>
+static T taken(diffuse::Result<T> result) {
+  if (!result) std::fprintf(stderr, "%s\n", result.error().what());
+  REQUIRE(static_cast<bool>(result));
+  return *std::move(result);
+}
+static void taken(diffuse::Result<void> result) {
+  if (!result) std::fprintf(stderr, "%s\n", result.error().what());
+  REQUIRE(static_cast<bool>(result));
+}
+#define TAKEN(expression) taken(expression)
+#define FAILS(expression, expected)                            \
+  do {                                                         \
+    auto result = expression;                                  \
+    REQUIRE(!result && result.error().status() == (expected)); \
+    REQUIRE(result.error().what()[0] != 0);                    \
+  } while (0)
+#else
+#define TAKEN(expression) expression
+#define FAILS(expression, expected)                                    \
+  do {                                                                 \
+    std::int32_t status = DIFFUSE_OK;                                  \
+    try {                                                              \
+      (void)expression;                                                \
+    } catch (const diffuse::Error &error) {                            \
+      status = error.what()[0] != 0 ? error.status() : DIFFUSE_OK;     \
+    }                                                                  \
+    REQUIRE(status == (expected));                                     \
+  } while (0)
+#endif
+
+int main(int argc, char **argv) {
+  using namespace diffuse;
+  REQUIRE(argc == 4);
+  FAILS(Runtime::open("/nowhere"), DIFFUSE_RUNTIME);
+  Runtime runtime = TAKEN(Runtime::open(argv[1]));
+  REQUIRE(!runtime.version().empty() && runtime.path().find("onnxruntime") != std::string::npos);
+  REQUIRE(runtime.providers().find("cpu") != std::string::npos && version() == DIFFUSE_TEST_VERSION);
+
+  ModelOptions options;
+  TAKEN(options.threads(1));
+  TAKEN(options.spinning(false));
+  FAILS(options.threads(1u << 20), DIFFUSE_ARGUMENT);
+  FAILS(Model::open(runtime, "/nowhere.onnx"), DIFFUSE_IO);
+  FAILS(Model::open(runtime, "x", 1), DIFFUSE_MODEL);
+  Model model = TAKEN(Model::open(runtime, argv[2], options));
+  REQUIRE(model.name() == "sprites" && model.provider() == "cpu" && model.class_count() == 10);
+  REQUIRE((TAKEN(model.shape()) == std::vector<std::size_t>{4, 32, 32}));
+  REQUIRE(TAKEN(model.sha256()).size() == 64);
+
+  Request request;
+  TAKEN(request.seed(7));
+  TAKEN(request.classes({TAKEN(model.class_index("heart")), TAKEN(model.class_index("none"))}));
+  TAKEN(request.set("solver", "ddim"));
+  TAKEN(request.set("eta", 0.5));
+  TAKEN(request.set("steps", 6));
+  FAILS(request.set("steps", "many"), DIFFUSE_ARGUMENT);
+  FAILS(model.class_index("unicorn"), DIFFUSE_ARGUMENT);
+  REQUIRE(TAKEN(request.cost(model)).evaluations == 6);
+
+  Job job = TAKEN(Job::make(model, request));
+  FAILS(job.preview(), DIFFUSE_ARGUMENT);
+  REQUIRE(!TAKEN(job.step()));
+  const std::vector<std::uint8_t> snapshot = TAKEN(job.snapshot());
+  while (!TAKEN(job.advance(1000000))) {
+  }
+  const std::vector<float> drawn = TAKEN(job.read());
+  REQUIRE((TAKEN(job.shape()) == std::vector<std::size_t>{2, 4, 32, 32}) && drawn.size() == 2 * 4096);
+  REQUIRE(TAKEN(job.preview()).size() == drawn.size());
+
+  // What it is moved into frees what was there before.
+  job = TAKEN(Job::make(model, request));
+  TAKEN(job.restore(snapshot));
+  TAKEN(job.start());
+  REQUIRE(TAKEN(job.wait()) == DIFFUSE_JOB_FINISHED && TAKEN(job.poll()) == DIFFUSE_JOB_FINISHED);
+  REQUIRE(TAKEN(job.read()) == drawn);
+  FAILS(job.restore({1, 2, 3}), DIFFUSE_ARGUMENT);
+  const Stage stage = TAKEN(job.stage());
+  REQUIRE(stage.stage == DIFFUSE_STAGE_SAMPLING && stage.done == 6 && stage.total == 6);
+
+  std::vector<std::uint8_t> pixels(4 * 32 * 32);
+  TAKEN(job.read_pixels(1, pixels.data(), pixels.size(), 128, DIFFUSE_BOTTOM_UP));
+  const std::vector<float> values = TAKEN(model.values(pixels.data(), pixels.size(), 128, DIFFUSE_BOTTOM_UP));
+  TAKEN(request.image(values));
+  TAKEN(request.set("strength", 0.5));
+  TAKEN(TAKEN(Job::make(model, request)).run());
+  TAKEN(request.image({}));
+
+  // Guidance, kept by the job when the request is gone; one that fails, and one that throws.
+  std::atomic<int> calls{0};
+  {
+    Request guided;
+    TAKEN(guided.set("steps", 3));
+    TAKEN(guided.guidance([&calls](const Estimate &estimate, float *, std::size_t length) -> std::string {
+      std::size_t step = 0, items = 0;
+      double time = 0, alpha = 0, sigma = 0;
+      TAKEN(estimate.step(step, items));
+      TAKEN(estimate.level(time, alpha, sigma));
+      REQUIRE(items == 1 && length == 4096 && estimate.x() != nullptr && estimate.classes() != nullptr);
+      return ++calls == 2 ? "enough" : "";
+    }));
+    job = TAKEN(Job::make(model, guided));
+  }
+  FAILS(job.run(), DIFFUSE_CALLBACK);
+  REQUIRE(calls == 2 && std::string(job.error().what()).find("enough") != std::string::npos);
+  TAKEN(job.run());
+  REQUIRE(calls == 4);
+#ifndef DIFFUSE_NO_EXCEPTIONS
+  TAKEN(request.guidance([](const Estimate &, float *, std::size_t) -> std::string { throw std::runtime_error("lost"); }));
+  job = TAKEN(Job::make(model, request));
+  FAILS(job.run(), DIFFUSE_CALLBACK);
+  REQUIRE(std::string(job.error().what()).find("lost") != std::string::npos);
+#endif
+  // One that destroys its own job, and with it the last owner of itself.
+  auto own = std::make_shared<Job>();
+  {
+    Request guided;
+    TAKEN(guided.guidance([&own, &calls](const Estimate &, float *, std::size_t) -> std::string {
+      *own = Job();
+      ++calls;
+      return "";
+    }));
+    *own = TAKEN(Job::make(model, guided));
+  }
+  TAKEN(own->start());
+  while (calls < 5) {
+  }
+
+  // A network of the host's, kept by its jobs when the model is gone.
+  Job of_host;
+  {
+    const std::string manifest =
+        "{\"diffuse\": 1, \"sample\": {\"shape\": [2]}, \"prediction\": \"x0\","
+        " \"schedule\": {\"kind\": \"cosine\", \"train_steps\": 100}}";
+    Model host = TAKEN(Model::open(manifest, [](const Estimate &estimate, float *output, std::size_t length) {
+      std::size_t seen = 0;
+      const float *input = TAKEN(estimate.input(seen));
+      REQUIRE(seen == length && input == estimate.x() && TAKEN(estimate.time()) >= 0 && !TAKEN(estimate.is_cancelled()));
+      for (std::size_t i = 0; i < length; ++i) output[i] = 0.25f;
+      return std::string();
+    }));
+    REQUIRE(host.provider() == "host");
+    of_host = TAKEN(Job::make(host, Request()));
+  }
+  TAKEN(of_host.run());
+  REQUIRE((TAKEN(of_host.read()) == std::vector<float>{0.25f, 0.25f}));
+
+  // Opened on the worker, cancelled there, and gone while it runs.
+  Job opened = TAKEN(Job::open(runtime, argv[2], request));
+  FAILS(opened.shape(), DIFFUSE_ARGUMENT);
+  TAKEN(opened.start());
+  TAKEN(opened.cancel());
+  FAILS(opened.wait(), DIFFUSE_CANCELLED);
+  TAKEN(request.guidance(nullptr));
+  opened = TAKEN(Job::open(runtime, argv[2], request));
+  TAKEN(opened.start());
+
+  // What was moved from, or never made, is refused and not used.
+  Request moved = std::move(request);
+  FAILS(request.seed(1), DIFFUSE_ARGUMENT);
+  FAILS(Job::make(model, request), DIFFUSE_ARGUMENT);
+  FAILS(Job().step(), DIFFUSE_ARGUMENT);
+  TAKEN(model.trim());
+  FAILS(model.denoise(drawn, 2, 500, 0.7, 0.7, {1}), DIFFUSE_ARGUMENT);
+  REQUIRE(TAKEN(model.denoise(drawn, 2, 500, 0.7, 0.7, {1, 2})).size() == drawn.size());
+  REQUIRE(TAKEN(model.add_noise(drawn, 2, 500, 1)).size() == drawn.size());
+
+  std::ofstream(argv[3], std::ios::binary)
+      .write(reinterpret_cast<const char *>(drawn.data()), static_cast<std::streamsize>(drawn.size() * sizeof(float)));
+  return 0;
+}

@@ -153,7 +153,9 @@ fn reference(header: &str) -> String {
         writeln!(page, "\n## {}", noun.map_or("The library".into(), |noun| format!("`diffuse_{noun}`"))).unwrap();
         let types = items.iter().filter(|(code, _)| match noun {
             Some(noun) => code == &format!("typedef struct diffuse_{noun} diffuse_{noun};"),
-            None => code.starts_with("typedef void") || code.starts_with("typedef int32_t"),
+            None => {
+                ["typedef void", "typedef int32_t"].iter().any(|start| code.starts_with(start)) || code.contains('{')
+            }
         });
         for (code, text) in types.chain(functions.iter().copied().filter(|(code, _)| noun_of(code) == noun)) {
             written += usize::from(!code.starts_with("typedef"));
@@ -169,13 +171,109 @@ fn items(header: &str) -> Vec<(String, String)> {
     let mut items = Vec::new();
     for rest in header.split("\n/*\n").skip(1) {
         let (comment, rest) = rest.split_once("\n */\n").unwrap();
-        let end = if rest.starts_with("#define") { rest.find('\n').unwrap() } else { rest.find(';').unwrap() + 1 };
+        let end = match rest.lines().next().unwrap() {
+            line if line.starts_with("#define") => line.len(),
+            // Up to its closing brace.
+            line if line.ends_with('{') => rest.find("\n}").map(|at| at + rest[at..].find(';').unwrap() + 1).unwrap(),
+            _ => rest.find(';').unwrap() + 1,
+        };
         // A paragraph's lines belong together.
         let text: Vec<_> =
             comment.split("\n\n").map(|part| part.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
         items.push((rest[..end].to_owned(), text.join("\n\n")));
     }
     items
+}
+
+/// What a compiled host relies on, a line each: constants, types and functions without their comments.
+fn declarations(header: &str) -> Vec<String> {
+    let without_comments: String = header
+        .split("/*")
+        .enumerate()
+        .map(|(i, part)| if i == 0 { part } else { part.split_once("*/").unwrap().1 })
+        .collect();
+    let mut declarations = Vec::new();
+    let mut open = String::new();
+    for line in without_comments.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if line.starts_with("#define DIFFUSE_") && open.is_empty() {
+            declarations.push(line.to_owned());
+        } else if !line.starts_with('#') && !line.starts_with("extern \"C\"") && line != "}" {
+            open += if open.is_empty() || open.ends_with('(') { "" } else { " " };
+            open += line;
+            if line.ends_with(';') && open.matches('{').count() == open.matches('}').count() {
+                declarations.push(std::mem::take(&mut open));
+            }
+        }
+    }
+    declarations.retain(|declaration| declaration != "#define DIFFUSE_H");
+    declarations
+}
+
+/// The first version of the header is frozen, as are the programs in tests/abi that were compiled against it.
+#[test]
+fn nothing_that_hosts_were_compiled_with_has_changed() {
+    let now = declarations(&header());
+    let first = std::fs::read_to_string(repository("tests/abi/0.1/declarations.txt")).unwrap();
+    assert!(first.lines().count() > 100);
+    for declaration in first.lines() {
+        let there = match declaration.split_once('}') {
+            // Fields are added at the end.
+            Some((fields, _)) => now.iter().any(|now| now.starts_with(fields)),
+            None => now.iter().any(|now| now == declaration),
+        };
+        assert!(there, "hosts were compiled with:\n{declaration}");
+    }
+}
+
+/// The size of every struct, and where its fields lie: `struct.field offset size`.
+fn layout() -> String {
+    macro_rules! layout {
+        ($type:ident { $($field:ident),* }) => {{
+            let of = |text: &str, at: usize, size: usize| format!("{}{text} {at} {size}\n", stringify!($type));
+            fn size<T>(_: fn(&diffuse::capi::$type) -> &T) -> usize {
+                size_of::<T>()
+            }
+            of("", 0, size_of::<diffuse::capi::$type>())
+                $(+ &of(
+                    concat!(".", stringify!($field)),
+                    std::mem::offset_of!(diffuse::capi::$type, $field),
+                    size(|value| &value.$field),
+                ))*
+        }};
+    }
+    layout!(diffuse_cost { struct_size, reserved, evaluations, peak_bytes, milliseconds })
+}
+
+/// The structs of the header lie in memory as they did, for Rust and for a C compiler.
+#[test]
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+fn structs_lie_in_memory_as_they_did() {
+    let layout = layout();
+    agree("include/diffuse.layout", &layout, "header");
+    // Every struct with fields is in it.
+    let header = header();
+    assert_eq!(header.lines().filter(|line| line.starts_with("typedef struct") && line.ends_with('{')).count(), 1);
+    let mut program = String::from("#include <stdio.h>\n#include \"diffuse.h\"\nint main(void) {\n");
+    for line in layout.lines() {
+        let name = line.split(' ').next().unwrap();
+        match name.split_once('.') {
+            None => writeln!(program, "printf(\"{name} 0 %zu\\n\", sizeof({name}));").unwrap(),
+            Some((of, field)) => writeln!(
+                program,
+                "printf(\"{name} %zu %zu\\n\", offsetof({of}, {field}), sizeof((({of} *)0)->{field}));"
+            )
+            .unwrap(),
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (source, binary) = (folder.path().join("layout.c"), folder.path().join("layout"));
+    std::fs::write(&source, program + "return 0;\n}\n").unwrap();
+    let mut compiler = std::process::Command::new("cc");
+    assert!(
+        compiler.arg("-I").arg(repository("include")).arg(source).arg("-o").arg(&binary).status().unwrap().success()
+    );
+    let output = std::process::Command::new(binary).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), layout);
 }
 
 /// The execution providers and their options.

@@ -55,6 +55,7 @@ int main(int argc, char **argv) {
   static float alone[LENGTH], worked[LENGTH];
   int32_t state, finished, stage;
   size_t step, steps;
+  diffuse_cost cost;
   int i;
 
   REQUIRE(argc == 3);
@@ -136,6 +137,12 @@ int main(int argc, char **argv) {
   } while (state == DIFFUSE_JOB_PAUSED);
   REQUIRE(state == DIFFUSE_JOB_FINISHED && memcmp(alone, worked, sizeof alone) == 0);
   diffuse_job_free(job);
+
+  /* What it will take, in a struct that may grow. */
+  memset(&cost, 0x55, sizeof cost);
+  cost.struct_size = sizeof cost;
+  CHECK(diffuse_request_cost(request, model, &cost));
+  REQUIRE(cost.evaluations == 20 && cost.peak_bytes > 100000 && cost.milliseconds > 0 && cost.milliseconds < 600000);
 
   /* With a deadline: the best estimate by then. */
   CHECK(diffuse_job_new(model, request, &job));

@@ -1,0 +1,42 @@
+//! Programs that were compiled against the first version of the header and never since: they run with the library as it is now.
+#![cfg(all(feature = "capi", target_os = "linux", target_arch = "x86_64"))]
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+
+use diffuse::Request;
+use support::{model, repository, runtime};
+
+/// Runs a stored program, which must find the library by its soname alone.
+fn run(name: &str, more: &[&Path]) {
+    let folder = tempfile::tempdir().unwrap();
+    let library = std::env::current_exe().unwrap().parent().unwrap().join("libdiffuse.so");
+    std::os::unix::fs::symlink(library, folder.path().join("libdiffuse.so.0")).unwrap();
+    // Not every checkout keeps the permission to run it.
+    let program = folder.path().join(name);
+    std::fs::copy(repository("tests/abi/0.1").join(name), &program).unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&program, executable).unwrap();
+    let mut command = Command::new(program);
+    command.arg(runtime().path()).arg(repository("onnx/models/sprites.onnx")).args(more);
+    let output = command.env("LD_LIBRARY_PATH", folder.path()).output().unwrap();
+    assert!(output.status.success(), "{name}: {} {}", output.status, String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_first_hosts_run_with_the_library_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("output");
+    run("draw", &[&file]);
+    let model = model("onnx/models/sprites.onnx");
+    let classes = Some(vec![model.class("heart").unwrap(), model.class("none").unwrap()]);
+    let request = Request { seed: 7, count: 2, classes, ..Request::default() };
+    let request = request.with("solver", "ddim").unwrap().with("eta", 0.5).unwrap().with("steps", 6).unwrap();
+    let samples = request.job(&model).unwrap().run().unwrap();
+    let expected: Vec<u8> = samples.iter().flat_map(|value| value.to_le_bytes()).collect();
+    assert!(std::fs::read(file).unwrap().starts_with(&expected));
+    run("worker", &[]);
+    run("host_network", &[]);
+}

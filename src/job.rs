@@ -170,7 +170,7 @@ impl Job {
         let mut x = ArrayD::zeros(shape);
         let values = x.as_slice_mut().unwrap_or_default();
         noise.fill(Draw::Start, length / shape[0], values);
-        combine(values, first.alpha.hypot(first.sigma) as f32, &[]);
+        combine(values, first.deviation(1.0) as f32, &[]);
         let canceller = Canceller::default();
         if let Some(interrupt) = denoiser.interrupt() {
             canceller.add(interrupt);
@@ -222,9 +222,10 @@ impl Job {
             return Err(Error::argument("image", "the job starts from other samples already"));
         }
         self.started = true;
-        let NoiseLevel { alpha, sigma, .. } = self.grid.levels()[0];
+        let first = self.grid.levels()[0];
+        let NoiseLevel { alpha, sigma, .. } = first;
         // x is √(α² + σ²)·z until now.
-        let of_noise = if sigma == 0.0 { 0.0 } else { sigma / alpha.hypot(sigma) };
+        let of_noise = if sigma == 0.0 { 0.0 } else { sigma / first.deviation(1.0) };
         self.x.zip_mut_with(&x0, |x, x0| *x = (alpha * f64::from(*x0) + of_noise * f64::from(*x)) as f32);
         Ok(())
     }

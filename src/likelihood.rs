@@ -154,7 +154,7 @@ impl Asked<'_> {
         let denoised = self.ask(x, level)?;
         let mut trace = 0.0;
         // The width of what x̂₀ changes over: the noise, and at little noise a tenth of data of unit variance.
-        let width = 0.01 * level.sigma.hypot(0.1 * level.alpha);
+        let width = 0.01 * level.deviation(0.1);
         for direction in directions {
             let dot = |change: &[f32]| -> f64 {
                 change.iter().zip(direction).map(|(change, v)| f64::from(*change) * f64::from(*v)).sum()

@@ -99,7 +99,7 @@ impl InputScaling {
     pub fn factor(self, prediction: Prediction, level: NoiseLevel, deviation: f64) -> f64 {
         match (self, prediction) {
             (Self::None, prediction) if prediction != Prediction::Edm => 1.0,
-            _ => (level.alpha * deviation).hypot(level.sigma).recip(),
+            _ => level.deviation(deviation).recip(),
         }
     }
 }

@@ -225,6 +225,89 @@ fn nothing_that_hosts_were_compiled_with_has_changed() {
     }
 }
 
+/// The functions of the header for Python's ctypes.
+#[test]
+fn the_functions_for_python_are_fresh() {
+    let name = |parameter: &str| -> (String, String) {
+        let at = parameter.rfind([' ', '*']).unwrap() + 1;
+        (parameter[..at].trim().replace("struct ", ""), parameter[at..].to_owned())
+    };
+    let type_of = |c: &str| -> String {
+        let c = c.trim().trim_start_matches("const ").trim_end();
+        let stars = c.matches('*').count();
+        let base = c.trim_end_matches(['*', ' ']);
+        let scalar = match base {
+            "int32_t" => "c_int32",
+            "uint32_t" => "c_uint32",
+            "int64_t" => "c_int64",
+            "uint64_t" => "c_uint64",
+            "uint8_t" => "c_uint8",
+            "size_t" => "c_size_t",
+            "float" => "c_float",
+            "double" => "c_double",
+            _ => "",
+        };
+        match (base, stars) {
+            ("void", 0) => "None".into(),
+            ("void", 1) => "c_void_p".into(),
+            ("char", 1) => "c_char_p".into(),
+            ("char", 2) => "POINTER(c_char_p)".into(),
+            ("diffuse_callback", 0) => "Callback".into(),
+            ("diffuse_log_sink", 0) => "LogSink".into(),
+            ("diffuse_cost", 1) => "POINTER(Cost)".into(),
+            (base, 1) if base.starts_with("diffuse_") => "c_void_p".into(),
+            (base, 2) if base.starts_with("diffuse_") => "POINTER(c_void_p)".into(),
+            (_, stars) => {
+                assert!(!scalar.is_empty(), "{c}");
+                "POINTER(".repeat(stars) + scalar + &")".repeat(stars)
+            }
+        }
+    };
+    let mut page = String::from(
+        "\"\"\"The functions, types and constants of diffuse.h for ctypes. Generated from the header by its test; do not edit.\"\"\"\n\n\
+         from __future__ import annotations\n\nfrom ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p\n\
+         from typing import Any\n\n",
+    );
+    let (mut constants, mut functions) = (String::new(), String::new());
+    let declarations = declarations(&header());
+    for declaration in &declarations {
+        if let Some(define) = declaration.strip_prefix("#define DIFFUSE_") {
+            let (name, value) = define.split_once(' ').unwrap();
+            writeln!(constants, "{name} = {value}").unwrap();
+        } else if !declaration.starts_with("typedef") {
+            let (start, parameters) = declaration.trim_end_matches(");").split_once('(').unwrap();
+            let (result, function) = name(start);
+            let parameters: Vec<String> = parameters
+                .split(", ")
+                .filter(|parameter| *parameter != "void")
+                .map(|parameter| type_of(&name(parameter).0))
+                .collect();
+            writeln!(functions, "    \"{function}\": ({}, [{}]),", type_of(&result), parameters.join(", ")).unwrap();
+        }
+    }
+    page += &constants;
+    let fields = declarations.iter().find(|declaration| declaration.contains("typedef struct diffuse_cost {")).unwrap();
+    let fields = fields.split_once('{').unwrap().1.split_once('}').unwrap().0;
+    page += "\n\nclass Cost(Structure):\n    \"\"\"What a run is expected to take.\"\"\"\n\n    _fields_ = [\n";
+    for field in fields.split(';').map(str::trim).filter(|field| !field.is_empty()) {
+        let (of, name) = name(field);
+        writeln!(page, "        (\"{name}\", {}),", type_of(&of)).unwrap();
+    }
+    page += "    ]\n\n\n";
+    for (python, c) in [("Callback", "diffuse_callback"), ("LogSink", "diffuse_log_sink")] {
+        let declaration = declarations.iter().find(|declaration| declaration.contains(&format!("(*{c})"))).unwrap();
+        let (result, parameters) = declaration.trim_start_matches("typedef ").split_once(&format!("(*{c})(")).unwrap();
+        // What is written to is no Python string.
+        let of = |parameter: &str| {
+            if parameter == "char *message" { "c_void_p".into() } else { type_of(&name(parameter).0) }
+        };
+        let parameters: Vec<String> = parameters.trim_end_matches(");").split(", ").map(of).collect();
+        writeln!(page, "{python} = CFUNCTYPE({}, {})", type_of(result), parameters.join(", ")).unwrap();
+    }
+    write!(page, "\nFUNCTIONS: dict[str, tuple[Any, list[Any]]] = {{\n{functions}}}\n").unwrap();
+    agree("bindings/python/src/diffuse/_abi.py", &page, "header");
+}
+
 /// The size of every struct, and where its fields lie: `struct.field offset size`.
 fn layout() -> String {
     macro_rules! layout {

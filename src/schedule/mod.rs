@@ -36,6 +36,14 @@ impl NoiseLevel {
     pub fn noise_to_signal(&self) -> f64 {
         self.sigma / self.alpha
     }
+
+    /// √((α·`of_data`)² + σ²), the standard deviation of the noisy sample of data that has the deviation `of_data`.
+    #[must_use]
+    pub fn deviation(&self, of_data: f64) -> f64 {
+        // `hypot` would bind the library to a newer glibc than all the rest of it: 2.35 instead of 2.34.
+        let (data, noise) = (self.alpha * of_data, self.sigma);
+        (data * data + noise * noise).sqrt()
+    }
 }
 
 /// The variable in which an ODE solver takes its steps.

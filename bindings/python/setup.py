@@ -1,0 +1,55 @@
+"""Builds the wheel: with libdiffuse in it, which cargo makes, or which the variable DIFFUSE_LIBRARY names.
+
+The package has no compiled part of its own, so one wheel is for every Python; its tag says the platform and the oldest glibc that the library runs with.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_py import build_py
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+LIBRARY = {"linux": "libdiffuse.so", "darwin": "libdiffuse.dylib", "win32": "diffuse.dll"}.get(sys.platform, "libdiffuse.so")
+
+
+def library():
+    """The library, built now unless it is named."""
+    if named := os.environ.get("DIFFUSE_LIBRARY"):
+        return Path(named)
+    cargo = ["cargo", "build", "--release", "--lib", "--no-default-features", "--features", "capi"]
+    subprocess.run(cargo, cwd=REPOSITORY, check=True)
+    folder = os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")
+    return Path(folder) / "release" / LIBRARY
+
+
+class BuildWithLibrary(build_py):
+    def run(self):
+        super().run()
+        shutil.copyfile(library(), Path(self.build_lib) / "diffuse" / LIBRARY)
+
+
+class WheelForPlatform(bdist_wheel):
+    def finalize_options(self):
+        super().finalize_options()
+        self.root_is_pure = False
+
+    def get_tag(self):
+        platform = super().get_tag()[2]
+        if platform.startswith("linux_"):
+            # The newest version of a symbol of glibc that it asks for.
+            asked = re.findall(rb"GLIBC_2\.(\d+)", library().read_bytes())
+            platform = platform.replace("linux_", f"manylinux_2_{max(map(int, asked))}_", 1)
+        return "py3", "none", platform
+
+
+def version():
+    return re.search(r'^version = "(.*)"', (REPOSITORY / "Cargo.toml").read_text(), re.MULTILINE)[1]
+
+
+setup(version=version(), cmdclass={"build_py": BuildWithLibrary, "bdist_wheel": WheelForPlatform})

@@ -1,0 +1,226 @@
+"""Jobs: a run, one estimate at a time."""
+
+from __future__ import annotations
+
+import ctypes
+import enum
+from typing import TYPE_CHECKING, Any, Callable, Iterator, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _abi
+from ._errors import CLASSES, ArgumentError, DiffuseError
+from ._library import Floats, Handle, check, failure, floats, library, pointer, shape_of
+from ._request import Request, _Native
+
+if TYPE_CHECKING:
+    from ._model import Model
+
+#: What tqdm is: called as progress(total=…, initial=…), it has update(count) and close().
+Progressive = Callable[..., Any]
+
+#: How long a wait is before Python sees whether it was interrupted.
+_MOMENT_MS = 20
+
+
+class State(enum.IntEnum):
+    """What a job's worker is doing."""
+
+    IDLE = _abi.JOB_IDLE
+    RUNNING = _abi.JOB_RUNNING
+    FINISHED = _abi.JOB_FINISHED
+    STOPPED = _abi.JOB_STOPPED
+    PAUSED = _abi.JOB_PAUSED
+
+
+class Progress(NamedTuple):
+    """How many steps are done, and how many there are."""
+
+    step: int
+    steps: int
+
+
+class Job:
+    """A run of a request. Iterating over it steps it; len() is how many steps are left, so that `for _ in tqdm(job)` has a bar.
+
+    One thread at a time may work on it, and gets BusyError otherwise; any may ask for its state, its progress and its preview, or cancel it.
+    """
+
+    def __init__(self, model: Model, request: Request) -> None:
+        native = _Native(request, model)
+        own, asked = model._handle.pointer, native.handle.pointer
+        # What its callbacks are called with has to outlive it.
+        self._called = [called for called in (model._network, native.guidance) if called is not None]
+        self._handle = Handle("diffuse_job_free", lambda place: int(library.diffuse_job_new(own, asked, place)))
+        # As an attribute of the handle, they are still there when that is freed, and a function that refers to its job is no leak.
+        self._handle.called = self._called  # type: ignore[attr-defined]
+
+    def _check(self, status: int) -> None:
+        if status == _abi.OK:
+            return
+        error = failure(status)
+        raised = next((called.raised for called in self._called if called.raised is not None), None)
+        if status == _abi.CALLBACK and raised is not None:
+            for called in self._called:
+                called.raised = None
+            if not isinstance(raised, Exception):
+                # KeyboardInterrupt and its kin go on as they are.
+                raise raised
+            raise error from raised
+        raise error
+
+    def step(self) -> bool:
+        """Does one step, and says whether it was the last."""
+        finished = ctypes.c_int32()
+        self._check(library.diffuse_job_step(self._handle.pointer, ctypes.byref(finished)))
+        return finished.value != 0
+
+    def advance(self, seconds: float) -> bool:
+        """Does as many steps as are expected to fit into the time, and says whether the last was among them."""
+        finished = ctypes.c_int32()
+        microseconds = _whole(seconds * 1e6, "seconds")
+        self._check(library.diffuse_job_advance(self._handle.pointer, microseconds, ctypes.byref(finished)))
+        return finished.value != 0
+
+    def run(self, progress: Progressive | None = None) -> Job:
+        """Steps to the end, on a worker, so that Ctrl-C is heard; it cancels the job. `progress` is as for Model.draw()."""
+        before = self.progress
+        bar = None if progress is None else progress(total=before.steps, initial=before.step)
+        done = before.step
+        try:
+            self.start()
+            while True:
+                state = self.wait(_MOMENT_MS / 1e3)
+                if bar is not None and self.progress.step > done:
+                    done, before = self.progress.step, Progress(done, before.steps)
+                    bar.update(done - before.step)
+                if state != State.RUNNING:
+                    return self
+        except BaseException:
+            if self.state == State.RUNNING:
+                self.cancel()
+            raise
+        finally:
+            if bar is not None:
+                bar.close()
+
+    def __iter__(self) -> Iterator[Progress]:
+        while self.progress.step < self.progress.steps:
+            self.step()
+            yield self.progress
+
+    def __len__(self) -> int:
+        return self.progress.steps - self.progress.step
+
+    def start(self, seconds: float | None = None) -> None:
+        """Runs it on a thread of its own: to the end, or for as many steps as are expected to fit into the time."""
+        if seconds is None:
+            self._check(library.diffuse_job_start(self._handle.pointer))
+        else:
+            self._check(library.diffuse_job_start_for(self._handle.pointer, _whole(seconds * 1e6, "seconds")))
+
+    def pause(self) -> None:
+        """Lets the worker end after the step that it is in."""
+        check(library.diffuse_job_pause(self._handle.pointer))
+
+    def cancel(self) -> None:
+        """Ends the step that is running, and every later one, with Cancelled. It cannot be taken back."""
+        check(library.diffuse_job_cancel(self._handle.pointer))
+
+    @property
+    def state(self) -> State:
+        """What the worker is doing."""
+        state = ctypes.c_int32()
+        check(library.diffuse_job_poll(self._handle.pointer, ctypes.byref(state)))
+        return State(state.value)
+
+    def wait(self, seconds: float | None = None) -> State:
+        """Waits until the worker has ended, or until the time is over. What the run failed with is raised."""
+        state = ctypes.c_int32()
+        left = None if seconds is None else _whole(seconds * 1e3, "seconds")
+        while True:
+            # Not all at once, so that Ctrl-C is heard.
+            moment = _MOMENT_MS if left is None else min(left, _MOMENT_MS)
+            self._check(library.diffuse_job_wait(self._handle.pointer, moment, ctypes.byref(state)))
+            left = None if left is None else left - moment
+            if state.value != State.RUNNING or left == 0:
+                return State(state.value)
+
+    @property
+    def progress(self) -> Progress:
+        """How many steps are done, and how many there are."""
+        step, steps = ctypes.c_size_t(), ctypes.c_size_t()
+        check(library.diffuse_job_progress(self._handle.pointer, ctypes.byref(step), ctypes.byref(steps)))
+        return Progress(step.value, steps.value)
+
+    @property
+    def error(self) -> DiffuseError | None:
+        """What the latest step that failed said, whichever thread it was on."""
+        status, message = ctypes.c_int32(), ctypes.create_string_buffer(4096)
+        check(library.diffuse_job_error(self._handle.pointer, ctypes.byref(status), message, len(message)))
+        if status.value == _abi.OK:
+            return None
+        return CLASSES.get(status.value, DiffuseError)(message.value.decode(errors="replace"))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the samples, batch first."""
+        return shape_of(library.diffuse_job_shape, self._handle)
+
+    def start_from(self, x: npt.ArrayLike) -> None:
+        """Starts from the noisy samples `x` instead of from drawn noise; before the first step."""
+        given = floats(x)
+        check(library.diffuse_job_start_from(self._handle.pointer, pointer(given), given.size))
+
+    def read(self) -> Floats:
+        """The samples as they stand: noisy before the end, the result after it."""
+        return self._values(library.diffuse_job_read)
+
+    def preview(self) -> Floats:
+        """The latest estimate of what the samples will be, also while a step is running."""
+        return self._values(library.diffuse_job_preview)
+
+    def _values(self, read: Any) -> Floats:
+        values = np.empty(self.shape, dtype=np.float32)
+        check(read(self._handle.pointer, pointer(values), values.size))
+        return values
+
+    def pixels(self, item: int = 0) -> npt.NDArray[np.uint8]:
+        """An item of the samples of an image model as RGBA, [height, width, 4]."""
+        return self._pixels(library.diffuse_job_read_pixels, item)
+
+    def preview_pixels(self, item: int = 0) -> npt.NDArray[np.uint8]:
+        """The same of the latest estimate."""
+        return self._pixels(library.diffuse_job_preview_pixels, item)
+
+    def _pixels(self, read: Any, item: int) -> npt.NDArray[np.uint8]:
+        shape = self.shape
+        if len(shape) != 4:
+            raise ArgumentError(f"job: items of shape {shape[1:]} are no images; read their values")
+        pixels = np.empty((shape[2], shape[3], 4), dtype=np.uint8)
+        data = pixels.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+        check(read(self._handle.pointer, _whole(item, "item"), data, pixels.size, 4 * shape[3], 0))
+        return pixels
+
+    def snapshot(self) -> bytes:
+        """The job as it stands between two steps, for restore(), also in another process."""
+        length = ctypes.c_size_t()
+        check(library.diffuse_job_snapshot(self._handle.pointer, None, 0, ctypes.byref(length)))
+        content = (ctypes.c_uint8 * length.value)()
+        check(library.diffuse_job_snapshot(self._handle.pointer, content, length.value, ctypes.byref(length)))
+        return bytes(content)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Takes up what snapshot() gave of a job of the same model, shape, solver, steps, grid and kind of noise."""
+        content = (ctypes.c_uint8 * len(snapshot)).from_buffer_copy(snapshot)
+        check(library.diffuse_job_restore(self._handle.pointer, content, len(snapshot)))
+
+    def __repr__(self) -> str:
+        return f"Job({self.progress.step} of {self.progress.steps} steps, {self.state.name.lower()})"
+
+
+def _whole(value: float, name: str) -> int:
+    if not 0 <= value < 2**63:
+        raise ArgumentError(f"{name}: {value}; it cannot be negative, and has to be a number")
+    return int(value)

@@ -1,0 +1,260 @@
+"""Models, and how they are opened."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+from typing import Any, Callable, Mapping, NamedTuple, Sequence, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from ._errors import ArgumentError
+from ._estimate import Called, Network
+from ._job import Job, Progressive
+from ._library import Floats, Handle, check, floats, indices, library, path_of, pointer, shape_of, text_of
+from ._request import Class, Cost, Request, _numbers, merged
+from ._runtime import Runtime
+
+Providers = Sequence[Union[str, "tuple[str, Mapping[str, object]]"]]
+
+
+class Level(NamedTuple):
+    """A noise level: x = alpha*x0 + sigma*noise at the time t."""
+
+    t: float
+    alpha: float
+    sigma: float
+
+
+class Model:
+    """A network and its manifest. Several threads may use it at once; evaluations take turns.
+
+    `source` is the path of a model file, or its bytes. `providers` are execution providers in the order wanted, each a name or a name with its
+    options; one that is a path of a plugin library is ("name", {"library": path}). `runtime` is ONNX Runtime, found by itself unless it is given.
+    """
+
+    def __init__(
+        self,
+        source: str | os.PathLike[str] | bytes,
+        *,
+        runtime: Runtime | None = None,
+        threads: int = 0,
+        spinning: bool = False,
+        providers: Providers = (),
+        cpu_nodes: bool = False,
+        manifest: str | Mapping[str, Any] | None = None,
+        external_data: Mapping[str, bytes] = {},
+    ) -> None:
+        options = Handle("diffuse_model_options_free", lambda place: int(library.diffuse_model_options_new(place)))
+        own = options.pointer
+        if not 0 <= threads < 2**32:
+            raise ArgumentError(f"threads: {threads}; expected a number from 0 up")
+        check(library.diffuse_model_options_set_threads(own, threads))
+        check(library.diffuse_model_options_set_spinning(own, int(spinning)))
+        check(library.diffuse_model_options_set_cpu_nodes(own, int(cpu_nodes)))
+        for provider in providers:
+            name, entries = (provider, {}) if isinstance(provider, str) else (provider[0], dict(provider[1]))
+            plugin = entries.pop("library", None)
+            if plugin is not None:
+                check(library.diffuse_model_options_add_provider_library(own, name.encode(), path_of(str(plugin))))
+            else:
+                check(library.diffuse_model_options_add_provider(own, name.encode()))
+            for key, value in entries.items():
+                spelled = str(int(value)) if isinstance(value, bool) else str(value)
+                check(library.diffuse_model_options_set_provider_option(own, name.encode(), key.encode(), spelled.encode()))
+        if manifest is not None:
+            check(library.diffuse_model_options_set_manifest(own, _json(manifest)))
+        for name, content in external_data.items():
+            check(library.diffuse_model_options_add_external_data(own, name.encode(), _bytes(content), len(content)))
+        runtime = runtime if runtime is not None else Runtime()
+        opened = runtime._handle.pointer
+        if isinstance(source, bytes):
+            given = _bytes(source)
+            make: Callable[[Any], int] = lambda place: int(
+                library.diffuse_model_open_bytes(opened, given, len(source), own, place)
+            )
+        else:
+            path = path_of(source)
+            make = lambda place: int(library.diffuse_model_open(opened, path, own, place))  # noqa: E731
+        self._handle = Handle("diffuse_model_free", make)
+        self._network: Called | None = None
+
+    @classmethod
+    def from_network(cls, manifest: str | Mapping[str, Any], network: Network) -> Model:
+        """A model whose network is the function `network`, which does what `manifest` says. ONNX Runtime is not needed."""
+        described = json.loads(manifest) if isinstance(manifest, str) else manifest
+        try:
+            item = tuple(int(axis) for axis in described["sample"]["shape"])
+        except (KeyError, TypeError, ValueError):
+            # The library says what is wrong.
+            item = (1,)
+        called = Called.network(network, item)
+        model = cls.__new__(cls)
+        text = _json(manifest)
+        model._handle = Handle(
+            "diffuse_model_free",
+            lambda place: int(library.diffuse_model_open_callback(text, called.function, None, place)),
+        )
+        model._network = called
+        return model
+
+    @property
+    def name(self) -> str:
+        """The name in the manifest, else that of the file without its ending."""
+        return text_of("diffuse_model_name", self._handle)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest, with all defaults filled in."""
+        manifest: dict[str, Any] = json.loads(text_of("diffuse_model_manifest", self._handle))
+        return manifest
+
+    @property
+    def provider(self) -> str:
+        """The execution provider in use; "host" for a network of the caller's own."""
+        return text_of("diffuse_model_provider", self._handle)
+
+    @property
+    def placement(self) -> dict[str, Any]:
+        """Which provider evaluates how many nodes, and which ones were passed over."""
+        placement: dict[str, Any] = json.loads(text_of("diffuse_model_placement", self._handle))
+        return placement
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the model file, in hexadecimal."""
+        text = ctypes.c_char_p()
+        check(library.diffuse_model_sha256(self._handle.pointer, ctypes.byref(text)))
+        return (text.value or b"").decode()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one item: channels, height and width of an image."""
+        return shape_of(library.diffuse_model_shape, self._handle)
+
+    @property
+    def class_count(self) -> int:
+        """How many classes there are, without the null class."""
+        return int(library.diffuse_model_class_count(self._handle.pointer))
+
+    def class_index(self, name: str) -> int:
+        """The number of the class called `name`."""
+        index = ctypes.c_int64()
+        check(library.diffuse_model_class(self._handle.pointer, name.encode(), ctypes.byref(index)))
+        return index.value
+
+    def level(self, t: float) -> Level:
+        """The noise level at time `t` of the schedule."""
+        alpha, sigma = ctypes.c_double(), ctypes.c_double()
+        check(library.diffuse_model_level(self._handle.pointer, t, ctypes.byref(alpha), ctypes.byref(sigma)))
+        return Level(t, alpha.value, sigma.value)
+
+    def draw(
+        self, request: Request | None = None, *, progress: Progressive | None = None, **changes: Any
+    ) -> Floats:
+        """Draws, and returns the samples, batch first: `model.draw(classes=["heart"], seed=7, steps=20)`.
+
+        What is said beside `request` replaces what it says; names that are no field of Request are options. `progress` is tqdm, or anything that
+        is called as `progress(total=…, initial=…)` and then has update(count) and close().
+        """
+        return self.job(request, **changes).run(progress).read()
+
+    def job(self, request: Request | None = None, **changes: Any) -> Job:
+        """The job that draws it, to be stepped, started, or taken up from a snapshot."""
+        return Job(self, merged(request, changes))
+
+    def cost(self, request: Request | None = None, **changes: Any) -> Cost:
+        """What drawing it will take."""
+        return merged(request, changes).cost(self)
+
+    def denoise(self, x: npt.ArrayLike, level: Level, classes: Sequence[Class] | None = None) -> Floats:
+        """One estimate of the clean samples behind the noisy samples `x`, batch first."""
+        given = self._items(x)
+        numbers = self._classes(classes, len(given))
+        denoised = np.empty_like(given)
+        call = library.diffuse_model_denoise
+        check(call(self._handle.pointer, pointer(given), given.size, len(given), *level, numbers, pointer(denoised)))
+        return denoised
+
+    def add_noise(self, x0: npt.ArrayLike, t: float, seed: int = 0) -> Floats:
+        """alpha*x0 + sigma*noise at the time `t`, with the noise that a run of this seed starts from."""
+        given = self._items(x0)
+        x = np.empty_like(given)
+        call = library.diffuse_model_add_noise
+        check(call(self._handle.pointer, pointer(given), given.size, len(given), t, seed & (2**64 - 1), pointer(x)))
+        return x
+
+    def log_density(
+        self,
+        x: npt.ArrayLike,
+        classes: Sequence[Class] | None = None,
+        *,
+        directions: int = 0,
+        tolerance: float = 1e-5,
+        seed: int = 0,
+    ) -> npt.NDArray[np.float64]:
+        """The logarithm of the density of each of the samples `x`, in nats. `directions` 0 takes the whole trace."""
+        given = self._items(x)
+        numbers = self._classes(classes, len(given))
+        densities = np.empty(len(given))
+        out = densities.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
+        call, own = library.diffuse_model_log_density, self._handle.pointer
+        check(call(own, pointer(given), given.size, len(given), numbers, directions, tolerance, seed & (2**64 - 1), out))
+        return densities
+
+    def variational_bound(
+        self, x: npt.ArrayLike, classes: Sequence[Class] | None = None, *, variance: str = "posterior", seed: int = 0
+    ) -> npt.NDArray[np.float64]:
+        """DDPM's variational bound of each of the samples `x`, in bits per value."""
+        given = self._items(x)
+        numbers = self._classes(classes, len(given))
+        bounds = np.empty(len(given))
+        out = bounds.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
+        call, own = library.diffuse_model_variational_bound, self._handle.pointer
+        check(call(own, pointer(given), given.size, len(given), numbers, variance.encode(), seed & (2**64 - 1), out))
+        return bounds
+
+    def values(self, pixels: npt.NDArray[np.uint8]) -> Floats:
+        """The values of an image, [height, width, 4] in RGBA, of the model's size: what a Request takes as `image`."""
+        rows = np.ascontiguousarray(pixels, dtype=np.uint8)
+        if rows.ndim != 3 or rows.shape[2] != 4:
+            raise ArgumentError(f"pixels: a shape of {rows.shape}; expected [height, width, 4]")
+        values = np.empty(self.shape, dtype=np.float32)
+        if values.shape[1:] != rows.shape[:2]:
+            raise ArgumentError(f"pixels: {rows.shape[:2]}; this model's items are {values.shape}")
+        data, stride = rows.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8)), 4 * rows.shape[1]
+        check(library.diffuse_model_values(self._handle.pointer, data, rows.size, stride, 0, pointer(values), values.size))
+        return values
+
+    def trim(self) -> None:
+        """Gives memory back that evaluations have needed at a time and do not need now."""
+        check(library.diffuse_model_trim(self._handle.pointer))
+
+    def _items(self, x: npt.ArrayLike) -> Floats:
+        given = floats(x)
+        if given.shape[1:] != self.shape:
+            raise ArgumentError(f"x: a shape of {given.shape}; expected the items before {self.shape}")
+        return given
+
+    def _classes(self, classes: Sequence[Class] | None, count: int) -> Any:
+        if classes is None:
+            return None
+        numbers = _numbers(self, classes)
+        if len(numbers) != count:
+            raise ArgumentError(f"classes: {len(numbers)} for {count} items")
+        return indices(numbers)
+
+    def __repr__(self) -> str:
+        return f"Model({self.name!r}, shape {self.shape}, on {self.provider!r})"
+
+
+def _json(manifest: str | Mapping[str, Any]) -> bytes:
+    return (manifest if isinstance(manifest, str) else json.dumps(manifest)).encode()
+
+
+def _bytes(content: bytes) -> Any:
+    return ctypes.cast(ctypes.c_char_p(content), ctypes.POINTER(ctypes.c_uint8))
+
+

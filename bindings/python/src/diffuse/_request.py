@@ -1,0 +1,152 @@
+"""What is to be drawn, and how."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Mapping, Sequence, Union
+
+import numpy.typing as npt
+
+from ._errors import ArgumentError
+from ._estimate import Called, Guidance
+from ._library import Handle, check, floats, indices, library, pointer
+
+if TYPE_CHECKING:
+    from ._model import Model
+
+Class = Union[int, str]
+Option = Union[str, float, bool, Sequence[float]]
+
+
+@dataclass
+class Cost:
+    """What a run is expected to take on this machine as it is now."""
+
+    #: How many estimates of the clean samples it makes; 0 for a solver that chooses its own steps.
+    evaluations: int
+    #: How long that takes; 0 for a solver that chooses its own steps.
+    seconds: float
+    #: How many bytes the run and its model hold at a time on the processor.
+    peak_bytes: int
+
+
+@dataclass
+class Request:
+    """What is to be drawn, and how; what is not said is as the model's manifest says.
+
+    `options` are those of diffuse_request_set() in diffuse.h, such as solver, steps, eta or guidance_scale.
+    """
+
+    #: The seed of the first item; item i has seed + i.
+    seed: int = 0
+    #: How many items; as many as there are classes if these are given.
+    count: int | None = None
+    #: The class of every item, by name or number; one is for all of them.
+    classes: Sequence[Class] | Class | None = None
+    #: The shape of one item, for a model that leaves it free.
+    shape: Sequence[int] | None = None
+    #: Clean samples to start from, of one item or of every one; with a mask they are what is kept.
+    image: npt.ArrayLike | None = None
+    #: Where the image is drawn anew (1) and where it is kept (0): [height, width], or with the items before it.
+    mask: npt.ArrayLike | None = None
+    #: What guidance leads away from.
+    negative_classes: Sequence[Class] | Class | None = None
+    #: What the network is told besides, by the names in its manifest.
+    conditions: Mapping[str, npt.ArrayLike] = field(default_factory=dict)
+    #: The same in the condition that guidance leads away from.
+    negative_conditions: Mapping[str, npt.ArrayLike] = field(default_factory=dict)
+    #: A classifier that leads the samples to its classes, and these.
+    classifier: tuple[Model, Sequence[Class] | Class] | None = None
+    #: Code that sees every estimate of the clean samples, and may change it.
+    guidance: Guidance | None = None
+    #: The text of a scheduler_config.json of diffusers.
+    scheduler_config: str | None = None
+    #: Options by name.
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+    def cost(self, model: Model) -> Cost:
+        """What drawing this will take: by two estimates of the clean samples, the second of which is timed."""
+        from . import _abi
+
+        native = _Native(self, model)
+        cost = _abi.Cost(struct_size=ctypes.sizeof(_abi.Cost))
+        check(library.diffuse_request_cost(native.handle.pointer, model._handle.pointer, ctypes.byref(cost)))
+        return Cost(cost.evaluations, cost.milliseconds / 1e3, cost.peak_bytes)
+
+
+def _spelled(value: Option) -> bytes:
+    if isinstance(value, bool):
+        return b"1" if value else b"0"
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, (int, float)):
+        return repr(value).encode()
+    return ",".join(repr(float(number)) for number in value).encode()
+
+
+def _numbers(model: Model, classes: Sequence[Class] | Class) -> list[int]:
+    one = isinstance(classes, (int, str))
+    listed: Sequence[Class] = [classes] if one else classes  # type: ignore[list-item, assignment]
+    return [model.class_index(name) if isinstance(name, str) else name for name in listed]
+
+
+class _Native:
+    """A request as the library has it, and what has to stay for as long as there are jobs of it."""
+
+    def __init__(self, request: Request, model: Model) -> None:
+        self.handle = Handle("diffuse_request_free", lambda place: int(library.diffuse_request_new(place)))
+        own = self.handle.pointer
+        check(library.diffuse_request_set_seed(own, request.seed & (2**64 - 1)))
+        if request.scheduler_config is not None:
+            check(library.diffuse_request_set_scheduler_config(own, request.scheduler_config.encode()))
+        for key, value in request.options.items():
+            check(library.diffuse_request_set(own, key.encode(), _spelled(value)))
+        self._set_classes(request, model)
+        if request.shape is not None:
+            check(library.diffuse_request_set_shape(own, (ctypes.c_size_t * len(request.shape))(*request.shape), len(request.shape)))
+        for function, given in [(library.diffuse_request_set_image, request.image), (library.diffuse_request_set_mask, request.mask)]:
+            if given is not None:
+                values = floats(given)
+                check(function(own, pointer(values), values.size))
+        for negative, conditions in enumerate([request.conditions, request.negative_conditions]):
+            for name, given in conditions.items():
+                values = floats(given)
+                check(library.diffuse_request_set_condition(own, name.encode(), pointer(values), values.size, negative))
+        if request.classifier is not None:
+            classifier, classes = request.classifier
+            numbers = _numbers(classifier, classes)
+            check(library.diffuse_request_set_classifier(own, classifier._handle.pointer, indices(numbers), len(numbers)))
+        self.guidance = None
+        if request.guidance is not None:
+            item = tuple(request.shape) if request.shape is not None else model.shape
+            self.guidance = Called.guidance(request.guidance, item)
+            check(library.diffuse_request_set_guidance_callback(own, self.guidance.function, None))
+
+    def _set_classes(self, request: Request, model: Model) -> None:
+        own, count = self.handle.pointer, request.count
+        if count is not None:
+            if count < 0:
+                raise ArgumentError(f"count: {count}; at least one item is needed")
+            check(library.diffuse_request_set_count(own, count))
+        if request.classes is not None:
+            numbers = _numbers(model, request.classes)
+            if count is not None and len(numbers) == 1:
+                numbers *= count
+            check(library.diffuse_request_set_classes(own, indices(numbers), len(numbers)))
+            if count is not None:
+                check(library.diffuse_request_set_count(own, count))
+        if request.negative_classes is not None:
+            numbers = _numbers(model, request.negative_classes)
+            check(library.diffuse_request_set_negative_classes(own, indices(numbers), len(numbers)))
+
+
+def merged(request: Request | None, changes: dict[str, Any]) -> Request:
+    """`request` with what is said besides: its fields by their names, and everything else as an option."""
+    from dataclasses import fields, replace
+
+    known = {entry.name for entry in fields(Request)} - {"options"}
+    base = request if request is not None else Request()
+    own = {name: value for name, value in changes.items() if name in known}
+    options = {name: value for name, value in changes.items() if name not in known and name != "options"}
+    return replace(base, **own, options={**base.options, **changes.get("options", {}), **options})

@@ -1,0 +1,262 @@
+"""The package from outside: what it draws is what the library draws, and what goes wrong is an exception of its kind."""
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import unittest
+import weakref
+
+import numpy as np
+
+import diffuse
+
+SPRITES = "onnx/models/sprites.onnx"
+
+
+class Models(unittest.TestCase):
+    def setUp(self):
+        self.model = diffuse.Model(SPRITES, threads=2)
+
+    def test_it_says_what_it_is(self):
+        model = self.model
+        self.assertEqual((model.name, model.shape, model.class_count, model.provider), ("sprites", (4, 32, 32), 10, "cpu"))
+        self.assertEqual(model.manifest["prediction"], "v")
+        self.assertEqual(len(model.sha256), 64)
+        self.assertEqual(model.class_index("star"), 1)
+        level = model.level(500)
+        self.assertAlmostEqual(level.alpha**2 + level.sigma**2, 1, places=9)
+        self.assertEqual(diffuse.__version__, diffuse.version())
+        self.assertIn("cpu", diffuse.Runtime().providers)
+
+    def test_bytes_and_path_are_the_same_model(self):
+        with open(SPRITES, "rb") as file:
+            inside = diffuse.Model(file.read(), threads=2)
+        self.assertEqual(inside.sha256, self.model.sha256)
+        of = dict(classes="heart", steps=3)
+        np.testing.assert_array_equal(inside.draw(**of), self.model.draw(**of))
+
+    def test_errors_are_of_their_kind(self):
+        model = self.model
+        for kind, call in [
+            (diffuse.FileError, lambda: diffuse.Model("nowhere.onnx")),
+            (OSError, lambda: diffuse.Model("nowhere.onnx")),
+            (diffuse.ModelError, lambda: diffuse.Model("README.md")),
+            (diffuse.ModelError, lambda: diffuse.Model(SPRITES, manifest={"diffuse": 1})),
+            (diffuse.RuntimeMissing, lambda: diffuse.Runtime("/nowhere")),
+            (diffuse.ArgumentError, lambda: diffuse.Model(SPRITES, providers=["nothing"])),
+            (diffuse.ArgumentError, lambda: diffuse.Model(SPRITES, threads=-1)),
+            (ValueError, lambda: model.draw(classes="unicorn")),
+            (diffuse.ArgumentError, lambda: model.draw(classes=[1.5])),
+            (diffuse.ArgumentError, lambda: model.draw(count=-1)),
+            (diffuse.ArgumentError, lambda: model.draw(classes=[0, 1], count=3)),
+            (diffuse.ArgumentError, lambda: model.draw(nonsense=3)),
+            (diffuse.ArgumentError, lambda: model.draw(image=np.zeros(7))),
+            (diffuse.ArgumentError, lambda: model.job().restore(b"nothing")),
+            (diffuse.ArgumentError, lambda: model.job().restore(b"")),
+            (diffuse.ArgumentError, lambda: model.job().advance(-1)),
+            (diffuse.ArgumentError, lambda: model.job().advance(float("nan"))),
+            (diffuse.ArgumentError, lambda: model.job().pixels(-1)),
+            (diffuse.ArgumentError, lambda: model.job().pixels(5)),
+            (diffuse.ArgumentError, lambda: model.job().preview()),
+            (diffuse.ArgumentError, lambda: model.denoise(np.zeros((1, 3, 32, 32)), model.level(5))),
+            (diffuse.ArgumentError, lambda: model.denoise(np.zeros((2, 4, 32, 32)), model.level(5), classes=[1])),
+            (diffuse.ArgumentError, lambda: model.values(np.zeros((31, 32, 4), np.uint8))),
+            (diffuse.ArgumentError, lambda: model.values(np.zeros((32, 32, 3), np.uint8))),
+            (diffuse.ModelError, lambda: diffuse.Model.from_network({}, lambda _: 0)),
+        ]:
+            with self.assertRaises(kind):
+                call()
+
+    def test_the_raw_calls(self):
+        model = self.model
+        clean = model.draw(classes="key", steps=5)
+        noisy = model.add_noise(clean, 300, seed=4)
+        denoised = model.denoise(noisy, model.level(300), classes=["key"])
+        self.assertLess(np.abs(denoised - clean).mean(), np.abs(noisy - clean).mean())
+        cost = model.cost(classes="key", steps=7)
+        self.assertEqual(cost.evaluations, 7)
+        self.assertGreater(cost.seconds, 0)
+        self.assertGreater(cost.peak_bytes, 100_000)
+        model.trim()
+
+    def test_pixels_there_and_back(self):
+        job = self.model.job(classes="moon", steps=5).run()
+        pixels = job.pixels()
+        np.testing.assert_array_equal(pixels, job.preview_pixels())
+        again = self.model.job(image=self.model.values(pixels), classes="moon", strength=0.5, steps=4)
+        self.assertEqual(again.progress, (0, 2))
+
+    def test_a_likelihood(self):
+        points = diffuse.Model("onnx/models/vp_s_curve.onnx")
+        densities = points.log_density(np.zeros((2, 2)), tolerance=1e-3)
+        self.assertEqual(densities.shape, (2,))
+        self.assertEqual(densities[0], densities[1])
+        with self.assertRaises(diffuse.ArgumentError):
+            points.variational_bound(np.zeros((1, 2)))
+
+
+class Jobs(unittest.TestCase):
+    def setUp(self):
+        self.model = diffuse.Model(SPRITES, threads=2)
+
+    def test_ways_to_run_end_in_the_same_bits(self):
+        def job():
+            return self.model.job(classes="heart", seed=1, solver="ddpm", steps=12)
+
+        whole = job().run().read()
+        stepped = job()
+        while not stepped.step():
+            pass
+        np.testing.assert_array_equal(stepped.read(), whole)
+        in_time = job()
+        while not in_time.advance(0.01):
+            pass
+        np.testing.assert_array_equal(in_time.read(), whole)
+        iterated = job()
+        self.assertEqual(len(iterated), 12)
+        self.assertEqual([at.step for at in iterated], list(range(1, 13)))
+        np.testing.assert_array_equal(iterated.read(), whole)
+        paused = job()
+        while True:
+            paused.start()
+            paused.pause()
+            if paused.wait() == diffuse.State.FINISHED:
+                break
+            self.assertEqual(paused.state, diffuse.State.PAUSED)
+        np.testing.assert_array_equal(paused.read(), whole)
+        left = job()
+        left.step()
+        taken_up = job()
+        taken_up.restore(left.snapshot())
+        np.testing.assert_array_equal(taken_up.run().read(), whole)
+        started = job()
+        started.start_from(job().read())
+        np.testing.assert_array_equal(started.run().read(), whole)
+
+    def test_a_bar_is_told_every_step(self):
+        calls = []
+
+        class Bar:
+            def __init__(self, total, initial):
+                calls.append(("open", total, initial))
+
+            def update(self, count):
+                calls.append(("update", count))
+
+            def close(self):
+                calls.append(("close",))
+
+        job = self.model.job(classes="heart", steps=9)
+        job.step()
+        job.run(progress=Bar)
+        self.assertEqual(calls[0], ("open", 9, 1))
+        self.assertEqual(calls[-1], ("close",))
+        self.assertEqual(sum(call[1] for call in calls if call[0] == "update"), 8)
+
+    def test_a_cancel_from_another_thread(self):
+        job = self.model.job(classes="heart", steps=1000)
+        threading.Timer(0.05, job.cancel).start()
+        with self.assertRaises(diffuse.Cancelled):
+            job.run()
+        self.assertEqual(job.state, diffuse.State.STOPPED)
+        self.assertIsInstance(job.error, diffuse.Cancelled)
+
+    def test_two_threads_are_not_let_in(self):
+        job = self.model.job(classes="heart", steps=1000)
+        job.start()
+        with self.assertRaises(diffuse.BusyError):
+            job.step()
+        with self.assertRaises(diffuse.BusyError):
+            job.start()
+
+    def test_guidance_is_called_and_its_failure_is_the_cause(self):
+        steps = []
+
+        def watched(estimate, denoised):
+            steps.append(estimate.step)
+            self.assertEqual(denoised.shape, (2, 4, 32, 32))
+            self.assertEqual(estimate.x.shape, denoised.shape)
+            self.assertEqual(list(estimate.classes), [0, 1])
+            with self.assertRaises(ValueError):
+                estimate.x[0] = 0
+            with self.assertRaises(diffuse.ArgumentError):
+                estimate.time
+            denoised *= 0.5
+
+        self.model.draw(classes=["heart", "star"], steps=4, guidance=watched)
+        self.assertEqual(steps, [(step, 2) for step in range(4)])
+
+        def lost(estimate, denoised):
+            raise KeyError("the palette")
+
+        with self.assertRaises(diffuse.CallbackError) as raised:
+            self.model.draw(classes="heart", guidance=lost)
+        self.assertIsInstance(raised.exception.__cause__, KeyError)
+        self.assertIn("palette", str(raised.exception))
+
+    def test_a_function_that_refers_to_its_job_is_no_leak(self):
+        def make():
+            jobs = []
+            job = self.model.job(classes="heart", steps=500, guidance=lambda *_: jobs and None)
+            jobs.append(job)
+            job.start()
+            return weakref.ref(job)
+
+        gone = make()
+        gc.collect()
+        self.assertIsNone(gone())
+
+    def test_a_network_of_the_hosts_draws_what_the_model_draws(self):
+        manifest = {**self.model.manifest, "prediction": "x0"}
+        manifest = {key: value for key, value in manifest.items() if key not in ("inputs", "outputs")}
+
+        def network(estimate):
+            level = diffuse.Level(*estimate.level)
+            self.assertEqual(estimate.input.shape, estimate.x.shape)
+            self.assertFalse(estimate.is_cancelled)
+            self.assertEqual(estimate.time, round(estimate.time))
+            return self.model.denoise(estimate.input, level, classes=list(estimate.classes))
+
+        own = diffuse.Model.from_network(json.dumps(manifest), network)
+        self.assertEqual(own.provider, "host")
+        of = dict(classes=["fish", "key"], steps=6, solver="unipc", guidance_scale=2)
+        np.testing.assert_array_equal(own.draw(**of), self.model.draw(**of))
+
+    def test_options_of_every_kind(self):
+        of = dict(classes="heart", steps=3, guidance_scales=[1, 2, 3.5], noise="torch")
+        np.testing.assert_array_equal(self.model.draw(**of), self.model.draw(diffuse.Request(classes="heart"), **of))
+        base = diffuse.Request(seed=3, options={"steps": 4, "solver": "ddpm"})
+        self.assertEqual(self.model.job(base, steps=5).progress.steps, 5)
+
+    def test_models_and_jobs_end_with_the_interpreter(self):
+        code = (
+            "import diffuse, threading\n"
+            "model = diffuse.Model('%s')\n"
+            "job = model.job(classes='heart', steps=1000, guidance=lambda estimate, denoised: None)\n"
+            "job.start()\n" % SPRITES
+        )
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
+
+    @unittest.skipIf(os.name == "nt", "there is no such signal")
+    def test_ctrl_c_is_heard(self):
+        code = (
+            "import diffuse, os, signal, threading, time\n"
+            "threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\n"
+            "try:\n"
+            "    diffuse.Model('%s').draw(classes=['heart'] * 64, steps=1000)\n"
+            "except KeyboardInterrupt:\n"
+            "    print('interrupted')\n" % SPRITES
+        )
+        start = time.monotonic()
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
+        self.assertEqual((result.returncode, result.stdout), (0, "interrupted\n"), result.stderr)
+        self.assertLess(time.monotonic() - start, 300)
+
+
+if __name__ == "__main__":
+    unittest.main()

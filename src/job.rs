@@ -508,9 +508,9 @@ impl Job {
         let steps = self.grid.steps() as u64;
         let step = from.whole("the step", steps)? as usize;
         let stage = from.whole("the stage", u64::from(u32::MAX))? as usize;
-        if !self.can_stand_at(Cursor { step, stage }) {
+        let Some(saves) = self.saved_at(Cursor { step, stage }) else {
             return refuse("it stands where no run of this solver does");
-        }
+        };
         let evaluated = from.whole("a flag", 1)? == 1;
         let mut x = self.x.clone();
         let mut x0 = self.denoised.x0.clone();
@@ -519,7 +519,10 @@ impl Job {
             from.floats("the estimate", x0.as_slice_mut().unwrap_or_default())?;
         }
         let mut saved = Vec::new();
-        if from.whole("a flag", 1)? == 1 {
+        if (from.whole("a flag", 1)? == 1) != saves {
+            return refuse("what a run of this solver saves is missing, or too much");
+        }
+        if saves {
             saved.resize(x.len(), 0.0);
             from.floats("samples", &mut saved)?;
         }
@@ -538,16 +541,19 @@ impl Job {
         Ok(())
     }
 
-    /// Whether a run can be left at `at`: at the end, or before an evaluation that the moves of the step lead to.
-    fn can_stand_at(&self, at: Cursor) -> bool {
-        if self.integration.is_some() || at.step >= self.grid.steps() {
-            return at.stage == 0;
+    /// Whether a run that can be left at `at` has a saved x there; `None` if none can be left there, which is at the end, and before evaluations.
+    fn saved_at(&self, at: Cursor) -> Option<bool> {
+        if self.integration.is_some() {
+            return (at.stage == 0).then_some(false);
         }
-        let mut cursor = Cursor { step: at.step, stage: 0 };
-        while cursor.step == at.step && cursor.stage < at.stage {
-            cursor = self.solver.plan(&self.grid, cursor).next;
+        let (mut cursor, mut saved) = (Cursor::default(), false);
+        while cursor != at && cursor.step <= at.step && cursor.step < self.grid.steps() {
+            let step = self.solver.plan(&self.grid, cursor);
+            saved |= step.save;
+            cursor = step.next;
         }
-        cursor == at && self.solver.evaluate_at(&self.grid, at).is_some()
+        let stands = cursor.step >= self.grid.steps() || self.solver.evaluate_at(&self.grid, at).is_some();
+        (cursor == at && stands).then_some(saved)
     }
 
     fn save_parts(&self, to: &mut Writer) {

@@ -158,7 +158,7 @@ pub(crate) fn snapshot(bytes: &[u8]) {
     let sound = job.snapshot().unwrap();
     let mut content = sound[..sound.len() - 32].to_vec();
     // As they are, or changes: where (two bytes), how many, and what.
-    if bytes.byte() % 4 == 0 {
+    if bytes.byte().is_multiple_of(4) {
         content = bytes.0.to_vec();
     } else {
         while !bytes.0.is_empty() {
@@ -404,7 +404,7 @@ mod calls {
                     bytes.below(3) as i32,
                 )),
                 9 => {
-                    let function: diffuse_callback = if bytes.byte() % 2 == 0 { Some(callback) } else { None };
+                    let function: diffuse_callback = if bytes.byte().is_multiple_of(2) { Some(callback) } else { None };
                     any(diffuse_request_set_guidance_callback(request, function, data));
                 }
                 10 if live.models.len() < 3 => {
@@ -459,18 +459,15 @@ mod calls {
                     diffuse_job_read_pixels(job, item, pixels.as_mut_ptr(), usize::from(room), stride, flags);
                     any(diffuse_job_preview_pixels(job, item, pixels.as_mut_ptr(), usize::from(room), stride, flags));
                 }
-                29 => {
-                    if diffuse_job_snapshot(job, null_mut(), 0, &raw mut a) == DIFFUSE_OK {
-                        live.snapshot = vec![0; a];
-                        let capacity = live.snapshot.len() - bytes.below(2);
-                        any(diffuse_job_snapshot(job, live.snapshot.as_mut_ptr(), capacity, &raw mut a));
-                    }
+                29 if diffuse_job_snapshot(job, null_mut(), 0, &raw mut a) == DIFFUSE_OK => {
+                    live.snapshot = vec![0; a];
+                    let capacity = live.snapshot.len() - bytes.below(2);
+                    any(diffuse_job_snapshot(job, live.snapshot.as_mut_ptr(), capacity, &raw mut a));
                 }
                 30 => {
-                    if let Some(place) = live.snapshot.len().checked_sub(usize::from(bytes.byte())) {
-                        if let Some(byte) = live.snapshot.get_mut(place) {
-                            *byte ^= bytes.byte();
-                        }
+                    let place = live.snapshot.len().checked_sub(usize::from(bytes.byte()));
+                    if let Some(byte) = place.and_then(|place| live.snapshot.get_mut(place)) {
+                        *byte ^= bytes.byte();
                     }
                     any(diffuse_job_restore(job, live.snapshot.as_ptr(), live.snapshot.len()));
                 }
@@ -494,7 +491,7 @@ mod calls {
                 }
                 34 => {
                     let count = bytes.below(4);
-                    let of_items = if bytes.byte() % 2 == 0 { null() } else { classes.as_ptr() };
+                    let of_items = if bytes.byte().is_multiple_of(2) { null() } else { classes.as_ptr() };
                     let (x, t) = (values.as_ptr(), bytes.number());
                     any(diffuse_model_denoise(
                         model,

@@ -1,7 +1,7 @@
 //! A run, one evaluation at a time.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
@@ -13,6 +13,7 @@ use crate::noise::{Draw, NoiseSource};
 use crate::schedule::{Grid, NoiseLevel};
 use crate::solver::{Cursor, Deviation, Integration, MOST_HISTORY, Move, Solver, Update};
 use crate::state::{Reader, Writer};
+use crate::sync::Mutex;
 use crate::tensor::{Kept, Term, combine, combine_and_keep, first_not_finite};
 
 /// The most values that the samples of one job may have: 1 GiB in f32, and up to ten times that with the job's other buffers. More is
@@ -67,7 +68,7 @@ struct Cancelled {
 impl Canceller {
     /// Interrupts that as well, from now on: at once if it was cancelled already.
     pub(crate) fn add(&self, interrupt: Arc<dyn Interrupt>) {
-        let mut interrupts = self.0.interrupts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut interrupts = self.0.interrupts.held();
         if self.is_cancelled() {
             interrupt.interrupt();
         }
@@ -80,7 +81,7 @@ impl Canceller {
     pub fn cancel(&self) {
         // The flag first: an evaluation that fails because of the interrupt must find it set.
         self.0.flag.store(true, Ordering::SeqCst);
-        let interrupts = self.0.interrupts.lock().unwrap_or_else(PoisonError::into_inner);
+        let interrupts = self.0.interrupts.held();
         interrupts.iter().for_each(|interrupt| interrupt.interrupt());
     }
 

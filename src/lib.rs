@@ -41,6 +41,7 @@ pub mod sampling;
 pub mod schedule;
 pub mod solver;
 pub mod state;
+mod sync;
 pub mod tensor;
 
 pub use error::{Error, Result};

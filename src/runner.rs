@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use ndarray::{ArrayD, ArrayViewD};
 
 use crate::error::{Error, Result};
 use crate::job::{Canceller, Job, Progress};
+use crate::sync::{Condvar, Guard, Mutex};
 
 /// The name of the thread that a job runs on.
 pub const THREAD: &str = "diffuse job";
@@ -130,18 +131,13 @@ impl Drop for Stepping<'_> {
     }
 }
 
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic leaves what is behind these locks as it was, or finished with.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Runner {
     /// A runner of `job`.
     #[must_use]
     pub fn new(job: Job) -> Self {
         let canceller = job.canceller();
         let shared = Shared::new(Work::Job(Box::new(job)), canceller);
-        if let Work::Job(job) = &*held(&shared.work) {
+        if let Work::Job(job) = &*shared.work.held() {
             shared.adopt(job);
         }
         Self { shared: Arc::new(shared) }
@@ -210,7 +206,7 @@ impl Runner {
     /// What the latest step that failed said, whichever thread it was on; `None` if none has.
     #[must_use]
     pub fn failure(&self) -> Option<Error> {
-        held(&self.shared.failure).as_ref().map(Error::again)
+        self.shared.failure.held().as_ref().map(Error::again)
     }
 
     /// [`Canceller::cancel`].
@@ -221,7 +217,7 @@ impl Runner {
     /// How far it is: in which stage, and with how much of it.
     #[must_use]
     pub fn progress(&self) -> (Stage, Progress) {
-        *held(&self.shared.progress)
+        *self.shared.progress.held()
     }
 
     /// The shape of the samples, batch first.
@@ -263,7 +259,7 @@ impl Runner {
     /// # Errors
     /// [`Error::Argument`] before the first step; what `read` returns.
     pub fn preview<T>(&self, read: impl FnOnce(ArrayViewD<'_, f32>) -> Result<T>) -> Result<T> {
-        match held(&self.shared.preview).as_ref() {
+        match self.shared.preview.held().as_ref() {
             Some(preview) => read(preview.view()),
             None => Err(Error::argument("job", "there is no preview before the first step")),
         }
@@ -273,8 +269,8 @@ impl Runner {
     pub fn close(&self) {
         self.cancel();
         if !self.shared.is_stepped_here() {
-            drop(held(&self.shared.work));
-            let thread = held(&self.shared.worker).thread.take();
+            drop(self.shared.work.held());
+            let thread = self.shared.worker.held().thread.take();
             if let Some(thread) = thread {
                 let _ = thread.join();
             }
@@ -305,7 +301,7 @@ impl Shared {
             state: AtomicU8::new(0),
             pause: AtomicBool::new(false),
             worker: Mutex::default(),
-            ended: Condvar::new(),
+            ended: Condvar::default(),
             failure: Mutex::new(None),
             preview: Mutex::new(None),
         }
@@ -325,32 +321,23 @@ impl Shared {
     }
 
     fn note(&self, stage: Stage, progress: Progress) {
-        *held(&self.progress) = (stage, progress);
+        *self.progress.held() = (stage, progress);
     }
 
     /// What is to be done, for a call of the owner's; not while the worker has it.
-    fn lock(&self) -> Result<MutexGuard<'_, Work>> {
+    fn lock(&self) -> Result<Guard<'_, Work>> {
         if self.state() == State::Running {
             return Err(Error::Busy);
         }
         self.try_lock()
     }
 
-    fn try_lock(&self) -> Result<MutexGuard<'_, Work>> {
-        match self.work.try_lock() {
-            Ok(work) => Ok(work),
-            // A step that panicked has left the samples as they were, or the job is finished with.
-            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => Err(Error::Busy),
-        }
+    fn try_lock(&self) -> Result<Guard<'_, Work>> {
+        self.work.try_held().ok_or(Error::Busy)
     }
 
     /// Works on the job, on this thread, and lets the others see what came of it.
-    fn work(
-        &self,
-        work: Result<MutexGuard<'_, Work>>,
-        call: impl FnOnce(&mut Job) -> Result<Progress>,
-    ) -> Result<Progress> {
+    fn work(&self, work: Result<Guard<'_, Work>>, call: impl FnOnce(&mut Job) -> Result<Progress>) -> Result<Progress> {
         let mut work = match work {
             // Whoever frees the job holds it for a moment.
             Err(Error::Busy) if self.canceller.is_cancelled() => return Err(Error::Cancelled),
@@ -368,7 +355,7 @@ impl Shared {
         });
         drop(stepping);
         if let Err(error) = &result {
-            *held(&self.failure) = Some(error.again());
+            *self.failure.held() = Some(error.again());
         }
         result
     }
@@ -401,7 +388,7 @@ impl Shared {
 
     /// Lets other threads see how far the job is, and its latest estimate.
     fn publish(&self, job: &Job) {
-        let mut preview = held(&self.preview);
+        let mut preview = self.preview.held();
         match (job.preview(), preview.as_mut()) {
             (Some(latest), Some(preview)) => preview.assign(&latest),
             (latest, _) => *preview = latest.map(|latest| latest.to_owned()),
@@ -410,7 +397,7 @@ impl Shared {
     }
 
     fn start(self: &Arc<Self>, time: Option<Duration>) -> Result<()> {
-        let mut worker = held(&self.worker);
+        let mut worker = self.worker.held();
         if self.state() == State::Running {
             return Err(Error::Busy);
         }
@@ -425,7 +412,7 @@ impl Shared {
             // A panic of ours ends the run, not the process.
             let run = catch_unwind(AssertUnwindSafe(|| shared.run(time)));
             let result = run.unwrap_or_else(|_| Err(Error::runtime("a bug in diffuse: the worker panicked")));
-            let mut worker = held(&shared.worker);
+            let mut worker = shared.worker.held();
             shared.enter(*result.as_ref().unwrap_or(&State::Stopped));
             worker.outcome = result.err();
             shared.ended.notify_all();
@@ -461,12 +448,12 @@ impl Shared {
     }
 
     fn wait(&self, most: Duration) -> Result<()> {
-        let worker = held(&self.worker);
+        let worker = self.worker.held();
         if self.is_stepped_here() {
             return Err(Error::argument("job", "its own callback cannot wait for it"));
         }
         let running = |_: &mut Worker| self.state() == State::Running;
-        let (worker, _) = self.ended.wait_timeout_while(worker, most, running).unwrap_or_else(PoisonError::into_inner);
+        let worker = self.ended.wait_while(worker, most, running);
         worker.outcome.as_ref().map_or(Ok(()), |error| Err(error.again()))
     }
 }

@@ -8,6 +8,7 @@ const LAYERS: &[&str] = &[
     "error",
     "option",
     "state",
+    "sync",
     "tensor",
     "schedule",
     "noise",

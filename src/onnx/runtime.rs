@@ -1,13 +1,14 @@
 //! Finding ONNX Runtime and starting it: once in a process, by absolute path, without a word on stderr or on the network.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 
 use super::{library, provider};
 use crate::error::{Error, Result};
+use crate::sync::Mutex;
 
 /// The oldest ONNX Runtime that works is 1.`OLDEST_MINOR_VERSION`.
 pub const OLDEST_MINOR_VERSION: u32 = ort::MINOR_VERSION;
@@ -104,7 +105,7 @@ impl Runtime {
     /// that has none, or if another one is
     /// already running in this process.
     pub fn open(path: Option<&Path>) -> Result<Self> {
-        let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut opened = OPENED.held();
         if let Some(runtime) = opened.as_ref() {
             return match path.map(resolve).transpose()? {
                 Some(asked) if *asked != *runtime.path => Err(Error::runtime(format!(

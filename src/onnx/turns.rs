@@ -1,7 +1,8 @@
 //! Turns at what one thread at a time can use: who came first is next, so that several jobs on one model go on side by side.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::sync::{Condvar, Mutex};
 
 /// Something that is used in turns.
 #[derive(Debug)]
@@ -21,26 +22,20 @@ struct Line {
 
 impl<T> Turns<T> {
     pub(super) fn new(thing: T) -> Self {
-        Self { thing: Mutex::new(thing), line: Mutex::default(), moved: Condvar::new() }
-    }
-
-    fn line(&self) -> MutexGuard<'_, Line> {
-        // Nothing that is done with the line panics.
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { thing: Mutex::new(thing), line: Mutex::default(), moved: Condvar::default() }
     }
 
     /// Waits for its turn and calls `call`. `None`, and no call, once `given_up` says so, which is asked again at every [`look_up`](Self::look_up).
     pub(super) fn with<R>(&self, given_up: impl Fn() -> bool, call: impl FnOnce(&mut T) -> R) -> Option<R> {
-        let mut line = self.line();
+        let mut line = self.line.held();
         line.latest += 1;
         let ticket = line.latest;
         line.waiting.push_back(ticket);
         while !given_up() && (line.served || line.waiting.front() != Some(&ticket)) {
-            line = self.moved.wait(line).unwrap_or_else(PoisonError::into_inner);
+            line = self.moved.wait(line);
         }
         line.waiting.retain(|&waiting| waiting != ticket);
         if given_up() {
-            drop(line);
             // It may have been the first in the line.
             self.moved.notify_all();
             return None;
@@ -48,16 +43,15 @@ impl<T> Turns<T> {
         line.served = true;
         drop(line);
         let turn = Turn(self);
-        // A panic in a call leaves the thing as it was.
-        let result = call(&mut turn.0.thing.lock().unwrap_or_else(PoisonError::into_inner));
+        let result = call(&mut turn.0.thing.held());
         drop(turn);
         Some(result)
     }
 
     /// Lets everyone who waits see whether they have given up.
     pub(super) fn look_up(&self) {
-        // Between the question and the wait there is the lock, so that nobody misses this.
-        drop(self.line());
+        // Nobody is between the question and the wait, where this would be missed.
+        let _line = self.line.held();
         self.moved.notify_all();
     }
 }
@@ -67,7 +61,8 @@ struct Turn<'a, T>(&'a Turns<T>);
 
 impl<T> Drop for Turn<'_, T> {
     fn drop(&mut self) {
-        self.0.line().served = false;
+        let mut line = self.0.line.held();
+        line.served = false;
         self.0.moved.notify_all();
     }
 }
@@ -93,7 +88,7 @@ mod tests {
                         let turns = &turns;
                         move || turns.with(never, |order| order.push(i))
                     });
-                    while turns.line().waiting.len() <= i {
+                    while turns.line.held().waiting.len() <= i {
                         thread::yield_now();
                     }
                 }
@@ -109,11 +104,11 @@ mod tests {
         thread::scope(|scope| {
             turns.with(never, |_| {
                 let first = scope.spawn(|| turns.with(|| stopped.load(Ordering::SeqCst), |count| *count += 100));
-                while turns.line().waiting.is_empty() {
+                while turns.line.held().waiting.is_empty() {
                     thread::yield_now();
                 }
                 let second = scope.spawn(|| turns.with(never, |count| *count += 1));
-                while turns.line().waiting.len() < 2 {
+                while turns.line.held().waiting.len() < 2 {
                     thread::yield_now();
                 }
                 stopped.store(true, Ordering::SeqCst);

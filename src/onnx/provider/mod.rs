@@ -6,7 +6,6 @@ mod table;
 use std::cell::RefCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use ort::session::builder::SessionBuilder;
 
@@ -15,6 +14,7 @@ use super::library;
 use super::native::compiled_in;
 use crate::error::{Error, Result};
 use crate::option::{Kind, OptionEntry};
+use crate::sync::Mutex;
 
 pub(super) use placement::{Opening, open};
 pub use placement::{Placement, ProviderNodes, Skipped};
@@ -225,7 +225,7 @@ fn load_plugin(runtime: &Runtime, name: &str, library: &Path) -> Result<String, 
     static LOADED: Mutex<Vec<Loaded>> = Mutex::new(Vec::new());
     let path = library.display();
     let library = std::fs::canonicalize(library).map_err(|error| format!("{path}: {error}"))?;
-    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut loaded = LOADED.held();
     if let Some(known) = loaded.iter().find(|known| known.library == library) {
         return known.provider.clone();
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
@@ -11,6 +10,7 @@ use super::{CPU, PROVIDERS, Provider, on_cpu, overheard, with_log};
 use crate::error::{Error, Result};
 use crate::onnx::Runtime;
 use crate::onnx::native::{Assigned, assigned};
+use crate::sync::Mutex;
 
 /// What evaluates a network, and what was asked for and cannot.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
@@ -94,7 +94,7 @@ where
         ));
     }
     check(providers)?;
-    let _turn = (providers[0].name != CPU).then(|| ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner));
+    let _turn = (providers[0].name != CPU).then(|| ONE_AT_A_TIME.held());
     let mut left: Vec<&Provider> = providers.iter().collect();
     let mut skipped = Vec::new();
     let mut opened = true;

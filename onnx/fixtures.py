@@ -133,22 +133,34 @@ def models():
     yield "derivative", TinyNet(3), manifest("derivative", IMAGE), {"derivative": True}
 
 
-def mixed():
-    """A graph with one node, Hardmax, that OpenVINO leaves to the processor."""
-    node, tensor = onnx.helper.make_node, onnx.helper.make_tensor_value_info
-    nodes = [
-        node("Cast", ["t"], ["time"], to=onnx.TensorProto.FLOAT), node("Reshape", ["time", "axes"], ["column"]),
-        node("Mul", ["x", "column"], ["product"]), node("Hardmax", ["product"], ["output"]),
-    ]
+def by_hand(name, nodes, constants):
+    """A model of these nodes, from x and t to output."""
+    tensor, flat = onnx.helper.make_tensor_value_info, onnx.numpy_helper.from_array
     sample = ["batch", *IMAGE]
     graph = onnx.helper.make_graph(
-        nodes, "mixed", [tensor("x", onnx.TensorProto.FLOAT, sample), tensor("t", onnx.TensorProto.INT64, ["batch"])],
-        [tensor("output", onnx.TensorProto.FLOAT, sample)],
-        [onnx.helper.make_tensor("axes", onnx.TensorProto.INT64, [4], [-1, 1, 1, 1])],
+        [onnx.helper.make_node(*node[:3], **(node[3] if node[3:] else {})) for node in nodes], name,
+        [tensor("x", onnx.TensorProto.FLOAT, sample), tensor("t", onnx.TensorProto.INT64, ["batch"])],
+        [tensor("output", onnx.TensorProto.FLOAT, sample)], [flat(np.array(values), key) for key, values in constants.items()],
     )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
-    onnx.helper.set_model_props(model, {"diffuse": json.dumps(manifest("mixed", IMAGE))})
+    onnx.helper.set_model_props(model, {"diffuse": json.dumps(manifest(name, IMAGE))})
     return model
+
+
+def mixed():
+    """A graph with one node, Hardmax, that OpenVINO leaves to the processor."""
+    return by_hand("mixed", [
+        ("Cast", ["t"], ["time"], {"to": onnx.TensorProto.FLOAT}), ("Reshape", ["time", "axes"], ["column"]),
+        ("Mul", ["x", "column"], ["product"]), ("Hardmax", ["product"], ["output"]),
+    ], {"axes": [-1, 1, 1, 1]})
+
+
+def failing():
+    """A graph that fails where t is below 500: it looks for 999 - t in a table of 500."""
+    return by_hand("failing", [
+        ("Sub", ["last", "t"], ["place"]), ("Gather", ["table", "place"], ["factor"]), ("Reshape", ["factor", "axes"], ["column"]),
+        ("Mul", ["x", "column"], ["output"]),
+    ], {"last": 999, "axes": [-1, 1, 1, 1], "table": np.full(500, 0.5, dtype=np.float32)})
 
 
 def short(generator, shape, dtype):
@@ -216,7 +228,8 @@ def main():
         cases = [case(module, description, options, index, seed) for seed, index in enumerate((250, 750))]
         text = json.dumps([found for found in cases if found], separators=(",", ":"))
         (folder / f"{name}.json").write_text(text + "\n")
-    onnx.save(mixed(), folder / "mixed.onnx")
+    for model in (mixed(), failing()):
+        onnx.save(model, folder / f"{model.graph.name}.onnx")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 use crate::error::{Error, Result};
 use crate::schedule::NoiseLevel;
 use crate::state::{Reader, Writer};
-use crate::tensor::first_not_finite;
+use crate::tensor::{copy, first_not_finite, make_room, zeros};
 
 /// What the samples of a batch are conditioned on.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -111,10 +111,12 @@ pub struct Denoised {
 
 impl Denoised {
     /// An answer with room for samples of `shape`.
-    #[must_use]
-    pub fn new(shape: &[usize]) -> Self {
-        let x0 = ArrayD::zeros(shape);
-        Self { x0, direction: None, parted: false, shift: None, shifted: false, variance: None }
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if there is no memory for them.
+    pub fn new(shape: &[usize]) -> Result<Self> {
+        let x0 = zeros(shape)?;
+        Ok(Self { x0, direction: None, parted: false, shift: None, shifted: false, variance: None })
     }
 
     /// The x̂₀ from which ε̂ is taken, where it is another one than the x̂₀ that is used.
@@ -124,14 +126,18 @@ impl Denoised {
     }
 
     /// Takes ε̂ from x̂₀ as it is now, whatever becomes of x̂₀ afterwards, unless it is taken from another already.
-    pub fn part(&mut self) {
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if there is no memory for it.
+    pub fn part(&mut self) -> Result<()> {
         if !self.parted {
             match &mut self.direction {
                 Some(direction) if direction.shape() == self.x0.shape() => direction.assign(&self.x0),
-                _ => self.direction = Some(self.x0.clone()),
+                _ => self.direction = Some(copy(&self.x0.view())?),
             }
             self.parted = true;
         }
+        Ok(())
     }
 
     /// As it has to be before every new query: ε̂ is taken from the x̂₀ that is used, and nothing moves the mean.
@@ -140,11 +146,15 @@ impl Denoised {
     }
 
     /// Takes ε̂ from `x0`, in the order of this answer's, whatever becomes of x̂₀.
-    pub fn set_direction(&mut self, x0: &[f32]) {
-        self.part();
+    ///
+    /// # Errors
+    /// As [`part`](Self::part).
+    pub fn set_direction(&mut self, x0: &[f32]) -> Result<()> {
+        self.part()?;
         if let Some(direction) = self.direction.as_mut().and_then(|direction| direction.as_slice_mut()) {
             direction.copy_from_slice(x0);
         }
+        Ok(())
     }
 
     /// Leaves of what the mean moves by the shares that `of_value` has.
@@ -161,15 +171,19 @@ impl Denoised {
     }
 
     /// Moves the mean by `gradient`, in the order of this answer's x̂₀, times `factor`.
-    pub fn set_shift(&mut self, gradient: &[f32], factor: f32) {
+    ///
+    /// # Errors
+    /// As [`part`](Self::part).
+    pub fn set_shift(&mut self, gradient: &[f32], factor: f32) -> Result<()> {
         let shift = match &mut self.shift {
             Some(shift) if shift.shape() == self.x0.shape() => shift,
-            shift => shift.insert(ArrayD::zeros(self.x0.shape())),
+            shift => shift.insert(zeros(self.x0.shape())?),
         };
         if let Some(values) = shift.as_slice_mut() {
             values.iter_mut().zip(gradient).for_each(|(value, gradient)| *value = factor * gradient);
         }
         self.shifted = true;
+        Ok(())
     }
 
     /// Changes x̂₀, and likewise the x̂₀ that ε̂ is taken from.
@@ -380,6 +394,7 @@ impl<D: Denoiser> Clip<D> {
     }
 
     fn apply(&mut self, item: &mut [f32]) {
+        // There is room for an item by now.
         match self.threshold {
             Threshold::Static([low, high]) => item.iter_mut().for_each(|value| *value = value.clamp(low, high)),
             Threshold::Dynamic { ratio, most } => {
@@ -408,8 +423,12 @@ impl<D: Denoiser> Denoiser for Clip<D> {
         let (step, level, items) = (query.step, query.level, query.x.shape().first().copied().unwrap_or(1));
         self.inner.denoise(query, out)?;
         check_finite(out.x0.as_slice().unwrap_or_default(), step, level)?;
+        if matches!(self.threshold, Threshold::Dynamic { .. }) {
+            self.sorted.clear();
+            make_room(&mut self.sorted, out.x0.len() / items.max(1))?;
+        }
         if self.direction == Direction::Network {
-            out.part();
+            out.part()?;
             let values = out.x0.as_slice_mut().unwrap_or_default();
             let length = (values.len() / items.max(1)).max(1);
             values.chunks_mut(length).for_each(|item| self.apply(item));

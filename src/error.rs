@@ -63,10 +63,8 @@ pub enum Error {
     Busy,
     /// The system has no memory for what was asked for: ask for less, or free something.
     Memory {
-        /// What it was for.
-        purpose: &'static str,
-        /// How much was asked for.
-        bytes: usize,
+        /// What it was for, and how much was asked for if that is known.
+        reason: String,
     },
 }
 
@@ -87,6 +85,10 @@ impl Error {
         Self::Runtime { reason: reason.into() }
     }
 
+    pub(crate) fn memory(reason: impl Into<String>) -> Self {
+        Self::Memory { reason: reason.into() }
+    }
+
     /// The same once more, for whoever asks again what happened.
     pub(crate) fn again(&self) -> Self {
         match self {
@@ -103,7 +105,7 @@ impl Error {
             Self::Callback { step, reason } => Self::Callback { step: *step, reason: reason.clone() },
             Self::Cancelled => Self::Cancelled,
             Self::Busy => Self::Busy,
-            Self::Memory { purpose, bytes } => Self::Memory { purpose, bytes: *bytes },
+            Self::Memory { reason } => Self::Memory { reason: reason.clone() },
         }
     }
 }
@@ -120,7 +122,7 @@ impl fmt::Display for Error {
             Self::Callback { step, reason } => write!(f, "step {step}: the callback: {reason}"),
             Self::Cancelled => f.write_str("cancelled"),
             Self::Busy => f.write_str("another thread is working on the job"),
-            Self::Memory { purpose, bytes } => write!(f, "there is no memory for {purpose}: {bytes} bytes"),
+            Self::Memory { reason } => write!(f, "there is no memory for {reason}"),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::schedule::{Grid, NoiseLevel};
 use crate::solver::{Cursor, Deviation, Integration, MOST_HISTORY, Move, Solver, Update};
 use crate::state::{Reader, Writer};
 use crate::sync::Mutex;
-use crate::tensor::{Kept, Term, combine, combine_and_keep, first_not_finite};
+use crate::tensor::{Kept, Term, combine, combine_and_keep, copied, copy, first_not_finite, make_room, resize, zeros};
 
 /// The most values that the samples of one job may have: 1 GiB in f32, and up to ten times that with the job's other buffers. More is
 /// a slip of the caller, and would end in the system killing the process rather than in an error.
@@ -168,7 +168,7 @@ impl Job {
         let length = checked_length(shape)?;
         condition.check(shape[0])?;
         let first = grid.levels()[0];
-        let mut x = ArrayD::zeros(shape);
+        let mut x = zeros(shape)?;
         let values = x.as_slice_mut().unwrap_or_default();
         noise.fill(Draw::Start, length / shape[0], values);
         combine(values, first.deviation(1.0) as f32, &[]);
@@ -177,7 +177,12 @@ impl Job {
             canceller.add(interrupt);
         }
         let slots = solver.slots().min(MOST_HISTORY);
-        let integration = solver.adaptive().map(|adaptive| Integration::new(adaptive, &grid, length / shape[0]));
+        let mut history = vec![Vec::new(); slots];
+        history.iter_mut().try_for_each(|slot| resize(slot, length, 0.0))?;
+        let integration = match solver.adaptive() {
+            Some(adaptive) => Some(Integration::new(adaptive, &grid, length / shape[0])?),
+            None => None,
+        };
         Ok(Self {
             denoiser,
             solver,
@@ -185,13 +190,13 @@ impl Job {
             noise,
             condition,
             cursor: Cursor::default(),
-            denoised: Denoised::new(shape),
+            denoised: Denoised::new(shape)?,
             x,
             evaluated: false,
             started: false,
             fresh: Vec::new(),
             saved: Vec::new(),
-            history: vec![vec![0.0; length]; slots],
+            history,
             integration,
             clamp: None,
             known: None,
@@ -258,7 +263,7 @@ impl Job {
             return Err(Error::argument("mask", "the job has already started"));
         }
         let fitting = |name: &'static str, values: &ArrayViewD<'_, f32>| match values.broadcast(self.x.raw_dim()) {
-            Some(whole) if values.ndim() == self.x.ndim() => Ok(whole.iter().copied().collect::<Vec<f32>>()),
+            Some(whole) if values.ndim() == self.x.ndim() => Ok(copy(&whole)?.into_raw_vec_and_offset().0),
             _ => {
                 let reason = format!("a shape of {:?} where the job has {:?}", values.shape(), self.x.shape());
                 Err(Error::argument(name, reason))
@@ -355,7 +360,7 @@ impl Job {
                 self.evaluated = true;
             }
             let step = self.solver.plan(&self.grid, self.cursor);
-            self.apply(&step);
+            self.apply(&step)?;
             if let Some([low, high]) = self.clamp.filter(|_| step.next.step > self.cursor.step) {
                 self.x.mapv_inplace(|value| value.clamp(low, high));
             }
@@ -455,7 +460,7 @@ impl Job {
     /// again to the job that takes them up.
     ///
     /// # Errors
-    /// [`Error::Io`] if the model's file, whose hash is noted, is gone.
+    /// [`Error::Io`] if the model's file, whose hash is noted, is gone; [`Error::Memory`] if there is none for it.
     pub fn snapshot(&self) -> Result<Vec<u8>> {
         let mut to = Writer::new();
         to.bytes(SNAPSHOT);
@@ -473,8 +478,10 @@ impl Job {
         }
         self.history.iter().for_each(|slot| to.floats(slot));
         self.save_parts(&mut to);
-        let mut bytes = to.finish();
+        let mut bytes = to.finish()?;
         let sum = Sha256::digest(&bytes);
+        let length = bytes.len() + sum.len();
+        make_room(&mut bytes, length)?;
         bytes.extend(sum);
         Ok(bytes)
     }
@@ -513,8 +520,8 @@ impl Job {
             return refuse("it stands where no run of this solver does");
         };
         let evaluated = from.whole("a flag", 1)? == 1;
-        let mut x = self.x.clone();
-        let mut x0 = self.denoised.x0.clone();
+        let mut x = copy(&self.x.view())?;
+        let mut x0 = copy(&self.denoised.x0.view())?;
         from.floats("samples", x.as_slice_mut().unwrap_or_default())?;
         if evaluated {
             from.floats("the estimate", x0.as_slice_mut().unwrap_or_default())?;
@@ -524,14 +531,14 @@ impl Job {
             return refuse("what a run of this solver saves is missing, or too much");
         }
         if saves {
-            saved.resize(x.len(), 0.0);
+            resize(&mut saved, x.len(), 0.0)?;
             from.floats("samples", &mut saved)?;
         }
-        let mut history = self.history.clone();
+        let mut history = self.history.iter().map(|slot| copied(slot)).collect::<Result<Vec<_>>>()?;
         history.iter_mut().try_for_each(|slot| from.floats("history", slot))?;
         let mut parts = Writer::new();
         self.save_parts(&mut parts);
-        let before = parts.finish();
+        let before = parts.finish()?;
         if let Err(error) = self.load_parts(&mut from).and_then(|()| from.finish()) {
             // What was loaded of the parts is undone; they wrote it themselves, so that it fits.
             let _ = self.load_parts(&mut Reader::new(&before));
@@ -583,7 +590,7 @@ impl Job {
             [level.t, level.alpha, level.sigma].into_iter().for_each(|value| to.real(value));
         }
         to.bytes(self.noise.kind().as_bytes());
-        Ok(Sha256::digest(to.finish()).into())
+        Ok(Sha256::digest(to.finish()?).into())
     }
 
     /// The levels that the job visits.
@@ -612,14 +619,16 @@ impl Job {
         self.canceller = canceller.clone();
     }
 
-    fn apply(&mut self, step: &Move) {
+    fn apply(&mut self, step: &Move) -> Result<()> {
         let update = step.update;
         let batch = self.x.shape()[0];
+        // Before anything is changed or drawn.
+        make_room(&mut self.saved, if step.save { self.x.len() } else { 0 })?;
         // The arrays are this job's own, made in standard order, so they are slices.
         let x = self.x.as_slice_mut().unwrap_or_default();
         let x0 = self.denoised.x0.as_slice().unwrap_or_default();
         if update.noise != 0.0 {
-            self.fresh.resize(x.len(), 0.0);
+            resize(&mut self.fresh, x.len(), 0.0)?;
             let draw = Draw::Step { step: self.cursor.step as u32, stage: self.cursor.stage as u32 };
             let item_length = x.len() / batch;
             self.noise.fill(draw, item_length, &mut self.fresh);
@@ -639,7 +648,7 @@ impl Job {
             {
                 step_by_norms(x, noise, &update, [(of_x0, x0), (of_direction, direction)], snr);
             }
-            return;
+            return Ok(());
         }
         if step.save {
             self.saved.clear();
@@ -675,6 +684,7 @@ impl Job {
             let said = self.denoised.variance.as_ref().and_then(|said| said.as_slice()).unwrap_or_default();
             shift_mean(x, shift, step, said);
         }
+        Ok(())
     }
 
     /// One evaluation of a solver that chooses its own steps, of one item: a step that fits one item would make it depend on the others.
@@ -687,11 +697,11 @@ impl Job {
             return Err(Error::Cancelled);
         }
         let (item, batch) = (integration.item(), self.x.shape()[0]);
-        let mut query_x = self.x.slice_axis(Axis(0), Slice::from(item..item + 1)).to_owned();
+        let mut query_x = copy(&self.x.slice_axis(Axis(0), Slice::from(item..item + 1)))?;
         let level = integration.level(&self.grid);
         integration.query(&self.grid, query_x.as_slice_mut().unwrap_or_default());
         let condition = self.condition.item(item);
-        let mut answer = Denoised::new(query_x.shape());
+        let mut answer = Denoised::new(query_x.shape())?;
         let query = Query { x: query_x.view(), level, condition: &condition, step: self.cursor.step };
         if let Err(error) = self.denoiser.denoise(query, &mut answer) {
             return Err(if self.canceller.is_cancelled() { Error::Cancelled } else { error });

@@ -184,7 +184,7 @@ impl Asked<'_> {
         let Ok(x) = ArrayD::from_shape_vec(self.shape.clone(), x.to_vec()) else {
             return Err(Error::argument("x", "a shape that does not fit its values"));
         };
-        let mut out = Denoised::new(&self.shape);
+        let mut out = Denoised::new(&self.shape)?;
         self.denoiser.denoise(Query { x: x.view(), level, condition: &self.condition, step: 0 }, &mut out)?;
         let values = out.x0.as_slice().unwrap_or_default();
         if let Some(index) = first_not_finite(values) {
@@ -249,7 +249,7 @@ pub fn variational_bound(
         })
         .collect();
     let mut fresh = vec![0.0; clean.len()];
-    let mut out = Denoised::new(x.shape());
+    let mut out = Denoised::new(x.shape())?;
     for t in (0..train_steps).rev() {
         let (from, to) = (schedule.level(t as f64), schedule.level(t as f64 - 1.0));
         noise.fill(Draw::Step { step: t as u32, stage: 0 }, length, &mut fresh);

@@ -11,6 +11,7 @@ use ndarray::{ArrayD, ArrayViewD};
 use crate::error::{Error, Result};
 use crate::job::{Canceller, Job, Progress};
 use crate::sync::{Condvar, Guard, Mutex};
+use crate::tensor::copy;
 
 /// The name of the thread that a job runs on.
 pub const THREAD: &str = "diffuse job";
@@ -391,7 +392,8 @@ impl Shared {
         let mut preview = self.preview.held();
         match (job.preview(), preview.as_mut()) {
             (Some(latest), Some(preview)) => preview.assign(&latest),
-            (latest, _) => *preview = latest.map(|latest| latest.to_owned()),
+            // Where there is no memory for it there is no preview.
+            (latest, _) => *preview = latest.and_then(|latest| copy(&latest).ok()),
         }
         self.note(Stage::Sampling, job.progress());
     }

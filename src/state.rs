@@ -4,7 +4,11 @@ use crate::error::{Error, Result};
 
 /// Collects what is to be kept.
 #[derive(Debug, Default)]
-pub struct Writer(Vec<u8>);
+pub struct Writer {
+    bytes: Vec<u8>,
+    /// Whether there was no memory for something.
+    lacks: bool,
+}
 
 impl Writer {
     /// Nothing yet.
@@ -13,37 +17,48 @@ impl Writer {
         Self::default()
     }
 
+    /// Bytes as they are.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.make_room(bytes.len());
+        if !self.lacks {
+            self.bytes.extend_from_slice(bytes);
+        }
+    }
+
     /// A whole number, a count, or a flag as 0 or 1.
     pub fn whole(&mut self, value: u64) {
-        self.0.extend(value.to_le_bytes());
+        self.bytes(&value.to_le_bytes());
     }
 
     /// A real number.
     pub fn real(&mut self, value: f64) {
-        self.0.extend(value.to_le_bytes());
+        self.bytes(&value.to_le_bytes());
     }
 
     /// Values, behind their number.
     pub fn floats(&mut self, values: &[f32]) {
+        self.make_room(8 + size_of_val(values));
         self.whole(values.len() as u64);
-        values.iter().for_each(|value| self.0.extend(value.to_le_bytes()));
+        values.iter().for_each(|value| self.bytes(&value.to_le_bytes()));
     }
 
     /// Numbers, behind how many there are.
     pub fn reals(&mut self, values: &[f64]) {
+        self.make_room(8 + size_of_val(values));
         self.whole(values.len() as u64);
-        values.iter().for_each(|value| self.0.extend(value.to_le_bytes()));
+        values.iter().for_each(|value| self.bytes(&value.to_le_bytes()));
     }
 
-    /// Bytes as they are.
-    pub fn bytes(&mut self, bytes: &[u8]) {
-        self.0.extend(bytes);
+    fn make_room(&mut self, more: usize) {
+        self.lacks |= self.bytes.try_reserve(more).is_err();
     }
 
     /// What was collected.
-    #[must_use]
-    pub fn finish(self) -> Vec<u8> {
-        self.0
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if there was no memory for it.
+    pub fn finish(self) -> Result<Vec<u8>> {
+        if self.lacks { Err(Error::memory("a snapshot")) } else { Ok(self.bytes) }
     }
 }
 

@@ -502,6 +502,6 @@ fn the_host_sees_every_estimate_and_may_change_it() {
     let x = ArrayD::from_elem(vec![1, 2], f32::INFINITY);
     let level = NoiseLevel { t: 0.5, alpha: 1.0, sigma: 1.0 };
     let query = Query { x: x.view(), level, condition: &condition(1), step: 3 };
-    let error = host.denoise(query, &mut Denoised::new(&[1, 2])).unwrap_err();
+    let error = host.denoise(query, &mut Denoised::new(&[1, 2]).unwrap()).unwrap_err();
     assert!(matches!(error, Error::Evaluation { step: 3, .. }), "{error}");
 }

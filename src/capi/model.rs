@@ -18,6 +18,7 @@ use crate::onnx::{HostNetwork, MOST_THREADS, Model, ModelOptions, Provider, Samp
 use crate::pixels::from_rgba8;
 use crate::schedule::NoiseLevel;
 use crate::solver::{Adaptive, Variance};
+use crate::tensor::copied;
 
 /// How a model is opened. A fresh one is right for a program that does other things as well.
 pub struct diffuse_model_options {
@@ -488,7 +489,7 @@ pub unsafe extern "C" fn diffuse_model_add_noise(
 ) -> i32 {
     guard(|| {
         // SAFETY: the pointers are as the header demands; what is read is copied before anything is written.
-        let (model, clean) = unsafe { (&borrow(model, "model")?.model, slice(x0, length, "x0")?.to_vec()) };
+        let (model, clean) = unsafe { (&borrow(model, "model")?.model, copied(slice(x0, length, "x0")?)?) };
         let noisy = model.add_noise(items_of(model, &clean, count)?, time, seed)?;
         // SAFETY: as above.
         copy_out(noisy.view(), unsafe { slice_mut(x, length, "x") }?, "length")
@@ -528,7 +529,7 @@ unsafe fn condition_of(classes: *const i64, count: usize) -> Result<Condition> {
         return Ok(Condition::default());
     }
     // SAFETY: passed on.
-    Ok(Condition::classes(Some(unsafe { slice(classes, count, "classes") }?.to_vec())))
+    Ok(Condition::classes(Some(copied(unsafe { slice(classes, count, "classes") }?)?)))
 }
 
 /// A host's values as `count` items of the model's shape.

@@ -13,6 +13,7 @@ use crate::denoiser::Query;
 use crate::error::{Error, Result};
 use crate::onnx::SchedulerConfig;
 use crate::pipeline::{ClassifierGuidance, Cost, HostGuidance, Request};
+use crate::tensor::copied;
 
 /// What is to be drawn, and how. What is not set is as the model's manifest says. Values are checked against each other and the model when
 /// a job is made.
@@ -129,8 +130,8 @@ pub unsafe extern "C" fn diffuse_request_set_classes(
     // SAFETY: the pointers are as the header demands.
     unsafe {
         set(request, |request| {
-            let classes = slice(classes, count, "classes")?;
-            (request.count, request.classes) = (count, Some(classes.to_vec()));
+            let classes = copied(slice(classes, count, "classes")?)?;
+            (request.count, request.classes) = (count, Some(classes));
             Ok(())
         })
     }
@@ -146,7 +147,7 @@ pub unsafe extern "C" fn diffuse_request_set_shape(
     // SAFETY: the pointers are as the header demands.
     unsafe {
         set(request, |request| {
-            request.shape = Some(slice(axes, rank, "axes")?.to_vec());
+            request.shape = Some(copied(slice(axes, rank, "axes")?)?);
             Ok(())
         })
     }
@@ -201,7 +202,7 @@ pub unsafe extern "C" fn diffuse_request_set_negative_classes(
     // SAFETY: the pointers are as the header demands.
     unsafe {
         set(request, |request| {
-            request.negative_classes = Some(slice(classes, count, "classes")?.to_vec());
+            request.negative_classes = Some(copied(slice(classes, count, "classes")?)?);
             Ok(())
         })
     }
@@ -252,7 +253,7 @@ pub unsafe extern "C" fn diffuse_request_set_classifier(
                 None
             } else {
                 let classifier = Arc::clone(&borrow(classifier, "classifier")?.model);
-                Some(ClassifierGuidance { classifier, classes: slice(classes, count, "classes")?.to_vec() })
+                Some(ClassifierGuidance { classifier, classes: copied(slice(classes, count, "classes")?)? })
             };
             Ok(())
         })
@@ -320,7 +321,7 @@ pub unsafe extern "C" fn diffuse_request_set_mask(
 /// As [`slice`].
 unsafe fn flat(values: *const f32, length: usize, argument: &'static str) -> Result<Arc<ArrayD<f32>>> {
     // SAFETY: passed on.
-    let values = unsafe { slice(values, length, argument) }?.to_vec();
+    let values = copied(unsafe { slice(values, length, argument) }?)?;
     let whole = ArrayD::from_shape_vec(IxDyn(&[length]), values);
     whole.map(Arc::new).map_err(|error| Error::argument("length", error.to_string()))
 }

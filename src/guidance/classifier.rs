@@ -9,7 +9,7 @@ use crate::denoiser::{Denoised, Denoiser, Interrupt, Query, inherits};
 use crate::error::{Error, Result};
 use crate::option::words;
 use crate::schedule::NoiseLevel;
-use crate::tensor::first_not_finite;
+use crate::tensor::{first_not_finite, zeros};
 
 words! {
     /// How the classifier's gradient moves a sample.
@@ -80,7 +80,7 @@ impl<D: Denoiser, C: Classifier> Denoiser for ByClassifier<D, C> {
             return Err(Error::argument("classifier", "there is a classifier, but no class for it to lead to"));
         };
         if self.gradient.shape() != query.x.shape() {
-            self.gradient = ArrayD::zeros(query.x.shape());
+            self.gradient = zeros(query.x.shape())?;
         }
         self.classifier.gradient(query.clone(), classes, &mut self.gradient)?;
         let fits = self.gradient.shape() == query.x.shape();
@@ -93,7 +93,7 @@ impl<D: Denoiser, C: Classifier> Denoiser for ByClassifier<D, C> {
             return Err(Error::Evaluation { step, reason });
         }
         if self.form == ClassifierForm::Mean {
-            out.set_shift(gradient, self.scale as f32);
+            out.set_shift(gradient, self.scale as f32)?;
         } else {
             out.add(gradient, (self.scale * sigma * sigma / alpha) as f32);
         }

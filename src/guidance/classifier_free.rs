@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::option::words;
 use crate::schedule::NoiseLevel;
 use crate::state::{Reader, Writer};
+use crate::tensor::{copy, make_room, resize, zeros};
 
 words! {
     /// How the two answers are put together.
@@ -199,7 +200,7 @@ impl<D: Denoiser> ClassifierFree<D> {
         };
         let other = match &mut self.negative {
             Some(other) if other.x0.shape() == shape => other,
-            other => other.insert(Denoised::new(shape)),
+            other => other.insert(Denoised::new(shape)?),
         };
         if !together {
             self.inner.denoise(query.clone(), out)?;
@@ -210,7 +211,7 @@ impl<D: Denoiser> ClassifierFree<D> {
         doubled[0] *= 2;
         let (x, answer) = match &mut self.pair {
             Some(pair) if pair.0.shape() == doubled => pair,
-            pair => pair.insert((ArrayD::zeros(doubled.as_slice()), Denoised::new(&doubled))),
+            pair => pair.insert((zeros(&doubled)?, Denoised::new(&doubled)?)),
         };
         for first in [0, batch] {
             half_mut(x, first, batch).assign(&query.x);
@@ -227,7 +228,7 @@ impl<D: Denoiser> ClassifierFree<D> {
                 variance.assign(&half(said, 0, batch));
                 Some(variance)
             }
-            (_, said) => said.as_ref().map(|said| half(said, 0, batch).to_owned()),
+            (_, said) => said.as_ref().map(|said| copy(&half(said, 0, batch))).transpose()?,
         };
         Ok(())
     }
@@ -273,8 +274,10 @@ impl<D: Denoiser> Denoiser for ClassifierFree<D> {
         (self.latest, self.before) = (None, Vec::new());
         if from.whole("guidance", 1)? == 1 {
             let asked = (from.whole("the step", usize::MAX as u64)? as usize, from.whole("the time", u64::MAX)?);
-            let mut difference = vec![0.0; shape.iter().product()];
-            self.before = difference.clone();
+            let mut difference = Vec::new();
+            for kept in [&mut difference, &mut self.before] {
+                resize(kept, shape.iter().product(), 0.0)?;
+            }
             from.reals("guidance", &mut difference)?;
             from.reals("guidance", &mut self.before)?;
             self.latest = Some((asked, difference));
@@ -312,9 +315,11 @@ impl<D: Denoiser> Denoiser for ClassifierFree<D> {
             if let Some((_, difference)) = self.latest.take_if(|(latest, _)| *latest != asked) {
                 self.before = difference;
             }
-            self.before.resize(x.len(), 0.0);
+            resize(&mut self.before, x.len(), 0.0)?;
             let (_, latest) = self.latest.get_or_insert_with(|| (asked, Vec::new()));
-            latest.clone_from(&self.before);
+            latest.clear();
+            make_room(latest, x.len())?;
+            latest.extend_from_slice(&self.before);
         }
         for (item, ((x, c), u)) in
             x.chunks(length).zip(positive.chunks_mut(length)).zip(negative.chunks_mut(length)).enumerate()
@@ -344,7 +349,7 @@ impl<D: Denoiser> Denoiser for ClassifierFree<D> {
             }
         }
         if form == Form::PlusPlus {
-            out.set_direction(negative);
+            out.set_direction(negative)?;
         }
         Ok(())
     }

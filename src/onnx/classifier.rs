@@ -9,6 +9,7 @@ use super::evaluator::{Evaluator, Part, Wanted};
 use crate::denoiser::{Condition, Interrupt, Query};
 use crate::error::{Error, Result};
 use crate::guidance::Classifier;
+use crate::tensor::make_room;
 
 /// The classifier that a model makes whose prediction is [`ClassGradient`](crate::Prediction::ClassGradient).
 pub struct ClassGradient {
@@ -74,6 +75,7 @@ impl Classifier for ClassGradient {
         for items in self.evaluator.parts(query.x.shape()[0]) {
             let range = items.start * length..items.end * length;
             scaled.clear();
+            make_room(&mut scaled, range.len())?;
             scaled.extend(x[range].iter().map(|x| x * factor as f32));
             let part = Part { items: items.clone(), sample: &scaled, direction: &[] };
             self.evaluator.run(&query, &part, Wanted::Prediction { doubled: 1 }, |item, said| {

@@ -15,7 +15,7 @@ use super::turns::Turns;
 use super::{ConditionInput, Element, Model};
 use crate::denoiser::{Interrupt, Query};
 use crate::error::{Error, Result};
-use crate::tensor::first_not_finite;
+use crate::tensor::{first_not_finite, make_room, resize};
 
 /// Evaluates a model's graph. Each job has one of its own, with buffers that are kept from step to step.
 pub(super) struct Evaluator {
@@ -160,7 +160,12 @@ impl Evaluator {
         let Model { source, manifest, schedule } = &**model;
         let count = part.items.len();
         let failed = |reason: String| Error::Evaluation { step: query.step, reason };
-        let refused = |error: ort::Error| failed(format!("ONNX Runtime: {}", error.message()));
+        let refused = |error: ort::Error| match error.message() {
+            text if is_of_memory(text) => {
+                Error::memory(format!("an evaluation of {count} items: ONNX Runtime: {text}"))
+            }
+            text => failed(format!("ONNX Runtime: {text}")),
+        };
         shape.clear();
         shape.extend_from_slice(query.x.shape());
         shape[0] = count;
@@ -184,6 +189,7 @@ impl Evaluator {
             (part.sample, &*shape)
         } else {
             joined.clear();
+            make_room(joined, part.sample.len() / shape[1] * (shape[1] + channels))?;
             let length = part.sample.len() / count;
             for (item, sample) in part.sample.chunks(length).enumerate() {
                 joined.extend_from_slice(sample);
@@ -212,7 +218,7 @@ impl Evaluator {
             Source::Host(host, _) => {
                 manifest.conditions.iter().try_for_each(|(name, info)| told(name, info).map(drop))?;
                 output.clear();
-                output.resize(part.sample.len() * doubled, f32::NAN);
+                resize(output, part.sample.len() * doubled, f32::NAN)?;
                 let stopped = &stop.stopped;
                 let Query { x, level, condition, step } = query;
                 let query = &Query { x: x.view(), level: *level, condition, step: *step };
@@ -221,6 +227,11 @@ impl Evaluator {
                 return said_of_each("the host's network", length * doubled, length, output, each).map_err(unfit);
             }
         };
+        if wanted.slot(roles).element != Element::F32 {
+            // What is read is put there.
+            resize(output, part.sample.len() * doubled, 0.0)?;
+        }
+        sample.make_room(seen.len())?;
         let of_sample = (roles.sample.index, sample.of_samples(seen, seen_shape).map_err(refused)?);
         let times = if roles.time_form == TimeForm::Batch { count } else { 1 };
         time.fill(told_time, times);
@@ -238,11 +249,13 @@ impl Evaluator {
         for ((slot, values), (name, info)) in roles.conditions.iter().zip(conditions).zip(&manifest.conditions) {
             let Some(slot) = slot else { continue };
             let shape: Vec<usize> = std::iter::once(count).chain(info.shape.iter().copied()).collect();
+            values.make_room(shape.iter().product())?;
             others.push((slot.index, values.of_samples(told(name, info)?, &shape).map_err(refused)?));
         }
         if let Some(slot) = roles.direction {
             still.clear();
-            still.resize(part.sample.len() - part.direction.len(), 0.0);
+            resize(still, part.sample.len() - part.direction.len(), 0.0)?;
+            direction.make_room(part.sample.len())?;
             let along = if still.is_empty() { part.direction } else { &still[..] };
             others.push((slot.index, direction.of_samples(along, shape).map_err(refused)?));
         }
@@ -269,6 +282,11 @@ impl Evaluator {
         .ok_or(Error::Cancelled)?
         .map_err(refused)?
     }
+}
+
+/// Whether that is how ONNX Runtime says that there is no memory.
+pub(super) fn is_of_memory(text: &str) -> bool {
+    text.contains("bad_alloc") || text.contains("Failed to allocate memory")
 }
 
 /// The shape and the values of an output, which are put into `room` where they are not f32.
@@ -358,6 +376,15 @@ impl Values {
             Element::F64 => Self::F64(Vec::new()),
             Element::I64 => Self::I64(Vec::new()),
             Element::I32 => Self::I32(Vec::new()),
+        }
+    }
+
+    /// Room for samples of `length` values, where they are converted.
+    fn make_room(&mut self, length: usize) -> Result<()> {
+        match self {
+            Self::F16(values) => make_room(values, length),
+            Self::Bf16(values) => make_room(values, length),
+            _ => Ok(()),
         }
     }
 

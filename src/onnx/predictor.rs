@@ -18,6 +18,7 @@ use crate::likelihood::{self, Divergence, VariationalBound};
 use crate::noise::{CounterNoise, Draw, NoiseSource};
 use crate::schedule::{NoiseLevel, NoiseSchedule, Tables};
 use crate::solver::{Adaptive, Variance};
+use crate::tensor::{make_room, zeros};
 
 /// A network together with a manifest that fits it. It may be shared between threads; evaluations take turns.
 #[derive(Debug)]
@@ -141,14 +142,14 @@ impl Model {
             return Ok(());
         }
         let count = self.fixed_batch().unwrap_or(1);
-        let zeros = |shape: &[usize]| ArrayD::zeros([&[count], shape].concat());
+        let of_items = |shape: &[usize]| ArrayD::zeros([&[count], shape].concat());
         let tensors = self.manifest.conditions.iter();
         let condition = Condition {
             classes: self.manifest.classes.as_ref().map(|_| vec![0; count]),
-            tensors: tensors.map(|(name, info)| (name.clone(), Arc::new(zeros(&info.shape)))).collect(),
+            tensors: tensors.map(|(name, info)| (name.clone(), Arc::new(of_items(&info.shape)))).collect(),
             ..Condition::default()
         };
-        let x = zeros(&self.manifest.sample.shape);
+        let x = of_items(&self.manifest.sample.shape);
         let level = self.schedule.level(self.schedule.bounds()[1]);
         let query = Query { x: x.view(), level, condition: &condition, step: 0 };
         let mut evaluator =
@@ -266,7 +267,7 @@ impl Model {
             return Err(Error::argument("level", reason));
         }
         let x = x.as_standard_layout();
-        let mut out = Denoised::new(x.shape());
+        let mut out = Denoised::new(x.shape())?;
         Predictor::new(Arc::clone(self))?.denoise(Query { x: x.view(), level, condition, step: 0 }, &mut out)?;
         Ok(out.x0)
     }
@@ -286,7 +287,7 @@ impl Model {
             return Err(Error::argument("time", format!("{t} is not a time of the schedule, 0 to {most}")));
         }
         let NoiseLevel { alpha, sigma, .. } = self.schedule.level(t);
-        let mut noise = ArrayD::zeros(x0.shape());
+        let mut noise = zeros(x0.shape())?;
         let length = x0.len() / x0.shape()[0];
         CounterNoise::new(seed).fill(Draw::Start, length, noise.as_slice_mut().unwrap_or_default());
         noise.zip_mut_with(&x0, |z, x0| *z = (alpha * f64::from(*x0) + sigma * f64::from(*z)) as f32);
@@ -421,13 +422,14 @@ impl Predictor {
 }
 
 /// `values` times `factor`: as they are, or in `room`.
-fn scale<'a>(values: &'a [f32], factor: f32, room: &'a mut Vec<f32>) -> &'a [f32] {
+fn scale<'a>(values: &'a [f32], factor: f32, room: &'a mut Vec<f32>) -> Result<&'a [f32]> {
     if factor == 1.0 {
-        return values;
+        return Ok(values);
     }
     room.clear();
+    make_room(room, values.len())?;
     room.extend(values.iter().map(|value| value * factor));
-    room
+    Ok(room)
 }
 
 impl Denoiser for Predictor {
@@ -457,7 +459,7 @@ impl Denoiser for Predictor {
         }
         let learned = model.manifest.variance != LearnedVariance::None;
         if learned && out.variance.as_ref().is_none_or(|variance| variance.shape() != query.x.shape()) {
-            out.variance = Some(ArrayD::zeros(query.x.shape()));
+            out.variance = Some(zeros(query.x.shape())?);
         }
         let Denoised { x0, variance, .. } = out;
         let (Some(x), Some(x0)) = (query.x.as_slice(), x0.as_slice_mut()) else {
@@ -470,7 +472,7 @@ impl Denoiser for Predictor {
         let length = x.len() / batch;
         for items in self.evaluator.parts(batch) {
             let range = items.start * length..items.end * length;
-            let sample = scale(&x[range], factor, &mut self.scaled);
+            let sample = scale(&x[range], factor, &mut self.scaled)?;
             let part = Part { items: items.clone(), sample, direction: &[] };
             let doubled = if learned { 2 } else { 1 };
             self.evaluator.run(&query, &part, Wanted::Prediction { doubled }, |item, said| {
@@ -494,7 +496,7 @@ impl Denoiser for Predictor {
             return Ok(None);
         }
         model.check_shape(query.x.shape())?;
-        let mut derivative = ArrayD::zeros(query.x.shape());
+        let mut derivative = zeros(query.x.shape())?;
         let (Some(x), Some(along), Some(out)) = (query.x.as_slice(), direction.as_slice(), derivative.as_slice_mut())
         else {
             return Err(Error::argument("x", "the samples and the direction must lie in standard (C) order"));
@@ -509,8 +511,8 @@ impl Denoiser for Predictor {
         let mut scaled = Vec::new();
         for items in self.evaluator.parts(query.x.shape()[0]) {
             let range = items.start * length..items.end * length;
-            let sample = scale(&x[range.clone()], factor, &mut self.scaled);
-            let part = Part { items: items.clone(), sample, direction: scale(&along[range], factor, &mut scaled) };
+            let sample = scale(&x[range.clone()], factor, &mut self.scaled)?;
+            let part = Part { items: items.clone(), sample, direction: scale(&along[range], factor, &mut scaled)? };
             self.evaluator.run(&query, &part, Wanted::Derivative, |item, said| {
                 let range = (items.start + item) * length..(items.start + item + 1) * length;
                 for ((out, along), said) in out[range.clone()].iter_mut().zip(&along[range]).zip(said) {

@@ -9,7 +9,7 @@ use ort::session::{Session, SessionInputValue, SessionOutputs};
 use ort::value::{Outlet, TensorElementType, ValueType};
 use sha2::{Digest, Sha256};
 
-use super::evaluator::Stop;
+use super::evaluator::{Stop, is_of_memory};
 use super::provider::{self, Opening};
 use super::turns::Turns;
 use super::{Placement, Provider, Runtime};
@@ -345,6 +345,7 @@ const MEMORY: &str = "model in memory";
 fn contained(model: &str, open: impl FnOnce() -> ort::Result<Session>) -> Result<Session> {
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)) {
         Ok(Ok(session)) => Ok(session),
+        Ok(Err(error)) if is_of_memory(error.message()) => Err(Error::memory(format!("{model}: {}", error.message()))),
         Ok(Err(error)) => Err(Error::model(model, format!("ONNX Runtime cannot open it: {}", error.message()))),
         Err(_) => Err(Error::model(model, "its graph declares a type or an axis that is impossible")),
     }

@@ -22,6 +22,7 @@ use crate::option::{Kind as OptionKind, OptionEntry, Options, Value, words};
 use crate::sampling;
 use crate::schedule::{Ending, Grid, GridOptions, Spacing, Tables};
 use crate::solver::{self, Correction, Ddim, PredictorCorrector, Solver};
+use crate::tensor::copy;
 
 words! {
     /// Whether x̂₀ is kept within the range of the data.
@@ -642,7 +643,7 @@ fn fitted(
     let fits = shape == item || shape == one || shape == whole;
     let all = values.view().into_shape_with_order(shape).ok().filter(|_| fits);
     match all.as_ref().and_then(|all| all.broadcast(IxDyn(&whole))) {
-        Some(all) => Ok(Arc::new(all.as_standard_layout().into_owned())),
+        Some(all) => Ok(Arc::new(copy(&all)?)),
         None => {
             let reason =
                 format!("'{name}' has a shape of {:?}; expected {item:?}, or {whole:?} for all items", values.shape());

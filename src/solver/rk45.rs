@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::option::{Kind, OptionEntry};
 use crate::schedule::{Frame, Grid, NoiseLevel};
 use crate::state::{Reader, Writer};
+use crate::tensor::resize;
 
 /// What an adaptive solver is told.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -125,12 +126,15 @@ pub(crate) struct Integration {
 }
 
 impl Integration {
-    pub(crate) fn new(adaptive: Adaptive, grid: &Grid, length: usize) -> Self {
+    pub(crate) fn new(adaptive: Adaptive, grid: &Grid, length: usize) -> Result<Self> {
         let frame = grid.frame();
         let levels = grid.levels();
         let noisy = levels.iter().rev().find(|level| level.sigma > 0.0).copied().unwrap_or(levels[0]);
         let ends = [levels[0], noisy].map(|level| -frame.u(level).ln());
-        Self {
+        let mut tensors: [Vec<f64>; 8] = Default::default();
+        tensors.iter_mut().try_for_each(|tensor| resize(tensor, length, 0.0))?;
+        let [y, slopes @ ..] = tensors;
+        Ok(Self {
             adaptive,
             frame,
             ends,
@@ -140,10 +144,10 @@ impl Integration {
             stage: 0,
             evaluations: 0,
             rejected: false,
-            y: vec![0.0; length],
-            slopes: std::array::from_fn(|_| vec![0.0; length]),
+            y,
+            slopes,
             finishing: false,
-        }
+        })
     }
 
     pub(crate) fn save(&self, to: &mut Writer) {

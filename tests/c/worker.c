@@ -110,14 +110,17 @@ int main(int argc, char **argv) {
   REQUIRE(memcmp(alone, worked, sizeof alone) == 0);
   diffuse_job_free(job);
 
-  /* Cancelled, at other moments each time; a wait that is too short says that it runs. */
+  /* Cancelled a thousand times, at any moment; a wait that is too short says that it runs. */
   CHECK(diffuse_request_set_guidance_callback(request, NULL, NULL));
   CHECK(diffuse_request_set(request, "steps", "1000"));
-  for (i = 0; i < 40; ++i) {
+  for (i = 0; i < 1000; ++i) {
+    /* Up to some four milliseconds, an evaluation or two. */
+    uint32_t spins = (uint32_t)i * 2654435761u >> 12;
     CHECK(diffuse_job_new(model, request, &job));
     CHECK(diffuse_job_start(job));
-    CHECK(diffuse_job_wait(job, (uint64_t)(i % 7), &state));
+    CHECK(diffuse_job_wait(job, (uint64_t)(i % 4), &state));
     REQUIRE(state == DIFFUSE_JOB_RUNNING);
+    for (spins %= 50000; spins > 0; --spins) CHECK(diffuse_job_poll(job, &state));
     if (i % 2 == 0) {
       CHECK(diffuse_job_cancel(job));
       REQUIRE(diffuse_job_wait(job, FOREVER, &state) == DIFFUSE_CANCELLED && state == DIFFUSE_JOB_STOPPED);

@@ -11,7 +11,7 @@ use std::time::Instant;
 use clap::Args;
 use diffuse::job::Canceller;
 use diffuse::onnx::{Kind, Manifest, Placement};
-use diffuse::pipeline::Noise;
+use diffuse::pipeline::{Cost, Noise};
 use diffuse::{Error, Model, Request, pixels};
 use ndarray::{ArrayD, ArrayView2, ArrayViewD, Axis, Slice};
 use ndarray_npy::WriteNpyExt;
@@ -55,6 +55,9 @@ pub(crate) struct Arguments {
     /// Draw every pixel of the sheet as a square of N by N
     #[arg(long, value_name = "N", default_value_t = 1)]
     zoom: usize,
+    /// Say how many evaluations, how much time and how much memory it would take, and draw nothing
+    #[arg(long)]
+    cost: bool,
     #[command(flatten)]
     device: DeviceArguments,
     #[command(flatten)]
@@ -62,6 +65,26 @@ pub(crate) struct Arguments {
     /// Print JSON on what was done
     #[arg(long)]
     json: bool,
+}
+
+/// Says what drawing `count` items in batches takes, by what one batch of `request` does.
+fn say_cost(cost: &Cost, batches: usize, json: bool) -> Result<(), Failure> {
+    let evaluations = cost.evaluations.map(|evaluations| evaluations * batches);
+    let seconds = cost.time.map(|time| time.as_secs_f64() * batches as f64);
+    if json {
+        return print_json(&serde_json::json!({
+            "evaluations": evaluations,
+            "seconds": seconds,
+            "peak_bytes": cost.peak_bytes,
+        }));
+    }
+    let unknown = || "as many as its steps take".to_owned();
+    print(&format!(
+        "evaluations {}\ntime        {}\nmemory      {:.1} MB at a time, beside ONNX Runtime itself\n",
+        evaluations.map_or_else(unknown, |count| count.to_string()),
+        seconds.map_or("unknown".to_owned(), |seconds| format!("{seconds:.2} s")),
+        cost.peak_bytes as f64 / 1e6
+    ))
 }
 
 /// How a result was made: with the files that the command was given, enough to make it again. It travels in PNG files.
@@ -197,6 +220,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         };
         steering.apply(plain, first, of_batch, count, rank)
     };
+    if arguments.cost {
+        let of_batch = batch.min(count);
+        return say_cost(&request(0, of_batch).cost(&model)?, count.div_ceil(of_batch), arguments.json);
+    }
     let (solver, grid) = request(0, 1).plan(manifest)?;
     let record = Record {
         diffuse: env!("CARGO_PKG_VERSION"),

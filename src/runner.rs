@@ -196,11 +196,11 @@ impl Runner {
         self.shared.state()
     }
 
-    /// Waits until the worker has ended, but not longer than `most`, and says how its run ended: `Ok` also if it is still running, or was not started.
+    /// Waits until the worker has ended, but not longer than `most`, and says what it is doing then, which is [`State::Running`] if the time was too short.
     ///
     /// # Errors
     /// What it stopped with; [`Error::Argument`] in a callback of the job itself, which would wait for ever.
-    pub fn wait(&self, most: Duration) -> Result<()> {
+    pub fn wait(&self, most: Duration) -> Result<State> {
         self.shared.wait(most)
     }
 
@@ -449,13 +449,14 @@ impl Shared {
         }
     }
 
-    fn wait(&self, most: Duration) -> Result<()> {
+    fn wait(&self, most: Duration) -> Result<State> {
         let worker = self.worker.held();
         if self.is_stepped_here() {
             return Err(Error::argument("job", "its own callback cannot wait for it"));
         }
         let running = |_: &mut Worker| self.state() == State::Running;
         let worker = self.ended.wait_while(worker, most, running);
-        worker.outcome.as_ref().map_or(Ok(()), |error| Err(error.again()))
+        // The two change together, behind this lock.
+        worker.outcome.as_ref().map_or(Ok(self.state()), |error| Err(error.again()))
     }
 }

@@ -250,9 +250,10 @@ pub unsafe extern "C" fn diffuse_job_wait(job: *const diffuse_job, milliseconds:
         // SAFETY: the pointers are as the header demands.
         let value = Arc::clone(unsafe { borrow(job, "job") }?);
         let result = value.runner.wait(Duration::from_millis(milliseconds));
+        let ended = result.as_ref().map_or_else(|_| value.runner.state(), |&state| state);
         // SAFETY: as above.
-        unsafe { store(state, number(value.runner.state()), "state")? };
-        result
+        unsafe { store(state, number(ended), "state")? };
+        result.map(drop)
     })
 }
 

@@ -282,7 +282,7 @@
 #define DIFFUSE_BGRA 2
 
 /*
- What diffuse_job_poll() says of a job that was not started: it is stepped by the host.
+ What diffuse_job_poll() says of a job that no worker has, and that is not at its end: it is stepped by the host.
  */
 #define DIFFUSE_JOB_IDLE 0
 
@@ -292,7 +292,7 @@
 #define DIFFUSE_JOB_RUNNING 1
 
 /*
- Its worker has run it to the end.
+ It is at its end, whoever has run it.
  */
 #define DIFFUSE_JOB_FINISHED 2
 
@@ -398,8 +398,9 @@ typedef struct diffuse_estimate diffuse_estimate;
 
 /*
  A run. It works inside of diffuse_job_step(), diffuse_job_run() and diffuse_job_advance(), on the calling thread, or after diffuse_job_start() on one of
- its own. While it does, other threads may call diffuse_job_cancel(), diffuse_job_progress(), diffuse_job_poll(), diffuse_job_wait() and the
- previews; every other call of theirs returns DIFFUSE_BUSY, but for diffuse_job_free(), after which no thread may use the job any more.
+ its own. While it does, and while another thread is in a call that is not one of these, every call returns DIFFUSE_BUSY but for diffuse_job_poll(), _wait(), _progress(), _stage(),
+ _shape(), _error(), _preview(), _preview_pixels(), _pause() and _cancel(), which any thread may make at any time, and diffuse_job_free(), after which no thread may use
+ the job any more.
  */
 typedef struct diffuse_job diffuse_job;
 
@@ -437,7 +438,8 @@ typedef void (*diffuse_log_sink)(int32_t severity, const char *message, void *us
  made from. It returns 0; anything else ends the step with DIFFUSE_CALLBACK, and `message`, to which up to `capacity` bytes with a zero at their end
  may be written, becomes a part of its message.
 
- It is called on the thread that steps the job. It may cancel and free that job, but not step or read it. It must not unwind. One that does not return
+ It is called on the thread that steps the job. It may cancel and free that job, but not step or read it; what is freed so is gone, with its callbacks and
+ their data, when the step is over. Freeing another job waits for that one, so that two jobs must not free each other so. It must not unwind. One that does not return
  holds up its job: diffuse_job_cancel() and diffuse_job_wait() with a time return, but diffuse_job_free() does not before it does.
  */
 typedef int32_t (*diffuse_callback)(const struct diffuse_estimate *estimate,
@@ -448,12 +450,12 @@ typedef int32_t (*diffuse_callback)(const struct diffuse_estimate *estimate,
                                     void *user_data);
 
 /*
- What a run is expected to take. Set `struct_size` to sizeof(diffuse_cost) before it is handed over; fields are only added, at the end, and what the
- library does not know yet is left alone.
+ What a run is expected to take. Set `struct_size` to sizeof(diffuse_cost) before it is handed over. Fields are only added, at the end: a library that knows more
+ leaves them away, and one that knows less says so by the size, beyond which nothing was written.
  */
 typedef struct diffuse_cost {
   /*
-   The size of the struct that the host knows.
+   In: the size of the struct that the host knows. Out: how much of it was written.
    */
   uint32_t struct_size;
   /*
@@ -481,26 +483,35 @@ extern "C" {
 #endif // __cplusplus
 
 /*
- The noisy samples that the estimate was made from, alpha*clean + sigma*noise: as many values as there are denoised ones, to be read during the callback.
+ The noisy samples that the estimate is made from, alpha*clean + sigma*noise, of the shape that diffuse_estimate_shape() says, to be read during the callback.
  NULL if `estimate` is none.
  */
 const float *diffuse_estimate_x(const struct diffuse_estimate *estimate);
 
 /*
- The noise level: the time of the model's schedule, alpha and sigma.
+ The noise level: the time `t` of the model's schedule, alpha and sigma. What a network is told of the time is another thing: diffuse_estimate_time().
  */
 int32_t diffuse_estimate_level(const struct diffuse_estimate *estimate,
-                               double *time,
+                               double *t,
                                double *alpha,
                                double *sigma);
 
 /*
  The step of the run, counted from 0, and how many items there are. Solvers that take several estimates a step give the same step to each; one that
- chooses its own steps takes one item at a time.
+ chooses its own steps takes one item at a time; and guidance asks a network for twice the request's items at once, the guided and the unguided, or in
+ turn.
  */
 int32_t diffuse_estimate_step(const struct diffuse_estimate *estimate,
                               size_t *step,
                               size_t *items);
+
+/*
+ The shape of x, batch first, as diffuse_job_shape(): that of the request, for a model that leaves it free.
+ */
+int32_t diffuse_estimate_shape(const struct diffuse_estimate *estimate,
+                               size_t *axes,
+                               size_t capacity,
+                               size_t *rank);
 
 /*
  What the network is told of the time, which the manifest says how to make of the level. DIFFUSE_ARGUMENT in a guidance callback.
@@ -547,15 +558,27 @@ int32_t diffuse_job_new(const struct diffuse_model *model,
 
 /*
  Makes a job whose model is opened when it is first stepped or started, so that a worker can do all of it: `path`, `options` and `request` are as for
- diffuse_model_open() and diffuse_job_new(), and may be freed or changed afterwards. What is wrong with them is said by the step, or by
- diffuse_job_wait(), which can be tried again; cancelling ends the opening as well. Until the model is open calls that need its samples
- are DIFFUSE_ARGUMENT.
+ diffuse_model_open() and diffuse_job_new(), and may be freed or changed afterwards, but for what callbacks are given. What is wrong with them is said by the step, or by
+ diffuse_job_wait(), which can be tried again. Cancelling ends the opening where ONNX Runtime looks up, which the compiling of a provider does not.
+
+ Until the model is open calls that need its samples, diffuse_job_restore() among them, are DIFFUSE_ARGUMENT; diffuse_job_advance() with a time of 0 opens it and makes
+ one step. Sizes and classes that only the model knows are had from diffuse_model_open() instead.
  */
 int32_t diffuse_job_open(const struct diffuse_runtime *runtime,
                          const char *path,
                          const struct diffuse_model_options *options,
                          const struct diffuse_request *request,
                          struct diffuse_job **job);
+
+/*
+ As diffuse_job_open(), for a model from the `length` bytes of its file, which are copied.
+ */
+int32_t diffuse_job_open_bytes(const struct diffuse_runtime *runtime,
+                               const uint8_t *bytes,
+                               size_t length,
+                               const struct diffuse_model_options *options,
+                               const struct diffuse_request *request,
+                               struct diffuse_job **job);
 
 /*
  Cancels a job and frees it, waiting for a step that another thread is in, which ends soon. NULL is fine. In a callback of the job itself it
@@ -587,8 +610,8 @@ int32_t diffuse_job_run(struct diffuse_job *job);
 
 /*
  Steps for as long as the time lasts, for a host that works within a frame: as many estimates as are expected to fit into `microseconds`, by those
- that the job has made, and none that is not expected to. Of a job that has made none nothing is known, and one is made; where none fits,
- nothing is done. An evaluation is not cut short: the call takes longer than its time by what the last one takes longer than expected.
+ that the job has made, and none that is not expected to. Of a job that has made none nothing is known, and one is made (and its model opened, after diffuse_job_open());
+ where none fits, nothing is done, so that a time that is too short for any does not end the run. An evaluation is not cut short: the call takes longer than its time by what the last one takes longer than expected.
  Otherwise as diffuse_job_step().
  */
 int32_t diffuse_job_advance(struct diffuse_job *job,
@@ -598,9 +621,9 @@ int32_t diffuse_job_advance(struct diffuse_job *job,
 /*
  Runs the job to its end on a thread of its own, named "diffuse job", and returns at once. Meanwhile calls that step or read it return DIFFUSE_BUSY;
  diffuse_job_poll(), diffuse_job_wait(), diffuse_job_progress(), the previews and diffuse_job_cancel() are for any thread. A callback is
- called on the worker. One that has stopped can be started again, unless it was cancelled.
+ called on the worker. One that has stopped can be started again.
 
- DIFFUSE_BUSY if it runs already, DIFFUSE_RUNTIME if the system refuses a thread.
+ DIFFUSE_CANCELLED if it was cancelled, DIFFUSE_BUSY if it runs already or another thread is in a call of it, DIFFUSE_RUNTIME if the system refuses a thread.
  */
 int32_t diffuse_job_start(struct diffuse_job *job);
 
@@ -619,7 +642,7 @@ int32_t diffuse_job_start_for(struct diffuse_job *job,
 int32_t diffuse_job_pause(const struct diffuse_job *job);
 
 /*
- Says in `*state` whether the job's worker runs: DIFFUSE_JOB_IDLE, _RUNNING, _FINISHED, _STOPPED or _PAUSED. It does not wait, and any thread may ask.
+ Says in `*state` how the job stands: DIFFUSE_JOB_IDLE, _RUNNING, _FINISHED, _STOPPED or _PAUSED. It does not wait, and any thread may ask.
  */
 int32_t diffuse_job_poll(const struct diffuse_job *job,
                          int32_t *state);
@@ -997,8 +1020,8 @@ int32_t diffuse_model_values(const struct diffuse_model *model,
 int32_t diffuse_request_new(struct diffuse_request **request);
 
 /*
- Says what drawing `request` from `model` will take. It is found by two estimates of the clean samples, the second of which is timed; a guidance callback
- is left out. As diffuse_job_new() and diffuse_job_step().
+ Says what drawing `request` from `model` will take. It is found by three estimates of the clean samples, for which a network of the host's is called and a
+ guidance callback is not, after a diffuse_model_trim(): not while others are in a hurry. As diffuse_job_new() and diffuse_job_step().
  */
 int32_t diffuse_request_cost(const struct diffuse_request *request,
                              const struct diffuse_model *model,

@@ -186,6 +186,12 @@ impl Denoised {
         Ok(())
     }
 
+    /// How many bytes its tensors take.
+    pub(crate) fn bytes(&self) -> usize {
+        let all = [Some(&self.x0), self.direction.as_ref(), self.shift.as_ref(), self.variance.as_ref()];
+        all.into_iter().flatten().map(|tensor| size_of::<f32>() * tensor.len()).sum()
+    }
+
     /// Changes x̂₀, and likewise the x̂₀ that ε̂ is taken from.
     pub(crate) fn change(&mut self, mut change: impl FnMut(&mut [f32])) {
         let direction = self.direction.as_mut().filter(|_| self.parted);
@@ -220,6 +226,10 @@ macro_rules! inherits {
 
         fn fingerprint(&self) -> $crate::Result<Option<String>> {
             self.inner.fingerprint()
+        }
+
+        fn bytes(&self) -> usize {
+            self.inner.bytes() + self.own_bytes()
         }
 
         fn save(&self, to: &mut $crate::state::Writer) {
@@ -269,6 +279,11 @@ pub trait Denoiser: Send {
         true
     }
 
+    /// How many bytes of tensors it keeps from query to query.
+    fn bytes(&self) -> usize {
+        0
+    }
+
     /// What is evaluated, so that a snapshot is not taken up with another network: a hash of it; `None` for what has none, such as a formula.
     ///
     /// # Errors
@@ -316,6 +331,10 @@ impl<D: Denoiser + ?Sized> Denoiser for Box<D> {
 
     fn takes_any_batch(&self) -> bool {
         (**self).takes_any_batch()
+    }
+
+    fn bytes(&self) -> usize {
+        (**self).bytes()
     }
 
     fn fingerprint(&self) -> Result<Option<String>> {
@@ -370,6 +389,12 @@ pub struct Clip<D> {
     threshold: Threshold,
     direction: Direction,
     sorted: Vec<f32>,
+}
+
+impl<D> Clip<D> {
+    fn own_bytes(&self) -> usize {
+        size_of_val(&self.sorted[..])
+    }
 }
 
 impl<D: Denoiser> Clip<D> {

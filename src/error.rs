@@ -61,6 +61,11 @@ pub enum Error {
     Cancelled,
     /// Another thread is working on the job: wait for it.
     Busy,
+    /// A bug in this library, or a panic in the caller's own code: let go of the object involved.
+    Panic {
+        /// What it said.
+        reason: String,
+    },
     /// The system has no memory for what was asked for: ask for less, or free something.
     Memory {
         /// What it was for, and how much was asked for if that is known.
@@ -89,6 +94,13 @@ impl Error {
         Self::Memory { reason: reason.into() }
     }
 
+    /// What a panic was thrown with.
+    pub(crate) fn panic(panic: &(dyn std::any::Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Self::Panic { reason: text.unwrap_or("a panic").to_owned() }
+    }
+
     /// The same once more, for whoever asks again what happened.
     pub(crate) fn again(&self) -> Self {
         match self {
@@ -105,6 +117,7 @@ impl Error {
             Self::Callback { step, reason } => Self::Callback { step: *step, reason: reason.clone() },
             Self::Cancelled => Self::Cancelled,
             Self::Busy => Self::Busy,
+            Self::Panic { reason } => Self::Panic { reason: reason.clone() },
             Self::Memory { reason } => Self::Memory { reason: reason.clone() },
         }
     }
@@ -122,6 +135,7 @@ impl fmt::Display for Error {
             Self::Callback { step, reason } => write!(f, "step {step}: the callback: {reason}"),
             Self::Cancelled => f.write_str("cancelled"),
             Self::Busy => f.write_str("another thread is working on the job"),
+            Self::Panic { reason } => write!(f, "a bug in diffuse: {reason}"),
             Self::Memory { reason } => write!(f, "there is no memory for {reason}"),
         }
     }

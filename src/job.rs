@@ -1,7 +1,7 @@
 //! A run, one evaluation at a time.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
@@ -62,17 +62,18 @@ pub struct Canceller(Arc<Cancelled>);
 #[derive(Default)]
 struct Cancelled {
     flag: AtomicBool,
-    interrupts: Mutex<Vec<Arc<dyn Interrupt>>>,
+    interrupts: Mutex<Vec<Weak<dyn Interrupt>>>,
 }
 
 impl Canceller {
-    /// Interrupts that as well, from now on: at once if it was cancelled already.
-    pub(crate) fn add(&self, interrupt: Arc<dyn Interrupt>) {
+    /// Interrupts that as well, from now on and for as long as others hold it: at once if it was cancelled already.
+    pub(crate) fn add(&self, interrupt: &Arc<dyn Interrupt>) {
         let mut interrupts = self.0.interrupts.held();
         if self.is_cancelled() {
             interrupt.interrupt();
         }
-        interrupts.push(interrupt);
+        interrupts.retain(|known| known.strong_count() > 0);
+        interrupts.push(Arc::downgrade(interrupt));
     }
 
     /// Makes the running [`Job::step`] and every further one that would evaluate return [`Error::Cancelled`]. An evaluation that is
@@ -82,7 +83,7 @@ impl Canceller {
         // The flag first: an evaluation that fails because of the interrupt must find it set.
         self.0.flag.store(true, Ordering::SeqCst);
         let interrupts = self.0.interrupts.held();
-        interrupts.iter().for_each(|interrupt| interrupt.interrupt());
+        interrupts.iter().filter_map(Weak::upgrade).for_each(|interrupt| interrupt.interrupt());
     }
 
     /// Whether it was cancelled.
@@ -125,28 +126,73 @@ pub struct Job {
     /// What of the samples is known.
     known: Option<Known>,
     canceller: Canceller,
+    /// What the canceller interrupts.
+    interrupt: Option<Arc<dyn Interrupt>>,
     pace: Pace,
 }
 
 /// How long the latest steps took.
 #[derive(Debug, Default)]
 struct Pace {
-    latest: [Duration; 8],
-    count: usize,
+    /// The first, in which ONNX Runtime makes room: only until there is a second.
+    first: Option<Duration>,
+    latest: Vec<Duration>,
+    begun: bool,
 }
 
 impl Pace {
+    /// How many are kept.
+    const LATEST: usize = 8;
+
     fn note(&mut self, step: Duration) {
-        self.latest[self.count % self.latest.len()] = step;
-        self.count += 1;
+        if !std::mem::replace(&mut self.begun, true) {
+            self.first = Some(step);
+            return;
+        }
+        self.first = None;
+        if self.latest.len() == Self::LATEST {
+            self.latest.remove(0);
+        }
+        self.latest.push(step);
     }
 
-    /// The longest of the latest: a step that takes twice as long at times, such as a guided one in an interval, is to fit as well. The first, in which
-    /// ONNX Runtime makes room, is forgotten with the second.
+    /// The longest of the latest: a step that takes twice as long at times, such as a guided one in an interval, is to fit as well.
     fn expected(&self) -> Option<Duration> {
-        let known = &self.latest[..self.count.min(self.latest.len())];
-        let known = if known.len() > 1 && self.count <= self.latest.len() { &known[1..] } else { known };
-        known.iter().max().copied()
+        self.latest.iter().max().copied().or(self.first)
+    }
+
+    /// No step was made because of this: the longest is forgotten, down to one, so that a single one that was held up does not hold up the job for good.
+    fn relent(&mut self) {
+        self.first = None;
+        if self.latest.len() > 1
+            && let Some(place) = (0..self.latest.len()).max_by_key(|&place| self.latest[place])
+        {
+            self.latest.remove(place);
+        }
+    }
+}
+
+/// A time to step in, from when it is made.
+pub(crate) struct Budget {
+    start: Instant,
+    time: Duration,
+    used: bool,
+}
+
+impl Budget {
+    pub(crate) fn new(time: Duration) -> Self {
+        Self { start: Instant::now(), time, used: false }
+    }
+
+    /// Whether one more step of `job` is expected to end within it.
+    pub(crate) fn allows(&mut self, job: &mut Job) -> bool {
+        let ends = |expected: Duration| self.start.elapsed().saturating_add(expected);
+        let fits = job.pace.expected().is_none_or(|expected| ends(expected) <= self.time);
+        if !fits && !self.used {
+            job.pace.relent();
+        }
+        self.used |= fits;
+        fits
     }
 }
 
@@ -172,8 +218,8 @@ impl Job {
         let values = x.as_slice_mut().unwrap_or_default();
         noise.fill(Draw::Start, length / shape[0], values);
         combine(values, first.deviation(1.0) as f32, &[]);
-        let canceller = Canceller::default();
-        if let Some(interrupt) = denoiser.interrupt() {
+        let (canceller, interrupt) = (Canceller::default(), denoiser.interrupt());
+        if let Some(interrupt) = &interrupt {
             canceller.add(interrupt);
         }
         let slots = solver.slots().min(MOST_HISTORY);
@@ -201,6 +247,7 @@ impl Job {
             clamp: None,
             known: None,
             canceller,
+            interrupt,
             pace: Pace::default(),
         })
     }
@@ -378,23 +425,19 @@ impl Job {
     }
 
     /// Steps for as long as the time lasts: as many evaluations as are expected to fit into `budget`, by those that the job has made, and none that is
-    /// not expected to. Of a job that has made none nothing is known, and one is made. Where no evaluation fits, nothing is done.
+    /// not expected to. Of a job that has made none nothing is known, and one is made; the first alone, which is a slow one, is not gone by for long. Where no
+    /// evaluation fits, nothing is done, and the longest is forgotten, so that one that was held up does not hold up the job for good.
     ///
     /// An evaluation is not cut short: the call takes longer than the budget by what the last one takes longer than expected.
     ///
     /// # Errors
     /// As [`step`](Self::step).
     pub fn advance(&mut self, budget: Duration) -> Result<Progress> {
-        let start = Instant::now();
-        while !self.progress().is_finished() && self.fits(start, budget) {
+        let mut budget = Budget::new(budget);
+        while !self.progress().is_finished() && budget.allows(self) {
             self.step()?;
         }
         Ok(self.progress())
-    }
-
-    /// Whether one more step is expected to end within `budget` of `start`.
-    pub(crate) fn fits(&self, start: Instant, budget: Duration) -> bool {
-        self.pace.expected().is_none_or(|expected| start.elapsed() + expected <= budget)
     }
 
     /// How long the next step is expected to take: as long as the longest of the latest ones. `None` before the first.
@@ -417,14 +460,14 @@ impl Job {
         Some(count)
     }
 
-    /// How many bytes its tensors take, with those that are only made on the way.
+    /// How many bytes its tensors take, with those of guidance and of the network's inputs and outputs as far as there are any yet.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        // x, x̂₀, ε̂'s x̂₀ where there is one, fresh noise, the saved x, history, and what a mask keeps.
-        let kept = [true, true, self.denoised.direction().is_some(), true, !self.saved.is_empty()];
-        let known = if self.known.is_some() { 2 } else { 0 };
-        let tensors = kept.iter().filter(|kept| **kept).count() + self.history.len() + known;
-        tensors * self.x.len() * size_of::<f32>()
+        let vectors = [&self.fresh, &self.saved].into_iter().chain(&self.history);
+        let known = self.known.iter().flat_map(|known| [&known.mask, &known.image]);
+        let own: usize = vectors.chain(known).map(|values| size_of_val(&values[..])).sum();
+        let integration = self.integration.as_ref().map_or(0, Integration::bytes);
+        size_of::<f32>() * self.x.len() + own + self.denoised.bytes() + integration + self.denoiser.bytes()
     }
 
     /// Steps to the end and returns the samples, batch first.
@@ -539,9 +582,9 @@ impl Job {
         let mut parts = Writer::new();
         self.save_parts(&mut parts);
         let before = parts.finish()?;
-        if let Err(error) = self.load_parts(&mut from).and_then(|()| from.finish()) {
+        if let Err(error) = self.load_parts(&mut from, step == self.grid.steps()).and_then(|()| from.finish()) {
             // What was loaded of the parts is undone; they wrote it themselves, so that it fits.
-            let _ = self.load_parts(&mut Reader::new(&before));
+            let _ = self.load_parts(&mut Reader::new(&before), self.progress().is_finished());
             return Err(error);
         }
         (self.x, self.denoised.x0, self.saved, self.history) = (x, x0, saved, history);
@@ -572,9 +615,9 @@ impl Job {
         self.denoiser.save(to);
     }
 
-    fn load_parts(&mut self, from: &mut Reader<'_>) -> Result<()> {
+    fn load_parts(&mut self, from: &mut Reader<'_>, finished: bool) -> Result<()> {
         if let Some(integration) = &mut self.integration {
-            integration.load(from, self.x.shape()[0])?;
+            integration.load(from, self.x.shape()[0], finished)?;
         }
         self.noise.load(from)?;
         self.denoiser.load(from, self.x.shape())
@@ -613,7 +656,7 @@ impl Job {
 
     /// Lets `canceller` cancel it, instead of its own.
     pub(crate) fn set_canceller(&mut self, canceller: &Canceller) {
-        if let Some(interrupt) = self.denoiser.interrupt() {
+        if let Some(interrupt) = &self.interrupt {
             canceller.add(interrupt);
         }
         self.canceller = canceller.clone();

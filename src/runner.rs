@@ -4,12 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ndarray::{ArrayD, ArrayViewD};
 
 use crate::error::{Error, Result};
-use crate::job::{Canceller, Job, Progress};
+use crate::job::{Budget, Canceller, Job, Progress};
 use crate::sync::{Condvar, Guard, Mutex};
 use crate::tensor::copy;
 
@@ -20,11 +20,11 @@ pub const THREAD: &str = "diffuse job";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State {
-    /// There is none: the job is stepped by its owner.
+    /// There is none, and the job is not at its end: it is stepped by its owner.
     Idle,
     /// It runs the job.
     Running,
-    /// It has run it to the end.
+    /// The job is at its end, whoever has run it.
     Finished,
     /// It has stopped before, with an error: [`Runner::wait`] says which.
     Stopped,
@@ -47,7 +47,7 @@ pub enum Stage {
 }
 
 /// Makes the job that a [`Runner`] is to run.
-pub type Opener = dyn Fn(&Opening<'_>) -> Result<Job> + Send + Sync;
+pub type Opener = dyn Fn(&Opening<'_>) -> Result<Job> + Send;
 
 /// What an [`Opener`] can use: its canceller, and a way to say how far it is.
 #[derive(Debug)]
@@ -154,9 +154,10 @@ impl Runner {
     /// [`Job::step`].
     ///
     /// # Errors
-    /// As there; [`Error::Busy`] while another thread works on the job.
+    /// As there; [`Error::Busy`] while another thread works on the job; [`Error::Panic`] if it panics.
     pub fn step(&self) -> Result<Progress> {
-        self.shared.work(self.shared.lock(), Job::step)
+        let mut steps = 1..=1;
+        self.shared.drive_here(|_| steps.next().is_some())
     }
 
     /// Steps to the end.
@@ -164,8 +165,7 @@ impl Runner {
     /// # Errors
     /// As [`step`](Self::step).
     pub fn run(&self) -> Result<()> {
-        while !self.step()?.is_finished() {}
-        Ok(())
+        self.shared.drive_here(|_| true).map(drop)
     }
 
     /// [`Job::advance`].
@@ -173,14 +173,15 @@ impl Runner {
     /// # Errors
     /// As [`step`](Self::step).
     pub fn advance(&self, budget: Duration) -> Result<Progress> {
-        self.shared.work(self.shared.lock(), |job| job.advance(budget))
+        let mut budget = Budget::new(budget);
+        self.shared.drive_here(|job| budget.allows(job))
     }
 
     /// Runs the job on a thread of its own: to its end, or for as long as `time` lasts, by [`Job::advance`]'s rule. Then, or after [`pause`](Self::pause),
     /// it can be started again, and so can one that has stopped, unless it was cancelled.
     ///
     /// # Errors
-    /// [`Error::Busy`] if it runs already; [`Error::Runtime`] if the system refuses a thread.
+    /// [`Error::Cancelled`] if it was cancelled; [`Error::Busy`] if it runs already, or another thread is in a step or a look at it; [`Error::Runtime`] if the system refuses a thread.
     pub fn start(&self, time: Option<Duration>) -> Result<()> {
         Shared::start(&self.shared, time)
     }
@@ -249,6 +250,7 @@ impl Runner {
             Work::Job(job) => {
                 let result = change(job);
                 self.shared.publish(job);
+                self.shared.settle(job.progress());
                 result
             }
             Work::Open(_) => Err(not_yet()),
@@ -266,7 +268,8 @@ impl Runner {
         }
     }
 
-    /// Cancels it, and waits until nobody works on it and its thread is gone; in a callback of the job itself it does not wait.
+    /// Cancels it, and waits until nobody works on it and its thread is gone; in a callback of the job itself it does not wait. Not to be called in a
+    /// [`look`](Self::look) or a [`change`](Self::change), which it would wait for.
     pub fn close(&self) {
         self.cancel();
         if !self.shared.is_stepped_here() {
@@ -337,28 +340,52 @@ impl Shared {
         self.work.try_held().ok_or(Error::Busy)
     }
 
-    /// Works on the job, on this thread, and lets the others see what came of it.
-    fn work(&self, work: Result<Guard<'_, Work>>, call: impl FnOnce(&mut Job) -> Result<Progress>) -> Result<Progress> {
-        let mut work = match work {
+    /// What is to be done, for whoever works on it.
+    fn claimed(&self) -> Result<Guard<'_, Work>> {
+        match self.lock() {
             // Whoever frees the job holds it for a moment.
-            Err(Error::Busy) if self.canceller.is_cancelled() => return Err(Error::Cancelled),
-            work => work?,
-        };
+            Err(Error::Busy) if self.canceller.is_cancelled() => Err(Error::Cancelled),
+            work => work,
+        }
+    }
+
+    /// Lets the state be that of a job that no worker has.
+    fn settle(&self, progress: Progress) {
+        let mut worker = self.worker.held();
+        worker.outcome = None;
+        self.enter(if progress.is_finished() { State::Finished } else { State::Idle });
+    }
+
+    /// [`drive`](Self::drive) for the owner, on its thread.
+    fn drive_here(&self, more: impl FnMut(&mut Job) -> bool) -> Result<Progress> {
+        let work = self.claimed()?;
+        let (progress, _work) = self.drive(work, more)?;
+        self.settle(progress);
+        Ok(progress)
+    }
+
+    /// Steps for as long as `more` says so, on this thread, and lets the others see what comes of it.
+    fn drive<'a>(
+        &self,
+        mut work: Guard<'a, Work>,
+        mut more: impl FnMut(&mut Job) -> bool,
+    ) -> Result<(Progress, Guard<'a, Work>)> {
         let stepping = Stepping::begin(self);
-        let result = self.opened(&mut work).and_then(|job| {
-            let result = call(job);
-            if result.is_ok() {
+        // A panic, which may be one of the caller's own code, is an error like any other.
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let job = self.opened(&mut work)?;
+            while !job.progress().is_finished() && more(job) {
+                job.step()?;
                 self.publish(job);
             }
-            // Some steps may have been done before one that failed.
-            self.note(Stage::Sampling, job.progress());
-            result
-        });
+            Ok(job.progress())
+        }));
         drop(stepping);
+        let result = result.unwrap_or_else(|panic| Err(Error::panic(&*panic)));
         if let Err(error) = &result {
             *self.failure.held() = Some(error.again());
         }
-        result
+        result.map(|progress| (progress, work))
     }
 
     /// The job, which is made first if need be.
@@ -399,10 +426,12 @@ impl Shared {
     }
 
     fn start(self: &Arc<Self>, time: Option<Duration>) -> Result<()> {
-        let mut worker = self.worker.held();
-        if self.state() == State::Running {
-            return Err(Error::Busy);
+        if self.canceller.is_cancelled() {
+            return Err(Error::Cancelled);
         }
+        let mut worker = self.worker.held();
+        // Held until the others see that it runs.
+        let claim = self.claimed()?;
         // One that has ended is only waited for.
         if let Some(thread) = worker.thread.take() {
             let _ = thread.join();
@@ -411,9 +440,7 @@ impl Shared {
         self.pause.store(false, Ordering::SeqCst);
         let shared = Arc::clone(self);
         let body = move || {
-            // A panic of ours ends the run, not the process.
-            let run = catch_unwind(AssertUnwindSafe(|| shared.run(time)));
-            let result = run.unwrap_or_else(|_| Err(Error::runtime("a bug in diffuse: the worker panicked")));
+            let result = shared.run(time);
             let mut worker = shared.worker.held();
             shared.enter(*result.as_ref().unwrap_or(&State::Stopped));
             worker.outcome = result.err();
@@ -421,6 +448,7 @@ impl Shared {
         };
         let before = self.state();
         self.enter(State::Running);
+        drop(claim);
         match std::thread::Builder::new().name(THREAD.into()).spawn(body) {
             Ok(thread) => worker.thread = Some(thread),
             Err(error) => {
@@ -433,20 +461,14 @@ impl Shared {
 
     /// What the worker does.
     fn run(&self, time: Option<Duration>) -> Result<State> {
-        let start = Instant::now();
-        loop {
-            let mut ends = false;
-            let progress = self.work(self.try_lock(), |job| {
-                ends = time.is_some_and(|time| !job.fits(start, time));
-                if ends { Ok(job.progress()) } else { job.step() }
-            })?;
-            if progress.is_finished() {
-                return Ok(State::Finished);
-            }
-            if ends || self.pause.load(Ordering::SeqCst) {
-                return Ok(State::Paused);
-            }
-        }
+        let (mut budget, mut first) = (time.map(Budget::new), true);
+        // Whoever looked at it when it was started is waited for.
+        let (progress, work) = self.drive(self.work.held(), |job| {
+            let asked = !std::mem::take(&mut first) && self.pause.load(Ordering::SeqCst);
+            !asked && budget.as_mut().is_none_or(|budget| budget.allows(job))
+        })?;
+        drop(work);
+        Ok(if progress.is_finished() { State::Finished } else { State::Paused })
     }
 
     fn wait(&self, most: Duration) -> Result<State> {

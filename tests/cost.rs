@@ -30,7 +30,9 @@ fn evaluations_time_and_memory_are_as_said() {
 }
 
 fn counts(model: &Arc<Model>) {
-    for (solver, evaluations) in [("ddim", Some(20)), ("heun", Some(39)), ("dpm2", Some(39)), ("rk45", None)] {
+    for (solver, evaluations) in
+        [("ddim", Some(20)), ("heun", Some(39)), ("unipc", Some(20)), ("dpm2", Some(39)), ("rk45", None)]
+    {
         let request = request(model, 1).with("solver", solver).unwrap();
         let cost = request.cost(model).unwrap();
         let start = Instant::now();
@@ -43,6 +45,15 @@ fn counts(model: &Arc<Model>) {
         }
         assert_eq!(cost.evaluations, evaluations, "{solver}");
     }
+    // What guidance keeps is counted: the answer without the class (so many items are not asked as one batch of twice the size), and of APG two tensors in f64.
+    let [plain, guided, projected] =
+        [&[][..], &[("guidance_scale", "2")], &[("guidance_scale", "2"), ("guidance_form", "apg")]].map(|pairs| {
+            let mut request = Request { negative_classes: None, ..request(model, 64) };
+            pairs.iter().for_each(|(key, value)| request.set(key, value).unwrap());
+            request.job(model).map(|mut job| job.step().map(|_| job.bytes())).unwrap().unwrap()
+        });
+    let tensor = 4 * 64 * 4096;
+    assert_eq!((guided - plain, projected - guided), (tensor, 4 * tensor));
     // Of a single step as well, and with a callback that is not called.
     let one = Request { steps: Some(1), ..request(model, 1) };
     assert_eq!(one.cost(model).unwrap().evaluations, Some(1));

@@ -61,7 +61,7 @@ fn it_has_what_the_c_header_has() {
     let left_out = ["diffuse_log_set", "diffuse_status_name", "diffuse_job_progress", "diffuse_version_number"];
     let header = std::fs::read_to_string(repository("bindings/cpp/include/diffuse.hpp")).unwrap();
     for name in std::fs::read_to_string(repository("include/diffuse.symbols")).unwrap().lines() {
-        let called = [format!("{name}("), format!("{name})"), format!("{name}>")];
+        let called = [format!("{name}("), format!("{name})"), format!("{name}>"), format!("{name},")];
         let there = called.iter().any(|form| header.contains(form));
         assert!(there != left_out.contains(&name), "{name}");
     }

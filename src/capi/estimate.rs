@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::guard::{guard, quietly, store, string};
 use super::handle::{Noun, borrow, lend};
+use super::model::store_shape;
 use crate::denoiser::{Condition, Query};
 use crate::error::{Error, Result};
 use crate::onnx::Question;
@@ -18,7 +19,7 @@ pub struct diffuse_estimate {
 /// What it points to outlives the call that it is lent for.
 pub(super) struct EstimateValue {
     x: *const f32,
-    items: usize,
+    shape: Vec<usize>,
     level: NoiseLevel,
     step: usize,
     condition: *const Condition,
@@ -38,7 +39,8 @@ struct NetworkValue {
 /// made from. It returns 0; anything else ends the step with DIFFUSE_CALLBACK, and `message`, to which up to `capacity` bytes with a zero at their end
 /// may be written, becomes a part of its message.
 ///
-/// It is called on the thread that steps the job. It may cancel and free that job, but not step or read it. It must not unwind. One that does not return
+/// It is called on the thread that steps the job. It may cancel and free that job, but not step or read it; what is freed so is gone, with its callbacks and
+/// their data, when the step is over. Freeing another job waits for that one, so that two jobs must not free each other so. It must not unwind. One that does not return
 /// holds up its job: diffuse_job_cancel() and diffuse_job_wait() with a time return, but diffuse_job_free() does not before it does.
 pub type diffuse_callback = Option<
     unsafe extern "C" fn(
@@ -97,7 +99,7 @@ impl EstimateValue {
     fn new(query: &Query<'_>) -> Result<Self, String> {
         let x = query.x.as_slice().ok_or("the samples are not in order")?.as_ptr();
         let Query { level, step, condition, .. } = *query;
-        Ok(Self { x, items: query.x.shape()[0], level, step, condition, network: None })
+        Ok(Self { x, shape: query.x.shape().to_vec(), level, step, condition, network: None })
     }
 
     fn network(&self) -> Result<&NetworkValue> {
@@ -112,7 +114,7 @@ impl Noun for diffuse_estimate {
     const TAG: u64 = u64::from_le_bytes(*b"diff:est");
 }
 
-/// The noisy samples that the estimate was made from, alpha*clean + sigma*noise: as many values as there are denoised ones, to be read during the callback.
+/// The noisy samples that the estimate is made from, alpha*clean + sigma*noise, of the shape that diffuse_estimate_shape() says, to be read during the callback.
 /// NULL if `estimate` is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_x(estimate: *const diffuse_estimate) -> *const f32 {
@@ -120,19 +122,19 @@ pub unsafe extern "C" fn diffuse_estimate_x(estimate: *const diffuse_estimate) -
     quietly(std::ptr::null(), || unsafe { borrow(estimate, "estimate") }.map_or(std::ptr::null(), |value| value.x))
 }
 
-/// The noise level: the time of the model's schedule, alpha and sigma.
+/// The noise level: the time `t` of the model's schedule, alpha and sigma. What a network is told of the time is another thing: diffuse_estimate_time().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_level(
     estimate: *const diffuse_estimate,
-    time: *mut f64,
+    t: *mut f64,
     alpha: *mut f64,
     sigma: *mut f64,
 ) -> i32 {
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         unsafe {
-            let NoiseLevel { t, alpha: of_clean, sigma: of_noise } = borrow(estimate, "estimate")?.level;
-            store(time, t, "time")?;
+            let NoiseLevel { t: time, alpha: of_clean, sigma: of_noise } = borrow(estimate, "estimate")?.level;
+            store(t, time, "t")?;
             store(alpha, of_clean, "alpha")?;
             store(sigma, of_noise, "sigma")
         }
@@ -140,7 +142,8 @@ pub unsafe extern "C" fn diffuse_estimate_level(
 }
 
 /// The step of the run, counted from 0, and how many items there are. Solvers that take several estimates a step give the same step to each; one that
-/// chooses its own steps takes one item at a time.
+/// chooses its own steps takes one item at a time; and guidance asks a network for twice the request's items at once, the guided and the unguided, or in
+/// turn.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_step(
     estimate: *const diffuse_estimate,
@@ -152,9 +155,21 @@ pub unsafe extern "C" fn diffuse_estimate_step(
         unsafe {
             let value = borrow(estimate, "estimate")?;
             store(step, value.step, "step")?;
-            store(items, value.items, "items")
+            store(items, value.shape[0], "items")
         }
     })
+}
+
+/// The shape of x, batch first, as diffuse_job_shape(): that of the request, for a model that leaves it free.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_estimate_shape(
+    estimate: *const diffuse_estimate,
+    axes: *mut usize,
+    capacity: usize,
+    rank: *mut usize,
+) -> i32 {
+    // SAFETY: the pointers are as the header demands.
+    guard(|| unsafe { store_shape(&borrow(estimate, "estimate")?.shape, axes, capacity, rank) })
 }
 
 /// What the network is told of the time, which the manifest says how to make of the level. DIFFUSE_ARGUMENT in a guidance callback.

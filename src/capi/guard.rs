@@ -1,6 +1,5 @@
 //! What every export does: keep panics in, turn errors into a status and a message.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,7 +26,7 @@ pub(super) fn guard(body: impl FnOnce() -> Result<()>) -> i32 {
             status::of(&error)
         }
         Err(panic) => {
-            remember(&format!("a bug in diffuse: {}", text_of(panic.as_ref())));
+            remember(&Error::panic(&*panic).to_string());
             DIFFUSE_PANIC
         }
     }
@@ -64,11 +63,6 @@ pub(super) fn copy_string(text: &CStr, room: &mut [u8]) {
     let end = (0..=most.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
     room[..end].copy_from_slice(&text.as_bytes()[..end]);
     room[end] = 0;
-}
-
-fn text_of(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic")
 }
 
 /// Rust's hook prints a panic on stderr, which is the host's. Panics elsewhere (a Rust host that links us) are left as they were.
@@ -157,19 +151,29 @@ pub(super) unsafe fn store<T>(pointer: *mut T, value: T, argument: &'static str)
     Ok(())
 }
 
-/// The size that a host's struct says of itself at its start: at least that of `T`, which is what the first hosts knew of it.
+/// The size that a host's struct says of itself at its start, if it is at least `first`, which is what the first hosts knew of it.
 ///
 /// # Safety
 /// `pointer` is NULL or points to a struct that begins with a `u32`.
-pub(super) unsafe fn struct_size<T>(pointer: *const T, argument: &'static str) -> Result<u32> {
+pub(super) unsafe fn struct_size<T>(pointer: *const T, first: usize, argument: &'static str) -> Result<usize> {
     check(pointer, 1, argument)?;
     // SAFETY: checked for NULL and alignment; the rest is the caller's promise.
-    let size = unsafe { pointer.cast::<u32>().read() };
-    if (size as usize) < size_of::<T>() {
-        let reason = format!("its struct_size is {size}; set it to the size of the struct, {} or more", size_of::<T>());
+    let size = unsafe { pointer.cast::<u32>().read() } as usize;
+    if size < first {
+        let reason = format!("its struct_size is {size}; set it to the size of the struct, {first} or more");
         return Err(Error::argument(argument, reason));
     }
     Ok(size)
+}
+
+/// Writes as much of `value` as a host's struct of `room` bytes has place for.
+///
+/// # Safety
+/// `pointer` may be written to for `room` bytes, as [`struct_size`] has found.
+pub(super) unsafe fn store_part<T: Copy>(pointer: *mut T, value: &T, room: usize) {
+    let bytes = std::ptr::from_ref(value).cast::<u8>();
+    // SAFETY: no more than the value has, and no more than there is place for.
+    unsafe { bytes.copy_to_nonoverlapping(pointer.cast(), room.min(size_of::<T>())) };
 }
 
 pub(super) fn null(argument: &'static str) -> Error {

@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ndarray::{ArrayView3, ArrayViewD};
@@ -16,20 +16,24 @@ use super::status::{DIFFUSE_OK, of as status_of};
 use crate::error::{Error, Result};
 use crate::job::Progress;
 use crate::onnx::{Model, ModelOptions};
+use crate::pipeline::Request;
 use crate::pixels::{Layout, rgba8_into};
 use crate::runner::{Runner, Stage, State};
+use crate::sync::Mutex;
+use crate::tensor::copied;
 
 /// A run. It works inside of diffuse_job_step(), diffuse_job_run() and diffuse_job_advance(), on the calling thread, or after diffuse_job_start() on one of
-/// its own. While it does, other threads may call diffuse_job_cancel(), diffuse_job_progress(), diffuse_job_poll(), diffuse_job_wait() and the
-/// previews; every other call of theirs returns DIFFUSE_BUSY, but for diffuse_job_free(), after which no thread may use the job any more.
+/// its own. While it does, and while another thread is in a call that is not one of these, every call returns DIFFUSE_BUSY but for diffuse_job_poll(), _wait(), _progress(), _stage(),
+/// _shape(), _error(), _preview(), _preview_pixels(), _pause() and _cancel(), which any thread may make at any time, and diffuse_job_free(), after which no thread may use
+/// the job any more.
 pub struct diffuse_job {
     _opaque: [u8; 0],
 }
 
 pub(super) struct JobValue {
     runner: Runner,
-    /// What of the samples is black and white; known when the model is open.
-    range: Arc<OnceLock<[f32; 2]>>,
+    /// What of the samples is black and white; that of the model, when it is open.
+    range: Arc<Mutex<[f32; 2]>>,
 }
 
 impl Noun for diffuse_job {
@@ -45,13 +49,13 @@ pub const DIFFUSE_BOTTOM_UP: u32 = 1;
 /// Pixels as blue, green, red, alpha (Unreal) instead of red, green, blue, alpha.
 pub const DIFFUSE_BGRA: u32 = 2;
 
-/// What diffuse_job_poll() says of a job that was not started: it is stepped by the host.
+/// What diffuse_job_poll() says of a job that no worker has, and that is not at its end: it is stepped by the host.
 pub const DIFFUSE_JOB_IDLE: i32 = 0;
 
 /// Its worker is running it.
 pub const DIFFUSE_JOB_RUNNING: i32 = 1;
 
-/// Its worker has run it to the end.
+/// It is at its end, whoever has run it.
 pub const DIFFUSE_JOB_FINISHED: i32 = 2;
 
 /// Its worker has stopped before: diffuse_job_wait() says why.
@@ -85,16 +89,18 @@ pub unsafe extern "C" fn diffuse_job_new(
         give(job, "job", || {
             let model = &borrow(model, "model")?.model;
             let job = borrow(request, "request")?.job(model)?;
-            let range = Arc::new(OnceLock::from(range_of(model)));
+            let range = Arc::new(Mutex::new(range_of(model)));
             Ok(Arc::new(JobValue { runner: Runner::new(job), range }))
         })
     })
 }
 
 /// Makes a job whose model is opened when it is first stepped or started, so that a worker can do all of it: `path`, `options` and `request` are as for
-/// diffuse_model_open() and diffuse_job_new(), and may be freed or changed afterwards. What is wrong with them is said by the step, or by
-/// diffuse_job_wait(), which can be tried again; cancelling ends the opening as well. Until the model is open calls that need its samples
-/// are DIFFUSE_ARGUMENT.
+/// diffuse_model_open() and diffuse_job_new(), and may be freed or changed afterwards, but for what callbacks are given. What is wrong with them is said by the step, or by
+/// diffuse_job_wait(), which can be tried again. Cancelling ends the opening where ONNX Runtime looks up, which the compiling of a provider does not.
+///
+/// Until the model is open calls that need its samples, diffuse_job_restore() among them, are DIFFUSE_ARGUMENT; diffuse_job_advance() with a time of 0 opens it and makes
+/// one step. Sizes and classes that only the model knows are had from diffuse_model_open() instead.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_open(
     runtime: *const diffuse_runtime,
@@ -106,18 +112,29 @@ pub unsafe extern "C" fn diffuse_job_open(
     // SAFETY: the pointers are as the header demands.
     guard(|| unsafe {
         give(job, "job", || {
-            let runtime = borrow(runtime, "runtime")?.runtime.clone();
-            let (path, options) = (PathBuf::from(string(path, "path")?), options_or_default(options)?);
-            let (request, range) = (borrow(request, "request")?.clone(), Arc::new(OnceLock::new()));
-            let known = Arc::clone(&range);
-            let runner = Runner::opening(Box::new(move |opening| {
-                let options = ModelOptions { canceller: Some(opening.canceller().clone()), ..options.clone() };
-                let model = Arc::new(Model::open(&runtime, &path, &options)?);
-                opening.enter(Stage::Encoding);
-                let _ = known.set(range_of(&model));
-                request.job(&model)
-            }));
-            Ok(Arc::new(JobValue { runner, range }))
+            let (runtime, options) = (borrow(runtime, "runtime")?.runtime.clone(), options_or_default(options)?);
+            let (path, request) = (PathBuf::from(string(path, "path")?), borrow(request, "request")?.clone());
+            Ok(JobValue::opening(options, request, move |options| Model::open(&runtime, &path, options)))
+        })
+    })
+}
+
+/// As diffuse_job_open(), for a model from the `length` bytes of its file, which are copied.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_open_bytes(
+    runtime: *const diffuse_runtime,
+    bytes: *const u8,
+    length: usize,
+    options: *const diffuse_model_options,
+    request: *const diffuse_request,
+    job: *mut *mut diffuse_job,
+) -> i32 {
+    // SAFETY: the pointers are as the header demands.
+    guard(|| unsafe {
+        give(job, "job", || {
+            let (runtime, options) = (borrow(runtime, "runtime")?.runtime.clone(), options_or_default(options)?);
+            let (bytes, request) = (copied(slice(bytes, length, "bytes")?)?, borrow(request, "request")?.clone());
+            Ok(JobValue::opening(options, request, move |options| Model::from_bytes(&runtime, &bytes, options)))
         })
     })
 }
@@ -184,8 +201,8 @@ pub unsafe extern "C" fn diffuse_job_run(job: *mut diffuse_job) -> i32 {
 }
 
 /// Steps for as long as the time lasts, for a host that works within a frame: as many estimates as are expected to fit into `microseconds`, by those
-/// that the job has made, and none that is not expected to. Of a job that has made none nothing is known, and one is made; where none fits,
-/// nothing is done. An evaluation is not cut short: the call takes longer than its time by what the last one takes longer than expected.
+/// that the job has made, and none that is not expected to. Of a job that has made none nothing is known, and one is made (and its model opened, after diffuse_job_open());
+/// where none fits, nothing is done, so that a time that is too short for any does not end the run. An evaluation is not cut short: the call takes longer than its time by what the last one takes longer than expected.
 /// Otherwise as diffuse_job_step().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_advance(job: *mut diffuse_job, microseconds: u64, finished: *mut i32) -> i32 {
@@ -203,9 +220,9 @@ pub unsafe extern "C" fn diffuse_job_advance(job: *mut diffuse_job, microseconds
 
 /// Runs the job to its end on a thread of its own, named "diffuse job", and returns at once. Meanwhile calls that step or read it return DIFFUSE_BUSY;
 /// diffuse_job_poll(), diffuse_job_wait(), diffuse_job_progress(), the previews and diffuse_job_cancel() are for any thread. A callback is
-/// called on the worker. One that has stopped can be started again, unless it was cancelled.
+/// called on the worker. One that has stopped can be started again.
 ///
-/// DIFFUSE_BUSY if it runs already, DIFFUSE_RUNTIME if the system refuses a thread.
+/// DIFFUSE_CANCELLED if it was cancelled, DIFFUSE_BUSY if it runs already or another thread is in a call of it, DIFFUSE_RUNTIME if the system refuses a thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_start(job: *mut diffuse_job) -> i32 {
     // SAFETY: the handle is as the header demands.
@@ -232,7 +249,7 @@ pub unsafe extern "C" fn diffuse_job_pause(job: *const diffuse_job) -> i32 {
     })
 }
 
-/// Says in `*state` whether the job's worker runs: DIFFUSE_JOB_IDLE, _RUNNING, _FINISHED, _STOPPED or _PAUSED. It does not wait, and any thread may ask.
+/// Says in `*state` how the job stands: DIFFUSE_JOB_IDLE, _RUNNING, _FINISHED, _STOPPED or _PAUSED. It does not wait, and any thread may ask.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_poll(job: *const diffuse_job, state: *mut i32) -> i32 {
     guard(|| {
@@ -463,6 +480,25 @@ pub unsafe extern "C" fn diffuse_job_preview_pixels(
 }
 
 impl JobValue {
+    /// A job of the model that `open` opens with the options that it is given.
+    fn opening(
+        options: ModelOptions,
+        request: Request,
+        open: impl Fn(&ModelOptions) -> Result<Model> + Send + 'static,
+    ) -> Arc<Self> {
+        let range = Arc::new(Mutex::default());
+        let known = Arc::clone(&range);
+        let runner = Runner::opening(Box::new(move |opening| {
+            let options = ModelOptions { canceller: Some(opening.canceller().clone()), ..options.clone() };
+            let model = Arc::new(open(&options)?);
+            opening.enter(Stage::Encoding);
+            let job = request.job(&model)?;
+            *known.held() = range_of(&model);
+            Ok(job)
+        }));
+        Arc::new(Self { runner, range })
+    }
+
     /// Item `item` of `samples` as pixels.
     fn draw(&self, samples: ArrayViewD<'_, f32>, item: usize, out: &mut [u8], layout: Layout) -> Result<()> {
         let count = samples.shape()[0];
@@ -472,7 +508,7 @@ impl JobValue {
         let item = samples.index_axis_move(ndarray::Axis(0), item);
         let refused = format!("items of shape {:?} are no images; read their values", item.shape());
         let image: ArrayView3<'_, f32> = item.into_dimensionality().map_err(|_| Error::argument("job", refused))?;
-        rgba8_into(image, self.range.get().copied().unwrap_or([-1.0, 1.0]), out, layout)
+        rgba8_into(image, *self.range.held(), out, layout)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ndarray::{ArrayD, IxDyn};
 
 use super::estimate::{Callback, diffuse_callback};
-use super::guard::{guard, quietly, slice, store, string, struct_size};
+use super::guard::{guard, quietly, slice, store_part, string, struct_size};
 use super::handle::{Noun, borrow, borrow_mut, give, take};
 use super::model::diffuse_model;
 use crate::denoiser::Query;
@@ -34,12 +34,12 @@ pub unsafe extern "C" fn diffuse_request_new(request: *mut *mut diffuse_request)
     guard(|| unsafe { give(request, "request", || Ok(Request::default())) })
 }
 
-/// What a run is expected to take. Set `struct_size` to sizeof(diffuse_cost) before it is handed over; fields are only added, at the end, and what the
-/// library does not know yet is left alone.
+/// What a run is expected to take. Set `struct_size` to sizeof(diffuse_cost) before it is handed over. Fields are only added, at the end: a library that knows more
+/// leaves them away, and one that knows less says so by the size, beyond which nothing was written.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct diffuse_cost {
-    /// The size of the struct that the host knows.
+    /// In: the size of the struct that the host knows. Out: how much of it was written.
     pub struct_size: u32,
     /// 0.
     pub reserved: u32,
@@ -53,8 +53,8 @@ pub struct diffuse_cost {
     pub milliseconds: f64,
 }
 
-/// Says what drawing `request` from `model` will take. It is found by two estimates of the clean samples, the second of which is timed; a guidance callback
-/// is left out. As diffuse_job_new() and diffuse_job_step().
+/// Says what drawing `request` from `model` will take. It is found by three estimates of the clean samples, for which a network of the host's is called and a
+/// guidance callback is not, after a diffuse_model_trim(): not while others are in a hurry. As diffuse_job_new() and diffuse_job_step().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_cost(
     request: *const diffuse_request,
@@ -65,19 +65,29 @@ pub unsafe extern "C" fn diffuse_request_cost(
         // SAFETY: the pointers are as the header demands.
         let (request, model) = unsafe { (borrow(request, "request")?, &borrow(model, "model")?.model) };
         // SAFETY: as above.
-        let struct_size = unsafe { struct_size(cost, "cost") }?;
+        let room = unsafe { struct_size(cost, FIRST_COST, "cost") }?;
         let Cost { evaluations, time, peak_bytes, .. } = request.cost(model)?;
         let known = diffuse_cost {
-            struct_size,
+            struct_size: room.min(size_of::<diffuse_cost>()) as u32,
             reserved: 0,
             evaluations: evaluations.unwrap_or(0) as u64,
             peak_bytes: peak_bytes as u64,
             milliseconds: time.map_or(0.0, |time| time.as_secs_f64() * 1e3),
         };
-        // SAFETY: as above; it has room for what is known here.
-        unsafe { store(cost, known, "cost") }
+        // SAFETY: as above; it has room for so much.
+        unsafe { store_part(cost, &known, room) };
+        Ok(())
     })
 }
+
+/// The size of the struct that the first hosts know.
+const FIRST_COST: usize = 32;
+
+// On every platform: what a host was compiled with does not move.
+const _: () = assert!(std::mem::offset_of!(diffuse_cost, evaluations) == 8);
+const _: () = assert!(std::mem::offset_of!(diffuse_cost, peak_bytes) == 16);
+const _: () =
+    assert!(std::mem::offset_of!(diffuse_cost, milliseconds) == 24 && size_of::<diffuse_cost>() >= FIRST_COST);
 
 /// Frees a request. NULL is fine.
 #[unsafe(no_mangle)]

@@ -66,6 +66,7 @@ pub(super) fn of(error: &Error) -> i32 {
         Error::Callback { .. } => DIFFUSE_CALLBACK,
         Error::Cancelled => DIFFUSE_CANCELLED,
         Error::Busy => DIFFUSE_BUSY,
+        Error::Panic { .. } => DIFFUSE_PANIC,
         Error::Memory { .. } => DIFFUSE_MEMORY,
     }
 }

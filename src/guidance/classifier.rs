@@ -63,6 +63,12 @@ impl<D: Denoiser, C: Classifier> ByClassifier<D, C> {
     }
 }
 
+impl<D, C> ByClassifier<D, C> {
+    fn own_bytes(&self) -> usize {
+        size_of::<f32>() * self.gradient.len()
+    }
+}
+
 impl<D: Denoiser, C: Classifier> Denoiser for ByClassifier<D, C> {
     fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
         both(self.inner.interrupt(), self.classifier.interrupt())

@@ -255,6 +255,13 @@ impl<D: Denoiser> Denoiser for ClassifierFree<D> {
         self.inner.takes_any_batch()
     }
 
+    fn bytes(&self) -> usize {
+        let pair = self.pair.as_ref().map_or(0, |(x, answer)| size_of::<f32>() * x.len() + answer.bytes());
+        let latest = self.latest.as_ref().map_or(0, |(_, latest)| size_of_val(&latest[..]));
+        let negative = self.negative.as_ref().map_or(0, Denoised::bytes);
+        self.inner.bytes() + pair + negative + latest + size_of_val(&self.before[..])
+    }
+
     fn fingerprint(&self) -> Result<Option<String>> {
         self.inner.fingerprint()
     }

@@ -26,7 +26,7 @@ impl ClassGradient {
     /// A classifier that evaluates `model`.
     ///
     /// # Errors
-    /// [`Error::Argument`] if it is not a classifier; [`Error::Runtime`] if ONNX Runtime is out of memory.
+    /// [`Error::Argument`] if it is not a classifier; [`Error::Runtime`] if ONNX Runtime has no options for a run.
     pub fn new(model: Arc<Model>) -> Result<Self> {
         Self::check(&model)?;
         Ok(Self { evaluator: Evaluator::new(model)? })

@@ -61,6 +61,10 @@ impl Interrupt for Stop {
     }
 }
 
+fn no_classes() -> Error {
+    Error::argument("classes", "this model needs a class for every item of the batch")
+}
+
 fn run_options(entries: &[(&str, &str)]) -> ort::Result<RunOptions> {
     let mut options = RunOptions::new()?;
     for (key, value) in entries {
@@ -135,6 +139,11 @@ impl Evaluator {
             stop: Arc::new(Stop { stopped: AtomicBool::new(false), graph }),
             model,
         })
+    }
+
+    /// How many bytes its buffers take, but for a few of times and classes.
+    pub(super) fn bytes(&self) -> usize {
+        [&self.joined, &self.still, &self.output].iter().map(|buffer| size_of_val(&buffer[..])).sum()
     }
 
     pub(super) fn interrupt(&self) -> Arc<dyn Interrupt> {
@@ -217,14 +226,32 @@ impl Evaluator {
             Source::Graph(network, roles) => (network, roles),
             Source::Host(host, _) => {
                 manifest.conditions.iter().try_for_each(|(name, info)| told(name, info).map(drop))?;
+                if manifest.classes.is_some() && query.condition.classes.as_ref().is_none_or(|all| all.len() != count) {
+                    return Err(no_classes());
+                }
+                if stop.is_stopped() {
+                    return Err(Error::Cancelled);
+                }
                 output.clear();
                 resize(output, part.sample.len() * doubled, f32::NAN)?;
                 let stopped = &stop.stopped;
                 let Query { x, level, condition, step } = query;
                 let query = &Query { x: x.view(), level: *level, condition, step: *step };
                 let question = Question { query, input: seen, shape: seen_shape, time: told_time, stopped };
-                host.evaluate(&question, output).map_err(|reason| Error::Callback { step: *step, reason })?;
-                return said_of_each("the host's network", length * doubled, length, output, each).map_err(unfit);
+                let called = host.evaluate(&question, output);
+                if stop.is_stopped() {
+                    // It may have returned with anything.
+                    return Err(Error::Cancelled);
+                }
+                let blamed = |reason: String| Error::Callback { step: *step, reason };
+                called.map_err(blamed)?;
+                let said = said_of_each("", length * doubled, length, output, each);
+                return said.map_err(|wrong| match wrong {
+                    Unfit::Shape(reason) => blamed(reason),
+                    Unfit::Value(_, value, item) => {
+                        blamed(format!("the network wrote {value}, or nothing, for item {item}"))
+                    }
+                });
             }
         };
         if wanted.slot(roles).element != Element::F32 {
@@ -240,7 +267,7 @@ impl Evaluator {
         let mut of_class = None;
         if let Some(slot) = roles.class {
             let Some(classes) = query.condition.classes.as_deref().and_then(|all| all.get(part.items.clone())) else {
-                return Err(Error::argument("classes", "this model needs a class for every item of the batch"));
+                return Err(no_classes());
             };
             class.copy_classes(classes);
             of_class = Some((slot.index, class.value(&[count]).map_err(refused)?));
@@ -293,20 +320,23 @@ pub(super) fn is_of_memory(text: &str) -> bool {
 fn values_of<'a>(
     outputs: &'a SessionOutputs<'_>,
     wanted: Slot,
-    room: &'a mut Vec<f32>,
+    room: &'a mut [f32],
 ) -> ort::Result<(&'a Shape, &'a [f32])> {
     Ok(match wanted.element {
+        // Of another shape than expected it is refused for that, so that the room there is is enough.
         Element::F16 => {
             let (found, values) = outputs[wanted.index].try_extract_tensor::<f16>()?;
-            room.resize(values.len(), 0.0);
-            values.convert_to_f32_slice(room);
-            (found, room)
+            let values = &values[..values.len().min(room.len())];
+            let said = &mut room[..values.len()];
+            values.convert_to_f32_slice(said);
+            (found, said)
         }
         Element::Bf16 => {
             let (found, values) = outputs[wanted.index].try_extract_tensor::<bf16>()?;
-            room.resize(values.len(), 0.0);
-            values.convert_to_f32_slice(room);
-            (found, room)
+            let values = &values[..values.len().min(room.len())];
+            let said = &mut room[..values.len()];
+            values.convert_to_f32_slice(said);
+            (found, said)
         }
         _ => outputs[wanted.index].try_extract_tensor::<f32>()?,
     })

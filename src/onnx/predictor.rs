@@ -142,14 +142,15 @@ impl Model {
             return Ok(());
         }
         let count = self.fixed_batch().unwrap_or(1);
-        let of_items = |shape: &[usize]| ArrayD::zeros([&[count], shape].concat());
-        let tensors = self.manifest.conditions.iter();
+        let of_items = |shape: &[usize]| zeros(&[&[count], shape].concat());
+        let conditions = self.manifest.conditions.iter();
+        let tensors = conditions.map(|(name, info)| Ok((name.clone(), Arc::new(of_items(&info.shape)?))));
         let condition = Condition {
             classes: self.manifest.classes.as_ref().map(|_| vec![0; count]),
-            tensors: tensors.map(|(name, info)| (name.clone(), Arc::new(of_items(&info.shape)))).collect(),
+            tensors: tensors.collect::<Result<_>>()?,
             ..Condition::default()
         };
-        let x = of_items(&self.manifest.sample.shape);
+        let x = of_items(&self.manifest.sample.shape)?;
         let level = self.schedule.level(self.schedule.bounds()[1]);
         let query = Query { x: x.view(), level, condition: &condition, step: 0 };
         let mut evaluator =
@@ -395,7 +396,7 @@ impl Predictor {
     /// A denoiser that evaluates `model`.
     ///
     /// # Errors
-    /// [`Error::Argument`] if it is a classifier; [`Error::Runtime`] if ONNX Runtime is out of memory.
+    /// [`Error::Argument`] if it is a classifier; [`Error::Runtime`] if ONNX Runtime has no options for a run.
     pub fn new(model: Arc<Model>) -> Result<Self> {
         if model.manifest.is_classifier() {
             let reason = format!("'{}' is a classifier, which guides the samples of another model", model.name());
@@ -444,6 +445,10 @@ impl Denoiser for Predictor {
 
     fn takes_any_batch(&self) -> bool {
         self.evaluator.model.fixed_batch().is_none()
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&self.scaled[..]) + self.evaluator.bytes()
     }
 
     fn fingerprint(&self) -> Result<Option<String>> {

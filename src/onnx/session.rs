@@ -1,5 +1,6 @@
 //! A network in ONNX Runtime: opening it, and what its graph says of its inputs and outputs.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -68,7 +69,8 @@ impl ModelOptions {
         runtime: &Runtime,
         commit: impl Fn(SessionBuilder) -> Result<Session>,
     ) -> Result<(Session, Placement)> {
-        let builder = || builder(runtime, self).map_err(|error| Error::runtime(error.message()));
+        let attempts = RefCell::default();
+        let builder = || builder(runtime, self, &attempts).map_err(|error| Error::runtime(error.message()));
         let Self { providers, cpu_nodes, .. } = self;
         let opened = provider::open(&Opening { runtime, providers, cpu_nodes: *cpu_nodes, builder, commit });
         match opened {
@@ -370,7 +372,12 @@ fn read_beside(path: &Path) -> Result<Option<(String, String)>> {
     Ok(Some((json, path.display().to_string())))
 }
 
-fn builder(runtime: &Runtime, options: &ModelOptions) -> ort::Result<SessionBuilder> {
+/// A builder with these options; what interrupts it goes into `attempts`, for as long as the opening takes.
+fn builder(
+    runtime: &Runtime,
+    options: &ModelOptions,
+    attempts: &RefCell<Vec<Arc<dyn Interrupt>>>,
+) -> ort::Result<SessionBuilder> {
     let mut builder = Session::builder(runtime.environment())?
         .with_no_environment_execution_providers()?
         .with_intra_op_spinning(options.spinning)?
@@ -379,7 +386,9 @@ fn builder(runtime: &Runtime, options: &ModelOptions) -> ort::Result<SessionBuil
         builder = builder.with_intra_threads(options.threads)?;
     }
     if let Some(canceller) = &options.canceller {
-        canceller.add(Arc::new(LoadInterrupt(builder.canceler())));
+        let interrupt: Arc<dyn Interrupt> = Arc::new(LoadInterrupt(builder.canceler()));
+        canceller.add(&interrupt);
+        attempts.borrow_mut().push(interrupt);
     }
     for (name, bytes) in &options.external_data {
         builder = builder.with_external_initializer_file_in_memory(name, Arc::clone(bytes))?;

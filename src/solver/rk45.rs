@@ -150,6 +150,10 @@ impl Integration {
         })
     }
 
+    pub(crate) fn bytes(&self) -> usize {
+        self.slopes.iter().chain([&self.y]).map(|tensor| size_of_val(&tensor[..])).sum()
+    }
+
     pub(crate) fn save(&self, to: &mut Writer) {
         for count in [self.item, self.stage, self.evaluations, usize::from(self.rejected), usize::from(self.finishing)]
         {
@@ -161,8 +165,11 @@ impl Integration {
         self.slopes.iter().for_each(|slope| to.reals(slope));
     }
 
-    pub(crate) fn load(&mut self, from: &mut Reader<'_>, items: usize) -> Result<()> {
+    pub(crate) fn load(&mut self, from: &mut Reader<'_>, items: usize, finished: bool) -> Result<()> {
         self.item = from.whole("the item", items as u64)? as usize;
+        if (self.item == items) != finished {
+            return Err(Error::argument("snapshot", "its items are not as far as its steps"));
+        }
         self.stage = from.whole("the stage", 6)? as usize;
         self.evaluations = from.whole("evaluations", self.adaptive.most_evaluations as u64)? as usize;
         self.rejected = from.whole("a flag", 1)? == 1;

@@ -52,6 +52,7 @@ static int32_t callback(const diffuse_estimate *estimate, float *denoised, size_
   double time, alpha, sigma;
   size_t step, items;
   const float *input;
+  size_t axes[4];
   int32_t cancelled;
   switch (mode->what) {
     case 1: snprintf(message, capacity, "the palette is empty"); return 7;
@@ -60,7 +61,12 @@ static int32_t callback(const diffuse_estimate *estimate, float *denoised, size_
     case 4: snprintf(message, capacity, "%s", diffuse_status_name(diffuse_job_step(mode->job, NULL))); return 1;
     case 5: diffuse_job_free(mode->job); return 0;
     case 6:
-      BAD(diffuse_estimate_level(estimate, NULL, &alpha, &sigma), "NULL time");
+      BAD(diffuse_estimate_shape(NULL, axes, 4, &items), "NULL handle");
+      BAD(diffuse_estimate_shape(estimate, axes, 4, NULL), "NULL rank");
+      BAD(diffuse_estimate_shape(estimate, axes, 1, &items), "too little room");
+      GOOD(diffuse_estimate_shape(estimate, axes, 4, &items), "");
+      REQUIRE(items == 4 && axes[0] == 1 && axes[1] == 4 && axes[3] == 32);
+      BAD(diffuse_estimate_level(estimate, NULL, &alpha, &sigma), "NULL t");
       BAD(diffuse_estimate_level(estimate, &time, NULL, &sigma), "NULL alpha");
       BAD(diffuse_estimate_level(estimate, &time, &alpha, NULL), "NULL sigma");
       BAD(diffuse_estimate_level((const diffuse_estimate *)(const void *)mode->job, &time, &alpha, &sigma), "a handle of another type");
@@ -97,6 +103,7 @@ static int32_t callback(const diffuse_estimate *estimate, float *denoised, size_
       memset(denoised, 0, length * sizeof *denoised);
       return 0;
     case 8: return 0;
+    case 9: return diffuse_job_start(mode->job) == DIFFUSE_BUSY ? 0 : 1;
     default: return 0;
   }
 }
@@ -419,7 +426,7 @@ int main(int argc, char **argv) {
   REFUSED(diffuse_request_set(other, "classifier_scale", "5"), "a scale without a classifier");
   REQUIRE(no_job == NULL && diffuse_request_new(&other) == DIFFUSE_OK);
   GOOD(diffuse_request_set_guidance_callback(other, callback, &mode), "");
-  GOOD(diffuse_request_set(other, "steps", "4"), "");
+  GOOD(diffuse_request_set(other, "steps", "6"), "");
   GOOD(diffuse_job_new(model, other, &job), "");
   mode.job = job;
   mode.what = 1;
@@ -434,6 +441,8 @@ int main(int argc, char **argv) {
   GOOD(diffuse_job_step(job, &finished), "the same job afterwards");
   mode.what = 6;
   GOOD(diffuse_job_step(job, &finished), "a callback that asks wrongly");
+  mode.what = 9;
+  GOOD(diffuse_job_step(job, &finished), "a callback that starts its job, which is DIFFUSE_BUSY");
   mode.what = 5;
   GIVES(diffuse_job_run(job), "a callback that frees its job", DIFFUSE_CANCELLED);
 
@@ -456,7 +465,7 @@ int main(int argc, char **argv) {
   GOOD(diffuse_job_new(no_model, other, &job), "");
   mode.job = job;
   mode.what = 8;
-  GIVES(diffuse_job_step(job, &finished), "a network of the host's that writes nothing", DIFFUSE_EVALUATION);
+  GIVES(diffuse_job_step(job, &finished), "a network of the host's that writes nothing", DIFFUSE_CALLBACK);
   mode.what = 1;
   GIVES(diffuse_job_step(job, &finished), "a network of the host's that fails", DIFFUSE_CALLBACK);
   mode.what = 7;
@@ -493,7 +502,15 @@ int main(int argc, char **argv) {
   BAD(diffuse_job_open(runtime, path, AS(diffuse_model_options), request, &no_job), "options of another type");
   BAD(diffuse_job_open(runtime, path, NULL, NULL, &no_job), "NULL request");
   BAD(diffuse_job_open(runtime, path, NULL, request, NULL), "NULL output");
-  REQUIRE(no_job == NULL);
+  BAD(diffuse_job_open_bytes(NULL, pixels, 4096, NULL, request, &no_job), "NULL runtime");
+  BAD(diffuse_job_open_bytes(runtime, NULL, 4096, NULL, request, &no_job), "NULL bytes");
+  BAD(diffuse_job_open_bytes(runtime, pixels, (size_t)-1, NULL, request, &no_job), "an absurd length");
+  BAD(diffuse_job_open_bytes(runtime, pixels, 4096, AS(diffuse_model_options), request, &no_job), "options of another type");
+  BAD(diffuse_job_open_bytes(runtime, pixels, 4096, NULL, NULL, &no_job), "NULL request");
+  BAD(diffuse_job_open_bytes(runtime, pixels, 4096, NULL, request, NULL), "NULL output");
+  GOOD(diffuse_job_open_bytes(runtime, pixels, 4096, NULL, request, &no_job), "bytes that are no model, which is seen later");
+  GIVES(diffuse_job_step(no_job, &finished), "bytes that are no model", DIFFUSE_MODEL);
+  diffuse_job_free(no_job);
   GOOD(diffuse_job_open(runtime, "/no/such/file", NULL, request, &no_job), "a file that is not there, which is seen later");
   BAD(diffuse_job_shape(no_job, axes, 4, &rank), "before its model is open");
   BAD(diffuse_job_read(no_job, values, 4096), "before its model is open");
@@ -596,7 +613,8 @@ int main(int argc, char **argv) {
   GOOD(diffuse_job_cancel(job), "");
   GIVES(diffuse_job_step(job, &finished), "a job that was cancelled", DIFFUSE_CANCELLED);
   GIVES(diffuse_job_run(job), "a job that was cancelled", DIFFUSE_CANCELLED);
-  GOOD(diffuse_job_advance(job, 0, &finished), "a job that was cancelled, and no time to notice");
+  GIVES(diffuse_job_start(job), "a job that was cancelled", DIFFUSE_CANCELLED);
+  GIVES(diffuse_job_advance(job, 1000000, &finished), "a job that was cancelled", DIFFUSE_CANCELLED);
   diffuse_job_free(NULL);
   diffuse_job_free(AS(diffuse_job));
 

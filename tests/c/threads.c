@@ -83,6 +83,11 @@ static void *watch(void *data) {
     CHECK(diffuse_job_stage(task->watched, &stage, &step, &steps));
     CHECK(diffuse_job_error(task->watched, &status, text, sizeof text));
     (void)diffuse_job_preview(task->watched, values, task->length);
+    /* Those that it is busy for: they must not disturb it. */
+    status = diffuse_job_read(task->watched, values, task->length);
+    REQUIRE(status == DIFFUSE_BUSY || status == DIFFUSE_OK);
+    status = diffuse_job_snapshot(task->watched, NULL, 0, &step);
+    REQUIRE(status == DIFFUSE_BUSY || status == DIFFUSE_OK);
   }
   return NULL;
 }

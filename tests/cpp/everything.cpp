@@ -130,6 +130,66 @@ int main(int argc, char **argv) {
   FAILS(job.run(), DIFFUSE_CALLBACK);
   REQUIRE(std::string(job.error().what()).find("lost") != std::string::npos);
 #endif
+  // Running jobs that others take the place of: what they call goes after them.
+  for (int round = 0; round < 20; ++round) {
+    Request guided;
+    auto values = std::make_shared<std::vector<float>>(4096, 1.0f);
+    TAKEN(guided.guidance([values](const Estimate &, float *denoised, std::size_t length) -> std::string {
+      for (std::size_t i = 0; i < length; ++i) denoised[i] *= (*values)[i];
+      return "";
+    }));
+    TAKEN(guided.set("steps", 1000));
+    job = TAKEN(Job::make(model, guided));
+    TAKEN(job.start());
+    while (TAKEN(job.stage()).done == 0) {
+    }
+  }
+  job = Job();
+
+  // A classifier of the host's, kept by the job when it and the request are gone, and a network that destroys the job that guidance would be called in.
+  {
+    const char *const classifying =
+        "{\"diffuse\": 1, \"sample\": {\"shape\": [2]}, \"prediction\": \"class_gradient\", \"classes\": {\"count\": 2},"
+        " \"schedule\": {\"kind\": \"cosine\", \"train_steps\": 100}}";
+    const char *const plain =
+        "{\"diffuse\": 1, \"sample\": {\"shape\": [2]}, \"prediction\": \"x0\","
+        " \"schedule\": {\"kind\": \"cosine\", \"train_steps\": 100}}";
+    auto led = std::make_shared<Job>();
+    std::atomic<int> guided{0};
+    {
+      auto grows = std::make_shared<std::vector<float>>(2, 0.5f);
+      Request request_of_points;
+      Model classifier = TAKEN(Model::open(classifying, [grows](const Estimate &, float *output, std::size_t length) {
+        for (std::size_t i = 0; i < length; ++i) output[i] = (*grows)[i % 2];
+        return std::string();
+      }));
+      TAKEN(request_of_points.classifier(classifier, {1}));
+      Model points = TAKEN(Model::open(plain, [grows](const Estimate &estimate, float *output, std::size_t length) {
+        REQUIRE((TAKEN(estimate.shape()) == std::vector<std::size_t>{1, 2}));
+        for (std::size_t i = 0; i < length; ++i) output[i] = (*grows)[i % 2];
+        return std::string();
+      }));
+      *led = TAKEN(Job::make(points, request_of_points));
+    }
+    TAKEN(led->run());
+    {
+      Request both;
+      TAKEN(both.guidance([&guided](const Estimate &, float *, std::size_t) -> std::string {
+        ++guided;
+        return "";
+      }));
+      Model ending = TAKEN(Model::open(plain, [led](const Estimate &, float *output, std::size_t length) {
+        for (std::size_t i = 0; i < length; ++i) output[i] = 0;
+        *led = Job();
+        return std::string();
+      }));
+      *led = TAKEN(Job::make(ending, both));
+    }
+    // The handle is gone with the step that it ends.
+    FAILS(led->step(), DIFFUSE_CANCELLED);
+    REQUIRE(guided == 0);
+  }
+
   // One that destroys its own job, and with it the last owner of itself.
   auto own = std::make_shared<Job>();
   {

@@ -142,6 +142,16 @@ struct Deleter {
 template <class Handle, void (*Free)(Handle *)>
 using Owner = std::unique_ptr<Handle, Deleter<Handle, Free>>;
 
+template <class Handle>
+Result<std::vector<std::size_t>> shape_of(std::int32_t (*shape)(const Handle *, std::size_t *, std::size_t, std::size_t *),
+                                          const Handle *handle) {
+  std::size_t rank = 0;
+  std::int32_t status = shape(handle, nullptr, 0, &rank);
+  std::vector<std::size_t> axes(rank);
+  if (status == DIFFUSE_OK) status = shape(handle, axes.data(), axes.size(), &rank);
+  return checked(status, std::move(axes));
+}
+
 inline std::string text(const char *string) { return string ? string : ""; }
 
 }  // namespace detail
@@ -175,11 +185,15 @@ class Runtime {
 class Estimate {
  public:
   explicit Estimate(const diffuse_estimate *handle) : handle_(handle) {}
-  /// The noisy samples: as many values as the callback is given.
+  /// The noisy samples, of the shape() that is said here.
   const float *x() const { return diffuse_estimate_x(handle_); }
+  /// Batch first; guidance asks a network for twice the request's items.
+  Result<std::vector<std::size_t>> shape() const {
+    return detail::shape_of<diffuse_estimate>(diffuse_estimate_shape, handle_);
+  }
   /// The time of the schedule, alpha and sigma.
-  Result<void> level(double &time, double &alpha, double &sigma) const {
-    return detail::checked(diffuse_estimate_level(handle_, &time, &alpha, &sigma));
+  Result<void> level(double &t, double &alpha, double &sigma) const {
+    return detail::checked(diffuse_estimate_level(handle_, &t, &alpha, &sigma));
   }
   /// The step of the run, counted from 0, and how many items there are.
   Result<void> step(std::size_t &step, std::size_t &items) const {
@@ -242,7 +256,9 @@ struct Held : std::enable_shared_from_this<Held> {
     said = held->function(Estimate(estimate), values, length);
 #endif
     if (said.empty()) return 0;
-    const std::size_t count = said.size() < capacity ? said.size() : capacity - 1;
+    std::size_t count = said.size() < capacity ? said.size() : capacity - 1;
+    // No character is cut in two.
+    while (count > 0 && count < said.size() && (static_cast<unsigned char>(said[count]) & 0xC0u) == 0x80u) --count;
     std::memcpy(message, said.data(), count);
     message[count] = 0;
     return 1;
@@ -329,11 +345,7 @@ class Model {
   }
   /// Channels, height and width of an image; without the batch.
   Result<std::vector<std::size_t>> shape() const {
-    std::size_t rank = 0;
-    std::int32_t status = diffuse_model_shape(get(), nullptr, 0, &rank);
-    std::vector<std::size_t> axes(rank);
-    if (status == DIFFUSE_OK) status = diffuse_model_shape(get(), axes.data(), axes.size(), &rank);
-    return detail::checked(status, std::move(axes));
+    return detail::shape_of<diffuse_model>(diffuse_model_shape, get());
   }
   std::size_t class_count() const { return diffuse_model_class_count(get()); }
   Result<std::int64_t> class_index(const std::string &name) const {
@@ -400,6 +412,7 @@ class Model {
 
  private:
   friend class Job;
+  friend class Request;
   explicit Model(diffuse_model *handle) : handle_(handle) {}
 
   detail::Owner<diffuse_model, diffuse_model_free> handle_;
@@ -441,7 +454,10 @@ class Request {
         diffuse_request_set_condition(get(), name.c_str(), values.data(), values.size(), negative ? 1 : 0));
   }
   Result<void> classifier(const Model &classifier, const std::vector<std::int64_t> &classes) {
-    return detail::checked(diffuse_request_set_classifier(get(), classifier.get(), classes.data(), classes.size()));
+    const std::int32_t status =
+        diffuse_request_set_classifier(get(), classifier.get(), classes.data(), classes.size());
+    if (status == DIFFUSE_OK) classifier_ = classifier.network_;
+    return detail::checked(status);
   }
   /// Code that sees every estimate of the clean samples, and may change it; none takes it back.
   Result<void> guidance(Callback callback) {
@@ -471,7 +487,8 @@ class Request {
  private:
   friend class Job;
   detail::Owner<diffuse_request, diffuse_request_free> handle_;
-  std::shared_ptr<detail::Held> guidance_;
+  /// The network of a classifier of the host's.
+  std::shared_ptr<detail::Held> guidance_, classifier_;
 };
 
 /// How far a job is: diffuse_job_stage().
@@ -488,15 +505,14 @@ class Job {
   Job &operator=(Job &&other) noexcept {
     // What its callbacks are called with goes after it.
     handle_ = std::move(other.handle_);
-    network_ = std::move(other.network_);
-    guidance_ = std::move(other.guidance_);
+    callbacks_ = std::move(other.callbacks_);
     return *this;
   }
 
   static Result<Job> make(const Model &model, const Request &request) {
     diffuse_job *handle = nullptr;
     const std::int32_t status = diffuse_job_new(model.get(), request.get(), &handle);
-    return detail::checked(status, Job(handle, model.network_, request.guidance_));
+    return detail::checked(status, Job(handle, {model.network_, request.guidance_, request.classifier_}));
   }
   /// A job that opens its model itself, when it is first stepped or started.
   static Result<Job> open(const Runtime &runtime, const std::string &path, const Request &request,
@@ -504,7 +520,16 @@ class Job {
     diffuse_job *handle = nullptr;
     const std::int32_t status =
         diffuse_job_open(runtime.get(), path.c_str(), options.get(), request.get(), &handle);
-    return detail::checked(status, Job(handle, nullptr, request.guidance_));
+    return detail::checked(status, Job(handle, {request.guidance_, request.classifier_}));
+  }
+  /// The same from the bytes of the model file.
+  static Result<Job> open(const Runtime &runtime, const void *bytes, std::size_t length, const Request &request,
+                          const ModelOptions &options = {}) {
+    diffuse_job *handle = nullptr;
+    const auto *first = static_cast<const std::uint8_t *>(bytes);
+    const std::int32_t status =
+        diffuse_job_open_bytes(runtime.get(), first, length, options.get(), request.get(), &handle);
+    return detail::checked(status, Job(handle, {request.guidance_, request.classifier_}));
   }
 
   Result<void> start_from(const std::vector<float> &x) {
@@ -555,13 +580,7 @@ class Job {
     }
     return Error(status, message.data());
   }
-  Result<std::vector<std::size_t>> shape() const {
-    std::size_t rank = 0;
-    std::int32_t status = diffuse_job_shape(get(), nullptr, 0, &rank);
-    std::vector<std::size_t> axes(rank);
-    if (status == DIFFUSE_OK) status = diffuse_job_shape(get(), axes.data(), axes.size(), &rank);
-    return detail::checked(status, std::move(axes));
-  }
+  Result<std::vector<std::size_t>> shape() const { return detail::shape_of<diffuse_job>(diffuse_job_shape, get()); }
   /// The samples as they stand, all items one after the other.
   Result<std::vector<float>> read() const { return values(diffuse_job_read); }
   /// The latest estimate of what they will be, also while a step is running.
@@ -587,8 +606,8 @@ class Job {
   diffuse_job *get() const noexcept { return handle_.get(); }
 
  private:
-  Job(diffuse_job *handle, std::shared_ptr<detail::Held> network, std::shared_ptr<detail::Held> guidance)
-      : network_(std::move(network)), guidance_(std::move(guidance)), handle_(handle) {}
+  Job(diffuse_job *handle, std::vector<std::shared_ptr<detail::Held>> callbacks)
+      : callbacks_(std::move(callbacks)), handle_(handle) {}
 
   Result<std::vector<float>> values(std::int32_t (*read)(const diffuse_job *, float *, std::size_t)) const {
     std::size_t axes[16] = {0}, rank = 0, length = 1;
@@ -603,7 +622,7 @@ class Job {
   }
 
   // Before the handle, so that they outlive it.
-  std::shared_ptr<detail::Held> network_, guidance_;
+  std::vector<std::shared_ptr<detail::Held>> callbacks_;
   detail::Owner<diffuse_job, diffuse_job_free> handle_;
 };
 

@@ -218,6 +218,18 @@ fn what_is_no_snapshot_of_this_run_is_refused_and_changes_nothing() {
         assert!(said.starts_with("snapshot: "), "{what}: {said}");
         assert_eq!(job.snapshot().unwrap(), before, "{what} was refused and left something behind");
     }
+    // RK45's own: all items done, and steps left.
+    let of_rk45 = base(&model).with("solver", "rk45").unwrap();
+    let mut integrated = start(&of_rk45);
+    let sound = integrated.snapshot().unwrap();
+    let mut content = sound[..sound.len() - 32].to_vec();
+    // Behind the two tensors and the flag of a saved one.
+    let item = 41 + 3 * 8 + 2 * (8 + 4 * integrated.sample().len()) + 8;
+    word(item, 2)(&mut content);
+    let sum = Sha256::digest(&content);
+    content.extend(sum);
+    assert!(message(integrated.restore(&content)).contains("its items"));
+    assert_eq!(integrated.snapshot().unwrap(), sound);
     // Of another run.
     for (key, value) in [("solver", "ddim"), ("steps", "7"), ("grid", "linspace"), ("noise", "counter"), ("order", "3")]
     {

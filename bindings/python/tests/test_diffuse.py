@@ -198,6 +198,105 @@ class Jobs(unittest.TestCase):
         self.assertIsInstance(raised.exception.__cause__, KeyError)
         self.assertIn("palette", str(raised.exception))
 
+    def test_what_a_function_raises_is_the_cause_of_its_own_job(self):
+        class Mute(Exception):
+            def __str__(self):
+                raise ValueError("no text")
+
+        for raised in [ValueError("é" * 600), ValueError("\udcff"), Mute(), ValueError("a\0b")]:
+
+            def failing(*_, raised=raised):
+                raise raised
+
+            with self.assertRaises(diffuse.CallbackError) as caught:
+                self.model.draw(classes="heart", guidance=failing, steps=3)
+            self.assertIs(caught.exception.__cause__, raised)
+            self.assertNotIn("\ufffd" * 2, str(caught.exception))
+        manifest = {"diffuse": 1, "sample": {"shape": [2]}, "prediction": "x0"}
+        manifest["schedule"] = {"kind": "cosine", "train_steps": 100}
+        count = iter(range(100))
+
+        def network(_):
+            raise KeyError(f"call {next(count)}")
+
+        model = diffuse.Model.from_network(manifest, network)
+        jobs = [model.job(steps=3) for _ in range(3)]
+        for job in jobs:
+            job.start()
+        for job in jobs:
+            with self.assertRaises(diffuse.CallbackError) as caught:
+                job.wait()
+            self.assertIn(str(caught.exception.__cause__), str(caught.exception))
+
+    def test_what_is_returned_has_to_fit(self):
+        for answer in [lambda e, d: 0.25, lambda e, d: d[0, 0], lambda e, d: "text"]:
+            with self.assertRaises(diffuse.CallbackError):
+                self.model.draw(classes="heart", guidance=answer, steps=2)
+        manifest = {"diffuse": 1, "sample": {"shape": [1, 4, 4]}, "prediction": "x0"}
+        manifest["schedule"] = {"kind": "cosine", "train_steps": 100}
+        with self.assertRaisesRegex(diffuse.CallbackError, "returned nothing"):
+            diffuse.Model.from_network(manifest, lambda e: None).draw(steps=2)
+        # Of the size that was asked for, which is not the manifest's.
+        shapes = set()
+
+        def network(estimate):
+            shapes.update([estimate.shape, estimate.x.shape, estimate.input.shape])
+            return estimate.x
+
+        drawn = diffuse.Model.from_network(manifest, network).draw(count=3, shape=(1, 8, 2), steps=2)
+        self.assertEqual((drawn.shape, shapes), ((3, 1, 8, 2), {(3, 1, 8, 2)}))
+
+    def test_a_classifier_of_the_hosts_stays(self):
+        manifest = {"diffuse": 1, "sample": {"shape": [2]}, "prediction": "x0"}
+        manifest["schedule"] = {"kind": "cosine", "train_steps": 100}
+        model = diffuse.Model.from_network(manifest, lambda e: e.x)
+        classes = {**manifest, "prediction": "class_gradient", "classes": {"count": 2}}
+        asked = []
+
+        def gradient(estimate):
+            asked.append(list(estimate.classes))
+            return np.ones(estimate.shape)
+
+        classifier = diffuse.Model.from_network(classes, gradient)
+        job = model.job(classifier=(classifier, [1]), steps=3)
+        del classifier
+        gc.collect()
+        job.run()
+        self.assertEqual(asked, [[1]] * 3)
+
+    def test_a_second_run_does_not_end_the_first(self):
+        job = self.model.job(classes="heart", steps=400)
+        job.start()
+        with self.assertRaises(diffuse.BusyError):
+            job.run()
+        self.assertEqual(job.wait(), diffuse.State.FINISHED)
+
+    def test_nothing_is_cut_to_size(self):
+        for of in [
+            dict(count=2**64 + 1), dict(shape=(4, 32, 2**64 + 32)), dict(classes=2**64), dict(seed=-1), dict(seed=2**64),
+            dict(solver="ddim\0x"), dict(classes=1.5), dict(steps=None), dict(image=np.zeros(4096, complex)), dict(guidance=3),
+        ]:
+            with self.assertRaises(diffuse.ArgumentError, msg=str(of)):
+                self.model.draw(**of)
+        self.assertEqual(self.model.job(classes="heart", steps=5.0).progress.steps, 5)
+        with self.assertRaisesRegex(diffuse.ArgumentError, "seconds: -1"):
+            self.model.job(classes="heart").wait(-1)
+        with self.assertRaises(diffuse.ArgumentError):
+            self.model.draw(classes="heart", progress=True)
+        with self.assertRaises(diffuse.ArgumentError):
+            self.model.values(np.full((32, 32, 4), 0.5))
+
+    def test_a_thread_that_outlives_the_interpreter_finds_no_handle(self):
+        code = (
+            "import diffuse, threading, time\n"
+            "job = diffuse.Model('%s').job(classes='heart', steps=1000)\n"
+            "threading.Thread(target=job.run, daemon=True).start()\n"
+            "time.sleep(0.1)\n" % SPRITES
+        )
+        for _ in range(3):
+            result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+            self.assertEqual(result.returncode, 0, result.stderr)
+
     def test_a_function_that_refers_to_its_job_is_no_leak(self):
         def make():
             jobs = []

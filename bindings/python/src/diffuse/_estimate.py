@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _abi
-from ._library import Floats, check, library
+from ._library import Floats, check, encoded, floats, library
 
 #: Changes an estimate of the clean samples, in place or by returning another one.
 Guidance = Callable[["Estimate", Floats], Optional[npt.ArrayLike]]
@@ -20,21 +20,28 @@ Network = Callable[["Estimate"], npt.ArrayLike]
 class Estimate:
     """What an estimate of the clean samples is made from. It is for the time of the call; arrays that are to be kept have to be copied."""
 
-    def __init__(self, pointer: int, length: int, item: tuple[int, ...]) -> None:
-        self._pointer, self._length, self._item = ctypes.c_void_p(pointer), length, item
+    def __init__(self, pointer: int) -> None:
+        self._pointer = ctypes.c_void_p(pointer)
 
-    def _shaped(self, values: Any, length: int) -> Floats:
-        items = self.step[1]
-        whole: Floats = np.ctypeslib.as_array(values, shape=(length,))
-        fits = length == items * int(np.prod(self._item))
-        shaped = whole.reshape((items, *self._item) if fits else (items, -1))
-        shaped.flags.writeable = False
-        return shaped
+    def _read(self, values: Any, shape: tuple[int, ...]) -> Floats:
+        read: Floats = np.ctypeslib.as_array(values, shape=(int(np.prod(shape)),)).reshape(shape)
+        read.flags.writeable = False
+        return read
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of x, batch first. Guidance asks a network for twice the request's items."""
+        rank = ctypes.c_size_t()
+        check(library.diffuse_estimate_shape(self._pointer, None, 0, ctypes.byref(rank)))
+        axes = (ctypes.c_size_t * rank.value)()
+        check(library.diffuse_estimate_shape(self._pointer, axes, rank.value, ctypes.byref(rank)))
+        return tuple(axes)
 
     @property
     def x(self) -> Floats:
         """The noisy samples, item by item."""
-        return self._shaped(library.diffuse_estimate_x(self._pointer), self.step[1] * int(np.prod(self._item)))
+        shape = self.shape
+        return self._read(library.diffuse_estimate_x(self._pointer), shape)
 
     @property
     def level(self) -> tuple[float, float, float]:
@@ -63,9 +70,8 @@ class Estimate:
         """What a network sees of the samples: scaled as the manifest says, with the joined conditions behind their channels."""
         values, length = ctypes.POINTER(ctypes.c_float)(), ctypes.c_size_t()
         check(library.diffuse_estimate_input(self._pointer, ctypes.byref(values), ctypes.byref(length)))
-        per_channel = self.step[1] * int(np.prod(self._item[1:]))
-        shaped = self._shaped(values, length.value)
-        return shaped.reshape((self.step[1], length.value // per_channel, *self._item[1:]))
+        items, _, *rest = self.shape
+        return self._read(values, (items, length.value // (items * int(np.prod(rest))), *rest))
 
     @property
     def classes(self) -> npt.NDArray[np.int64] | None:
@@ -77,10 +83,9 @@ class Estimate:
         """The condition called `name` in the manifest, a row for every item."""
         values, length = ctypes.POINTER(ctypes.c_float)(), ctypes.c_size_t()
         found = library.diffuse_estimate_condition
-        check(found(self._pointer, name.encode(), ctypes.byref(values), ctypes.byref(length)))
-        whole: Floats = np.ctypeslib.as_array(values, shape=(length.value,)).reshape(self.step[1], -1)
-        whole.flags.writeable = False
-        return whole
+        check(found(self._pointer, encoded(name, "name"), ctypes.byref(values), ctypes.byref(length)))
+        items = self.shape[0]
+        return self._read(values, (items, length.value // items))
 
     @property
     def is_cancelled(self) -> bool:
@@ -90,40 +95,69 @@ class Estimate:
         return cancelled.value != 0
 
 
+def _said(raised: BaseException) -> str:
+    """What it says, whatever its own text does."""
+    try:
+        return f"{type(raised).__name__}: {raised}"
+    except Exception:  # noqa: BLE001 - it is somebody else's __str__
+        return type(raised).__name__
+
+
 class Called:
     """A function of the caller's for the library: what it raises becomes the message of the failed step, and is kept as its cause."""
 
-    def __init__(self, change: Callable[[Estimate, Floats], None], item: tuple[int, ...]) -> None:
-        self.raised: BaseException | None = None
+    #: How many exceptions are kept for the steps that failed with them: those of as many jobs at once.
+    KEPT = 32
+
+    def __init__(self, change: Callable[[Estimate, Floats], None]) -> None:
+        self._raised: dict[str, BaseException] = {}
 
         def call(estimate: int, values: Any, length: int, message: int, capacity: int, _: Any) -> int:
             try:
-                items = Estimate(estimate, length, item)
+                of = Estimate(estimate)
+                items, _, *rest = of.shape
                 # What a network says may have twice the channels.
-                channels = length // (items.step[1] * int(np.prod(item[1:])))
-                shape = (items.step[1], channels, *item[1:])
-                change(items, np.ctypeslib.as_array(values, shape=(length,)).reshape(shape))
+                shape = (items, length // (items * int(np.prod(rest))), *rest)
+                change(of, np.ctypeslib.as_array(values, shape=(length,)).reshape(shape))
                 return 0
             except BaseException as raised:  # noqa: BLE001 - nothing may leave through the library
-                self.raised = raised
-                said = f"{type(raised).__name__}: {raised}".encode()[: capacity - 1]
-                ctypes.memmove(message, said + b"\0", len(said) + 1)
+                # No character is cut in two.
+                said = _said(raised).replace("\0", " ").encode(errors="replace")[: capacity - 1].decode(errors="ignore")
+                while len(self._raised) >= self.KEPT:
+                    self._raised.pop(next(iter(self._raised)))
+                self._raised[said] = raised
+                ctypes.memmove(message, said.encode() + b"\0", len(said.encode()) + 1)
                 return 1
 
         self.function = _abi.Callback(call)
 
+    def cause(self, message: str) -> BaseException | None:
+        """What was raised in the step that failed with `message`."""
+        said = next((said for said in self._raised if said and said in message), None)
+        return None if said is None else self._raised.pop(said)
+
     @classmethod
-    def guidance(cls, guidance: Guidance, item: tuple[int, ...]) -> Called:
+    def guidance(cls, guidance: Guidance) -> Called:
         def change(estimate: Estimate, values: Floats) -> None:
             changed = guidance(estimate, values)
             if changed is not None:
-                values[...] = changed
+                values[...] = _fitting(changed, values.shape, "guidance")
 
-        return cls(change, item)
+        return cls(change)
 
     @classmethod
-    def network(cls, network: Network, item: tuple[int, ...]) -> Called:
+    def network(cls, network: Network) -> Called:
         def change(estimate: Estimate, values: Floats) -> None:
-            values[...] = network(estimate)
+            values[...] = _fitting(network(estimate), values.shape, "the network")
 
-        return cls(change, item)
+        return cls(change)
+
+
+def _fitting(answer: Any, shape: tuple[int, ...], of: str) -> Floats:
+    """What was returned, if it is of the shape that is asked for; numpy would repeat what is smaller."""
+    if answer is None:
+        raise TypeError(f"{of} returned nothing; expected an array of the shape {shape}")
+    given = floats(answer)
+    if given.shape != shape:
+        raise ValueError(f"{of} returned a shape of {given.shape}; expected {shape}")
+    return given

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from . import _abi
 from ._errors import CLASSES, ArgumentError, DiffuseError
-from ._library import Floats, Handle, check, failure, floats, library, pointer, shape_of
+from ._library import Floats, Handle, check, failure, floats, library, pointer, shape_of, whole
 from ._request import Request, _Native
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Job:
         native = _Native(request, model)
         own, asked = model._handle.pointer, native.handle.pointer
         # What its callbacks are called with has to outlive it.
-        self._called = [called for called in (model._network, native.guidance) if called is not None]
+        self._called = native.called + ([model._network] if model._network is not None else [])
         self._handle = Handle("diffuse_job_free", lambda place: int(library.diffuse_job_new(own, asked, place)))
         # As an attribute of the handle, they are still there when that is freed, and a function that refers to its job is no leak.
         self._handle.called = self._called  # type: ignore[attr-defined]
@@ -60,11 +60,9 @@ class Job:
         if status == _abi.OK:
             return
         error = failure(status)
-        raised = next((called.raised for called in self._called if called.raised is not None), None)
-        if status == _abi.CALLBACK and raised is not None:
-            for called in self._called:
-                called.raised = None
-            if not isinstance(raised, Exception):
+        if status == _abi.CALLBACK:
+            raised = next(filter(None, (called.cause(str(error)) for called in self._called)), None)
+            if raised is not None and not isinstance(raised, Exception):
                 # KeyboardInterrupt and its kin go on as they are.
                 raise raised
             raise error from raised
@@ -79,17 +77,20 @@ class Job:
     def advance(self, seconds: float) -> bool:
         """Does as many steps as are expected to fit into the time, and says whether the last was among them."""
         finished = ctypes.c_int32()
-        microseconds = _whole(seconds * 1e6, "seconds")
+        microseconds = _time(seconds, 1e6)
         self._check(library.diffuse_job_advance(self._handle.pointer, microseconds, ctypes.byref(finished)))
         return finished.value != 0
 
     def run(self, progress: Progressive | None = None) -> Job:
         """Steps to the end, on a worker, so that Ctrl-C is heard; it cancels the job. `progress` is as for Model.draw()."""
         before = self.progress
-        bar = None if progress is None else progress(total=before.steps, initial=before.step)
+        if progress is not None and not callable(progress):
+            raise ArgumentError(f"progress: {progress!r}; expected tqdm or its like")
+        self.start()
+        bar = None
         done = before.step
         try:
-            self.start()
+            bar = None if progress is None else progress(total=before.steps, initial=before.step)
             while True:
                 state = self.wait(_MOMENT_MS / 1e3)
                 if bar is not None and self.progress.step > done:
@@ -118,7 +119,7 @@ class Job:
         if seconds is None:
             self._check(library.diffuse_job_start(self._handle.pointer))
         else:
-            self._check(library.diffuse_job_start_for(self._handle.pointer, _whole(seconds * 1e6, "seconds")))
+            self._check(library.diffuse_job_start_for(self._handle.pointer, _time(seconds, 1e6)))
 
     def pause(self) -> None:
         """Lets the worker end after the step that it is in."""
@@ -138,7 +139,7 @@ class Job:
     def wait(self, seconds: float | None = None) -> State:
         """Waits until the worker has ended, or until the time is over. What the run failed with is raised."""
         state = ctypes.c_int32()
-        left = None if seconds is None else _whole(seconds * 1e3, "seconds")
+        left = None if seconds is None else _time(seconds, 1e3)
         while True:
             # Not all at once, so that Ctrl-C is heard.
             moment = _MOMENT_MS if left is None else min(left, _MOMENT_MS)
@@ -200,7 +201,7 @@ class Job:
             raise ArgumentError(f"job: items of shape {shape[1:]} are no images; read their values")
         pixels = np.empty((shape[2], shape[3], 4), dtype=np.uint8)
         data = pixels.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
-        check(read(self._handle.pointer, _whole(item, "item"), data, pixels.size, 4 * shape[3], 0))
+        check(read(self._handle.pointer, whole(item, "item"), data, pixels.size, 4 * shape[3], 0))
         return pixels
 
     def snapshot(self) -> bytes:
@@ -220,7 +221,11 @@ class Job:
         return f"Job({self.progress.step} of {self.progress.steps} steps, {self.state.name.lower()})"
 
 
-def _whole(value: float, name: str) -> int:
-    if not 0 <= value < 2**63:
-        raise ArgumentError(f"{name}: {value}; it cannot be negative, and has to be a number")
-    return int(value)
+def _time(seconds: float, units: float) -> int:
+    try:
+        count = float(seconds) * units
+    except (TypeError, ValueError):
+        count = -1
+    if not 0 <= count < 2**63:
+        raise ArgumentError(f"seconds: {seconds!r}; expected a number from 0 up")
+    return int(count)

@@ -57,6 +57,12 @@ def text_of(function: str, handle: Handle) -> str:
     return _text(getattr(library, function)(handle.pointer))
 
 
+def _free(function: Any, place: ctypes.c_void_p) -> None:
+    # What still has it, such as a thread that outlives the interpreter's end, finds no handle and not one that is gone.
+    handle, place.value = place.value, None
+    function(handle)
+
+
 class Handle:
     """A handle of the library's, which is freed with the last reference to it, at the latest when the interpreter ends."""
 
@@ -64,12 +70,34 @@ class Handle:
         place = ctypes.c_void_p()
         check(make(ctypes.byref(place)))
         self.pointer = place
-        self.free = weakref.finalize(self, getattr(library, free), place)
+        self.free = weakref.finalize(self, _free, getattr(library, free), place)
 
 
 def floats(values: npt.ArrayLike) -> Floats:
     """The values in the order and the type that the library takes."""
-    return np.ascontiguousarray(values, dtype=np.float32)
+    given = np.asarray(values)
+    if given.dtype.kind not in "fiub":
+        raise refused(f"values: an array of {given.dtype}; expected real numbers")
+    return np.ascontiguousarray(given, dtype=np.float32)
+
+
+def refused(message: str) -> DiffuseError:
+    """An ArgumentError, as the library would say it."""
+    return CLASSES[_abi.ARGUMENT](message)
+
+
+def whole(value: Any, name: str, least: int = 0, most: int = 2**63 - 1) -> int:
+    """A whole number within bounds; ctypes would cut it to size without a word."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
+        raise refused(f"{name}: {value!r}; expected a whole number from {least} to {most}")
+    return int(value)
+
+
+def encoded(text: Any, name: str) -> bytes:
+    """Text for the library, for which a zero would end it."""
+    if not isinstance(text, str) or "\0" in text:
+        raise refused(f"{name}: {text!r}; expected text without a zero character")
+    return text.encode(errors="surrogateescape")
 
 
 def pointer(values: Floats) -> Any:
@@ -77,14 +105,11 @@ def pointer(values: Floats) -> Any:
 
 
 def indices(values: Sequence[int]) -> Any:
-    try:
-        return (ctypes.c_int64 * len(values))(*values)
-    except TypeError as error:
-        raise CLASSES[_abi.ARGUMENT](f"classes: {values!r}; expected whole numbers") from error
+    return (ctypes.c_int64 * len(values))(*(whole(value, "classes", -(2**63)) for value in values))
 
 
 def path_of(path: str | os.PathLike[str]) -> bytes:
-    return os.fspath(path).encode()
+    return encoded(os.fspath(path), "path")
 
 
 def shape_of(function: Any, handle: Handle) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ._errors import ArgumentError
 from ._estimate import Called, Network
 from ._job import Job, Progressive
-from ._library import Floats, Handle, check, floats, indices, library, path_of, pointer, shape_of, text_of
+from ._library import Floats, Handle, check, encoded, floats, indices, library, path_of, pointer, shape_of, text_of, whole
 from ._request import Class, Cost, Request, _numbers, merged
 from ._runtime import Runtime
 
@@ -49,25 +49,23 @@ class Model:
     ) -> None:
         options = Handle("diffuse_model_options_free", lambda place: int(library.diffuse_model_options_new(place)))
         own = options.pointer
-        if not 0 <= threads < 2**32:
-            raise ArgumentError(f"threads: {threads}; expected a number from 0 up")
-        check(library.diffuse_model_options_set_threads(own, threads))
+        check(library.diffuse_model_options_set_threads(own, whole(threads, "threads", 0, 2**32 - 1)))
         check(library.diffuse_model_options_set_spinning(own, int(spinning)))
         check(library.diffuse_model_options_set_cpu_nodes(own, int(cpu_nodes)))
-        for provider in providers:
+        for provider in [providers] if isinstance(providers, str) else providers:
             name, entries = (provider, {}) if isinstance(provider, str) else (provider[0], dict(provider[1]))
             plugin = entries.pop("library", None)
             if plugin is not None:
-                check(library.diffuse_model_options_add_provider_library(own, name.encode(), path_of(str(plugin))))
+                check(library.diffuse_model_options_add_provider_library(own, encoded(name, "name"), path_of(str(plugin))))
             else:
-                check(library.diffuse_model_options_add_provider(own, name.encode()))
+                check(library.diffuse_model_options_add_provider(own, encoded(name, "name")))
             for key, value in entries.items():
                 spelled = str(int(value)) if isinstance(value, bool) else str(value)
-                check(library.diffuse_model_options_set_provider_option(own, name.encode(), key.encode(), spelled.encode()))
+                check(library.diffuse_model_options_set_provider_option(own, encoded(name, "name"), encoded(key, "key"), encoded(spelled, key)))
         if manifest is not None:
             check(library.diffuse_model_options_set_manifest(own, _json(manifest)))
         for name, content in external_data.items():
-            check(library.diffuse_model_options_add_external_data(own, name.encode(), _bytes(content), len(content)))
+            check(library.diffuse_model_options_add_external_data(own, encoded(name, "name"), _bytes(content), len(content)))
         runtime = runtime if runtime is not None else Runtime()
         opened = runtime._handle.pointer
         if isinstance(source, bytes):
@@ -84,13 +82,9 @@ class Model:
     @classmethod
     def from_network(cls, manifest: str | Mapping[str, Any], network: Network) -> Model:
         """A model whose network is the function `network`, which does what `manifest` says. ONNX Runtime is not needed."""
-        described = json.loads(manifest) if isinstance(manifest, str) else manifest
-        try:
-            item = tuple(int(axis) for axis in described["sample"]["shape"])
-        except (KeyError, TypeError, ValueError):
-            # The library says what is wrong.
-            item = (1,)
-        called = Called.network(network, item)
+        if not callable(network):
+            raise ArgumentError(f"network: {network!r}; expected a function")
+        called = Called.network(network)
         model = cls.__new__(cls)
         text = _json(manifest)
         model._handle = Handle(
@@ -142,7 +136,7 @@ class Model:
     def class_index(self, name: str) -> int:
         """The number of the class called `name`."""
         index = ctypes.c_int64()
-        check(library.diffuse_model_class(self._handle.pointer, name.encode(), ctypes.byref(index)))
+        check(library.diffuse_model_class(self._handle.pointer, encoded(name, "name"), ctypes.byref(index)))
         return index.value
 
     def level(self, t: float) -> Level:
@@ -183,7 +177,7 @@ class Model:
         given = self._items(x0)
         x = np.empty_like(given)
         call = library.diffuse_model_add_noise
-        check(call(self._handle.pointer, pointer(given), given.size, len(given), t, seed & (2**64 - 1), pointer(x)))
+        check(call(self._handle.pointer, pointer(given), given.size, len(given), t, whole(seed, "seed", 0, 2**64 - 1), pointer(x)))
         return x
 
     def log_density(
@@ -201,7 +195,7 @@ class Model:
         densities = np.empty(len(given))
         out = densities.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
         call, own = library.diffuse_model_log_density, self._handle.pointer
-        check(call(own, pointer(given), given.size, len(given), numbers, directions, tolerance, seed & (2**64 - 1), out))
+        check(call(own, pointer(given), given.size, len(given), numbers, whole(directions, "directions"), tolerance, whole(seed, "seed", 0, 2**64 - 1), out))
         return densities
 
     def variational_bound(
@@ -213,12 +207,14 @@ class Model:
         bounds = np.empty(len(given))
         out = bounds.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
         call, own = library.diffuse_model_variational_bound, self._handle.pointer
-        check(call(own, pointer(given), given.size, len(given), numbers, variance.encode(), seed & (2**64 - 1), out))
+        check(call(own, pointer(given), given.size, len(given), numbers, encoded(variance, "variance"), whole(seed, "seed", 0, 2**64 - 1), out))
         return bounds
 
     def values(self, pixels: npt.NDArray[np.uint8]) -> Floats:
         """The values of an image, [height, width, 4] in RGBA, of the model's size: what a Request takes as `image`."""
-        rows = np.ascontiguousarray(pixels, dtype=np.uint8)
+        if np.asarray(pixels).dtype != np.uint8:
+            raise ArgumentError(f"pixels: an array of {np.asarray(pixels).dtype}; expected uint8")
+        rows = np.ascontiguousarray(pixels)
         if rows.ndim != 3 or rows.shape[2] != 4:
             raise ArgumentError(f"pixels: a shape of {rows.shape}; expected [height, width, 4]")
         values = np.empty(self.shape, dtype=np.float32)
@@ -251,7 +247,7 @@ class Model:
 
 
 def _json(manifest: str | Mapping[str, Any]) -> bytes:
-    return (manifest if isinstance(manifest, str) else json.dumps(manifest)).encode()
+    return encoded(manifest if isinstance(manifest, str) else json.dumps(manifest), "manifest")
 
 
 def _bytes(content: bytes) -> Any:

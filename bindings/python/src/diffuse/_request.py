@@ -6,11 +6,11 @@ import ctypes
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Mapping, Sequence, Union
 
+import numpy as np
 import numpy.typing as npt
 
-from ._errors import ArgumentError
 from ._estimate import Called, Guidance
-from ._library import Handle, check, floats, indices, library, pointer
+from ._library import Handle, check, encoded, floats, indices, library, pointer, refused, whole
 
 if TYPE_CHECKING:
     from ._model import Model
@@ -23,10 +23,10 @@ Option = Union[str, float, bool, Sequence[float]]
 class Cost:
     """What a run is expected to take on this machine as it is now."""
 
-    #: How many estimates of the clean samples it makes; 0 for a solver that chooses its own steps.
-    evaluations: int
-    #: How long that takes; 0 for a solver that chooses its own steps.
-    seconds: float
+    #: How many estimates of the clean samples it makes, each of which may be two runs of the network under guidance; None for a solver that chooses its own steps.
+    evaluations: int | None
+    #: How long that takes, without a guidance function; None for a solver that chooses its own steps.
+    seconds: float | None
     #: How many bytes the run and its model hold at a time on the processor.
     peak_bytes: int
 
@@ -66,27 +66,33 @@ class Request:
     options: Mapping[str, Option] = field(default_factory=dict)
 
     def cost(self, model: Model) -> Cost:
-        """What drawing this will take: by two estimates of the clean samples, the second of which is timed."""
+        """What drawing this will take: by three estimates of the clean samples; a guidance function is left out."""
         from . import _abi
 
         native = _Native(self, model)
         cost = _abi.Cost(struct_size=ctypes.sizeof(_abi.Cost))
         check(library.diffuse_request_cost(native.handle.pointer, model._handle.pointer, ctypes.byref(cost)))
-        return Cost(cost.evaluations, cost.milliseconds / 1e3, cost.peak_bytes)
+        return Cost(cost.evaluations or None, cost.milliseconds / 1e3 if cost.evaluations else None, cost.peak_bytes)
 
 
-def _spelled(value: Option) -> bytes:
-    if isinstance(value, bool):
+def _spelled(key: str, value: Option) -> bytes:
+    if isinstance(value, (bool, np.bool_)):
         return b"1" if value else b"0"
     if isinstance(value, str):
-        return value.encode()
-    if isinstance(value, (int, float)):
-        return repr(value).encode()
-    return ",".join(repr(float(number)) for number in value).encode()
+        return encoded(value, key)
+    if isinstance(value, (int, np.integer)):
+        return str(int(value)).encode()
+    if isinstance(value, (float, np.floating)):
+        # Whole numbers are whole however they are written.
+        return (str(int(value)) if float(value).is_integer() else repr(float(value))).encode()
+    try:
+        return ",".join(repr(float(number)) for number in value).encode()
+    except (TypeError, ValueError) as error:
+        raise refused(f"{key}: {value!r}; expected text, a number, a flag or numbers") from error
 
 
 def _numbers(model: Model, classes: Sequence[Class] | Class) -> list[int]:
-    one = isinstance(classes, (int, str))
+    one = isinstance(classes, (int, str, float, np.number))
     listed: Sequence[Class] = [classes] if one else classes  # type: ignore[list-item, assignment]
     return [model.class_index(name) if isinstance(name, str) else name for name in listed]
 
@@ -97,14 +103,15 @@ class _Native:
     def __init__(self, request: Request, model: Model) -> None:
         self.handle = Handle("diffuse_request_free", lambda place: int(library.diffuse_request_new(place)))
         own = self.handle.pointer
-        check(library.diffuse_request_set_seed(own, request.seed & (2**64 - 1)))
+        check(library.diffuse_request_set_seed(own, whole(request.seed, "seed", 0, 2**64 - 1)))
         if request.scheduler_config is not None:
-            check(library.diffuse_request_set_scheduler_config(own, request.scheduler_config.encode()))
+            check(library.diffuse_request_set_scheduler_config(own, encoded(request.scheduler_config, "scheduler_config")))
         for key, value in request.options.items():
-            check(library.diffuse_request_set(own, key.encode(), _spelled(value)))
+            check(library.diffuse_request_set(own, encoded(key, "key"), _spelled(key, value)))
         self._set_classes(request, model)
         if request.shape is not None:
-            check(library.diffuse_request_set_shape(own, (ctypes.c_size_t * len(request.shape))(*request.shape), len(request.shape)))
+            axes = [whole(axis, "shape") for axis in request.shape]
+            check(library.diffuse_request_set_shape(own, (ctypes.c_size_t * len(axes))(*axes), len(axes)))
         for function, given in [(library.diffuse_request_set_image, request.image), (library.diffuse_request_set_mask, request.mask)]:
             if given is not None:
                 values = floats(given)
@@ -112,23 +119,25 @@ class _Native:
         for negative, conditions in enumerate([request.conditions, request.negative_conditions]):
             for name, given in conditions.items():
                 values = floats(given)
-                check(library.diffuse_request_set_condition(own, name.encode(), pointer(values), values.size, negative))
+                check(library.diffuse_request_set_condition(own, encoded(name, "condition"), pointer(values), values.size, negative))
+        #: What has to stay for as long as there are jobs of it.
+        self.called: list[Called] = []
         if request.classifier is not None:
             classifier, classes = request.classifier
             numbers = _numbers(classifier, classes)
             check(library.diffuse_request_set_classifier(own, classifier._handle.pointer, indices(numbers), len(numbers)))
-        self.guidance = None
+            self.called += [classifier._network] if classifier._network is not None else []
         if request.guidance is not None:
-            item = tuple(request.shape) if request.shape is not None else model.shape
-            self.guidance = Called.guidance(request.guidance, item)
-            check(library.diffuse_request_set_guidance_callback(own, self.guidance.function, None))
+            if not callable(request.guidance):
+                raise refused(f"guidance: {request.guidance!r}; expected a function")
+            guidance = Called.guidance(request.guidance)
+            check(library.diffuse_request_set_guidance_callback(own, guidance.function, None))
+            self.called.append(guidance)
 
     def _set_classes(self, request: Request, model: Model) -> None:
         own, count = self.handle.pointer, request.count
         if count is not None:
-            if count < 0:
-                raise ArgumentError(f"count: {count}; at least one item is needed")
-            check(library.diffuse_request_set_count(own, count))
+            check(library.diffuse_request_set_count(own, whole(count, "count", 1)))
         if request.classes is not None:
             numbers = _numbers(model, request.classes)
             if count is not None and len(numbers) == 1:

@@ -11,6 +11,8 @@
  * where they are kept. Buffers belong to the caller and are not kept. Times t are those of the model's training, 0 the cleanest; alpha and
  * sigma are the shares of the clean sample and of the noise: x = alpha*x0 + sigma*noise.
  *
+ * Where the system has no memory for a tensor a call returns DIFFUSE_MEMORY; small things end the process then, as they do in most libraries.
+ *
  * Bad input never crashes, and no function writes to stdout or stderr, exits, or installs a signal handler.
  *
  * The options of diffuse_request_set():

@@ -26,6 +26,8 @@ const TOP: &str = "\
  * where they are kept. Buffers belong to the caller and are not kept. Times t are those of the model's training, 0 the cleanest; alpha and
  * sigma are the shares of the clean sample and of the noise: x = alpha*x0 + sigma*noise.
  *
+ * Where the system has no memory for a tensor a call returns DIFFUSE_MEMORY; small things end the process then, as they do in most libraries.
+ *
  * Bad input never crashes, and no function writes to stdout or stderr, exits, or installs a signal handler.";
 
 /// The options of requests, as the end of the comment at the top.
@@ -306,6 +308,32 @@ fn the_functions_for_python_are_fresh() {
     }
     write!(page, "\nFUNCTIONS: dict[str, tuple[Any, list[Any]]] = {{\n{functions}}}\n").unwrap();
     agree("bindings/python/src/diffuse/_abi.py", &page, "header");
+}
+
+/// What the package for Python does not call: what is said by others, is of the process, or is not there yet.
+#[test]
+fn the_package_for_python_has_what_the_header_has() {
+    let left_out = [
+        "diffuse_job_open",
+        "diffuse_job_open_bytes",
+        "diffuse_job_run",
+        "diffuse_job_stage",
+        "diffuse_log_set",
+        "diffuse_request_set_number",
+        "diffuse_status_name",
+        "diffuse_version_number",
+    ];
+    let files = std::fs::read_dir(repository("bindings/python/src/diffuse")).unwrap();
+    let source: String = files
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "py") && !path.ends_with("_abi.py"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    for name in exports() {
+        let after = |end: char| !end.is_alphanumeric() && end != '_';
+        let called = source.split(&name).skip(1).any(|rest| rest.starts_with(after));
+        assert!(called != left_out.contains(&name.as_str()), "{name}");
+    }
 }
 
 /// The size of every struct, and where its fields lie: `struct.field offset size`.

@@ -1,5 +1,6 @@
 //! A run, one evaluation at a time.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -132,17 +133,22 @@ pub struct Job {
 }
 
 /// How long the latest steps took.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Pace {
     /// The first, in which ONNX Runtime makes room: only until there is a second.
     first: Option<Duration>,
-    latest: Vec<Duration>,
+    /// With room for all that are kept, so that a step allocates nothing.
+    latest: VecDeque<Duration>,
     begun: bool,
 }
 
 impl Pace {
     /// How many are kept.
     const LATEST: usize = 8;
+
+    fn new() -> Self {
+        Self { first: None, latest: VecDeque::with_capacity(Self::LATEST), begun: false }
+    }
 
     fn note(&mut self, step: Duration) {
         if !std::mem::replace(&mut self.begun, true) {
@@ -151,9 +157,9 @@ impl Pace {
         }
         self.first = None;
         if self.latest.len() == Self::LATEST {
-            self.latest.remove(0);
+            self.latest.pop_front();
         }
-        self.latest.push(step);
+        self.latest.push_back(step);
     }
 
     /// The longest of the latest: a step that takes twice as long at times, such as a guided one in an interval, is to fit as well.
@@ -248,7 +254,7 @@ impl Job {
             known: None,
             canceller,
             interrupt,
-            pace: Pace::default(),
+            pace: Pace::new(),
         })
     }
 

@@ -6,13 +6,12 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 
-use diffuse::Request;
-use support::{model, repository, runtime};
+use support::{heart_and_none, libraries, repository, runtime};
 
 /// Runs a stored program, which must find the library by its soname alone.
 fn run(name: &str, more: &[&Path]) {
     let folder = tempfile::tempdir().unwrap();
-    let library = std::env::current_exe().unwrap().parent().unwrap().join("libdiffuse.so");
+    let library = libraries().join("libdiffuse.so");
     std::os::unix::fs::symlink(library, folder.path().join("libdiffuse.so.0")).unwrap();
     // Not every checkout keeps the permission to run it.
     let program = folder.path().join(name);
@@ -30,12 +29,7 @@ fn the_first_hosts_run_with_the_library_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("output");
     run("draw", &[&file]);
-    let model = model("onnx/models/sprites.onnx");
-    let classes = Some(vec![model.class("heart").unwrap(), model.class("none").unwrap()]);
-    let request = Request { seed: 7, count: 2, classes, ..Request::default() };
-    let request = request.with("solver", "ddim").unwrap().with("eta", 0.5).unwrap().with("steps", 6).unwrap();
-    let samples = request.job(&model).unwrap().run().unwrap();
-    let expected: Vec<u8> = samples.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let expected: Vec<u8> = heart_and_none().iter().flat_map(|value| value.to_le_bytes()).collect();
     assert!(std::fs::read(file).unwrap().starts_with(&expected));
     run("worker", &[]);
     run("host_network", &[]);

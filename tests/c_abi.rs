@@ -12,7 +12,7 @@ use diffuse::denoiser::Query;
 use diffuse::pipeline::{ClassifierGuidance, HostGuidance};
 use diffuse::pixels::{Layout, rgba8_into};
 use ndarray::{ArrayD, Axis};
-use support::{agree, model, repository, runtime};
+use support::{agree, heart_and_none, libraries, repository, runtime};
 use tempfile::TempDir;
 
 /// (compiler, flags): the dialects that the header is promised to be valid in.
@@ -28,11 +28,6 @@ const DIALECTS: &[(&str, &[&str])] = &[
 ];
 
 const STRICT: &[&str] = &["-Wall", "-Wextra", "-Werror", "-pedantic"];
-
-/// The folder of the libraries that cargo built for this very test.
-fn libraries() -> PathBuf {
-    std::env::current_exe().unwrap().parent().unwrap().to_owned()
-}
 
 fn compile(compiler: &str, arguments: &[&str], rest: &[&Path]) {
     let mut command = Command::new(compiler);
@@ -72,15 +67,7 @@ fn draw(program: &Path, folder: &TempDir) -> Vec<u8> {
 
 /// The scenario of tests/c/draw.c, in Rust.
 fn expected() -> Vec<u8> {
-    let model = model("onnx/models/sprites.onnx");
-    let request = Request {
-        seed: 7,
-        count: 2,
-        classes: Some(vec![model.class("heart").unwrap(), model.class("none").unwrap()]),
-        ..Request::default()
-    };
-    let request = request.with("solver", "ddim").unwrap().with("eta", 0.5).unwrap().with("steps", 6).unwrap();
-    let samples = request.job(&model).unwrap().run().unwrap();
+    let samples = heart_and_none();
     let mut bytes: Vec<u8> = samples.iter().flat_map(|value| value.to_le_bytes()).collect();
     let image = samples.index_axis(Axis(0), 1).into_dimensionality().unwrap();
     for (stride, bottom_up, bgra) in [(128, false, false), (128, true, false), (160, false, true)] {

@@ -6,12 +6,7 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use diffuse::Request;
-use support::{model, repository, runtime};
-
-fn libraries() -> PathBuf {
-    std::env::current_exe().unwrap().parent().unwrap().to_owned()
-}
+use support::{heart_and_none, libraries, repository, runtime};
 
 fn compile(flags: &[&str], folder: &Path, name: &str) -> PathBuf {
     let program = folder.join(name);
@@ -32,12 +27,7 @@ fn it_draws_what_rust_draws_in_every_dialect() {
     for name in ["libdiffuse.so", "libdiffuse.so.0"] {
         std::os::unix::fs::symlink(libraries().join("libdiffuse.so"), folder.path().join(name)).unwrap();
     }
-    let model = model("onnx/models/sprites.onnx");
-    let classes = Some(vec![model.class("heart").unwrap(), model.class("none").unwrap()]);
-    let request = Request { seed: 7, count: 2, classes, ..Request::default() };
-    let request = request.with("solver", "ddim").unwrap().with("eta", 0.5).unwrap().with("steps", 6).unwrap();
-    let samples = request.job(&model).unwrap().run().unwrap();
-    let expected: Vec<u8> = samples.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let expected: Vec<u8> = heart_and_none().iter().flat_map(|value| value.to_le_bytes()).collect();
     let sanitized = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
     for (standard, flags) in [
         ("c++14", &sanitized[..]),

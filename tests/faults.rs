@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use diffuse::{Error, Model, ModelOptions, Request};
-use support::{model, repository, runtime};
+use support::{libraries, model, repository, runtime};
 
 fn cc(arguments: &[&str], source: &str, program: &Path) {
     let mut command = Command::new("gcc");
@@ -24,7 +24,7 @@ fn cc(arguments: &[&str], source: &str, program: &Path) {
 
 /// The shared library under its soname, in `folder`.
 fn library(folder: &Path) -> PathBuf {
-    let library = std::env::current_exe().unwrap().parent().unwrap().join("libdiffuse.so");
+    let library = libraries().join("libdiffuse.so");
     let link = folder.join("libdiffuse.so.0");
     std::os::unix::fs::symlink(library, &link).unwrap();
     link

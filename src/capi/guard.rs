@@ -151,6 +151,15 @@ pub(super) unsafe fn store<T>(pointer: *mut T, value: T, argument: &'static str)
     Ok(())
 }
 
+/// Writes `value` to `pointer`, unless that is NULL.
+///
+/// # Safety
+/// As [`store`].
+pub(super) unsafe fn store_if_wanted<T>(pointer: *mut T, value: T, argument: &'static str) -> Result<()> {
+    // SAFETY: passed on.
+    if pointer.is_null() { Ok(()) } else { unsafe { store(pointer, value, argument) } }
+}
+
 /// The size that a host's struct says of itself at its start, if it is at least `first`, which is what the first hosts knew of it.
 ///
 /// # Safety

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ndarray::{ArrayView3, ArrayViewD};
 
-use super::guard::{c_string, copy_string, guard, quietly, slice, slice_mut, store, string};
+use super::guard::{c_string, copy_string, guard, quietly, slice, slice_mut, store, store_if_wanted, string};
 use super::handle::{Noun, borrow, give, take};
 use super::model::{copy_out, diffuse_model, diffuse_model_options, options_or_default, store_shape};
 use super::request::diffuse_request;
@@ -182,11 +182,8 @@ pub unsafe extern "C" fn diffuse_job_step(job: *mut diffuse_job, finished: *mut 
         // SAFETY: the pointers are as the header demands.
         let value = Arc::clone(unsafe { borrow(job, "job") }?);
         let progress = value.runner.step()?;
-        if finished.is_null() {
-            return Ok(());
-        }
         // SAFETY: as above.
-        unsafe { store(finished, i32::from(progress.is_finished()), "finished") }
+        unsafe { store_if_wanted(finished, i32::from(progress.is_finished()), "finished") }
     })
 }
 
@@ -210,11 +207,8 @@ pub unsafe extern "C" fn diffuse_job_advance(job: *mut diffuse_job, microseconds
         // SAFETY: the pointers are as the header demands.
         let value = Arc::clone(unsafe { borrow(job, "job") }?);
         let progress = value.runner.advance(Duration::from_micros(microseconds))?;
-        if finished.is_null() {
-            return Ok(());
-        }
         // SAFETY: as above.
-        unsafe { store(finished, i32::from(progress.is_finished()), "finished") }
+        unsafe { store_if_wanted(finished, i32::from(progress.is_finished()), "finished") }
     })
 }
 
@@ -325,17 +319,20 @@ pub unsafe extern "C" fn diffuse_job_stage(
         // SAFETY: the pointers are as the header demands.
         unsafe {
             let (at, progress) = borrow(job, "job")?.runner.progress();
-            let at = match at {
-                Stage::Loading => DIFFUSE_STAGE_LOADING,
-                Stage::Encoding => DIFFUSE_STAGE_ENCODING,
-                Stage::Sampling => DIFFUSE_STAGE_SAMPLING,
-                Stage::Decoding => DIFFUSE_STAGE_DECODING,
-            };
-            store(stage, at, "stage")?;
+            store(stage, number_of_stage(at), "stage")?;
             store(done, progress.step, "done")?;
             store(total, progress.steps, "total")
         }
     })
+}
+
+fn number_of_stage(stage: Stage) -> i32 {
+    match stage {
+        Stage::Loading => DIFFUSE_STAGE_LOADING,
+        Stage::Encoding => DIFFUSE_STAGE_ENCODING,
+        Stage::Sampling => DIFFUSE_STAGE_SAMPLING,
+        Stage::Decoding => DIFFUSE_STAGE_DECODING,
+    }
 }
 
 /// What the latest step of the job that failed said, whichever thread it was on, also its worker: its status in `*status` (DIFFUSE_OK if none has failed) and its message as a string in

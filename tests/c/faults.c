@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "diffuse.h"
+#include "require.h"
 
 /* What is large: the samples of a batch, and what an evaluation of them takes. Small allocations are the standard library's, which ends the process. */
 enum { LARGE = 100000, ITEMS = 16, LENGTH = ITEMS * 4 * 32 * 32 };
@@ -37,15 +37,6 @@ int posix_memalign(void **out, size_t alignment, size_t size) {
   *out = at;
   return 0;
 }
-
-static void require(int condition, const char *what) {
-  if (!condition) {
-    fprintf(stderr, "not so: %s (%s)\n", what, diffuse_error_message());
-    exit(1);
-  }
-}
-#define REQUIRE(condition) require(condition, #condition)
-#define CHECK(call) REQUIRE((call) == DIFFUSE_OK)
 
 static float values[LENGTH], mask[32 * 32], image[4 * 32 * 32];
 static int statuses[64];

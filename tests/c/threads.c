@@ -6,16 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "diffuse.h"
-
-static void require(int condition, const char *what) {
-  if (!condition) {
-    fprintf(stderr, "not so: %s (%s)\n", what, diffuse_error_message());
-    exit(1);
-  }
-}
-#define REQUIRE(condition) require(condition, #condition)
-#define CHECK(call) REQUIRE((call) == DIFFUSE_OK)
+#include "require.h"
 
 enum { MOST = 4096, FOREVER = 600000 };
 

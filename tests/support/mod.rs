@@ -11,7 +11,7 @@ use diffuse::Result;
 use diffuse::denoiser::{Denoised, Denoiser, Query};
 use diffuse::noise::{Draw, NoiseSource};
 use diffuse::schedule::Flow;
-use diffuse::{Model, ModelOptions, Prediction, Runtime};
+use diffuse::{Model, ModelOptions, Prediction, Request, Runtime};
 use ndarray::ArrayD;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -34,6 +34,20 @@ pub(crate) fn agree(path: &str, expected: &str, test: &str) {
         "{path} is stale (line {}); DIFFUSE_BLESS=1 cargo test --test {test} writes it",
         first.unwrap_or_else(|| written.lines().count().min(expected.lines().count())) + 1
     );
+}
+
+/// The folder of the libraries that cargo built for this very test.
+pub(crate) fn libraries() -> PathBuf {
+    std::env::current_exe().unwrap().parent().unwrap().to_owned()
+}
+
+/// What tests/c/draw.c draws: the samples of a heart and of no class.
+pub(crate) fn heart_and_none() -> ArrayD<f32> {
+    let model = model("onnx/models/sprites.onnx");
+    let classes = Some(vec![model.class("heart").unwrap(), model.class("none").unwrap()]);
+    let request = Request { seed: 7, count: 2, classes, ..Request::default() };
+    let request = request.with("solver", "ddim").unwrap().with("eta", 0.5).unwrap().with("steps", 6).unwrap();
+    request.job(&model).unwrap().run().unwrap()
 }
 
 /// A file of golden tensors, their numbers converted to f32.

@@ -429,9 +429,9 @@ impl Shared {
         if self.canceller.is_cancelled() {
             return Err(Error::Cancelled);
         }
-        let mut worker = self.worker.held();
-        // Held until the others see that it runs.
+        // Held until the others see that it runs; before the worker's lock, as everywhere.
         let claim = self.claimed()?;
+        let mut worker = self.worker.held();
         // One that has ended is only waited for.
         if let Some(thread) = worker.thread.take() {
             let _ = thread.join();

@@ -345,6 +345,8 @@ class Jobs(unittest.TestCase):
     def test_ctrl_c_is_heard(self):
         code = (
             "import diffuse, os, signal, threading, time\n"
+            # A shell's background processes are born deaf to it.
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\n"
             "try:\n"
             "    diffuse.Model('%s').draw(classes=['heart'] * 64, steps=1000)\n"

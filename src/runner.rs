@@ -16,19 +16,19 @@ use crate::tensor::copy;
 /// The name of the thread that a job runs on.
 pub const THREAD: &str = "diffuse job";
 
-/// What a runner's worker is doing.
+/// How a runner's job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State {
-    /// There is none, and the job is not at its end: it is stepped by its owner.
+    /// No worker has it, and it is not at its end: it is stepped by its owner.
     Idle,
-    /// It runs the job.
+    /// A worker runs it.
     Running,
-    /// The job is at its end, whoever has run it.
+    /// It is at its end, whoever has run it.
     Finished,
-    /// It has stopped before, with an error: [`Runner::wait`] says which.
+    /// Its worker has stopped before, with an error: [`Runner::wait`] says which.
     Stopped,
-    /// It has stopped before because that was asked for, or its time was up.
+    /// Its worker has stopped before because that was asked for, or its time was up.
     Paused,
 }
 
@@ -191,13 +191,13 @@ impl Runner {
         self.shared.pause.store(true, Ordering::SeqCst);
     }
 
-    /// What the worker is doing.
+    /// How the job stands.
     #[must_use]
     pub fn state(&self) -> State {
         self.shared.state()
     }
 
-    /// Waits until the worker has ended, but not longer than `most`, and says what it is doing then, which is [`State::Running`] if the time was too short.
+    /// Waits until the worker has ended, but not longer than `most`, and says how the job stands then, which is [`State::Running`] if the time was too short.
     ///
     /// # Errors
     /// What it stopped with; [`Error::Argument`] in a callback of the job itself, which would wait for ever.
@@ -333,10 +333,6 @@ impl Shared {
         if self.state() == State::Running {
             return Err(Error::Busy);
         }
-        self.try_lock()
-    }
-
-    fn try_lock(&self) -> Result<Guard<'_, Work>> {
         self.work.try_held().ok_or(Error::Busy)
     }
 

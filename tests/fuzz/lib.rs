@@ -1,0 +1,28 @@
+//! The targets of `targets.rs`, which the tests of the library share, for the programs that libFuzzer runs.
+
+mod targets;
+
+/// A manifest.
+pub fn manifest(bytes: &[u8]) {
+    targets::manifest(bytes);
+}
+
+/// A scheduler_config.json.
+pub fn scheduler_config(bytes: &[u8]) {
+    targets::scheduler_config(bytes);
+}
+
+/// Options by name.
+pub fn options(bytes: &[u8]) {
+    targets::options(bytes);
+}
+
+/// A snapshot.
+pub fn snapshot(bytes: &[u8]) {
+    targets::snapshot(bytes);
+}
+
+/// Calls of the C interface.
+pub fn c_calls(bytes: &[u8]) {
+    targets::c_calls(bytes);
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 
+pub use crate::cancel::Interrupt;
 use crate::error::{Error, Result};
 use crate::schedule::NoiseLevel;
 use crate::state::{Reader, Writer};
@@ -204,13 +205,6 @@ impl Denoised {
     pub fn add(&mut self, values: &[f32], factor: f32) {
         self.change(|x0| x0.iter_mut().zip(values).for_each(|(x0, value)| *x0 += factor * value));
     }
-}
-
-/// Stops an evaluation that is under way.
-pub trait Interrupt: Send + Sync {
-    /// Makes the running evaluation of the denoiser that this is from return soon, with an error, and every later one at once.
-    /// It may be called from any thread.
-    fn interrupt(&self);
 }
 
 /// What a denoiser around another one, its field `inner`, leaves to that one, beside what it interrupts.

@@ -1,20 +1,20 @@
 //! A run, one evaluation at a time.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 use sha2::{Digest, Sha256};
 
-use crate::denoiser::{Condition, Denoised, Denoiser, Interrupt, Query};
+pub use crate::cancel::Canceller;
+use crate::cancel::Interrupt;
+use crate::denoiser::{Condition, Denoised, Denoiser, Query};
 use crate::error::{Error, Result};
 use crate::noise::{Draw, NoiseSource};
 use crate::schedule::{Grid, NoiseLevel};
 use crate::solver::{Cursor, Deviation, Integration, MOST_HISTORY, Move, Solver, Update};
 use crate::state::{Reader, Writer};
-use crate::sync::Mutex;
 use crate::tensor::{Kept, Term, combine, combine_and_keep, copied, copy, first_not_finite, make_room, resize, zeros};
 
 /// The most values that the samples of one job may have: 1 GiB in f32, and up to ten times that with the job's other buffers. More is
@@ -53,50 +53,6 @@ impl Progress {
     #[must_use]
     pub fn is_finished(self) -> bool {
         self.step >= self.steps
-    }
-}
-
-/// Cancels a job from any thread, also before it has started and in the middle of an evaluation. It cannot be taken back.
-#[derive(Clone, Default)]
-pub struct Canceller(Arc<Cancelled>);
-
-#[derive(Default)]
-struct Cancelled {
-    flag: AtomicBool,
-    interrupts: Mutex<Vec<Weak<dyn Interrupt>>>,
-}
-
-impl Canceller {
-    /// Interrupts that as well, from now on and for as long as others hold it: at once if it was cancelled already.
-    pub(crate) fn add(&self, interrupt: &Arc<dyn Interrupt>) {
-        let mut interrupts = self.0.interrupts.held();
-        if self.is_cancelled() {
-            interrupt.interrupt();
-        }
-        interrupts.retain(|known| known.strong_count() > 0);
-        interrupts.push(Arc::downgrade(interrupt));
-    }
-
-    /// Makes the running [`Job::step`] and every further one that would evaluate return [`Error::Cancelled`]. An evaluation that is
-    /// under way is interrupted where the denoiser can do that: ONNX Runtime stops before the next node of the graph, and a job that
-    /// waits for its turn at the model waits no longer.
-    pub fn cancel(&self) {
-        // The flag first: an evaluation that fails because of the interrupt must find it set.
-        self.0.flag.store(true, Ordering::SeqCst);
-        let interrupts = self.0.interrupts.held();
-        interrupts.iter().filter_map(Weak::upgrade).for_each(|interrupt| interrupt.interrupt());
-    }
-
-    /// Whether it was cancelled.
-    #[must_use]
-    pub fn is_cancelled(&self) -> bool {
-        self.0.flag.load(Ordering::SeqCst)
-    }
-}
-
-impl std::fmt::Debug for Canceller {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Canceller").field(&self.is_cancelled()).finish()
     }
 }
 

@@ -23,10 +23,12 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
+mod cancel;
 #[cfg(feature = "capi")]
 pub mod capi;
 pub mod denoiser;
 mod error;
+mod float;
 pub mod guidance;
 pub mod job;
 pub mod likelihood;
@@ -36,6 +38,7 @@ pub mod option;
 pub mod pipeline;
 pub mod pixels;
 mod prediction;
+mod process;
 pub mod runner;
 pub mod sampling;
 pub mod schedule;

@@ -2,14 +2,16 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ndarray::{ArrayD, ArrayViewD};
 
 use crate::error::{Error, Result};
+use crate::float::{self, Usual};
 use crate::job::{Budget, Canceller, Job, Progress};
+use crate::process::{self, Own, Process};
 use crate::sync::{Condvar, Guard, Mutex};
 use crate::tensor::copy;
 
@@ -71,10 +73,12 @@ impl Opening<'_> {
 /// is [`Error::Busy`]. Dropping it cancels it and waits for its thread.
 #[derive(Debug)]
 pub struct Runner {
-    shared: Arc<Shared>,
+    shared: Own<Arc<Shared>>,
 }
 
 struct Shared {
+    process: Process,
+    at_exit: Once,
     work: Mutex<Work>,
     canceller: Canceller,
     shape: OnceLock<Vec<usize>>,
@@ -141,14 +145,15 @@ impl Runner {
         if let Work::Job(job) = &*shared.work.held() {
             shared.adopt(job);
         }
-        Self { shared: Arc::new(shared) }
+        Self { shared: Own::new(Arc::new(shared)) }
     }
 
     /// A runner whose job `opener` makes when it is first stepped or started, as a rule of a model that it opens: so that not even that is done on the
     /// thread that asks for it. Where it fails it is called again by the next step or start.
     #[must_use]
     pub fn opening(opener: Box<Opener>) -> Self {
-        Self { shared: Arc::new(Shared::new(Work::Open(opener), Canceller::default())) }
+        let shared = Shared::new(Work::Open(opener), Canceller::default());
+        Self { shared: Own::new(Arc::new(shared)) }
     }
 
     /// [`Job::step`].
@@ -271,6 +276,9 @@ impl Runner {
     /// Cancels it, and waits until nobody works on it and its thread is gone; in a callback of the job itself it does not wait. Not to be called in a
     /// [`look`](Self::look) or a [`change`](Self::change), which it would wait for.
     pub fn close(&self) {
+        if !self.shared.process.is_current() {
+            return;
+        }
         self.cancel();
         if !self.shared.is_stepped_here() {
             drop(self.shared.work.held());
@@ -297,6 +305,8 @@ const STATES: [State; 5] = [State::Idle, State::Running, State::Finished, State:
 impl Shared {
     fn new(work: Work, canceller: Canceller) -> Self {
         Self {
+            process: Process::current(),
+            at_exit: Once::new(),
             work: Mutex::new(work),
             canceller,
             shape: OnceLock::new(),
@@ -330,6 +340,7 @@ impl Shared {
 
     /// What is to be done, for a call of the owner's; not while the worker has it.
     fn lock(&self) -> Result<Guard<'_, Work>> {
+        self.process.check("job")?;
         if self.state() == State::Running {
             return Err(Error::Busy);
         }
@@ -434,8 +445,10 @@ impl Shared {
         }
         worker.outcome = None;
         self.pause.store(false, Ordering::SeqCst);
-        let shared = Arc::clone(self);
+        self.at_exit.call_once(|| process::stop_at_exit(&(Arc::clone(self) as Arc<dyn process::Worker>)));
+        let (shared, hosts) = (Arc::clone(self), float::hosts());
         let body = move || {
+            let _usual = Usual::on_behalf_of(hosts);
             let result = shared.run(time);
             let mut worker = shared.worker.held();
             shared.enter(*result.as_ref().unwrap_or(&State::Stopped));
@@ -468,6 +481,7 @@ impl Shared {
     }
 
     fn wait(&self, most: Duration) -> Result<State> {
+        self.process.check("job")?;
         let worker = self.worker.held();
         if self.is_stepped_here() {
             return Err(Error::argument("job", "its own callback cannot wait for it"));
@@ -476,5 +490,26 @@ impl Shared {
         let worker = self.ended.wait_while(worker, most, running);
         // The two change together, behind this lock.
         worker.outcome.as_ref().map_or(Ok(self.state()), |error| Err(error.again()))
+    }
+}
+
+impl process::Worker for Shared {
+    fn stop(&self) {
+        self.canceller.cancel();
+    }
+
+    fn join(&self, until: Instant) {
+        if self.is_stepped_here() {
+            return;
+        }
+        let running = |_: &mut Worker| self.state() == State::Running;
+        let most = until.saturating_duration_since(Instant::now());
+        let mut worker = self.ended.wait_while(self.worker.held(), most, running);
+        // One that is in the host's code still is left behind.
+        let thread = worker.thread.take().filter(|_| self.state() != State::Running);
+        drop(worker);
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
     }
 }

@@ -8,6 +8,7 @@ use super::handle::{Noun, borrow, lend};
 use super::model::store_shape;
 use crate::denoiser::{Condition, Query};
 use crate::error::{Error, Result};
+use crate::float::with_hosts;
 use crate::onnx::Question;
 use crate::schedule::NoiseLevel;
 
@@ -83,7 +84,9 @@ impl Callback {
         let status = lend(value, |estimate| {
             let (message, capacity) = (message.as_mut_ptr(), message.len());
             // SAFETY: the arrays have these lengths, and live during the call; what the function does with them is the host's promise.
-            unsafe { (self.function)(estimate, values.as_mut_ptr(), values.len(), message, capacity, self.user_data) }
+            with_hosts(|| unsafe {
+                (self.function)(estimate, values.as_mut_ptr(), values.len(), message, capacity, self.user_data)
+            })
         });
         if status == 0 {
             return Ok(());

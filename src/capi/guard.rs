@@ -7,6 +7,8 @@ use std::sync::Once;
 
 use super::status::{self, DIFFUSE_OK, DIFFUSE_PANIC};
 use crate::error::{Error, Result};
+use crate::float::Usual;
+use crate::process::attend;
 
 thread_local! {
     static MESSAGE: RefCell<CString> = RefCell::new(CString::default());
@@ -15,6 +17,8 @@ thread_local! {
 
 /// Runs the body of an export.
 pub(super) fn guard(body: impl FnOnce() -> Result<()>) -> i32 {
+    let _usual = Usual::enter();
+    attend();
     silence_panics();
     let outer = INSIDE.replace(true);
     let result = catch_unwind(AssertUnwindSafe(body));
@@ -34,6 +38,8 @@ pub(super) fn guard(body: impl FnOnce() -> Result<()>) -> i32 {
 
 /// Runs the body of an export that cannot fail and gives `otherwise` if it panics.
 pub(super) fn quietly<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
+    let _usual = Usual::enter();
+    attend();
     silence_panics();
     let outer = INSIDE.replace(true);
     let result = catch_unwind(AssertUnwindSafe(body));

@@ -2,6 +2,7 @@
 
 use super::guard::{null, store};
 use crate::error::{Error, Result};
+use crate::process::Process;
 
 /// One of the header's opaque types.
 pub(super) trait Noun {
@@ -17,7 +18,14 @@ pub(super) trait Noun {
 #[repr(C)]
 struct Tagged<T> {
     tag: u64,
+    process: Process,
     value: T,
+}
+
+impl<T> Tagged<T> {
+    fn new<N: Noun<Value = T>>(value: T) -> Self {
+        Self { tag: N::TAG, process: Process::current(), value }
+    }
 }
 
 /// The tag of a handle that was freed. Until its memory is used again, a second use is seen.
@@ -34,14 +42,14 @@ pub(super) unsafe fn give<N: Noun>(
 ) -> Result<()> {
     // SAFETY: passed on. Checked before anything is made that nobody could free.
     unsafe { store(out, std::ptr::null_mut(), argument)? };
-    let handle = Box::into_raw(Box::new(Tagged { tag: N::TAG, value: make()? }));
+    let handle = Box::into_raw(Box::new(Tagged::new::<N>(make()?)));
     // SAFETY: passed on.
     unsafe { store(out, handle.cast(), argument) }
 }
 
 /// Lends a handle for the time of a call.
 pub(super) fn lend<N: Noun, T>(value: N::Value, call: impl FnOnce(*const N) -> T) -> T {
-    let mut tagged = Tagged { tag: N::TAG, value };
+    let mut tagged = Tagged::new::<N>(value);
     let result = call((&raw const tagged).cast());
     // SAFETY: a live place of ours. A handle that is kept beyond the call is seen, as long as nothing else lies there.
     unsafe { (&raw mut tagged.tag).write_volatile(FREED) };
@@ -68,7 +76,7 @@ pub(super) unsafe fn borrow_mut<'a, N: Noun>(handle: *mut N, argument: &'static 
     Ok(unsafe { &mut (*tagged).value })
 }
 
-/// Takes a handle back and frees it. NULL and handles of another type are left alone.
+/// Takes a handle back and frees it. NULL, handles of another type, and those that were made before a fork are left alone.
 ///
 /// # Safety
 /// As [`borrow_mut`], and the handle is not used afterwards.
@@ -89,7 +97,10 @@ fn checked<N: Noun>(handle: *const N, argument: &'static str) -> Result<*const T
     // SAFETY: the caller promises a handle of this library, and every one begins with a tag.
     let found = if tag.is_aligned() { unsafe { tag.read_volatile() } } else { 0 };
     if found == N::TAG {
-        return Ok(handle.cast());
+        let tagged: *const Tagged<N::Value> = handle.cast();
+        // SAFETY: the tag says that this is a live handle of this type.
+        unsafe { (*tagged).process }.check(argument)?;
+        return Ok(tagged);
     }
     let what = if found == FREED { "was freed already" } else { "is a handle of another type" };
     Err(Error::argument(argument, format!("the pointer {what}; expected a {}", N::NAME)))

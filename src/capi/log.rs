@@ -3,6 +3,7 @@
 use std::ffi::{c_char, c_void};
 
 use super::guard::{c_string, guard};
+use crate::float::with_hosts;
 use crate::onnx::{Severity, set_log_sink};
 
 /// What ONNX Runtime's messages go to: the severity (0 verbose, 1 information, 2 warning, 3 error, 4 fatal) and a text that is
@@ -20,7 +21,7 @@ unsafe impl Sync for Sink {}
 impl Sink {
     fn call(&self, severity: Severity, message: &str) {
         // SAFETY: the host promised a function that may be called so; the text outlives the call.
-        unsafe { (self.0)(severity as i32, c_string(message).as_ptr(), self.1) };
+        with_hosts(|| unsafe { (self.0)(severity as i32, c_string(message).as_ptr(), self.1) });
     }
 }
 

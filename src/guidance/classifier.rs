@@ -5,7 +5,8 @@ use std::sync::Arc;
 use ndarray::ArrayD;
 
 use super::both;
-use crate::denoiser::{Denoised, Denoiser, Interrupt, Query, inherits};
+use crate::cancel::Interrupt;
+use crate::denoiser::{Denoised, Denoiser, Query, inherits};
 use crate::error::{Error, Result};
 use crate::option::words;
 use crate::schedule::NoiseLevel;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 
-use crate::denoiser::{Condition, Denoised, Denoiser, Interrupt, Query};
+use crate::cancel::Interrupt;
+use crate::denoiser::{Condition, Denoised, Denoiser, Query};
 use crate::error::{Error, Result};
 use crate::option::words;
 use crate::schedule::NoiseLevel;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::denoiser::{Denoised, Denoiser, Interrupt, Query, check_finite, inherits};
+use crate::cancel::Interrupt;
+use crate::denoiser::{Denoised, Denoiser, Query, check_finite, inherits};
 use crate::error::{Error, Result};
 use crate::tensor::first_not_finite;
 

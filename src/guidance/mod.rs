@@ -16,7 +16,7 @@ pub use host::{ByHost, Callback};
 
 use std::sync::Arc;
 
-use crate::denoiser::Interrupt;
+use crate::cancel::Interrupt;
 
 /// Interrupts both of two parts of a denoiser.
 struct Both(Arc<dyn Interrupt>, Arc<dyn Interrupt>);

@@ -6,7 +6,8 @@ use ndarray::ArrayD;
 
 use super::Model;
 use super::evaluator::{Evaluator, Part, Wanted};
-use crate::denoiser::{Condition, Interrupt, Query};
+use crate::cancel::Interrupt;
+use crate::denoiser::{Condition, Query};
 use crate::error::{Error, Result};
 use crate::guidance::Classifier;
 use crate::tensor::make_room;

@@ -13,8 +13,10 @@ use super::predictor::Source;
 use super::roles::{Roles, Slot, TimeForm};
 use super::turns::Turns;
 use super::{ConditionInput, Element, Model};
-use crate::denoiser::{Interrupt, Query};
+use crate::cancel::Interrupt;
+use crate::denoiser::Query;
 use crate::error::{Error, Result};
+use crate::process::{self, Own};
 use crate::tensor::{first_not_finite, make_room, resize};
 
 /// Evaluates a model's graph. Each job has one of its own, with buffers that are kept from step to step.
@@ -36,7 +38,7 @@ pub(super) struct Evaluator {
 pub(super) struct Stop {
     stopped: AtomicBool,
     /// `None` for a network of the host's, which asks whether it was stopped.
-    graph: Option<(RunOptions, Arc<Turns<Session>>)>,
+    graph: Option<(RunOptions, Arc<Turns<Own<Session>>>)>,
 }
 
 impl Stop {
@@ -126,6 +128,8 @@ impl Evaluator {
             }
             None => None,
         };
+        let stop = Arc::new(Stop { stopped: AtomicBool::new(false), graph });
+        process::interrupt_at_exit(&(Arc::clone(&stop) as Arc<dyn Interrupt>));
         Ok(Self {
             sample: of(roles.map(|roles| roles.sample)),
             time: of(roles.map(|roles| roles.time)),
@@ -136,7 +140,7 @@ impl Evaluator {
             still: Vec::new(),
             output: Vec::new(),
             shape: Vec::new(),
-            stop: Arc::new(Stop { stopped: AtomicBool::new(false), graph }),
+            stop,
             model,
         })
     }
@@ -305,8 +309,7 @@ impl Evaluator {
                 let inputs: Vec<SessionInputValue<'_>> = others.into_iter().map(|(_, value)| value).collect();
                 network.run(&inputs, stop, read)
             }
-        }
-        .ok_or(Error::Cancelled)?
+        }?
         .map_err(refused)?
     }
 }

@@ -2,6 +2,8 @@
 
 mod classifier;
 mod evaluator;
+mod external;
+mod files;
 mod host;
 mod library;
 mod manifest;
@@ -25,4 +27,4 @@ pub use provider::{PROVIDERS, Placement, Provider, ProviderEntry, ProviderNodes,
 pub use runtime::{Candidate, LogSink, OLDEST_MINOR_VERSION, Runtime, Severity, set_log_sink};
 pub use scheduler_config::{DynamicShift, SchedulerConfig};
 pub(crate) use session::MOST_THREADS;
-pub use session::{Element, ModelOptions, Network, TensorInfo};
+pub use session::{Element, ModelOptions, Network, PartHash, TensorInfo};

@@ -8,11 +8,12 @@ use ndarray::{ArrayD, ArrayViewD};
 use sha2::{Digest, Sha256};
 
 use super::evaluator::{Evaluator, Part, Wanted};
+use super::files::hex;
 use super::native::Arena;
 use super::roles::Roles;
-use super::session::hex;
 use super::{HostNetwork, Inputs, LearnedVariance, Manifest, ModelOptions, Network, Outputs, Placement, Runtime};
-use crate::denoiser::{Condition, Denoised, Denoiser, Interrupt, Query};
+use crate::cancel::Interrupt;
+use crate::denoiser::{Condition, Denoised, Denoiser, Query};
 use crate::error::{Error, Result};
 use crate::likelihood::{self, Divergence, VariationalBound};
 use crate::noise::{CounterNoise, Draw, NoiseSource};

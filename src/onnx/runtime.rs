@@ -1,14 +1,17 @@
 //! Finding ONNX Runtime and starting it: once in a process, by absolute path, without a word on stderr or on the network.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 
 use super::{library, provider};
 use crate::error::{Error, Result};
-use crate::sync::Mutex;
+use crate::process::{self, Call, Process, Vigil};
+use crate::sync::{Guard, Mutex};
 
 /// The oldest ONNX Runtime that works is 1.`OLDEST_MINOR_VERSION`.
 pub const OLDEST_MINOR_VERSION: u32 = ort::MINOR_VERSION;
@@ -105,7 +108,9 @@ impl Runtime {
     /// that has none, or if another one is
     /// already running in this process.
     pub fn open(path: Option<&Path>) -> Result<Self> {
-        let mut opened = OPENED.held();
+        let mut opening = Opening::begin()?;
+        let opened = &mut *opening.0;
+        let _call = Call::begin()?;
         if let Some(runtime) = opened.as_ref() {
             return match path.map(resolve).transpose()? {
                 Some(asked) if *asked != *runtime.path => Err(Error::runtime(format!(
@@ -120,6 +125,8 @@ impl Runtime {
             Some(path) => resolve(path)?,
             None => find()?,
         };
+        process::attend();
+        let _vigil = Vigil::keep();
         let runtime = start(library)?;
         Ok(opened.insert(runtime).clone())
     }
@@ -158,6 +165,39 @@ impl Runtime {
     #[must_use]
     pub fn environment(&self) -> &Environment {
         &self.environment
+    }
+}
+
+/// The process in which a thread holds [`OPENED`]; 0 for none.
+static OPENING_IN: AtomicU32 = AtomicU32::new(0);
+
+/// What [`OPENED`] guards, in the hands of this thread.
+struct Opening(Guard<'static, Option<Runtime>>);
+
+impl Opening {
+    fn begin() -> Result<Self> {
+        /// Far longer than it takes to open a library.
+        const LONGEST: Duration = Duration::from_secs(60);
+        let (this, start) = (Process::current().number(), Instant::now());
+        loop {
+            if let Some(held) = OPENED.try_held() {
+                OPENING_IN.store(this, Ordering::SeqCst);
+                return Ok(Self(held));
+            }
+            // No thread of this process will let go of it.
+            let elsewhere = ![0, this].contains(&OPENING_IN.load(Ordering::SeqCst));
+            if elsewhere || start.elapsed() > LONGEST {
+                let reason = "another thread was opening it as this process was forked; open it before the fork";
+                return Err(Error::runtime(reason));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        OPENING_IN.store(0, Ordering::SeqCst);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 
 use ort::session::builder::{LoadCanceler, SessionBuilder};
 use ort::session::{Session, SessionInputValue, SessionOutputs};
@@ -11,12 +11,13 @@ use ort::value::{Outlet, TensorElementType, ValueType};
 use sha2::{Digest, Sha256};
 
 use super::evaluator::{Stop, is_of_memory};
+use super::files::{Files, hex};
 use super::provider::{self, Opening};
 use super::turns::Turns;
 use super::{Placement, Provider, Runtime};
-use crate::denoiser::Interrupt;
+use crate::cancel::{Canceller, Interrupt};
 use crate::error::{Error, Result};
-use crate::job::Canceller;
+use crate::process::{self, Call, Own, Process, Vigil};
 
 /// The key under which the manifest lies in a model's metadata.
 const METADATA_KEY: &str = "diffuse";
@@ -41,6 +42,9 @@ pub struct ModelOptions {
     /// For a model from bytes whose weights are in files of their own: each file's name, as the model spells it, and its
     /// bytes. They are kept for as long as the model is open.
     pub external_data: Vec<(String, Arc<[u8]>)>,
+    /// Whether weights that lie in files of their own are read into memory. Otherwise the system maps those files, which is quicker and takes less
+    /// memory, and a program that overwrites one of them in place ends this process (SIGBUS) or changes what is drawn.
+    pub copy_weights: bool,
     /// What cancels the opening, from another thread, which then is [`Error::Cancelled`].
     pub canceller: Option<Canceller>,
 }
@@ -74,7 +78,9 @@ impl ModelOptions {
         let Self { providers, cpu_nodes, .. } = self;
         let opened = provider::open(&Opening { runtime, providers, cpu_nodes: *cpu_nodes, builder, commit });
         match opened {
-            Err(_) if self.canceller.as_ref().is_some_and(Canceller::is_cancelled) => Err(Error::Cancelled),
+            Err(_) if process::is_ending() || self.canceller.as_ref().is_some_and(Canceller::is_cancelled) => {
+                Err(Error::Cancelled)
+            }
             opened => opened,
         }
     }
@@ -177,22 +183,35 @@ impl fmt::Display for TensorInfo {
     }
 }
 
-/// Where a network's bytes are.
+/// Where a network's bytes are from.
 #[derive(Debug)]
 enum Origin {
-    File(PathBuf),
-    Memory,
+    File(PathBuf, Files),
+    /// The SHA-256 of the graph, and the files with external data that were given.
+    Memory(String, Vec<(String, Arc<[u8]>)>),
+}
+
+/// What of a model has this SHA-256.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct PartHash {
+    /// "graph", "manifest", or the name that the graph has for a file with weights.
+    pub part: String,
+    /// In hexadecimal.
+    pub sha256: String,
 }
 
 /// A network in ONNX Runtime, before its manifest has been read: what `inspect` shows of a model that has none.
 pub struct Network {
-    session: Arc<Turns<Session>>,
+    session: Arc<Turns<Own<Session>>>,
+    process: Process,
+    /// Whether it was evaluated.
+    begun: Once,
     placement: Placement,
     inputs: Vec<TensorInfo>,
     outputs: Vec<TensorInfo>,
     manifest: Option<(String, String)>,
     origin: Origin,
-    hash: OnceLock<String>,
+    hashes: OnceLock<(String, Vec<PartHash>)>,
 }
 
 impl fmt::Debug for Network {
@@ -213,6 +232,7 @@ impl Network {
     /// [`Error::Io`] if the file cannot be read; [`Error::Model`] if it is not a model that ONNX Runtime can run.
     pub fn open(runtime: &Runtime, path: &Path, options: &ModelOptions) -> Result<Self> {
         options.check()?;
+        let (_call, _vigil) = (Call::begin()?, Vigil::keep());
         let metadata = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
         let name = path.display().to_string();
         if metadata.is_dir() {
@@ -221,11 +241,23 @@ impl Network {
         if metadata.len() == 0 {
             return Err(Error::model(name, "the file is empty"));
         }
-        // Opening it here tells "may not be read" from "is not a model", which ONNX Runtime words alike.
-        std::fs::File::open(path).map_err(|error| Error::io(path, error))?;
+        if !metadata.is_file() {
+            return Err(Error::model(name, "this is no regular file; read it and open the model from its bytes"));
+        }
+        // This also tells "may not be read" from "is not a model", which ONNX Runtime words alike.
+        let files = Files::open(path)?;
+        let copied;
+        let options = if options.copy_weights {
+            copied = ModelOptions { external_data: files.external_data()?, ..options.clone() };
+            &copied
+        } else {
+            options
+        };
         let opened = options.open(runtime, |mut builder| contained(&name, || builder.commit_from_file(path)))?;
+        // ONNX Runtime has opened them by their names as well.
+        files.check_names()?;
         let beside = read_beside(&path.with_extension("diffuse.json"))?;
-        Self::new(opened, beside, options, Origin::File(path.to_path_buf()), OnceLock::new())
+        Ok(Self::new(opened, beside, options, Origin::File(path.to_path_buf(), files)))
     }
 
     /// Opens a model from the bytes of its file. They are not needed afterwards.
@@ -234,11 +266,13 @@ impl Network {
     /// As [`open`](Self::open).
     pub fn from_bytes(runtime: &Runtime, bytes: &[u8], options: &ModelOptions) -> Result<Self> {
         options.check()?;
+        let (_call, _vigil) = (Call::begin()?, Vigil::keep());
         if bytes.is_empty() {
             return Err(Error::model(MEMORY, "there are no bytes"));
         }
         let opened = options.open(runtime, |mut builder| contained(MEMORY, || builder.commit_from_memory(bytes)))?;
-        Self::new(opened, None, options, Origin::Memory, OnceLock::from(hex(Sha256::digest(bytes))))
+        let origin = Origin::Memory(hex(Sha256::digest(bytes)), options.external_data.clone());
+        Ok(Self::new(opened, None, options, origin))
     }
 
     fn new(
@@ -246,14 +280,15 @@ impl Network {
         beside: Option<(String, String)>,
         options: &ModelOptions,
         origin: Origin,
-        hash: OnceLock<String>,
-    ) -> Result<Self> {
+    ) -> Self {
         let inside = session.metadata().ok().and_then(|metadata| metadata.custom(METADATA_KEY));
         let given = options.manifest.clone().map(|json| (json, "the manifest that was passed".to_owned()));
         let manifest = given.or(beside).or_else(|| Some((inside?, "the model's metadata".to_owned())));
         let inputs = session.inputs().iter().map(TensorInfo::new).collect();
         let outputs = session.outputs().iter().map(TensorInfo::new).collect();
-        Ok(Self { session: Arc::new(Turns::new(session)), placement, inputs, outputs, manifest, origin, hash })
+        let session = Arc::new(Turns::new(Own::native(session)));
+        let (process, hashes, begun) = (Process::current(), OnceLock::new(), Once::new());
+        Self { session, process, begun, placement, inputs, outputs, manifest, origin, hashes }
     }
 
     /// The inputs of the graph.
@@ -284,60 +319,103 @@ impl Network {
     #[must_use]
     pub fn name(&self) -> String {
         match &self.origin {
-            Origin::File(path) => path.display().to_string(),
-            Origin::Memory => MEMORY.into(),
+            Origin::File(path, _) => path.display().to_string(),
+            Origin::Memory(..) => MEMORY.into(),
         }
     }
 
     /// The name of the model's file without its ending.
     pub(super) fn stem(&self) -> Option<&str> {
         match &self.origin {
-            Origin::File(path) => path.file_stem()?.to_str(),
-            Origin::Memory => None,
+            Origin::File(path, _) => path.file_stem()?.to_str(),
+            Origin::Memory(..) => None,
         }
     }
 
-    /// The SHA-256 of the model file (not of external data), in hexadecimal. A file is read for it when it is first asked for.
+    /// What the model is known by, in hexadecimal: the SHA-256 of the lines that `sha256sum` prints of its [`parts`](Self::parts), each "hash, two spaces,
+    /// part". Files are read for it when it is first asked for.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file is gone.
+    /// [`Error::Io`] if a file of it was changed since the model was opened; [`Error::Argument`] in a process that was forked since.
     pub fn hash(&self) -> Result<&str> {
-        if self.hash.get().is_none()
-            && let Origin::File(path) = &self.origin
-        {
-            let mut hasher = Sha256::new();
-            let mut file = std::fs::File::open(path).map_err(|error| Error::io(path, error))?;
-            std::io::copy(&mut file, &mut HashWriter(&mut hasher)).map_err(|error| Error::io(path, error))?;
-            let _ = self.hash.set(hex(hasher.finalize()));
+        Ok(&self.hashes()?.0)
+    }
+
+    /// The SHA-256 of all that the model consists of: the graph, every file with weights of its own, and the manifest in use.
+    ///
+    /// # Errors
+    /// As [`hash`](Self::hash).
+    pub fn parts(&self) -> Result<&[PartHash]> {
+        Ok(&self.hashes()?.1)
+    }
+
+    fn hashes(&self) -> Result<&(String, Vec<PartHash>)> {
+        self.process.check("model")?;
+        if let Some(known) = self.hashes.get() {
+            return Ok(known);
         }
-        Ok(self.hash.get().map_or("", String::as_str))
+        let of_files = match &self.origin {
+            Origin::File(_, files) => files.digests()?,
+            Origin::Memory(graph, data) => {
+                let data = data.iter().map(|(name, bytes)| (name.clone(), hex(Sha256::digest(bytes))));
+                std::iter::once((String::new(), graph.clone())).chain(data).collect()
+            }
+        };
+        let manifest = self.manifest.iter().map(|(json, _)| ("manifest".to_owned(), hex(Sha256::digest(json))));
+        let named =
+            of_files.into_iter().map(|(name, hash)| (if name.is_empty() { "graph".into() } else { name }, hash));
+        let parts: Vec<PartHash> = named.chain(manifest).map(|(part, sha256)| PartHash { part, sha256 }).collect();
+        let mut whole = Sha256::new();
+        for PartHash { part, sha256 } in &parts {
+            whole.update(format!("{sha256}  {part}\n"));
+        }
+        Ok(self.hashes.get_or_init(|| (hex(whole.finalize()), parts)))
+    }
+
+    /// The files that the model was opened from; none for one from bytes.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        match &self.origin {
+            Origin::File(path, files) => {
+                let beside = path.with_extension("diffuse.json");
+                files.paths().map(Path::to_path_buf).chain(beside.exists().then_some(beside)).collect()
+            }
+            Origin::Memory(..) => Vec::new(),
+        }
     }
 
     /// The session itself, for the benchmarks and tests that hold a step against a bare call of it. Not part of the API: it has
     /// the types of a release candidate of another crate.
     #[doc(hidden)]
     pub fn with_session<T>(&self, call: impl FnOnce(&mut Session) -> T) -> Option<T> {
-        self.session.with(|| false, call)
+        self.session.with(|| false, |session| call(session))
     }
 
     /// The session, for those that take turns at it.
-    pub(super) fn session(&self) -> &Arc<Turns<Session>> {
+    pub(super) fn session(&self) -> &Arc<Turns<Own<Session>>> {
         &self.session
     }
 
     /// Evaluates the network once on `inputs`, in the order of [`inputs`](Self::inputs), and hands its outputs to `read`. `stop` can end it, and the wait
-    /// for its turn, from another thread; then it is `None`, or what ONNX Runtime says of it.
+    /// for its turn, from another thread; then it is [`Error::Cancelled`], or what ONNX Runtime says of it.
     pub(super) fn run<T>(
         &self,
         inputs: &[SessionInputValue<'_>],
         stop: &Stop,
         read: impl FnOnce(&SessionOutputs<'_>) -> ort::Result<T>,
-    ) -> Option<ort::Result<T>> {
-        let call = |session: &mut Session| match stop.options() {
-            Some(options) => read(&session.run_with_options(inputs, options)?),
-            None => read(&session.run(inputs)?),
+    ) -> Result<ort::Result<T>> {
+        self.process.check("model")?;
+        let call = |session: &mut Own<Session>| {
+            let _call = Call::begin()?;
+            let mut vigil = None;
+            self.begun.call_once(|| vigil = Vigil::keep());
+            let outputs = match stop.options() {
+                Some(options) => session.run_with_options(inputs, options),
+                None => session.run(inputs),
+            };
+            Ok(outputs.and_then(|outputs| read(&outputs)))
         };
-        self.session.with(|| stop.is_stopped(), call)
+        self.session.with(|| stop.is_stopped(), call).ok_or(Error::Cancelled)?
     }
 }
 
@@ -385,31 +463,12 @@ fn builder(
     if options.threads > 0 {
         builder = builder.with_intra_threads(options.threads)?;
     }
-    if let Some(canceller) = &options.canceller {
-        let interrupt: Arc<dyn Interrupt> = Arc::new(LoadInterrupt(builder.canceler()));
-        canceller.add(&interrupt);
-        attempts.borrow_mut().push(interrupt);
-    }
+    let interrupt: Arc<dyn Interrupt> = Arc::new(LoadInterrupt(builder.canceler()));
+    process::interrupt_at_exit(&interrupt);
+    options.canceller.iter().for_each(|canceller| canceller.add(&interrupt));
+    attempts.borrow_mut().push(interrupt);
     for (name, bytes) in &options.external_data {
         builder = builder.with_external_initializer_file_in_memory(name, Arc::clone(bytes))?;
     }
     Ok(builder)
-}
-
-/// Lets [`std::io::copy`] feed a hash.
-struct HashWriter<'a>(&'a mut Sha256);
-
-impl std::io::Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-pub(super) fn hex(digest: impl AsRef<[u8]>) -> String {
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -2,17 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use clap::Args;
 use diffuse::onnx::Kind;
 use diffuse::pipeline::ClassifierGuidance;
-use diffuse::{Error, Model, Request, pixels};
+use diffuse::{Model, Request, pixels};
 use ndarray::{Array2, Array3, ArrayD, ArrayViewD, Axis};
 use ndarray_npy::WriteNpyExt;
 
 use crate::failure::{Failure, say};
-use crate::generate::{Bar, INTERRUPTED, on_interrupt};
+use crate::generate::Bar;
+use crate::interrupt;
 use crate::output::Target;
 use crate::picture;
 use crate::shared::{DeviceArguments, RuntimeArguments, SamplingArguments, print, print_json, say_placement};
@@ -75,7 +75,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err(Failure::Usage(format!("--white: {}; a share above 0, at most 1", arguments.white)));
     }
     let places = places(arguments)?;
-    ctrlc::set_handler(on_interrupt).map_err(|error| Failure::Other(format!("Ctrl-C cannot be handled: {error}")))?;
     let runtime = arguments.runtime.open()?;
     let options = arguments.device.model_options()?;
     let model = Arc::new(Model::open(&runtime, &arguments.model, &options)?);
@@ -187,7 +186,7 @@ fn compare<'a>(
         let request = Request { classifier, classes, image, count: batch.len(), ..request.clone() };
         let counterfactual = request.counterfactual(model, &mut |share| {
             bar.show((first as f64 + share * batch.len() as f64) / images.len() as f64);
-            if INTERRUPTED.load(Ordering::SeqCst) { Err(Error::Cancelled) } else { Ok(()) }
+            Ok(())
         })?;
         for (i, image) in batch.iter().enumerate() {
             let map = counterfactual.map.index_axis(Axis(0), i).mapv(|value| value / (range[1] - range[0]));
@@ -225,6 +224,7 @@ fn write(
         "request": resolved.clone().map(|request| Request { count: maps.len(), classes: None, ..request }),
     });
     for (target, path, png) in places {
+        interrupt::check()?;
         let bytes = if *png {
             let sheet = picture::enlarged(&picture::sheet(pictures, 3), arguments.zoom);
             picture::encode(&sheet, &record.to_string()).map_err(|error| Failure::Other(format!("PNG: {error}")))?

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use diffuse::Error;
 
+use crate::interrupt;
+
 /// The last lines of `--help`.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
@@ -78,7 +80,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Library(Error::Cancelled) => f.write_str("interrupted; nothing was written"),
+            Self::Library(Error::Cancelled) => f.write_str(interrupt::account()),
             // It has no flag.
             Self::Library(Error::Argument { name: "model", reason }) => f.write_str(reason),
             Self::Library(Error::Argument { name, reason }) => write!(f, "--{}: {reason}", name.replace('_', "-")),

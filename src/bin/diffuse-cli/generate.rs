@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
-use diffuse::job::Canceller;
 use diffuse::onnx::{Kind, Manifest, Placement};
 use diffuse::pipeline::{Cost, Noise};
 use diffuse::{Error, Model, Request, pixels};
@@ -17,6 +15,7 @@ use ndarray::{ArrayD, ArrayView2, ArrayViewD, Axis, Slice};
 use ndarray_npy::WriteNpyExt;
 
 use crate::failure::{Failure, say};
+use crate::interrupt;
 use crate::output::Target;
 use crate::picture;
 use crate::shared::{DeviceArguments, RuntimeArguments, SamplingArguments, print, print_json, say_placement};
@@ -108,22 +107,6 @@ struct Record {
 /// The most items of one call: a slip of the finger should not fill the memory.
 const MOST_ITEMS: usize = 1_000_000;
 
-/// Set by Ctrl-C.
-pub(crate) static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-/// What stops the job that is running.
-static RUNNING: Mutex<Option<Canceller>> = Mutex::new(None);
-
-pub(crate) fn on_interrupt() {
-    // The first one ends the run in order; a second does not wait, for instance for a pipe that nobody reads.
-    if INTERRUPTED.swap(true, Ordering::SeqCst) {
-        std::process::exit(130);
-    }
-    if let Some(canceller) = RUNNING.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-        canceller.cancel();
-    }
-}
-
 /// Where the time went, in milliseconds.
 #[derive(Debug, Default, serde::Serialize)]
 struct Timings {
@@ -152,8 +135,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.columns == Some(0) {
         return Err(Failure::Usage("--columns: 0; at least one picture goes into a row".into()));
     }
-    ctrlc::set_handler(on_interrupt).map_err(|error| Failure::Other(format!("Ctrl-C cannot be handled: {error}")))?;
-
     let runtime = arguments.runtime.open()?;
     timings.runtime = elapsed(start);
     let model = Arc::new(Model::open(&runtime, &arguments.model, &options)?);
@@ -249,9 +230,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
     let mut written = Vec::new();
     for (target, format) in &targets {
-        if INTERRUPTED.load(Ordering::SeqCst) {
-            return Err(Error::Cancelled.into());
-        }
+        interrupt::check()?;
         let bytes = encode(samples.view(), *format, manifest, sheet, &record)?;
         target.write(&bytes)?;
         if let Target::File(path) = target {
@@ -333,11 +312,6 @@ fn sample(
                 Error::Argument { reason, .. } => Failure::Usage(format!("--start: {reason}")),
                 other => other.into(),
             })?;
-        }
-        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some(job.canceller());
-        // One that came before the job was known.
-        if INTERRUPTED.load(Ordering::SeqCst) {
-            return Err(Error::Cancelled.into());
         }
         loop {
             let progress = job.step()?;

@@ -6,6 +6,7 @@ mod doctor;
 mod failure;
 mod generate;
 mod inspect;
+mod interrupt;
 mod likelihood;
 mod output;
 mod picture;
@@ -60,7 +61,7 @@ fn main() -> ExitCode {
     });
     let matches = command.get_matches_mut();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
-    let result = match arguments.command {
+    let result = interrupt::listen().and_then(|()| match arguments.command {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
@@ -68,7 +69,7 @@ fn main() -> ExitCode {
         Command::Likelihood(arguments) => likelihood::run(&arguments),
         Command::Anomaly(arguments) => anomaly::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
-    };
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

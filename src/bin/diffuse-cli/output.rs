@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
+use crate::interrupt::{self, Finishing};
 
 /// Where a result goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +59,7 @@ impl Target {
     pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
         match self {
             Self::Stdout => {
+                interrupt::note_written();
                 let mut stdout = io::stdout().lock();
                 stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(Failure::stdout)
             }
@@ -78,8 +80,10 @@ fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let resolved = std::fs::canonicalize(path);
     let path = resolved.as_deref().unwrap_or(path);
     if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        interrupt::note_written();
         return std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
     }
+    let _finishing = Finishing::begin();
     let mut builder = tempfile::Builder::new();
     builder.prefix(".diffuse-");
     #[cfg(unix)]
@@ -92,5 +96,6 @@ fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
+    interrupt::note_written();
     Ok(())
 }

@@ -1,0 +1,75 @@
+//! Ctrl-C, and what else asks the program to end: it leaves at once, whatever it is doing, but for a file that is being finished.
+
+use std::io::{self, IsTerminal};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use diffuse::Error;
+
+use crate::failure::{Failure, say};
+
+/// Whether it was asked for while a file was being finished.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether a file is being finished.
+static FINISHING: AtomicBool = AtomicBool::new(false);
+
+/// How many results are written, or have been begun where they are written to directly.
+static WRITTEN: AtomicUsize = AtomicUsize::new(0);
+
+/// Hears of it from now on.
+pub(crate) fn listen() -> Result<(), Failure> {
+    ctrlc::set_handler(on_interrupt).map_err(|error| Failure::Other(format!("Ctrl-C cannot be handled: {error}")))
+}
+
+fn on_interrupt() {
+    // A file has its name in a moment. A second one does not wait for that, on a disk that does not answer.
+    if INTERRUPTED.swap(true, Ordering::SeqCst) || !FINISHING.load(Ordering::SeqCst) {
+        // Where the progress bar was.
+        let bar = if io::stderr().is_terminal() { format!("\r{:30}\r", "") } else { String::new() };
+        say(&format!("{bar}diffuse-cli: {}\n", account()));
+        leave(130);
+    }
+}
+
+/// What an interrupted run says.
+pub(crate) fn account() -> &'static str {
+    if WRITTEN.load(Ordering::SeqCst) == 0 { "interrupted; nothing was written" } else { "interrupted" }
+}
+
+/// Ends the process without the destructors of libraries, which must not run under the threads that use them.
+fn leave(code: i32) -> ! {
+    #[cfg(unix)]
+    // SAFETY: it does not return, and nothing of the process is used afterwards.
+    unsafe {
+        libc::_exit(code)
+    }
+    #[cfg(not(unix))]
+    std::process::exit(code)
+}
+
+/// While this lives, the first Ctrl-C waits for [`check`].
+pub(crate) struct Finishing(());
+
+impl Finishing {
+    pub(crate) fn begin() -> Self {
+        FINISHING.store(true, Ordering::SeqCst);
+        Self(())
+    }
+}
+
+impl Drop for Finishing {
+    fn drop(&mut self) {
+        FINISHING.store(false, Ordering::SeqCst);
+    }
+}
+
+/// One more result is there.
+pub(crate) fn note_written() {
+    WRITTEN.fetch_add(1, Ordering::SeqCst);
+}
+
+/// # Errors
+/// [`Error::Cancelled`] if it was asked for while a file was being finished.
+pub(crate) fn check() -> Result<(), Failure> {
+    if INTERRUPTED.load(Ordering::SeqCst) { Err(Error::Cancelled.into()) } else { Ok(()) }
+}

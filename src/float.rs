@@ -1,0 +1,238 @@
+//! The floating-point environment of a thread: how it rounds, whether it flushes small numbers to zero, and which exceptions end the process.
+//!
+//! A host may have changed it. Results would depend on it, and a division that is an infinity here would be a signal there. So an entry of the C
+//! interface, and a worker, works in the usual one ([`Usual`]), and the host's own code is called in the host's ([`with_hosts`]).
+
+use std::cell::Cell;
+
+pub(crate) use control::Control;
+
+thread_local! {
+    /// What the host has on this thread, while the library works on it in the usual one.
+    static HOSTS: Cell<Option<Control>> = const { Cell::new(None) };
+}
+
+/// Holds the usual environment on this thread, from its making to its drop, and gives back then what was there.
+///
+/// It is read, and written only where it differs: writing costs far more than reading.
+#[derive(Debug)]
+pub(crate) struct Usual {
+    found: Control,
+    outer: Option<Control>,
+}
+
+impl Usual {
+    pub(crate) fn enter() -> Self {
+        Self::over(Control::read())
+    }
+
+    /// As if the host had `hosts` on this thread: for a worker, on behalf of the thread that has started it.
+    pub(crate) fn on_behalf_of(hosts: Option<Control>) -> Self {
+        let usual = Self::enter();
+        if hosts.is_some() {
+            HOSTS.set(hosts);
+        }
+        usual
+    }
+
+    fn over(found: Control) -> Self {
+        if !found.is_usual() {
+            found.to_usual().write();
+        }
+        Self { found, outer: HOSTS.replace(Some(found)) }
+    }
+}
+
+impl Drop for Usual {
+    fn drop(&mut self) {
+        HOSTS.set(self.outer);
+        if !self.found.is_usual() {
+            self.found.write();
+        }
+    }
+}
+
+/// What the host has on this thread; `None` where the library was not entered by it.
+pub(crate) fn hosts() -> Option<Control> {
+    HOSTS.get()
+}
+
+/// Calls the host's code in the host's environment.
+pub(crate) fn with_hosts<T>(call: impl FnOnce() -> T) -> T {
+    match HOSTS.get().filter(|hosts| !hosts.is_usual()) {
+        None => call(),
+        Some(hosts) => {
+            let _back = Back(Control::read());
+            hosts.write();
+            call()
+        }
+    }
+}
+
+/// Gives an environment back when it is dropped, also by a panic.
+struct Back(Control);
+
+impl Drop for Back {
+    fn drop(&mut self) {
+        self.0.write();
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod control {
+    use std::arch::asm;
+
+    /// The control registers of SSE and of the x87 unit, which `fesetround` and `feenableexcept` change as well.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) struct Control {
+        mxcsr: u32,
+        x87: u16,
+    }
+
+    /// The flags of MXCSR that say what has happened, and control nothing.
+    const FLAGS: u32 = 0x3f;
+    /// All exceptions masked, to nearest, no flushing to zero and no zeros for denormal inputs.
+    const MXCSR: u32 = 0x1f80;
+    /// The masks of the exceptions, and the rounding. The precision is left alone: Windows has another one than Linux, and nothing here uses it.
+    const X87_MASKS: u16 = 0x003f;
+    const X87_ROUNDING: u16 = 0x0c00;
+
+    impl Control {
+        pub(crate) fn read() -> Self {
+            let (mut mxcsr, mut x87) = (0u32, 0u16);
+            // SAFETY: each instruction stores a register into a place of its size.
+            unsafe {
+                asm!("stmxcsr [{}]", in(reg) &raw mut mxcsr, options(nostack, preserves_flags));
+                asm!("fnstcw [{}]", in(reg) &raw mut x87, options(nostack, preserves_flags));
+            }
+            Self { mxcsr, x87 }
+        }
+
+        pub(crate) fn is_usual(self) -> bool {
+            self.mxcsr & !FLAGS == MXCSR && self.x87 & (X87_MASKS | X87_ROUNDING) == X87_MASKS
+        }
+
+        pub(crate) fn to_usual(self) -> Self {
+            Self { mxcsr: MXCSR | self.mxcsr & FLAGS, x87: (self.x87 | X87_MASKS) & !X87_ROUNDING }
+        }
+
+        pub(crate) fn write(self) {
+            // SAFETY: the values are what `read` has found, or differ from that in bits that every processor has. What an exception that was masked
+            // has left in the x87 unit would be a signal once it is not masked any more, hence `fnclex`.
+            unsafe {
+                asm!("ldmxcsr [{}]", in(reg) &raw const self.mxcsr, options(nostack, preserves_flags, readonly));
+                asm!("fnclex", "fldcw [{}]", in(reg) &raw const self.x87, options(nostack, preserves_flags, readonly));
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+mod control {
+    use std::arch::asm;
+
+    /// FPCR.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) struct Control(u64);
+
+    /// The rounding (23:22), flushing to zero (24, 19 and 1, 0), default NaNs (25), the other half precision (26), and the traps (15, 12:8).
+    const CONTROLS: u64 = 0x07c0_0000 | 0x0008_0000 | 0x9f00 | 0x3;
+
+    impl Control {
+        pub(crate) fn read() -> Self {
+            let value: u64;
+            // SAFETY: it reads a register that every program may read.
+            unsafe { asm!("mrs {}, fpcr", out(reg) value, options(nomem, nostack, preserves_flags)) };
+            Self(value)
+        }
+
+        pub(crate) fn is_usual(self) -> bool {
+            self.0 & CONTROLS == 0
+        }
+
+        pub(crate) fn to_usual(self) -> Self {
+            Self(self.0 & !CONTROLS)
+        }
+
+        pub(crate) fn write(self) {
+            // SAFETY: what `read` has found, or that without bits that are 0 by default.
+            unsafe { asm!("msr fpcr, {}", in(reg) self.0, options(nostack, preserves_flags)) };
+        }
+    }
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod control {
+    /// Nothing is known of this processor's.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) struct Control;
+
+    impl Control {
+        pub(crate) fn read() -> Self {
+            Self
+        }
+
+        pub(crate) fn is_usual(self) -> bool {
+            true
+        }
+
+        pub(crate) fn to_usual(self) -> Self {
+            self
+        }
+
+        pub(crate) fn write(self) {}
+    }
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use std::arch::asm;
+    use std::hint::black_box;
+
+    use super::*;
+
+    fn set(mxcsr: u32) {
+        // SAFETY: the tests put it back.
+        unsafe { asm!("ldmxcsr [{}]", in(reg) &raw const mxcsr, options(nostack, readonly)) };
+    }
+
+    fn third() -> f64 {
+        black_box(1.0) / black_box(3.0)
+    }
+
+    #[test]
+    fn the_host_has_its_own_again_also_in_callbacks() {
+        let nearest = third();
+        let before = Control::read();
+        // Upward, small numbers to zero.
+        set(0x1f80 | 0x4000 | 0x8000);
+        let hosts = third();
+        assert!(hosts > nearest);
+        {
+            let _usual = Usual::enter();
+            assert_eq!(third().to_bits(), nearest.to_bits());
+            assert!(black_box(f64::MIN_POSITIVE) / black_box(2.0) > 0.0);
+            assert_eq!(with_hosts(third).to_bits(), hosts.to_bits());
+            // A call of the host's within its callback.
+            with_hosts(|| {
+                let inner = Usual::enter();
+                assert_eq!(third().to_bits(), nearest.to_bits());
+                drop(inner);
+                assert_eq!(third().to_bits(), hosts.to_bits());
+            });
+            assert_eq!(third().to_bits(), nearest.to_bits());
+            // A worker that it starts.
+            let of_host = super::hosts();
+            std::thread::spawn(move || {
+                let _usual = Usual::on_behalf_of(of_host);
+                assert_eq!(third().to_bits(), nearest.to_bits());
+                assert_eq!(with_hosts(third).to_bits(), hosts.to_bits());
+            })
+            .join()
+            .unwrap();
+        }
+        assert_eq!(third().to_bits(), hosts.to_bits());
+        before.write();
+        assert!(super::hosts().is_none());
+    }
+}

@@ -1,0 +1,180 @@
+//! The files that a model was opened from: which they are, whether they are still the same, and their hashes.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use sha2::{Digest, Sha256};
+
+use super::external;
+use crate::error::{Error, Result};
+
+/// A file of a model, kept open: what is read of it later is of the file that ONNX Runtime has read, whatever its name stands for by then.
+#[derive(Debug)]
+struct Part {
+    /// The graph's is empty; that of external data is as the graph spells it.
+    name: String,
+    path: PathBuf,
+    /// `None` beyond [`MOST_OPEN`]; then its path is absolute.
+    file: Option<Arc<File>>,
+    seen: Seen,
+}
+
+/// A process may have some 1,000 files open, and some exporters write one for each tensor.
+const MOST_OPEN: usize = 64;
+
+/// What tells one file, and one state of it, from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    place: (u64, u64),
+    length: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Seen {
+    fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        let place = {
+            use std::os::unix::fs::MetadataExt;
+            (metadata.dev(), metadata.ino())
+        };
+        #[cfg(not(unix))]
+        let place = (0, 0);
+        Self { place, length: metadata.len(), modified: metadata.modified().ok() }
+    }
+}
+
+impl Part {
+    fn open(name: String, path: PathBuf) -> Result<Self> {
+        let failed = |error| Error::io(&path, error);
+        let file = File::open(&path).map_err(failed)?;
+        let seen = Seen::of(&file.metadata().map_err(failed)?);
+        Ok(Self { name, path, file: Some(Arc::new(file)), seen })
+    }
+
+    /// The file, if it is as it was.
+    fn unchanged(&self) -> Result<Arc<File>> {
+        let failed = |error| Error::io(&self.path, error);
+        let file = match &self.file {
+            Some(file) => Arc::clone(file),
+            None => Arc::new(File::open(&self.path).map_err(failed)?),
+        };
+        let now = Seen::of(&file.metadata().map_err(failed)?);
+        if now == self.seen { Ok(file) } else { Err(self.changed()) }
+    }
+
+    fn changed(&self) -> Error {
+        let reason = "it was changed since the model was opened; open the model again";
+        Error::io(&self.path, io::Error::new(io::ErrorKind::InvalidData, reason))
+    }
+
+    /// Hands its bytes to `take`, from the first to the last. Several threads may do so at once.
+    fn read(&self, mut take: impl FnMut(&[u8])) -> Result<()> {
+        let file = self.unchanged()?;
+        let mut room = vec![0; 1 << 16];
+        let mut at = 0;
+        while at < self.seen.length {
+            match read_at(&file, &mut room, at) {
+                Ok(0) => break,
+                Ok(count) => {
+                    take(&room[..count]);
+                    at += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::io(&self.path, error)),
+            }
+        }
+        let now = Seen::of(&file.metadata().map_err(|error| Error::io(&self.path, error))?);
+        if at == self.seen.length && now == self.seen { Ok(()) } else { Err(self.changed()) }
+    }
+
+    fn digest(&self) -> Result<String> {
+        let mut hasher = Sha256::new();
+        self.read(|bytes| hasher.update(bytes))?;
+        Ok(hex(hasher.finalize()))
+    }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, room: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, room, at)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, room: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, room, at)
+}
+
+/// The files of a model: its graph, and those with external data.
+#[derive(Debug)]
+pub(super) struct Files(Vec<Part>);
+
+impl Files {
+    /// Takes note of the graph's file at `path` and of those that it has its weights in. One that is not there is for ONNX Runtime to miss.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let graph = Part::open(String::new(), path.to_path_buf())?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let names = external::names(&*graph.unchanged()?, graph.seen.length);
+        let data = names.into_iter().enumerate().filter_map(|(place, name)| {
+            let path = folder.join(&name);
+            let part = Part::open(name, path).ok()?;
+            if place + 1 < MOST_OPEN {
+                return Some(part);
+            }
+            Some(Part { path: std::path::absolute(&part.path).ok()?, file: None, ..part })
+        });
+        Ok(Self(std::iter::once(graph).chain(data).collect()))
+    }
+
+    /// Whether their names still stand for the files that were noted, as they were.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the file that was changed or replaced.
+    pub(super) fn check_names(&self) -> Result<()> {
+        self.0.iter().try_for_each(|part| {
+            let now = std::fs::metadata(&part.path).map_err(|error| Error::io(&part.path, error))?;
+            if Seen::of(&now) == part.seen { Ok(()) } else { Err(part.changed()) }
+        })
+    }
+
+    /// Where they were.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().map(|part| part.path.as_path())
+    }
+
+    /// The bytes of those with external data, by the names that the graph has for them.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if one cannot be read; [`Error::Memory`] if there is none for it.
+    pub(super) fn external_data(&self) -> Result<Vec<(String, Arc<[u8]>)>> {
+        let data = self.0.iter().filter(|part| !part.name.is_empty()).map(|part| {
+            let length = usize::try_from(part.seen.length).unwrap_or(usize::MAX);
+            // Whether there is room for it; what is shared cannot be asked so.
+            let lacks = |_| Error::memory(format!("the weights in {}", part.path.display()));
+            Vec::<u8>::new().try_reserve_exact(length).map_err(lacks)?;
+            let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
+            let mut rest = Arc::get_mut(&mut bytes).unwrap_or_default();
+            part.read(|more| {
+                if let Some(room) = rest.split_off_mut(..more.len().min(rest.len())) {
+                    room.copy_from_slice(&more[..room.len()]);
+                }
+            })?;
+            Ok((part.name.clone(), bytes))
+        });
+        data.collect()
+    }
+
+    /// The SHA-256 of each, by its name.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if one was changed since, or cannot be read.
+    pub(super) fn digests(&self) -> Result<Vec<(String, String)>> {
+        self.0.iter().map(|part| Ok((part.name.clone(), part.digest()?))).collect()
+    }
+}
+
+pub(super) fn hex(digest: impl AsRef<[u8]>) -> String {
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}

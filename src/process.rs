@@ -1,0 +1,335 @@
+//! The process: a fork makes another one of it, in which none of its threads is, and it ends, sometimes under our threads.
+
+use std::cell::Cell;
+use std::mem::ManuallyDrop;
+use std::ops::{Deref, DerefMut};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Once, Weak};
+use std::time::{Duration, Instant};
+
+use crate::cancel::{Canceller, Interrupt};
+use crate::error::{Error, Result};
+use crate::sync::{Condvar, Mutex};
+
+/// The number of this process; 0 until it was asked for.
+static CURRENT: AtomicU32 = AtomicU32::new(0);
+
+/// A process, by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Process(u32);
+
+impl Process {
+    /// The one that this is. The system is asked once, and after each fork: a handle is asked for its process at every call.
+    pub(crate) fn current() -> Self {
+        match CURRENT.load(Ordering::Relaxed) {
+            0 => Self(first()),
+            known => Self(known),
+        }
+    }
+
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+
+    /// Whether it is the one that this is.
+    pub(crate) fn is_current(self) -> bool {
+        self == Self::current()
+    }
+
+    /// Refuses the thing `name`, which was made in this process.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] in a process that was forked from it: the threads that worked on the thing, and may hold its locks, are not there.
+    pub(crate) fn check(self, name: &'static str) -> Result<()> {
+        if self.is_current() {
+            return Ok(());
+        }
+        let reason = format!("opened in process {}, which this one was forked from; open another one here", self.0);
+        Err(Error::argument(name, reason))
+    }
+}
+
+fn first() -> u32 {
+    #[cfg(unix)]
+    {
+        extern "C" fn before() {
+            while REGISTERING.swap(true, Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+        }
+        extern "C" fn in_the_parent() {
+            REGISTERING.store(false, Ordering::SeqCst);
+        }
+        extern "C" fn in_the_child() {
+            REGISTERING.store(false, Ordering::SeqCst);
+            CURRENT.store(std::process::id(), Ordering::Relaxed);
+            // What the parent knows is its own, and its locks may be held by threads that are not here.
+            STATE.store(null_mut(), Ordering::SeqCst);
+        }
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            // SAFETY: the functions do what one may do around a fork, which is system calls and stores. Where there is no memory for it, forks go
+            // unnoticed, as they would without it.
+            unsafe { libc::pthread_atfork(Some(before), Some(in_the_parent), Some(in_the_child)) };
+        });
+    }
+    let id = std::process::id();
+    CURRENT.store(id, Ordering::Relaxed);
+    id
+}
+
+/// A thread of ours.
+pub(crate) trait Worker: Send + Sync {
+    /// Lets it end soon.
+    fn stop(&self);
+
+    /// Waits until it is gone, but not longer than until then.
+    fn join(&self, until: Instant);
+}
+
+/// What there is to stop when the process ends.
+#[derive(Default)]
+struct State {
+    workers: Mutex<Vec<Weak<dyn Worker>>>,
+    /// Cancelled at the end: it interrupts every evaluation, and every opening of a model.
+    ending: Canceller,
+    /// How many calls of ONNX Runtime are under way.
+    calls: AtomicUsize,
+    ended: AtomicBool,
+}
+
+/// That of this process, which lives as long as it does; NULL until there is something.
+static STATE: AtomicPtr<State> = AtomicPtr::new(null_mut());
+
+fn state() -> &'static State {
+    // Before there is one, so that a fork is noticed.
+    Process::current();
+    let mut known = STATE.load(Ordering::SeqCst);
+    if known.is_null() {
+        let fresh = Box::into_raw(Box::<State>::default());
+        known = match STATE.compare_exchange(null_mut(), fresh, Ordering::SeqCst, Ordering::SeqCst) {
+            Ok(_) => fresh,
+            Err(other) => {
+                // SAFETY: made above, and known to nobody else.
+                drop(unsafe { Box::from_raw(fresh) });
+                other
+            }
+        };
+    }
+    // SAFETY: what is stored there comes from a box that is never freed.
+    unsafe { &*known }
+}
+
+thread_local! {
+    /// How many calls of ONNX Runtime this thread is in.
+    static OWN_CALLS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Stops `worker` when the process ends.
+pub(crate) fn stop_at_exit(worker: &Arc<dyn Worker>) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(register);
+    attend();
+    let mut workers = state().workers.held();
+    workers.retain(|known| known.strong_count() > 0);
+    workers.push(Arc::downgrade(worker));
+}
+
+/// Interrupts that when the process ends.
+pub(crate) fn interrupt_at_exit(interrupt: &Arc<dyn Interrupt>) {
+    state().ending.add(interrupt);
+}
+
+/// Whether the process ends.
+pub(crate) fn is_ending() -> bool {
+    state().ending.is_cancelled()
+}
+
+/// Whether a thread is in the system's `atexit`. A fork waits for it: the child's own end would wait for ever for the lock that it holds.
+static REGISTERING: AtomicBool = AtomicBool::new(false);
+
+/// Lets what is running be stopped at the end of the process.
+fn register() {
+    // So that forks are noticed from now on.
+    Process::current();
+    // Another thread registers the same.
+    if REGISTERING.swap(true, Ordering::SeqCst) {
+        return;
+    }
+    // Windows ends all other threads before a library hears of the end, and holds the loader's lock then, in which no thread can be waited for.
+    #[cfg(unix)]
+    // SAFETY: the function may be called at exit, and at the unloading of the module that it is in, to which the system's `atexit` sees. Where there
+    // is no memory for it, the process ends as it would without it.
+    unsafe {
+        libc::atexit(at_exit)
+    };
+    REGISTERING.store(false, Ordering::SeqCst);
+}
+
+/// [`register`]s again and again while this lives, beside a call of ONNX Runtime.
+///
+/// What was registered last is called first, and the destructors of ONNX Runtime, which must not run under a thread that is in it, are registered when it
+/// is loaded, and more of them all along its first calls. [`attend`] knows of the end before any of them, but not in every process.
+pub(crate) struct Vigil {
+    over: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Vigil {
+    /// One beside the `first` calls of a kind, by whose end everything is registered.
+    pub(crate) fn keep() -> Option<Self> {
+        /// How many calls it takes until nothing new is registered: the first of each provider, and some to spare.
+        const CALLS: usize = 32;
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        if cfg!(not(unix)) || COUNT.fetch_add(1, Ordering::Relaxed) >= CALLS {
+            return None;
+        }
+        register();
+        let over = Arc::new((Mutex::new(false), Condvar::default()));
+        let watched = Arc::clone(&over);
+        let watch = move || {
+            let (start, mut held) = (Instant::now(), watched.0.held());
+            while !*held {
+                // Each takes a few bytes for good, so that they get rarer in a call that lasts.
+                let pause = (start.elapsed() / 64).max(Duration::from_micros(100));
+                held = watched.1.wait_while(held, pause, |over| !*over);
+                register();
+            }
+        };
+        // Without it the call goes on as well.
+        let _ = std::thread::Builder::new().name("diffuse exit".into()).stack_size(64 << 10).spawn(watch);
+        Some(Self { over })
+    }
+}
+
+impl Drop for Vigil {
+    fn drop(&mut self) {
+        *self.over.0.held() = true;
+        self.over.1.notify_all();
+        register();
+    }
+}
+
+/// Lets the end of the process be noticed before anything is destroyed, where this is the main thread: on Linux `exit` first runs the thread's own
+/// destructors, and those of the main thread (with glibc) at no other time.
+pub(crate) fn attend() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        struct MainThread(bool);
+
+        impl Drop for MainThread {
+            fn drop(&mut self) {
+                if self.0 {
+                    at_exit();
+                }
+            }
+        }
+
+        thread_local! {
+            // SAFETY: a system call without arguments.
+            static THREAD: MainThread = MainThread(unsafe { libc::syscall(libc::SYS_gettid) } == i64::from(std::process::id()));
+        }
+
+        // In the thread's last moments there is nothing to notice any more.
+        let _ = THREAD.try_with(|_| ());
+    }
+}
+
+/// How long the end of the process waits for calls of ONNX Runtime, which looks up between the nodes of a network and the parts of an opening.
+const LONGEST_CALL: Duration = Duration::from_secs(10);
+
+/// How long it waits for workers that are elsewhere, which is in the host's code.
+const LONGEST_WORKER: Duration = Duration::from_secs(2);
+
+#[cfg_attr(not(unix), expect(dead_code, reason = "nothing is stopped there"))]
+extern "C" fn at_exit() {
+    let state = state();
+    // It is registered more than once.
+    if state.ended.swap(true, Ordering::SeqCst) {
+        return;
+    }
+    state.ending.cancel();
+    let workers: Vec<Arc<dyn Worker>> = state.workers.held().iter().filter_map(Weak::upgrade).collect();
+    workers.iter().for_each(|worker| worker.stop());
+    let start = Instant::now();
+    while state.calls.load(Ordering::SeqCst) > OWN_CALLS.get() && start.elapsed() < LONGEST_CALL {
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    let until = Instant::now() + LONGEST_WORKER;
+    workers.iter().for_each(|worker| worker.join(until));
+}
+
+/// A call of ONNX Runtime, from its making to its drop: the end of the process waits for it.
+pub(crate) struct Call(&'static State);
+
+impl Call {
+    /// # Errors
+    /// [`Error::Cancelled`] when the process ends.
+    pub(crate) fn begin() -> Result<Self> {
+        let call = Self::begin_the_last();
+        // Counted first: who ends the process looks at the count after it has said so.
+        if call.0.ending.is_cancelled() { Err(Error::Cancelled) } else { Ok(call) }
+    }
+
+    /// One that is not refused.
+    fn begin_the_last() -> Self {
+        let state = state();
+        state.calls.fetch_add(1, Ordering::SeqCst);
+        OWN_CALLS.set(OWN_CALLS.get() + 1);
+        Self(state)
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        OWN_CALLS.set(OWN_CALLS.get() - 1);
+        self.0.calls.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A thing that is freed only in the process that has made it, where the threads are that its freeing waits for.
+#[derive(Debug)]
+pub(crate) struct Own<T> {
+    thing: ManuallyDrop<T>,
+    process: Process,
+    native: bool,
+}
+
+impl<T> Own<T> {
+    pub(crate) fn new(thing: T) -> Self {
+        Self::made(thing, false)
+    }
+
+    /// A thing of ONNX Runtime's. It is not freed when the process ends, where what it needs may be gone.
+    pub(crate) fn native(thing: T) -> Self {
+        Self::made(thing, true)
+    }
+
+    fn made(thing: T, native: bool) -> Self {
+        Self { thing: ManuallyDrop::new(thing), process: Process::current(), native }
+    }
+}
+
+impl<T> Deref for Own<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.thing
+    }
+}
+
+impl<T> DerefMut for Own<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.thing
+    }
+}
+
+impl<T> Drop for Own<T> {
+    fn drop(&mut self) {
+        let call = self.native.then(Call::begin);
+        if self.process.is_current() && !matches!(call, Some(Err(_))) {
+            // SAFETY: it is not used again, since this is its owner's drop.
+            unsafe { ManuallyDrop::drop(&mut self.thing) };
+        }
+    }
+}

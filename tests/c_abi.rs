@@ -255,6 +255,17 @@ fn a_worker_runs_a_job_and_lets_go_of_it() {
     }
 }
 
+/// Other rounding, small numbers flushed to zero, exceptions that are signals: the same bits, and the host's own again, also in its callbacks.
+#[test]
+fn a_host_keeps_its_floating_point_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    install(&folder);
+    let program = link_shared("gcc", &["-std=c99", "-Wl,--no-as-needed", "-lm"], "tests/c/float.c", &folder, "float");
+    let models = ["sprites", "flow_s_curve", "swiss_roll"].map(|name| repository(&format!("onnx/models/{name}.onnx")));
+    let output = Command::new(program).arg(runtime().path()).args(models).output().unwrap();
+    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+}
+
 /// Two plugins of one host that each bring the library, and a host that reloads its plugins.
 #[test]
 fn copies_of_the_library_and_reloading_do_not_disturb_each_other() {

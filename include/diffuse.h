@@ -15,6 +15,15 @@
  *
  * Bad input never crashes, and no function writes to stdout or stderr, exits, or installs a signal handler.
  *
+ * At the end of the process (not on Windows, where its threads are gone by then) the library ends what is running, in jobs and in calls of other threads,
+ * and waits for it, for 10 seconds at most. A process that ends by _exit() or a signal needs none of that.
+ *
+ * After fork() the child must not use the parent's handles: freeing one does nothing there, and every other call of it is DIFFUSE_ARGUMENT (NULL or 0 where a
+ * function returns no status). It may open its own, beginning with diffuse_runtime_open(), which then refers to the ONNX Runtime that the parent has loaded.
+ *
+ * Every call works in the usual floating-point environment (to nearest, nothing flushed to zero, no exception a signal) and gives the host's back; a callback
+ * is called in the host's, on a worker in that of the thread that has started it.
+ *
  * The options of diffuse_request_set():
  *
  *     solver: ddpm, ddim, euler, euler-ancestral, heun, dpm2, lms, pndm, dpm-solver, dpm-solver-singlestep, dpm-solver-2s, deis, unipc, sa-solver, lcm, tcd, gradient-estimation, reverse-sde, langevin, rk45
@@ -724,7 +733,7 @@ int32_t diffuse_job_read_pixels(const struct diffuse_job *job,
  that is to branch. `*length` becomes the number of bytes, which `capacity` has to be at least; with a capacity of 0, where `bytes` may be
  NULL, only that is said. It holds the samples and what is kept of earlier steps, not the request.
 
- DIFFUSE_IO if the model's file, whose hash is noted, is gone.
+ DIFFUSE_IO if a file of the model, whose hash is noted, was changed since it was opened.
  */
 int32_t diffuse_job_snapshot(const struct diffuse_job *job,
                              uint8_t *bytes,
@@ -836,6 +845,14 @@ int32_t diffuse_model_options_add_external_data(struct diffuse_model_options *op
                                                 size_t length);
 
 /*
+ Whether weights that lie in files of their own are read into memory (not 0) or mapped (0). Mapping is quicker and takes less memory, but a program that
+ overwrites such a file in place, while the model is open, ends this process (SIGBUS) or changes what is drawn. Replacing the file by another one of its
+ name is harmless.
+ */
+int32_t diffuse_model_options_set_copy_weights(struct diffuse_model_options *options,
+                                               int32_t copy_weights);
+
+/*
  Opens the model file at `path` (UTF-8). Its manifest is that of `options`, else the file beside it (model.diffuse.json for
  model.onnx), else the one in its metadata. `options` may be NULL.
 
@@ -905,8 +922,9 @@ const char *diffuse_model_provider(const struct diffuse_model *model);
 const char *diffuse_model_placement(const struct diffuse_model *model);
 
 /*
- The SHA-256 of the model file in hexadecimal (of the manifest, for a network of the host's own), in `*sha256`; the string lives as long as the handle. A file is read for it when
- it is first asked for: DIFFUSE_IO if it is gone.
+ What the model is known by, in hexadecimal, in `*sha256`: the SHA-256 of the lines that `sha256sum` prints of its parts ("graph", each file with weights
+ by its name in the graph, and "manifest", the one in use); of the manifest, for a network of the host's own. The string lives as long as the handle.
+ Files are read for it when it is first asked for: DIFFUSE_IO if one was changed since the model was opened.
  */
 int32_t diffuse_model_sha256(const struct diffuse_model *model,
                              const char **sha256);

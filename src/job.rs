@@ -21,8 +21,11 @@ use crate::tensor::{Kept, Term, combine, combine_and_keep, copied, copy, first_n
 /// a slip of the caller, and would end in the system killing the process rather than in an error.
 pub const MOST_VALUES: usize = 1 << 28;
 
-/// How a snapshot begins; the last byte is the version of its format.
-const SNAPSHOT: &[u8; 9] = b"diffsnap\x01";
+/// How a snapshot begins; a byte with the number of its format follows.
+const SNAPSHOT: &[u8; 8] = b"diffsnap";
+
+/// In format 1 a model was known by the hash of its graph's file alone.
+const SNAPSHOT_FORMAT: u8 = 2;
 
 /// The number of values of a batch of `shape`.
 ///
@@ -465,10 +468,11 @@ impl Job {
     /// again to the job that takes them up.
     ///
     /// # Errors
-    /// [`Error::Io`] if the model's file, whose hash is noted, is gone; [`Error::Memory`] if there is none for it.
+    /// [`Error::Io`] if a file of the model, whose hash is noted, was changed since it was opened; [`Error::Memory`] if there is none for it.
     pub fn snapshot(&self) -> Result<Vec<u8>> {
         let mut to = Writer::new();
         to.bytes(SNAPSHOT);
+        to.bytes(&[SNAPSHOT_FORMAT]);
         to.bytes(&self.identity()?);
         to.whole(self.cursor.step as u64);
         to.whole(self.cursor.stage as u64);
@@ -502,17 +506,19 @@ impl Job {
         let Some((content, sum)) = snapshot.split_last_chunk::<32>() else {
             return refuse("it is too short to be one");
         };
-        if !content.starts_with(&SNAPSHOT[..SNAPSHOT.len() - 1]) {
+        let Some((&format, content_of_format)) = content.strip_prefix(SNAPSHOT).and_then(<[u8]>::split_first) else {
             return refuse("it is none");
-        }
-        if content.get(SNAPSHOT.len() - 1) != SNAPSHOT.last() {
-            return refuse("it is of another version of diffuse, with another format");
+        };
+        if format != SNAPSHOT_FORMAT {
+            return refuse(&format!(
+                "it is of format {format}, of another version of diffuse; this one has format {SNAPSHOT_FORMAT}"
+            ));
         }
         if Sha256::digest(content)[..] != sum[..] {
             return refuse("it was changed or cut off: its checksum does not fit");
         }
         // Into a copy of what it changes first: half of it may be sound.
-        let mut from = Reader::new(&content[SNAPSHOT.len()..]);
+        let mut from = Reader::new(content_of_format);
         if from.bytes(32)? != self.identity()? {
             return refuse(
                 "it is of another run: the model, the shape, the solver, the grid or the kind of noise differs",

@@ -28,7 +28,16 @@ const TOP: &str = "\
  *
  * Where the system has no memory for a tensor a call returns DIFFUSE_MEMORY; small things end the process then, as they do in most libraries.
  *
- * Bad input never crashes, and no function writes to stdout or stderr, exits, or installs a signal handler.";
+ * Bad input never crashes, and no function writes to stdout or stderr, exits, or installs a signal handler.
+ *
+ * At the end of the process (not on Windows, where its threads are gone by then) the library ends what is running, in jobs and in calls of other threads,
+ * and waits for it, for 10 seconds at most. A process that ends by _exit() or a signal needs none of that.
+ *
+ * After fork() the child must not use the parent's handles: freeing one does nothing there, and every other call of it is DIFFUSE_ARGUMENT (NULL or 0 where a
+ * function returns no status). It may open its own, beginning with diffuse_runtime_open(), which then refers to the ONNX Runtime that the parent has loaded.
+ *
+ * Every call works in the usual floating-point environment (to nearest, nothing flushed to zero, no exception a signal) and gives the host's back; a callback
+ * is called in the host's, on a worker in that of the thread that has started it.";
 
 /// The options of requests, as the end of the comment at the top.
 fn request_options() -> String {

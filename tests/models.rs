@@ -166,7 +166,7 @@ fn a_model_opens_from_bytes_and_brings_its_external_data() {
     assert!(distance(&with_data, "external") < 1e-5);
     let without = Model::from_bytes(&runtime(), &bytes("external.onnx"), &ModelOptions::default());
     assert!(matches!(without, Err(Error::Model { .. })), "{without:?}");
-    // The same file, the same hash, from the path or from the bytes.
+    // The same files, the same hash, from the path or from the bytes.
     let file = model("onnx/fixtures/external.onnx");
     assert_eq!(file.hash().unwrap(), with_data.hash().unwrap());
     assert_eq!(file.hash().unwrap().len(), 64);

@@ -406,7 +406,7 @@ pub unsafe extern "C" fn diffuse_job_read_pixels(
 /// that is to branch. `*length` becomes the number of bytes, which `capacity` has to be at least; with a capacity of 0, where `bytes` may be
 /// NULL, only that is said. It holds the samples and what is kept of earlier steps, not the request.
 ///
-/// DIFFUSE_IO if the model's file, whose hash is noted, is gone.
+/// DIFFUSE_IO if a file of the model, whose hash is noted, was changed since it was opened.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_snapshot(
     job: *const diffuse_job,

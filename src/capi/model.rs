@@ -194,6 +194,21 @@ pub unsafe extern "C" fn diffuse_model_options_add_external_data(
     })
 }
 
+/// Whether weights that lie in files of their own are read into memory (not 0) or mapped (0). Mapping is quicker and takes less memory, but a program that
+/// overwrites such a file in place, while the model is open, ends this process (SIGBUS) or changes what is drawn. Replacing the file by another one of its
+/// name is harmless.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_options_set_copy_weights(
+    options: *mut diffuse_model_options,
+    copy_weights: i32,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the handle is as the header demands.
+        unsafe { borrow_mut(options, "options") }?.copy_weights = copy_weights != 0;
+        Ok(())
+    })
+}
+
 /// Opens the model file at `path` (UTF-8). Its manifest is that of `options`, else the file beside it (model.diffuse.json for
 /// model.onnx), else the one in its metadata. `options` may be NULL.
 ///
@@ -312,8 +327,9 @@ pub unsafe extern "C" fn diffuse_model_placement(model: *const diffuse_model) ->
     quietly(std::ptr::null(), placement)
 }
 
-/// The SHA-256 of the model file in hexadecimal (of the manifest, for a network of the host's own), in `*sha256`; the string lives as long as the handle. A file is read for it when
-/// it is first asked for: DIFFUSE_IO if it is gone.
+/// What the model is known by, in hexadecimal, in `*sha256`: the SHA-256 of the lines that `sha256sum` prints of its parts ("graph", each file with weights
+/// by its name in the graph, and "manifest", the one in use); of the manifest, for a network of the host's own. The string lives as long as the handle.
+/// Files are read for it when it is first asked for: DIFFUSE_IO if one was changed since the model was opened.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_sha256(model: *const diffuse_model, sha256: *mut *const c_char) -> i32 {
     guard(|| {

@@ -103,10 +103,10 @@ impl Model {
         }
     }
 
-    /// What the model is known by: the SHA-256 of its file ([`Network::hash`]), or of its manifest where its network is the caller's own.
+    /// What the model is known by: [`Network::hash`], or the SHA-256 of its manifest where its network is the caller's own.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file is gone.
+    /// As there.
     pub fn hash(&self) -> Result<Cow<'_, str>> {
         match &self.source {
             Source::Graph(network, _) => network.hash().map(Cow::Borrowed),

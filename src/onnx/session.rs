@@ -226,7 +226,8 @@ impl fmt::Debug for Network {
 }
 
 impl Network {
-    /// Opens the model file at `path`, with the external data that lies beside it.
+    /// Opens the model file at `path`, with the external data that lies beside it. It is noted which files they are, and they stay open, so that
+    /// [`hash`](Self::hash) is that of what was opened.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read; [`Error::Model`] if it is not a model that ONNX Runtime can run.

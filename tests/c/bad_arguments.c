@@ -163,6 +163,8 @@ int main(int argc, char **argv) {
   BAD(diffuse_model_options_set_threads(options, 1000000), "absurd threads");
   BAD(diffuse_model_options_set_spinning(NULL, 1), "NULL handle");
   BAD(diffuse_model_options_set_spinning(AS(diffuse_model_options), 1), "a handle of another type");
+  BAD(diffuse_model_options_set_copy_weights(NULL, 1), "NULL handle");
+  BAD(diffuse_model_options_set_copy_weights(AS(diffuse_model_options), 1), "a handle of another type");
   BAD(diffuse_model_options_set_manifest(NULL, "{}"), "NULL handle");
   BAD(diffuse_model_options_set_manifest(AS(diffuse_model_options), "{}"), "a handle of another type");
   BAD(diffuse_model_options_set_manifest(options, NULL), "NULL string");

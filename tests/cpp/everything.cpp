@@ -59,6 +59,7 @@ int main(int argc, char **argv) {
   ModelOptions options;
   TAKEN(options.threads(1));
   TAKEN(options.spinning(false));
+  TAKEN(options.copy_weights(true));
   FAILS(options.threads(1u << 20), DIFFUSE_ARGUMENT);
   FAILS(Model::open(runtime, "/nowhere.onnx"), DIFFUSE_IO);
   FAILS(Model::open(runtime, "x", 1), DIFFUSE_MODEL);

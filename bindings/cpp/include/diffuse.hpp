@@ -280,6 +280,9 @@ class ModelOptions {
     return detail::checked(diffuse_model_options_set_threads(get(), count));
   }
   Result<void> spinning(bool on) { return detail::checked(diffuse_model_options_set_spinning(get(), on ? 1 : 0)); }
+  Result<void> copy_weights(bool on) {
+    return detail::checked(diffuse_model_options_set_copy_weights(get(), on ? 1 : 0));
+  }
   Result<void> add_provider(const std::string &name) {
     return detail::checked(diffuse_model_options_add_provider(get(), name.c_str()));
   }

@@ -91,6 +91,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "diffuse_model_options_set_cpu_nodes": (c_int32, [c_void_p, c_int32]),
     "diffuse_model_options_set_manifest": (c_int32, [c_void_p, c_char_p]),
     "diffuse_model_options_add_external_data": (c_int32, [c_void_p, c_char_p, POINTER(c_uint8), c_size_t]),
+    "diffuse_model_options_set_copy_weights": (c_int32, [c_void_p, c_int32]),
     "diffuse_model_open": (c_int32, [c_void_p, c_char_p, c_void_p, POINTER(c_void_p)]),
     "diffuse_model_open_bytes": (c_int32, [c_void_p, POINTER(c_uint8), c_size_t, c_void_p, POINTER(c_void_p)]),
     "diffuse_model_open_callback": (c_int32, [c_char_p, Callback, c_void_p, POINTER(c_void_p)]),

@@ -33,6 +33,7 @@ class Model:
 
     `source` is the path of a model file, or its bytes. `providers` are execution providers in the order wanted, each a name or a name with its
     options; one that is a path of a plugin library is ("name", {"library": path}). `runtime` is ONNX Runtime, found by itself unless it is given.
+    `copy_weights` reads weights that lie in files of their own into memory, so that nobody can overwrite them under an open model.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Model:
         spinning: bool = False,
         providers: Providers = (),
         cpu_nodes: bool = False,
+        copy_weights: bool = False,
         manifest: str | Mapping[str, Any] | None = None,
         external_data: Mapping[str, bytes] = {},
     ) -> None:
@@ -52,6 +54,7 @@ class Model:
         check(library.diffuse_model_options_set_threads(own, whole(threads, "threads", 0, 2**32 - 1)))
         check(library.diffuse_model_options_set_spinning(own, int(spinning)))
         check(library.diffuse_model_options_set_cpu_nodes(own, int(cpu_nodes)))
+        check(library.diffuse_model_options_set_copy_weights(own, int(copy_weights)))
         for provider in [providers] if isinstance(providers, str) else providers:
             name, entries = (provider, {}) if isinstance(provider, str) else (provider[0], dict(provider[1]))
             plugin = entries.pop("library", None)
@@ -118,7 +121,7 @@ class Model:
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of the model file, in hexadecimal."""
+        """What the model is known by: a SHA-256, in hexadecimal, of its graph, its files with weights and its manifest."""
         text = ctypes.c_char_p()
         check(library.diffuse_model_sha256(self._handle.pointer, ctypes.byref(text)))
         return (text.value or b"").decode()

@@ -22,12 +22,12 @@ import zipfile
 
 # package, version; by system and machine the wheel's platform and its SHA-256
 BUILDS = {
-    "cpu": ("onnxruntime", "1.31.1", {
-        ("Linux", "x86_64"): ("manylinux_2_28_x86_64", "1f3dea47f2f0e5117c2404cea7d21fd253ae7836a3bf167a501cdfbb2600d536"),
-        ("Linux", "aarch64"): ("manylinux_2_28_aarch64", "0b9a492176886992e0e875f06bc0367e333f5fff11711a2d642e18b02f3009cc"),
-        ("Darwin", "arm64"): ("macosx_14_0_arm64", "96dd2564b10ea7153ad9c207e7cd8e5917cb3ba521e0e0a62ac03486fdc8d56c"),
-        ("Windows", "AMD64"): ("win_amd64", "ae8a9a351efda685cc59a66226cdefaa37a126c1d66872ca23a2de9425326130"),
-        ("Windows", "ARM64"): ("win_arm64", "fe8b9ac1ae8e894e12c47ee82e4f6dfc1835768133687257866469fda80d0bf1"),
+    "cpu": ("onnxruntime", "1.32.0", {
+        ("Linux", "x86_64"): ("manylinux_2_28_x86_64", "99e1074c4b2197accd5073052a465361be17b89c093b8ffb6e6bd8f986c52df8"),
+        ("Linux", "aarch64"): ("manylinux_2_28_aarch64", "e36c187006e7a7c8b8d6d57f1a209dd63f52430dca6c282b177718ad6b841054"),
+        ("Darwin", "arm64"): ("macosx_14_0_arm64", "d52510bbbcc880c13b826f7d75cdf33ac5cf0bb864d960000fc29ce73f0cb83e"),
+        ("Windows", "AMD64"): ("win_amd64", "efe7456952c243a05a53d5b8732953625144642c2f3989094277f6217f0c0c40"),
+        ("Windows", "ARM64"): ("win_arm64", "64d394c69d561af3efd4d4f49dcac8f11d0ce135a20701c16d53b74056cd4cf8"),
     }),
     "openvino": ("onnxruntime-openvino", "1.24.1", {
         ("Linux", "x86_64"): ("manylinux_2_28_x86_64", "d617fac2f59a6ab5ea59a788c3e1592240a129642519aaeaa774761dfe35150e"),

@@ -11,7 +11,7 @@ use ort::value::{PrimitiveTensorElementType, Shape, TensorRef};
 use super::host::Question;
 use super::predictor::Source;
 use super::roles::{Roles, Slot, TimeForm};
-use super::turns::Turns;
+use super::turns::{Turns, Waiter};
 use super::{ConditionInput, Element, Model};
 use crate::denoiser::{Interrupt, Query};
 use crate::error::{Error, Result};
@@ -35,6 +35,8 @@ pub(super) struct Evaluator {
 /// Ends an evaluation from another thread: the wait for its turn at once, and ONNX Runtime before the next node; and so every later one.
 pub(super) struct Stop {
     stopped: AtomicBool,
+    /// What waits for its turn at the graph.
+    waiter: Arc<Waiter>,
     /// `None` for a network of the host's, which asks whether it was stopped.
     graph: Option<(RunOptions, Arc<Turns<Session>>)>,
 }
@@ -42,6 +44,10 @@ pub(super) struct Stop {
 impl Stop {
     pub(super) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn waiter(&self) -> &Arc<Waiter> {
+        &self.waiter
     }
 
     /// The options of its runs.
@@ -56,7 +62,7 @@ impl Interrupt for Stop {
         if let Some((options, session)) = &self.graph {
             // It fails only if the options were not valid, and then there is no run to stop.
             let _ = options.terminate();
-            session.look_up();
+            session.look_up(&self.waiter);
         }
     }
 }
@@ -136,7 +142,7 @@ impl Evaluator {
             still: Vec::new(),
             output: Vec::new(),
             shape: Vec::new(),
-            stop: Arc::new(Stop { stopped: AtomicBool::new(false), graph }),
+            stop: Arc::new(Stop { stopped: AtomicBool::new(false), waiter: Arc::default(), graph }),
             model,
         })
     }

@@ -317,7 +317,7 @@ impl Network {
     /// the types of a release candidate of another crate.
     #[doc(hidden)]
     pub fn with_session<T>(&self, call: impl FnOnce(&mut Session) -> T) -> Option<T> {
-        self.session.with(|| false, call)
+        self.session.with(None, || false, call)
     }
 
     /// The session, for those that take turns at it.
@@ -337,7 +337,7 @@ impl Network {
             Some(options) => read(&session.run_with_options(inputs, options)?),
             None => read(&session.run(inputs)?),
         };
-        self.session.with(|| stop.is_stopped(), call)
+        self.session.with(Some(stop.waiter()), || stop.is_stopped(), call)
     }
 }
 

@@ -30,6 +30,7 @@ mod error;
 pub mod guidance;
 pub mod job;
 pub mod likelihood;
+mod log;
 pub mod noise;
 pub mod onnx;
 pub mod option;

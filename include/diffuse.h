@@ -401,7 +401,7 @@ typedef struct diffuse_estimate diffuse_estimate;
 /*
  A run. It works inside of diffuse_job_step(), diffuse_job_run() and diffuse_job_advance(), on the calling thread, or after diffuse_job_start() on one of
  its own. While it does, and while another thread is in a call that is not one of these, every call returns DIFFUSE_BUSY but for diffuse_job_poll(), _wait(), _progress(), _stage(),
- _shape(), _error(), _preview(), _preview_pixels(), _pause() and _cancel(), which any thread may make at any time, and diffuse_job_free(), after which no thread may use
+ _expected(), _shape(), _error(), _preview(), _preview_pixels(), _pause() and _cancel(), which any thread may make at any time, and diffuse_job_free(), after which no thread may use
  the job any more.
  */
 typedef struct diffuse_job diffuse_job;
@@ -429,7 +429,7 @@ typedef struct diffuse_request diffuse_request;
 typedef struct diffuse_runtime diffuse_runtime;
 
 /*
- What ONNX Runtime's messages go to: the severity (0 verbose, 1 information, 2 warning, 3 error, 4 fatal) and a text that is
+ What messages go to: the severity (0 verbose, 1 information, 2 warning, 3 error, 4 fatal) and a text that is
  valid during the call. It may be called from any thread, also from several at once, and must not call diffuse.
  */
 typedef void (*diffuse_log_sink)(int32_t severity, const char *message, void *user_data);
@@ -612,13 +612,24 @@ int32_t diffuse_job_run(struct diffuse_job *job);
 
 /*
  Steps for as long as the time lasts, for a host that works within a frame: as many estimates as are expected to fit into `microseconds`, by those
- that the job has made, and none that is not expected to. Of a job that has made none nothing is known, and one is made (and its model opened, after diffuse_job_open());
- where none fits, nothing is done, so that a time that is too short for any does not end the run. An evaluation is not cut short: the call takes longer than its time by what the last one takes longer than expected.
- Otherwise as diffuse_job_step().
+ that the job has made, and none that is not expected to. Of a job that has made none nothing is known, and one is made (and its model opened, after
+ diffuse_job_open()).
+
+ Where none fits, nothing is done, and the status is DIFFUSE_OK: a time that is too short for any does not end the run. The log sink (diffuse_log_set())
+ hears so, once for each job. On a slow or busy machine give it the greater of the frame's time and what diffuse_job_expected() says, draw fewer items, or
+ start a worker. An evaluation is not cut short: the call takes longer than its time by what the last one takes longer than expected. Otherwise as
+ diffuse_job_step().
  */
 int32_t diffuse_job_advance(struct diffuse_job *job,
                             uint64_t microseconds,
                             int32_t *finished);
+
+/*
+ What the job's next step is expected to take, in `*microseconds`: as long as the longest of the latest ones; 0 before the first.
+ diffuse_job_advance() with that time makes a step. Any thread may ask.
+ */
+int32_t diffuse_job_expected(const struct diffuse_job *job,
+                             uint64_t *microseconds);
 
 /*
  Runs the job to its end on a thread of its own, named "diffuse job", and returns at once. Meanwhile calls that step or read it return DIFFUSE_BUSY;
@@ -760,8 +771,8 @@ int32_t diffuse_job_preview_pixels(const struct diffuse_job *job,
                                    uint32_t flags);
 
 /*
- Sends ONNX Runtime's messages to `sink`, together with `user_data`; NULL, the default, drops them. Errors that diffuse reports
- by a status are said there and need no sink. When the call returns the former sink is not called any more.
+ Sends ONNX Runtime's messages to `sink`, together with `user_data`; NULL, the default, drops them. So are those of diffuse about what is no error and may
+ not be meant, such as a time that no step fits into. Errors that diffuse reports by a status are said there and need no sink. When the call returns the former sink is not called any more.
  */
 int32_t diffuse_log_set(diffuse_log_sink sink,
                         void *user_data);

@@ -123,6 +123,7 @@ int main(int argc, char **argv) {
   size_t axes[4] = {4, 32, 32, 1}, rank, step, steps;
   double alpha, sigma;
   int32_t finished;
+  uint64_t microseconds;
   int messages = 0;
   struct mode mode = {0, NULL};
   diffuse_cost cost;
@@ -545,6 +546,10 @@ int main(int argc, char **argv) {
   BAD(diffuse_job_preview_pixels(job, 0, pixels, 4096, 128, 0), "before the first step");
   GOOD(diffuse_job_step(job, NULL), "NULL finished is allowed");
   BAD(diffuse_job_start_from(job, values, 4096), "after the first step");
+  BAD(diffuse_job_expected(NULL, &microseconds), "NULL handle");
+  BAD(diffuse_job_expected(AS(diffuse_job), &microseconds), "a handle of another type");
+  BAD(diffuse_job_expected(job, NULL), "NULL output");
+  GOOD(diffuse_job_expected(job, &microseconds), "");
   BAD(diffuse_job_advance(NULL, 0, &finished), "NULL handle");
   BAD(diffuse_job_advance(AS(diffuse_job), 0, &finished), "a handle of another type");
   GOOD(diffuse_job_advance(job, 0, NULL), "no time, and NULL finished");

@@ -79,7 +79,7 @@ int main(int argc, char **argv) {
 
   Job job = TAKEN(Job::make(model, request));
   FAILS(job.preview(), DIFFUSE_ARGUMENT);
-  REQUIRE(!TAKEN(job.step()));
+  REQUIRE(TAKEN(job.expected()) == 0 && !TAKEN(job.step()) && TAKEN(job.expected()) > 0);
   const std::vector<std::uint8_t> snapshot = TAKEN(job.snapshot());
   while (!TAKEN(job.advance(1000000))) {
   }

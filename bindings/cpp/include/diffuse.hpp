@@ -548,6 +548,12 @@ class Job {
     const std::int32_t status = diffuse_job_advance(get(), microseconds, &finished);
     return detail::checked(status, finished != 0);
   }
+  /// What the next step is expected to take, in microseconds; 0 before the first.
+  Result<std::uint64_t> expected() const {
+    std::uint64_t microseconds = 0;
+    const std::int32_t status = diffuse_job_expected(get(), &microseconds);
+    return detail::checked(status, microseconds);
+  }
   Result<void> start() { return detail::checked(diffuse_job_start(get())); }
   Result<void> start_for(std::uint64_t microseconds) {
     return detail::checked(diffuse_job_start_for(get(), microseconds));

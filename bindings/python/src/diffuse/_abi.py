@@ -64,6 +64,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "diffuse_job_step": (c_int32, [c_void_p, POINTER(c_int32)]),
     "diffuse_job_run": (c_int32, [c_void_p]),
     "diffuse_job_advance": (c_int32, [c_void_p, c_uint64, POINTER(c_int32)]),
+    "diffuse_job_expected": (c_int32, [c_void_p, POINTER(c_uint64)]),
     "diffuse_job_start": (c_int32, [c_void_p]),
     "diffuse_job_start_for": (c_int32, [c_void_p, c_uint64]),
     "diffuse_job_pause": (c_int32, [c_void_p]),

@@ -394,6 +394,12 @@
 #define DIFFUSE_VERSION 100
 
 /*
+ What ends calls from another thread: those that it is handed to and that are running, and every one that it is handed to afterwards. One may be handed to
+ several calls, also at once. Jobs have diffuse_job_cancel() instead.
+ */
+typedef struct diffuse_cancel diffuse_cancel;
+
+/*
  What an estimate of the clean samples is made from. It lives as long as the callback that it is given to.
  */
 typedef struct diffuse_estimate diffuse_estimate;
@@ -483,6 +489,22 @@ typedef struct diffuse_cost {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/*
+ Makes a cancel. Free it with diffuse_cancel_free().
+ */
+int32_t diffuse_cancel_new(struct diffuse_cancel **cancel);
+
+/*
+ Frees a cancel, also while a call uses it, which goes on. NULL is fine.
+ */
+void diffuse_cancel_free(struct diffuse_cancel *cancel);
+
+/*
+ Cancels, from any thread: the calls that it was handed to, and every later one, return DIFFUSE_CANCELLED, as soon as the node of the network that is running
+ ends, and at once where they wait for their turn at the model. It cannot be taken back.
+ */
+int32_t diffuse_cancel_cancel(const struct diffuse_cancel *cancel);
 
 /*
  The noisy samples that the estimate is made from, alpha*clean + sigma*noise, of the shape that diffuse_estimate_shape() says, to be read during the callback.
@@ -847,6 +869,13 @@ int32_t diffuse_model_options_add_external_data(struct diffuse_model_options *op
                                                 size_t length);
 
 /*
+ What ends an opening with these options from another thread, which then is DIFFUSE_CANCELLED; it may be freed meanwhile. NULL takes it back. The compiling of
+ a provider is not cut short. diffuse_job_open() has diffuse_job_cancel() instead.
+ */
+int32_t diffuse_model_options_set_cancel(struct diffuse_model_options *options,
+                                         const struct diffuse_cancel *cancel);
+
+/*
  Opens the model file at `path` (UTF-8). Its manifest is that of `options`, else the file beside it (model.diffuse.json for
  model.onnx), else the one in its metadata. `options` may be NULL.
 
@@ -886,7 +915,8 @@ int32_t diffuse_model_open_callback(const char *manifest,
  Gives back to the system what evaluations have needed at a time and do not need now; ONNX Runtime keeps it otherwise for as long as the model is open. That
  is done at the end of an evaluation, which this makes, of one item. What lies on a device is left alone. As diffuse_model_denoise().
  */
-int32_t diffuse_model_trim(const struct diffuse_model *model);
+int32_t diffuse_model_trim(const struct diffuse_model *model,
+                           const struct diffuse_cancel *cancel);
 
 /*
  Frees a model. NULL is fine. Jobs of it go on.
@@ -957,6 +987,8 @@ int32_t diffuse_model_level(const struct diffuse_model *model,
  `x`, both `count` items of the model's shape, at the noise level (t, alpha, sigma). `length` is the number of values in each of
  the two, which may be the same. `classes` has one class per item, and is NULL for a model without classes. DIFFUSE_ARGUMENT for a model
  that is told other conditions.
+
+ `cancel` may be NULL; with one it is DIFFUSE_CANCELLED once that was cancelled, promptly, also where it waits for its turn.
  */
 int32_t diffuse_model_denoise(const struct diffuse_model *model,
                               const float *x,
@@ -966,13 +998,14 @@ int32_t diffuse_model_denoise(const struct diffuse_model *model,
                               double alpha,
                               double sigma,
                               const int64_t *classes,
+                              const struct diffuse_cancel *cancel,
                               float *denoised);
 
 /*
  The logarithm of the density, in nats, of each of the `count` samples in `x`, `length` values in all, along the probability-flow ODE, to
  `log_densities`, which has room for `count` values. `directions` is how many random directions Hutchinson's estimate of the divergence takes,
  drawn with `seed`; 0 takes the whole trace, for points and other small items. `tolerance` is the error that a step may have, relative and
- absolute, from 1e-9 to 0.1; 1e-5 is usual. `classes` as for diffuse_model_denoise().
+ absolute, from 1e-9 to 0.1; 1e-5 is usual. `classes` and `cancel` as for diffuse_model_denoise().
 
  It is the density of the slightly noisy sample at the least noisy level of the schedule. It takes hundreds of evaluations and more for
  each item.
@@ -985,13 +1018,14 @@ int32_t diffuse_model_log_density(const struct diffuse_model *model,
                                   size_t directions,
                                   double tolerance,
                                   uint64_t seed,
+                                  const struct diffuse_cancel *cancel,
                                   double *log_densities);
 
 /*
  DDPM's variational bound on the negative logarithm of the probability of each of the `count` samples in `x`, `length` values in all (from -1
  to 1 in 256 steps), in bits per value, to `bits_per_dim`, which has room for `count` values. `variance` is that of the reverse
- process: "posterior", "beta", or for a network that says it "learned" or "learned-range". The noise is drawn with `seed`. `classes` as for
- diffuse_model_denoise(). It takes one evaluation for each training step; DIFFUSE_ARGUMENT where the schedule has none.
+ process: "posterior", "beta", or for a network that says it "learned" or "learned-range". The noise is drawn with `seed`. `classes` and `cancel` as
+ for diffuse_model_denoise(). It takes one evaluation for each training step; DIFFUSE_ARGUMENT where the schedule has none.
  */
 int32_t diffuse_model_variational_bound(const struct diffuse_model *model,
                                         const float *x,
@@ -1000,6 +1034,7 @@ int32_t diffuse_model_variational_bound(const struct diffuse_model *model,
                                         const int64_t *classes,
                                         const char *variance,
                                         uint64_t seed,
+                                        const struct diffuse_cancel *cancel,
                                         double *bits_per_dim);
 
 /*
@@ -1034,10 +1069,12 @@ int32_t diffuse_request_new(struct diffuse_request **request);
 
 /*
  Says what drawing `request` from `model` will take. It is found by three estimates of the clean samples, for which a network of the host's is called and a
- guidance callback is not, after a diffuse_model_trim(): not while others are in a hurry. As diffuse_job_new() and diffuse_job_step().
+ guidance callback is not, after a diffuse_model_trim(): not while others are in a hurry. As diffuse_job_new() and diffuse_job_step(); `cancel` as for
+ diffuse_model_denoise().
  */
 int32_t diffuse_request_cost(const struct diffuse_request *request,
                              const struct diffuse_model *model,
+                             const struct diffuse_cancel *cancel,
                              struct diffuse_cost *cost);
 
 /*

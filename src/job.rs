@@ -57,7 +57,8 @@ impl Progress {
     }
 }
 
-/// Cancels a job from any thread, also before it has started and in the middle of an evaluation. It cannot be taken back.
+/// Cancels a job, or calls that it is handed to, from any thread, also before they have started and in the middle of an evaluation. It cannot be taken back.
+/// Clones are the same one.
 #[derive(Clone, Default)]
 pub struct Canceller(Arc<Cancelled>);
 
@@ -78,7 +79,15 @@ impl Canceller {
         interrupts.push(Arc::downgrade(interrupt));
     }
 
-    /// Makes the running [`Job::step`] and every further one that would evaluate return [`Error::Cancelled`]. An evaluation that is
+    /// Whether to go on.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] if it was cancelled.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
+    /// Makes the running [`Job::step`] or call and every further one that would evaluate return [`Error::Cancelled`]. An evaluation that is
     /// under way is interrupted where the denoiser can do that: ONNX Runtime stops before the next node of the graph, and a job that
     /// waits for its turn at the model waits no longer.
     pub fn cancel(&self) {

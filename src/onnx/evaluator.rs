@@ -12,7 +12,7 @@ use super::host::Question;
 use super::predictor::Source;
 use super::roles::{Roles, Slot, TimeForm};
 use super::turns::{Turns, Waiter};
-use super::{ConditionInput, Element, Model};
+use super::{ConditionInput, Element, Model, Network};
 use crate::denoiser::{Interrupt, Query};
 use crate::error::{Error, Result};
 use crate::tensor::{first_not_finite, make_room, resize};
@@ -42,6 +42,18 @@ pub(super) struct Stop {
 }
 
 impl Stop {
+    /// One of evaluations whose runs have options of ONNX Runtime's, by their keys.
+    pub(super) fn new(network: Option<&Network>, entries: &[(&str, &str)]) -> Result<Arc<Self>> {
+        let graph = match network {
+            Some(network) => {
+                let options = run_options(entries).map_err(|error| Error::runtime(error.message()))?;
+                Some((options, Arc::clone(network.session())))
+            }
+            None => None,
+        };
+        Ok(Arc::new(Self { stopped: AtomicBool::new(false), waiter: Arc::default(), graph }))
+    }
+
     pub(super) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::SeqCst)
     }
@@ -125,13 +137,6 @@ impl Evaluator {
         let roles = model.roles();
         let of = |slot: Option<Slot>| Values::new(slot.map_or(Element::Other, |slot| slot.element));
         let conditions = roles.map_or(&[][..], |roles| &roles.conditions);
-        let graph = match model.network() {
-            Some(network) => {
-                let options = run_options(entries).map_err(|error| Error::runtime(error.message()))?;
-                Some((options, Arc::clone(network.session())))
-            }
-            None => None,
-        };
         Ok(Self {
             sample: of(roles.map(|roles| roles.sample)),
             time: of(roles.map(|roles| roles.time)),
@@ -142,7 +147,7 @@ impl Evaluator {
             still: Vec::new(),
             output: Vec::new(),
             shape: Vec::new(),
-            stop: Arc::new(Stop { stopped: AtomicBool::new(false), waiter: Arc::default(), graph }),
+            stop: Stop::new(model.network(), entries)?,
             model,
         })
     }
@@ -176,6 +181,8 @@ impl Evaluator {
         let count = part.items.len();
         let failed = |reason: String| Error::Evaluation { step: query.step, reason };
         let refused = |error: ort::Error| match error.message() {
+            // It was ended before the next node.
+            _ if stop.is_stopped() => Error::Cancelled,
             text if is_of_memory(text) => {
                 Error::memory(format!("an evaluation of {count} items: ONNX Runtime: {text}"))
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use clap::Args;
+use diffuse::job::Canceller;
 use diffuse::onnx::Kind;
 use diffuse::pipeline::ClassifierGuidance;
 use diffuse::{Error, Model, Request, pixels};
@@ -185,7 +186,7 @@ fn compare<'a>(
         let classes = class.map(|class| vec![class; batch.len()]);
         let image = Some(Arc::new(image));
         let request = Request { classifier, classes, image, count: batch.len(), ..request.clone() };
-        let counterfactual = request.counterfactual(model, &mut |share| {
+        let counterfactual = request.counterfactual(model, &Canceller::default(), &mut |share| {
             bar.show((first as f64 + share * batch.len() as f64) / images.len() as f64);
             if INTERRUPTED.load(Ordering::SeqCst) { Err(Error::Cancelled) } else { Ok(()) }
         })?;

@@ -403,6 +403,12 @@
 #define DIFFUSE_VERSION 100
 
 /*
+ What ends calls from another thread: those that it is handed to and that are running, and every one that it is handed to afterwards. One may be handed to
+ several calls, also at once. Jobs have diffuse_job_cancel() instead.
+ */
+typedef struct diffuse_cancel diffuse_cancel;
+
+/*
  What an estimate of the clean samples is made from. It lives as long as the callback that it is given to.
  */
 typedef struct diffuse_estimate diffuse_estimate;
@@ -410,7 +416,7 @@ typedef struct diffuse_estimate diffuse_estimate;
 /*
  A run. It works inside of diffuse_job_step(), diffuse_job_run() and diffuse_job_advance(), on the calling thread, or after diffuse_job_start() on one of
  its own. While it does, and while another thread is in a call that is not one of these, every call returns DIFFUSE_BUSY but for diffuse_job_poll(), _wait(), _progress(), _stage(),
- _shape(), _error(), _preview(), _preview_pixels(), _pause() and _cancel(), which any thread may make at any time, and diffuse_job_free(), after which no thread may use
+ _expected(), _shape(), _error(), _preview(), _preview_pixels(), _pause() and _cancel(), which any thread may make at any time, and diffuse_job_free(), after which no thread may use
  the job any more.
  */
 typedef struct diffuse_job diffuse_job;
@@ -438,7 +444,7 @@ typedef struct diffuse_request diffuse_request;
 typedef struct diffuse_runtime diffuse_runtime;
 
 /*
- What ONNX Runtime's messages go to: the severity (0 verbose, 1 information, 2 warning, 3 error, 4 fatal) and a text that is
+ What messages go to: the severity (0 verbose, 1 information, 2 warning, 3 error, 4 fatal) and a text that is
  valid during the call. It may be called from any thread, also from several at once, and must not call diffuse.
  */
 typedef void (*diffuse_log_sink)(int32_t severity, const char *message, void *user_data);
@@ -492,6 +498,22 @@ typedef struct diffuse_cost {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/*
+ Makes a cancel. Free it with diffuse_cancel_free().
+ */
+int32_t diffuse_cancel_new(struct diffuse_cancel **cancel);
+
+/*
+ Frees a cancel, also while a call uses it, which goes on. NULL is fine.
+ */
+void diffuse_cancel_free(struct diffuse_cancel *cancel);
+
+/*
+ Cancels, from any thread: the calls that it was handed to, and every later one, return DIFFUSE_CANCELLED, as soon as the node of the network that is running
+ ends, and at once where they wait for their turn at the model. It cannot be taken back.
+ */
+int32_t diffuse_cancel_cancel(const struct diffuse_cancel *cancel);
 
 /*
  The noisy samples that the estimate is made from, alpha*clean + sigma*noise, of the shape that diffuse_estimate_shape() says, to be read during the callback.
@@ -621,13 +643,24 @@ int32_t diffuse_job_run(struct diffuse_job *job);
 
 /*
  Steps for as long as the time lasts, for a host that works within a frame: as many estimates as are expected to fit into `microseconds`, by those
- that the job has made, and none that is not expected to. Of a job that has made none nothing is known, and one is made (and its model opened, after diffuse_job_open());
- where none fits, nothing is done, so that a time that is too short for any does not end the run. An evaluation is not cut short: the call takes longer than its time by what the last one takes longer than expected.
- Otherwise as diffuse_job_step().
+ that the job has made, and none that is not expected to. Of a job that has made none nothing is known, and one is made (and its model opened, after
+ diffuse_job_open()).
+
+ Where none fits, nothing is done, and the status is DIFFUSE_OK: a time that is too short for any does not end the run. The log sink (diffuse_log_set())
+ hears so, once for each job. On a slow or busy machine give it the greater of the frame's time and what diffuse_job_expected() says, draw fewer items, or
+ start a worker. An evaluation is not cut short: the call takes longer than its time by what the last one takes longer than expected. Otherwise as
+ diffuse_job_step().
  */
 int32_t diffuse_job_advance(struct diffuse_job *job,
                             uint64_t microseconds,
                             int32_t *finished);
+
+/*
+ What the job's next step is expected to take, in `*microseconds`: as long as the longest of the latest ones; 0 before the first.
+ diffuse_job_advance() with that time makes a step. Any thread may ask.
+ */
+int32_t diffuse_job_expected(const struct diffuse_job *job,
+                             uint64_t *microseconds);
 
 /*
  Runs the job to its end on a thread of its own, named "diffuse job", and returns at once. Meanwhile calls that step or read it return DIFFUSE_BUSY;
@@ -769,8 +802,8 @@ int32_t diffuse_job_preview_pixels(const struct diffuse_job *job,
                                    uint32_t flags);
 
 /*
- Sends ONNX Runtime's messages to `sink`, together with `user_data`; NULL, the default, drops them. Errors that diffuse reports
- by a status are said there and need no sink. When the call returns the former sink is not called any more.
+ Sends ONNX Runtime's messages to `sink`, together with `user_data`; NULL, the default, drops them. So are those of diffuse about what is no error and may
+ not be meant, such as a time that no step fits into. Errors that diffuse reports by a status are said there and need no sink. When the call returns the former sink is not called any more.
  */
 int32_t diffuse_log_set(diffuse_log_sink sink,
                         void *user_data);
@@ -851,6 +884,11 @@ int32_t diffuse_model_options_add_external_data(struct diffuse_model_options *op
  */
 int32_t diffuse_model_options_set_copy_weights(struct diffuse_model_options *options,
                                                int32_t copy_weights);
+ What ends an opening with these options from another thread, which then is DIFFUSE_CANCELLED; it may be freed meanwhile. NULL takes it back. The compiling of
+ a provider is not cut short. diffuse_job_open() has diffuse_job_cancel() instead.
+ */
+int32_t diffuse_model_options_set_cancel(struct diffuse_model_options *options,
+                                         const struct diffuse_cancel *cancel);
 
 /*
  Opens the model file at `path` (UTF-8). Its manifest is that of `options`, else the file beside it (model.diffuse.json for
@@ -892,7 +930,8 @@ int32_t diffuse_model_open_callback(const char *manifest,
  Gives back to the system what evaluations have needed at a time and do not need now; ONNX Runtime keeps it otherwise for as long as the model is open. That
  is done at the end of an evaluation, which this makes, of one item. What lies on a device is left alone. As diffuse_model_denoise().
  */
-int32_t diffuse_model_trim(const struct diffuse_model *model);
+int32_t diffuse_model_trim(const struct diffuse_model *model,
+                           const struct diffuse_cancel *cancel);
 
 /*
  Frees a model. NULL is fine. Jobs of it go on.
@@ -964,6 +1003,8 @@ int32_t diffuse_model_level(const struct diffuse_model *model,
  `x`, both `count` items of the model's shape, at the noise level (t, alpha, sigma). `length` is the number of values in each of
  the two, which may be the same. `classes` has one class per item, and is NULL for a model without classes. DIFFUSE_ARGUMENT for a model
  that is told other conditions.
+
+ `cancel` may be NULL; with one it is DIFFUSE_CANCELLED once that was cancelled, promptly, also where it waits for its turn.
  */
 int32_t diffuse_model_denoise(const struct diffuse_model *model,
                               const float *x,
@@ -973,13 +1014,14 @@ int32_t diffuse_model_denoise(const struct diffuse_model *model,
                               double alpha,
                               double sigma,
                               const int64_t *classes,
+                              const struct diffuse_cancel *cancel,
                               float *denoised);
 
 /*
  The logarithm of the density, in nats, of each of the `count` samples in `x`, `length` values in all, along the probability-flow ODE, to
  `log_densities`, which has room for `count` values. `directions` is how many random directions Hutchinson's estimate of the divergence takes,
  drawn with `seed`; 0 takes the whole trace, for points and other small items. `tolerance` is the error that a step may have, relative and
- absolute, from 1e-9 to 0.1; 1e-5 is usual. `classes` as for diffuse_model_denoise().
+ absolute, from 1e-9 to 0.1; 1e-5 is usual. `classes` and `cancel` as for diffuse_model_denoise().
 
  It is the density of the slightly noisy sample at the least noisy level of the schedule. It takes hundreds of evaluations and more for
  each item.
@@ -992,13 +1034,14 @@ int32_t diffuse_model_log_density(const struct diffuse_model *model,
                                   size_t directions,
                                   double tolerance,
                                   uint64_t seed,
+                                  const struct diffuse_cancel *cancel,
                                   double *log_densities);
 
 /*
  DDPM's variational bound on the negative logarithm of the probability of each of the `count` samples in `x`, `length` values in all (from -1
  to 1 in 256 steps), in bits per value, to `bits_per_dim`, which has room for `count` values. `variance` is that of the reverse
- process: "posterior", "beta", or for a network that says it "learned" or "learned-range". The noise is drawn with `seed`. `classes` as for
- diffuse_model_denoise(). It takes one evaluation for each training step; DIFFUSE_ARGUMENT where the schedule has none.
+ process: "posterior", "beta", or for a network that says it "learned" or "learned-range". The noise is drawn with `seed`. `classes` and `cancel` as
+ for diffuse_model_denoise(). It takes one evaluation for each training step; DIFFUSE_ARGUMENT where the schedule has none.
  */
 int32_t diffuse_model_variational_bound(const struct diffuse_model *model,
                                         const float *x,
@@ -1007,6 +1050,7 @@ int32_t diffuse_model_variational_bound(const struct diffuse_model *model,
                                         const int64_t *classes,
                                         const char *variance,
                                         uint64_t seed,
+                                        const struct diffuse_cancel *cancel,
                                         double *bits_per_dim);
 
 /*
@@ -1041,10 +1085,12 @@ int32_t diffuse_request_new(struct diffuse_request **request);
 
 /*
  Says what drawing `request` from `model` will take. It is found by three estimates of the clean samples, for which a network of the host's is called and a
- guidance callback is not, after a diffuse_model_trim(): not while others are in a hurry. As diffuse_job_new() and diffuse_job_step().
+ guidance callback is not, after a diffuse_model_trim(): not while others are in a hurry. As diffuse_job_new() and diffuse_job_step(); `cancel` as for
+ diffuse_model_denoise().
  */
 int32_t diffuse_request_cost(const struct diffuse_request *request,
                              const struct diffuse_model *model,
+                             const struct diffuse_cancel *cancel,
                              struct diffuse_cost *cost);
 
 /*

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
+use crate::error::{Error, Result};
 use crate::sync::Mutex;
 
 /// Stops an evaluation that is under way.
@@ -13,7 +14,8 @@ pub trait Interrupt: Send + Sync {
     fn interrupt(&self);
 }
 
-/// Cancels a job from any thread, also before it has started and in the middle of an evaluation. It cannot be taken back.
+/// Cancels a job, or calls that it is handed to, from any thread, also before they have started and in the middle of an evaluation. It cannot be taken back.
+/// Clones are the same one.
 #[derive(Clone, Default)]
 pub struct Canceller(Arc<Cancelled>);
 
@@ -34,7 +36,15 @@ impl Canceller {
         interrupts.push(Arc::downgrade(interrupt));
     }
 
-    /// Makes the running [`Job::step`](crate::Job::step) and every further one that would evaluate return
+    /// Whether to go on.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] if it was cancelled.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
+    /// Makes the running [`Job::step`](crate::Job::step) or call and every further one that would evaluate return
     /// [`Error::Cancelled`](crate::Error::Cancelled). An evaluation that is under way is interrupted where the denoiser can do that: ONNX
     /// Runtime stops before the next node of the graph, and a job that waits for its turn at the model waits no longer.
     pub fn cancel(&self) {

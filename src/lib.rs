@@ -32,6 +32,7 @@ mod float;
 pub mod guidance;
 pub mod job;
 pub mod likelihood;
+mod log;
 pub mod noise;
 pub mod onnx;
 pub mod option;

@@ -1,7 +1,7 @@
 //! A job that several threads may ask, with a thread of its own if that is wanted.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Once, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -83,6 +83,8 @@ struct Shared {
     canceller: Canceller,
     shape: OnceLock<Vec<usize>>,
     progress: Mutex<(Stage, Progress)>,
+    /// What the next step is expected to take, in nanoseconds; 0 before the first.
+    expected: AtomicU64,
     /// The thread that is in a step, as [`this_thread`] has it; 0 for none.
     stepping: AtomicUsize,
     state: AtomicU8,
@@ -227,6 +229,15 @@ impl Runner {
         *self.shared.progress.held()
     }
 
+    /// [`Job::expected_step`], which any thread may ask.
+    #[must_use]
+    pub fn expected_step(&self) -> Option<Duration> {
+        match self.shared.expected.load(Ordering::SeqCst) {
+            0 => None,
+            nanoseconds => Some(Duration::from_nanos(nanoseconds)),
+        }
+    }
+
     /// The shape of the samples, batch first.
     ///
     /// # Errors
@@ -311,6 +322,7 @@ impl Shared {
             canceller,
             shape: OnceLock::new(),
             progress: Mutex::new((Stage::Loading, Progress { step: 0, steps: 1 })),
+            expected: AtomicU64::new(0),
             stepping: AtomicUsize::new(0),
             state: AtomicU8::new(0),
             pause: AtomicBool::new(false),
@@ -385,6 +397,7 @@ impl Shared {
                 job.step()?;
                 self.publish(job);
             }
+            self.expect(job);
             Ok(job.progress())
         }));
         drop(stepping);
@@ -418,7 +431,15 @@ impl Shared {
 
     fn adopt(&self, job: &Job) {
         let _ = self.shape.set(job.sample().shape().to_vec());
+        self.expect(job);
         self.note(Stage::Sampling, job.progress());
+    }
+
+    /// Lets other threads see what the next step is expected to take.
+    fn expect(&self, job: &Job) {
+        let nanoseconds =
+            job.expected_step().map_or(0, |step| u64::try_from(step.as_nanos()).unwrap_or(u64::MAX).max(1));
+        self.expected.store(nanoseconds, Ordering::SeqCst);
     }
 
     /// Lets other threads see how far the job is, and its latest estimate.
@@ -429,6 +450,7 @@ impl Shared {
             // Where there is no memory for it there is no preview.
             (latest, _) => *preview = latest.and_then(|latest| copy(&latest).ok()),
         }
+        self.expect(job);
         self.note(Stage::Sampling, job.progress());
     }
 
@@ -470,7 +492,7 @@ impl Shared {
 
     /// What the worker does.
     fn run(&self, time: Option<Duration>) -> Result<State> {
-        let (mut budget, mut first) = (time.map(Budget::new), true);
+        let (mut budget, mut first) = (time.map(Budget::from_now), true);
         // Whoever looked at it when it was started is waited for.
         let (progress, work) = self.drive(self.work.held(), |job| {
             let asked = !std::mem::take(&mut first) && self.pause.load(Ordering::SeqCst);

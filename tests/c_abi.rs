@@ -266,6 +266,19 @@ fn a_host_keeps_its_floating_point_environment() {
     assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
 }
 
+/// Calls without a job, under the sanitizers.
+#[test]
+fn calls_are_cancelled_by_another_thread() {
+    let folder = tempfile::tempdir().unwrap();
+    install(&folder);
+    let model = folder.path().join("endless.onnx");
+    std::fs::write(&model, support::graph::endless(support::graph::MANIFEST)).unwrap();
+    let flags = ["-std=c11", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+    let program = link_shared("gcc", &flags, "tests/c/cancel.c", &folder, "cancel");
+    let output = Command::new(program).args([runtime().path(), &model]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// Two plugins of one host that each bring the library, and a host that reloads its plugins.
 #[test]
 fn copies_of_the_library_and_reloading_do_not_disturb_each_other() {

@@ -5,6 +5,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Instant;
 
+use diffuse::job::Canceller;
 use diffuse::{Model, Request};
 use support::model;
 
@@ -34,7 +35,7 @@ fn counts(model: &Arc<Model>) {
         [("ddim", Some(20)), ("heun", Some(39)), ("unipc", Some(20)), ("dpm2", Some(39)), ("rk45", None)]
     {
         let request = request(model, 1).with("solver", solver).unwrap();
-        let cost = request.cost(model).unwrap();
+        let cost = request.cost(model, &Canceller::default()).unwrap();
         let start = Instant::now();
         if solver == "rk45" {
             assert!(cost.time.is_none());
@@ -56,29 +57,29 @@ fn counts(model: &Arc<Model>) {
     assert_eq!((guided - plain, projected - guided), (tensor, 4 * tensor));
     // Of a single step as well, and with a callback that is not called.
     let one = Request { steps: Some(1), ..request(model, 1) };
-    assert_eq!(one.cost(model).unwrap().evaluations, Some(1));
+    assert_eq!(one.cost(model, &Canceller::default()).unwrap().evaluations, Some(1));
 }
 
 #[cfg(target_os = "linux")]
 fn memory(model: &Arc<Model>) {
-    let small = request(model, 1).cost(model).unwrap();
+    let small = request(model, 1).cost(model, &Canceller::default()).unwrap();
     let before = status("VmRSS");
     let request = request(model, 256);
-    let large = request.cost(model).unwrap();
+    let large = request.cost(model, &Canceller::default()).unwrap();
     request.job(model).unwrap().run().unwrap();
     let grown = status("VmHWM") - before;
     let said = large.peak_bytes - small.peak_bytes;
     println!("said {} and {}, grown by {grown}", small.peak_bytes, large.peak_bytes);
     assert!((0.7..1.4).contains(&(said as f64 / grown as f64)), "{said} bytes more were said, and {grown} taken");
     // What the large run has left behind is not counted for a small one.
-    let again = self::request(model, 1).cost(model).unwrap();
+    let again = self::request(model, 1).cost(model, &Canceller::default()).unwrap();
     assert!(again.peak_bytes < 2 * small.peak_bytes, "{again:?} after {small:?}");
     // And is given back when that is asked for.
     request.job(model).unwrap().step().unwrap();
     let held = (model.memory().unwrap(), status("VmRSS"));
-    model.trim().unwrap();
+    model.trim(&Canceller::default()).unwrap();
     let left = (model.memory().unwrap(), status("VmRSS"));
     println!("held {held:?}, left {left:?} (ONNX Runtime's, the process's)");
     assert!(left.0 * 4 < held.0 && left.1 + held.0 / 4 < held.1);
-    model.trim().unwrap();
+    model.trim(&Canceller::default()).unwrap();
 }

@@ -5,6 +5,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use diffuse::job::Canceller;
 use diffuse::pipeline::ClassifierGuidance;
 use diffuse::{Error, Model, Request};
 use ndarray::{ArrayD, Axis, Slice, s};
@@ -377,7 +378,7 @@ fn the_counterfactual_shows_the_defect() {
     let request = request.with("classifier_scale", 50).unwrap();
     let mut shares = Vec::new();
     let found = request
-        .counterfactual(&model, &mut |share| {
+        .counterfactual(&model, &Canceller::default(), &mut |share| {
             shares.push(share);
             Ok(())
         })
@@ -394,11 +395,12 @@ fn the_counterfactual_shows_the_defect() {
     };
     println!("mean of the map in the spot {:.3}, elsewhere {:.3}", mean(true), mean(false));
     assert!(mean(true) > 8.0 * mean(false));
-    let cancelled =
-        request.counterfactual(&model, &mut |share| if share > 0.6 { Err(Error::Cancelled) } else { Ok(()) });
+    let cancelled = request.counterfactual(&model, &Canceller::default(), &mut |share| {
+        if share > 0.6 { Err(Error::Cancelled) } else { Ok(()) }
+    });
     assert!(matches!(cancelled, Err(Error::Cancelled)));
     let plain = Request { classifier: None, options: Default::default(), ..request };
-    assert!(message(plain.counterfactual(&model, &mut |_| Ok(()))).starts_with("classifier: "));
+    assert!(message(plain.counterfactual(&model, &Canceller::default(), &mut |_| Ok(()))).starts_with("classifier: "));
 }
 
 /// A point of two moons.

@@ -150,7 +150,7 @@ fn reference(header: &str) -> String {
             writeln!(page, "| `{name}` | {value} | {text} |").unwrap();
         }
     }
-    let nouns = ["runtime", "model_options", "model", "request", "job", "estimate"];
+    let nouns = ["runtime", "model_options", "model", "request", "job", "estimate", "cancel"];
     let noun_of = |code: &str| {
         // The longest that fits: model_options before model.
         let fits =

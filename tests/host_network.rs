@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use diffuse::denoiser::Query;
 use diffuse::guidance::Callback;
+use diffuse::job::Canceller;
 use diffuse::onnx::{HostNetwork, Question};
 use diffuse::pipeline::HostGuidance;
 use diffuse::schedule::NoiseLevel;
@@ -44,7 +45,9 @@ fn it_draws_what_the_graph_draws() {
         assert!(question.time.fract() == 0.0 && !question.is_cancelled());
         let NoiseLevel { t, alpha, sigma } = query.level;
         let level = NoiseLevel { t, alpha, sigma };
-        let denoised = inner.denoise(query.x.view(), level, query.condition).map_err(|error| error.to_string())?;
+        let denoised = inner
+            .denoise(query.x.view(), level, query.condition, &Canceller::default())
+            .map_err(|error| error.to_string())?;
         out.copy_from_slice(denoised.as_slice().unwrap());
         Ok(())
     })
@@ -137,7 +140,7 @@ fn what_goes_wrong_in_it_is_an_error() {
     let model = host(&good, |_, _| Ok(())).unwrap();
     let request = Request { classes: Some(vec![0]), shape: Some(vec![3, 32, 32]), ..Request::default() };
     assert!(matches!(request.job(&model), Err(Error::Argument { name: "shape", .. })));
-    model.trim().unwrap();
+    model.trim(&Canceller::default()).unwrap();
     assert_eq!(model.memory(), None);
 }
 

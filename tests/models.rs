@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use diffuse::denoiser::{Condition, Denoiser, Query};
+use diffuse::job::Canceller;
 use diffuse::onnx::{Manifest, Network, Predictor};
 use diffuse::pipeline::Clipping;
 use diffuse::schedule::{NoiseLevel, Tables};
@@ -63,7 +64,7 @@ fn distance(model: &Arc<Model>, name: &str) -> f64 {
         let told = manifest.time().encode(level, &*schedule);
         assert!((told - time).abs() <= 1e-6 * time.abs().max(1.0), "{name}: told {told}, torch was told {time}");
         let x = ArrayD::from_shape_vec(shape.clone(), x).unwrap();
-        let x0 = model.denoise(x.view(), level, &condition).unwrap();
+        let x0 = model.denoise(x.view(), level, &condition, &Canceller::default()).unwrap();
         let (of_x, of_output) = manifest.prediction.to_x0(level, &*schedule, 1.0);
         // The first half of the channels is the prediction.
         let (item, said) = (x.len() / shape[0], output.len() / shape[0]);
@@ -125,7 +126,7 @@ fn what_the_network_is_told_has_to_be_there_and_of_its_shape() {
         if let Some(shape) = shape {
             condition.tensors.insert(name.to_owned(), Arc::new(ArrayD::zeros(shape)));
         }
-        let message = model.denoise(x.view(), level, &condition).unwrap_err().to_string();
+        let message = model.denoise(x.view(), level, &condition, &Canceller::default()).unwrap_err().to_string();
         assert!(message.starts_with("condition: ") && message.contains(&format!("'{name}'")), "{message}");
     }
 }
@@ -230,7 +231,9 @@ fn a_raw_question_is_checked_like_a_run() {
     let model = model("onnx/models/sprites.onnx");
     let x = ArrayD::<f32>::zeros(vec![1, 4, 32, 32]);
     let level = model.manifest().schedule.build(Tables::Exact).unwrap().level(500.0);
-    let ask = |level, classes: Option<Vec<i64>>| model.denoise(x.view(), level, &Condition::classes(classes));
+    let ask = |level, classes: Option<Vec<i64>>| {
+        model.denoise(x.view(), level, &Condition::classes(classes), &Canceller::default())
+    };
     assert!(ask(level, Some(vec![3])).is_ok() && ask(level, Some(vec![10])).is_ok(), "a class, and none");
     for classes in [None, Some(vec![-1]), Some(vec![11]), Some(vec![0, 1]), Some(vec![i64::from(u32::MAX) + 1])] {
         assert!(matches!(ask(level, classes.clone()), Err(Error::Argument { name: "classes", .. })), "{classes:?}");
@@ -242,7 +245,7 @@ fn a_raw_question_is_checked_like_a_run() {
     // One value stretched over more than any memory is refused before it is copied.
     let point = ndarray::arr0(0f32);
     let wide = point.broadcast((1usize << 31, 2)).unwrap();
-    assert!(model.denoise(wide.into_dyn(), level, &Condition::default()).is_err());
+    assert!(model.denoise(wide.into_dyn(), level, &Condition::default(), &Canceller::default()).is_err());
 }
 
 #[cfg(unix)]

@@ -13,6 +13,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use diffuse::denoiser::Condition;
+use diffuse::job::Canceller;
 use diffuse::onnx::Provider;
 use diffuse::schedule::Tables;
 use diffuse::{Error, Model, ModelOptions, Request};
@@ -49,7 +50,8 @@ fn distance(name: &str) -> f64 {
         let classes =
             manifest.classes.as_ref().map(|classes| (0..count).map(|i| (i % classes.count()) as i64).collect());
         let condition = Condition::classes(classes);
-        let denoise = |model: &Arc<Model>| model.denoise(x.view(), schedule.level(t), &condition).unwrap();
+        let denoise =
+            |model: &Arc<Model>| model.denoise(x.view(), schedule.level(t), &condition, &Canceller::default()).unwrap();
         for (here, there) in denoise(&here).iter().zip(&denoise(&there)) {
             worst = worst.max(f64::from((here - there).abs()) / f64::from(here.abs()).max(1.0));
         }
@@ -78,7 +80,8 @@ fn openvino_says_what_the_processor_says() {
     let (exact, rounded) = (model("onnx/models/swiss_roll.onnx"), model_with("onnx/models/swiss_roll.onnx", &rounded));
     let x = ArrayD::from_elem(vec![4, 2], 0.3f32);
     let level = exact.manifest().schedule.build(Tables::Exact).unwrap().level(500.0);
-    let [a, b] = [exact, rounded].map(|model| model.denoise(x.view(), level, &Condition::default()).unwrap());
+    let [a, b] = [exact, rounded]
+        .map(|model| model.denoise(x.view(), level, &Condition::default(), &Canceller::default()).unwrap());
     let apart = (&a - &b).iter().fold(0f32, |worst, difference| worst.max(difference.abs()));
     println!("in bf16: {apart:.1e}");
     assert!(apart > 1e-4, "{apart:e}");

@@ -54,6 +54,41 @@ fn jobs_side_by_side_draw_what_they_draw_alone() {
     }
 }
 
+/// Which took two hundred times as long as one after another when the end of each evaluation woke all of them.
+#[test]
+fn eight_hundred_jobs_at_once_draw_what_they_draw_alone() {
+    let model = model("onnx/fixtures/time_first.onnx");
+    let of = |seed: u64| Request { seed, steps: Some(6), ..Request::default() }.job(&model).unwrap();
+    let alone: Vec<ArrayD<f32>> = (0..800).map(|seed| of(seed).run().unwrap()).collect();
+    let runners: Vec<Runner> = (0..800).map(|seed| Runner::new(of(seed))).collect();
+    runners.iter().for_each(|runner| runner.start(None).unwrap());
+    for (runner, alone) in runners.iter().zip(&alone) {
+        assert_eq!(runner.wait(FOREVER).unwrap(), State::Finished);
+        assert!(sample(runner) == *alone);
+    }
+}
+
+/// Whoever is cancelled in the middle of the line goes, and the others have their turns.
+#[test]
+fn of_many_who_wait_those_who_are_cancelled_go() {
+    let model = model("onnx/fixtures/time_first.onnx");
+    let of = |seed: u64| Runner::new(Request { seed, steps: Some(6), ..Request::default() }.job(&model).unwrap());
+    let runners: Vec<Runner> = (0..60).map(of).collect();
+    let (gone, staying): (Vec<_>, Vec<_>) = runners.iter().enumerate().partition(|(i, _)| i % 3 == 0);
+    model.network().unwrap().with_session(|_| {
+        runners.iter().for_each(|runner| runner.start(None).unwrap());
+        std::thread::sleep(Duration::from_millis(20));
+        for (_, runner) in &gone {
+            runner.cancel();
+            assert!(matches!(runner.wait(FOREVER), Err(Error::Cancelled)));
+        }
+        assert!(staying.iter().all(|(_, runner)| runner.state() == State::Running));
+    });
+    for (i, runner) in staying {
+        assert_eq!(runner.wait(FOREVER).unwrap(), State::Finished, "{i}");
+    }
+}
+
 #[test]
 fn none_of_them_waits_for_the_others_to_end() {
     let model = model("onnx/models/sprites.onnx");

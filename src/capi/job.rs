@@ -24,7 +24,7 @@ use crate::tensor::copied;
 
 /// A run. It works inside of diffuse_job_step(), diffuse_job_run() and diffuse_job_advance(), on the calling thread, or after diffuse_job_start() on one of
 /// its own. While it does, and while another thread is in a call that is not one of these, every call returns DIFFUSE_BUSY but for diffuse_job_poll(), _wait(), _progress(), _stage(),
-/// _shape(), _error(), _preview(), _preview_pixels(), _pause() and _cancel(), which any thread may make at any time, and diffuse_job_free(), after which no thread may use
+/// _expected(), _shape(), _error(), _preview(), _preview_pixels(), _pause() and _cancel(), which any thread may make at any time, and diffuse_job_free(), after which no thread may use
 /// the job any more.
 pub struct diffuse_job {
     _opaque: [u8; 0],
@@ -198,9 +198,13 @@ pub unsafe extern "C" fn diffuse_job_run(job: *mut diffuse_job) -> i32 {
 }
 
 /// Steps for as long as the time lasts, for a host that works within a frame: as many estimates as are expected to fit into `microseconds`, by those
-/// that the job has made, and none that is not expected to. Of a job that has made none nothing is known, and one is made (and its model opened, after diffuse_job_open());
-/// where none fits, nothing is done, so that a time that is too short for any does not end the run. An evaluation is not cut short: the call takes longer than its time by what the last one takes longer than expected.
-/// Otherwise as diffuse_job_step().
+/// that the job has made, and none that is not expected to. Of a job that has made none nothing is known, and one is made (and its model opened, after
+/// diffuse_job_open()).
+///
+/// Where none fits, nothing is done, and the status is DIFFUSE_OK: a time that is too short for any does not end the run. The log sink (diffuse_log_set())
+/// hears so, once for each job. On a slow or busy machine give it the greater of the frame's time and what diffuse_job_expected() says, draw fewer items, or
+/// start a worker. An evaluation is not cut short: the call takes longer than its time by what the last one takes longer than expected. Otherwise as
+/// diffuse_job_step().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_advance(job: *mut diffuse_job, microseconds: u64, finished: *mut i32) -> i32 {
     guard(|| {
@@ -209,6 +213,21 @@ pub unsafe extern "C" fn diffuse_job_advance(job: *mut diffuse_job, microseconds
         let progress = value.runner.advance(Duration::from_micros(microseconds))?;
         // SAFETY: as above.
         unsafe { store_if_wanted(finished, i32::from(progress.is_finished()), "finished") }
+    })
+}
+
+/// What the job's next step is expected to take, in `*microseconds`: as long as the longest of the latest ones; 0 before the first.
+/// diffuse_job_advance() with that time makes a step. Any thread may ask.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_expected(job: *const diffuse_job, microseconds: *mut u64) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        unsafe {
+            let expected = borrow(job, "job")?.runner.expected_step().unwrap_or_default();
+            // Rounded up, so that it is enough.
+            let whole = u64::try_from(expected.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX);
+            store(microseconds, whole, "microseconds")
+        }
     })
 }
 

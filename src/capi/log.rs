@@ -1,4 +1,4 @@
-//! What ONNX Runtime has to say, for a host that wants to hear it.
+//! What ONNX Runtime and the library have to say, for a host that wants to hear it.
 
 use std::ffi::{c_char, c_void};
 
@@ -6,7 +6,7 @@ use super::guard::{c_string, guard};
 use crate::float::with_hosts;
 use crate::onnx::{Severity, set_log_sink};
 
-/// What ONNX Runtime's messages go to: the severity (0 verbose, 1 information, 2 warning, 3 error, 4 fatal) and a text that is
+/// What messages go to: the severity (0 verbose, 1 information, 2 warning, 3 error, 4 fatal) and a text that is
 /// valid during the call. It may be called from any thread, also from several at once, and must not call diffuse.
 pub type diffuse_log_sink = Option<unsafe extern "C" fn(severity: i32, message: *const c_char, user_data: *mut c_void)>;
 
@@ -25,8 +25,8 @@ impl Sink {
     }
 }
 
-/// Sends ONNX Runtime's messages to `sink`, together with `user_data`; NULL, the default, drops them. Errors that diffuse reports
-/// by a status are said there and need no sink. When the call returns the former sink is not called any more.
+/// Sends ONNX Runtime's messages to `sink`, together with `user_data`; NULL, the default, drops them. So are those of diffuse about what is no error and may
+/// not be meant, such as a time that no step fits into. Errors that diffuse reports by a status are said there and need no sink. When the call returns the former sink is not called any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_log_set(sink: diffuse_log_sink, user_data: *mut c_void) -> i32 {
     guard(|| {

@@ -8,6 +8,7 @@
 #[cfg(panic = "abort")]
 compile_error!("the feature capi needs panic = \"unwind\": with abort, a bug here would end the host");
 
+mod cancel;
 mod estimate;
 mod guard;
 mod handle;
@@ -19,6 +20,7 @@ mod runtime;
 mod status;
 mod version;
 
+pub use cancel::*;
 pub use estimate::*;
 pub use job::*;
 pub use log::*;

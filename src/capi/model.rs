@@ -4,8 +4,9 @@ use std::ffi::{CString, c_char, c_void};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use ndarray::{ArrayD, ArrayViewD, ArrayViewMut3};
+use ndarray::{ArrayViewD, ArrayViewMut3};
 
+use super::cancel::{canceller_of, diffuse_cancel};
 use super::estimate::{Callback, diffuse_callback};
 use super::guard::{c_string, guard, null, quietly, slice, slice_mut, store, string};
 use super::handle::{Noun, borrow, borrow_mut, give, take};
@@ -209,6 +210,21 @@ pub unsafe extern "C" fn diffuse_model_options_set_copy_weights(
     })
 }
 
+/// What ends an opening with these options from another thread, which then is DIFFUSE_CANCELLED; it may be freed meanwhile. NULL takes it back. The compiling of
+/// a provider is not cut short. diffuse_job_open() has diffuse_job_cancel() instead.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_options_set_cancel(
+    options: *mut diffuse_model_options,
+    cancel: *const diffuse_cancel,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the handles are as the header demands.
+        let (options, canceller) = unsafe { (borrow_mut(options, "options")?, canceller_of(cancel)?) };
+        options.canceller = (!cancel.is_null()).then_some(canceller);
+        Ok(())
+    })
+}
+
 /// Opens the model file at `path` (UTF-8). Its manifest is that of `options`, else the file beside it (model.diffuse.json for
 /// model.onnx), else the one in its metadata. `options` may be NULL.
 ///
@@ -281,9 +297,9 @@ pub unsafe extern "C" fn diffuse_model_open_callback(
 /// Gives back to the system what evaluations have needed at a time and do not need now; ONNX Runtime keeps it otherwise for as long as the model is open. That
 /// is done at the end of an evaluation, which this makes, of one item. What lies on a device is left alone. As diffuse_model_denoise().
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn diffuse_model_trim(model: *const diffuse_model) -> i32 {
-    // SAFETY: the handle is as the header demands.
-    guard(|| unsafe { borrow(model, "model") }?.model.trim())
+pub unsafe extern "C" fn diffuse_model_trim(model: *const diffuse_model, cancel: *const diffuse_cancel) -> i32 {
+    // SAFETY: the handles are as the header demands.
+    guard(|| unsafe { borrow(model, "model")?.model.trim(&canceller_of(cancel)?) })
 }
 
 /// Frees a model. NULL is fine. Jobs of it go on.
@@ -401,6 +417,8 @@ pub unsafe extern "C" fn diffuse_model_level(
 /// `x`, both `count` items of the model's shape, at the noise level (t, alpha, sigma). `length` is the number of values in each of
 /// the two, which may be the same. `classes` has one class per item, and is NULL for a model without classes. DIFFUSE_ARGUMENT for a model
 /// that is told other conditions.
+///
+/// `cancel` may be NULL; with one it is DIFFUSE_CANCELLED once that was cancelled, promptly, also where it waits for its turn.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_denoise(
     model: *const diffuse_model,
@@ -411,14 +429,17 @@ pub unsafe extern "C" fn diffuse_model_denoise(
     alpha: f64,
     sigma: f64,
     classes: *const i64,
+    cancel: *const diffuse_cancel,
     denoised: *mut f32,
 ) -> i32 {
     guard(|| {
         // SAFETY: the pointers are as the header demands.
-        let (model, x, condition) =
-            unsafe { (&borrow(model, "model")?.model, slice(x, length, "x")?, condition_of(classes, count)?) };
-        let answer: ArrayD<f32> =
-            model.denoise(items_of(model, x, count)?, NoiseLevel { t, alpha, sigma }, &condition)?;
+        let (model, x, condition, canceller) = unsafe {
+            let (model, x) = (&borrow(model, "model")?.model, slice(x, length, "x")?);
+            (model, x, condition_of(classes, count)?, canceller_of(cancel)?)
+        };
+        let (x, level) = (items_of(model, x, count)?, NoiseLevel { t, alpha, sigma });
+        let answer = model.denoise(x, level, &condition, &canceller)?;
         // SAFETY: as above; `x` is not read any more, so the two may be the same.
         copy_out(answer.view(), unsafe { slice_mut(denoised, length, "denoised") }?, "denoised")
     })
@@ -427,7 +448,7 @@ pub unsafe extern "C" fn diffuse_model_denoise(
 /// The logarithm of the density, in nats, of each of the `count` samples in `x`, `length` values in all, along the probability-flow ODE, to
 /// `log_densities`, which has room for `count` values. `directions` is how many random directions Hutchinson's estimate of the divergence takes,
 /// drawn with `seed`; 0 takes the whole trace, for points and other small items. `tolerance` is the error that a step may have, relative and
-/// absolute, from 1e-9 to 0.1; 1e-5 is usual. `classes` as for diffuse_model_denoise().
+/// absolute, from 1e-9 to 0.1; 1e-5 is usual. `classes` and `cancel` as for diffuse_model_denoise().
 ///
 /// It is the density of the slightly noisy sample at the least noisy level of the schedule. It takes hundreds of evaluations and more for
 /// each item.
@@ -441,13 +462,15 @@ pub unsafe extern "C" fn diffuse_model_log_density(
     directions: usize,
     tolerance: f64,
     seed: u64,
+    cancel: *const diffuse_cancel,
     log_densities: *mut f64,
 ) -> i32 {
     guard(|| {
         // SAFETY: the pointers are as the header demands.
-        let (model, x, condition, out) = unsafe {
+        let (model, x, condition, canceller, out) = unsafe {
             let (model, x) = (&borrow(model, "model")?.model, slice(x, length, "x")?);
-            (model, x, condition_of(classes, count)?, slice_mut(log_densities, count, "log_densities")?)
+            let (condition, out) = (condition_of(classes, count)?, slice_mut(log_densities, count, "log_densities")?);
+            (model, x, condition, canceller_of(cancel)?, out)
         };
         if !(1e-9..=0.1).contains(&tolerance) {
             return Err(Error::argument("tolerance", format!("{tolerance}; expected a number from 1e-9 to 0.1")));
@@ -455,15 +478,15 @@ pub unsafe extern "C" fn diffuse_model_log_density(
         let divergence = if directions == 0 { Divergence::Exact } else { Divergence::Hutchinson(directions) };
         let tolerance = Adaptive { relative: tolerance, absolute: tolerance, most_evaluations: 100_000 };
         let x = items_of(model, x, count)?;
-        out.copy_from_slice(&model.log_density(x, &condition, divergence, tolerance, seed)?);
+        out.copy_from_slice(&model.log_density(x, &condition, divergence, tolerance, seed, &canceller)?);
         Ok(())
     })
 }
 
 /// DDPM's variational bound on the negative logarithm of the probability of each of the `count` samples in `x`, `length` values in all (from -1
 /// to 1 in 256 steps), in bits per value, to `bits_per_dim`, which has room for `count` values. `variance` is that of the reverse
-/// process: "posterior", "beta", or for a network that says it "learned" or "learned-range". The noise is drawn with `seed`. `classes` as for
-/// diffuse_model_denoise(). It takes one evaluation for each training step; DIFFUSE_ARGUMENT where the schedule has none.
+/// process: "posterior", "beta", or for a network that says it "learned" or "learned-range". The noise is drawn with `seed`. `classes` and `cancel` as
+/// for diffuse_model_denoise(). It takes one evaluation for each training step; DIFFUSE_ARGUMENT where the schedule has none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_variational_bound(
     model: *const diffuse_model,
@@ -473,19 +496,17 @@ pub unsafe extern "C" fn diffuse_model_variational_bound(
     classes: *const i64,
     variance: *const c_char,
     seed: u64,
+    cancel: *const diffuse_cancel,
     bits_per_dim: *mut f64,
 ) -> i32 {
     guard(|| {
         // SAFETY: the pointers are as the header demands.
-        let (model, x, condition, variance, out) = unsafe {
+        let (model, x, condition, variance, canceller, out) = unsafe {
             let (model, x) = (&borrow(model, "model")?.model, slice(x, length, "x")?);
-            let (condition, variance) = (condition_of(classes, count)?, string(variance, "variance")?);
-            (model, x, condition, variance, slice_mut(bits_per_dim, count, "bits_per_dim")?)
+            let (condition, variance) = (condition_of(classes, count)?, variance_of(variance)?);
+            (model, x, condition, variance, canceller_of(cancel)?, slice_mut(bits_per_dim, count, "bits_per_dim")?)
         };
-        let variance = Variance::from_word(variance).ok_or_else(|| {
-            Error::argument("variance", format!("{variance:?}; expected {}", Variance::WORDS.join(", ")))
-        })?;
-        let bounds = model.variational_bound(items_of(model, x, count)?, &condition, variance, seed)?;
+        let bounds = model.variational_bound(items_of(model, x, count)?, &condition, variance, seed, &canceller)?;
         out.iter_mut().zip(bounds).for_each(|(out, bound)| *out = bound.total);
         Ok(())
     })
@@ -546,6 +567,15 @@ unsafe fn condition_of(classes: *const i64, count: usize) -> Result<Condition> {
     }
     // SAFETY: passed on.
     Ok(Condition::classes(Some(copied(unsafe { slice(classes, count, "classes") }?)?)))
+}
+
+/// # Safety
+/// As [`string`].
+unsafe fn variance_of(word: *const c_char) -> Result<Variance> {
+    // SAFETY: passed on.
+    let word = unsafe { string(word, "variance") }?;
+    let unknown = || Error::argument("variance", format!("{word:?}; expected {}", Variance::WORDS.join(", ")));
+    Variance::from_word(word).ok_or_else(unknown)
 }
 
 /// A host's values as `count` items of the model's shape.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, IxDyn};
 
+use super::cancel::{canceller_of, diffuse_cancel};
 use super::estimate::{Callback, diffuse_callback};
 use super::guard::{guard, quietly, slice, store_part, string, struct_size};
 use super::handle::{Noun, borrow, borrow_mut, give, take};
@@ -54,19 +55,22 @@ pub struct diffuse_cost {
 }
 
 /// Says what drawing `request` from `model` will take. It is found by three estimates of the clean samples, for which a network of the host's is called and a
-/// guidance callback is not, after a diffuse_model_trim(): not while others are in a hurry. As diffuse_job_new() and diffuse_job_step().
+/// guidance callback is not, after a diffuse_model_trim(): not while others are in a hurry. As diffuse_job_new() and diffuse_job_step(); `cancel` as for
+/// diffuse_model_denoise().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_cost(
     request: *const diffuse_request,
     model: *const diffuse_model,
+    cancel: *const diffuse_cancel,
     cost: *mut diffuse_cost,
 ) -> i32 {
     guard(|| {
         // SAFETY: the pointers are as the header demands.
-        let (request, model) = unsafe { (borrow(request, "request")?, &borrow(model, "model")?.model) };
+        let (request, model, canceller) =
+            unsafe { (borrow(request, "request")?, &borrow(model, "model")?.model, canceller_of(cancel)?) };
         // SAFETY: as above.
         let room = unsafe { struct_size(cost, FIRST_COST, "cost") }?;
-        let Cost { evaluations, time, peak_bytes, .. } = request.cost(model)?;
+        let Cost { evaluations, time, peak_bytes, .. } = request.cost(model, &canceller)?;
         let known = diffuse_cost {
             struct_size: room.min(size_of::<diffuse_cost>()) as u32,
             reserved: 0,

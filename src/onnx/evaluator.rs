@@ -11,8 +11,8 @@ use ort::value::{PrimitiveTensorElementType, Shape, TensorRef};
 use super::host::Question;
 use super::predictor::Source;
 use super::roles::{Roles, Slot, TimeForm};
-use super::turns::Turns;
-use super::{ConditionInput, Element, Model};
+use super::turns::{Turns, Waiter};
+use super::{ConditionInput, Element, Model, Network};
 use crate::cancel::Interrupt;
 use crate::denoiser::Query;
 use crate::error::{Error, Result};
@@ -37,13 +37,33 @@ pub(super) struct Evaluator {
 /// Ends an evaluation from another thread: the wait for its turn at once, and ONNX Runtime before the next node; and so every later one.
 pub(super) struct Stop {
     stopped: AtomicBool,
+    /// What waits for its turn at the graph.
+    waiter: Arc<Waiter>,
     /// `None` for a network of the host's, which asks whether it was stopped.
     graph: Option<(RunOptions, Arc<Turns<Own<Session>>>)>,
 }
 
 impl Stop {
+    /// One of evaluations whose runs have options of ONNX Runtime's, by their keys.
+    pub(super) fn new(network: Option<&Network>, entries: &[(&str, &str)]) -> Result<Arc<Self>> {
+        let graph = match network {
+            Some(network) => {
+                let options = run_options(entries).map_err(|error| Error::runtime(error.message()))?;
+                Some((options, Arc::clone(network.session())))
+            }
+            None => None,
+        };
+        let stop = Arc::new(Self { stopped: AtomicBool::new(false), waiter: Arc::default(), graph });
+        process::interrupt_at_exit(&(Arc::clone(&stop) as Arc<dyn Interrupt>));
+        Ok(stop)
+    }
+
     pub(super) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn waiter(&self) -> &Arc<Waiter> {
+        &self.waiter
     }
 
     /// The options of its runs.
@@ -58,7 +78,7 @@ impl Interrupt for Stop {
         if let Some((options, session)) = &self.graph {
             // It fails only if the options were not valid, and then there is no run to stop.
             let _ = options.terminate();
-            session.look_up();
+            session.look_up(&self.waiter);
         }
     }
 }
@@ -121,15 +141,7 @@ impl Evaluator {
         let roles = model.roles();
         let of = |slot: Option<Slot>| Values::new(slot.map_or(Element::Other, |slot| slot.element));
         let conditions = roles.map_or(&[][..], |roles| &roles.conditions);
-        let graph = match model.network() {
-            Some(network) => {
-                let options = run_options(entries).map_err(|error| Error::runtime(error.message()))?;
-                Some((options, Arc::clone(network.session())))
-            }
-            None => None,
-        };
-        let stop = Arc::new(Stop { stopped: AtomicBool::new(false), graph });
-        process::interrupt_at_exit(&(Arc::clone(&stop) as Arc<dyn Interrupt>));
+        let stop = Stop::new(model.network(), entries)?;
         Ok(Self {
             sample: of(roles.map(|roles| roles.sample)),
             time: of(roles.map(|roles| roles.time)),
@@ -174,6 +186,8 @@ impl Evaluator {
         let count = part.items.len();
         let failed = |reason: String| Error::Evaluation { step: query.step, reason };
         let refused = |error: ort::Error| match error.message() {
+            // It was ended before the next node.
+            _ if stop.is_stopped() => Error::Cancelled,
             text if is_of_memory(text) => {
                 Error::memory(format!("an evaluation of {count} items: ONNX Runtime: {text}"))
             }

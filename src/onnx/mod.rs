@@ -24,7 +24,9 @@ pub use manifest::{
 };
 pub use predictor::{Model, Predictor};
 pub use provider::{PROVIDERS, Placement, Provider, ProviderEntry, ProviderNodes, Skipped};
-pub use runtime::{Candidate, LogSink, OLDEST_MINOR_VERSION, Runtime, Severity, set_log_sink};
+pub use runtime::{Candidate, OLDEST_MINOR_VERSION, Runtime};
 pub use scheduler_config::{DynamicShift, SchedulerConfig};
 pub(crate) use session::MOST_THREADS;
 pub use session::{Element, ModelOptions, Network, PartHash, TensorInfo};
+
+pub use crate::log::{LogSink, Severity, set_log_sink};

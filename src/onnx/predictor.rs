@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ndarray::{ArrayD, ArrayViewD};
+use ort::session::Session;
 use sha2::{Digest, Sha256};
 
-use super::evaluator::{Evaluator, Part, Wanted};
+use super::evaluator::{Evaluator, Part, Stop, Wanted};
 use super::files::hex;
 use super::native::Arena;
 use super::roles::Roles;
@@ -15,8 +16,10 @@ use super::{HostNetwork, Inputs, LearnedVariance, Manifest, ModelOptions, Networ
 use crate::cancel::Interrupt;
 use crate::denoiser::{Condition, Denoised, Denoiser, Query};
 use crate::error::{Error, Result};
+use crate::job::Canceller;
 use crate::likelihood::{self, Divergence, VariationalBound};
 use crate::noise::{CounterNoise, Draw, NoiseSource};
+use crate::process::Own;
 use crate::schedule::{NoiseLevel, NoiseSchedule, Tables};
 use crate::solver::{Adaptive, Variance};
 use crate::tensor::{make_room, zeros};
@@ -132,13 +135,23 @@ impl Model {
         self.network()?.with_session(|session| Arena::of(session).ok()?.bytes().ok())?
     }
 
+    /// The same, but [`Error::Cancelled`] where `canceller` ends the wait for its turn.
+    pub(crate) fn memory_unless(&self, canceller: &Canceller) -> Result<Option<usize>> {
+        let Some(network) = self.network() else { return Ok(None) };
+        let stop = Stop::new(Some(network), &[])?;
+        canceller.add(&(Arc::clone(&stop) as Arc<dyn Interrupt>));
+        let bytes = |session: &mut Own<Session>| Arena::of(session).ok()?.bytes().ok();
+        network.session().with(Some(stop.waiter()), || stop.is_stopped(), bytes).ok_or(Error::Cancelled)
+    }
+
     /// Gives back to the system what evaluations have needed at a time and do not need now: ONNX Runtime keeps it otherwise for as long as the model is
-    /// open. That is done at the end of an evaluation, which this makes, of one item. For a network of the caller's own it does nothing; what lies on a
-    /// device is left alone.
+    /// open. That is done at the end of an evaluation, which this makes, of one item, and which `canceller` ends. For a network of the caller's own it does
+    /// nothing; what lies on a device is left alone.
     ///
     /// # Errors
     /// As [`denoise`](Self::denoise).
-    pub fn trim(self: &Arc<Self>) -> Result<()> {
+    pub fn trim(self: &Arc<Self>, canceller: &Canceller) -> Result<()> {
+        canceller.check()?;
         if self.network().is_none() {
             return Ok(());
         }
@@ -156,6 +169,7 @@ impl Model {
         let query = Query { x: x.view(), level, condition: &condition, step: 0 };
         let mut evaluator =
             Evaluator::with_options(Arc::clone(self), &[("memory.enable_memory_arena_shrinkage", "cpu:0")])?;
+        canceller.add(&evaluator.interrupt());
         let part = Part { items: 0..count, sample: x.as_slice().unwrap_or_default(), direction: &[] };
         let doubled = if self.manifest.variance == LearnedVariance::None { 1 } else { 2 };
         evaluator.run(&query, &part, Wanted::Prediction { doubled }, |_, _| {})
@@ -250,17 +264,19 @@ impl Model {
 
     /// One question to the network, for a process of the caller's own: x̂₀ of the noisy samples `x` (batch first) at `level`,
     /// unclipped. `level` may be any, such as `model.schedule().level(t)`; what the network is told of the
-    /// time is made from it as the manifest says.
+    /// time is made from it as the manifest says. `canceller` ends it from another thread, also where it waits for its turn.
     ///
     /// # Errors
-    /// [`Error::Argument`] if `x` or `condition` does not fit the model; [`Error::Evaluation`] if the network fails, says
+    /// [`Error::Argument`] if `x` or `condition` does not fit the model; [`Error::Cancelled`]; [`Error::Evaluation`] if the network fails, says
     /// something that is not a finite number, or cannot say x̂₀ at this level (ε where α = 0).
     pub fn denoise(
         self: &Arc<Self>,
         x: ArrayViewD<'_, f32>,
         level: NoiseLevel,
         condition: &Condition,
+        canceller: &Canceller,
     ) -> Result<ArrayD<f32>> {
+        canceller.check()?;
         self.check_shape(x.shape())?;
         self.check_classes(condition.classes.as_deref(), x.shape()[0])?;
         let NoiseLevel { t, alpha, sigma } = level;
@@ -270,7 +286,8 @@ impl Model {
         }
         let x = x.as_standard_layout();
         let mut out = Denoised::new(x.shape())?;
-        Predictor::new(Arc::clone(self))?.denoise(Query { x: x.view(), level, condition, step: 0 }, &mut out)?;
+        let mut predictor = Predictor::until(self, canceller)?;
+        predictor.denoise(Query { x: x.view(), level, condition, step: 0 }, &mut out)?;
         Ok(out.x0)
     }
 
@@ -297,7 +314,7 @@ impl Model {
     }
 
     /// The logarithm of the density, in nats, of each of the samples `x` (batch first): [`likelihood::log_density`] with this model. `seed` is
-    /// that of the directions of [`Divergence::Hutchinson`].
+    /// that of the directions of [`Divergence::Hutchinson`]. `canceller` as for [`denoise`](Self::denoise).
     ///
     /// # Errors
     /// [`Error::Argument`] if `x` or `condition` does not fit the model; as there.
@@ -308,14 +325,17 @@ impl Model {
         divergence: Divergence,
         tolerance: Adaptive,
         seed: u64,
+        canceller: &Canceller,
     ) -> Result<Vec<f64>> {
+        canceller.check()?;
         self.check_samples(&x, condition)?;
-        let mut predictor = Predictor::new(Arc::clone(self))?;
+        let mut predictor = Predictor::until(self, canceller)?;
         let noise = &mut CounterNoise::new(seed);
         likelihood::log_density(&mut predictor, &*self.schedule, x, condition, divergence, tolerance, noise)
     }
 
-    /// DDPM's variational bound of each of the samples `x` (batch first): [`likelihood::variational_bound`] with this model.
+    /// DDPM's variational bound of each of the samples `x` (batch first): [`likelihood::variational_bound`] with this model. `canceller` as for
+    /// [`denoise`](Self::denoise).
     ///
     /// # Errors
     /// [`Error::Argument`] if `x` or `condition` does not fit the model; as there.
@@ -325,9 +345,11 @@ impl Model {
         condition: &Condition,
         variance: Variance,
         seed: u64,
+        canceller: &Canceller,
     ) -> Result<Vec<VariationalBound>> {
+        canceller.check()?;
         self.check_samples(&x, condition)?;
-        let mut predictor = Predictor::new(Arc::clone(self))?;
+        let mut predictor = Predictor::until(self, canceller)?;
         let noise = &mut CounterNoise::new(seed);
         likelihood::variational_bound(&mut predictor, &*self.schedule, x, condition, variance, noise)
     }
@@ -404,6 +426,13 @@ impl Predictor {
             return Err(Error::argument("model", reason));
         }
         Ok(Self { evaluator: Evaluator::new(model)?, scaled: Vec::new() })
+    }
+
+    /// One that `canceller` ends.
+    fn until(model: &Arc<Model>, canceller: &Canceller) -> Result<Self> {
+        let predictor = Self::new(Arc::clone(model))?;
+        canceller.add(&predictor.evaluator.interrupt());
+        Ok(predictor)
     }
 
     /// The coefficients of x̂₀ in x and the network's output at the query's level, and the factor of what the network sees.

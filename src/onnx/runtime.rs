@@ -1,8 +1,8 @@
 //! Finding ONNX Runtime and starting it: once in a process, by absolute path, without a word on stderr or on the network.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use ort::environment::Environment;
@@ -10,6 +10,7 @@ use ort::logging::LogLevel;
 
 use super::{library, provider};
 use crate::error::{Error, Result};
+use crate::log::{Severity, say};
 use crate::process::{self, Call, Process, Vigil};
 use crate::sync::{Guard, Mutex};
 
@@ -30,46 +31,18 @@ const DEBIAN_LIBRARIES: &str =
 /// one lives as long as the process.
 static OPENED: Mutex<Option<Runtime>> = Mutex::new(None);
 
-/// How serious a message of ONNX Runtime is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Chatter.
-    Verbose = 0,
-    /// Information.
-    Info = 1,
-    /// Something that may be wrong.
-    Warning = 2,
-    /// Something that is wrong; it is returned as an error as well.
-    Error = 3,
-    /// Something that ONNX Runtime cannot go on from.
-    Fatal = 4,
-}
-
-/// What takes ONNX Runtime's messages.
-pub type LogSink = Box<dyn Fn(Severity, &str) + Send + Sync>;
-
-static LOG_SINK: RwLock<Option<LogSink>> = RwLock::new(None);
-
-/// Sends what ONNX Runtime says to `sink`; `None`, the default, drops it. The sink is called from any thread, also from several at
-/// once, and must not call this crate. When this returns the former sink is not called any more.
-pub fn set_log_sink(sink: Option<LogSink>) {
-    *LOG_SINK.write().unwrap_or_else(PoisonError::into_inner) = sink;
-}
-
 fn log(level: LogLevel, message: &str) {
     if level >= LogLevel::Error {
         provider::hear(message);
     }
-    if let Some(sink) = LOG_SINK.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
-        let severity = match level {
-            LogLevel::Verbose => Severity::Verbose,
-            LogLevel::Info => Severity::Info,
-            LogLevel::Warning => Severity::Warning,
-            LogLevel::Error => Severity::Error,
-            LogLevel::Fatal => Severity::Fatal,
-        };
-        sink(severity, message);
-    }
+    let severity = match level {
+        LogLevel::Verbose => Severity::Verbose,
+        LogLevel::Info => Severity::Info,
+        LogLevel::Warning => Severity::Warning,
+        LogLevel::Error => Severity::Error,
+        LogLevel::Fatal => Severity::Fatal,
+    };
+    say(severity, || message.to_owned());
 }
 
 /// ONNX Runtime, loaded and started. Clones refer to the same one: there is one in a process.

@@ -389,7 +389,7 @@ impl Network {
     /// the types of a release candidate of another crate.
     #[doc(hidden)]
     pub fn with_session<T>(&self, call: impl FnOnce(&mut Session) -> T) -> Option<T> {
-        self.session.with(|| false, |session| call(session))
+        self.session.with(None, || false, |session| call(session))
     }
 
     /// The session, for those that take turns at it.
@@ -416,7 +416,7 @@ impl Network {
             };
             Ok(outputs.and_then(|outputs| read(&outputs)))
         };
-        self.session.with(|| stop.is_stopped(), call).ok_or(Error::Cancelled)?
+        self.session.with(Some(stop.waiter()), || stop.is_stopped(), call).ok_or(Error::Cancelled)?
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Request;
 use crate::error::Result;
+use crate::job::Canceller;
 use crate::onnx::Model;
 
 /// What a run is expected to take.
@@ -24,14 +25,16 @@ pub struct Cost {
 impl Request {
     /// What drawing this from `model` will take. It is found by three estimates of the clean samples as the run makes them, of which the quicker one of the
     /// last two is what is reckoned with; the caller's guidance is left out. What the model's earlier evaluations have left behind is given back first
-    /// ([`Model::trim`]).
+    /// ([`Model::trim`]). `canceller` ends the evaluations, and the waits for their turns.
     ///
     /// # Errors
     /// As [`job`](Self::job) and [`Job::step`](crate::Job::step).
-    pub fn cost(&self, model: &Arc<Model>) -> Result<Cost> {
+    pub fn cost(&self, model: &Arc<Model>, canceller: &Canceller) -> Result<Cost> {
+        canceller.check()?;
         let mut job = Self { callback: None, ..self.clone() }.job(model)?;
+        job.set_canceller(canceller);
         // Without it what an earlier and larger run has needed is counted as well.
-        let _ = model.trim();
+        let _ = model.trim(canceller);
         let mut quickest = None;
         for step in 0..3 {
             let start = Instant::now();
@@ -47,10 +50,14 @@ impl Request {
         }
         let evaluations = job.evaluations();
         let time = evaluations.zip(quickest).and_then(|(count, step)| step.checked_mul(u32::try_from(count).ok()?));
-        let classifier = self.classifier.as_ref().and_then(|guidance| guidance.classifier.memory());
+        let of_model = model.memory_unless(canceller)?.unwrap_or(0);
+        let of_classifier = match &self.classifier {
+            Some(guidance) => guidance.classifier.memory_unless(canceller)?.unwrap_or(0),
+            None => 0,
+        };
         // Beside the job's own there is the latest estimate, for those who look at it.
         let preview = size_of::<f32>() * job.sample().len();
-        let peak_bytes = job.bytes() + preview + model.memory().unwrap_or(0) + classifier.unwrap_or(0);
+        let peak_bytes = job.bytes() + preview + of_model + of_classifier;
         Ok(Cost { evaluations, time, peak_bytes })
     }
 }

@@ -8,6 +8,7 @@ use ndarray::{ArrayD, Axis, Zip};
 
 use super::{Request, fitted};
 use crate::error::{Error, Result};
+use crate::job::{Canceller, Progress};
 use crate::onnx::Model;
 
 /// Images as they would be if they were of another class.
@@ -32,13 +33,15 @@ impl Request {
     /// the map. Wolleb et al. take ε̂ on the way up at the level that the sample has, where there is none at the clean end; here, as in
     /// diffusers, it is asked for at the next one.
     ///
-    /// `each` is called before every step, with the share of the work that is done, and ends the work with its error.
+    /// `each` is called before every step, with the share of the work that is done, and ends the work with its error; `canceller` ends it from another thread,
+    /// also within a step.
     ///
     /// # Errors
     /// [`Error::Argument`] if there is no image, or no guidance; else as [`job`](Self::job) and [`step`](crate::Job::step).
     pub fn counterfactual(
         &self,
         model: &Arc<Model>,
+        canceller: &Canceller,
         each: &mut dyn FnMut(f64) -> Result<()>,
     ) -> Result<Counterfactual> {
         let Some(image) = &self.image else {
@@ -55,6 +58,7 @@ impl Request {
         let shape: Vec<usize> = redraw.shape.clone().unwrap_or_else(|| model.manifest().sample.shape.clone());
         let clean = fitted("image", "image", image, self.count, &shape)?;
         let mut again = redraw.job(model)?;
+        again.set_canceller(canceller);
         let resolved = redraw.resolved(model.manifest());
         if redraw.classifier.is_none() && redraw.callback.is_none() && !again.is_guided() {
             return Err(Error::argument("classifier", "there is none, and no guidance_scale, so nothing would change"));
@@ -75,8 +79,8 @@ impl Request {
         invert.set("guidance_scale", 1)?;
         invert.set("guidance_form", "plain")?;
         let mut job = invert.job(model)?;
-        let share =
-            |half: f64, progress: crate::job::Progress| half + 0.5 * progress.step as f64 / progress.steps as f64;
+        job.set_canceller(canceller);
+        let share = |half: f64, progress: Progress| half + 0.5 * progress.step as f64 / progress.steps as f64;
         while !job.progress().is_finished() {
             each(share(0.0, job.progress()))?;
             job.step()?;

@@ -23,7 +23,7 @@ static int32_t network(const diffuse_estimate *estimate, float *output, size_t l
   CHECK(diffuse_estimate_is_cancelled(estimate, &cancelled));
   REQUIRE(seen == length && length == items * ITEM && time == (double)(int)time && cancelled == 0);
   REQUIRE(memcmp(input, diffuse_estimate_x(estimate), length * sizeof *input) == 0);
-  if (diffuse_model_denoise(model, input, length, items, t, alpha, sigma, diffuse_estimate_classes(estimate), output) != DIFFUSE_OK) {
+  if (diffuse_model_denoise(model, input, length, items, t, alpha, sigma, diffuse_estimate_classes(estimate), NULL, output) != DIFFUSE_OK) {
     snprintf(message, capacity, "%s", diffuse_error_message());
     return 1;
   }

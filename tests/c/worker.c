@@ -135,7 +135,7 @@ int main(int argc, char **argv) {
   /* What it will take, in a struct that may grow. */
   memset(&cost, 0x55, sizeof cost);
   cost.struct_size = sizeof cost;
-  CHECK(diffuse_request_cost(request, model, &cost));
+  CHECK(diffuse_request_cost(request, model, NULL, &cost));
   REQUIRE(cost.evaluations == 20 && cost.peak_bytes > 100000 && cost.milliseconds > 0 && cost.milliseconds < 600000);
 
   /* With a deadline: the best estimate by then. */

@@ -80,7 +80,7 @@ int main(int argc, char **argv) {
 
   Job job = TAKEN(Job::make(model, request));
   FAILS(job.preview(), DIFFUSE_ARGUMENT);
-  REQUIRE(!TAKEN(job.step()));
+  REQUIRE(TAKEN(job.expected()) == 0 && !TAKEN(job.step()) && TAKEN(job.expected()) > 0);
   const std::vector<std::uint8_t> snapshot = TAKEN(job.snapshot());
   while (!TAKEN(job.advance(1000000))) {
   }
@@ -241,6 +241,24 @@ int main(int argc, char **argv) {
   FAILS(Job::make(model, request), DIFFUSE_ARGUMENT);
   FAILS(Job().step(), DIFFUSE_ARGUMENT);
   TAKEN(model.trim());
+
+  // What was cancelled stays so, and belongs to the calls that it was handed to.
+  {
+    Cancel cancel;
+    TAKEN(options.cancel(&cancel));
+    TAKEN(Model::open(runtime, argv[2], options));
+    TAKEN(model.trim(&cancel));
+    TAKEN(cancel.cancel());
+    FAILS(model.trim(&cancel), DIFFUSE_CANCELLED);
+    FAILS(model.denoise(drawn, 2, 500, 0.7, 0.7, {1, 2}, &cancel), DIFFUSE_CANCELLED);
+    FAILS(model.log_density(drawn, 2, 1, 1e-3, 0, {1, 2}, &cancel), DIFFUSE_CANCELLED);
+    FAILS(model.variational_bound(drawn, 2, "posterior", 0, {1, 2}, &cancel), DIFFUSE_CANCELLED);
+    FAILS(moved.cost(model, &cancel), DIFFUSE_CANCELLED);
+    FAILS(Model::open(runtime, argv[2], options), DIFFUSE_CANCELLED);
+  }
+  FAILS(Model::open(runtime, argv[2], options), DIFFUSE_CANCELLED);
+  TAKEN(options.cancel(nullptr));
+  TAKEN(Model::open(runtime, argv[2], options));
   FAILS(model.denoise(drawn, 2, 500, 0.7, 0.7, {1}), DIFFUSE_ARGUMENT);
   REQUIRE(TAKEN(model.denoise(drawn, 2, 500, 0.7, 0.7, {1, 2})).size() == drawn.size());
   REQUIRE(TAKEN(model.add_noise(drawn, 2, 500, 1)).size() == drawn.size());

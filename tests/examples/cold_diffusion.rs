@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use diffuse::denoiser::Condition;
+use diffuse::job::Canceller;
 use diffuse::schedule::NoiseLevel;
 use diffuse::{Model, ModelOptions, Runtime};
 use ndarray::Array2;
@@ -45,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for step in (1..=STEPS).rev() {
         let [t, after] = [step, step - 1].map(|step| step as f64 / STEPS as f64);
         let level = NoiseLevel { t, alpha: 1.0 - t, sigma: t };
-        let restored = model.denoise(x.view(), level, &Condition::default())?;
+        let restored = model.denoise(x.view(), level, &Condition::default(), &Canceller::default())?;
         x = degraded(&restored, after);
     }
 

@@ -308,6 +308,8 @@ mod calls {
         requests: Vec<*mut diffuse_request>,
         jobs: Vec<*mut diffuse_job>,
         snapshot: Vec<u8>,
+        /// NULL unless there is one.
+        cancel: *mut diffuse_cancel,
     }
 
     fn one<T>(all: &[*mut T], bytes: &mut Bytes<'_>) -> *mut T {
@@ -336,7 +338,13 @@ mod calls {
     pub(super) fn run(bytes: &mut Bytes<'_>) {
         let host = Box::new(Host { mode: AtomicU8::new(0), job: AtomicPtr::new(null_mut()) });
         let data = (&raw const *host).cast_mut().cast::<c_void>();
-        let mut live = Live { models: Vec::new(), requests: Vec::new(), jobs: Vec::new(), snapshot: Vec::new() };
+        let mut live = Live {
+            models: Vec::new(),
+            requests: Vec::new(),
+            jobs: Vec::new(),
+            snapshot: Vec::new(),
+            cancel: null_mut(),
+        };
         let (mut request, mut model) = (null_mut(), null_mut());
         let manifest = CString::new(MANIFESTS[bytes.below(3)]).unwrap();
         // SAFETY: live strings and places for the handles.
@@ -360,6 +368,7 @@ mod calls {
             live.jobs.into_iter().for_each(|job| diffuse_job_free(job));
             live.requests.into_iter().for_each(|request| diffuse_request_free(request));
             live.models.into_iter().for_each(|model| diffuse_model_free(model));
+            diffuse_cancel_free(live.cancel);
         }
     }
 
@@ -372,10 +381,11 @@ mod calls {
         let mut text = [0 as c_char; 40];
         let classes = [0i64, 1, 2, 3, -1, i64::MAX];
         let (request, model, job) = (one(&live.requests, bytes), one(&live.models, bytes), one(&live.jobs, bytes));
+        let cancel = live.cancel;
         let word = |words: &[&str], bytes: &mut Bytes<'_>| CString::new(words[bytes.below(words.len())]).unwrap();
         // SAFETY: the caller's promise.
         unsafe {
-            match bytes.below(40) {
+            match bytes.below(43) {
                 0 if live.requests.len() < 3 => {
                     let mut made = null_mut();
                     diffuse_request_new(&raw mut made);
@@ -445,6 +455,8 @@ mod calls {
                     diffuse_job_poll(job, &raw mut state);
                     diffuse_job_progress(job, &raw mut a, &raw mut b);
                     diffuse_job_stage(job, &raw mut state, &raw mut a, &raw mut b);
+                    let mut expected = 0;
+                    diffuse_job_expected(job, &raw mut expected);
                     diffuse_job_error(job, &raw mut state, text.as_mut_ptr(), bytes.below(41));
                 }
                 26 => {
@@ -480,13 +492,13 @@ mod calls {
                         peak_bytes: 0,
                         milliseconds: 0.0,
                     };
-                    any(diffuse_request_cost(request, model, &raw mut cost));
+                    any(diffuse_request_cost(request, model, cancel, &raw mut cost));
                 }
                 33 => {
                     // Handles of other types, and a callback that works on a job.
                     diffuse_job_step(request.cast(), null_mut());
                     diffuse_request_set_seed(model.cast(), 3);
-                    diffuse_model_trim(job.cast());
+                    diffuse_model_trim(job.cast(), cancel);
                     diffuse_job_free(request.cast());
                 }
                 34 => {
@@ -502,6 +514,7 @@ mod calls {
                         0.6,
                         0.8,
                         of_items,
+                        cancel,
                         values.as_mut_ptr(),
                     ));
                 }
@@ -536,6 +549,9 @@ mod calls {
                     any(diffuse_request_set_negative_classes(request, classes.as_ptr(), length(bytes, 1)));
                     let _ = diffuse_request_set_classifier(request, model, classes.as_ptr(), 1);
                 }
+                40 if cancel.is_null() => any(diffuse_cancel_new(&raw mut live.cancel)),
+                41 => any(diffuse_cancel_cancel(cancel)),
+                42 => diffuse_cancel_free(std::mem::replace(&mut live.cancel, null_mut())),
                 _ => {}
             }
         }

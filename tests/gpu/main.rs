@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diffuse::denoiser::Condition;
+use diffuse::job::Canceller;
 use diffuse::onnx::Provider;
 use diffuse::schedule::Tables;
 use diffuse::{Error, Model, ModelOptions, Request, Runtime};
@@ -78,7 +79,8 @@ fn row(runtime: &Runtime, name: &str, label: &str, options: &ModelOptions) -> di
     let mut furthest: f64 = 0.0;
     for t in [20.0, 500.0, 980.0] {
         let (x, condition) = samples(&here, 3);
-        let [a, b] = [&here, &there].map(|model| model.denoise(x.view(), schedule.level(t), &condition));
+        let [a, b] =
+            [&here, &there].map(|model| model.denoise(x.view(), schedule.level(t), &condition, &Canceller::default()));
         furthest = furthest.max(distance(&a?, &b?));
     }
     let classes = here.manifest().classes.as_ref().map(|_| vec![0, 1]);
@@ -103,7 +105,7 @@ fn time(model: &Arc<Model>, count: usize) -> diffuse::Result<Duration> {
     let mut times = Vec::new();
     for _ in 0..30 {
         let start = Instant::now();
-        std::hint::black_box(model.denoise(x.view(), level, &condition)?);
+        std::hint::black_box(model.denoise(x.view(), level, &condition, &Canceller::default())?);
         times.push(start.elapsed());
     }
     let rest = &mut times[10..];

@@ -1,6 +1,7 @@
 //! What the tests share: golden files, denoisers without a network, noise without a generator.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod graph;
 pub(crate) mod mixture;
 
 use std::collections::BTreeMap;

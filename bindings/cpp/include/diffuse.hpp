@@ -267,6 +267,25 @@ struct Held : std::enable_shared_from_this<Held> {
 
 }  // namespace detail
 
+/// What ends calls that evaluate without a job, from another thread: diffuse_cancel_new(). It may be destroyed while they run.
+class Cancel {
+ public:
+  Cancel() {
+    diffuse_cancel *handle = nullptr;
+    (void)diffuse_cancel_new(&handle);
+    handle_.reset(handle);
+  }
+  Result<void> cancel() const { return detail::checked(diffuse_cancel_cancel(get())); }
+  diffuse_cancel *get() const noexcept { return handle_.get(); }
+
+ private:
+  detail::Owner<diffuse_cancel, diffuse_cancel_free> handle_;
+};
+
+namespace detail {
+inline const diffuse_cancel *handle_of(const Cancel *cancel) { return cancel ? cancel->get() : nullptr; }
+}  // namespace detail
+
 /// How a model is opened: diffuse_model_options_new() and what sets it.
 class ModelOptions {
  public:
@@ -302,6 +321,10 @@ class ModelOptions {
   Result<void> external_data(const std::string &name, const void *bytes, std::size_t length) {
     return detail::checked(
         diffuse_model_options_add_external_data(get(), name.c_str(), static_cast<const std::uint8_t *>(bytes), length));
+  }
+  /// What ends an opening with these options; none takes it back.
+  Result<void> cancel(const Cancel *cancel) {
+    return detail::checked(diffuse_model_options_set_cancel(get(), detail::handle_of(cancel)));
   }
   diffuse_model_options *get() const noexcept { return handle_.get(); }
 
@@ -359,14 +382,15 @@ class Model {
   Result<void> level(double time, double &alpha, double &sigma) const {
     return detail::checked(diffuse_model_level(get(), time, &alpha, &sigma));
   }
-  /// One estimate of the clean samples behind `x`, `count` items: diffuse_model_denoise(). `classes` is empty for a model without.
+  /// One estimate of the clean samples behind `x`, `count` items: diffuse_model_denoise(). `classes` is empty for a model without; `cancel` may be none.
   Result<std::vector<float>> denoise(const std::vector<float> &x, std::size_t count, double time, double alpha,
-                                     double sigma, const std::vector<std::int64_t> &classes = {}) const {
+                                     double sigma, const std::vector<std::int64_t> &classes = {},
+                                     const Cancel *cancel = nullptr) const {
     std::vector<float> denoised(x.size());
     if (!detail::fits(classes, count)) return detail::refused(std::move(denoised), detail::one_class_per_item);
     const std::int64_t *of_items = classes.empty() ? nullptr : classes.data();
-    const std::int32_t status =
-        diffuse_model_denoise(get(), x.data(), x.size(), count, time, alpha, sigma, of_items, denoised.data());
+    const std::int32_t status = diffuse_model_denoise(get(), x.data(), x.size(), count, time, alpha, sigma, of_items,
+                                                      detail::handle_of(cancel), denoised.data());
     return detail::checked(status, std::move(denoised));
   }
   Result<std::vector<float>> add_noise(const std::vector<float> &x0, std::size_t count, double time,
@@ -377,24 +401,25 @@ class Model {
   }
   /// diffuse_model_log_density(): of each of `count` samples, in nats.
   Result<std::vector<double>> log_density(const std::vector<float> &x, std::size_t count, std::size_t directions,
-                                          double tolerance, std::uint64_t seed,
-                                          const std::vector<std::int64_t> &classes = {}) const {
+                                          double tolerance, std::uint64_t seed, const std::vector<std::int64_t> &classes = {},
+                                          const Cancel *cancel = nullptr) const {
     std::vector<double> densities(count);
     if (!detail::fits(classes, count)) return detail::refused(std::move(densities), detail::one_class_per_item);
     const std::int64_t *of_items = classes.empty() ? nullptr : classes.data();
     const std::int32_t status = diffuse_model_log_density(get(), x.data(), x.size(), count, of_items, directions,
-                                                          tolerance, seed, densities.data());
+                                                          tolerance, seed, detail::handle_of(cancel), densities.data());
     return detail::checked(status, std::move(densities));
   }
   /// diffuse_model_variational_bound(): of each of `count` samples, in bits per value.
   Result<std::vector<double>> variational_bound(const std::vector<float> &x, std::size_t count,
                                                 const std::string &variance, std::uint64_t seed,
-                                                const std::vector<std::int64_t> &classes = {}) const {
+                                                const std::vector<std::int64_t> &classes = {},
+                                                const Cancel *cancel = nullptr) const {
     std::vector<double> bounds(count);
     if (!detail::fits(classes, count)) return detail::refused(std::move(bounds), detail::one_class_per_item);
     const std::int64_t *of_items = classes.empty() ? nullptr : classes.data();
     const std::int32_t status = diffuse_model_variational_bound(get(), x.data(), x.size(), count, of_items,
-                                                                variance.c_str(), seed, bounds.data());
+                                                                variance.c_str(), seed, detail::handle_of(cancel), bounds.data());
     return detail::checked(status, std::move(bounds));
   }
   /// The values of RGBA pixels: diffuse_model_values().
@@ -410,7 +435,9 @@ class Model {
         diffuse_model_values(get(), pixels, length, stride, flags, values.data(), values.size());
     return detail::checked(status, std::move(values));
   }
-  Result<void> trim() const { return detail::checked(diffuse_model_trim(get())); }
+  Result<void> trim(const Cancel *cancel = nullptr) const {
+    return detail::checked(diffuse_model_trim(get(), detail::handle_of(cancel)));
+  }
   diffuse_model *get() const noexcept { return handle_.get(); }
 
  private:
@@ -479,10 +506,10 @@ class Request {
     return detail::checked(diffuse_request_set_mask(get(), values.empty() ? nullptr : values.data(), values.size()));
   }
   /// What drawing this will take.
-  Result<diffuse_cost> cost(const Model &model) const {
+  Result<diffuse_cost> cost(const Model &model, const Cancel *cancel = nullptr) const {
     diffuse_cost cost{};
     cost.struct_size = sizeof cost;
-    const std::int32_t status = diffuse_request_cost(get(), model.get(), &cost);
+    const std::int32_t status = diffuse_request_cost(get(), model.get(), detail::handle_of(cancel), &cost);
     return detail::checked(status, cost);
   }
   diffuse_request *get() const noexcept { return handle_.get(); }
@@ -550,6 +577,12 @@ class Job {
     std::int32_t finished = 0;
     const std::int32_t status = diffuse_job_advance(get(), microseconds, &finished);
     return detail::checked(status, finished != 0);
+  }
+  /// What the next step is expected to take, in microseconds; 0 before the first.
+  Result<std::uint64_t> expected() const {
+    std::uint64_t microseconds = 0;
+    const std::int32_t status = diffuse_job_expected(get(), &microseconds);
+    return detail::checked(status, microseconds);
   }
   Result<void> start() { return detail::checked(diffuse_job_start(get())); }
   Result<void> start_for(std::uint64_t microseconds) {

@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -164,6 +165,54 @@ class Jobs(unittest.TestCase):
             job.run()
         self.assertEqual(job.state, diffuse.State.STOPPED)
         self.assertIsInstance(job.error, diffuse.Cancelled)
+
+    def test_calls_without_a_job_are_cancelled(self):
+        begun = threading.Event()
+
+        def network(estimate):
+            begun.set()
+            while not estimate.is_cancelled:
+                time.sleep(0.001)
+            return np.zeros_like(estimate.x)
+
+        manifest = {"diffuse": 1, "sample": {"shape": [4]}, "schedule": {"kind": "linear"}, "prediction": "x0"}
+        endless = diffuse.Model.from_network(manifest, network)
+        x = np.zeros((1, 4))
+        for call in [
+            lambda cancel: endless.cost(cancel=cancel),
+            lambda cancel: endless.denoise(x, endless.level(500), cancel=cancel),
+            lambda cancel: endless.log_density(x, cancel=cancel),
+            lambda cancel: endless.variational_bound(x, cancel=cancel),
+        ]:
+            begun.clear()
+            cancel = diffuse.Cancel()
+            other = threading.Thread(target=lambda: (begun.wait(), cancel.cancel()))
+            other.start()
+            self.assertRaises(diffuse.Cancelled, call, cancel)
+            other.join()
+            # It stays cancelled.
+            self.assertRaises(diffuse.Cancelled, call, cancel)
+        self.assertRaises(diffuse.Cancelled, self.model.trim, cancel=cancel)
+        self.assertRaises(diffuse.Cancelled, diffuse.Model, SPRITES, cancel=cancel)
+
+    def test_ctrl_c_ends_a_call_without_a_job(self):
+        program = (
+            "import diffuse, numpy as np, signal, sys, time\n"
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            "def network(estimate):\n"
+            "    print('begun', flush=True)\n"
+            "    while not estimate.is_cancelled: time.sleep(0.001)\n"
+            "    return np.zeros_like(estimate.x)\n"
+            "manifest = {'diffuse': 1, 'sample': {'shape': [4]}, 'schedule': {'kind': 'linear'}, 'prediction': 'x0'}\n"
+            "model = diffuse.Model.from_network(manifest, network)\n"
+            "try: model.denoise(np.zeros((1, 4)), model.level(500))\n"
+            "except KeyboardInterrupt: sys.exit(7)\n"
+        )
+        process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+        self.assertEqual(process.stdout.readline().strip(), b"begun")
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(timeout=60), 7)
+        process.stdout.close()
 
     def test_two_threads_are_not_let_in(self):
         job = self.model.job(classes="heart", steps=1000)

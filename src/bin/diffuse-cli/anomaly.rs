@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use diffuse::job::Canceller;
 use diffuse::onnx::Kind;
 use diffuse::pipeline::ClassifierGuidance;
 use diffuse::{Model, Request, pixels};
@@ -184,7 +185,7 @@ fn compare<'a>(
         let classes = class.map(|class| vec![class; batch.len()]);
         let image = Some(Arc::new(image));
         let request = Request { classifier, classes, image, count: batch.len(), ..request.clone() };
-        let counterfactual = request.counterfactual(model, &mut |share| {
+        let counterfactual = request.counterfactual(model, &Canceller::default(), &mut |share| {
             bar.show((first as f64 + share * batch.len() as f64) / images.len() as f64);
             Ok(())
         })?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
+use diffuse::job::Canceller;
 use diffuse::onnx::{Kind, Manifest, Placement};
 use diffuse::pipeline::{Cost, Noise};
 use diffuse::{Error, Model, Request, pixels};
@@ -203,7 +204,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     if arguments.cost {
         let of_batch = batch.min(count);
-        return say_cost(&request(0, of_batch).cost(&model)?, count.div_ceil(of_batch), arguments.json);
+        return say_cost(
+            &request(0, of_batch).cost(&model, &Canceller::default())?,
+            count.div_ceil(of_batch),
+            arguments.json,
+        );
     }
     let (solver, grid) = request(0, 1).plan(manifest)?;
     let record = Record {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use diffuse::denoiser::Condition;
+use diffuse::job::Canceller;
 use diffuse::likelihood::{Divergence, bits_per_dim};
 use diffuse::solver::{Adaptive, Variance};
 use diffuse::{Error, Model};
@@ -87,7 +88,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let condition = Condition::classes((!classes.is_empty()).then_some(classes));
     let length = x.len() / x.shape()[0];
     if let Some(variance) = arguments.bound.as_deref().and_then(Variance::from_word) {
-        let bounds = model.variational_bound(x, &condition, variance, arguments.seed).map_err(named)?;
+        let bounds =
+            model.variational_bound(x, &condition, variance, arguments.seed, &Canceller::default()).map_err(named)?;
         if arguments.json {
             return print_json(&bounds);
         }
@@ -107,7 +109,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let Arguments { tolerance, seed, .. } = *arguments;
     let tolerance = Adaptive { relative: tolerance, absolute: tolerance, most_evaluations: 100_000 };
-    let densities = model.log_density(x, &condition, divergence, tolerance, seed).map_err(named)?;
+    let densities =
+        model.log_density(x, &condition, divergence, tolerance, seed, &Canceller::default()).map_err(named)?;
     if arguments.json {
         return print_json(&densities);
     }

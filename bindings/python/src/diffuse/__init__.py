@@ -5,6 +5,7 @@
 >>> samples = model.draw(classes=["heart"], seed=7)  # doctest: +SKIP
 """
 
+from ._cancel import Cancel
 from ._errors import (
     ArgumentError,
     BusyError,
@@ -32,6 +33,7 @@ __all__ = [
     "ArgumentError",
     "BusyError",
     "CallbackError",
+    "Cancel",
     "Cancelled",
     "Cost",
     "DiffuseError",

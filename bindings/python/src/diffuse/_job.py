@@ -75,11 +75,21 @@ class Job:
         return finished.value != 0
 
     def advance(self, seconds: float) -> bool:
-        """Does as many steps as are expected to fit into the time, and says whether the last was among them."""
+        """Does as many steps as are expected to fit into the time, and says whether the last was among them.
+
+        Where none fits it does nothing: give it max(seconds, job.expected or 0) to go on in any case.
+        """
         finished = ctypes.c_int32()
         microseconds = _time(seconds, 1e6)
         self._check(library.diffuse_job_advance(self._handle.pointer, microseconds, ctypes.byref(finished)))
         return finished.value != 0
+
+    @property
+    def expected(self) -> float | None:
+        """How many seconds the next step is expected to take, which is enough for advance() to make one; None before the first."""
+        microseconds = ctypes.c_uint64()
+        check(library.diffuse_job_expected(self._handle.pointer, ctypes.byref(microseconds)))
+        return microseconds.value / 1e6 if microseconds.value else None
 
     def run(self, progress: Progressive | None = None) -> Job:
         """Steps to the end, on a worker, so that Ctrl-C is heard; it cancels the job. `progress` is as for Model.draw()."""
@@ -228,4 +238,4 @@ def _time(seconds: float, units: float) -> int:
         count = -1
     if not 0 <= count < 2**63:
         raise ArgumentError(f"seconds: {seconds!r}; expected a number from 0 up")
-    return int(count)
+    return round(count)

@@ -69,6 +69,16 @@ class Handle:
     def __init__(self, free: str, make: Callable[[Any], int]) -> None:
         place = ctypes.c_void_p()
         check(make(ctypes.byref(place)))
+        self._own(free, place)
+
+    @classmethod
+    def of(cls, free: str, place: ctypes.c_void_p) -> Handle:
+        """One that was made."""
+        handle = cls.__new__(cls)
+        handle._own(free, place)
+        return handle
+
+    def _own(self, free: str, place: ctypes.c_void_p) -> None:
         self.pointer = place
         self.free = weakref.finalize(self, _free, getattr(library, free), place)
 

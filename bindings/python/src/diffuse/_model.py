@@ -10,6 +10,7 @@ from typing import Any, Callable, Mapping, NamedTuple, Sequence, Union
 import numpy as np
 import numpy.typing as npt
 
+from ._cancel import Cancel, interruptible
 from ._errors import ArgumentError
 from ._estimate import Called, Network
 from ._job import Job, Progressive
@@ -34,6 +35,7 @@ class Model:
     `source` is the path of a model file, or its bytes. `providers` are execution providers in the order wanted, each a name or a name with its
     options; one that is a path of a plugin library is ("name", {"library": path}). `runtime` is ONNX Runtime, found by itself unless it is given.
     `copy_weights` reads weights that lie in files of their own into memory, so that nobody can overwrite them under an open model.
+    `cancel` ends the opening, as Ctrl-C does.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Model:
         copy_weights: bool = False,
         manifest: str | Mapping[str, Any] | None = None,
         external_data: Mapping[str, bytes] = {},
+        cancel: Cancel | None = None,
     ) -> None:
         options = Handle("diffuse_model_options_free", lambda place: int(library.diffuse_model_options_new(place)))
         own = options.pointer
@@ -70,16 +73,26 @@ class Model:
         for name, content in external_data.items():
             check(library.diffuse_model_options_add_external_data(own, encoded(name, "name"), _bytes(content), len(content)))
         runtime = runtime if runtime is not None else Runtime()
-        opened = runtime._handle.pointer
+        opened = runtime
         if isinstance(source, bytes):
             given = _bytes(source)
             make: Callable[[Any], int] = lambda place: int(
-                library.diffuse_model_open_bytes(opened, given, len(source), own, place)
+                library.diffuse_model_open_bytes(opened._handle.pointer, given, len(source), options.pointer, place)
             )
         else:
             path = path_of(source)
-            make = lambda place: int(library.diffuse_model_open(opened, path, own, place))  # noqa: E731
-        self._handle = Handle("diffuse_model_free", make)
+            make = lambda place: int(library.diffuse_model_open(opened._handle.pointer, path, options.pointer, place))  # noqa: E731
+
+        def open_model(canceller: Any) -> int:
+            status = int(library.diffuse_model_options_set_cancel(options.pointer, canceller))
+            return status if status else make(ctypes.byref(place))
+
+        place = ctypes.c_void_p()
+        try:
+            interruptible(open_model, cancel)
+        finally:
+            # Also where Ctrl-C came when it was open already; NULL is nothing to free.
+            self._handle = Handle.of("diffuse_model_free", place)
         self._network: Called | None = None
 
     @classmethod
@@ -162,17 +175,25 @@ class Model:
         """The job that draws it, to be stepped, started, or taken up from a snapshot."""
         return Job(self, merged(request, changes))
 
-    def cost(self, request: Request | None = None, **changes: Any) -> Cost:
+    def cost(self, request: Request | None = None, *, cancel: Cancel | None = None, **changes: Any) -> Cost:
         """What drawing it will take."""
-        return merged(request, changes).cost(self)
+        return merged(request, changes).cost(self, cancel)
 
-    def denoise(self, x: npt.ArrayLike, level: Level, classes: Sequence[Class] | None = None) -> Floats:
-        """One estimate of the clean samples behind the noisy samples `x`, batch first."""
+    def denoise(
+        self,
+        x: npt.ArrayLike,
+        level: Level,
+        classes: Sequence[Class] | None = None,
+        *,
+        cancel: Cancel | None = None,
+    ) -> Floats:
+        """One estimate of the clean samples behind the noisy samples `x`, batch first. `cancel` ends it, as Ctrl-C does, which cancels that too."""
         given = self._items(x)
         numbers = self._classes(classes, len(given))
         denoised = np.empty_like(given)
         call = library.diffuse_model_denoise
-        check(call(self._handle.pointer, pointer(given), given.size, len(given), *level, numbers, pointer(denoised)))
+        out = pointer(denoised)
+        interruptible(lambda ends: call(self._handle.pointer, pointer(given), given.size, len(given), *level, numbers, ends, out), cancel)
         return denoised
 
     def add_noise(self, x0: npt.ArrayLike, t: float, seed: int = 0) -> Floats:
@@ -191,26 +212,42 @@ class Model:
         directions: int = 0,
         tolerance: float = 1e-5,
         seed: int = 0,
+        cancel: Cancel | None = None,
     ) -> npt.NDArray[np.float64]:
-        """The logarithm of the density of each of the samples `x`, in nats. `directions` 0 takes the whole trace."""
+        """The logarithm of the density of each of the samples `x`, in nats. `directions` 0 takes the whole trace; `cancel` as for denoise()."""
         given = self._items(x)
         numbers = self._classes(classes, len(given))
         densities = np.empty(len(given))
         out = densities.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
-        call, own = library.diffuse_model_log_density, self._handle.pointer
-        check(call(own, pointer(given), given.size, len(given), numbers, whole(directions, "directions"), tolerance, whole(seed, "seed", 0, 2**64 - 1), out))
+        call = library.diffuse_model_log_density
+        directions, seed = whole(directions, "directions"), whole(seed, "seed", 0, 2**64 - 1)
+        interruptible(
+            lambda ends: call(
+                self._handle.pointer, pointer(given), given.size, len(given), numbers, directions, tolerance, seed, ends, out
+            ),
+            cancel,
+        )
         return densities
 
     def variational_bound(
-        self, x: npt.ArrayLike, classes: Sequence[Class] | None = None, *, variance: str = "posterior", seed: int = 0
+        self,
+        x: npt.ArrayLike,
+        classes: Sequence[Class] | None = None,
+        *,
+        variance: str = "posterior",
+        seed: int = 0,
+        cancel: Cancel | None = None,
     ) -> npt.NDArray[np.float64]:
-        """DDPM's variational bound of each of the samples `x`, in bits per value."""
+        """DDPM's variational bound of each of the samples `x`, in bits per value. `cancel` as for denoise()."""
         given = self._items(x)
         numbers = self._classes(classes, len(given))
         bounds = np.empty(len(given))
         out = bounds.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
-        call, own = library.diffuse_model_variational_bound, self._handle.pointer
-        check(call(own, pointer(given), given.size, len(given), numbers, encoded(variance, "variance"), whole(seed, "seed", 0, 2**64 - 1), out))
+        call = library.diffuse_model_variational_bound
+        word, seed = encoded(variance, "variance"), whole(seed, "seed", 0, 2**64 - 1)
+        interruptible(
+            lambda ends: call(self._handle.pointer, pointer(given), given.size, len(given), numbers, word, seed, ends, out), cancel
+        )
         return bounds
 
     def values(self, pixels: npt.NDArray[np.uint8]) -> Floats:
@@ -227,9 +264,9 @@ class Model:
         check(library.diffuse_model_values(self._handle.pointer, data, rows.size, stride, 0, pointer(values), values.size))
         return values
 
-    def trim(self) -> None:
-        """Gives memory back that evaluations have needed at a time and do not need now."""
-        check(library.diffuse_model_trim(self._handle.pointer))
+    def trim(self, *, cancel: Cancel | None = None) -> None:
+        """Gives memory back that evaluations have needed at a time and do not need now, by an evaluation. `cancel` as for denoise()."""
+        interruptible(lambda ends: int(library.diffuse_model_trim(self._handle.pointer, ends)), cancel)
 
     def _items(self, x: npt.ArrayLike) -> Floats:
         given = floats(x)

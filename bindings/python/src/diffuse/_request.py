@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._estimate import Called, Guidance
+from ._cancel import Cancel, interruptible
 from ._library import Handle, check, encoded, floats, indices, library, pointer, refused, whole
 
 if TYPE_CHECKING:
@@ -65,13 +66,16 @@ class Request:
     #: Options by name.
     options: Mapping[str, Option] = field(default_factory=dict)
 
-    def cost(self, model: Model) -> Cost:
-        """What drawing this will take: by three estimates of the clean samples; a guidance function is left out."""
+    def cost(self, model: Model, cancel: Cancel | None = None) -> Cost:
+        """What drawing this will take: by three estimates of the clean samples; a guidance function is left out. `cancel` ends them, as Ctrl-C does."""
         from . import _abi
 
         native = _Native(self, model)
         cost = _abi.Cost(struct_size=ctypes.sizeof(_abi.Cost))
-        check(library.diffuse_request_cost(native.handle.pointer, model._handle.pointer, ctypes.byref(cost)))
+        call = library.diffuse_request_cost
+        interruptible(
+            lambda ends: int(call(native.handle.pointer, model._handle.pointer, ends, ctypes.byref(cost))), cancel
+        )
         return Cost(cost.evaluations or None, cost.milliseconds / 1e3 if cost.evaluations else None, cost.peak_bytes)
 
 

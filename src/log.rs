@@ -1,0 +1,36 @@
+//! What ONNX Runtime, and now and then this crate, has to say to whoever wants to hear it.
+
+use std::sync::{PoisonError, RwLock};
+
+/// How serious a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Chatter.
+    Verbose = 0,
+    /// Information.
+    Info = 1,
+    /// Something that may be wrong.
+    Warning = 2,
+    /// Something that is wrong; it is returned as an error as well.
+    Error = 3,
+    /// Something that ONNX Runtime cannot go on from.
+    Fatal = 4,
+}
+
+/// What takes messages.
+pub type LogSink = Box<dyn Fn(Severity, &str) + Send + Sync>;
+
+static LOG_SINK: RwLock<Option<LogSink>> = RwLock::new(None);
+
+/// Sends what ONNX Runtime says to `sink`, and what this crate has to say that is no error; `None`, the default, drops it. The sink is called from any
+/// thread, also from several at once, and must not call this crate. When this returns the former sink is not called any more.
+pub fn set_log_sink(sink: Option<LogSink>) {
+    *LOG_SINK.write().unwrap_or_else(PoisonError::into_inner) = sink;
+}
+
+/// Hands a message to the sink. It is worded only where there is one.
+pub(crate) fn say(severity: Severity, message: impl FnOnce() -> String) {
+    if let Some(sink) = LOG_SINK.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
+        sink(severity, &message());
+    }
+}

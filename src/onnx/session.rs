@@ -17,6 +17,7 @@ use super::{Placement, Provider, Runtime};
 use crate::denoiser::Interrupt;
 use crate::error::{Error, Result};
 use crate::job::Canceller;
+use crate::text::escaped;
 
 /// The key under which the manifest lies in a model's metadata.
 const METADATA_KEY: &str = "diffuse";
@@ -170,10 +171,10 @@ impl fmt::Display for TensorInfo {
             .map(|(i, axis)| match (axis, self.axes.get(i).map_or("", String::as_str)) {
                 (Some(size), _) => size.to_string(),
                 (None, "") => "?".into(),
-                (None, name) => name.into(),
+                (None, name) => escaped(name).to_string(),
             })
             .collect();
-        write!(f, "{}: {}[{}]", self.name, self.element, axes.join(","))
+        write!(f, "{}: {}[{}]", escaped(&self.name), self.element, axes.join(","))
     }
 }
 

@@ -1,65 +1,15 @@
 //! The command line as its users meet it: files, streams, exit codes, and what is left behind when something goes wrong.
 #![cfg(feature = "cli")]
 
+#[path = "support/cli.rs"]
+mod cli;
 mod support;
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
+use cli::{diffuse, fail, files, fixture, folder, program, shipped, succeed, text};
 use support::repository;
-use tempfile::TempDir;
-
-fn diffuse(folder: &TempDir) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_diffuse-cli"));
-    command.current_dir(folder).stdin(Stdio::null());
-    command
-}
-
-fn fixture(name: &str) -> String {
-    repository(&format!("onnx/fixtures/{name}.onnx")).display().to_string()
-}
-
-fn shipped(name: &str) -> String {
-    repository(&format!("onnx/models/{name}.onnx")).display().to_string()
-}
-
-fn folder() -> TempDir {
-    tempfile::tempdir().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Runs to success, with nothing on stderr but the one line that says the seed.
-fn succeed(command: &mut Command) -> Output {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}\n{}", text(&output.stderr));
-    assert!(text(&output.stderr).lines().count() <= 1, "{}", text(&output.stderr));
-    output
-}
-
-/// Fails with `code`, saying `said`, and leaves nothing in the folder that was not there.
-fn fail(folder: &TempDir, command: &mut Command, code: i32, said: &str) {
-    let before = files(folder);
-    let output = command.output().unwrap();
-    let stderr = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{command:?}\n{stderr}");
-    assert!(stderr.contains(said), "{command:?}: {said:?} is not in\n{stderr}");
-    assert!(!stderr.contains("panicked"), "{stderr}");
-    assert_eq!(files(folder), before, "{command:?} left something behind");
-}
-
-/// Names and contents.
-fn files(folder: &TempDir) -> Vec<(String, Vec<u8>)> {
-    let mut files: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap())
-        .map(|entry| (text(entry.file_name().as_encoded_bytes()), std::fs::read(entry.path()).unwrap_or_default()))
-        .collect();
-    files.sort();
-    files
-}
 
 /// The pictures that the documents show are drawn by the models that lie beside them.
 #[test]
@@ -469,10 +419,8 @@ fn a_full_disk_leaves_the_old_file() {
         std::fs::remove_file(folder.path().join(&name)).unwrap();
     }
     // A limit on the size of files stands in for the disk: 4 KiB fit, the result does not.
-    let call = format!(
-        "ulimit -f 8; trap '' XFSZ; exec '{}' generate '{model}' --steps 1 -n 40 -o kept.npy",
-        env!("CARGO_BIN_EXE_diffuse-cli")
-    );
+    let call =
+        format!("ulimit -f 8; trap '' XFSZ; exec '{}' generate '{model}' --steps 1 -n 40 -o kept.npy", program());
     fail(&folder, Command::new("bash").args(["-c", &call]).current_dir(&folder), 6, "nor could it be saved elsewhere");
 }
 

@@ -125,9 +125,9 @@ fn mask_of(input: &Input, shape: &[usize]) -> Result<ArrayD<f32>, Failure> {
 impl SteeringArguments {
     /// The files that are read, each with what it is.
     pub(crate) fn paths(&self) -> impl Iterator<Item = (&'static str, &Path)> {
-        let files = [("image", &self.image), ("mask", &self.mask), ("start", &self.start)];
+        let files = [("the image", &self.image), ("the mask", &self.mask), ("the start", &self.start)];
         let files = files.into_iter().filter_map(|(what, path)| Some((what, path.as_deref()?)));
-        files.chain(self.conditions().map(|(_, path)| ("condition", Path::new(path))))
+        files.chain(self.conditions().map(|(_, path)| ("a condition", Path::new(path))))
     }
 
     /// The file of --classifier.

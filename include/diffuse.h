@@ -1068,7 +1068,7 @@ int32_t diffuse_model_add_noise(const struct diffuse_model *model,
 /*
  Makes values of pixels for an image model: the opposite of diffuse_job_read_pixels(), with the same `length`, `stride` and `flags`, of one image
  of the model's size. `capacity` is the number of values that there is room for, exactly that of an item. Drawn again they
- are the same pixels. Models without alpha leave it away; grey ones take the luma of ITU-R BT.601.
+ are the same pixels, if they are opaque: a model without alpha gets transparent pixels over white. Grey ones take the luma of ITU-R BT.601.
  */
 int32_t diffuse_model_values(const struct diffuse_model *model,
                              const uint8_t *pixels,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::text::escaped;
+
 /// A `Result` whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -123,20 +125,23 @@ impl Error {
     }
 }
 
+/// On one line, and without what a terminal would obey: paths, names in models and what ONNX Runtime says are escaped ([`escaped`]).
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Argument { name, reason } => write!(f, "{name}: {reason}"),
-            Self::Io { path, source } => write!(f, "{}: {source}", path.display()),
-            Self::Model { model, reason } => write!(f, "{model}: {reason}"),
-            Self::Runtime { reason } => write!(f, "ONNX Runtime: {reason}"),
-            Self::Provider { provider, reason } => write!(f, "provider {provider}: {reason}"),
-            Self::Evaluation { step, reason } => write!(f, "step {step}: {reason}"),
-            Self::Callback { step, reason } => write!(f, "step {step}: the callback: {reason}"),
+            Self::Argument { name, reason } => write!(f, "{name}: {}", escaped(reason)),
+            Self::Io { path, source } => {
+                write!(f, "{}: {}", escaped(&path.to_string_lossy()), escaped(&source.to_string()))
+            }
+            Self::Model { model, reason } => write!(f, "{}: {}", escaped(model), escaped(reason)),
+            Self::Runtime { reason } => write!(f, "ONNX Runtime: {}", escaped(reason)),
+            Self::Provider { provider, reason } => write!(f, "provider {}: {}", escaped(provider), escaped(reason)),
+            Self::Evaluation { step, reason } => write!(f, "step {step}: {}", escaped(reason)),
+            Self::Callback { step, reason } => write!(f, "step {step}: the callback: {}", escaped(reason)),
             Self::Cancelled => f.write_str("cancelled"),
             Self::Busy => f.write_str("another thread is working on the job"),
-            Self::Panic { reason } => write!(f, "a bug in diffuse: {reason}"),
-            Self::Memory { reason } => write!(f, "there is no memory for {reason}"),
+            Self::Panic { reason } => write!(f, "a bug in diffuse: {}", escaped(reason)),
+            Self::Memory { reason } => write!(f, "there is no memory for {}", escaped(reason)),
         }
     }
 }
@@ -146,6 +151,32 @@ impl std::error::Error for Error {
         match self {
             Self::Io { source, .. } => Some(source),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_error_quotes_cannot_command_a_terminal() {
+        let said = "tensor 'x\x1b[2J\nfake line'".to_owned();
+        let path = PathBuf::from("a\x1b]0;b\u{202e}.onnx");
+        let source = || std::io::Error::other(said.clone());
+        for error in [
+            Error::argument("class", &*said),
+            Error::io(&path, source()),
+            Error::model(path.display().to_string(), &*said),
+            Error::runtime(&*said),
+            Error::Provider { provider: said.clone(), reason: said.clone() },
+            Error::Evaluation { step: 1, reason: said.clone() },
+            Error::Callback { step: 1, reason: said.clone() },
+            Error::Panic { reason: said.clone() },
+            Error::memory(&*said),
+        ] {
+            let text = error.to_string();
+            assert!(!text.contains(crate::text::is_unsafe) && text.contains("x\\u{1b}[2J\\nfake line"), "{text:?}");
         }
     }
 }

@@ -47,6 +47,7 @@ pub mod solver;
 pub mod state;
 mod sync;
 pub mod tensor;
+pub mod text;
 
 pub use error::{Error, Result};
 pub use job::Job;

@@ -71,8 +71,10 @@ pub fn rgba8_into(image: ArrayView3<'_, f32>, range: [f32; 2], out: &mut [u8], l
 }
 
 /// Fills the image `[channels, height, width]` from pixels that lie in `pixels` as [`rgba8_into`] leaves them there: a value becomes
-/// `low + (high − low)·byte/255`, and drawn again is the same byte. Of three channels alpha is left away; one is the luma `0.299·R + 0.587·G + 0.114·B`
-/// (ITU-R BT.601).
+/// `low + (high − low)·byte/255`, and drawn again is the same byte. One channel is the luma `0.299·R + 0.587·G + 0.114·B` (ITU-R BT.601).
+///
+/// Three channels and one have no alpha: pixels that are not opaque are laid over white, `byte·alpha/255 + 255 − alpha`, since what colour a
+/// transparent pixel has is not to be seen. Opaque ones are taken as they are.
 ///
 /// # Errors
 /// As [`rgba8_into`].
@@ -90,6 +92,9 @@ pub fn from_rgba8(pixels: &[u8], layout: Layout, range: [f32; 2], mut image: Arr
         let row = &pixels[if bottom_up { height - 1 - y } else { y } * stride..];
         for x in 0..width {
             let [first, g, third, alpha] = [0, 1, 2, 3].map(|i| f64::from(row[4 * x + i]));
+            // For the bytes' sake: of an opaque pixel not even the rounding changes.
+            let over_white = |byte: f64| if alpha < 255.0 { byte * alpha / 255.0 + (255.0 - alpha) } else { byte };
+            let [first, g, third] = if channels == 4 { [first, g, third] } else { [first, g, third].map(over_white) };
             let [r, b] = if bgra { [third, first] } else { [first, third] };
             if channels == 1 {
                 image[[0, y, x]] = value(0.299 * r + 0.587 * g + 0.114 * b);
@@ -197,5 +202,24 @@ mod tests {
         let short =
             from_rgba8(&[0; 3], Layout { stride: 4, bottom_up: false, bgra: false }, [0.0, 1.0], grey.view_mut());
         assert!(short.unwrap_err().to_string().starts_with("length: "));
+    }
+    #[test]
+    fn transparent_pixels_lie_over_white_where_there_is_no_alpha() {
+        // A hidden red, half a blue, an opaque colour.
+        let bytes = [255, 0, 0, 0, 0, 0, 255, 51, 10, 20, 30, 255];
+        let layout = Layout { stride: 12, bottom_up: false, bgra: false };
+        let of = |channels: usize, layout: Layout| {
+            let mut image = Array3::zeros((channels, 1, 3));
+            from_rgba8(&bytes, layout, [0.0, 255.0], image.view_mut()).unwrap();
+            let pixel = |x: usize| (0..channels).map(|channel| image[[channel, 0, x]]).collect::<Vec<f32>>();
+            [pixel(0), pixel(1), pixel(2)]
+        };
+        assert_eq!(of(3, layout), [[255.0; 3], [204.0, 204.0, 255.0], [10.0, 20.0, 30.0]]);
+        assert_eq!(of(3, Layout { bgra: true, ..layout })[1..], [[255.0, 204.0, 204.0], [30.0, 20.0, 10.0]]);
+        let grey = of(1, layout);
+        assert_eq!(grey[0], [255.0]);
+        assert!((grey[1][0] - (0.886 * 204.0 + 0.114 * 255.0)).abs() < 1e-4, "{grey:?}");
+        // With alpha nothing changes.
+        assert_eq!(of(4, layout)[..2], [[255.0, 0.0, 0.0, 0.0], [0.0, 0.0, 255.0, 51.0]]);
     }
 }

@@ -1,65 +1,15 @@
 //! The command line as its users meet it: files, streams, exit codes, and what is left behind when something goes wrong.
 #![cfg(feature = "cli")]
 
+#[path = "support/cli.rs"]
+mod cli;
 mod support;
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
+use cli::{diffuse, fail, files, fixture, folder, program, shipped, succeed, text};
 use support::repository;
-use tempfile::TempDir;
-
-fn diffuse(folder: &TempDir) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_diffuse-cli"));
-    command.current_dir(folder).stdin(Stdio::null());
-    command
-}
-
-fn fixture(name: &str) -> String {
-    repository(&format!("onnx/fixtures/{name}.onnx")).display().to_string()
-}
-
-fn shipped(name: &str) -> String {
-    repository(&format!("onnx/models/{name}.onnx")).display().to_string()
-}
-
-fn folder() -> TempDir {
-    tempfile::tempdir().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Runs to success, with nothing on stderr but the one line that says the seed.
-fn succeed(command: &mut Command) -> Output {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}\n{}", text(&output.stderr));
-    assert!(text(&output.stderr).lines().count() <= 1, "{}", text(&output.stderr));
-    output
-}
-
-/// Fails with `code`, saying `said`, and leaves nothing in the folder that was not there.
-fn fail(folder: &TempDir, command: &mut Command, code: i32, said: &str) {
-    let before = files(folder);
-    let output = command.output().unwrap();
-    let stderr = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{command:?}\n{stderr}");
-    assert!(stderr.contains(said), "{command:?}: {said:?} is not in\n{stderr}");
-    assert!(!stderr.contains("panicked"), "{stderr}");
-    assert_eq!(files(folder), before, "{command:?} left something behind");
-}
-
-/// Names and contents.
-fn files(folder: &TempDir) -> Vec<(String, Vec<u8>)> {
-    let mut files: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap())
-        .map(|entry| (text(entry.file_name().as_encoded_bytes()), std::fs::read(entry.path()).unwrap_or_default()))
-        .collect();
-    files.sort();
-    files
-}
 
 /// The pictures that the documents show are drawn by the models that lie beside them.
 #[test]
@@ -96,13 +46,13 @@ fn likelihoods_are_printed() {
     ask(&["points.npy", "--class", "heart"], 2, "class");
     ask(&["points.npy", "--bound", "beta"], 2, "steps of training");
     std::fs::write(folder.path().join("text.npy"), "text of some length").unwrap();
-    ask(&["text.npy"], 2, "expected a .npy of f32");
+    ask(&["text.npy"], 2, "text.npy: expected a .npy of numbers");
     // A header that speaks of more than there is.
     let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (9999999999, 2), }";
     let mut bytes = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
     bytes.extend(format!("{header:<117}\n").as_bytes());
     std::fs::write(folder.path().join("huge.npy"), bytes).unwrap();
-    ask(&["huge.npy"], 2, "huge.npy");
+    ask(&["huge.npy"], 2, "the shape (9999999999, 2) of <f4 takes 79999999992 bytes of values; found 0");
 }
 
 /// From a picture to a picture, as the README has it.
@@ -453,20 +403,25 @@ fn a_full_disk_leaves_the_old_file() {
     let folder = folder();
     std::fs::write(folder.path().join("kept.npy"), "an older result").unwrap();
     let model = fixture("time_first");
-    fail(&folder, diffuse(&folder).args(["generate", &model, "--steps", "1", "-o", "/dev/full"]), 6, "/dev/full");
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    fail(
-        &folder,
-        diffuse(&folder).args(["generate", &model, "--steps", "1", "-o", "-"]).stdout(full),
-        6,
-        "standard output",
-    );
+    // What was drawn is not lost with a device or a stream that takes nothing more.
+    let draw = ["generate", &model, "--steps", "1", "--seed", "7", "-o"];
+    let streamed = succeed(diffuse(&folder).args(draw).arg("-")).stdout;
+    let name = format!("{}-7.png", Path::new(&model).file_stem().unwrap().display());
+    for to in ["/dev/full", "-"] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = diffuse(&folder).args(draw).arg(to).stdout(full).output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(6), "{said}");
+        let of = if to == "-" { "standard output" } else { to };
+        assert!(said.contains(&format!("{of}: No space left on device")), "{said}");
+        assert!(said.contains(&format!("what was drawn is in {name} instead")), "{said}");
+        assert_eq!(std::fs::read(folder.path().join(&name)).unwrap(), streamed);
+        std::fs::remove_file(folder.path().join(&name)).unwrap();
+    }
     // A limit on the size of files stands in for the disk: 4 KiB fit, the result does not.
-    let call = format!(
-        "ulimit -f 8; trap '' XFSZ; exec '{}' generate '{model}' --steps 1 -n 40 -o kept.npy",
-        env!("CARGO_BIN_EXE_diffuse-cli")
-    );
-    fail(&folder, Command::new("bash").args(["-c", &call]).current_dir(&folder), 6, "kept.npy");
+    let call =
+        format!("ulimit -f 8; trap '' XFSZ; exec '{}' generate '{model}' --steps 1 -n 40 -o kept.npy", program());
+    fail(&folder, Command::new("bash").args(["-c", &call]).current_dir(&folder), 6, "nor could it be saved elsewhere");
 }
 
 #[cfg(unix)]

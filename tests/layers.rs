@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules from the bottom up: each knows only of those before it.
 const LAYERS: &[&str] = &[
+    "text",
     "error",
     "log",
     "option",

@@ -535,7 +535,7 @@ pub unsafe extern "C" fn diffuse_model_add_noise(
 
 /// Makes values of pixels for an image model: the opposite of diffuse_job_read_pixels(), with the same `length`, `stride` and `flags`, of one image
 /// of the model's size. `capacity` is the number of values that there is room for, exactly that of an item. Drawn again they
-/// are the same pixels. Models without alpha leave it away; grey ones take the luma of ITU-R BT.601.
+/// are the same pixels, if they are opaque: a model without alpha gets transparent pixels over white. Grey ones take the luma of ITU-R BT.601.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_values(
     model: *const diffuse_model,

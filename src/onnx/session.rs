@@ -18,6 +18,7 @@ use super::{Placement, Provider, Runtime};
 use crate::cancel::{Canceller, Interrupt};
 use crate::error::{Error, Result};
 use crate::process::{self, Call, Own, Process, Vigil};
+use crate::text::escaped;
 
 /// The key under which the manifest lies in a model's metadata.
 const METADATA_KEY: &str = "diffuse";
@@ -176,10 +177,10 @@ impl fmt::Display for TensorInfo {
             .map(|(i, axis)| match (axis, self.axes.get(i).map_or("", String::as_str)) {
                 (Some(size), _) => size.to_string(),
                 (None, "") => "?".into(),
-                (None, name) => name.into(),
+                (None, name) => escaped(name).to_string(),
             })
             .collect();
-        write!(f, "{}: {}[{}]", self.name, self.element, axes.join(","))
+        write!(f, "{}: {}[{}]", escaped(&self.name), self.element, axes.join(","))
     }
 }
 
@@ -436,8 +437,9 @@ fn contained(model: &str, open: impl FnOnce() -> ort::Result<Session>) -> Result
 fn read_beside(path: &Path) -> Result<Option<(String, String)>> {
     /// Far more than any manifest has; the file is another's, and might be a device without an end.
     const MOST_BYTES: u64 = 16 << 20;
-    // A link to nothing is a mistake, not the absence of a manifest.
-    if path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+    // A link to nothing is a mistake, not the absence of a manifest. A model's name may be so long that nothing can lie beside it.
+    let absent = [std::io::ErrorKind::NotFound, std::io::ErrorKind::InvalidFilename];
+    if path.symlink_metadata().is_err_and(|error| absent.contains(&error.kind())) {
         return Ok(None);
     }
     let metadata = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;

@@ -1,23 +1,26 @@
 //! `diffuse-cli anomaly`: what an image would be if it were normal, and where it is not.
 
-use std::path::{Path, PathBuf};
+use std::borrow::Cow;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 use diffuse::job::Canceller;
 use diffuse::onnx::Kind;
 use diffuse::pipeline::ClassifierGuidance;
-use diffuse::{Model, Request, pixels};
+use diffuse::text::escaped;
+use diffuse::{Model, Request, Runtime, pixels};
 use ndarray::{Array2, Array3, ArrayD, ArrayViewD, Axis};
-use ndarray_npy::WriteNpyExt;
 
 use crate::failure::{Failure, say};
 use crate::generate::Bar;
-use crate::interrupt;
-use crate::output::Target;
-use crate::picture;
-use crate::shared::{DeviceArguments, RuntimeArguments, SamplingArguments, print, print_json, say_placement};
-use crate::steering::{ClassifierArguments, read_values};
+use crate::input::{Input, ModelInput};
+use crate::output::{Outputs, Source, Stem, Target, model_sources};
+use crate::shared::{
+    DeviceArguments, RuntimeArguments, SamplingArguments, class_of, print, print_json, say_placement, shown,
+};
+use crate::steering::ClassifierArguments;
+use crate::{npy, picture};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -29,7 +32,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     classifier: ClassifierArguments,
     /// Where to: a .png with a row for each image, of the image, what it would be, and how far they are apart, from black through red and yellow to white; or a .npy of
-    /// the maps [default: anomaly.png]; may be given more than once
+    /// the maps [default: anomaly.png, or anomaly-2.png and so on]; may be given more than once
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
     /// The class of the model's that the images are of, by name or number [default: no class]
@@ -60,13 +63,18 @@ const USUAL_SCALE: f64 = 50.0;
 
 #[derive(Debug, serde::Serialize)]
 struct Found<'a> {
-    image: &'a PathBuf,
+    /// Its file; JSON is Unicode, and not every name is.
+    image: Cow<'a, str>,
     greatest: f32,
     mean: f32,
 }
 
-/// Where a result goes, and whether it is a picture.
-type Place<'a> = (Target, &'a Path, bool);
+/// What is written of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Picture,
+    Maps,
+}
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.zoom == 0 || arguments.zoom > 64 {
@@ -75,52 +83,64 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if !(arguments.white > 0.0 && arguments.white <= 1.0) {
         return Err(Failure::Usage(format!("--white: {}; a share above 0, at most 1", arguments.white)));
     }
-    let places = places(arguments)?;
+    let outputs = outputs(arguments)?;
+    let model = ModelInput::read("the model", &arguments.model)?;
+    let classifier = arguments.classifier.read()?;
+    let read = arguments.image.iter().map(|path| Input::values("the image", path));
+    let images: Vec<Input> = read.collect::<Result<_, _>>()?;
+    let mut request = arguments.sampling.request()?;
     let runtime = arguments.runtime.open()?;
+    outputs.check(|_| true, &sources(arguments, &runtime))?;
     let options = arguments.device.model_options()?;
-    let model = Arc::new(Model::open(&runtime, &arguments.model, &options)?);
+    let model = Arc::new(model.open(&runtime, &options)?);
     say_placement(model.placement());
     if model.manifest().sample.kind() != Kind::Image {
         return Err(Failure::Usage("this model draws no images".into()));
     }
-    let mut request = arguments.sampling.request()?;
-    request.classifier = arguments.classifier.open(&runtime, &options)?;
+    request.classifier = arguments.classifier.open(classifier, &runtime, &options)?;
     check_request(&mut request, arguments.image.len())?;
-    let class = arguments.class.as_ref().map(|name| model.class(name)).transpose()?;
-    let found = compare(arguments, &model, &request, class)?;
+    let class = arguments.class.as_ref().map(|name| class_of(&model, name)).transpose()?;
+    let found = compare(arguments, &images, &model, &request, class)?;
     if let Some(resolved) = &found.resolved {
         let number = |key: &str| resolved.options.real(key).map_or("no".to_owned(), |value| value.to_string());
         say(&format!(
             "{}: ddim, {} steps, strength {}, classifier scale {}\n",
-            model.name(),
+            escaped(model.name()),
             resolved.steps.unwrap_or_default(),
             number("strength"),
             number("classifier_scale")
         ));
     }
-    write(arguments, &model, &request, class, &found, &places)
+    write(arguments, &model, &request, class, &found, &outputs)
 }
 
-/// Where the results go; none of it is read.
-fn places(arguments: &Arguments) -> Result<Vec<Place<'_>>, Failure> {
-    let usual = Path::new("anomaly.png");
-    let given: Vec<&Path> = arguments.output.iter().map(PathBuf::as_path).collect();
-    let mut places: Vec<Place<'_>> = Vec::new();
-    for path in if given.is_empty() { vec![usual] } else { given } {
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
-        if !matches!(ending.as_str(), "png" | "npy") {
-            return Err(Failure::Usage(format!("-o {}: the name must end in .png or .npy", path.display())));
-        }
-        let target = Target::new(path);
-        target.is_not(&arguments.model, "the model itself")?;
-        arguments.image.iter().try_for_each(|image| target.is_not(image, "one of the images"))?;
-        if places.iter().any(|(earlier, ..)| *earlier == target) {
-            return Err(Failure::Usage("-o: the same file is named twice".into()));
-        }
-        target.check(true)?;
-        places.push((target, path, ending == "png"));
+/// Where the results go.
+fn outputs(arguments: &Arguments) -> Result<Outputs<Format>, Failure> {
+    let stem = Stem { start: "anomaly".into(), end: String::new() };
+    if arguments.output.is_empty() {
+        return Ok(Outputs::usual(stem, vec![(Format::Picture, "png")]));
     }
-    Ok(places)
+    let target = |path: &PathBuf| {
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
+        match ending.as_str() {
+            "png" => Ok((Target::new(path), Format::Picture, "png")),
+            "npy" => Ok((Target::new(path), Format::Maps, "npy")),
+            _ => Err(Failure::Usage(format!("-o {}: the name must end in .png or .npy", path.display()))),
+        }
+    };
+    Ok(Outputs::named(stem, arguments.output.iter().map(target).collect::<Result<_, _>>()?))
+}
+
+/// What a run reads, so that it is not written over.
+fn sources(arguments: &Arguments, runtime: &Runtime) -> Vec<Source> {
+    let mut sources = Vec::from(model_sources("the model", "the model's manifest", &arguments.model));
+    let classifier = arguments.classifier.path();
+    sources
+        .extend(classifier.iter().flat_map(|path| model_sources("the classifier", "the classifier's manifest", path)));
+    sources.extend(arguments.image.iter().map(|path| ("one of the images", path.clone())));
+    sources.extend(arguments.sampling.path().map(|path| ("the scheduler's configuration", path.to_path_buf())));
+    sources.push(("ONNX Runtime's library", runtime.path().to_path_buf()));
+    sources
 }
 
 /// Refuses what has no meaning here, and puts in what is usual.
@@ -157,7 +177,8 @@ struct Differences<'a> {
 
 /// Compares each image with what it would be, batch after batch, with a progress bar on a terminal.
 fn compare<'a>(
-    arguments: &'a Arguments,
+    arguments: &Arguments,
+    files: &'a [Input],
     model: &Arc<Model>,
     request: &Request,
     class: Option<i64>,
@@ -168,7 +189,7 @@ fn compare<'a>(
         let image = image.into_dimensionality().map_err(|error| Failure::Other(error.to_string()))?;
         Ok(pixels::rgba8(image, range)?)
     };
-    let images = arguments.image.iter().map(|path| read_values("image", path, &sample.shape, range));
+    let images = files.iter().map(|file| file.image(&sample.shape, range));
     let images: Vec<ArrayD<f32>> = images.collect::<Result<_, _>>()?;
     let mut differences = Differences { pictures: Vec::new(), maps: Vec::new(), found: Vec::new(), resolved: None };
     let mut bar = Bar::new();
@@ -196,7 +217,8 @@ fn compare<'a>(
             differences.pictures.push(drawn(counterfactual.images.index_axis(Axis(0), i))?);
             differences.pictures.push(picture::heat(map.mapv(|value| value / arguments.white).view()));
             let (mean, greatest) = (map.mean().unwrap_or_default(), map.iter().copied().fold(0.0, f32::max));
-            differences.found.push(Found { image: &arguments.image[first + i], greatest, mean });
+            let image = files[first + i].path().to_string_lossy();
+            differences.found.push(Found { image, greatest, mean });
             differences.maps.push(map);
         }
         differences.resolved = Some(counterfactual.request);
@@ -211,7 +233,7 @@ fn write(
     request: &Request,
     class: Option<i64>,
     differences: &Differences<'_>,
-    places: &[Place<'_>],
+    outputs: &Outputs<Format>,
 ) -> Result<(), Failure> {
     let Differences { pictures, maps, found, resolved } = differences;
     let classifier = request.classifier.as_ref();
@@ -224,28 +246,28 @@ fn write(
         "class": class,
         "request": resolved.clone().map(|request| Request { count: maps.len(), classes: None, ..request }),
     });
-    for (target, path, png) in places {
-        interrupt::check()?;
-        let bytes = if *png {
-            let sheet = picture::enlarged(&picture::sheet(pictures, 3), arguments.zoom);
-            picture::encode(&sheet, &record.to_string()).map_err(|error| Failure::Other(format!("PNG: {error}")))?
-        } else {
+    let written = outputs.write(|format| match format {
+        Format::Picture => {
+            let sheet = picture::enlarged(picture::sheet(pictures, 3), arguments.zoom);
+            picture::encode(&sheet, &record.to_string()).map_err(|error| Failure::Other(format!("PNG: {error}")))
+        }
+        Format::Maps => {
             let views: Vec<_> = maps.iter().map(|map| map.view()).collect();
             let all = ndarray::stack(Axis(0), &views).map_err(|error| Failure::Other(error.to_string()))?;
-            let mut bytes = Vec::new();
-            all.write_npy(&mut bytes).map_err(|error| Failure::Other(error.to_string()))?;
-            bytes
-        };
-        target.write(&bytes)?;
-        if !arguments.json {
-            print(&path.display().to_string())?;
+            Ok(npy::write(all.view().into_dyn()))
         }
-    }
+    })?;
     if arguments.json {
+        // The name of our choice is nowhere else.
+        if outputs.is_usual() {
+            written.files.iter().for_each(|path| say(&format!("{}\n", shown(path))));
+        }
+        written.end()?;
         return print_json(found);
     }
+    written.files.iter().try_for_each(|path| print(&shown(path)))?;
     for Found { image, greatest, mean } in found {
-        say(&format!("{}: greatest {greatest:.3}, mean {mean:.4}\n", image.display()));
+        say(&format!("{}: greatest {greatest:.3}, mean {mean:.4}\n", escaped(image)));
     }
-    Ok(())
+    written.end()
 }

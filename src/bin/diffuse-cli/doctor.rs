@@ -1,10 +1,12 @@
 //! `diffuse-cli doctor`: is ONNX Runtime there, and does it start?
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use clap::Args;
 use diffuse::Runtime;
 use diffuse::onnx::Candidate;
+use diffuse::text::escaped;
 
 use crate::failure::Failure;
 use crate::shared::{RuntimeArguments, print, print_json};
@@ -21,15 +23,31 @@ pub(crate) struct Arguments {
 #[derive(serde::Serialize)]
 struct Report {
     diffuse: &'static str,
-    candidates: Vec<Candidate>,
+    candidates: Vec<Place>,
     onnxruntime: Option<Started>,
     error: Option<String>,
     cores: usize,
 }
 
+/// Where ONNX Runtime may be. Names are shown as well as Unicode can.
+#[derive(serde::Serialize)]
+struct Place {
+    reason: &'static str,
+    place: String,
+    library: Option<String>,
+}
+
+impl Place {
+    fn new(candidate: &Candidate) -> Self {
+        let Candidate { reason, place, library } = candidate;
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        Self { reason, place: text(place), library: library.as_deref().map(text) }
+    }
+}
+
 #[derive(serde::Serialize)]
 struct Started {
-    path: std::path::PathBuf,
+    path: String,
     version: String,
     /// The providers it was built with.
     providers: Vec<&'static str>,
@@ -46,14 +64,15 @@ is there is used.";
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let opened = Runtime::open(arguments.runtime.path.as_deref());
+    let candidates = match &arguments.runtime.path {
+        Some(path) => vec![Candidate { reason: "--onnxruntime", place: path.clone(), library: Some(path.clone()) }],
+        None => Runtime::candidates(),
+    };
     let report = Report {
         diffuse: env!("CARGO_PKG_VERSION"),
-        candidates: match &arguments.runtime.path {
-            Some(path) => vec![Candidate { reason: "--onnxruntime", place: path.clone(), library: Some(path.clone()) }],
-            None => Runtime::candidates(),
-        },
+        candidates: candidates.iter().map(Place::new).collect(),
         onnxruntime: opened.as_ref().ok().map(|runtime| Started {
-            path: runtime.path().into(),
+            path: runtime.path().to_string_lossy().into_owned(),
             version: runtime.version().into(),
             providers: runtime.providers(),
         }),
@@ -72,14 +91,14 @@ fn text(report: &Report) -> String {
     let mut text = format!("diffuse {}, {} cores\n", report.diffuse, report.cores);
     match (&report.onnxruntime, &report.error) {
         (Some(started), _) => {
-            let _ = writeln!(text, "ONNX Runtime {} works: {}", started.version, started.path.display());
+            let _ = writeln!(text, "ONNX Runtime {} works: {}", escaped(&started.version), escaped(&started.path));
             let _ = writeln!(text, "It was built with these providers: {}", started.providers.join(", "));
         }
         (None, error) => {
             let _ = writeln!(text, "{}", error.as_deref().unwrap_or_default());
             let found: Vec<_> = report.candidates.iter().filter(|candidate| candidate.library.is_some()).collect();
-            for (i, Candidate { reason, place, library }) in found.iter().enumerate() {
-                let path = library.as_deref().unwrap_or(place).display();
+            for (i, Place { reason, place, library }) in found.iter().enumerate() {
+                let path = escaped(library.as_deref().unwrap_or(place));
                 let used = if i == 0 { "was tried" } else { "is passed over: only the first counts" };
                 let _ = writeln!(text, "{path} ({reason}) {used}");
             }

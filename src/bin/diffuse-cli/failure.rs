@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use diffuse::Error;
+use diffuse::text::{escaped, escaped_lines};
 
 use crate::interrupt;
 
@@ -24,8 +25,14 @@ Exit codes:
 
 const NO_RUNTIME: u8 = 4;
 
-/// Writes to standard error. Unlike `eprint!` it does not panic where that is closed or full.
+/// Writes to standard error, without what a terminal would obey. Unlike `eprint!` it does not panic where that is closed or full.
+/// Ends of lines are ours: what is put into `text` from elsewhere is [`escaped`] before.
 pub(crate) fn say(text: &str) {
+    draw(&escaped_lines(text).to_string());
+}
+
+/// Writes to standard error as it is: the progress bar, which moves the cursor.
+pub(crate) fn draw(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
@@ -82,13 +89,15 @@ impl fmt::Display for Failure {
         match self {
             Self::Library(Error::Cancelled) => f.write_str(interrupt::account()),
             // It has no flag.
-            Self::Library(Error::Argument { name: "model", reason }) => f.write_str(reason),
-            Self::Library(Error::Argument { name, reason }) => write!(f, "--{}: {reason}", name.replace('_', "-")),
+            Self::Library(Error::Argument { name: "model", reason }) => write!(f, "{}", escaped(reason)),
+            Self::Library(Error::Argument { name, reason }) => {
+                write!(f, "--{}: {}", name.replace('_', "-"), escaped(reason))
+            }
             Self::Library(Error::Runtime { .. }) => write!(f, "{}\nRun `diffuse-cli doctor` for help.", self.library()),
             // The option of the library is a flag here.
             Self::Library(Error::Provider { .. }) => f.write_str(&self.library().replace("cpu_nodes", "--cpu-nodes")),
             Self::Library(_) => f.write_str(&self.library()),
-            Self::Usage(text) | Self::Other(text) => f.write_str(text),
+            Self::Usage(text) | Self::Other(text) => write!(f, "{}", escaped(text)),
             Self::Unread | Self::NoRuntime => Ok(()),
         }
     }

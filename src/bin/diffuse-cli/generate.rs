@@ -1,9 +1,10 @@
 //! `diffuse-cli generate`: draw from a model.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,27 +12,29 @@ use clap::Args;
 use diffuse::job::Canceller;
 use diffuse::onnx::{Kind, Manifest, Placement};
 use diffuse::pipeline::{Cost, Noise};
-use diffuse::{Error, Model, Request, pixels};
+use diffuse::text::escaped;
+use diffuse::{Error, Model, Request, Runtime, pixels};
 use ndarray::{ArrayD, ArrayView2, ArrayViewD, Axis, Slice};
-use ndarray_npy::WriteNpyExt;
 
-use crate::failure::{Failure, say};
-use crate::interrupt;
-use crate::output::Target;
-use crate::picture;
-use crate::shared::{DeviceArguments, RuntimeArguments, SamplingArguments, print, print_json, say_placement};
-use crate::steering::SteeringArguments;
+use crate::failure::{Failure, draw, say};
+use crate::input::ModelInput;
+use crate::output::{Outputs, Source, Stem, Target, model_sources};
+use crate::shared::{
+    DeviceArguments, RuntimeArguments, SamplingArguments, classes_of, print, print_json, say_placement, shown,
+};
+use crate::steering::{Steering, SteeringArguments};
+use crate::{npy, picture};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The model, an .onnx file with a manifest
     model: PathBuf,
     /// Where to: .png (a sheet, or a scatter plot of points), .csv or .npy; `-` for standard output; may be given more than
-    /// once [default: NAME-SEED.png, or .csv and .png for points, or .npy]
+    /// once [default: NAME-SEED.png, or .csv and .png for points, or .npy; where that is taken NAME-SEED-2 and so on]
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
-    /// The classes, by name or number and separated by commas; `none` for no class [default: all, one after the other]
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    /// The classes, by name or number and separated by commas; `none` for no class; may be given more than once [default: all, one after the other]
+    #[arg(long, value_name = "NAME")]
     class: Vec<String>,
     /// How many of each class, or in all where there are no classes [default: 1; 2000 points]
     #[arg(short = 'n', long, value_name = "N")]
@@ -67,15 +70,15 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// Says what drawing `count` items in batches takes, by what one batch of `request` does.
-fn say_cost(cost: &Cost, batches: usize, json: bool) -> Result<(), Failure> {
+/// Says what drawing takes: `batches` times what one batch does, and `peak_bytes` of memory.
+fn say_cost(cost: &Cost, batches: usize, peak_bytes: usize, json: bool) -> Result<(), Failure> {
     let evaluations = cost.evaluations.map(|evaluations| evaluations * batches);
     let seconds = cost.time.map(|time| time.as_secs_f64() * batches as f64);
     if json {
         return print_json(&serde_json::json!({
             "evaluations": evaluations,
             "seconds": seconds,
-            "peak_bytes": cost.peak_bytes,
+            "peak_bytes": peak_bytes,
         }));
     }
     let unknown = || "as many as its steps take".to_owned();
@@ -83,7 +86,7 @@ fn say_cost(cost: &Cost, batches: usize, json: bool) -> Result<(), Failure> {
         "evaluations {}\ntime        {}\nmemory      {:.1} MB at a time, beside ONNX Runtime itself\n",
         evaluations.map_or_else(unknown, |count| count.to_string()),
         seconds.map_or("unknown".to_owned(), |seconds| format!("{seconds:.2} s")),
-        cost.peak_bytes as f64 / 1e6
+        peak_bytes as f64 / 1e6
     ))
 }
 
@@ -136,9 +139,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.columns == Some(0) {
         return Err(Failure::Usage("--columns: 0; at least one picture goes into a row".into()));
     }
+    let model = ModelInput::read("the model", &arguments.model)?;
+    let files = arguments.steering.read()?;
+    let sampling = arguments.sampling.request()?;
+
     let runtime = arguments.runtime.open()?;
     timings.runtime = elapsed(start);
-    let model = Arc::new(Model::open(&runtime, &arguments.model, &options)?);
+    let model = Arc::new(model.open(&runtime, &options)?);
     timings.open = elapsed(start) - timings.runtime;
     say_placement(model.placement());
     let manifest = model.manifest();
@@ -153,7 +160,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             Failure::Usage(format!("--count: {per_class} of each class; 1 to {MOST_ITEMS} items in all are possible"))
         })?;
     // One generator for all items draws them as one batch.
-    let sampling = arguments.sampling.request()?;
     let blended = ["interpolate_to", "variation_seed"].iter().any(|key| sampling.options.get(key).is_some());
     let together = sampling.noise == Noise::Torch || blended;
     let batch = match arguments.batch {
@@ -177,11 +183,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let seed = arguments.seed.unwrap_or_else(any_seed);
     let sheet = Sheet::new(arguments, classes.len(), per_class, count);
-    let targets = targets(arguments, &model, seed, sampling.invert)?;
+    let outputs = outputs(arguments, &model, seed, sampling.invert)?;
+    outputs.check(|format| *format != Format::Csv, &sources(arguments, &runtime))?;
 
     // Each class in turn, `per_class` times.
     let class_of = |item: usize| classes[item / per_class];
-    let steering = arguments.steering.read(&runtime, &options, &model, arguments.shape.as_deref())?;
+    let steering = arguments.steering.decode(files, &runtime, &options, &model, arguments.shape.as_deref())?;
     let rank = 1 + arguments.shape.as_ref().unwrap_or(&manifest.sample.shape).len();
     steering.check(count, rank)?;
     if !steering.has_start() && sampling.options.get("strength").is_some() {
@@ -204,11 +211,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     if arguments.cost {
         let of_batch = batch.min(count);
-        return say_cost(
-            &request(0, of_batch).cost(&model, &Canceller::default())?,
-            count.div_ceil(of_batch),
-            arguments.json,
-        );
+        let cost = request(0, of_batch).cost(&model, &Canceller::default())?;
+        let item = request(0, 1).resolved(manifest).shape.unwrap_or_default();
+        let formats: Vec<Format> = outputs.formats().copied().collect();
+        let peak = peak_bytes(&cost, &model, &steering, sheet, count, &item, &formats);
+        return say_cost(&cost, count.div_ceil(of_batch), peak, arguments.json);
     }
     let (solver, grid) = request(0, 1).plan(manifest)?;
     let record = Record {
@@ -222,30 +229,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let mut shape = vec![count];
     shape.extend(record.request.shape.iter().flatten());
-    if kind == Kind::Image && targets.iter().any(|(_, format)| *format == Format::Png) {
+    if kind == Kind::Image && outputs.formats().any(|format| *format == Format::Png) {
         sheet.check(&shape)?;
     }
     let steps = grid.steps();
-    say(&format!("{}: seed {seed}, {solver}, {steps} step{}\n", record.model, if steps == 1 { "" } else { "s" }));
+    let model_name = escaped(&record.model);
+    say(&format!("{model_name}: seed {seed}, {solver}, {steps} step{}\n", if steps == 1 { "" } else { "s" }));
 
     let sampling = Instant::now();
     let noisy = |first: usize, of_batch: usize| steering.start_of(first, of_batch, count, &shape);
     let samples = sample(&model, &request, &noisy, count, batch, &shape)?;
     timings.sample = elapsed(sampling);
 
-    let mut written = Vec::new();
-    for (target, format) in &targets {
-        interrupt::check()?;
-        let bytes = encode(samples.view(), *format, manifest, sheet, &record)?;
-        target.write(&bytes)?;
-        if let Target::File(path) = target {
-            written.push(path.clone());
-        }
-    }
-    if arguments.json {
+    let written = outputs.write(|format| encode(samples.view(), *format, manifest, sheet, &record))?;
+    if arguments.json && written.failure.is_none() {
         #[derive(serde::Serialize)]
         struct Done<'a> {
-            files: &'a [PathBuf],
+            files: Vec<Cow<'a, str>>,
             milliseconds: Timings,
             placement: &'a Placement,
             #[serde(flatten)]
@@ -253,9 +253,46 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         timings.total = elapsed(start);
         let placement = model.placement();
-        return print_json(&Done { files: &written, milliseconds: timings, placement, record: &record });
+        // JSON is Unicode, and not every name is.
+        let files = written.files.iter().map(|path| path.to_string_lossy()).collect();
+        return print_json(&Done { files, milliseconds: timings, placement, record: &record });
     }
-    written.iter().try_for_each(|path| print(&path.display().to_string()))
+    if !arguments.json {
+        written.files.iter().try_for_each(|path| print(&shown(path)))?;
+    }
+    written.end()
+}
+
+/// What a run reads, so that it is not written over.
+fn sources(arguments: &Arguments, runtime: &Runtime) -> Vec<Source> {
+    let mut sources = Vec::from(model_sources("the model", "the model's manifest", &arguments.model));
+    let classifier = arguments.steering.classifier();
+    sources
+        .extend(classifier.iter().flat_map(|path| model_sources("the classifier", "the classifier's manifest", path)));
+    sources.extend(arguments.steering.paths().map(|(what, path)| (what, path.to_path_buf())));
+    sources.extend(arguments.sampling.path().map(|path| ("the scheduler's configuration", path.to_path_buf())));
+    sources.push(("ONNX Runtime's library", runtime.path().to_path_buf()));
+    sources
+}
+
+/// How many bytes a whole run holds at a time: beside what a batch takes there are the samples of all of them, and at the end
+/// what their encoding needs.
+fn peak_bytes(
+    cost: &Cost,
+    model: &Model,
+    steering: &Steering,
+    sheet: Sheet,
+    count: usize,
+    item: &[usize],
+    formats: &[Format],
+) -> usize {
+    let values = item.iter().fold(count, |product, &axis| product.saturating_mul(axis));
+    let encoding =
+        formats.iter().map(|format| sheet.bytes(*format, model.manifest().sample.kind(), count, item, values));
+    let samples = values.saturating_mul(size_of::<f32>());
+    // When the last batch is drawn ONNX Runtime still holds what the model has needed.
+    let after = model.memory().unwrap_or(0).saturating_add(encoding.max().unwrap_or(0));
+    samples.saturating_add(steering.bytes()).saturating_add(cost.peak_bytes.max(after))
 }
 
 /// How pictures are put together.
@@ -287,6 +324,27 @@ impl Sheet {
             )));
         }
         Ok(())
+    }
+}
+
+impl Sheet {
+    /// How many bytes encoding takes at a time, the encoded bytes among them; of text and of compressed pixels as much as they may have.
+    fn bytes(self, format: Format, kind: Kind, count: usize, item: &[usize], values: usize) -> usize {
+        /// A number in decimal, and its comma.
+        const OF_TEXT: usize = 12;
+        match (format, kind, item) {
+            (Format::Npy, ..) => values.saturating_mul(size_of::<f32>()),
+            (Format::Csv, ..) => values.saturating_mul(OF_TEXT),
+            (Format::Png, Kind::Image, [_, height, width]) => {
+                let pictures = [4, count, *height, *width].into_iter().fold(1usize, usize::saturating_mul);
+                let cells = count.div_ceil(self.columns.max(1)).saturating_mul(self.columns.max(1));
+                let plain = pictures / count.max(1) * cells;
+                let zoomed = plain.saturating_mul(self.zoom * self.zoom);
+                let enlarging = if self.zoom > 1 { plain.saturating_add(zoomed) } else { 0 };
+                pictures.saturating_add(plain).max(enlarging).max(zoomed.saturating_mul(2))
+            }
+            (Format::Png, ..) => 4 << 20,
+        }
     }
 }
 
@@ -346,7 +404,7 @@ impl Bar {
         const WIDTH: usize = 20;
         if self.visible {
             let filled = (share * WIDTH as f64) as usize;
-            say(&format!("\r[{}{}] {:3.0} %", "#".repeat(filled), ".".repeat(WIDTH - filled), share * 100.0));
+            draw(&format!("\r[{}{}] {:3.0} %", "#".repeat(filled), ".".repeat(WIDTH - filled), share * 100.0));
         }
     }
 }
@@ -354,7 +412,7 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         if self.visible {
-            say(&format!("\r{:30}\r", ""));
+            draw(&format!("\r{:30}\r", ""));
         }
     }
 }
@@ -363,7 +421,7 @@ impl Drop for Bar {
 fn chosen_classes(model: &Model, names: &[String]) -> Result<Vec<i64>, Failure> {
     match &model.manifest().classes {
         Some(classes) if names.is_empty() => Ok((0..classes.count() as i64).collect()),
-        _ => Ok(names.iter().map(|name| model.class(name)).collect::<Result<_, _>>()?),
+        _ => Ok(classes_of(model, names)?),
     }
 }
 
@@ -387,61 +445,52 @@ enum Format {
     Npy,
 }
 
-fn targets(arguments: &Arguments, model: &Model, seed: u64, inverted: bool) -> Result<Vec<(Target, Format)>, Failure> {
-    let kind = model.manifest().sample.kind();
-    let usual: &[(&str, Format)] = match kind {
-        // What it ends at is noise.
-        _ if inverted => &[("npy", Format::Npy)],
-        Kind::Image => &[("png", Format::Png)],
-        Kind::Points => &[("csv", Format::Csv), ("png", Format::Png)],
-        Kind::Tensor => &[("npy", Format::Npy)],
-    };
-    let name = model.name();
-    let mut chosen: Vec<(Target, Format)> = if arguments.output.is_empty() {
-        usual
-            .iter()
-            .map(|(ending, format)| (Target::new(Path::new(&format!("{name}-{seed}.{ending}"))), *format))
-            .collect()
-    } else {
-        let format = |path: &PathBuf| {
-            let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
-            let target = Target::new(path);
-            match (ending.as_str(), kind) {
-                _ if target == Target::Stdout => Ok((target, usual[0].1)),
-                ("png", Kind::Tensor) => Err(Failure::Usage(format!(
-                    "-o {}: this model draws neither pictures nor points; use .npy or .csv",
-                    path.display()
-                ))),
-                ("png", _) => Ok((target, Format::Png)),
-                ("csv", _) => Ok((target, Format::Csv)),
-                ("npy", _) => Ok((target, Format::Npy)),
-                _ => {
-                    // A device or a pipe has no ending: it gets what standard output would.
-                    let special =
-                        std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
-                    if special {
-                        Ok((target, usual[0].1))
-                    } else {
-                        Err(Failure::Usage(format!("-o {}: the name must end in .png, .csv or .npy", path.display())))
-                    }
-                }
-            }
-        };
-        arguments.output.iter().map(format).collect::<Result<_, _>>()?
-    };
-    // Standard output last: whoever reads it may leave early, and the files are to be written all the same.
-    chosen.sort_by_key(|(target, _)| *target == Target::Stdout);
-    for (i, (target, format)) in chosen.iter().enumerate() {
-        target.is_not(&arguments.model, "the model itself")?;
-        if *target == Target::Stdout && arguments.json {
-            return Err(Failure::Usage("--json and -o -: both would go to standard output".into()));
+impl Format {
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Csv => "csv",
+            Self::Npy => "npy",
         }
-        if chosen[..i].iter().any(|(earlier, _)| earlier == target) {
-            return Err(Failure::Usage("-o: the same file is named twice".into()));
-        }
-        target.check(*format != Format::Csv)?;
     }
-    Ok(chosen)
+}
+
+fn outputs(arguments: &Arguments, model: &Model, seed: u64, inverted: bool) -> Result<Outputs<Format>, Failure> {
+    let kind = model.manifest().sample.kind();
+    let usual: &[Format] = match kind {
+        // What it ends at is noise.
+        _ if inverted => &[Format::Npy],
+        Kind::Image => &[Format::Png],
+        Kind::Points => &[Format::Csv, Format::Png],
+        Kind::Tensor => &[Format::Npy],
+    };
+    let stem = Stem { start: model.name().to_owned(), end: format!("-{seed}") };
+    if arguments.output.is_empty() {
+        return Ok(Outputs::usual(stem, usual.iter().map(|format| (*format, format.ending())).collect()));
+    }
+    if arguments.json && arguments.output.iter().any(|path| Target::new(path) == Target::Stdout) {
+        return Err(Failure::Usage("--json and -o -: both would go to standard output".into()));
+    }
+    let format = |path: &PathBuf| {
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
+        match (ending.as_str(), kind) {
+            _ if Target::new(path) == Target::Stdout => Ok(usual[0]),
+            ("png", Kind::Tensor) => Err(Failure::Usage(format!(
+                "-o {}: this model draws neither pictures nor points; use .npy or .csv",
+                path.display()
+            ))),
+            ("png", _) => Ok(Format::Png),
+            ("csv", _) => Ok(Format::Csv),
+            ("npy", _) => Ok(Format::Npy),
+            // A device or a pipe has no ending: it gets what standard output would.
+            _ if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) => {
+                Ok(usual[0])
+            }
+            _ => Err(Failure::Usage(format!("-o {}: the name must end in .png, .csv or .npy", path.display()))),
+        }
+    };
+    let target = |path: &PathBuf| format(path).map(|format| (Target::new(path), format, format.ending()));
+    Ok(Outputs::named(stem, arguments.output.iter().map(target).collect::<Result<_, _>>()?))
 }
 
 fn encode(
@@ -456,11 +505,7 @@ fn encode(
     let rows: ArrayView2<'_, f32> =
         samples.clone().into_shape_with_order((items, length)).map_err(|error| Failure::Other(error.to_string()))?;
     match format {
-        Format::Npy => {
-            let mut bytes = Vec::new();
-            samples.write_npy(&mut bytes).map_err(|error| Failure::Other(error.to_string()))?;
-            Ok(bytes)
-        }
+        Format::Npy => Ok(npy::write(samples)),
         Format::Csv => {
             let mut text = if manifest.sample.kind() == Kind::Points { String::from("x,y\n") } else { String::new() };
             for row in rows.rows() {
@@ -484,7 +529,9 @@ fn encode(
                             Ok(pixels::rgba8(image, range)?)
                         })
                         .collect::<Result<Vec<_>, Failure>>()?;
-                    picture::enlarged(&picture::sheet(&pictures, sheet.columns), sheet.zoom)
+                    let whole = picture::sheet(&pictures, sheet.columns);
+                    drop(pictures);
+                    picture::enlarged(whole, sheet.zoom)
                 }
             };
             let record = serde_json::to_string(record).map_err(|error| Failure::Other(error.to_string()))?;

@@ -7,10 +7,12 @@ use clap::Args;
 use diffuse::Model;
 use diffuse::onnx::{LearnedVariance, Manifest, Network, Placement, TensorInfo};
 use diffuse::schedule::NoiseLevel;
+use diffuse::text::{escaped, escaped_json};
 
 use crate::failure::Failure;
+use crate::input::{Input, Inspected, ModelInput};
 use crate::picture;
-use crate::shared::{DeviceArguments, RuntimeArguments, print, print_json};
+use crate::shared::{DeviceArguments, RuntimeArguments, print, print_json, shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -26,30 +28,16 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let path = &arguments.file;
-    if starts_as_png(path)? { inspect_picture(path, arguments.json) } else { inspect_model(path, arguments) }
+    match Inspected::read(&arguments.file)? {
+        Inspected::Picture(picture) => inspect_picture(&picture, arguments.json),
+        Inspected::Model(model) => inspect_model(&model, arguments),
+    }
 }
 
-fn starts_as_png(path: &Path) -> Result<bool, Failure> {
-    use std::io::Read;
-    if path.is_dir() {
-        return Err(Failure::file(path, std::io::ErrorKind::IsADirectory.into()));
-    }
-    let mut first = Vec::new();
-    let file = std::fs::File::open(path).map_err(|error| Failure::file(path, error))?;
-    file.take(8).read_to_end(&mut first).map_err(|error| Failure::file(path, error))?;
-    Ok(picture::is_png(&first))
-}
-
-fn inspect_picture(path: &Path, json: bool) -> Result<(), Failure> {
-    /// More than any picture that `generate` writes.
-    const MOST_BYTES: u64 = 1 << 30;
-    let broken = |reason: String| Failure::file(path, std::io::Error::new(std::io::ErrorKind::InvalidData, reason));
-    if std::fs::metadata(path).map_err(|error| Failure::file(path, error))?.len() > MOST_BYTES {
-        return Err(broken(format!("the picture has more than {MOST_BYTES} bytes")));
-    }
-    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, error))?;
-    let record = picture::record(&bytes).map_err(|error| broken(format!("the picture is damaged: {error}")))?;
+fn inspect_picture(input: &Input, json: bool) -> Result<(), Failure> {
+    let broken =
+        |reason: String| Failure::file(input.path(), std::io::Error::new(std::io::ErrorKind::InvalidData, reason));
+    let record = picture::record(input.bytes()).map_err(|error| broken(format!("the picture is damaged: {error}")))?;
     let Some(record) = record else {
         return Err(broken(
             "the picture does not say how it was made; it is not from diffuse, or its text was removed".into(),
@@ -63,7 +51,7 @@ fn inspect_picture(path: &Path, json: bool) -> Result<(), Failure> {
     let mut text = String::new();
     for (name, value) in record.as_object().into_iter().flatten() {
         let value = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-        let _ = writeln!(text, "{name:13} {value}");
+        let _ = writeln!(text, "{:13} {}", escaped(name).to_string(), escaped(&value));
     }
     print(&text)
 }
@@ -87,8 +75,8 @@ struct Ends {
     noisiest: NoiseLevel,
 }
 
-fn inspect_model(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
-    let network = Network::open(&arguments.runtime.open()?, path, &arguments.device.model_options()?)?;
+fn inspect_model(input: &ModelInput, arguments: &Arguments) -> Result<(), Failure> {
+    let network = input.network(&arguments.runtime.open()?, &arguments.device.model_options()?)?;
     if network.manifest().is_none() {
         let report = Report {
             file: network.name(),
@@ -103,10 +91,10 @@ fn inspect_model(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
         return if arguments.json {
             print_json(&report)
         } else {
-            print(&(describe(&report) + &without_manifest(path, &network)))
+            print(&(describe(&report) + &without_manifest(&arguments.file, &network)))
         };
     }
-    let model = Model::new(network)?;
+    let model = Model::new(network).map_err(|error| input.named(error))?;
     let (Some(network), manifest) = (model.network(), model.manifest()) else {
         return Err(Failure::Other("the model has no graph".into()));
     };
@@ -125,14 +113,14 @@ fn inspect_model(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn describe(report: &Report<'_>) -> String {
-    let mut text = format!("{}\nsha256   {}\n", report.file, report.sha256);
+    let mut text = format!("{}\nsha256   {}\n", escaped(&report.file), report.sha256);
     for input in report.inputs {
         let _ = writeln!(text, "input    {input}");
     }
     for output in report.outputs {
         let _ = writeln!(text, "output   {output}");
     }
-    let _ = writeln!(text, "runs on  {}", report.placement);
+    let _ = writeln!(text, "runs on  {}", escaped(&report.placement.to_string()));
     let (Some(manifest), Some(ends)) = (report.manifest, &report.schedule) else { return text };
     for (label, end) in [("cleanest", ends.cleanest), ("noisiest", ends.noisiest)] {
         let _ = writeln!(
@@ -149,8 +137,8 @@ fn describe(report: &Report<'_>) -> String {
             "variance the network's learned variance is not used: ddpm adds noise of the variance that it is told\n",
         );
     }
-    let _ = writeln!(text, "manifest, from {}:", report.manifest_from.unwrap_or_default());
-    let _ = writeln!(text, "{}", serde_json::to_string_pretty(manifest).unwrap_or_default());
+    let _ = writeln!(text, "manifest, from {}:", escaped(report.manifest_from.unwrap_or_default()));
+    let _ = writeln!(text, "{}", escaped_json(&serde_json::to_string_pretty(manifest).unwrap_or_default()));
     text
 }
 
@@ -169,7 +157,7 @@ Write {} beside it, from what you know of its training and onnx/README.md, such 
   \"prediction\": \"epsilon\"
 }}
 ",
-        path.with_extension("diffuse.json").display(),
+        shown(&path.with_extension("diffuse.json")),
         shape.join(", ")
     )
 }

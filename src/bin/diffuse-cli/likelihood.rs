@@ -1,31 +1,28 @@
 //! `diffuse-cli likelihood`: how likely given samples are to a model.
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use diffuse::Error;
 use diffuse::denoiser::Condition;
 use diffuse::job::Canceller;
 use diffuse::likelihood::{Divergence, bits_per_dim};
 use diffuse::solver::{Adaptive, Variance};
-use diffuse::{Error, Model};
-use ndarray::ArrayViewD;
-use ndarray_npy::ViewNpyExt;
 
 use crate::failure::Failure;
-use crate::shared::{DeviceArguments, RuntimeArguments, print, print_json};
+use crate::input::{Input, ModelInput};
+use crate::shared::{DeviceArguments, RuntimeArguments, classes_of, print, print_json};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The model
     model: PathBuf,
-    /// The samples: a .npy of f32, batch first, as `generate` writes them
+    /// The samples: a .npy, batch first, as `generate` writes them
     samples: PathBuf,
-    /// The class of every sample by name or number, separated by commas
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    /// The class of every sample by name or number, separated by commas; may be given more than once
+    #[arg(long, value_name = "NAME")]
     class: Vec<String>,
     /// Random directions of Hutchinson's estimate; 0 takes the whole divergence, for points and other small samples
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -48,9 +45,6 @@ pub(crate) struct Arguments {
     runtime: RuntimeArguments,
 }
 
-/// More is a slip.
-const MOST_BYTES: u64 = 1 << 30;
-
 /// An error of the library in the words of this command's arguments.
 fn named(error: Error) -> Failure {
     match error {
@@ -63,28 +57,22 @@ fn named(error: Error) -> Failure {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let path = &arguments.samples;
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| Failure::file(path, error))?;
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|error| Failure::file(path, error))?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(Failure::Usage(format!("{}: more than {MOST_BYTES} bytes", path.display())));
-    }
-    // A view is checked against the bytes that are there before anything of the size it speaks of is made.
-    let x = ArrayViewD::<f32>::view_npy(&bytes)
-        .map_err(|error| Failure::Usage(format!("{}: expected a .npy of f32: {error}", path.display())))?;
+    let samples = Input::values("", &arguments.samples)?;
+    let x = samples.array("a .npy of numbers")?;
     if x.is_empty() || x.ndim() == 0 {
-        return Err(Failure::Usage(format!("{}: there is no batch of samples in it", path.display())));
+        return Err(samples.refused("there is no batch of samples in it"));
     }
+    drop(samples);
+    let x = x.view();
     if !(1e-9..=0.1).contains(&arguments.tolerance) {
         return Err(Failure::Usage(format!(
             "--tolerance: {}; expected a number from 1e-9 to 0.1",
             arguments.tolerance
         )));
     }
-    let model = Model::open(&arguments.runtime.open()?, &arguments.model, &arguments.device.model_options()?)?;
-    let model = Arc::new(model);
-    let classes = arguments.class.iter().map(|name| model.class(name)).collect::<Result<Vec<_>, Error>>()?;
+    let model = ModelInput::read("the model", &arguments.model)?;
+    let model = Arc::new(model.open(&arguments.runtime.open()?, &arguments.device.model_options()?)?);
+    let classes = classes_of(&model, &arguments.class)?;
     let condition = Condition::classes((!classes.is_empty()).then_some(classes));
     let length = x.len() / x.shape()[0];
     if let Some(variance) = arguments.bound.as_deref().and_then(Variance::from_word) {

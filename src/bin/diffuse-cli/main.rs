@@ -5,9 +5,11 @@ mod anomaly;
 mod doctor;
 mod failure;
 mod generate;
+mod input;
 mod inspect;
 mod interrupt;
 mod likelihood;
+mod npy;
 mod output;
 mod picture;
 mod plan;
@@ -18,6 +20,7 @@ mod steering;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use diffuse::text::{escaped, is_unsafe};
 
 /// Draws from diffusion models: an exported ONNX noise predictor in, pictures out.
 #[derive(Debug, Parser)]
@@ -45,6 +48,18 @@ enum Command {
     Doctor(doctor::Arguments),
 }
 
+/// Ends the program with what the parser of arguments says. It quotes them: what a terminal would obey in them is escaped before.
+fn refuse<T>(command: &clap::Command, error: clap::Error) -> T {
+    let arguments = || std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    if error.use_stderr() && arguments().any(|argument| argument.contains(is_unsafe)) {
+        let safe = arguments().map(|argument| escaped(&argument).to_string());
+        let error = command.clone().try_get_matches_from(safe).err().unwrap_or(error);
+        failure::say(&error.render().to_string());
+        std::process::exit(error.exit_code());
+    }
+    error.exit()
+}
+
 fn main() -> ExitCode {
     // What `anomaly` takes for two options is its own, and three have no meaning there.
     let mut command = Arguments::command().mut_subcommand("anomaly", |command| {
@@ -59,8 +74,10 @@ fn main() -> ExitCode {
             .into_iter()
             .fold(command, |command, idle| command.mut_arg(idle, |argument| argument.hide(true)))
     });
-    let matches = command.get_matches_mut();
-    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
+    let matches = command.try_get_matches_from_mut(std::env::args_os());
+    let matches = matches.unwrap_or_else(|error| refuse(&command, error));
+    let arguments = Arguments::from_arg_matches(&matches);
+    let arguments = arguments.unwrap_or_else(|error| refuse(&command, error.format(&mut command.clone())));
     let result = interrupt::listen().and_then(|()| match arguments.command {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

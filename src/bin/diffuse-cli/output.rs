@@ -1,10 +1,19 @@
-//! Writing files: whole or not at all.
+//! Writing files: whole or not at all, over nothing that the run reads, and so that a picture that was drawn is never lost.
+//!
+//! What can be known before the drawing is checked before it: whether the file and its folder can be written to, and whether the file is one
+//! that the run reads. A file that is named is replaced: by a temporary file beside it that takes its name, with its permissions and its owner.
+//! Where the system does not let a name be taken (a mount point, a file of somebody else's) the file is written in place. A name of our own
+//! choice replaces nothing: it becomes the next one that is free. If writing fails all the same, the bytes go elsewhere, and stderr says where.
 
-use std::io::{self, IsTerminal, Write};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 use crate::failure::Failure;
 use crate::interrupt::{self, Finishing};
+use crate::shared::shown;
 
 /// Where a result goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,53 +28,254 @@ impl Target {
     pub(crate) fn new(path: &Path) -> Self {
         if path == Path::new("-") { Self::Stdout } else { Self::File(path.to_path_buf()) }
     }
+}
 
-    /// Refuses to write over what is read.
-    pub(crate) fn is_not(&self, input: &Path, what: &str) -> Result<(), Failure> {
-        let same = |path: &Path| Some(std::fs::canonicalize(path).ok()? == std::fs::canonicalize(input).ok()?);
-        match self {
-            Self::File(path) if same(path) == Some(true) => {
-                Err(Failure::Usage(format!("-o {}: this is {what}", path.display())))
-            }
-            _ => Ok(()),
-        }
+/// A file that the run reads, and what it is.
+pub(crate) type Source = (&'static str, PathBuf);
+
+/// A model and the manifest that lies beside it.
+pub(crate) fn model_sources(what: &'static str, manifest: &'static str, path: &Path) -> [Source; 2] {
+    [(what, path.to_path_buf()), (manifest, path.with_extension("diffuse.json"))]
+}
+
+/// A name of our own choice, in two parts: of one that is too long, the first is cut.
+#[derive(Debug, Clone)]
+pub(crate) struct Stem {
+    pub(crate) start: String,
+    pub(crate) end: String,
+}
+
+/// The most bytes of a file's name in the file systems of today.
+const MOST_NAME: usize = 255;
+
+impl Stem {
+    /// The name with this ending that is tried as the `number`th.
+    fn name(&self, number: usize, ending: &str) -> String {
+        let number = if number > 1 { format!("-{number}") } else { String::new() };
+        let tail = format!("{}{number}{}{ending}", self.end, if ending.is_empty() { "" } else { "." });
+        let room = MOST_NAME.saturating_sub(tail.len());
+        let end = (0..=room.min(self.start.len())).rev().find(|&end| self.start.is_char_boundary(end));
+        format!("{}{tail}", &self.start[..end.unwrap_or(0)])
+    }
+}
+
+/// What a command writes: each file with its format and the ending that goes with that.
+pub(crate) struct Outputs<F> {
+    /// The name that is taken where none is given, and where a result is saved that cannot be written to its place.
+    stem: Stem,
+    /// None: under the name of our choice.
+    named: Option<Vec<Target>>,
+    formats: Vec<(F, &'static str)>,
+}
+
+/// What came of it.
+pub(crate) struct Written {
+    pub(crate) files: Vec<PathBuf>,
+    /// The first failure; the others have been written all the same.
+    pub(crate) failure: Option<Failure>,
+}
+
+impl Written {
+    /// Ends the command with the failure, if there is one.
+    pub(crate) fn end(self) -> Result<(), Failure> {
+        self.failure.map_or(Ok(()), Err)
+    }
+}
+
+impl<F> Outputs<F> {
+    /// Files under the name that is usual, or the next one that is free.
+    pub(crate) fn usual(stem: Stem, formats: Vec<(F, &'static str)>) -> Self {
+        Self { stem, named: None, formats }
     }
 
-    /// Finds out before the work what can be known then: that the folder is there, and that a terminal is not sent bytes.
-    pub(crate) fn check(&self, binary: bool) -> Result<(), Failure> {
-        match self {
-            Self::Stdout if binary && io::stdout().is_terminal() => Err(Failure::Usage(
-                "-o -: standard output is a terminal, which cannot show a picture; send it to a file or a program"
-                    .into(),
-            )),
-            Self::Stdout => Ok(()),
-            Self::File(path) => {
-                if path.is_dir() {
-                    return Err(Failure::file(path, io::ErrorKind::IsADirectory.into()));
+    /// What the user has named.
+    pub(crate) fn named(stem: Stem, targets: Vec<(Target, F, &'static str)>) -> Self {
+        let mut targets = targets;
+        // Standard output last: whoever reads it may leave early, and the files are to be written all the same.
+        targets.sort_by_key(|(target, ..)| *target == Target::Stdout);
+        let (named, formats) = targets.into_iter().map(|(target, format, ending)| (target, (format, ending))).unzip();
+        Self { stem, named: Some(named), formats }
+    }
+
+    pub(crate) fn formats(&self) -> impl Iterator<Item = &F> {
+        self.formats.iter().map(|(format, _)| format)
+    }
+
+    /// Whether the names are of our choice, so that they have to be said.
+    pub(crate) fn is_usual(&self) -> bool {
+        self.named.is_none()
+    }
+
+    /// Finds out before the work what can be known then. `binary` says whether a format is nothing for a terminal; `sources` is what the run reads.
+    pub(crate) fn check(&self, binary: impl Fn(&F) -> bool, sources: &[Source]) -> Result<(), Failure> {
+        let Some(named) = &self.named else { return check_folder(Path::new(".")) };
+        for (i, target) in named.iter().enumerate() {
+            if named[..i].iter().any(|earlier| is_same(earlier, target)) {
+                return Err(Failure::Usage("-o: the same file is named twice".into()));
+            }
+            match target {
+                Target::Stdout if binary(&self.formats[i].0) && io::stdout().is_terminal() => {
+                    return Err(Failure::Usage(
+                        "-o -: standard output is a terminal, which cannot show a picture; send it to a file or a program".into(),
+                    ));
                 }
-                let folder = folder_of(path);
-                // The system's own word on why not.
-                match std::fs::metadata(folder) {
-                    Ok(metadata) if metadata.is_dir() => Ok(()),
-                    Ok(_) => Err(Failure::file(folder, io::ErrorKind::NotADirectory.into())),
-                    Err(error) => Err(Failure::file(folder, error)),
+                Target::Stdout => refuse_source("-", identity_of_stdout(), sources)?,
+                Target::File(path) => check_file(path, sources)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes them all, as `encode` makes them. Only a failure of `encode`, or Ctrl-C, ends that early.
+    pub(crate) fn write(&self, mut encode: impl FnMut(&F) -> Result<Vec<u8>, Failure>) -> Result<Written, Failure> {
+        let mut written = Written { files: Vec::new(), failure: None };
+        let Some(named) = &self.named else {
+            let mut files = Vec::new();
+            for (format, ending) in &self.formats {
+                interrupt::check()?;
+                files.push((*ending, encode(format)?));
+            }
+            match write_free(Path::new(""), &self.stem, 1, &files) {
+                Ok(paths) => written.files = paths,
+                Err(error) => {
+                    let saved = save(&files, &self.stem, [(std::env::temp_dir(), 1)]);
+                    let place = PathBuf::from(self.stem.name(1, files.first().map_or("", |(ending, _)| ending)));
+                    written.failure = Some(lost(&place, &error, saved));
                 }
             }
+            return Ok(written);
+        };
+        for (target, (format, ending)) in named.iter().zip(&self.formats) {
+            interrupt::check()?;
+            let bytes = encode(format)?;
+            match self.write_one(target, ending, bytes) {
+                Ok(Some(path)) => written.files.push(path),
+                Ok(None) => {}
+                Err(failure) => written.failure = written.failure.or(Some(failure)),
+            }
+        }
+        Ok(written)
+    }
+
+    /// Writes one, or saves it elsewhere.
+    fn write_one(&self, target: &Target, ending: &'static str, bytes: Vec<u8>) -> Result<Option<PathBuf>, Failure> {
+        let elsewhere = [(PathBuf::new(), 1), (std::env::temp_dir(), 1)];
+        match target {
+            Target::Stdout => {
+                interrupt::note_written();
+                let mut stdout = io::stdout().lock();
+                match stdout.write_all(&bytes).and_then(|()| stdout.flush()) {
+                    Ok(()) => Ok(None),
+                    Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::Unread),
+                    Err(error) => {
+                        let saved = save(&[(ending, bytes)], &self.stem, elsewhere);
+                        Err(lost(Path::new("standard output"), &error, saved))
+                    }
+                }
+            }
+            Target::File(path) => {
+                let place = Place::of(path);
+                let Err(error) = place.as_ref().map_err(copy_of).and_then(|place| place.write(&bytes)) else {
+                    return Ok(Some(path.clone()));
+                };
+                let saved = match place {
+                    Ok(Place::Special(_)) => save(&[(ending, bytes)], &self.stem, elsewhere),
+                    place => {
+                        let place = if let Ok(Place::Regular(path, _)) = place { path } else { path.clone() };
+                        let stem = place.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                        let stem = Stem { start: stem, end: String::new() };
+                        let beside = (folder_of(&place).to_path_buf(), 2);
+                        save(&[(ending, bytes)], &stem, [beside].into_iter().chain(elsewhere))
+                    }
+                };
+                Err(lost(path, &error, saved))
+            }
+        }
+    }
+}
+
+fn copy_of(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), error.to_string())
+}
+
+/// Saves what could not be written to its place in the first folder that takes it, under the first free name from a number on.
+fn save(
+    files: &[(&str, Vec<u8>)],
+    stem: &Stem,
+    folders: impl IntoIterator<Item = (PathBuf, usize)>,
+) -> Result<Vec<PathBuf>, io::Error> {
+    let mut outcome = Err(ErrorKind::NotFound.into());
+    for (folder, number) in folders {
+        outcome = write_free(&folder, stem, number, files);
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
+}
+
+/// What is said of a result that is not in its place.
+fn lost(path: &Path, error: &io::Error, saved: io::Result<Vec<PathBuf>>) -> Failure {
+    let reason = match saved {
+        Ok(paths) => {
+            let paths: Vec<String> = paths.iter().map(|path| shown(path)).collect();
+            format!("{error}; what was drawn is in {} instead", paths.join(" and "))
+        }
+        Err(other) => format!("{error}; nor could it be saved elsewhere: {other}"),
+    };
+    Failure::file(path, io::Error::new(error.kind(), reason))
+}
+
+/// What a path leads to.
+enum Place {
+    /// A regular file, or none yet, at the end of all links.
+    Regular(PathBuf, Option<Metadata>),
+    /// A pipe or a device.
+    Special(PathBuf),
+}
+
+impl Place {
+    fn of(path: &Path) -> io::Result<Self> {
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => Err(ErrorKind::IsADirectory.into()),
+            // The link's end may have no name: /proc/self/fd/1 of a file that was deleted.
+            Ok(found) if found.is_file() => {
+                Ok(Self::Regular(fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()), Some(found)))
+            }
+            Ok(_) => Ok(Self::Special(path.to_path_buf())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::Regular(end_of_links(path), None)),
+            Err(error) => Err(error),
         }
     }
 
     /// Writes `bytes`: to a temporary file beside the target that then takes its name, so that a full disk or a crash leaves
     /// either the old file or the new one. What is not a regular file (a pipe, a device) is written to directly.
-    pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Self::Stdout => {
+            Self::Special(path) => {
                 interrupt::note_written();
-                let mut stdout = io::stdout().lock();
-                stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(Failure::stdout)
+                OpenOptions::new().write(true).open(path)?.write_all(bytes)
             }
-            Self::File(path) => write_file(path, bytes).map_err(|error| Failure::file(path, error)),
+            Self::Regular(path, old) => {
+                let _finishing = Finishing::begin();
+                replace(path, bytes, old.as_ref())?;
+                interrupt::note_written();
+                Ok(())
+            }
         }
     }
+}
+
+/// Where a link leads that has no file at its end.
+fn end_of_links(path: &Path) -> PathBuf {
+    /// As many as Linux follows; the system itself has refused what goes in circles.
+    const MOST_LINKS: usize = 40;
+    let mut path = path.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        let Ok(next) = fs::read_link(&path) else { break };
+        path = folder_of(&path).join(next);
+    }
+    path
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -75,27 +285,328 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // A link is followed, so that the file that it names is replaced and not the link.
-    let resolved = std::fs::canonicalize(path);
-    let path = resolved.as_deref().unwrap_or(path);
-    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        interrupt::note_written();
-        return std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
+/// What makes a file this one, by whatever name: its device and its number there.
+#[cfg(unix)]
+type Identity = (u64, u64);
+
+#[cfg(not(unix))]
+type Identity = PathBuf;
+
+#[cfg(unix)]
+fn identity(file: &Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt;
+    (file.dev(), file.ino())
+}
+
+/// The identity of the regular file at `path`. Pipes and devices have none: what goes in and what comes out of one is not the same.
+#[cfg(unix)]
+fn identity_of(path: &Path) -> Option<Identity> {
+    fs::metadata(path).ok().filter(Metadata::is_file).map(|file| identity(&file))
+}
+
+#[cfg(not(unix))]
+fn identity_of(path: &Path) -> Option<Identity> {
+    fs::canonicalize(path).ok()
+}
+
+#[cfg(unix)]
+fn identity_of_stdout() -> Option<Identity> {
+    use std::os::fd::AsFd;
+    let file = File::from(io::stdout().as_fd().try_clone_to_owned().ok()?);
+    file.metadata().ok().filter(Metadata::is_file).map(|file| identity(&file))
+}
+
+#[cfg(not(unix))]
+fn identity_of_stdout() -> Option<Identity> {
+    None
+}
+
+/// Whether `path` still is the name of the open `file`.
+#[cfg(unix)]
+fn is_still(file: &File, path: &Path) -> bool {
+    let named = fs::symlink_metadata(path).map(|found| identity(&found));
+    matches!((file.metadata(), named), (Ok(open), Ok(named)) if identity(&open) == named)
+}
+
+/// Windows does not let the name of an open file be taken.
+#[cfg(not(unix))]
+fn is_still(_: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+fn is_same(one: &Target, other: &Target) -> bool {
+    let (Target::File(one), Target::File(other)) = (one, other) else { return one == other };
+    let end = |path: &Path| match Place::of(path) {
+        Ok(Place::Regular(path, _)) => {
+            let folder = fs::canonicalize(folder_of(&path));
+            folder.map_or(path.clone(), |folder| folder.join(path.file_name().unwrap_or_default()))
+        }
+        _ => path.to_path_buf(),
+    };
+    end(one) == end(other) || identity_of(one).is_some_and(|one| identity_of(other) == Some(one))
+}
+
+fn refuse_source(name: &str, output: Option<Identity>, sources: &[Source]) -> Result<(), Failure> {
+    let Some(output) = output else { return Ok(()) };
+    let same = |path: &Path| identity_of(path).is_some_and(|source| source == output);
+    match sources.iter().find(|(_, path)| same(path)) {
+        Some((what, path)) => Err(Failure::Usage(format!(
+            "-o {name}: this is {what} of this run ({}), which is never written over; name another file",
+            path.display()
+        ))),
+        None => Ok(()),
     }
-    let _finishing = Finishing::begin();
+}
+
+/// Whether a file can be written, and is none that the run reads.
+fn check_file(path: &Path, sources: &[Source]) -> Result<(), Failure> {
+    let failed = |error| Failure::file(path, error);
+    refuse_source(&path.display().to_string(), identity_of(path), sources)?;
+    match Place::of(path).map_err(failed)? {
+        Place::Special(_) => Ok(()),
+        Place::Regular(_, Some(old)) => {
+            // Root may write where nobody is meant to.
+            if old.permissions().readonly() {
+                return Err(failed(io::Error::new(ErrorKind::PermissionDenied, "the file is read-only")));
+            }
+            OpenOptions::new().write(true).open(path).map(drop).map_err(failed)
+        }
+        Place::Regular(path, None) => check_folder(folder_of(&path)),
+    }
+}
+
+/// Whether a file can be made in `folder`; only trying tells.
+fn check_folder(folder: &Path) -> Result<(), Failure> {
+    let found = fs::metadata(folder).map_err(|error| Failure::file(folder, error))?;
+    if !found.is_dir() {
+        return Err(Failure::file(folder, ErrorKind::NotADirectory.into()));
+    }
+    temporary(folder, true).map(drop).map_err(|error| {
+        Failure::file(folder, io::Error::new(error.kind(), format!("no file can be made there: {}", plain(&error))))
+    })
+}
+
+/// The system's own words: the crate for temporary files adds their path.
+fn plain(error: &io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| std::error::Error::source(inner));
+    inner.map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+const PREFIX: &str = ".diffuse-";
+const SUFFIX: &str = ".part";
+const RANDOM: usize = 12;
+
+/// A new file beside the result, with a lock for as long as it is written. `private` is for what replaces a file that may be.
+fn temporary(folder: &Path, private: bool) -> io::Result<NamedTempFile> {
+    const ATTEMPTS: usize = 100;
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".diffuse-");
+    builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM);
     #[cfg(unix)]
-    {
+    if !private {
         use std::os::unix::fs::PermissionsExt;
         // What `open` asks for by itself; the system takes the umask off. tempfile's own choice is a private file.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    let mut file = builder.tempfile_in(folder_of(path))?;
-    file.write_all(bytes)?;
+    for _ in 0..ATTEMPTS {
+        let file = builder.tempfile_in(folder)?;
+        match file.as_file().try_lock() {
+            Ok(()) if is_still(file.as_file(), file.path()) => return Ok(file),
+            // Another run took it for one that a killed run has left, between its making and its lock.
+            Ok(()) | Err(TryLockError::WouldBlock) => {}
+            // A file system without locks, where nobody can remove it either.
+            Err(TryLockError::Error(_)) => return Ok(file),
+        }
+    }
+    Err(io::Error::other("temporary files are removed as soon as they are made"))
+}
+
+fn is_temporary(name: &std::ffi::OsStr) -> bool {
+    let middle = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX));
+    middle.is_some_and(|middle| middle.len() == RANDOM && middle.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
+/// Removes the temporary files that killed runs have left in `folder`: those that nobody has locked.
+fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if !is_temporary(&entry.file_name()) || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            continue;
+        }
+        let path = entry.path();
+        let Ok(file) = File::open(&path) else { continue };
+        // A run that has finished in between has given the file another name.
+        if file.try_lock().is_ok() && is_still(&file, &path) {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+/// Puts `bytes` in the place of the file at `path`, which is as `old` says, if it is there.
+fn replace(path: &Path, bytes: &[u8], old: Option<&Metadata>) -> io::Result<()> {
+    let folder = folder_of(path);
+    sweep(folder);
+    let mut file = match temporary(folder, old.is_some()) {
+        Ok(file) => file,
+        // A file that can be written to, in a folder that takes no new ones.
+        Err(error)
+            if old.is_some() && matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) =>
+        {
+            return overwrite(path, bytes);
+        }
+        Err(error) => return Err(io::Error::new(error.kind(), plain(&error))),
+    };
+    file.write_all(bytes).map_err(|error| io::Error::new(error.kind(), plain(&error)))?;
     file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    interrupt::note_written();
+    if old.is_some_and(|old| take_after(file.as_file(), old).is_err()) {
+        return overwrite(path, bytes);
+    }
+    match file.persist(path) {
+        Ok(_) => Ok(()),
+        // A mount point (EBUSY), or a file of somebody else's in a folder like /tmp (EPERM).
+        Err(_) if old.is_some() => overwrite(path, bytes),
+        Err(refused) => Err(refused.error),
+    }
+}
+
+/// Gives `file` the owner and the permissions of `old`. An error where we may not; then they would change.
+#[cfg(unix)]
+fn take_after(file: &File, old: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+    let new = file.metadata()?;
+    if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
+        fchown(file, Some(old.uid()), Some(old.gid()))?;
+    }
+    file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777))
+}
+
+#[cfg(not(unix))]
+fn take_after(_: &File, _: &Metadata) -> io::Result<()> {
     Ok(())
+}
+
+/// Writes `bytes` into the file that is there.
+fn overwrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    file.write_all(bytes)?;
+    file.set_len(bytes.len() as u64)?;
+    file.sync_all()
+}
+
+/// Writes files, given as endings and bytes, to `folder` under the first free number from `number` on, which is the same for all.
+fn write_free(folder: &Path, stem: &Stem, number: usize, files: &[(&str, Vec<u8>)]) -> io::Result<Vec<PathBuf>> {
+    const MOST_NUMBERS: usize = 100_000;
+    let _finishing = Finishing::begin();
+    let place = if folder == Path::new("") { Path::new(".") } else { folder };
+    sweep(place);
+    let mut written = Vec::new();
+    for (_, bytes) in files {
+        let told = |error: io::Error| io::Error::new(error.kind(), plain(&error));
+        let mut file = temporary(place, false).map_err(told)?;
+        file.write_all(bytes).map_err(told)?;
+        file.as_file().sync_all()?;
+        written.push(file);
+    }
+    for number in number..MOST_NUMBERS {
+        let names: Vec<PathBuf> = files.iter().map(|(ending, _)| folder.join(stem.name(number, ending))).collect();
+        match give_names(&written, &names) {
+            Ok(()) => {
+                interrupt::note_written();
+                return Ok(names);
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::new(ErrorKind::AlreadyExists, "all of the names that it could have are taken"))
+}
+
+/// Gives each of `files` its name, if all of the names are free. Another run may want the same ones at the same moment: the system's word counts.
+fn give_names(files: &[NamedTempFile], names: &[PathBuf]) -> io::Result<()> {
+    let all = |claim: &dyn Fn(&Path, &Path) -> io::Result<()>| {
+        for (i, (file, name)) in files.iter().zip(names).enumerate() {
+            if let Err(error) = claim(file.path(), name) {
+                names[..i].iter().for_each(|ours| drop(fs::remove_file(ours)));
+                return Err(error);
+            }
+        }
+        Ok(())
+    };
+    // A second name; the first goes with the temporary file.
+    match all(&|file, name| fs::hard_link(file, name)) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            // A file system without such names: empty files hold the places.
+            all(&|_, name| OpenOptions::new().write(true).create_new(true).open(name).map(drop))?;
+            all(&|file, name| fs::rename(file, name))
+        }
+        outcome => outcome,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cut_between_characters() {
+        let stem = |start: &str| Stem { start: start.into(), end: "-7".into() };
+        assert_eq!(stem("heart").name(1, "png"), "heart-7.png");
+        assert_eq!(stem("heart").name(12, "png"), "heart-7-12.png");
+        assert_eq!(stem(&"a".repeat(300)).name(2, "png"), format!("{}-7-2.png", "a".repeat(247)));
+        let long = stem(&"ü".repeat(200)).name(1, "png");
+        assert!(long.len() == 254 && long.ends_with("ü-7.png"), "{long}");
+    }
+
+    #[test]
+    fn only_our_temporary_files_are_known() {
+        for (name, ours) in [
+            (".diffuse-0aZ9bcdefghi.part", true),
+            (".diffuse-0aZ9bcdefgh.part", false),
+            (".diffuse-0aZ9bcdefghij.part", false),
+            (".diffuse-0aZ9bcdef.hi.part", false),
+            ("diffuse-0aZ9bcdefghi.part", false),
+            (".diffuse-0aZ9bcdefghi.png", false),
+        ] {
+            assert_eq!(is_temporary(name.as_ref()), ours, "{name}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        assert!(is_temporary(temporary(folder.path(), false).unwrap().path().file_name().unwrap()));
+    }
+
+    #[test]
+    fn what_a_killed_run_has_left_is_removed_and_what_is_written_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let written = temporary(folder.path(), false).unwrap();
+        fs::write(at(".diffuse-abcdefghijkl.part"), "left").unwrap();
+        fs::write(at(".diffuse-another.part"), "not ours").unwrap();
+        fs::write(at("a.png"), "").unwrap();
+        fs::create_dir(at(".diffuse-mnopqrstuvwx.part")).unwrap();
+        replace(&at("a.png"), b"new", None).unwrap();
+        assert!(!at(".diffuse-abcdefghijkl.part").exists());
+        assert!(at(".diffuse-another.part").exists() && at(".diffuse-mnopqrstuvwx.part").exists());
+        assert!(written.path().exists(), "a file that is being written was removed");
+    }
+
+    /// Runs that write and sweep in one folder at once never take each other's files.
+    #[test]
+    fn many_runs_share_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let stem = Stem { start: "a".into(), end: String::new() };
+        std::thread::scope(|scope| {
+            for run in 0..8u8 {
+                let (folder, stem) = (folder.path(), stem.clone());
+                scope.spawn(move || {
+                    for _ in 0..25 {
+                        let files = [("csv", vec![run; 10]), ("png", vec![run; 20])];
+                        write_free(folder, &stem, 1, &files).unwrap();
+                    }
+                });
+            }
+        });
+        for number in 1..=200 {
+            let [csv, png] =
+                ["csv", "png"].map(|ending| fs::read(folder.path().join(stem.name(number, ending))).unwrap());
+            assert!(csv.len() == 10 && png.len() == 20 && csv[0] == png[0], "two runs share number {number}");
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 400, "something was left behind");
+    }
 }

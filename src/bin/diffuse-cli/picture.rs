@@ -20,7 +20,8 @@ pub(crate) fn encode(pixels: &Array3<u8>, record: &str) -> Result<Vec<u8>, png::
     encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
     encoder.add_itxt_chunk(KEYWORD.into(), record.into())?;
     let mut writer = encoder.write_header()?;
-    writer.write_image_data(&pixels.as_standard_layout().iter().copied().collect::<Vec<u8>>())?;
+    // It lies in order already, as a rule, and is not copied then.
+    writer.write_image_data(pixels.as_standard_layout().as_slice().unwrap_or_default())?;
     writer.finish()?;
     Ok(bytes)
 }
@@ -45,19 +46,34 @@ pub(crate) fn record(bytes: &[u8]) -> Result<Option<String>, png::DecodingError>
 /// The most pixels of a picture that is read.
 const MOST_PIXELS: u64 = 1 << 26;
 
+/// How many bytes a byte of a PNG can become at most: deflate writes 258 bytes with as little as two bits.
+const MOST_EXPANSION: u64 = 1032;
+
 /// The pixels `[height, width, 4]` of a PNG of any kind, 8 bits a channel.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Array3<u8>, String> {
     let mut decoder = png::Decoder::new(Cursor::new(bytes));
     decoder.set_transformations(png::Transformations::normalize_to_color8() | png::Transformations::ALPHA);
     let mut reader = decoder.read_info().map_err(|error| error.to_string())?;
-    let (width, height) = reader.info().size();
+    let info = reader.info();
+    let (width, height) = info.size();
     if u64::from(width) * u64::from(height) > MOST_PIXELS {
         return Err(format!("{width} by {height} pixels; at most {MOST_PIXELS} in all are read"));
     }
-    let mut buffer = vec![0; reader.output_buffer_size().ok_or("it is too large")?];
+    // A file that lies of its size asks for no memory.
+    let claimed = (info.bits_per_pixel() as u64 * u64::from(width)).div_ceil(8) * u64::from(height);
+    if claimed / MOST_EXPANSION > bytes.len() as u64 {
+        return Err(format!("{width} by {height} pixels, which {} bytes cannot hold", bytes.len()));
+    }
+    let mut buffer = Vec::new();
+    let length = reader.output_buffer_size().ok_or("it is too large")?;
+    buffer.try_reserve_exact(length).map_err(|_| format!("there is no memory for {width} by {height} pixels"))?;
+    buffer.resize(length, 0);
     let frame = reader.next_frame(&mut buffer).map_err(|error| error.to_string())?;
-    let channels = frame.color_type.samples();
     let (width, height) = (width as usize, height as usize);
+    if frame.color_type == png::ColorType::Rgba && frame.line_size == 4 * width {
+        return Array3::from_shape_vec((height, width, 4), buffer).map_err(|error| error.to_string());
+    }
+    let channels = frame.color_type.samples();
     let value = |y: usize, x: usize, channel: usize| buffer[y * frame.line_size + x * channels + channel];
     Ok(Array3::from_shape_fn((height, width, 4), |(y, x, channel)| match (channels, channel) {
         (2, 0..=2) => value(y, x, 0),
@@ -95,7 +111,10 @@ pub(crate) fn sheet(pictures: &[Array3<u8>], columns: usize) -> Array3<u8> {
 }
 
 /// Every pixel as a square of `zoom` by `zoom`.
-pub(crate) fn enlarged(pixels: &Array3<u8>, zoom: usize) -> Array3<u8> {
+pub(crate) fn enlarged(pixels: Array3<u8>, zoom: usize) -> Array3<u8> {
+    if zoom == 1 {
+        return pixels;
+    }
     let (height, width, _) = pixels.dim();
     Array3::from_shape_fn((height * zoom, width * zoom, 4), |(y, x, channel)| pixels[[y / zoom, x / zoom, channel]])
 }

@@ -4,12 +4,14 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use diffuse::onnx::{Manifest, Network};
+use diffuse::onnx::Manifest;
 use diffuse::schedule::{Grid, NoiseLevel};
 use diffuse::solver::{Cursor, Deviation, SOLVERS, Solver, Update};
-use diffuse::{Error, Model, ModelOptions};
+use diffuse::{Error, ModelOptions};
 
 use crate::failure::Failure;
+use crate::input::ModelInput;
+use crate::output::{Source, model_sources};
 use crate::shared::{RuntimeArguments, SamplingArguments, print, print_json};
 
 #[derive(Debug, Args)]
@@ -94,11 +96,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 impl PlanArguments {
+    /// What is read, so that it is not written over.
+    pub(crate) fn sources(&self) -> Vec<Source> {
+        let model = self.model.iter().flat_map(|path| model_sources("the model", "the model's manifest", path));
+        let config = self.sampling.path().map(|path| ("the scheduler's configuration", path.to_path_buf()));
+        model.chain(config).collect()
+    }
+
     pub(crate) fn plan(&self) -> Result<Plan, Failure> {
         let manifest = match &self.model {
             Some(path) => {
-                let network = Network::open(&self.runtime.open()?, path, &ModelOptions::default())?;
-                Model::new(network)?.manifest().clone()
+                let model = ModelInput::read("the model", path)?;
+                model.open(&self.runtime.open()?, &ModelOptions::default())?.manifest().clone()
             }
             None => match self.sampling.scheduler_config()? {
                 Some(config) => manifest_of(

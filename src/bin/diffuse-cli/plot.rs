@@ -7,16 +7,17 @@ use clap::Args;
 use diffuse::schedule::NoiseLevel;
 
 use crate::failure::Failure;
-use crate::output::Target;
+use crate::output::{Outputs, Stem, Target};
 use crate::plan::{Plan, PlanArguments};
+use crate::shared::{print, shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     plan: PlanArguments,
-    /// The drawing's file, an SVG; - is standard output
-    #[arg(short, long, value_name = "FILE", default_value = "plan.svg")]
-    output: PathBuf,
+    /// The drawing's file, an SVG; - is standard output [default: plan.svg, or plan-2.svg and so on]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 /// The size of a panel's area, and the space around it.
@@ -37,17 +38,27 @@ struct Curve {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let name = arguments.output.as_os_str();
-    if name != "-" && arguments.output.extension().is_none_or(|ending| ending != "svg") {
-        return Err(Failure::Usage(format!(
-            "-o {}: the drawing is an SVG; expected a name that ends in .svg",
-            name.display()
-        )));
-    }
+    let stem = Stem { start: "plan".into(), end: String::new() };
+    let outputs = match &arguments.output {
+        Some(path) => {
+            let target = Target::new(path);
+            if target != Target::Stdout && path.extension().is_none_or(|ending| ending != "svg") {
+                return Err(Failure::Usage(format!(
+                    "-o {}: the drawing is an SVG; expected a name that ends in .svg",
+                    path.display()
+                )));
+            }
+            Outputs::named(stem, vec![(target, (), "svg")])
+        }
+        None => Outputs::usual(stem, vec![((), "svg")]),
+    };
     let plan = arguments.plan.plan()?;
-    let output = Target::new(&arguments.output);
-    output.check(false)?;
-    output.write(draw(&plan).as_bytes())
+    outputs.check(|()| false, &arguments.plan.sources())?;
+    let written = outputs.write(|()| Ok(draw(&plan).into_bytes()))?;
+    if outputs.is_usual() {
+        written.files.iter().try_for_each(|path| print(&shown(path)))?;
+    }
+    written.end()
 }
 
 fn draw(plan: &Plan) -> String {

@@ -1,16 +1,18 @@
 //! What several commands have in common.
 
-use std::fs::File;
-use std::io::{self, Read as _, Write};
-use std::path::PathBuf;
+use std::cell::OnceCell;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, Args, FromArgMatches};
 use diffuse::onnx::{PROVIDERS, Placement, Provider, SchedulerConfig};
 use diffuse::option::Kind;
-use diffuse::{Error, ModelOptions, Request, Runtime, pipeline};
+use diffuse::text::{escaped, escaped_json, escaped_lines};
+use diffuse::{Error, Model, ModelOptions, Request, Runtime, pipeline};
 
 use crate::failure::{Failure, say};
+use crate::input::Input;
 
 /// Where ONNX Runtime is.
 #[derive(Debug, Args)]
@@ -97,7 +99,7 @@ impl DeviceArguments {
 /// Says where a model runs, if that is not simply where it does unless asked.
 pub(crate) fn say_placement(placement: &Placement) {
     if placement.provider != "cpu" || !placement.skipped.is_empty() {
-        say(&format!("runs on {placement}\n"));
+        say(&format!("runs on {}\n", escaped(&placement.to_string())));
     }
 }
 
@@ -111,6 +113,8 @@ const SCHEDULER_CONFIG: &str = "scheduler_config";
 pub(crate) struct SamplingArguments {
     given: Vec<(&'static str, String)>,
     scheduler_config: Option<PathBuf>,
+    /// What that file says, once it has been read.
+    config: OnceCell<SchedulerConfig>,
 }
 
 impl SamplingArguments {
@@ -118,9 +122,9 @@ impl SamplingArguments {
         let mut request = Request::default();
         if let Some(config) = self.scheduler_config()? {
             for departure in &config.departures {
-                say(&format!("{}: {departure}; not so here", config.class));
+                say(&format!("{}: {}; not so here\n", escaped(&config.class), departure));
             }
-            request.set_scheduler_config(&config)?;
+            request.set_scheduler_config(config)?;
         }
         for (key, value) in &self.given {
             request.set(key, value)?;
@@ -130,26 +134,51 @@ impl SamplingArguments {
 }
 
 impl SamplingArguments {
-    /// What the file of --scheduler-config says.
-    pub(crate) fn scheduler_config(&self) -> Result<Option<SchedulerConfig>, Failure> {
+    /// The file of --scheduler-config.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.scheduler_config.as_deref()
+    }
+
+    /// What the file of --scheduler-config says. It is read once.
+    pub(crate) fn scheduler_config(&self) -> Result<Option<&SchedulerConfig>, Failure> {
         let Some(path) = &self.scheduler_config else { return Ok(None) };
-        let mut text = String::new();
-        let file = File::open(path).map_err(|error| Failure::file(path, error))?;
-        file.take(MOST_CONFIG + 1).read_to_string(&mut text).map_err(|error| Failure::file(path, error))?;
-        if text.len() as u64 > MOST_CONFIG {
-            return Err(Failure::Usage(format!(
-                "--scheduler-config: {}: more than {MOST_CONFIG} bytes",
-                path.display()
-            )));
+        if let Some(config) = self.config.get() {
+            return Ok(Some(config));
         }
-        match SchedulerConfig::parse(&text) {
-            Ok(config) => Ok(Some(config)),
-            Err(Error::Argument { name, reason }) => {
-                Err(Failure::Usage(format!("--scheduler-config: {}: {name}: {reason}", path.display())))
-            }
+        let input = Input::read("--scheduler-config", path, MOST_CONFIG)?;
+        let text = str::from_utf8(input.bytes()).map_err(|error| input.refused(format!("it is not text: {error}")))?;
+        match SchedulerConfig::parse(text) {
+            Ok(config) => Ok(Some(self.config.get_or_init(|| config))),
+            Err(Error::Argument { name, reason }) => Err(input.refused(format!("{name}: {reason}"))),
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// The class that `text` names.
+pub(crate) fn class_of(model: &Model, text: &str) -> Result<i64, Error> {
+    model.class(text).or_else(|_| model.class(text.trim()))
+}
+
+/// The classes that `texts` name, each of them one or several that are separated by commas. Names may have commas themselves ("tench, Tinca tinca"): the
+/// longest run of parts that is a class counts.
+pub(crate) fn classes_of(model: &Model, texts: &[String]) -> Result<Vec<i64>, Error> {
+    let names = model.manifest().classes.iter().flat_map(|classes| &classes.names);
+    let longest = 1 + names.map(|name| name.matches(',').count()).max().unwrap_or(0);
+    let mut found = Vec::new();
+    for text in texts {
+        let parts: Vec<&str> = text.split(',').collect();
+        let mut rest = &parts[..];
+        while let Some(first) = rest.first() {
+            let runs = (2..=longest.min(rest.len())).rev();
+            let several =
+                runs.filter_map(|length| Some((length, class_of(model, &rest[..length].join(",")).ok()?))).next();
+            let (length, class) = several.map_or_else(|| class_of(model, first).map(|class| (1, class)), Ok)?;
+            found.push(class);
+            rest = &rest[length..];
+        }
+    }
+    Ok(found)
 }
 
 /// Under which head an option stands in the help.
@@ -204,7 +233,7 @@ impl FromArgMatches for SamplingArguments {
         let given = pipeline::options()
             .filter_map(|option| Some((option.key, matches.get_one::<String>(option.key)?.clone())))
             .collect();
-        Ok(Self { given, scheduler_config: matches.get_one(SCHEDULER_CONFIG).cloned() })
+        Ok(Self { given, scheduler_config: matches.get_one(SCHEDULER_CONFIG).cloned(), config: OnceCell::new() })
     }
 
     fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
@@ -213,8 +242,10 @@ impl FromArgMatches for SamplingArguments {
     }
 }
 
-/// Writes text to standard output. Unlike `println!` it does not panic when nobody reads it.
+/// Writes text to standard output, without what a terminal would obey. Unlike `println!` it does not panic when nobody reads it.
+/// Ends of lines are ours: what is put into `text` from elsewhere is escaped before, with [`diffuse::text::escaped`].
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let text = escaped_lines(text).to_string();
     let mut stdout = io::stdout().lock();
     stdout
         .write_all(text.as_bytes())
@@ -223,10 +254,15 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
         .map_err(Failure::stdout)
 }
 
+/// The name of a file, to be shown within a line.
+pub(crate) fn shown(path: &Path) -> String {
+    escaped(&path.to_string_lossy()).to_string()
+}
+
 /// Writes a value to standard output as JSON.
 pub(crate) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
     match serde_json::to_string_pretty(value) {
-        Ok(json) => print(&json),
+        Ok(json) => print(&escaped_json(&json)),
         Err(error) => Err(Failure::Other(format!("--json: {error}"))),
     }
 }

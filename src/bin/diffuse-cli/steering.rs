@@ -1,22 +1,18 @@
 //! What a run starts from and what steers it: images, masks, classifiers, conditions.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use diffuse::onnx::Kind;
 use diffuse::pipeline::ClassifierGuidance;
-use diffuse::pixels::{Layout, from_rgba8};
 use diffuse::{Error, Model, ModelOptions, Request, Runtime};
-use ndarray::{Array3, ArrayD, ArrayViewD, Axis, IxDyn, Slice};
-use ndarray_npy::ViewNpyExt;
-use sha2::{Digest, Sha256};
+use ndarray::{ArrayD, Axis, IxDyn, Slice};
 
 use crate::failure::Failure;
-use crate::picture;
+use crate::input::{Input, ModelInput};
+use crate::shared::{class_of, classes_of};
 
 /// A classifier and where it leads.
 #[derive(Debug, Args)]
@@ -24,24 +20,33 @@ pub(crate) struct ClassifierArguments {
     /// A classifier, an .onnx file that says its gradient, that leads the samples to --toward
     #[arg(long, value_name = "FILE")]
     classifier: Option<PathBuf>,
-    /// The class of the classifier's that it leads to, by name or number; one for all, or as many as items, separated by commas
-    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "classifier")]
+    /// The class of the classifier's that it leads to, by name or number; one for all, or as many as items, separated by commas; may be given more than once
+    #[arg(long, value_name = "NAME", requires = "classifier")]
     toward: Vec<String>,
 }
 
 impl ClassifierArguments {
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.classifier.as_deref()
+    }
+
+    pub(crate) fn read(&self) -> Result<Option<ModelInput>, Failure> {
+        self.classifier.as_ref().map(|path| ModelInput::read("--classifier", path)).transpose()
+    }
+
+    /// Opens what [`read`](Self::read) has read.
     pub(crate) fn open(
         &self,
+        classifier: Option<ModelInput>,
         runtime: &Runtime,
         options: &ModelOptions,
     ) -> Result<Option<ClassifierGuidance>, Failure> {
-        let Some(path) = &self.classifier else { return Ok(None) };
-        let classifier = Arc::new(Model::open(runtime, path, options)?);
+        let Some(classifier) = classifier else { return Ok(None) };
+        let classifier = Arc::new(classifier.open(runtime, options)?);
         if self.toward.is_empty() {
             return Err(Failure::Usage("--classifier: name the class that it leads to, with --toward".into()));
         }
-        let class = |name: &String| classifier.class(name).map_err(|error| named(error, "toward"));
-        let classes = self.toward.iter().map(class).collect::<Result<_, _>>()?;
+        let classes = classes_of(&classifier, &self.toward).map_err(|error| named(error, "toward"))?;
         Ok(Some(ClassifierGuidance { classifier, classes }))
     }
 }
@@ -49,13 +54,13 @@ impl ClassifierArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What a run starts from, and what leads it")]
 pub(crate) struct SteeringArguments {
-    /// Start from this image, a .png of the model's size (or a .npy of f32, batch first): the greater --strength, the less is left of it
+    /// Start from this image, a .png of the model's size (or a .npy, batch first): the greater --strength, the less is left of it
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
     /// Draw only where this .png, of the model's size, is white; keep the image where it is black or transparent, and mix where it is grey
     #[arg(long, value_name = "FILE", requires = "image")]
     mask: Option<PathBuf>,
-    /// Start from these noisy samples, a .npy of f32, batch first, such as --invert 1 wrote; one for all items, or one for each
+    /// Start from these noisy samples, a .npy, batch first, such as --invert 1 wrote; one for all items, or one for each
     #[arg(long, value_name = "FILE", conflicts_with = "image")]
     start: Option<PathBuf>,
     /// What guidance leads away from, by name or number [default: no class]
@@ -68,7 +73,19 @@ pub(crate) struct SteeringArguments {
     condition: Vec<String>,
 }
 
-/// What was read of the files.
+/// The files, as they were read.
+pub(crate) struct Files {
+    image: Option<Input>,
+    mask: Option<Input>,
+    start: Option<Input>,
+    conditions: Vec<(String, Input)>,
+    classifier: Option<ModelInput>,
+}
+
+/// The tensors of --condition, by name, with the number of axes that they have for a batch.
+type Conditions = BTreeMap<String, (Arc<ArrayD<f32>>, usize)>;
+
+/// What the files say.
 #[derive(Debug, Default)]
 pub(crate) struct Steering {
     image: Option<Arc<ArrayD<f32>>>,
@@ -76,13 +93,9 @@ pub(crate) struct Steering {
     pub(crate) start: Option<ArrayD<f32>>,
     negative: Option<Vec<i64>>,
     classifier: Option<ClassifierGuidance>,
-    /// With the number of axes that they have for a batch.
-    conditions: BTreeMap<String, (Arc<ArrayD<f32>>, usize)>,
+    conditions: Conditions,
     hashes: BTreeMap<String, String>,
 }
-
-/// More is a slip.
-const MOST_BYTES: u64 = 1 << 30;
 
 /// An error of the library under the name of a flag.
 fn named(error: Error, flag: &str) -> Failure {
@@ -92,52 +105,63 @@ fn named(error: Error, flag: &str) -> Failure {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| Failure::file(path, error))?;
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|error| Failure::file(path, error))?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(Failure::Usage(format!("{}: more than {MOST_BYTES} bytes", path.display())));
+/// The mask of a drawing program, or of a .npy.
+fn mask_of(input: &Input, shape: &[usize]) -> Result<ArrayD<f32>, Failure> {
+    let mut plane = shape.to_vec();
+    plane[0] = 4;
+    let found = input.image(&plane, [0.0, 1.0])?;
+    if !input.is_png() {
+        return Ok(found);
     }
-    Ok(bytes)
-}
-
-/// The pixels of a .png.
-pub(crate) fn read_picture(flag: &str, path: &Path) -> Result<Array3<u8>, Failure> {
-    picture::decode(&read(path)?)
-        .map_err(|reason| Failure::Usage(format!("--{flag}: {}: not a PNG that can be read: {reason}", path.display())))
-}
-
-/// The values of a .png of the size of `shape`, or of a .npy.
-pub(crate) fn read_values(flag: &str, path: &Path, shape: &[usize], range: [f32; 2]) -> Result<ArrayD<f32>, Failure> {
-    let bytes = read(path)?;
-    if !picture::is_png(&bytes) {
-        let found = ArrayViewD::<f32>::view_npy(&bytes).map_err(|error| {
-            Failure::Usage(format!("--{flag}: {}: expected a .png, or a .npy of f32: {error}", path.display()))
-        })?;
-        return Ok(found.as_standard_layout().into_owned());
-    }
-    let pixels = read_picture(flag, path)?;
-    let (height, width, _) = pixels.dim();
-    let [channels @ (1 | 3 | 4), tall, wide] = shape[..] else {
-        return Err(Failure::Usage(format!("--{flag}: {}: a picture, where {shape:?} is expected", path.display())));
+    // What drawing programs save: grey, whatever it was made of, and black where it is transparent.
+    let one = |at: IxDyn| {
+        let channel = |channel: usize| found[[channel, at[1], at[2]]];
+        (0.299 * channel(0) + 0.587 * channel(1) + 0.114 * channel(2)) * channel(3)
     };
-    if (height, width) != (tall, wide) {
-        return Err(Failure::Usage(format!(
-            "--{flag}: {}: {width} by {height} pixels, where {wide} by {tall} are expected; scale it before",
-            path.display()
-        )));
-    }
-    let mut image = Array3::zeros((channels, height, width));
-    let layout = Layout { stride: 4 * width, bottom_up: false, bgra: false };
-    from_rgba8(pixels.as_slice().unwrap_or_default(), layout, range, image.view_mut())
-        .map_err(|error| named(error, flag))?;
-    Ok(image.into_dyn())
+    plane[0] = 1;
+    Ok(ArrayD::from_shape_fn(plane, one))
 }
 
 impl SteeringArguments {
-    pub(crate) fn read(
+    /// The files that are read, each with what it is.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let files = [("the image", &self.image), ("the mask", &self.mask), ("the start", &self.start)];
+        let files = files.into_iter().filter_map(|(what, path)| Some((what, path.as_deref()?)));
+        files.chain(self.conditions().map(|(_, path)| ("a condition", Path::new(path))))
+    }
+
+    /// The file of --classifier.
+    pub(crate) fn classifier(&self) -> Option<&Path> {
+        self.classifier.path()
+    }
+
+    /// Each --condition's name and file.
+    fn conditions(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.condition.iter().filter_map(|text| text.split_once('='))
+    }
+
+    /// Reads the files, each of them once.
+    pub(crate) fn read(&self) -> Result<Files, Failure> {
+        let wrong = |text: &&String| text.split_once('=').is_none_or(|(name, path)| name.is_empty() || path.is_empty());
+        if let Some(text) = self.condition.iter().find(wrong) {
+            return Err(Failure::Usage(format!("--condition: {text:?}; expected NAME=FILE")));
+        }
+        let read = |flag: &str, path: &Option<PathBuf>| path.as_ref().map(|path| Input::values(flag, path)).transpose();
+        let condition =
+            |(name, path): (&str, &str)| Ok((name.to_owned(), Input::values("--condition", Path::new(path))?));
+        Ok(Files {
+            image: read("--image", &self.image)?,
+            mask: read("--mask", &self.mask)?,
+            start: read("--start", &self.start)?,
+            conditions: self.conditions().map(condition).collect::<Result<_, Failure>>()?,
+            classifier: self.classifier.read()?,
+        })
+    }
+
+    /// Decodes what was read, for `model`, and opens the classifier.
+    pub(crate) fn decode(
         &self,
+        files: Files,
         runtime: &Runtime,
         options: &ModelOptions,
         model: &Model,
@@ -146,65 +170,52 @@ impl SteeringArguments {
         let manifest = model.manifest();
         let shape = shape.unwrap_or(&manifest.sample.shape);
         let range = manifest.sample.range().unwrap_or([-1.0, 1.0]);
-        let values = |flag: &str, path: &PathBuf, shape: &[usize], range| read_values(flag, path, shape, range);
-        let mask = |path: &PathBuf| -> Result<Arc<ArrayD<f32>>, Failure> {
-            let mut plane = shape.to_vec();
-            plane[0] = 4;
-            let found = read_values("mask", path, &plane, [0.0, 1.0])?;
-            if !picture::is_png(&read(path)?) {
-                return Ok(Arc::new(found));
-            }
-            // What drawing programs save: grey, whatever it was made of, and black where it is transparent.
-            let one = |at: ndarray::IxDyn| {
-                let channel = |channel: usize| found[[channel, at[1], at[2]]];
-                (0.299 * channel(0) + 0.587 * channel(1) + 0.114 * channel(2)) * channel(3)
-            };
-            plane[0] = 1;
-            Ok(Arc::new(ArrayD::from_shape_fn(plane, one)))
-        };
-        let mut conditions = BTreeMap::new();
-        for text in &self.condition {
-            let Some((name, path)) = text.split_once('=').filter(|(name, path)| !name.is_empty() && !path.is_empty())
-            else {
-                return Err(Failure::Usage(format!("--condition: {text:?}; expected NAME=FILE")));
-            };
-            let Some(info) = manifest.conditions.get(name) else {
-                let known: Vec<&str> = manifest.conditions.keys().map(String::as_str).collect();
-                let known = if known.is_empty() { "none".into() } else { known.join(", ") };
-                return Err(Failure::Usage(format!("--condition: '{name}'; this model's are: {known}")));
-            };
-            let picture = info.kind() == Kind::Image;
-            let shape: &[usize] = if picture { &info.shape } else { &[] };
-            let read = values("condition", &PathBuf::from(path), shape, info.range())?;
-            if conditions.insert(name.to_owned(), (Arc::new(read), 1 + info.shape.len())).is_some() {
-                return Err(Failure::Usage(format!("--condition: '{name}' is given twice")));
-            }
-        }
-        let files = [("image", &self.image), ("mask", &self.mask), ("start", &self.start)];
         let mut hashes = BTreeMap::new();
-        for (flag, path) in files.into_iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?))) {
-            hashes.insert(flag.to_owned(), hash(&read(path)?));
+        let read = [("image", &files.image), ("mask", &files.mask), ("start", &files.start)];
+        for (flag, input) in read.into_iter().filter_map(|(flag, input)| Some((flag, input.as_ref()?))) {
+            hashes.insert(flag.to_owned(), input.hash());
         }
-        for (name, path) in self.condition.iter().filter_map(|text| text.split_once('=')) {
-            hashes.insert(format!("condition {name}"), hash(&read(Path::new(path))?));
-        }
-        let classifier = self.classifier.open(runtime, options)?;
+        let conditions = decode_conditions(&files.conditions, model, &mut hashes)?;
+        let classifier = self.classifier.open(files.classifier, runtime, options)?;
         if let Some(guidance) = &classifier {
             hashes.insert("classifier".into(), guidance.classifier.hash()?.into_owned());
             hashes.insert("toward".into(), self.classifier.toward.join(","));
         }
-        let class =
-            |name: &String| model.class(name).map(|class| vec![class]).map_err(|error| named(error, "negative"));
+        let negative = self.negative.as_ref().map(|name| class_of(model, name).map(|class| vec![class]));
         Ok(Steering {
-            image: self.image.as_ref().map(|path| values("image", path, shape, range).map(Arc::new)).transpose()?,
-            mask: self.mask.as_ref().map(mask).transpose()?,
-            start: self.start.as_ref().map(|path| values("start", path, &[], range)).transpose()?,
-            negative: self.negative.as_ref().map(class).transpose()?,
+            image: files.image.map(|input| input.image(shape, range).map(Arc::new)).transpose()?,
+            mask: files.mask.map(|input| mask_of(&input, shape).map(Arc::new)).transpose()?,
+            start: files.start.map(|input| input.image(&[], range)).transpose()?,
+            negative: negative.transpose().map_err(|error| named(error, "negative"))?,
             classifier,
             conditions,
             hashes,
         })
     }
+}
+
+/// What the files of --condition say, and their hashes.
+fn decode_conditions(
+    files: &[(String, Input)],
+    model: &Model,
+    hashes: &mut BTreeMap<String, String>,
+) -> Result<Conditions, Failure> {
+    let known = &model.manifest().conditions;
+    let mut conditions = BTreeMap::new();
+    for (name, input) in files {
+        let Some(info) = known.get(name) else {
+            let known: Vec<&str> = known.keys().map(String::as_str).collect();
+            let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+            return Err(Failure::Usage(format!("--condition: '{name}'; this model's are: {known}")));
+        };
+        let shape: &[usize] = if info.kind() == Kind::Image { &info.shape } else { &[] };
+        let values = input.image(shape, info.range())?;
+        hashes.insert(format!("condition {name}"), input.hash());
+        if conditions.insert(name.clone(), (Arc::new(values), 1 + info.shape.len())).is_some() {
+            return Err(Failure::Usage(format!("--condition: '{name}' is given twice")));
+        }
+    }
+    Ok(conditions)
 }
 
 /// The items from `first` on, `count` of them, of values that are given for each of `total`; all of what is given for all.
@@ -215,11 +226,15 @@ fn part(values: &ArrayD<f32>, first: usize, count: usize, total: usize, rank: us
     values.clone()
 }
 
-fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 impl Steering {
+    /// How many bytes of memory it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        let shared = [&self.image, &self.mask].into_iter().flatten().map(|values| values.len());
+        let conditions = self.conditions.values().map(|(values, _)| values.len());
+        let start = self.start.as_ref().map_or(0, ArrayD::len);
+        size_of::<f32>() * (start + shared.sum::<usize>() + conditions.sum::<usize>())
+    }
+
     /// The SHA-256 of the files that were read, by their flags; and the classes that a classifier leads to.
     pub(crate) fn hashes(&self) -> &BTreeMap<String, String> {
         &self.hashes

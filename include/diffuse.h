@@ -884,6 +884,8 @@ int32_t diffuse_model_options_add_external_data(struct diffuse_model_options *op
  */
 int32_t diffuse_model_options_set_copy_weights(struct diffuse_model_options *options,
                                                int32_t copy_weights);
+
+/*
  What ends an opening with these options from another thread, which then is DIFFUSE_CANCELLED; it may be freed meanwhile. NULL takes it back. The compiling of
  a provider is not cut short. diffuse_job_open() has diffuse_job_cancel() instead.
  */

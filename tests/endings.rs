@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -126,7 +127,16 @@ fn a_child_opens_its_own() {
 
 /// Interrupts a command after `delay`, once and at once again, and returns its exit status and what it said.
 fn interrupted(folder: &TempDir, arguments: &[&str], delay: Duration, signals: u32) -> (Option<i32>, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_diffuse-cli"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_diffuse-cli"));
+    // A shell lets what it runs in the background ignore the signal, and the tests hand that on.
+    let heard = || {
+        // SAFETY: the call is one that may be made between fork and exec, and the disposition one that every process may have.
+        unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+        Ok(())
+    };
+    // SAFETY: as above.
+    unsafe { command.pre_exec(heard) };
+    let mut child = command
         .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::null())

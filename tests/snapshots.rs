@@ -210,7 +210,7 @@ fn what_is_no_snapshot_of_this_run_is_refused_and_changes_nothing() {
         ("another number of values", forged(&word(65, 4096))),
         ("an absurd number of values", forged(&word(65, u64::MAX))),
         ("a value that is no number", forged(&|content| content[73..77].copy_from_slice(&f32::NAN.to_le_bytes()))),
-        ("another version", forged(&|content| content[8] = 2)),
+        ("another version", forged(&|content| content[8] = 3)),
         ("bytes behind the end", forged(&|content| content.push(0))),
         ("a part that is missing", forged(&|content| content.truncate(content.len() - 9))),
     ] {

@@ -212,6 +212,7 @@ fn links_are_followed_to_what_is_not_there_yet() {
     }
     symlink("no/such/folder.png", at("lost.png")).unwrap();
     fail(&folder, &mut generate(&folder, "--class heart -o lost.png"), 6, "no/such");
+    fail(&folder, &mut generate(&folder, "--class heart -o folder.png/"), 6, "folder.png/: is a directory");
     symlink("round.png", at("round.png")).unwrap();
     fail(&folder, &mut generate(&folder, "--class heart -o round.png"), 6, "round.png");
     // Two names of one file that is not there yet.

@@ -389,7 +389,11 @@ fn sample(
             diffuse::job::MOST_VALUES
         )));
     }
-    let mut samples = ArrayD::zeros(shape);
+    let mut samples = Vec::new();
+    let needed = |_| Error::Memory { reason: format!("{length} values of {count} items") };
+    samples.try_reserve_exact(length).map_err(needed)?;
+    samples.resize(length, 0.0);
+    let mut samples = ArrayD::from_shape_vec(shape, samples).map_err(|error| Failure::Other(error.to_string()))?;
     let mut bar = Bar::new();
     for first in (0..count).step_by(batch) {
         let last = count.min(first + batch);

@@ -48,6 +48,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<ArrayD<f32>, String> {
 
 /// The header's text and the values, of a file of version 1.0, 2.0 or 3.0.
 fn split(bytes: &[u8]) -> Result<(&str, &[u8]), String> {
+    if bytes.is_empty() {
+        return Err("it is empty".into());
+    }
     let rest = bytes.strip_prefix(MAGIC).ok_or("it does not begin as a .npy does")?;
     let cut = || "it ends within its header".to_owned();
     let (&[major, minor], rest) = rest.split_first_chunk().ok_or_else(cut)?;
@@ -464,6 +467,7 @@ mod tests {
             assert!(reason.contains(said) && reason.len() < 300, "{descr} {shape:.20}: {reason}");
         }
         for (bytes, said) in [
+            (Vec::new(), "it is empty"),
             (b"text".to_vec(), "does not begin"),
             (b"\x93NUMPY".to_vec(), "ends within its header"),
             (b"\x93NUMPY\x01\x00\xff\xff{".to_vec(), "ends within its header"),

@@ -239,6 +239,8 @@ impl Place {
                 Ok(Self::Regular(fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()), Some(found)))
             }
             Ok(_) => Ok(Self::Special(path.to_path_buf())),
+            // A folder's name, as if it were a file's.
+            Err(_) if path.to_string_lossy().ends_with(std::path::is_separator) => Err(ErrorKind::IsADirectory.into()),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::Regular(end_of_links(path), None)),
             Err(error) => Err(error),
         }
@@ -374,10 +376,10 @@ fn check_folder(folder: &Path) -> Result<(), Failure> {
     })
 }
 
-/// The system's own words: the crate for temporary files adds their path.
-fn plain(error: &io::Error) -> String {
-    let inner = error.get_ref().and_then(|inner| std::error::Error::source(inner));
-    inner.map_or_else(|| error.to_string(), ToString::to_string)
+/// The system's own words: the crate for temporary files adds the name of its file, which nobody knows.
+fn plain(error: &io::Error) -> io::Error {
+    let text = error.to_string();
+    io::Error::new(error.kind(), text.rsplit_once(" at path \"").map_or(&*text, |(words, _)| words))
 }
 
 const PREFIX: &str = ".diffuse-";
@@ -440,9 +442,9 @@ fn replace(path: &Path, bytes: &[u8], old: Option<&Metadata>) -> io::Result<()> 
         {
             return overwrite(path, bytes);
         }
-        Err(error) => return Err(io::Error::new(error.kind(), plain(&error))),
+        Err(error) => return Err(plain(&error)),
     };
-    file.write_all(bytes).map_err(|error| io::Error::new(error.kind(), plain(&error)))?;
+    file.write_all(bytes).map_err(|error| plain(&error))?;
     file.as_file().sync_all()?;
     if old.is_some_and(|old| take_after(file.as_file(), old).is_err()) {
         return overwrite(path, bytes);
@@ -486,9 +488,8 @@ fn write_free(folder: &Path, stem: &Stem, number: usize, files: &[(&str, Vec<u8>
     sweep(place);
     let mut written = Vec::new();
     for (_, bytes) in files {
-        let told = |error: io::Error| io::Error::new(error.kind(), plain(&error));
-        let mut file = temporary(place, false).map_err(told)?;
-        file.write_all(bytes).map_err(told)?;
+        let mut file = temporary(place, false).map_err(|error| plain(&error))?;
+        file.write_all(bytes).map_err(|error| plain(&error))?;
         file.as_file().sync_all()?;
         written.push(file);
     }

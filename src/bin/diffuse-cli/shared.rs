@@ -163,8 +163,10 @@ pub(crate) fn class_of(model: &Model, text: &str) -> Result<i64, Error> {
 /// The classes that `texts` name, each of them one or several that are separated by commas. Names may have commas themselves ("tench, Tinca tinca"): the
 /// longest run of parts that is a class counts.
 pub(crate) fn classes_of(model: &Model, texts: &[String]) -> Result<Vec<i64>, Error> {
+    /// A name with more commas is chosen by its number: a model may have names without end.
+    const MOST_PARTS: usize = 64;
     let names = model.manifest().classes.iter().flat_map(|classes| &classes.names);
-    let longest = 1 + names.map(|name| name.matches(',').count()).max().unwrap_or(0);
+    let longest = 1 + names.map(|name| name.matches(',').take(MOST_PARTS - 1).count()).max().unwrap_or(0);
     let mut found = Vec::new();
     for text in texts {
         let parts: Vec<&str> = text.split(',').collect();

@@ -81,7 +81,9 @@ fn what_is_read_is_never_written_over() {
         let said = fail(&folder, &mut command, 2, &said);
         assert!(!said.contains("seed 7"), "{output}: it was drawn all the same");
     }
-    // Standard output may be an input as well.
+    // Standard output may be an input as well, or another output.
+    let twice = format!("exec '{}' generate sprites.onnx --class heart --steps 2 -o a.png -o - 1<>a.png", program());
+    fail(&folder, Command::new("bash").args(["-c", &twice]).current_dir(&folder), 2, "twice");
     let call =
         format!("exec '{}' generate sprites.onnx --class heart --steps 2 --image a.png -o - 1<>a.png", program());
     fail(
@@ -275,6 +277,41 @@ fn what_was_drawn_is_saved_where_its_folder_is_gone() {
     assert!(said.contains("sub/a.png: ") && said.contains("what was drawn is in a.png instead"), "{said}");
     assert!(fs::read(at("a.png")).unwrap().starts_with(b"\x89PNG"));
     assert_eq!(names(&folder), ["a.png"]);
+}
+
+/// The disk is full: the old file is left alone, and what nobody else may read stays so where it is saved.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_saved_elsewhere_is_as_private_as_its_place() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    copied(&folder, "sprites", "sprites.onnx");
+    for (name, permissions) in [("open.npy", 0o644), ("private.npy", 0o600)] {
+        fs::create_dir(at("sub")).unwrap();
+        fs::write(at("sub").join(name), "an older one").unwrap();
+        fs::set_permissions(at("sub").join(name), fs::Permissions::from_mode(permissions)).unwrap();
+        let full = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", "sub"])
+            .current_dir(&folder)
+            .status();
+        if !full.is_ok_and(|status| status.success()) {
+            println!("no disk can be filled here: not run");
+            return;
+        }
+        fs::write(at("sub").join(name), "an older one").unwrap();
+        fs::set_permissions(at("sub").join(name), fs::Permissions::from_mode(permissions)).unwrap();
+        let output = ended(&mut generate(&folder, &format!("--class heart -n 40 -o sub/{name}")));
+        let kept = fs::read(at("sub").join(name)).unwrap();
+        assert!(Command::new("umount").arg("sub").current_dir(&folder).status().unwrap().success());
+        fs::remove_dir_all(at("sub")).unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(6), "{said}");
+        assert!(
+            said.contains(&format!("No space left on device (os error 28); what was drawn is in {name} instead")),
+            "{said}"
+        );
+        assert_eq!((kept, mode(&at(name))), (b"an older one".to_vec(), permissions), "{name}");
+    }
 }
 
 /// One that cannot be written does not take the others with it.

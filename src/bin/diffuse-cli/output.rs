@@ -133,10 +133,10 @@ impl<F> Outputs<F> {
             for (format, ending) in &self.formats {
                 files.push((*ending, encode(format)?));
             }
-            match write_free(Path::new(""), &self.stem, 1, &files) {
+            match write_free(Path::new(""), &self.stem, 1, &files, false) {
                 Ok(paths) => written.files = paths,
                 Err(error) => {
-                    let saved = save(&files, &self.stem, [(std::env::temp_dir(), 1)]);
+                    let saved = save(&files, &self.stem, [(std::env::temp_dir(), 1)], false);
                     let place = PathBuf::from(self.stem.name(1, files.first().map_or("", |(ending, _)| ending)));
                     written.failure = Some(lost(&place, &error, saved));
                 }
@@ -164,7 +164,7 @@ impl<F> Outputs<F> {
                     Ok(()) => Ok(None),
                     Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::Unread),
                     Err(error) => {
-                        let saved = save(&[(ending, bytes)], &self.stem, elsewhere);
+                        let saved = save(&[(ending, bytes)], &self.stem, elsewhere, false);
                         Err(lost(Path::new("standard output"), &error, saved))
                     }
                 }
@@ -175,13 +175,17 @@ impl<F> Outputs<F> {
                     return Ok(Some(path.clone()));
                 };
                 let saved = match place {
-                    Ok(Place::Special(_)) => save(&[(ending, bytes)], &self.stem, elsewhere),
+                    Ok(Place::Special(_)) => save(&[(ending, bytes)], &self.stem, elsewhere, false),
                     place => {
-                        let place = if let Ok(Place::Regular(path, _)) = place { path } else { path.clone() };
+                        let (place, old) = match place {
+                            Ok(Place::Regular(path, old)) => (path, old),
+                            _ => (path.clone(), None),
+                        };
                         let stem = place.file_stem().unwrap_or_default().to_string_lossy().into_owned();
                         let stem = Stem { start: stem, end: String::new() };
                         let beside = (folder_of(&place).to_path_buf(), 2);
-                        save(&[(ending, bytes)], &stem, [beside].into_iter().chain(elsewhere))
+                        let private = old.as_ref().is_some_and(is_private);
+                        save(&[(ending, bytes)], &stem, [beside].into_iter().chain(elsewhere), private)
                     }
                 };
                 Err(lost(path, &error, saved))
@@ -199,10 +203,11 @@ fn save(
     files: &[(&str, Vec<u8>)],
     stem: &Stem,
     folders: impl IntoIterator<Item = (PathBuf, usize)>,
+    private: bool,
 ) -> Result<Vec<PathBuf>, io::Error> {
     let mut outcome = Err(ErrorKind::NotFound.into());
     for (folder, number) in folders {
-        outcome = write_free(&folder, stem, number, files);
+        outcome = write_free(&folder, stem, number, files, private);
         if outcome.is_ok() {
             break;
         }
@@ -311,6 +316,18 @@ fn identity_of_stdout() -> Option<Identity> {
     None
 }
 
+/// Whether others may not read the file.
+#[cfg(unix)]
+fn is_private(file: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    file.mode() & 0o004 == 0
+}
+
+#[cfg(not(unix))]
+fn is_private(_: &Metadata) -> bool {
+    false
+}
+
 /// Whether `path` still is the name of the open `file`.
 #[cfg(unix)]
 fn is_still(file: &File, path: &Path) -> bool {
@@ -325,7 +342,13 @@ fn is_still(_: &File, path: &Path) -> bool {
 }
 
 fn is_same(one: &Target, other: &Target) -> bool {
-    let (Target::File(one), Target::File(other)) = (one, other) else { return one == other };
+    let (one, other) = match (one, other) {
+        (Target::File(one), Target::File(other)) => (one, other),
+        (Target::Stdout, Target::File(path)) | (Target::File(path), Target::Stdout) => {
+            return identity_of_stdout().is_some_and(|stdout| identity_of(path) == Some(stdout));
+        }
+        (Target::Stdout, Target::Stdout) => return true,
+    };
     let end = |path: &Path| match Place::of(path) {
         Ok(Place::Regular(path, _)) => {
             let folder = fs::canonicalize(folder_of(&path));
@@ -482,13 +505,19 @@ fn overwrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Writes files, given as endings and bytes, to `folder` under the first free number from `number` on, which is the same for all.
-fn write_free(folder: &Path, stem: &Stem, number: usize, files: &[(&str, Vec<u8>)]) -> io::Result<Vec<PathBuf>> {
+fn write_free(
+    folder: &Path,
+    stem: &Stem,
+    number: usize,
+    files: &[(&str, Vec<u8>)],
+    private: bool,
+) -> io::Result<Vec<PathBuf>> {
     const MOST_NUMBERS: usize = 100_000;
     let place = if folder == Path::new("") { Path::new(".") } else { folder };
     sweep(place);
     let mut written = Vec::new();
     for (_, bytes) in files {
-        let mut file = temporary(place, false).map_err(|error| plain(&error))?;
+        let mut file = temporary(place, private).map_err(|error| plain(&error))?;
         file.write_all(bytes).map_err(|error| plain(&error))?;
         file.as_file().sync_all()?;
         written.push(file);
@@ -582,7 +611,7 @@ mod tests {
                 scope.spawn(move || {
                     for _ in 0..25 {
                         let files = [("csv", vec![run; 10]), ("png", vec![run; 20])];
-                        write_free(folder, &stem, 1, &files).unwrap();
+                        write_free(folder, &stem, 1, &files, false).unwrap();
                     }
                 });
             }

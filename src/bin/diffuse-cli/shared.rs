@@ -13,6 +13,7 @@ use diffuse::{Error, Model, ModelOptions, Request, Runtime, pipeline};
 
 use crate::failure::{Failure, say};
 use crate::input::Input;
+use crate::output::Source;
 
 /// Where ONNX Runtime is.
 #[derive(Debug, Args)]
@@ -57,6 +58,12 @@ fn provider_help() -> String {
 }
 
 impl DeviceArguments {
+    /// The libraries of --provider-library.
+    pub(crate) fn libraries(&self) -> impl Iterator<Item = Source> {
+        let paths = self.provider_library.iter().filter_map(|text| text.split_once('='));
+        paths.map(|(_, path)| ("a provider's library", path.into()))
+    }
+
     pub(crate) fn model_options(&self) -> Result<ModelOptions, Failure> {
         let split = |text: &str, separator: char, flag: &str, form: &str| -> Result<(String, String), Failure> {
             let parts = text.split_once(separator).filter(|(left, right)| !left.is_empty() && !right.is_empty());

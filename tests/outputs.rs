@@ -1,5 +1,5 @@
-//! What the command line writes: over nothing that it reads, under names that are free, with the permissions that were there, and elsewhere
-//! rather than not at all.
+//! What the command line writes: over nothing that it reads, under names that are free, with the permissions that were
+//! there, and elsewhere rather than not at all.
 #![cfg(all(feature = "cli", unix))]
 
 #[path = "support/cli.rs"]
@@ -32,8 +32,8 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-/// By its own name, through a link and by a second name of the same file: nothing that a run reads is written over, and the
-/// error comes before anything is drawn.
+/// By its own name, through a link and by a second name of the same file: nothing that a run reads is written over, and
+/// the error comes before anything is drawn.
 #[test]
 fn what_is_read_is_never_written_over() {
     let folder = folder();
@@ -343,7 +343,8 @@ fn temporary_files_of_killed_runs_are_removed() {
     assert_eq!(names(&folder), [other, "a.png", "sprites-7.png", "sprites.onnx"]);
 }
 
-/// A run that is killed while it writes leaves the old file or a whole new one, and what else it leaves is gone after the next run.
+/// A run that is killed while it writes leaves the old file or a whole new one, and what else it leaves is gone after
+/// the next run.
 #[test]
 fn a_killed_run_leaves_whole_files_or_none() {
     let folder = folder();

@@ -76,7 +76,8 @@ fn array(bytes: &[u8]) {
     assert!(again.shape() == read.shape() && bits(&again) == bits(&read));
 }
 
-/// A picture, and what it says of itself: as it is, and with checksums that are right, since a fuzzer does not find those.
+/// A picture, and what it says of itself: as it is, and with checksums that are right, since a fuzzer does not find
+/// those.
 pub(crate) fn png(bytes: &[u8]) {
     let (signature, mut rest) = bytes.split_at(bytes.len().min(8));
     let mut mended = signature.to_vec();

@@ -1,5 +1,5 @@
-//! Files that are read: once, up to a bound, whatever they are. What was read is what is decoded and what is hashed, so that a pipe is as
-//! good as a file, and nobody can change a file in between.
+//! Files that are read: once, up to a bound, whatever they are. What was read is what is decoded and what is hashed, so
+//! that a pipe is as good as a file, and nobody can change a file in between.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -139,8 +139,8 @@ impl Input {
     }
 }
 
-/// A model that the command line names. One in a regular file is opened there, beside its manifest and its external data; what comes
-/// through a pipe is read once, and has its manifest inside.
+/// A model that the command line names. One in a regular file is opened there, beside its manifest and its external
+/// data; what comes through a pipe is read once, and has its manifest inside.
 pub(crate) enum ModelInput {
     File(PathBuf),
     Read(Input),

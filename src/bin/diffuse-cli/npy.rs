@@ -1,8 +1,9 @@
 //! Arrays of numpy's, `.npy`: read from any hand, and written
 //! (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>).
 //!
-//! The header is a literal of Python's. A reader of that language follows brackets as deep as they go; this one knows the three keys that a
-//! header has, so that it looks at each byte once, and refuses the first that does not belong there.
+//! The header is a literal of Python's. A reader of that language follows brackets as deep as they go; this one knows
+//! the three keys that a header has, so that it looks at each byte once, and refuses the first that does not belong
+//! there.
 
 use half::f16;
 use ndarray::{ArrayD, ArrayViewD, IxDyn, ShapeBuilder};
@@ -303,7 +304,8 @@ fn narrowed(value: f64) -> Result<f32, String> {
     Ok(narrow)
 }
 
-/// `value`, if f32 has it. Beyond 2^24 not every integer is one, and a label that became its neighbour would be another one.
+/// `value`, if f32 has it. Beyond 2^24 not every integer is one, and a label that became its neighbour would be another
+/// one.
 fn whole(value: i128) -> Result<f32, String> {
     let narrow = value as f32;
     if narrow as i128 == value { Ok(narrow) } else { Err(format!("is {value}, which f32 does not have")) }

@@ -1,9 +1,11 @@
-//! Writing files: whole or not at all, over nothing that the run reads, and so that a picture that was drawn is never lost.
+//! Writing files: whole or not at all, over nothing that the run reads, and so that a picture that was drawn is never
+//! lost.
 //!
-//! What can be known before the drawing is checked before it: whether the file and its folder can be written to, and whether the file is one
-//! that the run reads. A file that is named is replaced: by a temporary file beside it that takes its name, with its permissions and its owner.
-//! Where the system does not let a name be taken (a mount point, a file of somebody else's) the file is written in place. A name of our own
-//! choice replaces nothing: it becomes the next one that is free. If writing fails all the same, the bytes go elsewhere, and stderr says where.
+//! What can be known before the drawing is checked before it: whether the file and its folder can be written to, and
+//! whether the file is one that the run reads. A file that is named is replaced: by a temporary file beside it that
+//! takes its name, with its permissions and its owner. Where the system does not let a name be taken (a mount point, a
+//! file of somebody else's) the file is written in place. A name of our own choice replaces nothing: it becomes the
+//! next one that is free. If writing fails all the same, the bytes go elsewhere, and stderr says where.
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -105,7 +107,8 @@ impl<F> Outputs<F> {
         self.named.is_none()
     }
 
-    /// Finds out before the work what can be known then. `binary` says whether a format is nothing for a terminal; `sources` is what the run reads.
+    /// Finds out before the work what can be known then. `binary` says whether a format is nothing for a terminal;
+    /// `sources` is what the run reads.
     pub(crate) fn check(&self, binary: impl Fn(&F) -> bool, sources: &[Source]) -> Result<(), Failure> {
         let Some(named) = &self.named else { return check_folder(Path::new(".")) };
         for (i, target) in named.iter().enumerate() {
@@ -198,7 +201,8 @@ fn copy_of(error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), error.to_string())
 }
 
-/// Saves what could not be written to its place in the first folder that takes it, under the first free name from a number on.
+/// Saves what could not be written to its place in the first folder that takes it, under the first free name from a
+/// number on.
 fn save(
     files: &[(&str, Vec<u8>)],
     stem: &Stem,
@@ -293,7 +297,8 @@ fn identity(file: &Metadata) -> Identity {
     (file.dev(), file.ino())
 }
 
-/// The identity of the regular file at `path`. Pipes and devices have none: what goes in and what comes out of one is not the same.
+/// The identity of the regular file at `path`. Pipes and devices have none: what goes in and what comes out of one is
+/// not the same.
 #[cfg(unix)]
 fn identity_of(path: &Path) -> Option<Identity> {
     fs::metadata(path).ok().filter(Metadata::is_file).map(|file| identity(&file))
@@ -409,7 +414,8 @@ const PREFIX: &str = ".diffuse-";
 const SUFFIX: &str = ".part";
 const RANDOM: usize = 12;
 
-/// A new file beside the result, with a lock for as long as it is written. `private` is for what replaces a file that may be.
+/// A new file beside the result, with a lock for as long as it is written. `private` is for what replaces a file that
+/// may be.
 fn temporary(folder: &Path, private: bool) -> io::Result<NamedTempFile> {
     const ATTEMPTS: usize = 100;
     let mut builder = tempfile::Builder::new();
@@ -504,7 +510,8 @@ fn overwrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Writes files, given as endings and bytes, to `folder` under the first free number from `number` on, which is the same for all.
+/// Writes files, given as endings and bytes, to `folder` under the first free number from `number` on, which is the
+/// same for all.
 fn write_free(
     folder: &Path,
     stem: &Stem,
@@ -533,7 +540,8 @@ fn write_free(
     Err(io::Error::new(ErrorKind::AlreadyExists, "all of the names that it could have are taken"))
 }
 
-/// Gives each of `files` its name, if all of the names are free. Another run may want the same ones at the same moment: the system's word counts.
+/// Gives each of `files` its name, if all of the names are free. Another run may want the same ones at the same moment:
+/// the system's word counts.
 fn give_names(files: &[NamedTempFile], names: &[PathBuf]) -> io::Result<()> {
     let all = |claim: &dyn Fn(&Path, &Path) -> io::Result<()>| {
         for (i, (file, name)) in files.iter().zip(names).enumerate() {

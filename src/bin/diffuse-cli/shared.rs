@@ -167,8 +167,8 @@ pub(crate) fn class_of(model: &Model, text: &str) -> Result<i64, Error> {
     model.class(text).or_else(|_| model.class(text.trim()))
 }
 
-/// The classes that `texts` name, each of them one or several that are separated by commas. Names may have commas themselves ("tench, Tinca tinca"): the
-/// longest run of parts that is a class counts.
+/// The classes that `texts` name, each of them one or several that are separated by commas. Names may have commas
+/// themselves ("tench, Tinca tinca"): the longest run of parts that is a class counts.
 pub(crate) fn classes_of(model: &Model, texts: &[String]) -> Result<Vec<i64>, Error> {
     /// A name with more commas is chosen by its number: a model may have names without end.
     const MOST_PARTS: usize = 64;
@@ -251,8 +251,9 @@ impl FromArgMatches for SamplingArguments {
     }
 }
 
-/// Writes text to standard output, without what a terminal would obey. Unlike `println!` it does not panic when nobody reads it.
-/// Ends of lines are ours: what is put into `text` from elsewhere is escaped before, with [`diffuse::text::escaped`].
+/// Writes text to standard output, without what a terminal would obey. Unlike `println!` it does not panic when nobody
+/// reads it. Ends of lines are ours: what is put into `text` from elsewhere is escaped before, with
+/// [`diffuse::text::escaped`].
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let text = escaped_lines(text).to_string();
     let mut stdout = io::stdout().lock();

@@ -125,7 +125,8 @@ impl Error {
     }
 }
 
-/// On one line, and without what a terminal would obey: paths, names in models and what ONNX Runtime says are escaped ([`escaped`]).
+/// On one line, and without what a terminal would obey: paths, names in models and what ONNX Runtime says are escaped
+/// ([`escaped`]).
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -70,11 +70,12 @@ pub fn rgba8_into(image: ArrayView3<'_, f32>, range: [f32; 2], out: &mut [u8], l
     Ok(())
 }
 
-/// Fills the image `[channels, height, width]` from pixels that lie in `pixels` as [`rgba8_into`] leaves them there: a value becomes
-/// `low + (high − low)·byte/255`, and drawn again is the same byte. One channel is the luma `0.299·R + 0.587·G + 0.114·B` (ITU-R BT.601).
+/// Fills the image `[channels, height, width]` from pixels that lie in `pixels` as [`rgba8_into`] leaves them there: a
+/// value becomes `low + (high − low)·byte/255`, and drawn again is the same byte. One channel is the luma `0.299·R +
+/// 0.587·G + 0.114·B` (ITU-R BT.601).
 ///
-/// Three channels and one have no alpha: pixels that are not opaque are laid over white, `byte·alpha/255 + 255 − alpha`, since what colour a
-/// transparent pixel has is not to be seen. Opaque ones are taken as they are.
+/// Three channels and one have no alpha: pixels that are not opaque are laid over white, `byte·alpha/255 + 255 −
+/// alpha`, since what colour a transparent pixel has is not to be seen. Opaque ones are taken as they are.
 ///
 /// # Errors
 /// As [`rgba8_into`].

@@ -1,4 +1,5 @@
-//! Text from elsewhere, made fit to be shown: file names, names in models, and what other libraries say may hold what a terminal obeys.
+//! Text from elsewhere, made fit to be shown: file names, names in models, and what other libraries say may hold what a
+//! terminal obeys.
 
 use std::fmt::{self, Display, Write as _};
 
@@ -17,8 +18,8 @@ pub fn is_unsafe(character: char) -> bool {
         | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// `text` on one line, with `\n`, `\r`, `\t` and `\u{1b}` in the place of what [`is_unsafe`]. Backslashes stay as they are, since paths have them;
-/// so what is escaped twice is as escaped once.
+/// `text` on one line, with `\n`, `\r`, `\t` and `\u{1b}` in the place of what [`is_unsafe`]. Backslashes stay as they
+/// are, since paths have them; so what is escaped twice is as escaped once.
 #[must_use]
 pub fn escaped(text: &str) -> impl Display {
     Escaped { text, lines: false }
@@ -30,7 +31,8 @@ pub fn escaped_lines(text: &str) -> impl Display {
     Escaped { text, lines: true }
 }
 
-/// JSON with `\u001b` in the place of what [`is_unsafe`], which within JSON's strings means the same. Ends of lines stay: they are between its values.
+/// JSON with `\u001b` in the place of what [`is_unsafe`], which within JSON's strings means the same. Ends of lines
+/// stay: they are between its values.
 #[must_use]
 pub fn escaped_json(json: &str) -> String {
     let mut text = String::with_capacity(json.len());

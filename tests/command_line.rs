@@ -277,6 +277,88 @@ fn classes_are_chosen_by_name_number_and_none() {
     fail(&folder, diffuse(&folder).args(["generate", &shipped("swiss_roll"), "--class", "0"]), 2, "no classes");
 }
 
+/// Spaces around names count for nothing, names may have commas, and the flag may be given more than once.
+#[test]
+fn classes_are_chosen_as_people_write_them() {
+    let folder = folder();
+    let comma = repository("tests/hostile/comma.onnx").display().to_string();
+    let draw = |model: &str, arguments: &[&str]| {
+        let mut command = diffuse(&folder);
+        command.args(["generate", model, "--steps", "2", "--seed", "1", "-o", "a.npy"]).args(arguments);
+        command
+    };
+    let names = |model: &str, arguments: &[&str]| {
+        let output = succeed(draw(model, arguments).arg("--json"));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()["class_names"].clone()
+    };
+    let sprites = shipped("sprites");
+    assert_eq!(names(&sprites, &["--class", "heart, 1 ,none"]), serde_json::json!(["heart", "star", "none"]));
+    assert_eq!(
+        names(&sprites, &["--class", "heart", "--class", " key,none "]),
+        serde_json::json!(["heart", "key", "none"])
+    );
+    let (tench, goldfish) = ("tench, Tinca tinca", "goldfish, Carassius auratus");
+    assert_eq!(names(&comma, &["--class", tench]), serde_json::json!([tench]));
+    let all = format!("{goldfish},1,none, {tench} ,0");
+    let expected = serde_json::json!([goldfish, goldfish, "none", tench, tench]);
+    assert_eq!(names(&comma, &["--class", &all]), expected);
+    for (class, said) in [("tench", "'tench'"), ("tench, Tinca tinca, Tinca", "'Tinca'"), ("0,", "''"), (",", "''")] {
+        fail(&folder, &mut draw(&comma, &["--class", class]), 2, &format!("there is no class {said}"));
+    }
+    // Of a classifier, and of what guidance leads away from.
+    let classifier = shipped("sprite_classifier");
+    let led = ["--class", "none", "-n", "2", "--classifier", &classifier];
+    succeed(&mut draw(&sprites, &[&led[..], &["--toward", "ghost, key"]].concat()));
+    succeed(&mut draw(&sprites, &[&led[..], &["--toward", "ghost", "--toward", "key"]].concat()));
+    succeed(&mut draw(&sprites, &["--class", "heart", "--guidance-scale", "2", "--negative", " key "]));
+}
+
+/// The most memory that a run held, in bytes: what the system said last, before it ended.
+#[cfg(target_os = "linux")]
+fn resident(command: &mut Command) -> u64 {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let path = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = std::fs::read_to_string(&path).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        most = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(most);
+    }
+    assert!(child.wait().unwrap().success());
+    1024 * most
+}
+
+/// What a run is said to take has all of its samples in it, and what their encoding needs.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_cost_of_a_run_is_that_of_all_its_batches() {
+    let folder = folder();
+    let peak = |count: usize, outputs: &[&str]| {
+        let mut command = diffuse(&folder);
+        command.args(["generate", &fixture("time_first"), "--steps", "1", "--batch", "1000", "--seed", "1"]);
+        command.args(["-n", &count.to_string()]).args(outputs);
+        let said = succeed(command.args(["--cost", "--json"]));
+        let said: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+        said["peak_bytes"].as_u64().unwrap()
+    };
+    let samples = |count: u64| count * 3 * 8 * 8 * 4;
+    let (few, many) = (peak(1000, &["-o", "a.npy"]), peak(100_000, &["-o", "a.npy"]));
+    // All samples, and once more as the bytes of the file.
+    let more = many - few;
+    assert!(more >= samples(99_000) && more <= 2 * samples(99_000) + samples(1000), "{few} and {many}");
+    assert!(peak(100_000, &["-o", "a.png", "--zoom", "2"]) > samples(100_000) + 100_000 * 8 * 8 * 4 * 4);
+    assert!(!folder.path().join("a.npy").exists(), "it was drawn");
+    // It is what is taken: the peak of the process, less that of a run of a hundredth.
+    let taken = |count: &str| {
+        let mut command = diffuse(&folder);
+        command.args(["generate", &fixture("time_first"), "--steps", "1", "--batch", "1000", "--seed", "1"]);
+        resident(command.args(["-n", count, "-o", "a.npy"]))
+    };
+    let grown = taken("100000") - taken("1000");
+    println!("{more} bytes more were said, and {grown} taken");
+    assert!((0.7..1.4).contains(&(more as f64 / grown as f64)), "{more} bytes more were said, and {grown} taken");
+}
+
 #[test]
 fn a_stream_is_the_file() {
     let folder = folder();

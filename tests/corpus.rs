@@ -1,5 +1,5 @@
 //! The fuzz targets over the corpus that is committed: what a fuzzer has found once is tried by every test run.
-#![cfg(feature = "capi")]
+#![cfg(all(feature = "capi", feature = "cli"))]
 
 mod support;
 
@@ -37,6 +37,16 @@ fn options() {
 #[test]
 fn snapshots() {
     over_the_corpus("snapshot", targets::snapshot);
+}
+
+#[test]
+fn arrays() {
+    over_the_corpus("npy", targets::npy);
+}
+
+#[test]
+fn pictures() {
+    over_the_corpus("png", targets::png);
 }
 
 #[test]

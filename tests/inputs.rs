@@ -203,7 +203,8 @@ fn crc32(bytes: &[u8]) -> u32 {
     })
 }
 
-/// A file that claims more than it has asks for no memory: under a limit that its claim exceeds, the answer is an error in words.
+/// A file that claims more than it has asks for no memory: under a limit that its claim exceeds, the answer is an error
+/// in words.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_that_lies_of_its_length_asks_for_no_memory() {

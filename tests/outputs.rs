@@ -1,5 +1,5 @@
-//! What the command line writes: over nothing that it reads, under names that are free, with the permissions that were there, and elsewhere
-//! rather than not at all.
+//! What the command line writes: over nothing that it reads, under names that are free, with the permissions that were
+//! there, and elsewhere rather than not at all.
 #![cfg(all(feature = "cli", unix))]
 
 #[path = "support/cli.rs"]
@@ -32,8 +32,8 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-/// By its own name, through a link and by a second name of the same file: nothing that a run reads is written over, and the
-/// error comes before anything is drawn.
+/// By its own name, through a link and by a second name of the same file: nothing that a run reads is written over, and
+/// the error comes before anything is drawn.
 #[test]
 fn what_is_read_is_never_written_over() {
     let folder = folder();
@@ -81,7 +81,9 @@ fn what_is_read_is_never_written_over() {
         let said = fail(&folder, &mut command, 2, &said);
         assert!(!said.contains("seed 7"), "{output}: it was drawn all the same");
     }
-    // Standard output may be an input as well.
+    // Standard output may be an input as well, or another output.
+    let twice = format!("exec '{}' generate sprites.onnx --class heart --steps 2 -o a.png -o - 1<>a.png", program());
+    fail(&folder, Command::new("bash").args(["-c", &twice]).current_dir(&folder), 2, "twice");
     let call =
         format!("exec '{}' generate sprites.onnx --class heart --steps 2 --image a.png -o - 1<>a.png", program());
     fail(
@@ -212,6 +214,7 @@ fn links_are_followed_to_what_is_not_there_yet() {
     }
     symlink("no/such/folder.png", at("lost.png")).unwrap();
     fail(&folder, &mut generate(&folder, "--class heart -o lost.png"), 6, "no/such");
+    fail(&folder, &mut generate(&folder, "--class heart -o folder.png/"), 6, "folder.png/: is a directory");
     symlink("round.png", at("round.png")).unwrap();
     fail(&folder, &mut generate(&folder, "--class heart -o round.png"), 6, "round.png");
     // Two names of one file that is not there yet.
@@ -276,6 +279,41 @@ fn what_was_drawn_is_saved_where_its_folder_is_gone() {
     assert_eq!(names(&folder), ["a.png"]);
 }
 
+/// The disk is full: the old file is left alone, and what nobody else may read stays so where it is saved.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_saved_elsewhere_is_as_private_as_its_place() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    copied(&folder, "sprites", "sprites.onnx");
+    for (name, permissions) in [("open.npy", 0o644), ("private.npy", 0o600)] {
+        fs::create_dir(at("sub")).unwrap();
+        fs::write(at("sub").join(name), "an older one").unwrap();
+        fs::set_permissions(at("sub").join(name), fs::Permissions::from_mode(permissions)).unwrap();
+        let full = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", "sub"])
+            .current_dir(&folder)
+            .status();
+        if !full.is_ok_and(|status| status.success()) {
+            println!("no disk can be filled here: not run");
+            return;
+        }
+        fs::write(at("sub").join(name), "an older one").unwrap();
+        fs::set_permissions(at("sub").join(name), fs::Permissions::from_mode(permissions)).unwrap();
+        let output = ended(&mut generate(&folder, &format!("--class heart -n 40 -o sub/{name}")));
+        let kept = fs::read(at("sub").join(name)).unwrap();
+        assert!(Command::new("umount").arg("sub").current_dir(&folder).status().unwrap().success());
+        fs::remove_dir_all(at("sub")).unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(6), "{said}");
+        assert!(
+            said.contains(&format!("No space left on device (os error 28); what was drawn is in {name} instead")),
+            "{said}"
+        );
+        assert_eq!((kept, mode(&at(name))), (b"an older one".to_vec(), permissions), "{name}");
+    }
+}
+
 /// One that cannot be written does not take the others with it.
 #[cfg(target_os = "linux")]
 #[test]
@@ -305,28 +343,45 @@ fn temporary_files_of_killed_runs_are_removed() {
     assert_eq!(names(&folder), [other, "a.png", "sprites-7.png", "sprites.onnx"]);
 }
 
-/// A run that is killed at any moment leaves a whole file or none, and nothing that stays.
+/// A run that is killed while it writes leaves the old file or a whole new one, and what else it leaves is gone after
+/// the next run.
 #[test]
 fn a_killed_run_leaves_whole_files_or_none() {
     let folder = folder();
-    copied(&folder, "sprites", "sprites.onnx");
-    succeed(&mut generate(&folder, "--class heart -n 64 -o whole.npy"));
-    let whole = fs::read(folder.path().join("whole.npy")).unwrap();
-    fs::remove_file(folder.path().join("whole.npy")).unwrap();
-    for run in 0..40u64 {
-        let mut command = generate(&folder, "--class heart -n 64 -o a.npy -o b.npy");
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(20 + 4 * run));
+    let draw = || {
+        let mut command = diffuse(&folder);
+        command.args(["generate", &fixture("time_first"), "--steps", "1", "-n", "20000", "--seed", "1", "-o", "a.npy"]);
+        command
+    };
+    let is_written = |entry: std::io::Result<fs::DirEntry>| {
+        let entry = entry.ok()?;
+        let ours = entry.file_name().to_string_lossy().starts_with(".diffuse-");
+        (ours && entry.metadata().ok()?.len() > 0).then_some(())
+    };
+    let (mut left, mut whole) = (0, 0);
+    for run in 0..20 {
+        fs::write(folder.path().join("a.npy"), "the old file").unwrap();
+        let mut child = draw().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        while child.try_wait().unwrap().is_none()
+            && !fs::read_dir(&folder).unwrap().any(|entry| is_written(entry).is_some())
+        {}
+        // The first at once, the others somewhat later.
+        std::thread::sleep(std::time::Duration::from_micros(500 * run));
         let _ = child.kill();
         child.wait().unwrap();
-        for name in ["a.npy", "b.npy"] {
-            let Ok(found) = fs::read(folder.path().join(name)) else { continue };
-            assert!(found == whole, "{name} has {} of {} bytes", found.len(), whole.len());
-            fs::remove_file(folder.path().join(name)).unwrap();
+        left += names(&folder).len() - 1;
+        match fs::read(folder.path().join("a.npy")).unwrap() {
+            old if old == b"the old file" => {}
+            new => {
+                assert_eq!(new.len(), 128 + 20_000 * 3 * 64 * 4);
+                whole += 1;
+            }
         }
     }
-    succeed(&mut generate(&folder, "--class heart -n 64 -o a.npy"));
-    assert_eq!(names(&folder), ["a.npy", "sprites.onnx"]);
+    println!("{left} temporary files were left behind, and {whole} runs had written all");
+    assert!(left > 0, "no run was killed while it wrote");
+    succeed(&mut draw());
+    assert_eq!(names(&folder), ["a.npy"]);
 }
 
 #[cfg(target_os = "linux")]

@@ -1,5 +1,5 @@
-//! What a terminal would obey never reaches it, wherever it is from: names of files, of tensors and of classes, records of pictures,
-//! and what ONNX Runtime says of them.
+//! What a terminal would obey never reaches it, wherever it is from: names of files, of tensors and of classes, records
+//! of pictures, and what ONNX Runtime says of them.
 #![cfg(feature = "cli")]
 
 #[path = "support/cli.rs"]

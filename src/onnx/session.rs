@@ -437,7 +437,8 @@ fn contained(model: &str, open: impl FnOnce() -> ort::Result<Session>) -> Result
 fn read_beside(path: &Path) -> Result<Option<(String, String)>> {
     /// Far more than any manifest has; the file is another's, and might be a device without an end.
     const MOST_BYTES: u64 = 16 << 20;
-    // A link to nothing is a mistake, not the absence of a manifest. A model's name may be so long that nothing can lie beside it.
+    // A link to nothing is a mistake, not the absence of a manifest. A model's name may be so long that nothing can lie
+    // beside it.
     let absent = [std::io::ErrorKind::NotFound, std::io::ErrorKind::InvalidFilename];
     if path.symlink_metadata().is_err_and(|error| absent.contains(&error.kind())) {
         return Ok(None);

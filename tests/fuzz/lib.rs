@@ -22,6 +22,16 @@ pub fn snapshot(bytes: &[u8]) {
     targets::snapshot(bytes);
 }
 
+/// An array of numpy's.
+pub fn npy(bytes: &[u8]) {
+    targets::npy(bytes);
+}
+
+/// A picture.
+pub fn png(bytes: &[u8]) {
+    targets::png(bytes);
+}
+
 /// Calls of the C interface.
 pub fn c_calls(bytes: &[u8]) {
     targets::c_calls(bytes);

@@ -9,6 +9,14 @@ use diffuse::solver::Cursor;
 use diffuse::{Model, Request};
 use sha2::{Digest, Sha256};
 
+/// The command line's readers.
+#[allow(dead_code, reason = "what it writes and draws is not fed with anything")]
+#[path = "../../src/bin/diffuse-cli/npy.rs"]
+mod npy;
+#[allow(dead_code, reason = "what it writes and draws is not fed with anything")]
+#[path = "../../src/bin/diffuse-cli/picture.rs"]
+mod picture;
+
 /// Takes numbers off the front of the bytes; zeros when they are used up.
 struct Bytes<'a>(&'a [u8]);
 
@@ -48,6 +56,53 @@ const MANIFEST: &str = r#"{"diffuse": 1, "sample": {"shape": [1, 2, 2], "range":
 fn half(question: &Question<'_>, out: &mut [f32]) -> Result<(), String> {
     out.iter_mut().zip(question.input).for_each(|(out, x)| *out = x / 2.0);
     Ok(())
+}
+
+/// An array of numpy's: as it is, and as the header of one, with as many values behind it as the first byte says.
+pub(crate) fn npy(bytes: &[u8]) {
+    array(bytes);
+    let Some((&first, header)) = bytes.split_first() else { return };
+    let length = (header.len() as u32).to_le_bytes();
+    let (version, length) = if header.len() < 1 << 16 { (1, &length[..2]) } else { (2, &length[..]) };
+    array(&[b"\x93NUMPY", &[version, 0][..], length, header, &vec![first; usize::from(first)]].concat());
+}
+
+fn array(bytes: &[u8]) {
+    let Ok(read) = npy::read(bytes) else { return };
+    // Four bytes of each value at most come from one that is there.
+    assert!(read.len() <= bytes.len() && read.is_standard_layout());
+    let again = npy::read(&npy::write(read.view())).expect("what was written is read");
+    let bits = |array: &ndarray::ArrayD<f32>| array.iter().map(|value| value.to_bits()).collect::<Vec<u32>>();
+    assert!(again.shape() == read.shape() && bits(&again) == bits(&read));
+}
+
+/// A picture, and what it says of itself: as it is, and with checksums that are right, since a fuzzer does not find
+/// those.
+pub(crate) fn png(bytes: &[u8]) {
+    let (signature, mut rest) = bytes.split_at(bytes.len().min(8));
+    let mut mended = signature.to_vec();
+    while let Some((length, behind)) = rest.split_first_chunk::<4>() {
+        let length = u32::from_be_bytes(*length) as usize;
+        let (chunk, behind) = behind.split_at(behind.len().min(length.saturating_add(4)));
+        mended.extend((chunk.len().saturating_sub(4) as u32).to_be_bytes());
+        mended.extend(chunk);
+        mended.extend(crc32(chunk).to_be_bytes());
+        rest = behind.get(4..).unwrap_or_default();
+    }
+    for bytes in [bytes, &mended] {
+        let _ = picture::record(bytes);
+        if let Ok(pixels) = picture::decode(bytes) {
+            let (height, width, channels) = pixels.dim();
+            // What deflate can make of so many bytes, as many of an eighth of a byte each as a pixel can be.
+            assert!(channels == 4 && height * width <= (bytes.len() + 1) * 1032 * 8);
+        }
+    }
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0u32, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 })
+    })
 }
 
 /// Walks the moves of a run, up to a number of them: what `plan` prints.

@@ -139,6 +139,7 @@ fn sources(arguments: &Arguments, runtime: &Runtime) -> Vec<Source> {
         .extend(classifier.iter().flat_map(|path| model_sources("the classifier", "the classifier's manifest", path)));
     sources.extend(arguments.image.iter().map(|path| ("one of the images", path.clone())));
     sources.extend(arguments.sampling.path().map(|path| ("the scheduler's configuration", path.to_path_buf())));
+    sources.extend(arguments.device.libraries());
     sources.push(("ONNX Runtime's library", runtime.path().to_path_buf()));
     sources
 }

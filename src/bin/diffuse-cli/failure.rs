@@ -25,8 +25,8 @@ Exit codes:
 
 const NO_RUNTIME: u8 = 4;
 
-/// Writes to standard error, without what a terminal would obey. Unlike `eprint!` it does not panic where that is closed or full.
-/// Ends of lines are ours: what is put into `text` from elsewhere is [`escaped`] before.
+/// Writes to standard error, without what a terminal would obey. Unlike `eprint!` it does not panic where that is
+/// closed or full. Ends of lines are ours: what is put into `text` from elsewhere is [`escaped`] before.
 pub(crate) fn say(text: &str) {
     draw(&escaped_lines(text).to_string());
 }

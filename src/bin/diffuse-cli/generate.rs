@@ -18,7 +18,7 @@ use ndarray::{ArrayD, ArrayView2, ArrayViewD, Axis, Slice};
 
 use crate::failure::{Failure, draw, say};
 use crate::input::ModelInput;
-use crate::output::{Outputs, Source, Stem, Target, model_sources};
+use crate::output::{Outputs, Source, Stem, Target, Written, model_sources};
 use crate::shared::{
     DeviceArguments, RuntimeArguments, SamplingArguments, classes_of, print, print_json, say_placement, shown,
 };
@@ -33,7 +33,8 @@ pub(crate) struct Arguments {
     /// once [default: NAME-SEED.png, or .csv and .png for points, or .npy; where that is taken NAME-SEED-2 and so on]
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
-    /// The classes, by name or number and separated by commas; `none` for no class; may be given more than once [default: all, one after the other]
+    /// The classes, by name or number and separated by commas; `none` for no class; may be given more than once
+    /// [default: all, one after the other]
     #[arg(long, value_name = "NAME")]
     class: Vec<String>,
     /// How many of each class, or in all where there are no classes [default: 1; 2000 points]
@@ -159,28 +160,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .ok_or_else(|| {
             Failure::Usage(format!("--count: {per_class} of each class; 1 to {MOST_ITEMS} items in all are possible"))
         })?;
-    // One generator for all items draws them as one batch.
     let blended = ["interpolate_to", "variation_seed"].iter().any(|key| sampling.options.get(key).is_some());
-    let together = sampling.noise == Noise::Torch || blended;
-    let batch = match arguments.batch {
-        Some(0) => return Err(Failure::Usage("--batch: 0; at least one item has to be drawn at a time".into())),
-        Some(batch) if together && batch < count => {
-            let reason = format!(
-                "--batch: {batch}; {} draws all {count} items as one batch{}",
-                if blended { "what starts between seeds" } else { "--noise torch" },
-                if blended { "" } else { " (torch-per-item does not)" },
-            );
-            return Err(Failure::Usage(reason));
-        }
-        Some(batch) => batch,
-        None if together => count,
-        None => {
-            let usual = if kind == Kind::Points { 4096 } else { 16 };
-            // A graph with a fixed batch takes multiples of it.
-            let fixed = model.fixed_batch().unwrap_or(1);
-            (usual / fixed).max(1) * fixed
-        }
-    };
+    let batch = batch_of(arguments, &model, count, sampling.noise == Noise::Torch, blended)?;
     let seed = arguments.seed.unwrap_or_else(any_seed);
     let sheet = Sheet::new(arguments, classes.len(), per_class, count);
     let outputs = outputs(arguments, &model, seed, sampling.invert)?;
@@ -242,7 +223,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     timings.sample = elapsed(sampling);
 
     let written = outputs.write(|format| encode(samples.view(), *format, manifest, sheet, &record))?;
-    if arguments.json && written.failure.is_none() {
+    timings.total = elapsed(start);
+    report(written, arguments.json, timings, model.placement(), &record)
+}
+
+/// Says what was written, and what was not.
+fn report(
+    written: Written,
+    json: bool,
+    milliseconds: Timings,
+    placement: &Placement,
+    record: &Record,
+) -> Result<(), Failure> {
+    if json && written.failure.is_none() {
         #[derive(serde::Serialize)]
         struct Done<'a> {
             files: Vec<Cow<'a, str>>,
@@ -251,16 +244,39 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             #[serde(flatten)]
             record: &'a Record,
         }
-        timings.total = elapsed(start);
-        let placement = model.placement();
         // JSON is Unicode, and not every name is.
         let files = written.files.iter().map(|path| path.to_string_lossy()).collect();
-        return print_json(&Done { files, milliseconds: timings, placement, record: &record });
+        return print_json(&Done { files, milliseconds, placement, record });
     }
-    if !arguments.json {
+    if !json {
         written.files.iter().try_for_each(|path| print(&shown(path)))?;
     }
     written.end()
+}
+
+/// How many of `count` items are drawn at a time. One generator of torch's for all items draws them as one batch, and so does
+/// what is `blended` between seeds.
+fn batch_of(arguments: &Arguments, model: &Model, count: usize, torch: bool, blended: bool) -> Result<usize, Failure> {
+    let together = torch || blended;
+    match arguments.batch {
+        Some(0) => Err(Failure::Usage("--batch: 0; at least one item has to be drawn at a time".into())),
+        Some(batch) if together && batch < count => {
+            let reason = format!(
+                "--batch: {batch}; {} draws all {count} items as one batch{}",
+                if blended { "what starts between seeds" } else { "--noise torch" },
+                if blended { "" } else { " (torch-per-item does not)" },
+            );
+            Err(Failure::Usage(reason))
+        }
+        Some(batch) => Ok(batch),
+        None if together => Ok(count),
+        None => {
+            let usual = if model.manifest().sample.kind() == Kind::Points { 4096 } else { 16 };
+            // A graph with a fixed batch takes multiples of it.
+            let fixed = model.fixed_batch().unwrap_or(1).max(1);
+            Ok((usual / fixed).max(1) * fixed)
+        }
+    }
 }
 
 /// What a run reads, so that it is not written over.
@@ -271,12 +287,13 @@ fn sources(arguments: &Arguments, runtime: &Runtime) -> Vec<Source> {
         .extend(classifier.iter().flat_map(|path| model_sources("the classifier", "the classifier's manifest", path)));
     sources.extend(arguments.steering.paths().map(|(what, path)| (what, path.to_path_buf())));
     sources.extend(arguments.sampling.path().map(|path| ("the scheduler's configuration", path.to_path_buf())));
+    sources.extend(arguments.device.libraries());
     sources.push(("ONNX Runtime's library", runtime.path().to_path_buf()));
     sources
 }
 
-/// How many bytes a whole run holds at a time: beside what a batch takes there are the samples of all of them, and at the end
-/// what their encoding needs.
+/// How many bytes a whole run holds at a time: beside what a batch takes there are the samples of all of them, and at
+/// the end what their encoding needs.
 fn peak_bytes(
     cost: &Cost,
     model: &Model,
@@ -328,7 +345,8 @@ impl Sheet {
 }
 
 impl Sheet {
-    /// How many bytes encoding takes at a time, the encoded bytes among them; of text and of compressed pixels as much as they may have.
+    /// How many bytes encoding takes at a time, the encoded bytes among them; of text and of compressed pixels as much
+    /// as they may have.
     fn bytes(self, format: Format, kind: Kind, count: usize, item: &[usize], values: usize) -> usize {
         /// A number in decimal, and its comma.
         const OF_TEXT: usize = 12;
@@ -365,7 +383,11 @@ fn sample(
             diffuse::job::MOST_VALUES
         )));
     }
-    let mut samples = ArrayD::zeros(shape);
+    let mut samples = Vec::new();
+    let needed = |_| Error::Memory { reason: format!("{length} values of {count} items") };
+    samples.try_reserve_exact(length).map_err(needed)?;
+    samples.resize(length, 0.0);
+    let mut samples = ArrayD::from_shape_vec(shape, samples).map_err(|error| Failure::Other(error.to_string()))?;
     let mut bar = Bar::new();
     for first in (0..count).step_by(batch) {
         let last = count.min(first + batch);

@@ -1,5 +1,5 @@
-//! Files that are read: once, up to a bound, whatever they are. What was read is what is decoded and what is hashed, so that a pipe is as
-//! good as a file, and nobody can change a file in between.
+//! Files that are read: once, up to a bound, whatever they are. What was read is what is decoded and what is hashed, so
+//! that a pipe is as good as a file, and nobody can change a file in between.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -30,11 +30,12 @@ pub(crate) struct Input {
     bytes: Vec<u8>,
 }
 
-/// Opens a file. A standard input that is a socket cannot be opened by its name, but read.
+/// Opens a file. A standard input that is a socket, as some programs make it, cannot be opened by its name, but read.
 fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+    let is_stdin = || ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"].iter().any(|name| path == Path::new(name));
     match File::open(path) {
         Ok(file) => Ok(Box::new(file)),
-        Err(_) if [Path::new("/dev/stdin"), Path::new("/dev/fd/0")].contains(&path) => Ok(Box::new(io::stdin())),
+        Err(error) if error.kind() != io::ErrorKind::NotFound && is_stdin() => Ok(Box::new(io::stdin())),
         Err(error) => Err(error),
     }
 }
@@ -43,7 +44,12 @@ impl Input {
     /// Reads the file at `path`, for the flag or argument `flag`.
     pub(crate) fn read(flag: &str, path: &Path, most: u64) -> Result<Self, Failure> {
         let source = open(path).map_err(|error| Failure::file(path, error))?;
-        Self { flag: flag.to_owned(), path: path.to_path_buf(), bytes: Vec::new() }.and_read(source, most)
+        let input = Self { flag: flag.to_owned(), path: path.to_path_buf(), bytes: Vec::new() };
+        // A file says how long it is before it is read; a pipe does not.
+        if std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > most) {
+            return Err(input.refused(format!("more than {most} bytes")));
+        }
+        input.and_read(source, most)
     }
 
     /// Reads an image or an array.
@@ -133,8 +139,8 @@ impl Input {
     }
 }
 
-/// A model that the command line names. One in a regular file is opened there, beside its manifest and its external data; what comes
-/// through a pipe is read once, and has its manifest inside.
+/// A model that the command line names. One in a regular file is opened there, beside its manifest and its external
+/// data; what comes through a pipe is read once, and has its manifest inside.
 pub(crate) enum ModelInput {
     File(PathBuf),
     Read(Input),

@@ -48,7 +48,8 @@ enum Command {
     Doctor(doctor::Arguments),
 }
 
-/// Ends the program with what the parser of arguments says. It quotes them: what a terminal would obey in them is escaped before.
+/// Ends the program with what the parser of arguments says. It quotes them: what a terminal would obey in them is
+/// escaped before.
 fn refuse<T>(command: &clap::Command, error: clap::Error) -> T {
     let arguments = || std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
     if error.use_stderr() && arguments().any(|argument| argument.contains(is_unsafe)) {

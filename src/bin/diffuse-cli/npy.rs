@@ -1,8 +1,9 @@
 //! Arrays of numpy's, `.npy`: read from any hand, and written
 //! (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>).
 //!
-//! The header is a literal of Python's. A reader of that language follows brackets as deep as they go; this one knows the three keys that a
-//! header has, so that it looks at each byte once, and refuses the first that does not belong there.
+//! The header is a literal of Python's. A reader of that language follows brackets as deep as they go; this one knows
+//! the three keys that a header has, so that it looks at each byte once, and refuses the first that does not belong
+//! there.
 
 use half::f16;
 use ndarray::{ArrayD, ArrayViewD, IxDyn, ShapeBuilder};
@@ -48,6 +49,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<ArrayD<f32>, String> {
 
 /// The header's text and the values, of a file of version 1.0, 2.0 or 3.0.
 fn split(bytes: &[u8]) -> Result<(&str, &[u8]), String> {
+    if bytes.is_empty() {
+        return Err("it is empty".into());
+    }
     let rest = bytes.strip_prefix(MAGIC).ok_or("it does not begin as a .npy does")?;
     let cut = || "it ends within its header".to_owned();
     let (&[major, minor], rest) = rest.split_first_chunk().ok_or_else(cut)?;
@@ -300,7 +304,8 @@ fn narrowed(value: f64) -> Result<f32, String> {
     Ok(narrow)
 }
 
-/// `value`, if f32 has it. Beyond 2^24 not every integer is one, and a label that became its neighbour would be another one.
+/// `value`, if f32 has it. Beyond 2^24 not every integer is one, and a label that became its neighbour would be another
+/// one.
 fn whole(value: i128) -> Result<f32, String> {
     let narrow = value as f32;
     if narrow as i128 == value { Ok(narrow) } else { Err(format!("is {value}, which f32 does not have")) }
@@ -464,6 +469,7 @@ mod tests {
             assert!(reason.contains(said) && reason.len() < 300, "{descr} {shape:.20}: {reason}");
         }
         for (bytes, said) in [
+            (Vec::new(), "it is empty"),
             (b"text".to_vec(), "does not begin"),
             (b"\x93NUMPY".to_vec(), "ends within its header"),
             (b"\x93NUMPY\x01\x00\xff\xff{".to_vec(), "ends within its header"),

@@ -1,9 +1,11 @@
-//! Writing files: whole or not at all, over nothing that the run reads, and so that a picture that was drawn is never lost.
+//! Writing files: whole or not at all, over nothing that the run reads, and so that a picture that was drawn is never
+//! lost.
 //!
-//! What can be known before the drawing is checked before it: whether the file and its folder can be written to, and whether the file is one
-//! that the run reads. A file that is named is replaced: by a temporary file beside it that takes its name, with its permissions and its owner.
-//! Where the system does not let a name be taken (a mount point, a file of somebody else's) the file is written in place. A name of our own
-//! choice replaces nothing: it becomes the next one that is free. If writing fails all the same, the bytes go elsewhere, and stderr says where.
+//! What can be known before the drawing is checked before it: whether the file and its folder can be written to, and
+//! whether the file is one that the run reads. A file that is named is replaced: by a temporary file beside it that
+//! takes its name, with its permissions and its owner. Where the system does not let a name be taken (a mount point, a
+//! file of somebody else's) the file is written in place. A name of our own choice replaces nothing: it becomes the
+//! next one that is free. If writing fails all the same, the bytes go elsewhere, and stderr says where.
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -106,7 +108,8 @@ impl<F> Outputs<F> {
         self.named.is_none()
     }
 
-    /// Finds out before the work what can be known then. `binary` says whether a format is nothing for a terminal; `sources` is what the run reads.
+    /// Finds out before the work what can be known then. `binary` says whether a format is nothing for a terminal;
+    /// `sources` is what the run reads.
     pub(crate) fn check(&self, binary: impl Fn(&F) -> bool, sources: &[Source]) -> Result<(), Failure> {
         let Some(named) = &self.named else { return check_folder(Path::new(".")) };
         for (i, target) in named.iter().enumerate() {
@@ -135,10 +138,10 @@ impl<F> Outputs<F> {
                 interrupt::check()?;
                 files.push((*ending, encode(format)?));
             }
-            match write_free(Path::new(""), &self.stem, 1, &files) {
+            match write_free(Path::new(""), &self.stem, 1, &files, false) {
                 Ok(paths) => written.files = paths,
                 Err(error) => {
-                    let saved = save(&files, &self.stem, [(std::env::temp_dir(), 1)]);
+                    let saved = save(&files, &self.stem, [(std::env::temp_dir(), 1)], false);
                     let place = PathBuf::from(self.stem.name(1, files.first().map_or("", |(ending, _)| ending)));
                     written.failure = Some(lost(&place, &error, saved));
                 }
@@ -168,7 +171,7 @@ impl<F> Outputs<F> {
                     Ok(()) => Ok(None),
                     Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::Unread),
                     Err(error) => {
-                        let saved = save(&[(ending, bytes)], &self.stem, elsewhere);
+                        let saved = save(&[(ending, bytes)], &self.stem, elsewhere, false);
                         Err(lost(Path::new("standard output"), &error, saved))
                     }
                 }
@@ -179,13 +182,17 @@ impl<F> Outputs<F> {
                     return Ok(Some(path.clone()));
                 };
                 let saved = match place {
-                    Ok(Place::Special(_)) => save(&[(ending, bytes)], &self.stem, elsewhere),
+                    Ok(Place::Special(_)) => save(&[(ending, bytes)], &self.stem, elsewhere, false),
                     place => {
-                        let place = if let Ok(Place::Regular(path, _)) = place { path } else { path.clone() };
+                        let (place, old) = match place {
+                            Ok(Place::Regular(path, old)) => (path, old),
+                            _ => (path.clone(), None),
+                        };
                         let stem = place.file_stem().unwrap_or_default().to_string_lossy().into_owned();
                         let stem = Stem { start: stem, end: String::new() };
                         let beside = (folder_of(&place).to_path_buf(), 2);
-                        save(&[(ending, bytes)], &stem, [beside].into_iter().chain(elsewhere))
+                        let private = old.as_ref().is_some_and(is_private);
+                        save(&[(ending, bytes)], &stem, [beside].into_iter().chain(elsewhere), private)
                     }
                 };
                 Err(lost(path, &error, saved))
@@ -198,15 +205,17 @@ fn copy_of(error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), error.to_string())
 }
 
-/// Saves what could not be written to its place in the first folder that takes it, under the first free name from a number on.
+/// Saves what could not be written to its place in the first folder that takes it, under the first free name from a
+/// number on.
 fn save(
     files: &[(&str, Vec<u8>)],
     stem: &Stem,
     folders: impl IntoIterator<Item = (PathBuf, usize)>,
+    private: bool,
 ) -> Result<Vec<PathBuf>, io::Error> {
     let mut outcome = Err(ErrorKind::NotFound.into());
     for (folder, number) in folders {
-        outcome = write_free(&folder, stem, number, files);
+        outcome = write_free(&folder, stem, number, files, private);
         if outcome.is_ok() {
             break;
         }
@@ -243,6 +252,8 @@ impl Place {
                 Ok(Self::Regular(fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()), Some(found)))
             }
             Ok(_) => Ok(Self::Special(path.to_path_buf())),
+            // A folder's name, as if it were a file's.
+            Err(_) if path.to_string_lossy().ends_with(std::path::is_separator) => Err(ErrorKind::IsADirectory.into()),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::Regular(end_of_links(path), None)),
             Err(error) => Err(error),
         }
@@ -298,7 +309,8 @@ fn identity(file: &Metadata) -> Identity {
     (file.dev(), file.ino())
 }
 
-/// The identity of the regular file at `path`. Pipes and devices have none: what goes in and what comes out of one is not the same.
+/// The identity of the regular file at `path`. Pipes and devices have none: what goes in and what comes out of one is
+/// not the same.
 #[cfg(unix)]
 fn identity_of(path: &Path) -> Option<Identity> {
     fs::metadata(path).ok().filter(Metadata::is_file).map(|file| identity(&file))
@@ -321,6 +333,18 @@ fn identity_of_stdout() -> Option<Identity> {
     None
 }
 
+/// Whether others may not read the file.
+#[cfg(unix)]
+fn is_private(file: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    file.mode() & 0o004 == 0
+}
+
+#[cfg(not(unix))]
+fn is_private(_: &Metadata) -> bool {
+    false
+}
+
 /// Whether `path` still is the name of the open `file`.
 #[cfg(unix)]
 fn is_still(file: &File, path: &Path) -> bool {
@@ -335,7 +359,13 @@ fn is_still(_: &File, path: &Path) -> bool {
 }
 
 fn is_same(one: &Target, other: &Target) -> bool {
-    let (Target::File(one), Target::File(other)) = (one, other) else { return one == other };
+    let (one, other) = match (one, other) {
+        (Target::File(one), Target::File(other)) => (one, other),
+        (Target::Stdout, Target::File(path)) | (Target::File(path), Target::Stdout) => {
+            return identity_of_stdout().is_some_and(|stdout| identity_of(path) == Some(stdout));
+        }
+        (Target::Stdout, Target::Stdout) => return true,
+    };
     let end = |path: &Path| match Place::of(path) {
         Ok(Place::Regular(path, _)) => {
             let folder = fs::canonicalize(folder_of(&path));
@@ -386,17 +416,18 @@ fn check_folder(folder: &Path) -> Result<(), Failure> {
     })
 }
 
-/// The system's own words: the crate for temporary files adds their path.
-fn plain(error: &io::Error) -> String {
-    let inner = error.get_ref().and_then(|inner| std::error::Error::source(inner));
-    inner.map_or_else(|| error.to_string(), ToString::to_string)
+/// The system's own words: the crate for temporary files adds the name of its file, which nobody knows.
+fn plain(error: &io::Error) -> io::Error {
+    let text = error.to_string();
+    io::Error::new(error.kind(), text.rsplit_once(" at path \"").map_or(&*text, |(words, _)| words))
 }
 
 const PREFIX: &str = ".diffuse-";
 const SUFFIX: &str = ".part";
 const RANDOM: usize = 12;
 
-/// A new file beside the result, with a lock for as long as it is written. `private` is for what replaces a file that may be.
+/// A new file beside the result, with a lock for as long as it is written. `private` is for what replaces a file that
+/// may be.
 fn temporary(folder: &Path, private: bool) -> io::Result<NamedTempFile> {
     const ATTEMPTS: usize = 100;
     let mut builder = tempfile::Builder::new();
@@ -452,9 +483,9 @@ fn replace(path: &Path, bytes: &[u8], old: Option<&Metadata>) -> io::Result<()> 
         {
             return overwrite(path, bytes);
         }
-        Err(error) => return Err(io::Error::new(error.kind(), plain(&error))),
+        Err(error) => return Err(plain(&error)),
     };
-    file.write_all(bytes).map_err(|error| io::Error::new(error.kind(), plain(&error)))?;
+    file.write_all(bytes).map_err(|error| plain(&error))?;
     file.as_file().sync_all()?;
     if old.is_some_and(|old| take_after(file.as_file(), old).is_err()) {
         return overwrite(path, bytes);
@@ -491,17 +522,23 @@ fn overwrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Writes files, given as endings and bytes, to `folder` under the first free number from `number` on, which is the same for all.
-fn write_free(folder: &Path, stem: &Stem, number: usize, files: &[(&str, Vec<u8>)]) -> io::Result<Vec<PathBuf>> {
+/// Writes files, given as endings and bytes, to `folder` under the first free number from `number` on, which is the
+/// same for all.
+fn write_free(
+    folder: &Path,
+    stem: &Stem,
+    number: usize,
+    files: &[(&str, Vec<u8>)],
+    private: bool,
+) -> io::Result<Vec<PathBuf>> {
     const MOST_NUMBERS: usize = 100_000;
     let _finishing = Finishing::begin();
     let place = if folder == Path::new("") { Path::new(".") } else { folder };
     sweep(place);
     let mut written = Vec::new();
     for (_, bytes) in files {
-        let told = |error: io::Error| io::Error::new(error.kind(), plain(&error));
-        let mut file = temporary(place, false).map_err(told)?;
-        file.write_all(bytes).map_err(told)?;
+        let mut file = temporary(place, private).map_err(|error| plain(&error))?;
+        file.write_all(bytes).map_err(|error| plain(&error))?;
         file.as_file().sync_all()?;
         written.push(file);
     }
@@ -519,7 +556,8 @@ fn write_free(folder: &Path, stem: &Stem, number: usize, files: &[(&str, Vec<u8>
     Err(io::Error::new(ErrorKind::AlreadyExists, "all of the names that it could have are taken"))
 }
 
-/// Gives each of `files` its name, if all of the names are free. Another run may want the same ones at the same moment: the system's word counts.
+/// Gives each of `files` its name, if all of the names are free. Another run may want the same ones at the same moment:
+/// the system's word counts.
 fn give_names(files: &[NamedTempFile], names: &[PathBuf]) -> io::Result<()> {
     let all = |claim: &dyn Fn(&Path, &Path) -> io::Result<()>| {
         for (i, (file, name)) in files.iter().zip(names).enumerate() {
@@ -597,7 +635,7 @@ mod tests {
                 scope.spawn(move || {
                     for _ in 0..25 {
                         let files = [("csv", vec![run; 10]), ("png", vec![run; 20])];
-                        write_free(folder, &stem, 1, &files).unwrap();
+                        write_free(folder, &stem, 1, &files, false).unwrap();
                     }
                 });
             }

@@ -100,7 +100,10 @@ impl PlanArguments {
     pub(crate) fn sources(&self) -> Vec<Source> {
         let model = self.model.iter().flat_map(|path| model_sources("the model", "the model's manifest", path));
         let config = self.sampling.path().map(|path| ("the scheduler's configuration", path.to_path_buf()));
-        model.chain(config).collect()
+        // It has been opened already, and is only asked for its path.
+        let runtime = self.model.as_ref().and_then(|_| self.runtime.open().ok());
+        let library = runtime.map(|runtime| ("ONNX Runtime's library", runtime.path().to_path_buf()));
+        model.chain(config).chain(library).collect()
     }
 
     pub(crate) fn plan(&self) -> Result<Plan, Failure> {

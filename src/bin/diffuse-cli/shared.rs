@@ -13,6 +13,7 @@ use diffuse::{Error, Model, ModelOptions, Request, Runtime, pipeline};
 
 use crate::failure::{Failure, say};
 use crate::input::Input;
+use crate::output::Source;
 
 /// Where ONNX Runtime is.
 #[derive(Debug, Args)]
@@ -57,6 +58,12 @@ fn provider_help() -> String {
 }
 
 impl DeviceArguments {
+    /// The libraries of --provider-library.
+    pub(crate) fn libraries(&self) -> impl Iterator<Item = Source> {
+        let paths = self.provider_library.iter().filter_map(|text| text.split_once('='));
+        paths.map(|(_, path)| ("a provider's library", path.into()))
+    }
+
     pub(crate) fn model_options(&self) -> Result<ModelOptions, Failure> {
         let split = |text: &str, separator: char, flag: &str, form: &str| -> Result<(String, String), Failure> {
             let parts = text.split_once(separator).filter(|(left, right)| !left.is_empty() && !right.is_empty());
@@ -160,11 +167,13 @@ pub(crate) fn class_of(model: &Model, text: &str) -> Result<i64, Error> {
     model.class(text).or_else(|_| model.class(text.trim()))
 }
 
-/// The classes that `texts` name, each of them one or several that are separated by commas. Names may have commas themselves ("tench, Tinca tinca"): the
-/// longest run of parts that is a class counts.
+/// The classes that `texts` name, each of them one or several that are separated by commas. Names may have commas
+/// themselves ("tench, Tinca tinca"): the longest run of parts that is a class counts.
 pub(crate) fn classes_of(model: &Model, texts: &[String]) -> Result<Vec<i64>, Error> {
+    /// A name with more commas is chosen by its number: a model may have names without end.
+    const MOST_PARTS: usize = 64;
     let names = model.manifest().classes.iter().flat_map(|classes| &classes.names);
-    let longest = 1 + names.map(|name| name.matches(',').count()).max().unwrap_or(0);
+    let longest = 1 + names.map(|name| name.matches(',').take(MOST_PARTS - 1).count()).max().unwrap_or(0);
     let mut found = Vec::new();
     for text in texts {
         let parts: Vec<&str> = text.split(',').collect();
@@ -242,8 +251,9 @@ impl FromArgMatches for SamplingArguments {
     }
 }
 
-/// Writes text to standard output, without what a terminal would obey. Unlike `println!` it does not panic when nobody reads it.
-/// Ends of lines are ours: what is put into `text` from elsewhere is escaped before, with [`diffuse::text::escaped`].
+/// Writes text to standard output, without what a terminal would obey. Unlike `println!` it does not panic when nobody
+/// reads it. Ends of lines are ours: what is put into `text` from elsewhere is escaped before, with
+/// [`diffuse::text::escaped`].
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let text = escaped_lines(text).to_string();
     let mut stdout = io::stdout().lock();

@@ -20,7 +20,8 @@ pub(crate) struct ClassifierArguments {
     /// A classifier, an .onnx file that says its gradient, that leads the samples to --toward
     #[arg(long, value_name = "FILE")]
     classifier: Option<PathBuf>,
-    /// The class of the classifier's that it leads to, by name or number; one for all, or as many as items, separated by commas; may be given more than once
+    /// The class of the classifier's that it leads to, by name or number; one for all, or as many as items, separated
+    /// by commas; may be given more than once
     #[arg(long, value_name = "NAME", requires = "classifier")]
     toward: Vec<String>,
 }
@@ -54,13 +55,15 @@ impl ClassifierArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What a run starts from, and what leads it")]
 pub(crate) struct SteeringArguments {
-    /// Start from this image, a .png of the model's size (or a .npy, batch first): the greater --strength, the less is left of it
+    /// Start from this image, a .png of the model's size (or a .npy, batch first): the greater --strength, the less is
+    /// left of it
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
     /// Draw only where this .png, of the model's size, is white; keep the image where it is black or transparent, and mix where it is grey
     #[arg(long, value_name = "FILE", requires = "image")]
     mask: Option<PathBuf>,
-    /// Start from these noisy samples, a .npy, batch first, such as --invert 1 wrote; one for all items, or one for each
+    /// Start from these noisy samples, a .npy, batch first, such as --invert 1 wrote; one for all items, or one for
+    /// each
     #[arg(long, value_name = "FILE", conflicts_with = "image")]
     start: Option<PathBuf>,
     /// What guidance leads away from, by name or number [default: no class]

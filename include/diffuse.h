@@ -354,12 +354,12 @@
 #define DIFFUSE_EVALUATION 4
 
 /*
- A file could not be read.
+ A file could not be read: diffuse_error_path() is which, diffuse_error_errno() why.
  */
 #define DIFFUSE_IO 5
 
 /*
- The job was cancelled.
+ The job, or the call, was cancelled.
  */
 #define DIFFUSE_CANCELLED 6
 
@@ -387,6 +387,11 @@
  The system has no memory for it: ask for less, or free something.
  */
 #define DIFFUSE_MEMORY 11
+
+/*
+ What was asked for is not there yet: go on with the job, and ask again.
+ */
+#define DIFFUSE_NOT_YET 12
 
 /*
  The version of the header: major·10000 + minor·100 + patch. Compare it with `diffuse_version_number()`, the library's.
@@ -585,7 +590,7 @@ int32_t diffuse_job_new(const struct diffuse_model *model,
  diffuse_model_open() and diffuse_job_new(), and may be freed or changed afterwards, but for what callbacks are given. What is wrong with them is said by the step, or by
  diffuse_job_wait(), which can be tried again. Cancelling ends the opening where ONNX Runtime looks up, which the compiling of a provider does not.
 
- Until the model is open calls that need its samples, diffuse_job_restore() among them, are DIFFUSE_ARGUMENT; diffuse_job_advance() with a time of 0 opens it and makes
+ Until the model is open calls that need its samples, diffuse_job_restore() among them, are DIFFUSE_NOT_YET; diffuse_job_advance() with a time of 0 opens it and makes
  one step. Sizes and classes that only the model knows are had from diffuse_model_open() instead.
  */
 int32_t diffuse_job_open(const struct diffuse_runtime *runtime,
@@ -684,7 +689,7 @@ int32_t diffuse_job_poll(const struct diffuse_job *job,
 
 /*
  Waits until the job's worker has ended, but not longer than `milliseconds`; `*state` then is as diffuse_job_poll() says. It returns how the run ended:
- DIFFUSE_OK also if it is still running or was not started, DIFFUSE_CANCELLED after diffuse_job_cancel(), else as diffuse_job_step(). Any thread may
+ DIFFUSE_OK also if it is still running or was not started, DIFFUSE_CANCELLED after diffuse_job_cancel(), also before its start, else as diffuse_job_step(). Any thread may
  wait, but for the worker itself.
  */
 int32_t diffuse_job_wait(const struct diffuse_job *job,
@@ -775,7 +780,7 @@ int32_t diffuse_job_restore(struct diffuse_job *job,
 
 /*
  Copies the latest estimate of what the samples will be, which after the last step is the result, from any thread, also while a step is running. As diffuse_job_read().
- DIFFUSE_ARGUMENT before the first step.
+ DIFFUSE_NOT_YET before the first step.
  */
 int32_t diffuse_job_preview(const struct diffuse_job *job,
                             float *values,
@@ -783,7 +788,7 @@ int32_t diffuse_job_preview(const struct diffuse_job *job,
 
 /*
  Draws item `item` of the latest estimate as pixels, from any thread, also while a step is running. As diffuse_job_read_pixels().
- DIFFUSE_ARGUMENT before the first step.
+ DIFFUSE_NOT_YET before the first step.
  */
 int32_t diffuse_job_preview_pixels(const struct diffuse_job *job,
                                    size_t item,
@@ -975,7 +980,8 @@ int32_t diffuse_model_class(const struct diffuse_model *model,
                             int64_t *class_index);
 
 /*
- The noise level at time `t` of the model's schedule (0 the cleanest; below 0 the clean sample): x = alpha·x₀ + sigma·ε.
+ The noise level at time `t` of the model's schedule (0 the cleanest; below 0 the clean sample): x = alpha·x₀ + sigma·ε. DIFFUSE_ARGUMENT if `t` is beyond
+ the schedule's times, or no number.
  */
 int32_t diffuse_model_level(const struct diffuse_model *model,
                             double t,
@@ -1226,6 +1232,17 @@ const char *diffuse_status_name(int32_t status);
  "" if none has failed. The string is valid until the next call that fails on this thread.
  */
 const char *diffuse_error_message(void);
+
+/*
+ The file that the last call on this thread that failed could not read or write (DIFFUSE_IO); NULL if it failed for another reason, or none has. The
+ string is valid until the next call that fails on this thread.
+ */
+const char *diffuse_error_path(void);
+
+/*
+ The number that the system gave for it: errno, or what GetLastError() says on Windows; 0 where it gave none.
+ */
+int32_t diffuse_error_errno(void);
 
 /*
  The library's version, such as "0.1.0". The string is static.

@@ -99,7 +99,7 @@ pub unsafe extern "C" fn diffuse_job_new(
 /// diffuse_model_open() and diffuse_job_new(), and may be freed or changed afterwards, but for what callbacks are given. What is wrong with them is said by the step, or by
 /// diffuse_job_wait(), which can be tried again. Cancelling ends the opening where ONNX Runtime looks up, which the compiling of a provider does not.
 ///
-/// Until the model is open calls that need its samples, diffuse_job_restore() among them, are DIFFUSE_ARGUMENT; diffuse_job_advance() with a time of 0 opens it and makes
+/// Until the model is open calls that need its samples, diffuse_job_restore() among them, are DIFFUSE_NOT_YET; diffuse_job_advance() with a time of 0 opens it and makes
 /// one step. Sizes and classes that only the model knows are had from diffuse_model_open() instead.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_open(
@@ -272,7 +272,7 @@ pub unsafe extern "C" fn diffuse_job_poll(job: *const diffuse_job, state: *mut i
 }
 
 /// Waits until the job's worker has ended, but not longer than `milliseconds`; `*state` then is as diffuse_job_poll() says. It returns how the run ended:
-/// DIFFUSE_OK also if it is still running or was not started, DIFFUSE_CANCELLED after diffuse_job_cancel(), else as diffuse_job_step(). Any thread may
+/// DIFFUSE_OK also if it is still running or was not started, DIFFUSE_CANCELLED after diffuse_job_cancel(), also before its start, else as diffuse_job_step(). Any thread may
 /// wait, but for the worker itself.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_wait(job: *const diffuse_job, milliseconds: u64, state: *mut i32) -> i32 {
@@ -466,7 +466,7 @@ pub unsafe extern "C" fn diffuse_job_restore(job: *mut diffuse_job, bytes: *cons
 }
 
 /// Copies the latest estimate of what the samples will be, which after the last step is the result, from any thread, also while a step is running. As diffuse_job_read().
-/// DIFFUSE_ARGUMENT before the first step.
+/// DIFFUSE_NOT_YET before the first step.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_preview(job: *const diffuse_job, values: *mut f32, length: usize) -> i32 {
     guard(|| {
@@ -477,7 +477,7 @@ pub unsafe extern "C" fn diffuse_job_preview(job: *const diffuse_job, values: *m
 }
 
 /// Draws item `item` of the latest estimate as pixels, from any thread, also while a step is running. As diffuse_job_read_pixels().
-/// DIFFUSE_ARGUMENT before the first step.
+/// DIFFUSE_NOT_YET before the first step.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_preview_pixels(
     job: *const diffuse_job,

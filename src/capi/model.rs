@@ -379,7 +379,8 @@ pub unsafe extern "C" fn diffuse_model_class(
     })
 }
 
-/// The noise level at time `t` of the model's schedule (0 the cleanest; below 0 the clean sample): x = alpha·x₀ + sigma·ε.
+/// The noise level at time `t` of the model's schedule (0 the cleanest; below 0 the clean sample): x = alpha·x₀ + sigma·ε. DIFFUSE_ARGUMENT if `t` is beyond
+/// the schedule's times, or no number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_level(
     model: *const diffuse_model,
@@ -390,7 +391,7 @@ pub unsafe extern "C" fn diffuse_model_level(
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         unsafe {
-            let level = borrow(model, "model")?.model.schedule().level(t);
+            let level = borrow(model, "model")?.model.level(t)?;
             store(alpha, level.alpha, "alpha")?;
             store(sigma, level.sigma, "sigma")
         }

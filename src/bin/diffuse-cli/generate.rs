@@ -157,6 +157,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = arguments.runtime.open()?;
     timings.runtime = elapsed(start);
     let model = Arc::new(Model::open(&runtime, &arguments.model, &options)?);
+    model.notes().iter().for_each(|note| say(&format!("note: {note}\n")));
     timings.open = elapsed(start) - timings.runtime;
     say_placement(model.placement());
     let manifest = model.manifest();

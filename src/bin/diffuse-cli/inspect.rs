@@ -8,7 +8,7 @@ use diffuse::Model;
 use diffuse::onnx::{LearnedVariance, Manifest, Network, Placement, TensorInfo};
 use diffuse::schedule::NoiseLevel;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, say};
 use crate::picture;
 use crate::shared::{DeviceArguments, RuntimeArguments, print, print_json};
 
@@ -107,6 +107,7 @@ fn inspect_model(path: &Path, arguments: &Arguments) -> Result<(), Failure> {
         };
     }
     let model = Model::new(network)?;
+    model.notes().iter().for_each(|note| say(&format!("note: {note}\n")));
     let (Some(network), manifest) = (model.network(), model.manifest()) else {
         return Err(Failure::Other("the model has no graph".into()));
     };

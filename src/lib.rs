@@ -29,6 +29,7 @@ pub mod denoiser;
 mod error;
 pub mod guidance;
 pub mod job;
+mod json;
 pub mod likelihood;
 mod log;
 pub mod noise;

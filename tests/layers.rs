@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&str] = &[
     "error",
     "log",
+    "json",
     "option",
     "state",
     "sync",

@@ -129,3 +129,27 @@ fn levels_that_are_none_are_refused() {
         assert!(model.level(most).unwrap().sigma > model.level(0.0).unwrap().sigma);
     }
 }
+
+/// A manifest beside a model as PowerShell writes it, and one that says two things at once.
+#[test]
+fn a_manifest_beside_a_model_is_read_in_utf_16_and_without_doubt() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, beside) = (folder.path().join("m.onnx"), folder.path().join("m.diffuse.json"));
+    std::fs::write(&model, same(Axis::Free("batch"), INT64, MANIFEST)).unwrap();
+    let wide = manifest(r#""schedule": {"kind": "linear", "train_steps": 500.0}"#);
+    let units = wide.encode_utf16().flat_map(u16::to_le_bytes);
+    std::fs::write(&beside, [0xff, 0xfe].into_iter().chain(units).collect::<Vec<_>>()).unwrap();
+    let opened = Model::open(&runtime(), &model, &ModelOptions::default()).unwrap();
+    assert_eq!(opened.schedule().train_steps(), Some(500));
+    for (content, why) in [
+        (
+            manifest(r#""schedule": {"kind": "linear", "kind": "cosine"}"#).into_bytes(),
+            "\"schedule.kind\" is there twice",
+        ),
+        (b"{\"\xff\": 1}".to_vec(), "neither UTF-8"),
+    ] {
+        std::fs::write(&beside, content).unwrap();
+        let error = Model::open(&runtime(), &model, &ModelOptions::default()).unwrap_err().to_string();
+        assert!(error.contains(why) && error.contains("m.diffuse.json"), "{error}");
+    }
+}

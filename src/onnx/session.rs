@@ -17,6 +17,7 @@ use super::{Placement, Provider, Runtime};
 use crate::denoiser::Interrupt;
 use crate::error::{Error, Result};
 use crate::job::Canceller;
+use crate::json::decoded;
 
 /// The key under which the manifest lies in a model's metadata.
 const METADATA_KEY: &str = "diffuse";
@@ -368,8 +369,9 @@ fn read_beside(path: &Path) -> Result<Option<(String, String)>> {
             format!("a manifest is a file of at most {MOST_BYTES} bytes"),
         ));
     }
-    let json = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
-    Ok(Some((json, path.display().to_string())))
+    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+    let json = decoded(&bytes).map_err(|reason| Error::model(path.display().to_string(), reason))?;
+    Ok(Some((json.into_owned(), path.display().to_string())))
 }
 
 /// A builder with these options; what interrupts it goes into `attempts`, for as long as the opening takes.

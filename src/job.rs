@@ -57,8 +57,8 @@ impl Progress {
     }
 }
 
-/// Cancels a job, or calls that it is handed to, from any thread, also before they have started and in the middle of an evaluation. It cannot be taken back.
-/// Clones are the same one.
+/// Cancels a job, or calls that it is handed to, from any thread, also before they have started and in the middle of an
+/// evaluation. It cannot be taken back. Clones are the same one.
 #[derive(Clone, Default)]
 pub struct Canceller(Arc<Cancelled>);
 
@@ -87,9 +87,9 @@ impl Canceller {
         if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
 
-    /// Makes the running [`Job::step`] or call and every further one that would evaluate return [`Error::Cancelled`]. An evaluation that is
-    /// under way is interrupted where the denoiser can do that: ONNX Runtime stops before the next node of the graph, and a job that
-    /// waits for its turn at the model waits no longer.
+    /// Makes the running [`Job::step`] or call and every further one that would evaluate return [`Error::Cancelled`].
+    /// An evaluation that is under way is interrupted where the denoiser can do that: ONNX Runtime stops before the
+    /// next node of the graph, and a job that waits for its turn at the model waits no longer.
     pub fn cancel(&self) {
         // The flag first: an evaluation that fails because of the interrupt must find it set.
         self.0.flag.store(true, Ordering::SeqCst);
@@ -145,7 +145,8 @@ pub struct Job {
 /// How long the latest steps took, and what the next one is expected to take by them.
 #[derive(Debug, Default)]
 struct Pace {
-    /// What is gone by while there are none of the latest: the first step, in which ONNX Runtime makes room, or the quickest that was seen.
+    /// What is gone by while there are none of the latest: the first step, in which ONNX Runtime makes room, or the
+    /// quickest that was seen.
     guess: Option<Duration>,
     /// With room for all that are kept, so that a step allocates nothing.
     latest: VecDeque<Duration>,
@@ -179,8 +180,8 @@ impl Pace {
         self.latest.push_back(step);
     }
 
-    /// The longest of the latest: a step that takes twice as long at times, such as a guided one in an interval, is to fit as well. `None` where nothing is
-    /// known, and a step is to be made to know it.
+    /// The longest of the latest: a step that takes twice as long at times, such as a guided one in an interval, is to
+    /// fit as well. `None` where nothing is known, and a step is to be made to know it.
     fn known(&self) -> Option<Duration> {
         self.latest.iter().max().copied().or(self.guess)
     }
@@ -190,9 +191,10 @@ impl Pace {
         self.known().is_none_or(|expected| gone.saturating_add(expected) <= time)
     }
 
-    /// No step was made within `time` because of what is known: a part of it is forgotten, so that a step that was held up does not hold up the job for good.
-    /// Which one that was cannot be seen before there are two beside the first, in which room is made. Of more the longest is forgotten; instead of the last of
-    /// them the quickest of all counts once, if it fits. Where that does not help no step fits.
+    /// No step was made within `time` because of what is known: a part of it is forgotten, so that a step that was held
+    /// up does not hold up the job for good. Which one that was cannot be seen before there are two beside the first,
+    /// in which room is made. Of more the longest is forgotten; instead of the last of them the quickest of all counts
+    /// once, if it fits. Where that does not help no step fits.
     fn relent(&mut self, time: Duration) {
         if self.measured < 3 {
             self.latest.clear();
@@ -475,10 +477,12 @@ impl Job {
         Ok(self.progress())
     }
 
-    /// Steps for as long as the time lasts: as many evaluations as are expected to fit into `budget`, by those that the job has made, and none that is
-    /// not expected to. Of a job that has made none nothing is known, and one is made; the first, which is a slow one, is not gone by for long, nor is the second
-    /// alone. Where no evaluation fits, nothing is done, and the longest is forgotten, so that one that was held up does not hold up the job for good. Where still
-    /// none fits the log sink hears so, once; [`expected_step`](Self::expected_step) is the least time that something is done in.
+    /// Steps for as long as the time lasts: as many evaluations as are expected to fit into `budget`, by those that the
+    /// job has made, and none that is not expected to. Of a job that has made none nothing is known, and one is made;
+    /// the first, which is a slow one, is not gone by for long, nor is the second alone. Where no evaluation fits,
+    /// nothing is done, and the longest is forgotten, so that one that was held up does not hold up the job for good.
+    /// Where still none fits the log sink hears so, once; [`expected_step`](Self::expected_step) is the least time that
+    /// something is done in.
     ///
     /// An evaluation is not cut short: the call takes longer than the budget by what the last one takes longer than expected.
     ///
@@ -492,8 +496,8 @@ impl Job {
         Ok(self.progress())
     }
 
-    /// How long the next step is expected to take: as long as the longest of the latest ones. [`advance`](Self::advance) with that time makes one. `None`
-    /// before the first.
+    /// How long the next step is expected to take: as long as the longest of the latest ones.
+    /// [`advance`](Self::advance) with that time makes one. `None` before the first.
     #[must_use]
     pub fn expected_step(&self) -> Option<Duration> {
         self.pace.known().or(self.pace.quickest)
@@ -959,7 +963,8 @@ mod tests {
 
     const BUDGET: Duration = Duration::from_millis(4);
 
-    /// Frames of 4 ms of a run whose steps take so many microseconds: how many were made, and how many frames it took, at most 200.
+    /// Frames of 4 ms of a run whose steps take so many microseconds: how many were made, and how many frames it took,
+    /// at most 200.
     fn frames(steps: &[u64]) -> (usize, usize) {
         let (mut pace, mut made) = (Pace::new(), 0);
         for frame in 0..200 {

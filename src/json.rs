@@ -1,4 +1,5 @@
-//! JSON as others write it: with a byte-order mark, in UTF-16, whole numbers with a point. What is ambiguous is refused: a key that is there twice.
+//! JSON as others write it: with a byte-order mark, in UTF-16, whole numbers with a point. What is ambiguous is
+//! refused: a key that is there twice.
 
 use std::borrow::Cow;
 use std::collections::HashSet;

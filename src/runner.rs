@@ -202,7 +202,8 @@ impl Runner {
     /// Waits until the worker has ended, but not longer than `most`, and says how the job stands then, which is [`State::Running`] if the time was too short.
     ///
     /// # Errors
-    /// What it stopped with; [`Error::Cancelled`] also if it was cancelled before its start; [`Error::Argument`] in a callback of the job itself, which would wait for ever.
+    /// What it stopped with; [`Error::Cancelled`] also if it was cancelled before its start; [`Error::Argument`] in a
+    /// callback of the job itself, which would wait for ever.
     pub fn wait(&self, most: Duration) -> Result<State> {
         self.shared.wait(most)
     }

@@ -1,4 +1,5 @@
-//! Libraries that are not ONNX Runtime, or only look like it: an error that says so, and the right one can be opened afterwards.
+//! Libraries that are not ONNX Runtime, or only look like it: an error that says so, and the right one can be opened
+//! afterwards.
 #![cfg(target_os = "linux")]
 
 mod support;

@@ -1,4 +1,5 @@
-//! Models that ONNX Runtime opens and that cannot be what was meant: refused when they are opened, with the tensor, or said.
+//! Models that ONNX Runtime opens and that cannot be what was meant: refused when they are opened, with the tensor, or
+//! said.
 
 mod support;
 

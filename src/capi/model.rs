@@ -195,8 +195,9 @@ pub unsafe extern "C" fn diffuse_model_options_add_external_data(
     })
 }
 
-/// What ends an opening with these options from another thread, which then is DIFFUSE_CANCELLED; it may be freed meanwhile. NULL takes it back. The compiling of
-/// a provider is not cut short. diffuse_job_open() has diffuse_job_cancel() instead.
+/// What ends an opening with these options from another thread, which then is DIFFUSE_CANCELLED; it may be freed
+/// meanwhile. NULL takes it back. The compiling of a provider is not cut short. diffuse_job_open() has
+/// diffuse_job_cancel() instead.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_cancel(
     options: *mut diffuse_model_options,
@@ -379,8 +380,8 @@ pub unsafe extern "C" fn diffuse_model_class(
     })
 }
 
-/// The noise level at time `t` of the model's schedule (0 the cleanest; below 0 the clean sample): x = alpha·x₀ + sigma·ε. DIFFUSE_ARGUMENT if `t` is beyond
-/// the schedule's times, or no number.
+/// The noise level at time `t` of the model's schedule (0 the cleanest; below 0 the clean sample): x = alpha·x₀ +
+/// sigma·ε. DIFFUSE_ARGUMENT if `t` is beyond the schedule's times, or no number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_level(
     model: *const diffuse_model,
@@ -403,7 +404,8 @@ pub unsafe extern "C" fn diffuse_model_level(
 /// the two, which may be the same. `classes` has one class per item, and is NULL for a model without classes. DIFFUSE_ARGUMENT for a model
 /// that is told other conditions.
 ///
-/// `cancel` may be NULL; with one it is DIFFUSE_CANCELLED once that was cancelled, promptly, also where it waits for its turn.
+/// `cancel` may be NULL; with one it is DIFFUSE_CANCELLED once that was cancelled, promptly, also where it waits for
+/// its turn.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_denoise(
     model: *const diffuse_model,
@@ -468,10 +470,11 @@ pub unsafe extern "C" fn diffuse_model_log_density(
     })
 }
 
-/// DDPM's variational bound on the negative logarithm of the probability of each of the `count` samples in `x`, `length` values in all (from -1
-/// to 1 in 256 steps), in bits per value, to `bits_per_dim`, which has room for `count` values. `variance` is that of the reverse
-/// process: "posterior", "beta", or for a network that says it "learned" or "learned-range". The noise is drawn with `seed`. `classes` and `cancel` as
-/// for diffuse_model_denoise(). It takes one evaluation for each training step; DIFFUSE_ARGUMENT where the schedule has none.
+/// DDPM's variational bound on the negative logarithm of the probability of each of the `count` samples in `x`,
+/// `length` values in all (from -1 to 1 in 256 steps), in bits per value, to `bits_per_dim`, which has room for `count`
+/// values. `variance` is that of the reverse process: "posterior", "beta", or for a network that says it "learned" or
+/// "learned-range". The noise is drawn with `seed`. `classes` and `cancel` as for diffuse_model_denoise(). It takes one
+/// evaluation for each training step; DIFFUSE_ARGUMENT where the schedule has none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_variational_bound(
     model: *const diffuse_model,

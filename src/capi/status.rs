@@ -82,8 +82,8 @@ pub extern "C" fn diffuse_error_message() -> *const c_char {
     message()
 }
 
-/// The file that the last call on this thread that failed could not read or write (DIFFUSE_IO); NULL if it failed for another reason, or none has. The
-/// string is valid until the next call that fails on this thread.
+/// The file that the last call on this thread that failed could not read or write (DIFFUSE_IO); NULL if it failed for
+/// another reason, or none has. The string is valid until the next call that fails on this thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn diffuse_error_path() -> *const c_char {
     path()

@@ -551,7 +551,8 @@ impl Defaults {
 }
 
 impl Manifest {
-    /// Reads a manifest, in UTF-8 or in UTF-16 with a byte-order mark, and checks that its fields do not contradict each other.
+    /// Reads a manifest, in UTF-8 or in UTF-16 with a byte-order mark, and checks that its fields do not contradict
+    /// each other.
     ///
     /// # Errors
     /// What is wrong, with the field, as text: the caller knows the file.
@@ -559,7 +560,8 @@ impl Manifest {
         Self::parse(&decoded(bytes).map_err(|reason| format!("the manifest is not JSON: {reason}"))?)
     }
 
-    /// Reads a manifest from text, which may begin with a byte-order mark. A key that is there twice is an error; whole numbers may be written `1000.0`.
+    /// Reads a manifest from text, which may begin with a byte-order mark. A key that is there twice is an error; whole
+    /// numbers may be written `1000.0`.
     ///
     /// # Errors
     /// As [`from_bytes`](Self::from_bytes).

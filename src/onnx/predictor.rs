@@ -148,9 +148,10 @@ impl Model {
         network.session().with(Some(stop.waiter()), || stop.is_stopped(), bytes).ok_or(Error::Cancelled)
     }
 
-    /// Gives back to the system what evaluations have needed at a time and do not need now: ONNX Runtime keeps it otherwise for as long as the model is
-    /// open. That is done at the end of an evaluation, which this makes, of one item, and which `canceller` ends. For a network of the caller's own it does
-    /// nothing; what lies on a device is left alone.
+    /// Gives back to the system what evaluations have needed at a time and do not need now: ONNX Runtime keeps it
+    /// otherwise for as long as the model is open. That is done at the end of an evaluation, which this makes, of one
+    /// item, and which `canceller` ends. For a network of the caller's own it does nothing; what lies on a device is
+    /// left alone.
     ///
     /// # Errors
     /// As [`denoise`](Self::denoise).
@@ -192,7 +193,8 @@ impl Model {
         &self.manifest
     }
 
-    /// What of it works, and is perhaps not as it was meant, each in a sentence. The log sink hears it when the model is opened.
+    /// What of it works, and is perhaps not as it was meant, each in a sentence. The log sink hears it when the model
+    /// is opened.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
@@ -285,13 +287,14 @@ impl Model {
         }
     }
 
-    /// One question to the network, for a process of the caller's own: x̂₀ of the noisy samples `x` (batch first) at `level`,
-    /// unclipped. `level` may be any, such as `model.schedule().level(t)`; what the network is told of the
-    /// time is made from it as the manifest says. `canceller` ends it from another thread, also where it waits for its turn.
+    /// One question to the network, for a process of the caller's own: x̂₀ of the noisy samples `x` (batch first) at
+    /// `level`, unclipped. `level` may be any, such as `model.schedule().level(t)`; what the network is told of the
+    /// time is made from it as the manifest says. `canceller` ends it from another thread, also where it waits for its
+    /// turn.
     ///
     /// # Errors
-    /// [`Error::Argument`] if `x` or `condition` does not fit the model; [`Error::Cancelled`]; [`Error::Evaluation`] if the network fails, says
-    /// something that is not a finite number, or cannot say x̂₀ at this level (ε where α = 0).
+    /// [`Error::Argument`] if `x` or `condition` does not fit the model; [`Error::Cancelled`]; [`Error::Evaluation`] if
+    /// the network fails, says something that is not a finite number, or cannot say x̂₀ at this level (ε where α = 0).
     pub fn denoise(
         self: &Arc<Self>,
         x: ArrayViewD<'_, f32>,
@@ -362,8 +365,8 @@ impl Model {
         likelihood::log_density(&mut predictor, &*self.schedule, x, condition, divergence, tolerance, noise)
     }
 
-    /// DDPM's variational bound of each of the samples `x` (batch first): [`likelihood::variational_bound`] with this model. `canceller` as for
-    /// [`denoise`](Self::denoise).
+    /// DDPM's variational bound of each of the samples `x` (batch first): [`likelihood::variational_bound`] with this
+    /// model. `canceller` as for [`denoise`](Self::denoise).
     ///
     /// # Errors
     /// [`Error::Argument`] if `x` or `condition` does not fit the model; as there.

@@ -287,8 +287,9 @@ struct ApiBase {
     get_version_string: Option<unsafe extern "C" fn() -> *const c_char>,
 }
 
-/// Loads the library, and refuses one that gives nothing where `ort` and we ask for its API and its version: `ort` takes it for granted, and panics or reads at NULL.
-/// What cannot be loaded, has no such function or is too old is left to `ort`, which says so.
+/// Loads the library, and refuses one that gives nothing where `ort` and we ask for its API and its version: `ort`
+/// takes it for granted, and panics or reads at NULL. What cannot be loaded, has no such function or is too old is left
+/// to `ort`, which says so.
 fn entered(library: &Path) -> Result<Option<libloading::Library>> {
     type GetApiBase = unsafe extern "C" fn() -> *const ApiBase;
     let refused = |what: &str| Err(Error::runtime(format!("{} is not ONNX Runtime: {what}", library.display())));

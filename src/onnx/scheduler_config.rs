@@ -290,8 +290,8 @@ impl SchedulerConfig {
         Self::parse(&decoded(bytes).map_err(refused)?)
     }
 
-    /// Reads the text of a `scheduler_config.json`, which may begin with a byte-order mark. A key that is there twice is an error; whole numbers may be
-    /// written `1000.0`.
+    /// Reads the text of a `scheduler_config.json`, which may begin with a byte-order mark. A key that is there twice
+    /// is an error; whole numbers may be written `1000.0`.
     ///
     /// # Errors
     /// As [`from_bytes`](Self::from_bytes).

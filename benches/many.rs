@@ -1,5 +1,5 @@
-//! Many jobs on one model at once, beside the same jobs one after another: on the sprites, and on a network of microseconds, where all there is is the
-//! way from one turn to the next.
+//! Many jobs on one model at once, beside the same jobs one after another: on the sprites, and on a network of
+//! microseconds, where all there is is the way from one turn to the next.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -363,12 +363,12 @@
 #define DIFFUSE_EVALUATION 4
 
 /*
- A file could not be read.
+ A file could not be read: diffuse_error_path() is which, diffuse_error_errno() why.
  */
 #define DIFFUSE_IO 5
 
 /*
- The job was cancelled.
+ The job, or the call, was cancelled.
  */
 #define DIFFUSE_CANCELLED 6
 
@@ -398,13 +398,18 @@
 #define DIFFUSE_MEMORY 11
 
 /*
+ What was asked for is not there yet: go on with the job, and ask again.
+ */
+#define DIFFUSE_NOT_YET 12
+
+/*
  The version of the header: major·10000 + minor·100 + patch. Compare it with `diffuse_version_number()`, the library's.
  */
 #define DIFFUSE_VERSION 100
 
 /*
- What ends calls from another thread: those that it is handed to and that are running, and every one that it is handed to afterwards. One may be handed to
- several calls, also at once. Jobs have diffuse_job_cancel() instead.
+ What ends calls from another thread: those that it is handed to and that are running, and every one that it is
+ handed to afterwards. One may be handed to several calls, also at once. Jobs have diffuse_job_cancel() instead.
  */
 typedef struct diffuse_cancel diffuse_cancel;
 
@@ -414,10 +419,11 @@ typedef struct diffuse_cancel diffuse_cancel;
 typedef struct diffuse_estimate diffuse_estimate;
 
 /*
- A run. It works inside of diffuse_job_step(), diffuse_job_run() and diffuse_job_advance(), on the calling thread, or after diffuse_job_start() on one of
- its own. While it does, and while another thread is in a call that is not one of these, every call returns DIFFUSE_BUSY but for diffuse_job_poll(), _wait(), _progress(), _stage(),
- _expected(), _shape(), _error(), _preview(), _preview_pixels(), _pause() and _cancel(), which any thread may make at any time, and diffuse_job_free(), after which no thread may use
- the job any more.
+ A run. It works inside of diffuse_job_step(), diffuse_job_run() and diffuse_job_advance(), on the calling thread, or
+ after diffuse_job_start() on one of its own. While it does, and while another thread is in a call that is not one of
+ these, every call returns DIFFUSE_BUSY but for diffuse_job_poll(), _wait(), _progress(), _stage(), _expected(),
+ _shape(), _error(), _preview(), _preview_pixels(), _pause() and _cancel(), which any thread may make at any time,
+ and diffuse_job_free(), after which no thread may use the job any more.
  */
 typedef struct diffuse_job diffuse_job;
 
@@ -510,8 +516,9 @@ int32_t diffuse_cancel_new(struct diffuse_cancel **cancel);
 void diffuse_cancel_free(struct diffuse_cancel *cancel);
 
 /*
- Cancels, from any thread: the calls that it was handed to, and every later one, return DIFFUSE_CANCELLED, as soon as the node of the network that is running
- ends, and at once where they wait for their turn at the model. It cannot be taken back.
+ Cancels, from any thread: the calls that it was handed to, and every later one, return DIFFUSE_CANCELLED, as soon as
+ the node of the network that is running ends, and at once where they wait for their turn at the model. It cannot be
+ taken back.
  */
 int32_t diffuse_cancel_cancel(const struct diffuse_cancel *cancel);
 
@@ -594,8 +601,9 @@ int32_t diffuse_job_new(const struct diffuse_model *model,
  diffuse_model_open() and diffuse_job_new(), and may be freed or changed afterwards, but for what callbacks are given. What is wrong with them is said by the step, or by
  diffuse_job_wait(), which can be tried again. Cancelling ends the opening where ONNX Runtime looks up, which the compiling of a provider does not.
 
- Until the model is open calls that need its samples, diffuse_job_restore() among them, are DIFFUSE_ARGUMENT; diffuse_job_advance() with a time of 0 opens it and makes
- one step. Sizes and classes that only the model knows are had from diffuse_model_open() instead.
+ Until the model is open calls that need its samples, diffuse_job_restore() among them, are DIFFUSE_NOT_YET;
+ diffuse_job_advance() with a time of 0 opens it and makes one step. Sizes and classes that only the model knows are
+ had from diffuse_model_open() instead.
  */
 int32_t diffuse_job_open(const struct diffuse_runtime *runtime,
                          const char *path,
@@ -642,13 +650,14 @@ int32_t diffuse_job_step(struct diffuse_job *job,
 int32_t diffuse_job_run(struct diffuse_job *job);
 
 /*
- Steps for as long as the time lasts, for a host that works within a frame: as many estimates as are expected to fit into `microseconds`, by those
- that the job has made, and none that is not expected to. Of a job that has made none nothing is known, and one is made (and its model opened, after
- diffuse_job_open()).
+ Steps for as long as the time lasts, for a host that works within a frame: as many estimates as are expected to fit
+ into `microseconds`, by those that the job has made, and none that is not expected to. Of a job that has made none
+ nothing is known, and one is made (and its model opened, after diffuse_job_open()).
 
- Where none fits, nothing is done, and the status is DIFFUSE_OK: a time that is too short for any does not end the run. The log sink (diffuse_log_set())
- hears so, once for each job. On a slow or busy machine give it the greater of the frame's time and what diffuse_job_expected() says, draw fewer items, or
- start a worker. An evaluation is not cut short: the call takes longer than its time by what the last one takes longer than expected. Otherwise as
+ Where none fits, nothing is done, and the status is DIFFUSE_OK: a time that is too short for any does not end the
+ run. The log sink (diffuse_log_set()) hears so, once for each job. On a slow or busy machine give it the greater of
+ the frame's time and what diffuse_job_expected() says, draw fewer items, or start a worker. An evaluation is not cut
+ short: the call takes longer than its time by what the last one takes longer than expected. Otherwise as
  diffuse_job_step().
  */
 int32_t diffuse_job_advance(struct diffuse_job *job,
@@ -656,8 +665,8 @@ int32_t diffuse_job_advance(struct diffuse_job *job,
                             int32_t *finished);
 
 /*
- What the job's next step is expected to take, in `*microseconds`: as long as the longest of the latest ones; 0 before the first.
- diffuse_job_advance() with that time makes a step. Any thread may ask.
+ What the job's next step is expected to take, in `*microseconds`: as long as the longest of the latest ones; 0
+ before the first. diffuse_job_advance() with that time makes a step. Any thread may ask.
  */
 int32_t diffuse_job_expected(const struct diffuse_job *job,
                              uint64_t *microseconds);
@@ -692,9 +701,10 @@ int32_t diffuse_job_poll(const struct diffuse_job *job,
                          int32_t *state);
 
 /*
- Waits until the job's worker has ended, but not longer than `milliseconds`; `*state` then is as diffuse_job_poll() says. It returns how the run ended:
- DIFFUSE_OK also if it is still running or was not started, DIFFUSE_CANCELLED after diffuse_job_cancel(), else as diffuse_job_step(). Any thread may
- wait, but for the worker itself.
+ Waits until the job's worker has ended, but not longer than `milliseconds`; `*state` then is as diffuse_job_poll()
+ says. It returns how the run ended: DIFFUSE_OK also if it is still running or was not started, DIFFUSE_CANCELLED
+ after diffuse_job_cancel(), also before its start, else as diffuse_job_step(). Any thread may wait, but for the
+ worker itself.
  */
 int32_t diffuse_job_wait(const struct diffuse_job *job,
                          uint64_t milliseconds,
@@ -784,7 +794,7 @@ int32_t diffuse_job_restore(struct diffuse_job *job,
 
 /*
  Copies the latest estimate of what the samples will be, which after the last step is the result, from any thread, also while a step is running. As diffuse_job_read().
- DIFFUSE_ARGUMENT before the first step.
+ DIFFUSE_NOT_YET before the first step.
  */
 int32_t diffuse_job_preview(const struct diffuse_job *job,
                             float *values,
@@ -792,7 +802,7 @@ int32_t diffuse_job_preview(const struct diffuse_job *job,
 
 /*
  Draws item `item` of the latest estimate as pixels, from any thread, also while a step is running. As diffuse_job_read_pixels().
- DIFFUSE_ARGUMENT before the first step.
+ DIFFUSE_NOT_YET before the first step.
  */
 int32_t diffuse_job_preview_pixels(const struct diffuse_job *job,
                                    size_t item,
@@ -802,8 +812,9 @@ int32_t diffuse_job_preview_pixels(const struct diffuse_job *job,
                                    uint32_t flags);
 
 /*
- Sends ONNX Runtime's messages to `sink`, together with `user_data`; NULL, the default, drops them. So are those of diffuse about what is no error and may
- not be meant, such as a time that no step fits into. Errors that diffuse reports by a status are said there and need no sink. When the call returns the former sink is not called any more.
+ Sends ONNX Runtime's messages to `sink`, together with `user_data`; NULL, the default, drops them. So are those of
+ diffuse about what is no error and may not be meant, such as a time that no step fits into. Errors that diffuse
+ reports by a status are said there and need no sink. When the call returns the former sink is not called any more.
  */
 int32_t diffuse_log_set(diffuse_log_sink sink,
                         void *user_data);
@@ -993,7 +1004,8 @@ int32_t diffuse_model_class(const struct diffuse_model *model,
                             int64_t *class_index);
 
 /*
- The noise level at time `t` of the model's schedule (0 the cleanest; below 0 the clean sample): x = alpha·x₀ + sigma·ε.
+ The noise level at time `t` of the model's schedule (0 the cleanest; below 0 the clean sample): x = alpha·x₀ +
+ sigma·ε. DIFFUSE_ARGUMENT if `t` is beyond the schedule's times, or no number.
  */
 int32_t diffuse_model_level(const struct diffuse_model *model,
                             double t,
@@ -1006,7 +1018,8 @@ int32_t diffuse_model_level(const struct diffuse_model *model,
  the two, which may be the same. `classes` has one class per item, and is NULL for a model without classes. DIFFUSE_ARGUMENT for a model
  that is told other conditions.
 
- `cancel` may be NULL; with one it is DIFFUSE_CANCELLED once that was cancelled, promptly, also where it waits for its turn.
+ `cancel` may be NULL; with one it is DIFFUSE_CANCELLED once that was cancelled, promptly, also where it waits for
+ its turn.
  */
 int32_t diffuse_model_denoise(const struct diffuse_model *model,
                               const float *x,
@@ -1040,10 +1053,11 @@ int32_t diffuse_model_log_density(const struct diffuse_model *model,
                                   double *log_densities);
 
 /*
- DDPM's variational bound on the negative logarithm of the probability of each of the `count` samples in `x`, `length` values in all (from -1
- to 1 in 256 steps), in bits per value, to `bits_per_dim`, which has room for `count` values. `variance` is that of the reverse
- process: "posterior", "beta", or for a network that says it "learned" or "learned-range". The noise is drawn with `seed`. `classes` and `cancel` as
- for diffuse_model_denoise(). It takes one evaluation for each training step; DIFFUSE_ARGUMENT where the schedule has none.
+ DDPM's variational bound on the negative logarithm of the probability of each of the `count` samples in `x`,
+ `length` values in all (from -1 to 1 in 256 steps), in bits per value, to `bits_per_dim`, which has room for `count`
+ values. `variance` is that of the reverse process: "posterior", "beta", or for a network that says it "learned" or
+ "learned-range". The noise is drawn with `seed`. `classes` and `cancel` as for diffuse_model_denoise(). It takes one
+ evaluation for each training step; DIFFUSE_ARGUMENT where the schedule has none.
  */
 int32_t diffuse_model_variational_bound(const struct diffuse_model *model,
                                         const float *x,
@@ -1086,9 +1100,9 @@ int32_t diffuse_model_values(const struct diffuse_model *model,
 int32_t diffuse_request_new(struct diffuse_request **request);
 
 /*
- Says what drawing `request` from `model` will take. It is found by three estimates of the clean samples, for which a network of the host's is called and a
- guidance callback is not, after a diffuse_model_trim(): not while others are in a hurry. As diffuse_job_new() and diffuse_job_step(); `cancel` as for
- diffuse_model_denoise().
+ Says what drawing `request` from `model` will take. It is found by three estimates of the clean samples, for which a
+ network of the host's is called and a guidance callback is not, after a diffuse_model_trim(): not while others are
+ in a hurry. As diffuse_job_new() and diffuse_job_step(); `cancel` as for diffuse_model_denoise().
  */
 int32_t diffuse_request_cost(const struct diffuse_request *request,
                              const struct diffuse_model *model,
@@ -1244,6 +1258,17 @@ const char *diffuse_status_name(int32_t status);
  "" if none has failed. The string is valid until the next call that fails on this thread.
  */
 const char *diffuse_error_message(void);
+
+/*
+ The file that the last call on this thread that failed could not read or write (DIFFUSE_IO); NULL if it failed for
+ another reason, or none has. The string is valid until the next call that fails on this thread.
+ */
+const char *diffuse_error_path(void);
+
+/*
+ The number that the system gave for it: errno, or what GetLastError() says on Windows; 0 where it gave none.
+ */
+int32_t diffuse_error_errno(void);
 
 /*
  The library's version, such as "0.1.0". The string is static.

@@ -630,14 +630,14 @@ def read_manifest(path, session):
     beside = schema.sidecar(path)
     inside = session.get_modelmeta().custom_metadata_map.get(schema.METADATA_KEY)
     if beside.exists():
-        text, place = beside.read_text(encoding="utf-8"), beside.name
+        content, place = beside.read_bytes(), beside.name
     elif inside is not None:
-        text, place = inside, "metadata"
+        content, place = inside.encode(), "metadata"
     else:
         raise ExportError(f"there is no manifest: expected the metadata key {schema.METADATA_KEY} or the file {beside.name}")
     try:
-        found = json.loads(text)
-    except json.JSONDecodeError as error:
+        found = schema.parsed(schema.decoded(content))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ExportError(f"{place}: expected JSON, found {error}") from error
     schema.validate(found)
     return found, place

@@ -74,6 +74,32 @@ def is_integer(value, least=0):
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
+def decoded(content):
+    """The text of a JSON file: UTF-8 with or without a byte-order mark, or UTF-16 with one (PowerShell writes that)."""
+    wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+    return content.decode("utf-16" if wide else "utf-8-sig")
+
+
+def parsed(text):
+    """What JSON says, with whole numbers as such (Godot writes `1000.0`). A key that is there twice is refused, since each reader would take another."""
+
+    def unique(pairs):
+        seen = dict(pairs)
+        if len(seen) < len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise ManifestError([f"{twice}: is there twice"])
+        return seen
+
+    def number(spelled):
+        value = float(spelled)
+        # −0 has no counterpart.
+        whole = value.is_integer() and abs(value) <= 2**53 and str(value) != "-0.0"
+        return int(value) if whole else value
+
+    return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=unique, parse_float=number)
+
+
 class Checker:
     """Walks a manifest and collects complaints of the form `field: expected ..., found ...`."""
 

@@ -59,7 +59,12 @@ pub enum Error {
         /// What it said.
         reason: String,
     },
-    /// The job was cancelled.
+    /// What was asked for is not there yet: go on with the job, and ask again.
+    NotYet {
+        /// What is missing, and what makes it.
+        reason: String,
+    },
+    /// The job, or the call, was cancelled.
     Cancelled,
     /// Another thread is working on the job: wait for it.
     Busy,
@@ -92,6 +97,10 @@ impl Error {
         Self::Runtime { reason: reason.into() }
     }
 
+    pub(crate) fn not_yet(reason: impl Into<String>) -> Self {
+        Self::NotYet { reason: reason.into() }
+    }
+
     pub(crate) fn memory(reason: impl Into<String>) -> Self {
         Self::Memory { reason: reason.into() }
     }
@@ -108,7 +117,12 @@ impl Error {
         match self {
             Self::Argument { name, reason } => Self::Argument { name, reason: reason.clone() },
             Self::Io { path, source } => {
-                Self::Io { path: path.clone(), source: std::io::Error::new(source.kind(), source.to_string()) }
+                // With the system's own number, if it has one.
+                let source = match source.raw_os_error() {
+                    Some(number) => std::io::Error::from_raw_os_error(number),
+                    None => std::io::Error::new(source.kind(), source.to_string()),
+                };
+                Self::Io { path: path.clone(), source }
             }
             Self::Model { model, reason } => Self::Model { model: model.clone(), reason: reason.clone() },
             Self::Runtime { reason } => Self::Runtime { reason: reason.clone() },
@@ -117,6 +131,7 @@ impl Error {
             }
             Self::Evaluation { step, reason } => Self::Evaluation { step: *step, reason: reason.clone() },
             Self::Callback { step, reason } => Self::Callback { step: *step, reason: reason.clone() },
+            Self::NotYet { reason } => Self::NotYet { reason: reason.clone() },
             Self::Cancelled => Self::Cancelled,
             Self::Busy => Self::Busy,
             Self::Panic { reason } => Self::Panic { reason: reason.clone() },
@@ -139,6 +154,7 @@ impl fmt::Display for Error {
             Self::Provider { provider, reason } => write!(f, "provider {}: {}", escaped(provider), escaped(reason)),
             Self::Evaluation { step, reason } => write!(f, "step {step}: {}", escaped(reason)),
             Self::Callback { step, reason } => write!(f, "step {step}: the callback: {}", escaped(reason)),
+            Self::NotYet { reason } => escaped(reason).fmt(f),
             Self::Cancelled => f.write_str("cancelled"),
             Self::Busy => f.write_str("another thread is working on the job"),
             Self::Panic { reason } => write!(f, "a bug in diffuse: {}", escaped(reason)),

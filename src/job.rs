@@ -95,7 +95,8 @@ pub struct Job {
 /// How long the latest steps took, and what the next one is expected to take by them.
 #[derive(Debug, Default)]
 struct Pace {
-    /// What is gone by while there are none of the latest: the first step, in which ONNX Runtime makes room, or the quickest that was seen.
+    /// What is gone by while there are none of the latest: the first step, in which ONNX Runtime makes room, or the
+    /// quickest that was seen.
     guess: Option<Duration>,
     /// With room for all that are kept, so that a step allocates nothing.
     latest: VecDeque<Duration>,
@@ -129,8 +130,8 @@ impl Pace {
         self.latest.push_back(step);
     }
 
-    /// The longest of the latest: a step that takes twice as long at times, such as a guided one in an interval, is to fit as well. `None` where nothing is
-    /// known, and a step is to be made to know it.
+    /// The longest of the latest: a step that takes twice as long at times, such as a guided one in an interval, is to
+    /// fit as well. `None` where nothing is known, and a step is to be made to know it.
     fn known(&self) -> Option<Duration> {
         self.latest.iter().max().copied().or(self.guess)
     }
@@ -140,9 +141,10 @@ impl Pace {
         self.known().is_none_or(|expected| gone.saturating_add(expected) <= time)
     }
 
-    /// No step was made within `time` because of what is known: a part of it is forgotten, so that a step that was held up does not hold up the job for good.
-    /// Which one that was cannot be seen before there are two beside the first, in which room is made. Of more the longest is forgotten; instead of the last of
-    /// them the quickest of all counts once, if it fits. Where that does not help no step fits.
+    /// No step was made within `time` because of what is known: a part of it is forgotten, so that a step that was held
+    /// up does not hold up the job for good. Which one that was cannot be seen before there are two beside the first,
+    /// in which room is made. Of more the longest is forgotten; instead of the last of them the quickest of all counts
+    /// once, if it fits. Where that does not help no step fits.
     fn relent(&mut self, time: Duration) {
         if self.measured < 3 {
             self.latest.clear();
@@ -425,10 +427,12 @@ impl Job {
         Ok(self.progress())
     }
 
-    /// Steps for as long as the time lasts: as many evaluations as are expected to fit into `budget`, by those that the job has made, and none that is
-    /// not expected to. Of a job that has made none nothing is known, and one is made; the first, which is a slow one, is not gone by for long, nor is the second
-    /// alone. Where no evaluation fits, nothing is done, and the longest is forgotten, so that one that was held up does not hold up the job for good. Where still
-    /// none fits the log sink hears so, once; [`expected_step`](Self::expected_step) is the least time that something is done in.
+    /// Steps for as long as the time lasts: as many evaluations as are expected to fit into `budget`, by those that the
+    /// job has made, and none that is not expected to. Of a job that has made none nothing is known, and one is made;
+    /// the first, which is a slow one, is not gone by for long, nor is the second alone. Where no evaluation fits,
+    /// nothing is done, and the longest is forgotten, so that one that was held up does not hold up the job for good.
+    /// Where still none fits the log sink hears so, once; [`expected_step`](Self::expected_step) is the least time that
+    /// something is done in.
     ///
     /// An evaluation is not cut short: the call takes longer than the budget by what the last one takes longer than expected.
     ///
@@ -442,8 +446,8 @@ impl Job {
         Ok(self.progress())
     }
 
-    /// How long the next step is expected to take: as long as the longest of the latest ones. [`advance`](Self::advance) with that time makes one. `None`
-    /// before the first.
+    /// How long the next step is expected to take: as long as the longest of the latest ones.
+    /// [`advance`](Self::advance) with that time makes one. `None` before the first.
     #[must_use]
     pub fn expected_step(&self) -> Option<Duration> {
         self.pace.known().or(self.pace.quickest)
@@ -912,7 +916,8 @@ mod tests {
 
     const BUDGET: Duration = Duration::from_millis(4);
 
-    /// Frames of 4 ms of a run whose steps take so many microseconds: how many were made, and how many frames it took, at most 200.
+    /// Frames of 4 ms of a run whose steps take so many microseconds: how many were made, and how many frames it took,
+    /// at most 200.
     fn frames(steps: &[u64]) -> (usize, usize) {
         let (mut pace, mut made) = (Pace::new(), 0);
         for frame in 0..200 {

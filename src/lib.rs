@@ -31,6 +31,7 @@ mod error;
 mod float;
 pub mod guidance;
 pub mod job;
+mod json;
 pub mod likelihood;
 mod log;
 pub mod noise;

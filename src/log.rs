@@ -22,8 +22,9 @@ pub type LogSink = Box<dyn Fn(Severity, &str) + Send + Sync>;
 
 static LOG_SINK: RwLock<Option<LogSink>> = RwLock::new(None);
 
-/// Sends what ONNX Runtime says to `sink`, and what this crate has to say that is no error; `None`, the default, drops it. The sink is called from any
-/// thread, also from several at once, and must not call this crate. When this returns the former sink is not called any more.
+/// Sends what ONNX Runtime says to `sink`, and what this crate has to say that is no error; `None`, the default, drops
+/// it. The sink is called from any thread, also from several at once, and must not call this crate. When this returns
+/// the former sink is not called any more.
 pub fn set_log_sink(sink: Option<LogSink>) {
     *LOG_SINK.write().unwrap_or_else(PoisonError::into_inner) = sink;
 }

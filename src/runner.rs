@@ -207,7 +207,8 @@ impl Runner {
     /// Waits until the worker has ended, but not longer than `most`, and says how the job stands then, which is [`State::Running`] if the time was too short.
     ///
     /// # Errors
-    /// What it stopped with; [`Error::Argument`] in a callback of the job itself, which would wait for ever.
+    /// What it stopped with; [`Error::Cancelled`] also if it was cancelled before its start; [`Error::Argument`] in a
+    /// callback of the job itself, which would wait for ever.
     pub fn wait(&self, most: Duration) -> Result<State> {
         self.shared.wait(most)
     }
@@ -241,7 +242,7 @@ impl Runner {
     /// The shape of the samples, batch first.
     ///
     /// # Errors
-    /// [`Error::Argument`] before the job is made, which takes its model.
+    /// [`Error::NotYet`] before the job is made, which takes its model.
     pub fn shape(&self) -> Result<&[usize]> {
         self.shared.shape.get().map(Vec::as_slice).ok_or_else(not_yet)
     }
@@ -249,7 +250,7 @@ impl Runner {
     /// Hands the job to `look`.
     ///
     /// # Errors
-    /// [`Error::Busy`] while it is worked on; [`Error::Argument`] before it is made; what `look` returns.
+    /// [`Error::Busy`] while it is worked on; [`Error::NotYet`] before it is made; what `look` returns.
     pub fn look<T>(&self, look: impl FnOnce(&Job) -> Result<T>) -> Result<T> {
         match &*self.shared.lock()? {
             Work::Job(job) => look(job),
@@ -276,11 +277,11 @@ impl Runner {
     /// Hands the latest estimate of what the samples will be to `read`, also while a step is running.
     ///
     /// # Errors
-    /// [`Error::Argument`] before the first step; what `read` returns.
+    /// [`Error::NotYet`] before the first step; what `read` returns.
     pub fn preview<T>(&self, read: impl FnOnce(ArrayViewD<'_, f32>) -> Result<T>) -> Result<T> {
         match self.shared.preview.held().as_ref() {
             Some(preview) => read(preview.view()),
-            None => Err(Error::argument("job", "there is no preview before the first step")),
+            None => Err(Error::not_yet("the job has no preview before its first step")),
         }
     }
 
@@ -308,7 +309,7 @@ impl Drop for Runner {
 }
 
 fn not_yet() -> Error {
-    Error::argument("job", "its model is not open yet: step or start it first")
+    Error::not_yet("the job's model is not open yet: step or start it first")
 }
 
 const STATES: [State; 5] = [State::Idle, State::Running, State::Finished, State::Stopped, State::Paused];
@@ -511,7 +512,12 @@ impl Shared {
         let running = |_: &mut Worker| self.state() == State::Running;
         let worker = self.ended.wait_while(worker, most, running);
         // The two change together, behind this lock.
-        worker.outcome.as_ref().map_or(Ok(self.state()), |error| Err(error.again()))
+        match (&worker.outcome, self.state()) {
+            (Some(error), _) => Err(error.again()),
+            // Before it was started, or between two starts: there is nothing to come.
+            (None, State::Idle | State::Paused) if self.canceller.is_cancelled() => Err(Error::Cancelled),
+            (None, state) => Ok(state),
+        }
     }
 }
 

@@ -54,7 +54,8 @@ fn only_evaluations_that_fit_are_made() {
     assert_eq!(budgeted.sample().to_owned(), job(12).run().unwrap());
 }
 
-/// One evaluation that was held up, by the machine or by a breakpoint, does not hold up the job for good, whichever it is, also after a slow first one.
+/// One evaluation that was held up, by the machine or by a breakpoint, does not hold up the job for good, whichever it
+/// is, also after a slow first one.
 #[test]
 fn what_took_long_once_is_forgotten() {
     for slow in [vec![1], vec![2], vec![3], vec![4], vec![8], vec![1, 2], vec![1, 3]] {

@@ -1,4 +1,5 @@
-//! Calls that evaluate without a job end when they are cancelled: in the middle of a network that does not end, and where they wait for their turn.
+//! Calls that evaluate without a job end when they are cancelled: in the middle of a network that does not end, and
+//! where they wait for their turn.
 
 mod support;
 

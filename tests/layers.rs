@@ -8,6 +8,7 @@ const LAYERS: &[&str] = &[
     "text",
     "error",
     "log",
+    "json",
     "option",
     "state",
     "sync",

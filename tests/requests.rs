@@ -201,3 +201,35 @@ fn a_schedulers_configuration_has_to_be_the_models() {
     let json = "{\"_class_name\": \"DPMSolverMultistepScheduler\", \"lambda_min_clipped\": -Infinity}";
     assert!(SchedulerConfig::parse(json).is_ok());
 }
+
+/// What Godot, PowerShell and Python write is read, and what says two things at once is not.
+#[test]
+fn configurations_are_read_in_every_encoding_and_refused_where_they_are_ambiguous() {
+    let plain =
+        r#"{"_class_name": "DDIMScheduler", "num_train_timesteps": 1000, "beta_start": 0.0001, "clip_sample": false}"#;
+    let expected = SchedulerConfig::parse(plain).unwrap();
+    let spelled = plain.replace("1000,", "1000.0,");
+    let wide =
+        |text: &str| [&[0xff, 0xfe][..], &text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()].concat();
+    let marked = format!("\u{feff}{spelled}");
+    for bytes in [plain.as_bytes(), spelled.as_bytes(), marked.as_bytes(), &wide(plain), &wide(&spelled)] {
+        assert_eq!(SchedulerConfig::from_bytes(bytes).unwrap(), expected);
+    }
+    for (wrong, why) in [
+        (
+            plain.replace("\"beta_start\"", "\"num_train_timesteps\": 500, \"beta_start\""),
+            "\"num_train_timesteps\" is there twice",
+        ),
+        (plain.replace("1000,", "1000.5,"), "num_train_timesteps"),
+        (plain.replace("1000,", ","), "line 1 column"),
+    ] {
+        let error = SchedulerConfig::from_bytes(wrong.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+    assert!(SchedulerConfig::from_bytes(b"{\"\xff\": 1}").unwrap_err().to_string().contains("neither UTF-8"));
+    let manifest = r#"{"diffuse": 1, "sample": {"shape": [2]}, "schedule": {"kind": "linear"}, "prediction": "x0"}"#;
+    assert_eq!(Manifest::from_bytes(&wide(manifest)).unwrap(), Manifest::parse(manifest).unwrap());
+    let twice = manifest.replace("\"kind\": ", "\"kind\": \"cosine\", \"kind\": ");
+    let error = Manifest::from_bytes(twice.as_bytes()).unwrap_err();
+    assert!(error.contains("\"schedule.kind\" is there twice at line 1 column"), "{error}");
+}

@@ -162,8 +162,10 @@ fn a_worker_opens_the_model_as_well() {
     let model = model("onnx/models/sprites.onnx");
     let runner = opening(ModelOptions::default(), "onnx/models/sprites.onnx", request(5, 10));
     assert_eq!(runner.progress().0, Stage::Loading);
-    assert!(matches!(runner.shape(), Err(Error::Argument { name: "job", .. })));
-    assert!(matches!(runner.look(Job::snapshot), Err(Error::Argument { .. })));
+    assert!(matches!(runner.shape(), Err(Error::NotYet { .. })));
+    assert!(matches!(runner.look(Job::snapshot), Err(Error::NotYet { .. })));
+    assert!(matches!(runner.change(|job| job.restore(&[])), Err(Error::NotYet { .. })));
+    assert!(matches!(runner.preview(|_| Ok(())), Err(Error::NotYet { .. })));
     runner.start(None).unwrap();
     runner.wait(FOREVER).unwrap();
     assert_eq!(runner.shape().unwrap(), [1, 4, 32, 32]);
@@ -207,6 +209,29 @@ fn cancelling_ends_the_opening() {
     }
     println!("{} of 40 openings were cut off", cut.load(Ordering::SeqCst));
     assert!(cut.load(Ordering::SeqCst) > 0);
+}
+
+/// There is nothing to come, so that who waits is told at once, also where it was paused in between.
+#[test]
+fn waiting_for_one_that_was_cancelled_before_its_start_is_cancelled() {
+    let model = model("onnx/models/sprites.onnx");
+    let runner = Runner::new(request(1, 1000).job(&model).unwrap());
+    assert_eq!(runner.wait(FOREVER).unwrap(), State::Idle);
+    runner.cancel();
+    assert!(matches!(runner.wait(FOREVER), Err(Error::Cancelled)));
+    let runner = Runner::new(request(1, 1000).job(&model).unwrap());
+    runner.start(Some(Duration::ZERO)).unwrap();
+    assert_eq!(runner.wait(FOREVER).unwrap(), State::Paused);
+    runner.cancel();
+    assert!(matches!(runner.wait(FOREVER), Err(Error::Cancelled)));
+    // What is at its end stays so.
+    let runner = Runner::new(request(1, 2).job(&model).unwrap());
+    runner.run().unwrap();
+    runner.cancel();
+    assert_eq!(runner.wait(FOREVER).unwrap(), State::Finished);
+    let opening = opening(ModelOptions::default(), "onnx/models/sprites.onnx", request(5, 10));
+    opening.cancel();
+    assert!(matches!(opening.wait(FOREVER), Err(Error::Cancelled)));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use super::handle::{Noun, borrow, give, take};
 use crate::error::Result;
 use crate::job::Canceller;
 
-/// What ends calls from another thread: those that it is handed to and that are running, and every one that it is handed to afterwards. One may be handed to
-/// several calls, also at once. Jobs have diffuse_job_cancel() instead.
+/// What ends calls from another thread: those that it is handed to and that are running, and every one that it is
+/// handed to afterwards. One may be handed to several calls, also at once. Jobs have diffuse_job_cancel() instead.
 pub struct diffuse_cancel {
     _opaque: [u8; 0],
 }
@@ -32,8 +32,9 @@ pub unsafe extern "C" fn diffuse_cancel_free(cancel: *mut diffuse_cancel) {
     quietly((), || drop(unsafe { take(cancel) }));
 }
 
-/// Cancels, from any thread: the calls that it was handed to, and every later one, return DIFFUSE_CANCELLED, as soon as the node of the network that is running
-/// ends, and at once where they wait for their turn at the model. It cannot be taken back.
+/// Cancels, from any thread: the calls that it was handed to, and every later one, return DIFFUSE_CANCELLED, as soon as
+/// the node of the network that is running ends, and at once where they wait for their turn at the model. It cannot be
+/// taken back.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_cancel_cancel(cancel: *const diffuse_cancel) -> i32 {
     guard(|| {

@@ -12,6 +12,8 @@ use crate::process::attend;
 
 thread_local! {
     static MESSAGE: RefCell<CString> = RefCell::new(CString::default());
+    /// The file that it was about, and the system's number.
+    static FILE: RefCell<(Option<CString>, i32)> = const { RefCell::new((None, 0)) };
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -26,11 +28,11 @@ pub(super) fn guard(body: impl FnOnce() -> Result<()>) -> i32 {
     match result {
         Ok(Ok(())) => DIFFUSE_OK,
         Ok(Err(error)) => {
-            remember(&error.to_string());
+            remember(&error);
             status::of(&error)
         }
         Err(panic) => {
-            remember(&Error::panic(&*panic).to_string());
+            remember(&Error::panic(&*panic));
             DIFFUSE_PANIC
         }
     }
@@ -52,8 +54,25 @@ pub(super) fn message() -> *const c_char {
     MESSAGE.with_borrow(|message| message.as_ptr())
 }
 
-fn remember(text: &str) {
-    MESSAGE.with_borrow_mut(|message| *message = c_string(text));
+/// The file that the last export that failed on this thread was about.
+pub(super) fn path() -> *const c_char {
+    FILE.with_borrow(|(path, _)| path.as_ref().map_or(std::ptr::null(), |path| path.as_ptr()))
+}
+
+/// The system's number for it.
+pub(super) fn system_error() -> i32 {
+    FILE.with_borrow(|(_, number)| *number)
+}
+
+fn remember(error: &Error) {
+    let file = match error {
+        Error::Io { path, source } => {
+            (CString::new(path.as_os_str().as_encoded_bytes()).ok(), source.raw_os_error().unwrap_or(0))
+        }
+        _ => (None, 0),
+    };
+    FILE.with_borrow_mut(|known| *known = file);
+    MESSAGE.with_borrow_mut(|message| *message = c_string(&error.to_string()));
 }
 
 /// `text` for C; a zero byte within it ends it.

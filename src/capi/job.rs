@@ -22,10 +22,11 @@ use crate::runner::{Runner, Stage, State};
 use crate::sync::Mutex;
 use crate::tensor::copied;
 
-/// A run. It works inside of diffuse_job_step(), diffuse_job_run() and diffuse_job_advance(), on the calling thread, or after diffuse_job_start() on one of
-/// its own. While it does, and while another thread is in a call that is not one of these, every call returns DIFFUSE_BUSY but for diffuse_job_poll(), _wait(), _progress(), _stage(),
-/// _expected(), _shape(), _error(), _preview(), _preview_pixels(), _pause() and _cancel(), which any thread may make at any time, and diffuse_job_free(), after which no thread may use
-/// the job any more.
+/// A run. It works inside of diffuse_job_step(), diffuse_job_run() and diffuse_job_advance(), on the calling thread, or
+/// after diffuse_job_start() on one of its own. While it does, and while another thread is in a call that is not one of
+/// these, every call returns DIFFUSE_BUSY but for diffuse_job_poll(), _wait(), _progress(), _stage(), _expected(),
+/// _shape(), _error(), _preview(), _preview_pixels(), _pause() and _cancel(), which any thread may make at any time,
+/// and diffuse_job_free(), after which no thread may use the job any more.
 pub struct diffuse_job {
     _opaque: [u8; 0],
 }
@@ -99,8 +100,9 @@ pub unsafe extern "C" fn diffuse_job_new(
 /// diffuse_model_open() and diffuse_job_new(), and may be freed or changed afterwards, but for what callbacks are given. What is wrong with them is said by the step, or by
 /// diffuse_job_wait(), which can be tried again. Cancelling ends the opening where ONNX Runtime looks up, which the compiling of a provider does not.
 ///
-/// Until the model is open calls that need its samples, diffuse_job_restore() among them, are DIFFUSE_ARGUMENT; diffuse_job_advance() with a time of 0 opens it and makes
-/// one step. Sizes and classes that only the model knows are had from diffuse_model_open() instead.
+/// Until the model is open calls that need its samples, diffuse_job_restore() among them, are DIFFUSE_NOT_YET;
+/// diffuse_job_advance() with a time of 0 opens it and makes one step. Sizes and classes that only the model knows are
+/// had from diffuse_model_open() instead.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_open(
     runtime: *const diffuse_runtime,
@@ -197,13 +199,14 @@ pub unsafe extern "C" fn diffuse_job_run(job: *mut diffuse_job) -> i32 {
     })
 }
 
-/// Steps for as long as the time lasts, for a host that works within a frame: as many estimates as are expected to fit into `microseconds`, by those
-/// that the job has made, and none that is not expected to. Of a job that has made none nothing is known, and one is made (and its model opened, after
-/// diffuse_job_open()).
+/// Steps for as long as the time lasts, for a host that works within a frame: as many estimates as are expected to fit
+/// into `microseconds`, by those that the job has made, and none that is not expected to. Of a job that has made none
+/// nothing is known, and one is made (and its model opened, after diffuse_job_open()).
 ///
-/// Where none fits, nothing is done, and the status is DIFFUSE_OK: a time that is too short for any does not end the run. The log sink (diffuse_log_set())
-/// hears so, once for each job. On a slow or busy machine give it the greater of the frame's time and what diffuse_job_expected() says, draw fewer items, or
-/// start a worker. An evaluation is not cut short: the call takes longer than its time by what the last one takes longer than expected. Otherwise as
+/// Where none fits, nothing is done, and the status is DIFFUSE_OK: a time that is too short for any does not end the
+/// run. The log sink (diffuse_log_set()) hears so, once for each job. On a slow or busy machine give it the greater of
+/// the frame's time and what diffuse_job_expected() says, draw fewer items, or start a worker. An evaluation is not cut
+/// short: the call takes longer than its time by what the last one takes longer than expected. Otherwise as
 /// diffuse_job_step().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_advance(job: *mut diffuse_job, microseconds: u64, finished: *mut i32) -> i32 {
@@ -216,8 +219,8 @@ pub unsafe extern "C" fn diffuse_job_advance(job: *mut diffuse_job, microseconds
     })
 }
 
-/// What the job's next step is expected to take, in `*microseconds`: as long as the longest of the latest ones; 0 before the first.
-/// diffuse_job_advance() with that time makes a step. Any thread may ask.
+/// What the job's next step is expected to take, in `*microseconds`: as long as the longest of the latest ones; 0
+/// before the first. diffuse_job_advance() with that time makes a step. Any thread may ask.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_expected(job: *const diffuse_job, microseconds: *mut u64) -> i32 {
     guard(|| {
@@ -271,9 +274,10 @@ pub unsafe extern "C" fn diffuse_job_poll(job: *const diffuse_job, state: *mut i
     })
 }
 
-/// Waits until the job's worker has ended, but not longer than `milliseconds`; `*state` then is as diffuse_job_poll() says. It returns how the run ended:
-/// DIFFUSE_OK also if it is still running or was not started, DIFFUSE_CANCELLED after diffuse_job_cancel(), else as diffuse_job_step(). Any thread may
-/// wait, but for the worker itself.
+/// Waits until the job's worker has ended, but not longer than `milliseconds`; `*state` then is as diffuse_job_poll()
+/// says. It returns how the run ended: DIFFUSE_OK also if it is still running or was not started, DIFFUSE_CANCELLED
+/// after diffuse_job_cancel(), also before its start, else as diffuse_job_step(). Any thread may wait, but for the
+/// worker itself.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_wait(job: *const diffuse_job, milliseconds: u64, state: *mut i32) -> i32 {
     guard(|| {
@@ -466,7 +470,7 @@ pub unsafe extern "C" fn diffuse_job_restore(job: *mut diffuse_job, bytes: *cons
 }
 
 /// Copies the latest estimate of what the samples will be, which after the last step is the result, from any thread, also while a step is running. As diffuse_job_read().
-/// DIFFUSE_ARGUMENT before the first step.
+/// DIFFUSE_NOT_YET before the first step.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_preview(job: *const diffuse_job, values: *mut f32, length: usize) -> i32 {
     guard(|| {
@@ -477,7 +481,7 @@ pub unsafe extern "C" fn diffuse_job_preview(job: *const diffuse_job, values: *m
 }
 
 /// Draws item `item` of the latest estimate as pixels, from any thread, also while a step is running. As diffuse_job_read_pixels().
-/// DIFFUSE_ARGUMENT before the first step.
+/// DIFFUSE_NOT_YET before the first step.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_preview_pixels(
     job: *const diffuse_job,

@@ -195,9 +195,9 @@ pub unsafe extern "C" fn diffuse_model_options_add_external_data(
     })
 }
 
-/// Whether weights that lie in files of their own are read into memory (not 0) or mapped (0). Mapping is quicker and takes less memory, but a program that
-/// overwrites such a file in place, while the model is open, ends this process (SIGBUS) or changes what is drawn. Replacing the file by another one of its
-/// name is harmless.
+/// Whether weights that lie in files of their own are read into memory (not 0) or mapped (0). Mapping is quicker and
+/// takes less memory, but a program that overwrites such a file in place, while the model is open, ends this process
+/// (SIGBUS) or changes what is drawn. Replacing the file by another one of its name is harmless.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_copy_weights(
     options: *mut diffuse_model_options,
@@ -210,8 +210,9 @@ pub unsafe extern "C" fn diffuse_model_options_set_copy_weights(
     })
 }
 
-/// What ends an opening with these options from another thread, which then is DIFFUSE_CANCELLED; it may be freed meanwhile. NULL takes it back. The compiling of
-/// a provider is not cut short. diffuse_job_open() has diffuse_job_cancel() instead.
+/// What ends an opening with these options from another thread, which then is DIFFUSE_CANCELLED; it may be freed
+/// meanwhile. NULL takes it back. The compiling of a provider is not cut short. diffuse_job_open() has
+/// diffuse_job_cancel() instead.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_cancel(
     options: *mut diffuse_model_options,
@@ -395,7 +396,8 @@ pub unsafe extern "C" fn diffuse_model_class(
     })
 }
 
-/// The noise level at time `t` of the model's schedule (0 the cleanest; below 0 the clean sample): x = alpha·x₀ + sigma·ε.
+/// The noise level at time `t` of the model's schedule (0 the cleanest; below 0 the clean sample): x = alpha·x₀ +
+/// sigma·ε. DIFFUSE_ARGUMENT if `t` is beyond the schedule's times, or no number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_level(
     model: *const diffuse_model,
@@ -406,7 +408,7 @@ pub unsafe extern "C" fn diffuse_model_level(
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         unsafe {
-            let level = borrow(model, "model")?.model.schedule().level(t);
+            let level = borrow(model, "model")?.model.level(t)?;
             store(alpha, level.alpha, "alpha")?;
             store(sigma, level.sigma, "sigma")
         }
@@ -418,7 +420,8 @@ pub unsafe extern "C" fn diffuse_model_level(
 /// the two, which may be the same. `classes` has one class per item, and is NULL for a model without classes. DIFFUSE_ARGUMENT for a model
 /// that is told other conditions.
 ///
-/// `cancel` may be NULL; with one it is DIFFUSE_CANCELLED once that was cancelled, promptly, also where it waits for its turn.
+/// `cancel` may be NULL; with one it is DIFFUSE_CANCELLED once that was cancelled, promptly, also where it waits for
+/// its turn.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_denoise(
     model: *const diffuse_model,
@@ -483,10 +486,11 @@ pub unsafe extern "C" fn diffuse_model_log_density(
     })
 }
 
-/// DDPM's variational bound on the negative logarithm of the probability of each of the `count` samples in `x`, `length` values in all (from -1
-/// to 1 in 256 steps), in bits per value, to `bits_per_dim`, which has room for `count` values. `variance` is that of the reverse
-/// process: "posterior", "beta", or for a network that says it "learned" or "learned-range". The noise is drawn with `seed`. `classes` and `cancel` as
-/// for diffuse_model_denoise(). It takes one evaluation for each training step; DIFFUSE_ARGUMENT where the schedule has none.
+/// DDPM's variational bound on the negative logarithm of the probability of each of the `count` samples in `x`,
+/// `length` values in all (from -1 to 1 in 256 steps), in bits per value, to `bits_per_dim`, which has room for `count`
+/// values. `variance` is that of the reverse process: "posterior", "beta", or for a network that says it "learned" or
+/// "learned-range". The noise is drawn with `seed`. `classes` and `cancel` as for diffuse_model_denoise(). It takes one
+/// evaluation for each training step; DIFFUSE_ARGUMENT where the schedule has none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_variational_bound(
     model: *const diffuse_model,

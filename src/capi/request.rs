@@ -54,9 +54,9 @@ pub struct diffuse_cost {
     pub milliseconds: f64,
 }
 
-/// Says what drawing `request` from `model` will take. It is found by three estimates of the clean samples, for which a network of the host's is called and a
-/// guidance callback is not, after a diffuse_model_trim(): not while others are in a hurry. As diffuse_job_new() and diffuse_job_step(); `cancel` as for
-/// diffuse_model_denoise().
+/// Says what drawing `request` from `model` will take. It is found by three estimates of the clean samples, for which a
+/// network of the host's is called and a guidance callback is not, after a diffuse_model_trim(): not while others are
+/// in a hurry. As diffuse_job_new() and diffuse_job_step(); `cancel` as for diffuse_model_denoise().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_cost(
     request: *const diffuse_request,

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_char};
 
-use super::guard::message;
+use super::guard::{message, path, system_error};
 use crate::error::Error;
 
 /// It worked.
@@ -15,9 +15,9 @@ pub const DIFFUSE_MODEL: i32 = 2;
 pub const DIFFUSE_RUNTIME: i32 = 3;
 /// The network failed, or said something that is not a number.
 pub const DIFFUSE_EVALUATION: i32 = 4;
-/// A file could not be read.
+/// A file could not be read: diffuse_error_path() is which, diffuse_error_errno() why.
 pub const DIFFUSE_IO: i32 = 5;
-/// The job was cancelled.
+/// The job, or the call, was cancelled.
 pub const DIFFUSE_CANCELLED: i32 = 6;
 /// Another thread is working on the job: wait for it.
 pub const DIFFUSE_BUSY: i32 = 7;
@@ -29,6 +29,8 @@ pub const DIFFUSE_PROVIDER: i32 = 9;
 pub const DIFFUSE_CALLBACK: i32 = 10;
 /// The system has no memory for it: ask for less, or free something.
 pub const DIFFUSE_MEMORY: i32 = 11;
+/// What was asked for is not there yet: go on with the job, and ask again.
+pub const DIFFUSE_NOT_YET: i32 = 12;
 
 /// The numbers and their names. A number never changes its meaning: a host that was compiled against one version runs with the next.
 #[doc(hidden)]
@@ -45,6 +47,7 @@ pub const DIFFUSE_STATUSES: &[(i32, &CStr)] = &[
     (DIFFUSE_PROVIDER, c"DIFFUSE_PROVIDER"),
     (DIFFUSE_CALLBACK, c"DIFFUSE_CALLBACK"),
     (DIFFUSE_MEMORY, c"DIFFUSE_MEMORY"),
+    (DIFFUSE_NOT_YET, c"DIFFUSE_NOT_YET"),
 ];
 
 /// The name of a status, such as "DIFFUSE_ARGUMENT"; "unknown" for numbers that are none. The string is static.
@@ -68,6 +71,7 @@ pub(super) fn of(error: &Error) -> i32 {
         Error::Busy => DIFFUSE_BUSY,
         Error::Panic { .. } => DIFFUSE_PANIC,
         Error::Memory { .. } => DIFFUSE_MEMORY,
+        Error::NotYet { .. } => DIFFUSE_NOT_YET,
     }
 }
 
@@ -78,7 +82,21 @@ pub extern "C" fn diffuse_error_message() -> *const c_char {
     message()
 }
 
+/// The file that the last call on this thread that failed could not read or write (DIFFUSE_IO); NULL if it failed for
+/// another reason, or none has. The string is valid until the next call that fails on this thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn diffuse_error_path() -> *const c_char {
+    path()
+}
+
+/// The number that the system gave for it: errno, or what GetLastError() says on Windows; 0 where it gave none.
+#[unsafe(no_mangle)]
+pub extern "C" fn diffuse_error_errno() -> i32 {
+    system_error()
+}
+
 // Frozen.
 const _: () = assert!(DIFFUSE_OK == 0 && DIFFUSE_ARGUMENT == 1 && DIFFUSE_MODEL == 2 && DIFFUSE_RUNTIME == 3);
 const _: () = assert!(DIFFUSE_EVALUATION == 4 && DIFFUSE_IO == 5 && DIFFUSE_CANCELLED == 6 && DIFFUSE_BUSY == 7);
 const _: () = assert!(DIFFUSE_PANIC == 8 && DIFFUSE_PROVIDER == 9 && DIFFUSE_CALLBACK == 10 && DIFFUSE_MEMORY == 11);
+const _: () = assert!(DIFFUSE_NOT_YET == 12);

@@ -10,13 +10,14 @@ use ort::value::{PrimitiveTensorElementType, Shape, TensorRef};
 
 use super::host::Question;
 use super::predictor::Source;
-use super::roles::{Roles, Slot, TimeForm};
+use super::roles::{Roles, Slot, TimeForm, in_type};
 use super::turns::{Turns, Waiter};
 use super::{ConditionInput, Element, Model, Network};
 use crate::cancel::Interrupt;
 use crate::denoiser::Query;
 use crate::error::{Error, Result};
 use crate::process::{self, Own};
+use crate::schedule::NoiseLevel;
 use crate::tensor::{first_not_finite, make_room, resize};
 
 /// Evaluates a model's graph. Each job has one of its own, with buffers that are kept from step to step.
@@ -182,7 +183,7 @@ impl Evaluator {
         mut each: impl FnMut(usize, &[f32]),
     ) -> Result<()> {
         let Self { model, sample, time, class, conditions, joined, direction, still, output, shape, stop } = self;
-        let Model { source, manifest, schedule } = &**model;
+        let Model { source, manifest, schedule, .. } = &**model;
         let count = part.items.len();
         let failed = |reason: String| Error::Evaluation { step: query.step, reason };
         let refused = |error: ort::Error| match error.message() {
@@ -275,6 +276,12 @@ impl Evaluator {
         if wanted.slot(roles).element != Element::F32 {
             // What is read is put there.
             resize(output, part.sample.len() * doubled, 0.0)?;
+        }
+        if !in_type(roles.time.element, told_time).is_finite() {
+            let (NoiseLevel { t, alpha, sigma }, element) = (query.level, roles.time.element);
+            return Err(failed(format!(
+                "at t = {t}, α = {alpha}, σ = {sigma} the network would be told a time of {told_time}, which is no number in {element}"
+            )));
         }
         sample.make_room(seen.len())?;
         let of_sample = (roles.sample.index, sample.of_samples(seen, seen_shape).map_err(refused)?);

@@ -18,6 +18,7 @@ use crate::denoiser::{Condition, Denoised, Denoiser, Query};
 use crate::error::{Error, Result};
 use crate::job::Canceller;
 use crate::likelihood::{self, Divergence, VariationalBound};
+use crate::log::{Severity, say};
 use crate::noise::{CounterNoise, Draw, NoiseSource};
 use crate::process::Own;
 use crate::schedule::{NoiseLevel, NoiseSchedule, Tables};
@@ -30,6 +31,7 @@ pub struct Model {
     pub(super) source: Source,
     pub(super) manifest: Manifest,
     pub(super) schedule: Arc<dyn NoiseSchedule>,
+    notes: Vec<String>,
 }
 
 /// What evaluates a model's network.
@@ -78,7 +80,11 @@ impl Model {
             manifest.schedule.build(Tables::Exact).map_err(|error| Error::model(network.name(), error.to_string()))?;
         let roles =
             Roles::assign(&network, &manifest, &*schedule).map_err(|reason| Error::model(network.name(), reason))?;
-        Ok(Self { source: Source::Graph(network, roles), manifest, schedule })
+        let notes = roles.notes(&network, &manifest, &*schedule);
+        for note in &notes {
+            say(Severity::Warning, || format!("{}: {note}", network.name()));
+        }
+        Ok(Self { source: Source::Graph(network, roles), manifest, schedule, notes })
     }
 
     /// A model whose network is the caller's own code, `network`, which does what `manifest`, as JSON, says: for hosts that run it themselves. ONNX
@@ -94,7 +100,7 @@ impl Model {
         }
         let schedule = manifest.schedule.build(Tables::Exact).map_err(|error| refused(error.to_string()))?;
         let placement = Placement { provider: "host".into(), ..Placement::default() };
-        Ok(Self { source: Source::Host(network, placement), manifest, schedule })
+        Ok(Self { source: Source::Host(network, placement), manifest, schedule, notes: Vec::new() })
     }
 
     /// The network, as its graph describes it; `None` for the caller's own.
@@ -144,9 +150,10 @@ impl Model {
         network.session().with(Some(stop.waiter()), || stop.is_stopped(), bytes).ok_or(Error::Cancelled)
     }
 
-    /// Gives back to the system what evaluations have needed at a time and do not need now: ONNX Runtime keeps it otherwise for as long as the model is
-    /// open. That is done at the end of an evaluation, which this makes, of one item, and which `canceller` ends. For a network of the caller's own it does
-    /// nothing; what lies on a device is left alone.
+    /// Gives back to the system what evaluations have needed at a time and do not need now: ONNX Runtime keeps it
+    /// otherwise for as long as the model is open. That is done at the end of an evaluation, which this makes, of one
+    /// item, and which `canceller` ends. For a network of the caller's own it does nothing; what lies on a device is
+    /// left alone.
     ///
     /// # Errors
     /// As [`denoise`](Self::denoise).
@@ -186,6 +193,26 @@ impl Model {
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// What of it works, and is perhaps not as it was meant, each in a sentence. The log sink hears it when the model
+    /// is opened.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The noise level at the time `t` of its schedule; below 0 that of the clean sample.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if `t` is no number, or beyond the schedule's times.
+    pub fn level(&self, t: f64) -> Result<NoiseLevel> {
+        let most = self.schedule.bounds()[1];
+        if !(t.is_finite() && t <= most) {
+            let reason = format!("{t} is not a time of the schedule, 0 to {most} (below 0 is the clean sample)");
+            return Err(Error::argument("t", reason));
+        }
+        Ok(self.schedule.level(t))
     }
 
     /// The schedule of the manifest.
@@ -262,13 +289,14 @@ impl Model {
         }
     }
 
-    /// One question to the network, for a process of the caller's own: x̂₀ of the noisy samples `x` (batch first) at `level`,
-    /// unclipped. `level` may be any, such as `model.schedule().level(t)`; what the network is told of the
-    /// time is made from it as the manifest says. `canceller` ends it from another thread, also where it waits for its turn.
+    /// One question to the network, for a process of the caller's own: x̂₀ of the noisy samples `x` (batch first) at
+    /// `level`, unclipped. `level` may be any, such as `model.schedule().level(t)`; what the network is told of the
+    /// time is made from it as the manifest says. `canceller` ends it from another thread, also where it waits for its
+    /// turn.
     ///
     /// # Errors
-    /// [`Error::Argument`] if `x` or `condition` does not fit the model; [`Error::Cancelled`]; [`Error::Evaluation`] if the network fails, says
-    /// something that is not a finite number, or cannot say x̂₀ at this level (ε where α = 0).
+    /// [`Error::Argument`] if `x` or `condition` does not fit the model; [`Error::Cancelled`]; [`Error::Evaluation`] if
+    /// the network fails, says something that is not a finite number, or cannot say x̂₀ at this level (ε where α = 0).
     pub fn denoise(
         self: &Arc<Self>,
         x: ArrayViewD<'_, f32>,
@@ -280,8 +308,13 @@ impl Model {
         self.check_shape(x.shape())?;
         self.check_classes(condition.classes.as_deref(), x.shape()[0])?;
         let NoiseLevel { t, alpha, sigma } = level;
-        if !(t.is_finite() && alpha.is_finite() && alpha >= 0.0 && sigma.is_finite() && sigma >= 0.0) {
-            let reason = format!("t = {t}, α = {alpha}, σ = {sigma}; all must be finite, α and σ not negative");
+        let share = 0.0..=f64::from(f32::MAX);
+        let is_level = share.contains(&alpha) && share.contains(&sigma) && (alpha > 0.0 || sigma > 0.0);
+        if !is_level || self.level(t).is_err() {
+            let most = self.schedule.bounds()[1];
+            let reason = format!(
+                "t = {t}, α = {alpha}, σ = {sigma}; t is at most {most}, α and σ are finite, not negative and not both 0"
+            );
             return Err(Error::argument("level", reason));
         }
         let x = x.as_standard_layout();
@@ -334,8 +367,8 @@ impl Model {
         likelihood::log_density(&mut predictor, &*self.schedule, x, condition, divergence, tolerance, noise)
     }
 
-    /// DDPM's variational bound of each of the samples `x` (batch first): [`likelihood::variational_bound`] with this model. `canceller` as for
-    /// [`denoise`](Self::denoise).
+    /// DDPM's variational bound of each of the samples `x` (batch first): [`likelihood::variational_bound`] with this
+    /// model. `canceller` as for [`denoise`](Self::denoise).
     ///
     /// # Errors
     /// [`Error::Argument`] if `x` or `condition` does not fit the model; as there.

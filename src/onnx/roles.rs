@@ -1,5 +1,7 @@
 //! Which tensor of a graph plays which role, by its manifest.
 
+use half::{bf16, f16};
+
 use super::{ConditionInput, Element, LearnedVariance, Manifest, Network, TensorInfo};
 use crate::schedule::NoiseSchedule;
 
@@ -46,6 +48,9 @@ struct Places {
 impl Roles {
     pub(super) fn assign(network: &Network, manifest: &Manifest, schedule: &dyn NoiseSchedule) -> Checked<Self> {
         let (inputs, outputs) = (network.inputs(), network.outputs());
+        if let Some(empty) = inputs.iter().chain(outputs).find(|tensor| tensor.shape.contains(&Some(0))) {
+            return Err(format!("the tensor {empty} has an axis of 0, so that it never holds a value"));
+        }
         let places = Places::find(inputs, manifest)?;
         places.check_all_are_used(inputs, manifest)?;
         let shape = &manifest.sample.shape;
@@ -90,6 +95,44 @@ impl Roles {
             derivative: derivative.map(|place| slot(outputs, place)),
         })
     }
+}
+
+impl Roles {
+    /// What of a graph that fits its manifest is perhaps not as it was meant.
+    pub(super) fn notes(&self, network: &Network, manifest: &Manifest, schedule: &dyn NoiseSchedule) -> Vec<String> {
+        let info = &network.inputs()[self.time.index];
+        rounded_times(info, manifest, schedule).into_iter().collect()
+    }
+}
+
+/// What becomes of a number in a type.
+pub(super) fn in_type(element: Element, value: f64) -> f64 {
+    match element {
+        Element::F16 => f16::from_f64(value).to_f64(),
+        Element::Bf16 => bf16::from_f64(value).to_f64(),
+        Element::F32 => f64::from(value as f32),
+        _ => value,
+    }
+}
+
+/// What is to be said of training steps whose time becomes another's in the type of the time.
+fn rounded_times(info: &TensorInfo, manifest: &Manifest, schedule: &dyn NoiseSchedule) -> Option<String> {
+    let steps = schedule.train_steps().filter(|_| matches!(info.element, Element::F16 | Element::Bf16))?;
+    let told: Vec<f64> = (0..steps).map(|t| manifest.time().encode(schedule.level(t as f64), schedule)).collect();
+    let is_anothers = |&t: &usize| {
+        let off = (in_type(info.element, told[t]) - told[t]).abs();
+        let neighbours = [t.checked_sub(1), t.checked_add(1)];
+        neighbours.into_iter().flatten().filter_map(|t| told.get(t)).any(|other| off >= 0.5 * (other - told[t]).abs())
+    };
+    let wrong: Vec<usize> = (0..steps).filter(is_anothers).collect();
+    let last = *wrong.last()?;
+    Some(format!(
+        "the time {info} is told in {}, which rounds {} of the {steps} training steps to another's time, such as {} to {}; export it with another type",
+        info.element,
+        wrong.len(),
+        told[last],
+        in_type(info.element, told[last])
+    ))
 }
 
 impl Places {
@@ -164,8 +207,19 @@ fn expect_time(info: &TensorInfo, manifest: &Manifest, schedule: &dyn NoiseSched
             Err(format!("the time {info} cannot hold the times that the manifest's time gives"))
         }
         Element::Other => Err(format!("the time {info}: expected i64, i32, f32, f16, bf16 or f64")),
-        _ => Ok(form),
+        element => match infinite_time(element, manifest, schedule) {
+            Some((t, told)) => Err(format!(
+                "the time {info} cannot hold what the manifest's time gives at t = {t}: {told} is infinite in {element}; export it with another type"
+            )),
+            None => Ok(form),
+        },
     }
+}
+
+/// The end of the schedule whose time is infinite in the type of the time, and that time.
+fn infinite_time(element: Element, manifest: &Manifest, schedule: &dyn NoiseSchedule) -> Option<(f64, f64)> {
+    let told = |t: f64| (t, manifest.time().encode(schedule.level(t), schedule));
+    schedule.bounds().map(told).into_iter().find(|(_, told)| !in_type(element, *told).is_finite())
 }
 
 fn expect_class(inputs: &[TensorInfo], place: Option<usize>, manifest: &Manifest) -> Checked<()> {

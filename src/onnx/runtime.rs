@@ -1,5 +1,6 @@
 //! Finding ONNX Runtime and starting it: once in a process, by absolute path, without a word on stderr or on the network.
 
+use std::ffi::{CStr, c_char, c_void};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -298,6 +299,8 @@ fn own_folders() -> Vec<PathBuf> {
 fn start(library: PathBuf) -> Result<Runtime> {
     const TELEMETRY: &str = "ORT_DISABLE_TELEMETRY";
     library::check(&library).map_err(Error::runtime)?;
+    // Held until `ort` has it as well, so that it is not loaded twice.
+    let _module = entered(&library)?;
     let builder = ort::init_from(&library).map_err(|error| refusal(&library, &error))?;
     let version = version(&library).unwrap_or_else(|| "unknown".into());
     if has_telemetry(&version) && std::env::var_os(TELEMETRY).is_none() {
@@ -315,6 +318,46 @@ fn start(library: PathBuf) -> Result<Runtime> {
     // `ort` asks for everything, and ONNX Runtime would word messages that nobody reads, also between the nodes of a run.
     environment.set_log_level(LogLevel::Warning);
     Ok(Runtime { environment, path: library.into(), version: version.into() })
+}
+
+/// What OrtGetApiBase gives, with its functions as what a library may leave out.
+#[repr(C)]
+struct ApiBase {
+    get_api: Option<unsafe extern "C" fn(u32) -> *const c_void>,
+    get_version_string: Option<unsafe extern "C" fn() -> *const c_char>,
+}
+
+/// Loads the library, and refuses one that gives nothing where `ort` and we ask for its API and its version: `ort`
+/// takes it for granted, and panics or reads at NULL. What cannot be loaded, has no such function or is too old is left
+/// to `ort`, which says so.
+fn entered(library: &Path) -> Result<Option<libloading::Library>> {
+    type GetApiBase = unsafe extern "C" fn() -> *const ApiBase;
+    let refused = |what: &str| Err(Error::runtime(format!("{} is not ONNX Runtime: {what}", library.display())));
+    // SAFETY: what its initialisers do is its affair; it is the library that the caller asked for.
+    let Ok(module) = (unsafe { libloading::Library::new(library) }) else { return Ok(None) };
+    // SAFETY: this is the symbol's type in ONNX Runtime's header, the same in all versions.
+    let Ok(get_api_base) = (unsafe { module.get::<GetApiBase>(b"OrtGetApiBase") }).map(|symbol| *symbol) else {
+        return Ok(Some(module));
+    };
+    // SAFETY: as above; it returns a static structure, or NULL.
+    let Some(base) = (unsafe { get_api_base().as_ref() }) else { return refused("its OrtGetApiBase gives NULL") };
+    // SAFETY: as above; it returns a static string, or NULL.
+    let version = base.get_version_string.map_or(std::ptr::null(), |version| unsafe { version() });
+    if version.is_null() {
+        return refused("it does not say its version");
+    }
+    // SAFETY: not NULL, so a static C string.
+    let version = unsafe { CStr::from_ptr(version) }.to_string_lossy();
+    let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
+    // An older one says on stderr that it has no such API.
+    if minor.is_some_and(|minor| minor >= OLDEST_MINOR_VERSION) {
+        // SAFETY: as above; it returns a static structure, or NULL.
+        let api = base.get_api.map_or(std::ptr::null(), |api| unsafe { api(OLDEST_MINOR_VERSION) });
+        if api.is_null() {
+            return refused(&format!("version {version} gives no API of 1.{OLDEST_MINOR_VERSION}"));
+        }
+    }
+    Ok(Some(module))
 }
 
 /// Whether this version may send telemetry: official builds do from 1.29 on. One that does not say its version may.

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::manifest::{BetaRange, ContinuousBeta, Defaults, LearnedVariance, Schedule, Steps};
 use crate::error::{Error, Result};
+use crate::json::{Json, decoded};
 use crate::prediction::Prediction;
 use crate::schedule::{Ending, Spacing, Tables, Terminal};
 
@@ -279,17 +280,29 @@ impl Fields<'_> {
 }
 
 impl SchedulerConfig {
-    /// Reads the text of a `scheduler_config.json`.
+    /// Reads the bytes of a `scheduler_config.json`, in UTF-8 or in UTF-16 with a byte-order mark.
     ///
     /// # Errors
     /// [`Error::Argument`] with the field, if the text is no such file, the class is not known, a field is not one of the class's, is of another
     /// type, contradicts another, or asks for what this crate does not have.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let refused = |reason| Error::argument("scheduler_config", format!("is not a JSON object: {reason}"));
+        Self::parse(&decoded(bytes).map_err(refused)?)
+    }
+
+    /// Reads the text of a `scheduler_config.json`, which may begin with a byte-order mark. A key that is there twice
+    /// is an error; whole numbers may be written `1000.0`.
+    ///
+    /// # Errors
+    /// As [`from_bytes`](Self::from_bytes).
     pub fn parse(json: &str) -> Result<Self> {
         // Python writes what JSON does not have.
-        let json = json.trim_start_matches('\u{feff}').replace("-Infinity", "null");
+        let json = json.replace("-Infinity", "null");
         let wrong = |reason: String| Error::argument("scheduler_config", reason);
+        let no_object = |reason: String| wrong(format!("is not a JSON object: {reason}"));
+        let json = Json::new(&json).map_err(no_object)?;
         let values: serde_json::Map<String, Value> =
-            serde_json::from_str(&json).map_err(|error| wrong(format!("is not a JSON object: {error}")))?;
+            json.read().map_err(|error| no_object(error.inner().to_string()))?;
         let name = values.get("_class_name").and_then(Value::as_str).unwrap_or_default();
         let Some(class) = CLASSES.iter().find(|class| name.strip_suffix("Scheduler") == Some(class.name)) else {
             let known: Vec<_> = CLASSES.iter().map(|class| format!("{}Scheduler", class.name)).collect();

@@ -17,6 +17,7 @@ use super::turns::Turns;
 use super::{Placement, Provider, Runtime};
 use crate::cancel::{Canceller, Interrupt};
 use crate::error::{Error, Result};
+use crate::json::decoded;
 use crate::process::{self, Call, Own, Process, Vigil};
 use crate::text::escaped;
 
@@ -450,8 +451,9 @@ fn read_beside(path: &Path) -> Result<Option<(String, String)>> {
             format!("a manifest is a file of at most {MOST_BYTES} bytes"),
         ));
     }
-    let json = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
-    Ok(Some((json, path.display().to_string())))
+    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+    let json = decoded(&bytes).map_err(|reason| Error::model(path.display().to_string(), reason))?;
+    Ok(Some((json.into_owned(), path.display().to_string())))
 }
 
 /// A builder with these options; what interrupts it goes into `attempts`, for as long as the opening takes.

@@ -19,8 +19,8 @@ struct Line {
     served: bool,
 }
 
-/// One who waits for turns at one thing, one turn at a time. Each has a condition of its own, so that the end of a turn wakes the next one alone: waking all
-/// of 800 took two hundred times as long as their evaluations.
+/// One who waits for turns at one thing, one turn at a time. Each has a condition of its own, so that the end of a turn
+/// wakes the next one alone: waking all of 800 took two hundred times as long as their evaluations.
 #[derive(Debug, Default)]
 pub(super) struct Waiter {
     woken: Condvar,
@@ -44,8 +44,8 @@ impl<T> Turns<T> {
         Self { thing: Mutex::new(thing), line: Mutex::default() }
     }
 
-    /// Waits for the turn of `waiter`, which is made if there is none and it has to wait, and calls `call`. `None`, and no call, once `given_up` says so, which
-    /// is asked again at every [`look_up`](Self::look_up) of that waiter.
+    /// Waits for the turn of `waiter`, which is made if there is none and it has to wait, and calls `call`. `None`, and
+    /// no call, once `given_up` says so, which is asked again at every [`look_up`](Self::look_up) of that waiter.
     pub(super) fn with<R>(
         &self,
         waiter: Option<&Arc<Waiter>>,
@@ -172,8 +172,8 @@ mod tests {
             });
         });
         assert_eq!(turns.with(None, never, |count| *count), Some(WAITERS));
-        // Before the wait, after it and before the call, with some room for a condition that wakes for nothing. Woken all together they ask
-        // WAITERS²/2 times.
+        // Before the wait, after it and before the call, with some room for a condition that wakes for nothing. Woken
+        // all together they ask WAITERS²/2 times.
         let looks = looks.load(Ordering::SeqCst);
         assert!(looks < 5 * WAITERS, "{WAITERS} waiters looked up {looks} times");
     }

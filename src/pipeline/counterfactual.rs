@@ -33,8 +33,8 @@ impl Request {
     /// the map. Wolleb et al. take ε̂ on the way up at the level that the sample has, where there is none at the clean end; here, as in
     /// diffusers, it is asked for at the next one.
     ///
-    /// `each` is called before every step, with the share of the work that is done, and ends the work with its error; `canceller` ends it from another thread,
-    /// also within a step.
+    /// `each` is called before every step, with the share of the work that is done, and ends the work with its error;
+    /// `canceller` ends it from another thread, also within a step.
     ///
     /// # Errors
     /// [`Error::Argument`] if there is no image, or no guidance; else as [`job`](Self::job) and [`step`](crate::Job::step).

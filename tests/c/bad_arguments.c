@@ -1,6 +1,7 @@
 /* Every export with every kind of bad argument: a status and a message, never a crash. It prints include/BAD_ARGUMENTS.md's table.
  *
  *     bad_arguments ONNXRUNTIME MODEL.onnx */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -270,6 +271,13 @@ int main(int argc, char **argv) {
   BAD(diffuse_model_class(model, "heart", NULL), "NULL output");
   BAD(diffuse_model_level(NULL, 0, &alpha, &sigma), "NULL handle");
   BAD(diffuse_model_level(AS(diffuse_model), 0, &alpha, &sigma), "a handle of another type");
+  BAD(diffuse_model_level(model, strtod("nan", NULL), &alpha, &sigma), "a time that is no number");
+  BAD(diffuse_model_level(model, strtod("inf", NULL), &alpha, &sigma), "a time without end");
+  BAD(diffuse_model_level(model, -strtod("inf", NULL), &alpha, &sigma), "a time without a beginning");
+  BAD(diffuse_model_level(model, 1000, &alpha, &sigma), "a time beyond the schedule's");
+  BAD(diffuse_model_level(model, 1e308, &alpha, &sigma), "an absurd time");
+  GOOD(diffuse_model_level(model, -1, &alpha, &sigma), "the clean sample");
+  REQUIRE(alpha == 1 && sigma == 0);
   BAD(diffuse_model_level(model, 0, NULL, &sigma), "NULL output");
   BAD(diffuse_model_level(model, 0, &alpha, NULL), "NULL output");
   BAD(diffuse_cancel_new(NULL), "NULL output");
@@ -542,11 +550,11 @@ int main(int argc, char **argv) {
   GIVES(diffuse_job_step(no_job, &finished), "bytes that are no model", DIFFUSE_MODEL);
   diffuse_job_free(no_job);
   GOOD(diffuse_job_open(runtime, "/no/such/file", NULL, request, &no_job), "a file that is not there, which is seen later");
-  BAD(diffuse_job_shape(no_job, axes, 4, &rank), "before its model is open");
-  BAD(diffuse_job_read(no_job, values, 4096), "before its model is open");
-  BAD(diffuse_job_snapshot(no_job, NULL, 0, &step), "before its model is open");
-  BAD(diffuse_job_restore(no_job, pixels, 4096), "before its model is open");
-  BAD(diffuse_job_start_from(no_job, values, 4096), "before its model is open");
+  GIVES(diffuse_job_shape(no_job, axes, 4, &rank), "before its model is open", DIFFUSE_NOT_YET);
+  GIVES(diffuse_job_read(no_job, values, 4096), "before its model is open", DIFFUSE_NOT_YET);
+  GIVES(diffuse_job_snapshot(no_job, NULL, 0, &step), "before its model is open", DIFFUSE_NOT_YET);
+  GIVES(diffuse_job_restore(no_job, pixels, 4096), "before its model is open", DIFFUSE_NOT_YET);
+  GIVES(diffuse_job_start_from(no_job, values, 4096), "before its model is open", DIFFUSE_NOT_YET);
   GOOD(diffuse_job_progress(no_job, &step, &steps), "before its model is open");
   REQUIRE(step == 0 && steps == 0);
   GOOD(diffuse_job_stage(no_job, &finished, &step, &steps), "before its model is open");
@@ -554,6 +562,9 @@ int main(int argc, char **argv) {
   GIVES(diffuse_job_step(no_job, &finished), "a file that is not there", DIFFUSE_IO);
   GOOD(diffuse_job_start(no_job), "a file that is not there");
   GIVES(diffuse_job_wait(no_job, 600000, &finished), "a file that is not there", DIFFUSE_IO);
+  REQUIRE(diffuse_error_errno() == ENOENT && strcmp(diffuse_error_path(), "/no/such/file") == 0);
+  BAD(diffuse_job_wait(NULL, 0, &finished), "NULL handle");
+  REQUIRE(diffuse_error_errno() == 0 && diffuse_error_path() == NULL);
   GOOD(diffuse_job_error(no_job, &finished, NULL, 0), "no room for the message");
   REQUIRE(finished == DIFFUSE_IO);
   GOOD(diffuse_job_error(no_job, &finished, said, sizeof said), "room for a part of it");
@@ -571,8 +582,8 @@ int main(int argc, char **argv) {
   BAD(diffuse_job_start_from(job, values, 4095), "a length that does not fit");
   BAD(diffuse_job_step(NULL, &finished), "NULL handle");
   BAD(diffuse_job_step(AS(diffuse_job), &finished), "a handle of another type");
-  BAD(diffuse_job_preview(job, values, 4096), "before the first step");
-  BAD(diffuse_job_preview_pixels(job, 0, pixels, 4096, 128, 0), "before the first step");
+  GIVES(diffuse_job_preview(job, values, 4096), "before the first step", DIFFUSE_NOT_YET);
+  GIVES(diffuse_job_preview_pixels(job, 0, pixels, 4096, 128, 0), "before the first step", DIFFUSE_NOT_YET);
   GOOD(diffuse_job_step(job, NULL), "NULL finished is allowed");
   BAD(diffuse_job_start_from(job, values, 4096), "after the first step");
   BAD(diffuse_job_expected(NULL, &microseconds), "NULL handle");
@@ -649,6 +660,10 @@ int main(int argc, char **argv) {
   GIVES(diffuse_job_run(job), "a job that was cancelled", DIFFUSE_CANCELLED);
   GIVES(diffuse_job_start(job), "a job that was cancelled", DIFFUSE_CANCELLED);
   GIVES(diffuse_job_advance(job, 1000000, &finished), "a job that was cancelled", DIFFUSE_CANCELLED);
+  diffuse_job_free(job);
+  GOOD(diffuse_job_new(model, request, &job), "");
+  GOOD(diffuse_job_cancel(job), "");
+  GIVES(diffuse_job_wait(job, 600000, &finished), "a job that was cancelled before its start", DIFFUSE_CANCELLED);
   diffuse_job_free(NULL);
   diffuse_job_free(AS(diffuse_job));
 

@@ -66,7 +66,7 @@ int main(int argc, char **argv) {
   pixels = (uint8_t *)calloc(32 * 160, 1);
   REQUIRE(values != NULL && preview != NULL && pixels != NULL);
 
-  REQUIRE(diffuse_job_preview(job, preview, length) == DIFFUSE_ARGUMENT);
+  REQUIRE(diffuse_job_preview(job, preview, length) == DIFFUSE_NOT_YET);
   while (!finished) {
     CHECK(diffuse_job_step(job, &finished));
     CHECK(diffuse_job_progress(job, &step, &steps));

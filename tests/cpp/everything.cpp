@@ -4,6 +4,7 @@
 #include <diffuse.hpp>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -62,6 +63,18 @@ int main(int argc, char **argv) {
   TAKEN(options.copy_weights(true));
   FAILS(options.threads(1u << 20), DIFFUSE_ARGUMENT);
   FAILS(Model::open(runtime, "/nowhere.onnx"), DIFFUSE_IO);
+#ifdef DIFFUSE_NO_EXCEPTIONS
+  {
+    const Result<Model> none = Model::open(runtime, "/nowhere.onnx");
+    REQUIRE(none.error().path() == "/nowhere.onnx" && none.error().number() == ENOENT);
+  }
+#else
+  try {
+    Model::open(runtime, "/nowhere.onnx");
+  } catch (const Error &none) {
+    REQUIRE(none.path() == "/nowhere.onnx" && none.number() == ENOENT);
+  }
+#endif
   FAILS(Model::open(runtime, "x", 1), DIFFUSE_MODEL);
   Model model = TAKEN(Model::open(runtime, argv[2], options));
   REQUIRE(model.name() == "sprites" && model.provider() == "cpu" && model.class_count() == 10);
@@ -79,7 +92,7 @@ int main(int argc, char **argv) {
   REQUIRE(TAKEN(request.cost(model)).evaluations == 6);
 
   Job job = TAKEN(Job::make(model, request));
-  FAILS(job.preview(), DIFFUSE_ARGUMENT);
+  FAILS(job.preview(), DIFFUSE_NOT_YET);
   REQUIRE(TAKEN(job.expected()) == 0 && !TAKEN(job.step()) && TAKEN(job.expected()) > 0);
   const std::vector<std::uint8_t> snapshot = TAKEN(job.snapshot());
   while (!TAKEN(job.advance(1000000))) {
@@ -227,7 +240,7 @@ int main(int argc, char **argv) {
 
   // Opened on the worker, cancelled there, and gone while it runs.
   Job opened = TAKEN(Job::open(runtime, argv[2], request));
-  FAILS(opened.shape(), DIFFUSE_ARGUMENT);
+  FAILS(opened.shape(), DIFFUSE_NOT_YET);
   TAKEN(opened.start());
   TAKEN(opened.cancel());
   FAILS(opened.wait(), DIFFUSE_CANCELLED);

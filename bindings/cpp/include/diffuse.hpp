@@ -40,11 +40,16 @@ namespace diffuse {
 /// What went wrong: one of the statuses of diffuse.h (DIFFUSE_ARGUMENT, DIFFUSE_MODEL, …), and what it says in words.
 class Error : public std::runtime_error {
  public:
-  Error(std::int32_t status, const std::string &message) : std::runtime_error(message), status_(status) {}
+  Error(std::int32_t status, const std::string &message, const char *path = nullptr, std::int32_t number = 0)
+      : std::runtime_error(message), status_(status), number_(number), path_(path ? path : "") {}
   std::int32_t status() const noexcept { return status_; }
+  /// The file that could not be read or written, and the system's number for why: diffuse_error_path(), diffuse_error_errno(). "" and 0 where it was none.
+  const std::string &path() const noexcept { return path_; }
+  std::int32_t number() const noexcept { return number_; }
 
  private:
-  std::int32_t status_;
+  std::int32_t status_, number_;
+  std::string path_;
 };
 
 /// With exceptions a result is the value itself.
@@ -56,13 +61,17 @@ using Result = T;
 class Error {
  public:
   Error() = default;
-  Error(std::int32_t status, std::string message) : status_(status), message_(std::move(message)) {}
+  Error(std::int32_t status, std::string message, const char *path = nullptr, std::int32_t number = 0)
+      : status_(status), number_(number), message_(std::move(message)), path_(path ? path : "") {}
   std::int32_t status() const noexcept { return status_; }
   const char *what() const noexcept { return message_.c_str(); }
+  /// The file that could not be read or written, and the system's number for why: diffuse_error_path(), diffuse_error_errno(). "" and 0 where it was none.
+  const std::string &path() const noexcept { return path_; }
+  std::int32_t number() const noexcept { return number_; }
 
  private:
-  std::int32_t status_ = DIFFUSE_OK;
-  std::string message_;
+  std::int32_t status_ = DIFFUSE_OK, number_ = 0;
+  std::string message_, path_;
 };
 
 /// A value, or the error in its place.
@@ -99,18 +108,23 @@ class DIFFUSE_NODISCARD Result<void> {
 
 namespace detail {
 
+/// What the latest call on this thread failed with.
+inline Error failure(std::int32_t status) {
+  return Error(status, diffuse_error_message(), diffuse_error_path(), diffuse_error_errno());
+}
+
 #ifdef DIFFUSE_NO_EXCEPTIONS
 inline Result<void> checked(std::int32_t status) {
-  return status == DIFFUSE_OK ? Result<void>() : Result<void>(Error(status, diffuse_error_message()));
+  return status == DIFFUSE_OK ? Result<void>() : Result<void>(failure(status));
 }
 template <class T>
 Result<T> checked(std::int32_t status, T value) {
-  if (status != DIFFUSE_OK) return Error(status, diffuse_error_message());
+  if (status != DIFFUSE_OK) return failure(status);
   return value;
 }
 #else
 inline void checked(std::int32_t status) {
-  if (status != DIFFUSE_OK) throw Error(status, diffuse_error_message());
+  if (status != DIFFUSE_OK) throw failure(status);
 }
 template <class T>
 T checked(std::int32_t status, T value) {

@@ -1,5 +1,6 @@
 """The package from outside: what it draws is what the library draws, and what goes wrong is an exception of its kind."""
 
+import errno
 import gc
 import json
 import os
@@ -62,7 +63,7 @@ class Models(unittest.TestCase):
             (diffuse.ArgumentError, lambda: model.job().advance(float("nan"))),
             (diffuse.ArgumentError, lambda: model.job().pixels(-1)),
             (diffuse.ArgumentError, lambda: model.job().pixels(5)),
-            (diffuse.ArgumentError, lambda: model.job().preview()),
+            (diffuse.NotYet, lambda: model.job().preview()),
             (diffuse.ArgumentError, lambda: model.denoise(np.zeros((1, 3, 32, 32)), model.level(5))),
             (diffuse.ArgumentError, lambda: model.denoise(np.zeros((2, 4, 32, 32)), model.level(5), classes=[1])),
             (diffuse.ArgumentError, lambda: model.values(np.zeros((31, 32, 4), np.uint8))),
@@ -71,6 +72,19 @@ class Models(unittest.TestCase):
         ]:
             with self.assertRaises(kind):
                 call()
+
+    def test_a_file_error_is_one_of_the_systems(self):
+        for path, number in [("nowhere.onnx", errno.ENOENT), ("README.md/model.onnx", errno.ENOTDIR)]:
+            with self.assertRaises(OSError) as caught:
+                diffuse.Model(path)
+            error = caught.exception
+            self.assertEqual((error.errno, error.filename, error.strerror), (number, path, os.strerror(number)))
+            self.assertIn(path, str(error))
+
+    def test_levels_have_to_be_of_the_schedule(self):
+        for t in [float("nan"), float("inf"), 1e308, 1000]:
+            self.assertRaises(diffuse.ArgumentError, self.model.level, t)
+        self.assertEqual(self.model.level(-1)[1:], (1, 0))
 
     def test_the_raw_calls(self):
         model = self.model

@@ -20,7 +20,8 @@ use crate::failure::{Failure, draw, say};
 use crate::input::ModelInput;
 use crate::output::{Outputs, Source, Stem, Target, Written, model_sources};
 use crate::shared::{
-    DeviceArguments, RuntimeArguments, SamplingArguments, classes_of, print, print_json, say_placement, shown,
+    DeviceArguments, RuntimeArguments, SamplingArguments, classes_of, print, print_json, say_notes, say_placement,
+    shown,
 };
 use crate::steering::{Steering, SteeringArguments};
 use crate::{npy, picture};
@@ -147,6 +148,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = arguments.runtime.open()?;
     timings.runtime = elapsed(start);
     let model = Arc::new(model.open(&runtime, &options)?);
+    say_notes(&model);
     timings.open = elapsed(start) - timings.runtime;
     say_placement(model.placement());
     let manifest = model.manifest();

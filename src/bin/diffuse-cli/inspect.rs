@@ -12,7 +12,7 @@ use diffuse::text::{escaped, escaped_json};
 use crate::failure::Failure;
 use crate::input::{Input, Inspected, ModelInput};
 use crate::picture;
-use crate::shared::{DeviceArguments, RuntimeArguments, print, print_json, shown};
+use crate::shared::{DeviceArguments, RuntimeArguments, print, print_json, say_notes, shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -95,6 +95,7 @@ fn inspect_model(input: &ModelInput, arguments: &Arguments) -> Result<(), Failur
         };
     }
     let model = Model::new(network).map_err(|error| input.named(error))?;
+    say_notes(&model);
     let (Some(network), manifest) = (model.network(), model.manifest()) else {
         return Err(Failure::Other("the model has no graph".into()));
     };

@@ -103,6 +103,11 @@ impl DeviceArguments {
     }
 }
 
+/// Says what a model's user should know of it.
+pub(crate) fn say_notes(model: &Model) {
+    model.notes().iter().for_each(|note| say(&format!("note: {}\n", escaped(note))));
+}
+
 /// Says where a model runs, if that is not simply where it does unless asked.
 pub(crate) fn say_placement(placement: &Placement) {
     if placement.provider != "cpu" || !placement.skipped.is_empty() {

@@ -28,6 +28,7 @@ PANIC = 8
 PROVIDER = 9
 CALLBACK = 10
 MEMORY = 11
+NOT_YET = 12
 VERSION = 100
 
 
@@ -139,6 +140,8 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "diffuse_runtime_providers": (c_char_p, [c_void_p]),
     "diffuse_status_name": (c_char_p, [c_int32]),
     "diffuse_error_message": (c_char_p, []),
+    "diffuse_error_path": (c_char_p, []),
+    "diffuse_error_errno": (c_int32, []),
     "diffuse_version": (c_char_p, []),
     "diffuse_version_number": (c_uint32, []),
 }

@@ -26,11 +26,19 @@ class EvaluationError(DiffuseError):
 
 
 class FileError(DiffuseError, OSError):
-    """A file could not be read."""
+    """A file could not be read. It has the `errno`, `strerror` and `filename` of other OSErrors, as far as the system gave them."""
+
+    def __str__(self) -> str:
+        # An OSError with these would leave the message away.
+        return str(self.args[0]) if self.args else ""
+
+
+class NotYet(DiffuseError):
+    """What was asked for is not there yet: go on with the job, and ask again."""
 
 
 class Cancelled(DiffuseError):
-    """The job was cancelled."""
+    """The job, or the call, was cancelled."""
 
 
 class BusyError(DiffuseError):
@@ -65,4 +73,5 @@ CLASSES: dict[int, type[DiffuseError]] = {
     _abi.PROVIDER: ProviderError,
     _abi.CALLBACK: CallbackError,
     _abi.MEMORY: OutOfMemory,
+    _abi.NOT_YET: NotYet,
 }

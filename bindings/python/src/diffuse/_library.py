@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _abi
-from ._errors import CLASSES, DiffuseError
+from ._errors import CLASSES, DiffuseError, FileError
 
 Floats = npt.NDArray[np.float32]
 
@@ -35,7 +35,14 @@ library = _load()
 def failure(status: int) -> DiffuseError:
     """The error that the latest call on this thread ended with."""
     message: bytes = library.diffuse_error_message() or b""
-    return CLASSES.get(status, DiffuseError)(message.decode(errors="replace"))
+    error = CLASSES.get(status, DiffuseError)(message.decode(errors="replace"))
+    path: bytes | None = library.diffuse_error_path()
+    if isinstance(error, FileError) and path is not None:
+        number = int(library.diffuse_error_errno())
+        error.filename = os.fsdecode(path)
+        if number:
+            error.errno, error.strerror = number, os.strerror(number)
+    return error
 
 
 def check(status: int) -> None:

@@ -889,16 +889,17 @@ int32_t diffuse_model_options_add_external_data(struct diffuse_model_options *op
                                                 size_t length);
 
 /*
- Whether weights that lie in files of their own are read into memory (not 0) or mapped (0). Mapping is quicker and takes less memory, but a program that
- overwrites such a file in place, while the model is open, ends this process (SIGBUS) or changes what is drawn. Replacing the file by another one of its
- name is harmless.
+ Whether weights that lie in files of their own are read into memory (not 0) or mapped (0). Mapping is quicker and
+ takes less memory, but a program that overwrites such a file in place, while the model is open, ends this process
+ (SIGBUS) or changes what is drawn. Replacing the file by another one of its name is harmless.
  */
 int32_t diffuse_model_options_set_copy_weights(struct diffuse_model_options *options,
                                                int32_t copy_weights);
 
 /*
- What ends an opening with these options from another thread, which then is DIFFUSE_CANCELLED; it may be freed meanwhile. NULL takes it back. The compiling of
- a provider is not cut short. diffuse_job_open() has diffuse_job_cancel() instead.
+ What ends an opening with these options from another thread, which then is DIFFUSE_CANCELLED; it may be freed
+ meanwhile. NULL takes it back. The compiling of a provider is not cut short. diffuse_job_open() has
+ diffuse_job_cancel() instead.
  */
 int32_t diffuse_model_options_set_cancel(struct diffuse_model_options *options,
                                          const struct diffuse_cancel *cancel);

@@ -96,7 +96,12 @@ struct State {
     ending: Canceller,
     /// How many calls of ONNX Runtime are under way.
     calls: AtomicUsize,
+    /// How many workers there are, until all is freed that they had.
+    working: AtomicUsize,
+    /// Whether the end has been noticed.
     ended: AtomicBool,
+    /// Whether it is waited for nothing any more: what is not freed by now is not freed.
+    over: AtomicBool,
 }
 
 /// That of this process, which lives as long as it does; NULL until there is something.
@@ -124,6 +129,8 @@ fn state() -> &'static State {
 thread_local! {
     /// How many calls of ONNX Runtime this thread is in.
     static OWN_CALLS: Cell<usize> = const { Cell::new(0) };
+    /// Whether it is a worker.
+    static WORKS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Stops `worker` when the process ends.
@@ -251,12 +258,44 @@ extern "C" fn at_exit() {
     state.ending.cancel();
     let workers: Vec<Arc<dyn Worker>> = state.workers.held().iter().filter_map(Weak::upgrade).collect();
     workers.iter().for_each(|worker| worker.stop());
-    let start = Instant::now();
-    while state.calls.load(Ordering::SeqCst) > OWN_CALLS.get() && start.elapsed() < LONGEST_CALL {
-        std::thread::sleep(Duration::from_micros(200));
-    }
+    state.wait_for_calls();
     let until = Instant::now() + LONGEST_WORKER;
     workers.iter().for_each(|worker| worker.join(until));
+    drop(workers);
+    while state.working.load(Ordering::SeqCst) > usize::from(WORKS.get()) && Instant::now() < until {
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    state.over.store(true, Ordering::SeqCst);
+    // What was begun just before.
+    state.wait_for_calls();
+}
+
+impl State {
+    /// Waits until no other thread is in a call of ONNX Runtime, but not for ever.
+    fn wait_for_calls(&self) {
+        let start = Instant::now();
+        while self.calls.load(Ordering::SeqCst) > OWN_CALLS.get() && start.elapsed() < LONGEST_CALL {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+}
+
+/// A worker, from its first moment to its last: the end of the process waits for it.
+pub(crate) struct Working(&'static State);
+
+impl Working {
+    pub(crate) fn begin() -> Self {
+        let state = state();
+        state.working.fetch_add(1, Ordering::SeqCst);
+        WORKS.set(true);
+        Self(state)
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.working.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// A call of ONNX Runtime, from its making to its drop: the end of the process waits for it.
@@ -300,7 +339,7 @@ impl<T> Own<T> {
         Self::made(thing, false)
     }
 
-    /// A thing of ONNX Runtime's. It is not freed when the process ends, where what it needs may be gone.
+    /// A thing of ONNX Runtime's. It is not freed when the process has ended all calls, where what it needs may be gone.
     pub(crate) fn native(thing: T) -> Self {
         Self::made(thing, true)
     }
@@ -326,8 +365,8 @@ impl<T> DerefMut for Own<T> {
 
 impl<T> Drop for Own<T> {
     fn drop(&mut self) {
-        let call = self.native.then(Call::begin);
-        if self.process.is_current() && !matches!(call, Some(Err(_))) {
+        let call = self.native.then(Call::begin_the_last);
+        if self.process.is_current() && !call.as_ref().is_some_and(|call| call.0.over.load(Ordering::SeqCst)) {
             // SAFETY: it is not used again, since this is its owner's drop.
             unsafe { ManuallyDrop::drop(&mut self.thing) };
         }

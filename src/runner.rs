@@ -11,7 +11,7 @@ use ndarray::{ArrayD, ArrayViewD};
 use crate::error::{Error, Result};
 use crate::float::{self, Usual};
 use crate::job::{Budget, Canceller, Job, Progress};
-use crate::process::{self, Own, Process};
+use crate::process::{self, Own, Process, Working};
 use crate::sync::{Condvar, Guard, Mutex};
 use crate::tensor::copy;
 
@@ -471,6 +471,9 @@ impl Shared {
         self.at_exit.call_once(|| process::stop_at_exit(&(Arc::clone(self) as Arc<dyn process::Worker>)));
         let (shared, hosts) = (Arc::clone(self), float::hosts());
         let body = move || {
+            let _working = Working::begin();
+            // Before that ends, the job may be freed here.
+            let shared = shared;
             let _usual = Usual::on_behalf_of(hosts);
             let result = shared.run(time);
             let mut worker = shared.worker.held();

@@ -398,3 +398,40 @@ fn a_name_that_is_no_unicode_is_written_and_said() {
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(report["candidates"][0]["place"].as_str().unwrap().ends_with("a\u{fffd}.png"), "{report}");
 }
+
+/// Weights that lie in a file of their own are read as well, and so they are noted in a record.
+#[cfg(unix)]
+#[test]
+fn weights_are_never_written_over() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    for name in ["external.onnx", "external.onnx.data"] {
+        fs::copy(support::repository(&format!("onnx/fixtures/{name}")), at(name)).unwrap();
+    }
+    symlink("external.onnx.data", at("link.npy")).unwrap();
+    fs::hard_link(at("external.onnx.data"), at("hard.npy")).unwrap();
+    let before = fs::read(at("external.onnx.data")).unwrap();
+    for output in ["link.npy", "hard.npy"] {
+        let mut command = diffuse(&folder);
+        command.args(["generate", "external.onnx", "--steps", "2", "--seed", "1", "-o", output]);
+        fail(&folder, &mut command, 2, &format!("-o {output}: this is a file with the model's weights of this run"));
+    }
+    assert!(fs::read(at("external.onnx.data")).unwrap() == before);
+    let mut command = diffuse(&folder);
+    command.args([
+        "generate",
+        "external.onnx",
+        "--steps",
+        "2",
+        "--seed",
+        "1",
+        "-o",
+        "a.npy",
+        "--copy-weights",
+        "--json",
+    ]);
+    let done: serde_json::Value = serde_json::from_slice(&succeed(&mut command).stdout).unwrap();
+    let parts: Vec<&str> =
+        done["model_parts"].as_array().unwrap().iter().map(|part| part["part"].as_str().unwrap()).collect();
+    assert_eq!(parts, ["graph", "external.onnx.data", "manifest"]);
+}

@@ -375,16 +375,11 @@ impl Network {
         Ok(self.hashes.get_or_init(|| (hex(whole.finalize()), parts)))
     }
 
-    /// The files that the model was opened from; none for one from bytes.
+    /// The files with weights of its own that the model file at `path` names, as far as they are there; nothing is opened for good.
     #[must_use]
-    pub fn files(&self) -> Vec<PathBuf> {
-        match &self.origin {
-            Origin::File(path, files) => {
-                let beside = path.with_extension("diffuse.json");
-                files.paths().map(Path::to_path_buf).chain(beside.exists().then_some(beside)).collect()
-            }
-            Origin::Memory(..) => Vec::new(),
-        }
+    pub fn weight_files(path: &Path) -> Vec<PathBuf> {
+        let files = std::fs::metadata(path).is_ok_and(|file| file.is_file()).then(|| Files::open(path));
+        files.and_then(Result::ok).iter().flat_map(Files::paths).skip(1).map(Path::to_path_buf).collect()
     }
 
     /// The session itself, for the benchmarks and tests that hold a step against a bare call of it. Not part of the API: it has

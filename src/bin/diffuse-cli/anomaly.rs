@@ -15,7 +15,7 @@ use ndarray::{Array2, Array3, ArrayD, ArrayViewD, Axis};
 use crate::failure::{Failure, say};
 use crate::generate::Bar;
 use crate::input::{Input, ModelInput};
-use crate::output::{Outputs, Source, Stem, Target, model_sources};
+use crate::output::{CLASSIFIER, MODEL, Outputs, Source, Stem, Target, model_sources};
 use crate::shared::{
     DeviceArguments, RuntimeArguments, SamplingArguments, class_of, print, print_json, say_placement, shown,
 };
@@ -133,10 +133,9 @@ fn outputs(arguments: &Arguments) -> Result<Outputs<Format>, Failure> {
 
 /// What a run reads, so that it is not written over.
 fn sources(arguments: &Arguments, runtime: &Runtime) -> Vec<Source> {
-    let mut sources = Vec::from(model_sources("the model", "the model's manifest", &arguments.model));
+    let mut sources = model_sources(MODEL, &arguments.model);
     let classifier = arguments.classifier.path();
-    sources
-        .extend(classifier.iter().flat_map(|path| model_sources("the classifier", "the classifier's manifest", path)));
+    sources.extend(classifier.iter().flat_map(|path| model_sources(CLASSIFIER, path)));
     sources.extend(arguments.image.iter().map(|path| ("one of the images", path.clone())));
     sources.extend(arguments.sampling.path().map(|path| ("the scheduler's configuration", path.to_path_buf())));
     sources.extend(arguments.device.libraries());

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use clap::Args;
 use diffuse::job::Canceller;
-use diffuse::onnx::{Kind, Manifest, Placement};
+use diffuse::onnx::{Kind, Manifest, Network, PartHash, Placement};
 use diffuse::pipeline::{Cost, Noise};
 use diffuse::text::escaped;
 use diffuse::{Error, Model, Request, Runtime, pixels};
@@ -18,7 +18,7 @@ use ndarray::{ArrayD, ArrayView2, ArrayViewD, Axis, Slice};
 
 use crate::failure::{Failure, draw, say};
 use crate::input::ModelInput;
-use crate::output::{Outputs, Source, Stem, Target, Written, model_sources};
+use crate::output::{CLASSIFIER, MODEL, Outputs, Source, Stem, Target, Written, model_sources};
 use crate::shared::{
     DeviceArguments, RuntimeArguments, SamplingArguments, classes_of, print, print_json, say_notes, say_placement,
     shown,
@@ -97,7 +97,10 @@ fn say_cost(cost: &Cost, batches: usize, peak_bytes: usize, json: bool) -> Resul
 struct Record {
     diffuse: &'static str,
     model: String,
+    /// What the model is known by ([`Network::hash`]).
     model_sha256: String,
+    /// What that is made of: the graph, files with weights, and the manifest that was used.
+    model_parts: Vec<PartHash>,
     /// The execution provider that evaluated the network.
     provider: String,
     /// The names of the classes; there are `count / class_names.len()` items of each, in this order.
@@ -205,6 +208,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         diffuse: env!("CARGO_PKG_VERSION"),
         model: model.name().to_owned(),
         model_sha256: model.hash()?.into(),
+        model_parts: model.network().map(Network::parts).transpose()?.unwrap_or_default().to_vec(),
         provider: model.placement().provider.clone(),
         class_names: classes.iter().map(|&class| class_name(manifest, class)).collect(),
         steering: steering.hashes().clone(),
@@ -283,10 +287,9 @@ fn batch_of(arguments: &Arguments, model: &Model, count: usize, torch: bool, ble
 
 /// What a run reads, so that it is not written over.
 fn sources(arguments: &Arguments, runtime: &Runtime) -> Vec<Source> {
-    let mut sources = Vec::from(model_sources("the model", "the model's manifest", &arguments.model));
+    let mut sources = model_sources(MODEL, &arguments.model);
     let classifier = arguments.steering.classifier();
-    sources
-        .extend(classifier.iter().flat_map(|path| model_sources("the classifier", "the classifier's manifest", path)));
+    sources.extend(classifier.iter().flat_map(|path| model_sources(CLASSIFIER, path)));
     sources.extend(arguments.steering.paths().map(|(what, path)| (what, path.to_path_buf())));
     sources.extend(arguments.sampling.path().map(|path| ("the scheduler's configuration", path.to_path_buf())));
     sources.extend(arguments.device.libraries());

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use diffuse::Model;
-use diffuse::onnx::{LearnedVariance, Manifest, Network, Placement, TensorInfo};
+use diffuse::onnx::{LearnedVariance, Manifest, Network, PartHash, Placement, TensorInfo};
 use diffuse::schedule::NoiseLevel;
 use diffuse::text::{escaped, escaped_json};
 
@@ -59,7 +59,9 @@ fn inspect_picture(input: &Input, json: bool) -> Result<(), Failure> {
 #[derive(serde::Serialize)]
 struct Report<'a> {
     file: String,
+    /// What the model is known by, which is made of those of its parts.
     sha256: &'a str,
+    parts: &'a [PartHash],
     inputs: &'a [TensorInfo],
     outputs: &'a [TensorInfo],
     placement: &'a Placement,
@@ -81,6 +83,7 @@ fn inspect_model(input: &ModelInput, arguments: &Arguments) -> Result<(), Failur
         let report = Report {
             file: network.name(),
             sha256: network.hash()?,
+            parts: network.parts()?,
             inputs: network.inputs(),
             outputs: network.outputs(),
             placement: network.placement(),
@@ -103,6 +106,7 @@ fn inspect_model(input: &ModelInput, arguments: &Arguments) -> Result<(), Failur
     let report = Report {
         file: network.name(),
         sha256: network.hash()?,
+        parts: network.parts()?,
         inputs: network.inputs(),
         outputs: network.outputs(),
         placement: network.placement(),
@@ -115,6 +119,9 @@ fn inspect_model(input: &ModelInput, arguments: &Arguments) -> Result<(), Failur
 
 fn describe(report: &Report<'_>) -> String {
     let mut text = format!("{}\nsha256   {}\n", escaped(&report.file), report.sha256);
+    for PartHash { part, sha256 } in report.parts {
+        let _ = writeln!(text, "part     {sha256}  {}", escaped(part));
+    }
     for input in report.inputs {
         let _ = writeln!(text, "input    {input}");
     }

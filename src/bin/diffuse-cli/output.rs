@@ -11,6 +11,7 @@ use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use diffuse::onnx::Network;
 use tempfile::NamedTempFile;
 
 use crate::failure::Failure;
@@ -35,10 +36,20 @@ impl Target {
 /// A file that the run reads, and what it is.
 pub(crate) type Source = (&'static str, PathBuf);
 
-/// A model and the manifest that lies beside it.
-pub(crate) fn model_sources(what: &'static str, manifest: &'static str, path: &Path) -> [Source; 2] {
-    [(what, path.to_path_buf()), (manifest, path.with_extension("diffuse.json"))]
+/// A model, its weights that lie in files of their own, and the manifest that lies beside it.
+pub(crate) fn model_sources(what: [&'static str; 3], path: &Path) -> Vec<Source> {
+    let [model, weights, manifest] = what;
+    let files = Network::weight_files(path).into_iter().map(|path| (weights, path));
+    let own = [(model, path.to_path_buf()), (manifest, path.with_extension("diffuse.json"))];
+    own.into_iter().chain(files).collect()
 }
+
+/// What the files of a model are called.
+pub(crate) const MODEL: [&str; 3] = ["the model", "a file with the model's weights", "the model's manifest"];
+
+/// What those of a classifier are called.
+pub(crate) const CLASSIFIER: [&str; 3] =
+    ["the classifier", "a file with the classifier's weights", "the classifier's manifest"];
 
 /// A name of our own choice, in two parts: of one that is too long, the first is cut.
 #[derive(Debug, Clone)]

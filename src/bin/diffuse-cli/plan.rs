@@ -11,7 +11,7 @@ use diffuse::{Error, ModelOptions};
 
 use crate::failure::Failure;
 use crate::input::ModelInput;
-use crate::output::{Source, model_sources};
+use crate::output::{MODEL, Source, model_sources};
 use crate::shared::{RuntimeArguments, SamplingArguments, print, print_json};
 
 #[derive(Debug, Args)]
@@ -98,7 +98,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 impl PlanArguments {
     /// What is read, so that it is not written over.
     pub(crate) fn sources(&self) -> Vec<Source> {
-        let model = self.model.iter().flat_map(|path| model_sources("the model", "the model's manifest", path));
+        let model = self.model.iter().flat_map(|path| model_sources(MODEL, path));
         let config = self.sampling.path().map(|path| ("the scheduler's configuration", path.to_path_buf()));
         // It has been opened already, and is only asked for its path.
         let runtime = self.model.as_ref().and_then(|_| self.runtime.open().ok());

@@ -43,6 +43,9 @@ pub(crate) struct DeviceArguments {
     /// Let the processor take the nodes that no provider takes
     #[arg(long)]
     cpu_nodes: bool,
+    /// Read weights that lie in files of their own into memory, so that nobody can overwrite them meanwhile
+    #[arg(long)]
+    copy_weights: bool,
     /// Threads that one evaluation uses [default: one per core]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     threads: usize,
@@ -99,7 +102,8 @@ impl DeviceArguments {
                 other => other.into(),
             })?;
         }
-        Ok(ModelOptions { providers, cpu_nodes: self.cpu_nodes, threads: self.threads, ..ModelOptions::default() })
+        let Self { cpu_nodes, copy_weights, threads, .. } = *self;
+        Ok(ModelOptions { providers, cpu_nodes, copy_weights, threads, ..ModelOptions::default() })
     }
 }
 
@@ -158,8 +162,7 @@ impl SamplingArguments {
             return Ok(Some(config));
         }
         let input = Input::read("--scheduler-config", path, MOST_CONFIG)?;
-        let text = str::from_utf8(input.bytes()).map_err(|error| input.refused(format!("it is not text: {error}")))?;
-        match SchedulerConfig::parse(text) {
+        match SchedulerConfig::from_bytes(input.bytes()) {
             Ok(config) => Ok(Some(self.config.get_or_init(|| config))),
             Err(Error::Argument { name, reason }) => Err(input.refused(format!("{name}: {reason}"))),
             Err(error) => Err(error.into()),

@@ -1,5 +1,7 @@
 """The package from outside: what it draws is what the library draws, and what goes wrong is an exception of its kind."""
 
+import atexit
+import ctypes
 import errno
 import gc
 import json
@@ -9,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import unittest
 import weakref
 
@@ -420,6 +423,58 @@ class Jobs(unittest.TestCase):
         result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
         self.assertEqual((result.returncode, result.stdout), (0, "interrupted\n"), result.stderr)
         self.assertLess(time.monotonic() - start, 300)
+
+
+@unittest.skipUnless(hasattr(os, "fork"), "there is no fork here")
+class Processes(unittest.TestCase):
+    def forked(self, child):
+        """Runs `child` in a fork, which then ends as a program does, destructors and all; and waits for it."""
+        process = os.fork()
+        if process == 0:
+            code = 1
+            try:
+                signal.alarm(60)
+                child()
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                # What a program does at its end: the interpreter's own finalizers, and then those of C.
+                atexit._run_exitfuncs()
+                sys.stderr.flush()
+                ctypes.CDLL(None).exit(code)
+        self.assertEqual(os.waitpid(process, 0)[1], 0)
+
+    def test_a_child_may_not_use_what_is_the_parents_and_open_its_own(self):
+        model = diffuse.Model(SPRITES, threads=2)
+        expected = model.draw(classes="heart", steps=3)
+        job = model.job(classes="heart", steps=500)
+        job.start()
+
+        def child():
+            for call in [lambda: job.state, job.step, job.cancel, lambda: job.progress, lambda: model.name, lambda: model.class_count]:
+                with self.assertRaisesRegex(diffuse.ArgumentError, f"opened in process {os.getppid()}"):
+                    call()
+            own = diffuse.Model(SPRITES, threads=2)
+            np.testing.assert_array_equal(own.draw(classes="heart", steps=3), expected)
+
+        for _ in range(5):
+            time.sleep(0.01)
+            self.forked(child)
+        self.assertEqual(job.state, diffuse.State.RUNNING)
+        job.cancel()
+
+    def test_an_interpreter_ends_under_a_worker(self):
+        program = f"""
+import diffuse, time, sys
+model = diffuse.Model({SPRITES!r}, threads=2)
+job = model.job(classes="heart", steps=1000)
+job.start()
+time.sleep(float(sys.argv[1]))
+"""
+        for i in range(10):
+            ended = subprocess.run([sys.executable, "-c", program, str(0.01 * i)], capture_output=True, text=True, timeout=60)
+            self.assertEqual((ended.returncode, ended.stderr), (0, ""))
 
 
 if __name__ == "__main__":

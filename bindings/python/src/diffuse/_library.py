@@ -86,8 +86,16 @@ class Handle:
         return handle
 
     def _own(self, free: str, place: ctypes.c_void_p) -> None:
-        self.pointer = place
+        self._place = place
+        self._process = os.getpid()
         self.free = weakref.finalize(self, _free, getattr(library, free), place)
+
+    @property
+    def pointer(self) -> ctypes.c_void_p:
+        """The handle itself. After a fork it is the parent's: the library refuses it as well, where a call can say so."""
+        if os.getpid() != self._process:
+            raise refused(f"opened in process {self._process}, which this one was forked from; open another one here")
+        return self._place
 
 
 def floats(values: npt.ArrayLike) -> Floats:

@@ -94,7 +94,7 @@ def parsed(text):
     def number(spelled):
         value = float(spelled)
         # −0 has no counterpart.
-        whole = value.is_integer() and abs(value) <= 2**53 and str(value) != "-0.0"
+        whole = value.is_integer() and abs(value) < 2**53 and str(value) != "-0.0"
         return int(value) if whole else value
 
     return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=unique, parse_float=number)

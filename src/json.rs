@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use serde::de::DeserializeOwned;
 
-/// Whole numbers up to this are written out: 2⁵³, where f64 ends to tell them apart.
+/// Whole numbers below this are written out: 2⁵³, where f64 ends to tell them apart.
 const MOST_WHOLE: f64 = 9_007_199_254_740_992.0;
 
 /// How many objects and lists may lie in each other, as `serde_json` has it.
@@ -35,6 +35,14 @@ pub(crate) fn decoded(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
                 .map_err(|error| format!("it is neither UTF-8 nor UTF-16 with a byte-order mark: {error}"))
         }
     }
+}
+
+/// Any value that `text` says.
+///
+/// # Errors
+/// What is wrong, and in which line and column.
+pub fn value(text: &str) -> Result<serde_json::Value, String> {
+    Json::new(text)?.read().map_err(|error| error.to_string())
 }
 
 /// JSON that was looked through: no key is there twice, and whole numbers are written without a point.
@@ -176,7 +184,7 @@ impl<'a> Walk<'a> {
 
 /// Whether a number is a whole one that is the same without a point. −0 is not.
 fn is_whole(value: f64) -> bool {
-    value.fract() == 0.0 && value.abs() <= MOST_WHOLE && (value != 0.0 || value.is_sign_positive())
+    value.fract() == 0.0 && value.abs() < MOST_WHOLE && (value != 0.0 || value.is_sign_positive())
 }
 
 #[cfg(test)]

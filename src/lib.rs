@@ -31,7 +31,7 @@ mod error;
 mod float;
 pub mod guidance;
 pub mod job;
-mod json;
+pub mod json;
 pub mod likelihood;
 mod log;
 pub mod noise;

@@ -2,6 +2,8 @@
 
 use std::sync::{PoisonError, RwLock};
 
+use crate::process::PerProcess;
+
 /// How serious a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -20,18 +22,19 @@ pub enum Severity {
 /// What takes messages.
 pub type LogSink = Box<dyn Fn(Severity, &str) + Send + Sync>;
 
-static LOG_SINK: RwLock<Option<LogSink>> = RwLock::new(None);
+/// A fork begins without one.
+static LOG_SINK: PerProcess<RwLock<Option<LogSink>>> = PerProcess::new();
 
 /// Sends what ONNX Runtime says to `sink`, and what this crate has to say that is no error; `None`, the default, drops
 /// it. The sink is called from any thread, also from several at once, and must not call this crate. When this returns
 /// the former sink is not called any more.
 pub fn set_log_sink(sink: Option<LogSink>) {
-    *LOG_SINK.write().unwrap_or_else(PoisonError::into_inner) = sink;
+    *LOG_SINK.get().write().unwrap_or_else(PoisonError::into_inner) = sink;
 }
 
 /// Hands a message to the sink. It is worded only where there is one.
 pub(crate) fn say(severity: Severity, message: impl FnOnce() -> String) {
-    if let Some(sink) = LOG_SINK.read().unwrap_or_else(PoisonError::into_inner).as_ref() {
+    if let Some(sink) = LOG_SINK.get().read().unwrap_or_else(PoisonError::into_inner).as_ref() {
         sink(severity, &message());
     }
 }

@@ -1,6 +1,7 @@
 //! The process: a fork makes another one of it, in which none of its threads is, and it ends, sometimes under our threads.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::ptr::null_mut;
@@ -12,71 +13,112 @@ use crate::cancel::{Canceller, Interrupt};
 use crate::error::{Error, Result};
 use crate::sync::{Condvar, Mutex};
 
-/// The number of this process; 0 until it was asked for.
-static CURRENT: AtomicU32 = AtomicU32::new(0);
+/// How often this process was forked: its parent counts one less. Numbers of processes can come again, in another namespace.
+static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// A process, by its number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Process(u32);
+/// A process, by its generation and, for messages, its number.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Process {
+    generation: u32,
+    number: u32,
+}
 
 impl Process {
-    /// The one that this is. The system is asked once, and after each fork: a handle is asked for its process at every call.
+    /// The one that this is. The system tells of a fork, and is not asked: a handle is asked for its process at every call.
     pub(crate) fn current() -> Self {
-        match CURRENT.load(Ordering::Relaxed) {
-            0 => Self(first()),
-            known => Self(known),
+        /// The number of this process; 0 until it was asked for.
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let mut number = NUMBER.load(Ordering::Relaxed);
+        if number == 0 {
+            notice_forks(&NUMBER);
+            number = std::process::id();
+            NUMBER.store(number, Ordering::Relaxed);
         }
+        Self { generation: GENERATION.load(Ordering::Relaxed), number }
     }
 
-    pub(crate) fn number(self) -> u32 {
-        self.0
+    /// What tells it from its parents; 0 for the first that has the library.
+    pub(crate) fn generation(self) -> u32 {
+        self.generation
     }
 
     /// Whether it is the one that this is.
     pub(crate) fn is_current(self) -> bool {
-        self == Self::current()
+        self.generation == Self::current().generation
     }
 
     /// Refuses the thing `name`, which was made in this process.
     ///
     /// # Errors
-    /// [`Error::Argument`] in a process that was forked from it: the threads that worked on the thing, and may hold its locks, are not there.
+    /// [`Error::Argument`] in a process that was forked from it: the threads that worked on the thing, and may hold its
+    /// locks, are not there.
     pub(crate) fn check(self, name: &'static str) -> Result<()> {
         if self.is_current() {
             return Ok(());
         }
-        let reason = format!("opened in process {}, which this one was forked from; open another one here", self.0);
+        let reason =
+            format!("opened in process {}, which this one was forked from; open another one here", self.number);
         Err(Error::argument(name, reason))
     }
 }
 
-fn first() -> u32 {
-    #[cfg(unix)]
-    {
-        extern "C" fn before() {
-            while REGISTERING.swap(true, Ordering::SeqCst) {
-                std::thread::yield_now();
+/// Sets `number` back to 0 in every child from now on.
+#[cfg(unix)]
+fn notice_forks(number: &'static AtomicU32) {
+    static NUMBERS: AtomicPtr<AtomicU32> = AtomicPtr::new(null_mut());
+    static ONCE: Once = Once::new();
+    extern "C" fn before() {
+        while REGISTERING.swap(true, Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+    }
+    extern "C" fn in_the_parent() {
+        REGISTERING.store(false, Ordering::SeqCst);
+    }
+    extern "C" fn in_the_child() {
+        REGISTERING.store(false, Ordering::SeqCst);
+        GENERATION.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: it was stored before this function was registered, and lives for ever.
+        unsafe { &*NUMBERS.load(Ordering::SeqCst) }.store(0, Ordering::Relaxed);
+    }
+    NUMBERS.store(std::ptr::from_ref(number).cast_mut(), Ordering::SeqCst);
+    ONCE.call_once(|| {
+        // SAFETY: the functions do what one may do around a fork, which is to load and store. Where there is no memory
+        // for it, forks go unnoticed, as they would without it.
+        unsafe { libc::pthread_atfork(Some(before), Some(in_the_parent), Some(in_the_child)) };
+    });
+}
+
+#[cfg(not(unix))]
+fn notice_forks(_: &'static AtomicU32) {}
+
+/// A static thing of which each process has its own: a fork begins with a fresh one, since that of its parent may be locked
+/// by threads that are not there.
+pub(crate) struct PerProcess<T>(AtomicPtr<(u32, T)>);
+
+impl<T: Default + Send + Sync + 'static> PerProcess<T> {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicPtr::new(null_mut()))
+    }
+
+    /// That of this process, which lives as long as it does.
+    pub(crate) fn get(&'static self) -> &'static T {
+        let generation = Process::current().generation;
+        loop {
+            let known = self.0.load(Ordering::SeqCst);
+            // SAFETY: what is stored there comes from a box that is never freed.
+            if let Some((of, thing)) = unsafe { known.as_ref() }
+                && *of == generation
+            {
+                return thing;
+            }
+            let fresh = Box::into_raw(Box::new((generation, T::default())));
+            if self.0.compare_exchange(known, fresh, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+                // SAFETY: made above, and known to nobody else.
+                drop(unsafe { Box::from_raw(fresh) });
             }
         }
-        extern "C" fn in_the_parent() {
-            REGISTERING.store(false, Ordering::SeqCst);
-        }
-        extern "C" fn in_the_child() {
-            REGISTERING.store(false, Ordering::SeqCst);
-            CURRENT.store(std::process::id(), Ordering::Relaxed);
-            // What the parent knows is its own, and its locks may be held by threads that are not here.
-            STATE.store(null_mut(), Ordering::SeqCst);
-        }
-        static ONCE: Once = Once::new();
-        ONCE.call_once(|| {
-            // SAFETY: the functions do what one may do around a fork, which is system calls and stores. Where there is no memory for it, forks go
-            // unnoticed, as they would without it.
-            unsafe { libc::pthread_atfork(Some(before), Some(in_the_parent), Some(in_the_child)) };
-        });
     }
-    let id = std::process::id();
-    CURRENT.store(id, Ordering::Relaxed);
-    id
 }
 
 /// A thread of ours.
@@ -84,7 +126,7 @@ pub(crate) trait Worker: Send + Sync {
     /// Lets it end soon.
     fn stop(&self);
 
-    /// Waits until it is gone, but not longer than until then.
+    /// Waits until it is gone, but not longer than until then, whatever it and others hold.
     fn join(&self, until: Instant);
 }
 
@@ -104,26 +146,10 @@ struct State {
     over: AtomicBool,
 }
 
-/// That of this process, which lives as long as it does; NULL until there is something.
-static STATE: AtomicPtr<State> = AtomicPtr::new(null_mut());
+static STATE: PerProcess<State> = PerProcess::new();
 
 fn state() -> &'static State {
-    // Before there is one, so that a fork is noticed.
-    Process::current();
-    let mut known = STATE.load(Ordering::SeqCst);
-    if known.is_null() {
-        let fresh = Box::into_raw(Box::<State>::default());
-        known = match STATE.compare_exchange(null_mut(), fresh, Ordering::SeqCst, Ordering::SeqCst) {
-            Ok(_) => fresh,
-            Err(other) => {
-                // SAFETY: made above, and known to nobody else.
-                drop(unsafe { Box::from_raw(fresh) });
-                other
-            }
-        };
-    }
-    // SAFETY: what is stored there comes from a box that is never freed.
-    unsafe { &*known }
+    STATE.get()
 }
 
 thread_local! {
@@ -160,14 +186,14 @@ static REGISTERING: AtomicBool = AtomicBool::new(false);
 fn register() {
     // So that forks are noticed from now on.
     Process::current();
-    // Another thread registers the same.
-    if REGISTERING.swap(true, Ordering::SeqCst) {
-        return;
+    while REGISTERING.swap(true, Ordering::SeqCst) {
+        std::thread::yield_now();
     }
-    // Windows ends all other threads before a library hears of the end, and holds the loader's lock then, in which no thread can be waited for.
+    // Windows ends all other threads before a library hears of the end, and holds the loader's lock then, in which no
+    // thread can be waited for.
     #[cfg(unix)]
-    // SAFETY: the function may be called at exit, and at the unloading of the module that it is in, to which the system's `atexit` sees. Where there
-    // is no memory for it, the process ends as it would without it.
+    // SAFETY: the function may be called at exit, and at the unloading of the module that it is in, to which the
+    // system's `atexit` sees. Where there is no memory for it, the process ends as it would without it.
     unsafe {
         libc::atexit(at_exit)
     };
@@ -183,14 +209,21 @@ pub(crate) struct Vigil {
 }
 
 impl Vigil {
-    /// One beside the `first` calls of a kind, by whose end everything is registered.
-    pub(crate) fn keep() -> Option<Self> {
-        /// How many calls it takes until nothing new is registered: the first of each provider, and some to spare.
-        const CALLS: usize = 32;
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        if cfg!(not(unix)) || COUNT.fetch_add(1, Ordering::Relaxed) >= CALLS {
+    /// One beside the first calls of this kind, by the end of which everything is registered.
+    pub(crate) fn keep(kind: &str) -> Option<Self> {
+        /// How many calls of a kind it takes until nothing new is registered, and some to spare.
+        const CALLS: usize = 8;
+        static SEEN: PerProcess<Mutex<BTreeMap<String, usize>>> = PerProcess::new();
+        if cfg!(not(unix)) {
             return None;
         }
+        let mut seen = SEEN.get().held();
+        let count = seen.entry(kind.to_owned()).or_default();
+        *count += 1;
+        if *count > CALLS {
+            return None;
+        }
+        drop(seen);
         register();
         let over = Arc::new((Mutex::new(false), Condvar::default()));
         let watched = Arc::clone(&over);
@@ -242,7 +275,8 @@ pub(crate) fn attend() {
     }
 }
 
-/// How long the end of the process waits for calls of ONNX Runtime, which looks up between the nodes of a network and the parts of an opening.
+/// How long the end of the process waits for calls of ONNX Runtime, which looks up between the nodes of a network and the
+/// parts of an opening.
 const LONGEST_CALL: Duration = Duration::from_secs(10);
 
 /// How long it waits for workers that are elsewhere, which is in the host's code.
@@ -258,7 +292,8 @@ extern "C" fn at_exit() {
     state.ending.cancel();
     let workers: Vec<Arc<dyn Worker>> = state.workers.held().iter().filter_map(Weak::upgrade).collect();
     workers.iter().for_each(|worker| worker.stop());
-    state.wait_for_calls();
+    let start = Instant::now();
+    state.wait_for_calls(start + LONGEST_CALL);
     let until = Instant::now() + LONGEST_WORKER;
     workers.iter().for_each(|worker| worker.join(until));
     drop(workers);
@@ -267,14 +302,13 @@ extern "C" fn at_exit() {
     }
     state.over.store(true, Ordering::SeqCst);
     // What was begun just before.
-    state.wait_for_calls();
+    state.wait_for_calls(start + LONGEST_CALL + LONGEST_WORKER);
 }
 
 impl State {
     /// Waits until no other thread is in a call of ONNX Runtime, but not for ever.
-    fn wait_for_calls(&self) {
-        let start = Instant::now();
-        while self.calls.load(Ordering::SeqCst) > OWN_CALLS.get() && start.elapsed() < LONGEST_CALL {
+    fn wait_for_calls(&self, until: Instant) {
+        while self.calls.load(Ordering::SeqCst) > OWN_CALLS.get() && Instant::now() < until {
             std::thread::sleep(Duration::from_micros(200));
         }
     }

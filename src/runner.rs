@@ -533,14 +533,15 @@ impl process::Worker for Shared {
         if self.is_stepped_here() {
             return;
         }
-        let running = |_: &mut Worker| self.state() == State::Running;
-        let most = until.saturating_duration_since(Instant::now());
-        let mut worker = self.ended.wait_while(self.worker.held(), most, running);
         // One that is in the host's code still is left behind.
-        let thread = worker.thread.take().filter(|_| self.state() != State::Running);
-        drop(worker);
-        if let Some(thread) = thread {
-            let _ = thread.join();
+        while Instant::now() < until {
+            if let Some(mut worker) = self.worker.try_held()
+                && worker.thread.as_ref().is_none_or(JoinHandle::is_finished)
+            {
+                let _ = worker.thread.take().map(JoinHandle::join);
+                return;
+            }
+            std::thread::sleep(Duration::from_micros(200));
         }
     }
 }

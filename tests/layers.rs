@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&str] = &[
     "text",
     "error",
-    "log",
     "json",
     "option",
     "state",
@@ -15,6 +14,7 @@ const LAYERS: &[&str] = &[
     "cancel",
     "float",
     "process",
+    "log",
     "tensor",
     "schedule",
     "noise",

@@ -16,7 +16,7 @@ use super::{ConditionInput, Element, Model, Network};
 use crate::cancel::Interrupt;
 use crate::denoiser::Query;
 use crate::error::{Error, Result};
-use crate::process::{self, Own};
+use crate::process::{self, Call, Own};
 use crate::schedule::NoiseLevel;
 use crate::tensor::{first_not_finite, make_room, resize};
 
@@ -35,13 +35,16 @@ pub(super) struct Evaluator {
     stop: Arc<Stop>,
 }
 
+/// The options of runs of a graph, and the graph.
+type Graph = (Own<RunOptions>, Arc<Turns<Own<Session>>>);
+
 /// Ends an evaluation from another thread: the wait for its turn at once, and ONNX Runtime before the next node; and so every later one.
 pub(super) struct Stop {
     stopped: AtomicBool,
     /// What waits for its turn at the graph.
     waiter: Arc<Waiter>,
     /// `None` for a network of the host's, which asks whether it was stopped.
-    graph: Option<(RunOptions, Arc<Turns<Own<Session>>>)>,
+    graph: Option<Graph>,
 }
 
 impl Stop {
@@ -49,8 +52,9 @@ impl Stop {
     pub(super) fn new(network: Option<&Network>, entries: &[(&str, &str)]) -> Result<Arc<Self>> {
         let graph = match network {
             Some(network) => {
+                let _call = Call::begin()?;
                 let options = run_options(entries).map_err(|error| Error::runtime(error.message()))?;
-                Some((options, Arc::clone(network.session())))
+                Some((Own::native(options), Arc::clone(network.session())))
             }
             None => None,
         };
@@ -69,7 +73,7 @@ impl Stop {
 
     /// The options of its runs.
     pub(super) fn options(&self) -> Option<&RunOptions> {
-        self.graph.as_ref().map(|(options, _)| options)
+        self.graph.as_ref().map(|(options, _)| &**options)
     }
 }
 
@@ -273,6 +277,8 @@ impl Evaluator {
                 });
             }
         };
+        // From here on ONNX Runtime has a part in it.
+        let _call = Call::begin()?;
         if wanted.slot(roles).element != Element::F32 {
             // What is read is put there.
             resize(output, part.sample.len() * doubled, 0.0)?;

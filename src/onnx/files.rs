@@ -2,8 +2,9 @@
 
 use std::fs::{File, Metadata};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
@@ -18,12 +19,42 @@ struct Part {
     name: String,
     path: PathBuf,
     /// `None` beyond [`MOST_OPEN`]; then its path is absolute.
-    file: Option<Arc<File>>,
+    file: Option<Kept>,
     seen: Seen,
 }
 
-/// A process may have some 1,000 files open, and some exporters write one for each tensor.
+/// How many files of a model are kept open in any case.
+const ALWAYS_OPEN: usize = 4;
+
+/// How many more of all models together: a process may have some 1,000 open, and some exporters write one for each tensor.
 const MOST_OPEN: usize = 64;
+
+/// How many more are.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+
+/// An open file, and whether it counts.
+#[derive(Debug)]
+struct Kept {
+    file: Arc<File>,
+    counts: bool,
+}
+
+impl Kept {
+    /// The file as the `place`th of a model; `None` where it is one too many.
+    fn new(file: File, place: usize) -> Option<Self> {
+        let kept = Self { file: Arc::new(file), counts: place >= ALWAYS_OPEN };
+        // One too many is given back at once, with its count.
+        (!kept.counts || OPEN.fetch_add(1, Ordering::Relaxed) < MOST_OPEN).then_some(kept)
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if self.counts {
+            OPEN.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
 
 /// What tells one file, and one state of it, from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,18 +78,25 @@ impl Seen {
 }
 
 impl Part {
-    fn open(name: String, path: PathBuf) -> Result<Self> {
+    fn open(name: String, path: PathBuf, place: usize) -> Result<Self> {
         let failed = |error| Error::io(&path, error);
+        // Asked first: to open a pipe is to wait for somebody who writes to it.
+        if !std::fs::metadata(&path).map_err(failed)?.is_file() {
+            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")));
+        }
         let file = File::open(&path).map_err(failed)?;
         let seen = Seen::of(&file.metadata().map_err(failed)?);
-        Ok(Self { name, path, file: Some(Arc::new(file)), seen })
+        let file = Kept::new(file, place);
+        let path =
+            if file.is_some() { path } else { std::path::absolute(&path).map_err(|error| Error::io(&path, error))? };
+        Ok(Self { name, path, file, seen })
     }
 
     /// The file, if it is as it was.
     fn unchanged(&self) -> Result<Arc<File>> {
         let failed = |error| Error::io(&self.path, error);
         let file = match &self.file {
-            Some(file) => Arc::clone(file),
+            Some(kept) => Arc::clone(&kept.file),
             None => Arc::new(File::open(&self.path).map_err(failed)?),
         };
         let now = Seen::of(&file.metadata().map_err(failed)?);
@@ -107,6 +145,11 @@ fn read_at(file: &File, room: &mut [u8], at: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, room, at)
 }
 
+/// Whether a file of this name lies in the folder of the model or below it. ONNX Runtime refuses others.
+fn is_within(name: &str) -> bool {
+    Path::new(name).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+}
+
 /// The files of a model: its graph, and those with external data.
 #[derive(Debug)]
 pub(super) struct Files(Vec<Part>);
@@ -114,18 +157,19 @@ pub(super) struct Files(Vec<Part>);
 impl Files {
     /// Takes note of the graph's file at `path` and of those that it has its weights in. One that is not there is for ONNX Runtime to miss.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let graph = Part::open(String::new(), path.to_path_buf())?;
+        let graph = Part::open(String::new(), path.to_path_buf(), 0)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let names = external::names(&*graph.unchanged()?, graph.seen.length);
-        let data = names.into_iter().enumerate().filter_map(|(place, name)| {
+        let mut parts = vec![graph];
+        for name in names.into_iter().filter(|name| is_within(name)) {
             let path = folder.join(&name);
-            let part = Part::open(name, path).ok()?;
-            if place + 1 < MOST_OPEN {
-                return Some(part);
+            match Part::open(name, path, parts.len()) {
+                Ok(part) => parts.push(part),
+                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
             }
-            Some(Part { path: std::path::absolute(&part.path).ok()?, file: None, ..part })
-        });
-        Ok(Self(std::iter::once(graph).chain(data).collect()))
+        }
+        Ok(Self(parts))
     }
 
     /// Whether their names still stand for the files that were noted, as they were.

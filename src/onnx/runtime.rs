@@ -100,7 +100,7 @@ impl Runtime {
             None => find()?,
         };
         process::attend();
-        let _vigil = Vigil::keep();
+        let _vigil = Vigil::keep("ONNX Runtime");
         let runtime = start(library)?;
         Ok(opened.insert(runtime).clone())
     }
@@ -142,7 +142,7 @@ impl Runtime {
     }
 }
 
-/// The process in which a thread holds [`OPENED`]; 0 for none.
+/// One more than the generation of the process in which a thread holds [`OPENED`]; 0 for none.
 static OPENING_IN: AtomicU32 = AtomicU32::new(0);
 
 /// What [`OPENED`] guards, in the hands of this thread.
@@ -152,16 +152,19 @@ impl Opening {
     fn begin() -> Result<Self> {
         /// Far longer than it takes to open a library.
         const LONGEST: Duration = Duration::from_secs(60);
-        let (this, start) = (Process::current().number(), Instant::now());
+        let (this, start) = (Process::current().generation() + 1, Instant::now());
         loop {
             if let Some(held) = OPENED.try_held() {
                 OPENING_IN.store(this, Ordering::SeqCst);
                 return Ok(Self(held));
             }
             // No thread of this process will let go of it.
-            let elsewhere = ![0, this].contains(&OPENING_IN.load(Ordering::SeqCst));
-            if elsewhere || start.elapsed() > LONGEST {
+            if ![0, this].contains(&OPENING_IN.load(Ordering::SeqCst)) {
                 let reason = "another thread was opening it as this process was forked; open it before the fork";
+                return Err(Error::runtime(reason));
+            }
+            if start.elapsed() > LONGEST {
+                let reason = "another thread has been opening it for a minute; try again when it is done";
                 return Err(Error::runtime(reason));
             }
             std::thread::sleep(Duration::from_millis(1));

@@ -42,7 +42,7 @@ pub struct ModelOptions {
     /// A manifest, as JSON, to use instead of the model's own.
     pub manifest: Option<String>,
     /// For a model from bytes whose weights are in files of their own: each file's name, as the model spells it, and its
-    /// bytes. They are kept for as long as the model is open.
+    /// bytes. They are kept for as long as the model is open. A model from a file takes none.
     pub external_data: Vec<(String, Arc<[u8]>)>,
     /// Whether weights that lie in files of their own are read into memory. Otherwise the system maps those files, which is quicker and takes less
     /// memory, and a program that overwrites one of them in place ends this process (SIGBUS) or changes what is drawn.
@@ -62,7 +62,18 @@ impl Interrupt for LoadInterrupt {
 }
 
 impl ModelOptions {
+    /// Watches over the first calls with these providers.
+    fn vigil(&self, what: &str) -> Option<Vigil> {
+        let names: Vec<&str> = self.providers.iter().map(Provider::name).collect();
+        Vigil::keep(&format!("{what} {}", names.join(",")))
+    }
+
     fn check(&self) -> Result<()> {
+        for (i, (name, _)) in self.external_data.iter().enumerate() {
+            if self.external_data[..i].iter().any(|(other, _)| other == name) {
+                return Err(Error::argument("external_data", format!("{name:?} is given twice")));
+            }
+        }
         if self.threads > MOST_THREADS {
             return Err(Error::argument("threads", format!("{}; at most {MOST_THREADS} are possible", self.threads)));
         }
@@ -235,7 +246,11 @@ impl Network {
     /// [`Error::Io`] if the file cannot be read; [`Error::Model`] if it is not a model that ONNX Runtime can run.
     pub fn open(runtime: &Runtime, path: &Path, options: &ModelOptions) -> Result<Self> {
         options.check()?;
-        let (_call, _vigil) = (Call::begin()?, Vigil::keep());
+        if !options.external_data.is_empty() {
+            let reason = "it is for a model from bytes; one from a file has the files beside it";
+            return Err(Error::argument("external_data", reason));
+        }
+        let (_call, _vigil) = (Call::begin()?, options.vigil("opening"));
         let metadata = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
         let name = path.display().to_string();
         if metadata.is_dir() {
@@ -269,12 +284,14 @@ impl Network {
     /// As [`open`](Self::open).
     pub fn from_bytes(runtime: &Runtime, bytes: &[u8], options: &ModelOptions) -> Result<Self> {
         options.check()?;
-        let (_call, _vigil) = (Call::begin()?, Vigil::keep());
+        let (_call, _vigil) = (Call::begin()?, options.vigil("opening"));
         if bytes.is_empty() {
             return Err(Error::model(MEMORY, "there are no bytes"));
         }
         let opened = options.open(runtime, |mut builder| contained(MEMORY, || builder.commit_from_memory(bytes)))?;
-        let origin = Origin::Memory(hex(Sha256::digest(bytes)), options.external_data.clone());
+        let mut data = options.external_data.clone();
+        data.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        let origin = Origin::Memory(hex(Sha256::digest(bytes)), data);
         Ok(Self::new(opened, None, options, origin))
     }
 
@@ -386,6 +403,7 @@ impl Network {
     /// the types of a release candidate of another crate.
     #[doc(hidden)]
     pub fn with_session<T>(&self, call: impl FnOnce(&mut Session) -> T) -> Option<T> {
+        let _call = Call::begin().ok()?;
         self.session.with(None, || false, |session| call(session))
     }
 
@@ -406,7 +424,7 @@ impl Network {
         let call = |session: &mut Own<Session>| {
             let _call = Call::begin()?;
             let mut vigil = None;
-            self.begun.call_once(|| vigil = Vigil::keep());
+            self.begun.call_once(|| vigil = Vigil::keep(&format!("evaluating {}", self.placement.provider)));
             let outputs = match stop.options() {
                 Some(options) => session.run_with_options(inputs, options),
                 None => session.run(inputs),

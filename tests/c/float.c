@@ -40,6 +40,8 @@ static int32_t look(const diffuse_estimate *estimate, float *values, size_t leng
   wrong += !is_set();
   /* A call within the callback has the usual one, and gives it back. */
   wrong += diffuse_estimate_level(estimate, &t, &alpha, &sigma) != DIFFUSE_OK || !is_set();
+  /* What a callback leaves behind is its own affair. */
+  fesetround(rounding == FE_UPWARD ? FE_DOWNWARD : FE_UPWARD);
   return 0;
 }
 

@@ -17,6 +17,11 @@ use ndarray::ArrayD;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
+/// How often a test tries its moments: `usual` times, and `DIFFUSE_ENDINGS` times where that is set.
+pub(crate) fn endings(usual: u32) -> u32 {
+    std::env::var("DIFFUSE_ENDINGS").map_or(usual, |times| times.parse().unwrap())
+}
+
 /// A path within the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use diffuse::Model;
 use diffuse::onnx::{LearnedVariance, Manifest, Network, PartHash, Placement, TensorInfo};
 use diffuse::schedule::NoiseLevel;
 use diffuse::text::{escaped, escaped_json};
+use diffuse::{Model, json};
 
 use crate::failure::Failure;
 use crate::input::{Input, Inspected, ModelInput};
@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-fn inspect_picture(input: &Input, json: bool) -> Result<(), Failure> {
+fn inspect_picture(input: &Input, as_json: bool) -> Result<(), Failure> {
     let broken =
         |reason: String| Failure::file(input.path(), std::io::Error::new(std::io::ErrorKind::InvalidData, reason));
     let record = picture::record(input.bytes()).map_err(|error| broken(format!("the picture is damaged: {error}")))?;
@@ -43,9 +43,8 @@ fn inspect_picture(input: &Input, json: bool) -> Result<(), Failure> {
             "the picture does not say how it was made; it is not from diffuse, or its text was removed".into(),
         ));
     };
-    let record: serde_json::Value =
-        serde_json::from_str(&record).map_err(|error| broken(format!("its text is damaged: {error}")))?;
-    if json {
+    let record = json::value(&record).map_err(|error| broken(format!("its text is damaged: {error}")))?;
+    if as_json {
         return print_json(&record);
     }
     let mut text = String::new();

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use diffuse::Error;
 
@@ -10,8 +11,8 @@ use crate::failure::{Failure, say};
 /// Whether it was asked for while a file was being finished.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Whether a file is being finished.
-static FINISHING: AtomicBool = AtomicBool::new(false);
+/// Held while a file is being finished, and by whoever ends the program, so that what is said of it stays true.
+static FINISHING: Mutex<()> = Mutex::new(());
 
 /// How many results are written, or have been begun where they are written to directly.
 static WRITTEN: AtomicUsize = AtomicUsize::new(0);
@@ -22,8 +23,9 @@ pub(crate) fn listen() -> Result<(), Failure> {
 }
 
 fn on_interrupt() {
+    let finishing = FINISHING.try_lock();
     // A file has its name in a moment. A second one does not wait for that, on a disk that does not answer.
-    if INTERRUPTED.swap(true, Ordering::SeqCst) || !FINISHING.load(Ordering::SeqCst) {
+    if INTERRUPTED.swap(true, Ordering::SeqCst) || !matches!(finishing, Err(TryLockError::WouldBlock)) {
         // Where the progress bar was.
         let bar = if io::stderr().is_terminal() { format!("\r{:30}\r", "") } else { String::new() };
         say(&format!("{bar}diffuse-cli: {}\n", account()));
@@ -48,19 +50,8 @@ fn leave(code: i32) -> ! {
 }
 
 /// While this lives, the first Ctrl-C waits for [`check`].
-pub(crate) struct Finishing(());
-
-impl Finishing {
-    pub(crate) fn begin() -> Self {
-        FINISHING.store(true, Ordering::SeqCst);
-        Self(())
-    }
-}
-
-impl Drop for Finishing {
-    fn drop(&mut self) {
-        FINISHING.store(false, Ordering::SeqCst);
-    }
+pub(crate) fn finishing() -> MutexGuard<'static, ()> {
+    FINISHING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One more result is there.

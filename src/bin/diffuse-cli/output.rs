@@ -15,7 +15,7 @@ use diffuse::onnx::Network;
 use tempfile::NamedTempFile;
 
 use crate::failure::Failure;
-use crate::interrupt::{self, Finishing};
+use crate::interrupt;
 use crate::shared::shown;
 
 /// Where a result goes.
@@ -157,6 +157,7 @@ impl<F> Outputs<F> {
                     written.failure = Some(lost(&place, &error, saved));
                 }
             }
+            interrupt::check()?;
             return Ok(written);
         };
         for (target, (format, ending)) in named.iter().zip(&self.formats) {
@@ -168,6 +169,7 @@ impl<F> Outputs<F> {
                 Err(failure) => written.failure = written.failure.or(Some(failure)),
             }
         }
+        interrupt::check()?;
         Ok(written)
     }
 
@@ -279,7 +281,7 @@ impl Place {
                 OpenOptions::new().write(true).open(path)?.write_all(bytes)
             }
             Self::Regular(path, old) => {
-                let _finishing = Finishing::begin();
+                let _finishing = interrupt::finishing();
                 replace(path, bytes, old.as_ref())?;
                 interrupt::note_written();
                 Ok(())
@@ -443,6 +445,8 @@ fn temporary(folder: &Path, private: bool) -> io::Result<NamedTempFile> {
     const ATTEMPTS: usize = 100;
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM);
+    #[cfg(not(unix))]
+    let _ = private;
     #[cfg(unix)]
     if !private {
         use std::os::unix::fs::PermissionsExt;
@@ -528,6 +532,8 @@ fn take_after(_: &File, _: &Metadata) -> io::Result<()> {
 /// Writes `bytes` into the file that is there.
 fn overwrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).open(path)?;
+    // From here on it is not what it was.
+    interrupt::note_written();
     file.write_all(bytes)?;
     file.set_len(bytes.len() as u64)?;
     file.sync_all()
@@ -543,7 +549,7 @@ fn write_free(
     private: bool,
 ) -> io::Result<Vec<PathBuf>> {
     const MOST_NUMBERS: usize = 100_000;
-    let _finishing = Finishing::begin();
+    let _finishing = interrupt::finishing();
     let place = if folder == Path::new("") { Path::new(".") } else { folder };
     sweep(place);
     let mut written = Vec::new();
@@ -584,7 +590,11 @@ fn give_names(files: &[NamedTempFile], names: &[PathBuf]) -> io::Result<()> {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
             // A file system without such names: empty files hold the places.
             all(&|_, name| OpenOptions::new().write(true).create_new(true).open(name).map(drop))?;
-            all(&|file, name| fs::rename(file, name))
+            let named = all(&|file, name| fs::rename(file, name));
+            if named.is_err() {
+                names.iter().for_each(|ours| drop(fs::remove_file(ours)));
+            }
+            named
         }
         outcome => outcome,
     }

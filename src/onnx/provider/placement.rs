@@ -10,6 +10,7 @@ use super::{CPU, PROVIDERS, Provider, on_cpu, overheard, with_log};
 use crate::error::{Error, Result};
 use crate::onnx::Runtime;
 use crate::onnx::native::{Assigned, assigned};
+use crate::process::PerProcess;
 use crate::sync::Mutex;
 
 /// What evaluates a network, and what was asked for and cannot.
@@ -85,7 +86,7 @@ where
     B: Fn() -> Result<SessionBuilder>,
     C: Fn(SessionBuilder) -> Result<Session>,
 {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    static ONE_AT_A_TIME: PerProcess<Mutex<()>> = PerProcess::new();
     let Opening { runtime, providers, cpu_nodes, builder, commit } = opening;
     if providers.is_empty() {
         return Ok((
@@ -94,7 +95,7 @@ where
         ));
     }
     check(providers)?;
-    let _turn = (providers[0].name != CPU).then(|| ONE_AT_A_TIME.held());
+    let _turn = (providers[0].name != CPU).then(|| ONE_AT_A_TIME.get().held());
     let mut left: Vec<&Provider> = providers.iter().collect();
     let mut skipped = Vec::new();
     let mut opened = true;

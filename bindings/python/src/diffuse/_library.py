@@ -40,7 +40,11 @@ def failure(status: int) -> DiffuseError:
     if isinstance(error, FileError) and path is not None:
         number = int(library.diffuse_error_errno())
         error.filename = os.fsdecode(path)
-        if number:
+        if number and sys.platform == "win32":
+            # There it is a number of Windows' own.
+            native = ctypes.WinError(number)
+            error.errno, error.winerror, error.strerror = native.errno, native.winerror, native.strerror
+        elif number:
             error.errno, error.strerror = number, os.strerror(number)
     return error
 

@@ -16,7 +16,7 @@
  * Bad input never crashes, and no function writes to stdout or stderr, exits, or installs a signal handler.
  *
  * At the end of the process (not on Windows, where its threads are gone by then) the library ends what is running, in jobs and in calls of other threads,
- * and waits for it, for 10 seconds at most. A process that ends by _exit() or a signal needs none of that.
+ * and waits for it, for 12 seconds at most. A process that ends by _exit() or a signal needs none of that.
  *
  * After fork() the child must not use the parent's handles: freeing one does nothing there, and every other call of it is DIFFUSE_ARGUMENT (NULL or 0 where a
  * function returns no status). It may open its own, beginning with diffuse_runtime_open(), which then refers to the ONNX Runtime that the parent has loaded.

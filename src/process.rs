@@ -7,11 +7,12 @@ use std::ops::{Deref, DerefMut};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Once, Weak};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::cancel::{Canceller, Interrupt};
 use crate::error::{Error, Result};
-use crate::sync::{Condvar, Mutex};
+use crate::sync::Mutex;
 
 /// How often this process was forked: its parent counts one less. Numbers of processes can come again, in another namespace.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
@@ -68,6 +69,11 @@ fn notice_forks(number: &'static AtomicU32) {
     static NUMBERS: AtomicPtr<AtomicU32> = AtomicPtr::new(null_mut());
     static ONCE: Once = Once::new();
     extern "C" fn before() {
+        // ONNX Runtime makes what it needs in its first calls, behind locks that the child would inherit.
+        let start = Instant::now();
+        while others_call_first() && start.elapsed() < LONGEST_FORK {
+            std::thread::sleep(Duration::from_micros(100));
+        }
         while REGISTERING.swap(true, Ordering::SeqCst) {
             std::thread::yield_now();
         }
@@ -78,6 +84,8 @@ fn notice_forks(number: &'static AtomicU32) {
     extern "C" fn in_the_child() {
         REGISTERING.store(false, Ordering::SeqCst);
         GENERATION.fetch_add(1, Ordering::Relaxed);
+        TORN.store(TORN.load(Ordering::SeqCst) || others_call_first(), Ordering::SeqCst);
+        FIRST_CALLS.store(0, Ordering::SeqCst);
         // SAFETY: it was stored before this function was registered, and lives for ever.
         unsafe { &*NUMBERS.load(Ordering::SeqCst) }.store(0, Ordering::Relaxed);
     }
@@ -87,6 +95,32 @@ fn notice_forks(number: &'static AtomicU32) {
         // for it, forks go unnoticed, as they would without it.
         unsafe { libc::pthread_atfork(Some(before), Some(in_the_parent), Some(in_the_child)) };
     });
+}
+
+/// How long a fork waits for other threads that open ONNX Runtime or a model, or evaluate one for the first time.
+#[cfg(unix)]
+const LONGEST_FORK: Duration = Duration::from_secs(1);
+
+/// Whether ONNX Runtime was left in the middle of such a call by a fork.
+static TORN: AtomicBool = AtomicBool::new(false);
+
+#[cfg(unix)]
+fn others_call_first() -> bool {
+    FIRST_CALLS.load(Ordering::SeqCst) > OWN_FIRST_CALLS.get()
+}
+
+/// Whether this process can use ONNX Runtime.
+///
+/// # Errors
+/// [`Error::Runtime`] in a child of a fork that has found another thread in the middle of an opening: ONNX Runtime would wait for that
+/// thread for ever.
+pub(crate) fn check_runtime() -> Result<()> {
+    if !TORN.load(Ordering::SeqCst) {
+        return Ok(());
+    }
+    let reason =
+        "another thread was opening it, or a model, as this process was forked; fork before that, or when it is done";
+    Err(Error::runtime(reason))
 }
 
 #[cfg(not(unix))]
@@ -155,6 +189,10 @@ fn state() -> &'static State {
 thread_local! {
     /// How many calls of ONNX Runtime this thread is in.
     static OWN_CALLS: Cell<usize> = const { Cell::new(0) };
+    /// How many of [`FIRST_CALLS`] are this thread's.
+    static OWN_FIRST_CALLS: Cell<usize> = const { Cell::new(0) };
+    /// Whether it is the one that ends the process.
+    static FIRST_TO_END: Cell<bool> = const { Cell::new(false) };
     /// Whether it is a worker.
     static WORKS: Cell<bool> = const { Cell::new(false) };
 }
@@ -205,48 +243,62 @@ fn register() {
 /// What was registered last is called first, and the destructors of ONNX Runtime, which must not run under a thread that is in it, are registered when it
 /// is loaded, and more of them all along its first calls. [`attend`] knows of the end before any of them, but not in every process.
 pub(crate) struct Vigil {
-    over: Arc<(Mutex<bool>, Condvar)>,
+    process: Process,
+    over: Arc<AtomicBool>,
+    watcher: Option<JoinHandle<()>>,
 }
 
+/// How many of these calls are under way.
+static FIRST_CALLS: AtomicUsize = AtomicUsize::new(0);
+
 impl Vigil {
-    /// One beside the first calls of this kind, by the end of which everything is registered.
-    pub(crate) fn keep(kind: &str) -> Option<Self> {
+    /// One beside a call of this kind, of which the first ones register something.
+    pub(crate) fn keep(kind: &str) -> Self {
         /// How many calls of a kind it takes until nothing new is registered, and some to spare.
         const CALLS: usize = 8;
         static SEEN: PerProcess<Mutex<BTreeMap<String, usize>>> = PerProcess::new();
+        FIRST_CALLS.fetch_add(1, Ordering::SeqCst);
+        OWN_FIRST_CALLS.set(OWN_FIRST_CALLS.get() + 1);
+        let over = Arc::new(AtomicBool::new(false));
+        let mut vigil = Self { process: Process::current(), over: Arc::clone(&over), watcher: None };
         if cfg!(not(unix)) {
-            return None;
+            return vigil;
         }
         let mut seen = SEEN.get().held();
         let count = seen.entry(kind.to_owned()).or_default();
         *count += 1;
         if *count > CALLS {
-            return None;
+            return vigil;
         }
         drop(seen);
         register();
-        let over = Arc::new((Mutex::new(false), Condvar::default()));
-        let watched = Arc::clone(&over);
         let watch = move || {
-            let (start, mut held) = (Instant::now(), watched.0.held());
-            while !*held {
+            let start = Instant::now();
+            while !over.load(Ordering::SeqCst) {
                 // Each takes a few bytes for good, so that they get rarer in a call that lasts.
-                let pause = (start.elapsed() / 64).max(Duration::from_micros(100));
-                held = watched.1.wait_while(held, pause, |over| !*over);
+                std::thread::park_timeout((start.elapsed() / 64).max(Duration::from_micros(100)));
                 register();
             }
         };
         // Without it the call goes on as well.
-        let _ = std::thread::Builder::new().name("diffuse exit".into()).stack_size(64 << 10).spawn(watch);
-        Some(Self { over })
+        vigil.watcher = std::thread::Builder::new().name("diffuse exit".into()).stack_size(64 << 10).spawn(watch).ok();
+        vigil
     }
 }
 
 impl Drop for Vigil {
     fn drop(&mut self) {
-        *self.over.0.held() = true;
-        self.over.1.notify_all();
-        register();
+        if !self.process.is_current() {
+            return;
+        }
+        self.over.store(true, Ordering::SeqCst);
+        if let Some(watcher) = self.watcher.take() {
+            watcher.thread().unpark();
+            let _ = watcher.join();
+            register();
+        }
+        OWN_FIRST_CALLS.set(OWN_FIRST_CALLS.get() - 1);
+        FIRST_CALLS.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -285,10 +337,15 @@ const LONGEST_WORKER: Duration = Duration::from_secs(2);
 #[cfg_attr(not(unix), expect(dead_code, reason = "nothing is stopped there"))]
 extern "C" fn at_exit() {
     let state = state();
-    // It is registered more than once.
+    // It is registered more than once. Another thread that ends the process as well must not go on to the destructors before this one is done.
     if state.ended.swap(true, Ordering::SeqCst) {
+        let start = Instant::now();
+        while !FIRST_TO_END.get() && start.elapsed() < LONGEST_CALL + LONGEST_WORKER + LONGEST_WORKER {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         return;
     }
+    FIRST_TO_END.set(true);
     state.ending.cancel();
     let workers: Vec<Arc<dyn Worker>> = state.workers.held().iter().filter_map(Weak::upgrade).collect();
     workers.iter().for_each(|worker| worker.stop());

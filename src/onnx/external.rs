@@ -6,13 +6,21 @@
 use std::collections::BTreeSet;
 use std::io::{self, BufReader, Read, Seek};
 
-/// The names of the files with external data that the graph in `file`, which has `length` bytes, has weights in. What is no such graph has none: what is
-/// wrong with it is for ONNX Runtime to say.
-pub(super) fn names(file: impl Read + Seek, length: u64) -> BTreeSet<String> {
+/// The names of the files with external data that the graph in `file`, which has `length` bytes, has weights in. `stop` is asked now and then, and ends it.
+///
+/// # Errors
+/// Where it is no such graph, or longer than ONNX allows. What is wrong with it is for ONNX Runtime to say; but what it can read all the same has
+/// weights that are not known.
+pub(super) fn names(file: impl Read + Seek, length: u64, stop: &dyn Fn() -> bool) -> io::Result<BTreeSet<Vec<u8>>> {
+    /// A protobuf message has at most 2 GiB.
+    const LONGEST: u64 = 1 << 31;
+    if length > LONGEST {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
     let mut names = BTreeSet::new();
-    let mut scanner = Scanner { file: BufReader::with_capacity(1 << 16, file), at: 0, names: &mut names };
-    let _ = scanner.message(Message::Model, length, 0);
-    names
+    let file = BufReader::with_capacity(1 << 16, file);
+    Scanner { file, at: 0, fields: 0, names: &mut names, stop }.message(Some(Message::Model), length, 0)?;
+    Ok(names)
 }
 
 /// The messages that lead to external data, and what else has to be known of them.
@@ -53,47 +61,68 @@ const LONGEST_NAME: u64 = 1 << 12;
 struct Scanner<'a, R> {
     file: BufReader<R>,
     at: u64,
-    names: &'a mut BTreeSet<String>,
+    fields: u64,
+    names: &'a mut BTreeSet<Vec<u8>>,
+    stop: &'a dyn Fn() -> bool,
 }
 
 impl<R: Read + Seek> Scanner<'_, R> {
-    /// Reads a message that ends at `end`.
-    fn message(&mut self, message: Message, end: u64, depth: usize) -> io::Result<()> {
+    /// Reads a message that ends at `end`. One that leads nowhere is a group, which a field of its own ends.
+    fn message(&mut self, message: Option<Message>, end: u64, depth: usize) -> io::Result<()> {
+        let invalid = || io::Error::from(io::ErrorKind::InvalidData);
         if depth > DEEPEST {
-            return Err(io::ErrorKind::InvalidData.into());
+            return Err(invalid());
         }
         let mut entry = [None, None];
         while self.at < end {
+            self.look_up()?;
             let tag = self.varint()?;
-            let (number, length) = match tag & 7 {
+            let number = tag >> 3;
+            let length = match tag & 7 {
+                _ if number == 0 => return Err(invalid()),
                 0 => {
                     self.varint()?;
                     continue;
                 }
-                1 => (0, 8),
-                2 => (tag >> 3, self.varint()?),
-                5 => (0, 4),
-                _ => return Err(io::ErrorKind::InvalidData.into()),
+                1 => 8,
+                2 => self.varint()?,
+                // Groups are of the past, and skipped wherever they are.
+                3 => {
+                    self.message(None, end, depth + 1)?;
+                    continue;
+                }
+                4 if message.is_none() => return Ok(()),
+                5 => 4,
+                _ => return Err(invalid()),
             };
-            let until = self.at.checked_add(length).filter(|until| *until <= end).ok_or(io::ErrorKind::InvalidData)?;
-            match (message.field(number), message, number) {
-                (Some(inner), ..) => self.message(inner, until, depth + 1)?,
-                (None, Message::Entry, 1 | 2) if length <= LONGEST_NAME => {
+            let until = self.at.checked_add(length).filter(|until| *until <= end).ok_or_else(invalid)?;
+            match message.filter(|_| tag & 7 == 2).map(|message| (message.field(number), message, number)) {
+                Some((Some(inner), ..)) => self.message(Some(inner), until, depth + 1)?,
+                Some((None, Message::Entry, 1 | 2)) if length <= LONGEST_NAME => {
                     entry[number as usize - 1] = Some(self.bytes(length as usize)?);
                 }
                 _ => {
-                    self.file.seek_relative(i64::try_from(length).map_err(|_| io::ErrorKind::InvalidData)?)?;
+                    self.file.seek_relative(i64::try_from(length).map_err(|_| invalid())?)?;
                     self.at = until;
                 }
             }
         }
+        if message.is_none() {
+            return Err(invalid());
+        }
         if let [Some(key), Some(value)] = entry
             && key == b"location"
-            && let Ok(name) = String::from_utf8(value)
         {
-            self.names.insert(name);
+            self.names.insert(value);
         }
         Ok(())
+    }
+
+    /// Ends where it is asked to.
+    fn look_up(&mut self) -> io::Result<()> {
+        self.fields += 1;
+        let stopped = self.fields.is_multiple_of(1 << 16) && (self.stop)();
+        if stopped { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
     }
 
     fn bytes(&mut self, count: usize) -> io::Result<Vec<u8>> {
@@ -146,7 +175,8 @@ mod tests {
     }
 
     fn found(bytes: &[u8]) -> Vec<String> {
-        names(Cursor::new(bytes), bytes.len() as u64).into_iter().collect()
+        let names = names(Cursor::new(bytes), bytes.len() as u64, &|| false).unwrap_or_default();
+        names.into_iter().map(|name| String::from_utf8_lossy(&name).into_owned()).collect()
     }
 
     #[test]
@@ -165,6 +195,27 @@ mod tests {
         let function = field(7, &field(5, &field(5, &tensor("function"))));
         let model = [vec![8, 10], field(7, &graph), field(25, &function)].concat();
         assert_eq!(found(&model), ["constant", "function", "inner", "list", "sparse", "weights.bin"]);
+    }
+
+    /// Groups, which nobody writes any more and every reader skips; and names of any bytes.
+    #[test]
+    fn what_other_readers_skip_is_skipped() {
+        let model = field(7, &field(5, &tensor("weights.bin")));
+        let group = [0xa3, 6, 8, 1, 0xab, 6, 0xac, 6, 0xa4, 6];
+        assert_eq!(found(&[&group[..], &model].concat()), ["weights.bin"]);
+        let read = |bytes: &[u8]| names(Cursor::new(bytes), bytes.len() as u64, &|| false);
+        // One that is not ended, the end of one that was not begun, and a field without a number.
+        for wrong in [&group[..2], &group[8..], &[0, 0]] {
+            assert!(read(&[wrong, &model].concat()).is_err(), "{wrong:?}");
+        }
+        let mut bytes = model.clone();
+        let place = bytes.windows(7).position(|part| part == b"weights").unwrap();
+        bytes[place] = 0xff;
+        assert_eq!(read(&bytes).unwrap().into_iter().next().unwrap(), b"\xffeights.bin");
+        // Zeros, or fields of two bytes, without end.
+        assert!(names(Cursor::new(&bytes), u64::MAX, &|| false).is_err());
+        let many = [8, 1].repeat(1 << 17);
+        assert!(names(Cursor::new(&many), many.len() as u64, &|| true).is_err());
     }
 
     #[test]

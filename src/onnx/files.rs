@@ -1,5 +1,6 @@
 //! The files that a model was opened from: which they are, whether they are still the same, and their hashes.
 
+use std::collections::BTreeSet;
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -145,31 +146,71 @@ fn read_at(file: &File, room: &mut [u8], at: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, room, at)
 }
 
-/// Whether a file of this name lies in the folder of the model or below it. ONNX Runtime refuses others.
-fn is_within(name: &str) -> bool {
-    Path::new(name).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+/// Whether a file of this name lies in the folder of the model or below it. Others ONNX Runtime refuses.
+fn is_within(name: &Path) -> bool {
+    let mut depth = 0usize;
+    name.components().all(|part| match part {
+        Component::Normal(_) => {
+            depth += 1;
+            true
+        }
+        Component::CurDir => true,
+        Component::ParentDir => {
+            let below = depth > 0;
+            depth = depth.saturating_sub(1);
+            below
+        }
+        Component::RootDir | Component::Prefix(_) => false,
+    })
+}
+
+#[cfg(unix)]
+fn name_of(bytes: &[u8]) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    Some(std::ffi::OsStr::from_bytes(bytes).into())
+}
+
+#[cfg(not(unix))]
+fn name_of(bytes: &[u8]) -> Option<PathBuf> {
+    std::str::from_utf8(bytes).ok().map(PathBuf::from)
 }
 
 /// The files of a model: its graph, and those with external data.
 #[derive(Debug)]
-pub(super) struct Files(Vec<Part>);
+pub(super) struct Files {
+    parts: Vec<Part>,
+    /// Why there may be others.
+    unknown: Option<String>,
+}
 
 impl Files {
-    /// Takes note of the graph's file at `path` and of those that it has its weights in. One that is not there is for ONNX Runtime to miss.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    /// Takes note of the graph's file at `path` and of those that it has its weights in. One that is not there is for ONNX Runtime to miss. `stop` is
+    /// asked now and then, and ends it.
+    pub(super) fn open(path: &Path, stop: &dyn Fn() -> bool) -> Result<Self> {
         let graph = Part::open(String::new(), path.to_path_buf(), 0)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let names = external::names(&*graph.unchanged()?, graph.seen.length);
+        let (names, mut unknown) = match external::names(&*graph.unchanged()?, graph.seen.length, stop) {
+            Ok(names) => (names, None),
+            Err(_) if stop() => return Err(Error::Cancelled),
+            Err(error) => (BTreeSet::new(), Some(error.to_string())),
+        };
         let mut parts = vec![graph];
-        for name in names.into_iter().filter(|name| is_within(name)) {
-            let path = folder.join(&name);
-            match Part::open(name, path, parts.len()) {
+        for bytes in names {
+            let name = String::from_utf8_lossy(&bytes).into_owned();
+            let Some(relative) = name_of(&bytes) else {
+                unknown = Some(format!("'{name}' is no name of a file here"));
+                continue;
+            };
+            if !is_within(&relative) {
+                continue;
+            }
+            match Part::open(name, folder.join(relative), parts.len()) {
                 Ok(part) => parts.push(part),
                 Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(Self(parts))
+        Ok(Self { parts, unknown })
     }
 
     /// Whether their names still stand for the files that were noted, as they were.
@@ -177,7 +218,7 @@ impl Files {
     /// # Errors
     /// [`Error::Io`] with the file that was changed or replaced.
     pub(super) fn check_names(&self) -> Result<()> {
-        self.0.iter().try_for_each(|part| {
+        self.parts.iter().try_for_each(|part| {
             let now = std::fs::metadata(&part.path).map_err(|error| Error::io(&part.path, error))?;
             if Seen::of(&now) == part.seen { Ok(()) } else { Err(part.changed()) }
         })
@@ -185,7 +226,7 @@ impl Files {
 
     /// Where they were.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.0.iter().map(|part| part.path.as_path())
+        self.parts.iter().map(|part| part.path.as_path())
     }
 
     /// The bytes of those with external data, by the names that the graph has for them.
@@ -193,7 +234,7 @@ impl Files {
     /// # Errors
     /// [`Error::Io`] if one cannot be read; [`Error::Memory`] if there is none for it.
     pub(super) fn external_data(&self) -> Result<Vec<(String, Arc<[u8]>)>> {
-        let data = self.0.iter().filter(|part| !part.name.is_empty()).map(|part| {
+        let data = self.parts.iter().filter(|part| !part.name.is_empty()).map(|part| {
             let length = usize::try_from(part.seen.length).unwrap_or(usize::MAX);
             // Whether there is room for it; what is shared cannot be asked so.
             let lacks = |_| Error::memory(format!("the weights in {}", part.path.display()));
@@ -213,9 +254,14 @@ impl Files {
     /// The SHA-256 of each, by its name.
     ///
     /// # Errors
-    /// [`Error::Io`] if one was changed since, or cannot be read.
+    /// [`Error::Io`] if one was changed since, or cannot be read; [`Error::Model`] if there may be others.
     pub(super) fn digests(&self) -> Result<Vec<(String, String)>> {
-        self.0.iter().map(|part| Ok((part.name.clone(), part.digest()?))).collect()
+        if let Some(reason) = &self.unknown {
+            let reason =
+                format!("which files it has its weights in cannot be found ({reason}), and so not what it is known by");
+            return Err(Error::model(self.parts[0].path.display().to_string(), reason));
+        }
+        self.parts.iter().map(|part| Ok((part.name.clone(), part.digest()?))).collect()
     }
 }
 

@@ -557,7 +557,7 @@ impl Manifest {
     /// # Errors
     /// What is wrong, with the field, as text: the caller knows the file.
     pub fn from_bytes(bytes: &[u8]) -> std::result::Result<Self, String> {
-        Self::parse(&decoded(bytes).map_err(|reason| format!("the manifest is not JSON: {reason}"))?)
+        Self::parse(&decoded(bytes).map_err(|reason| format!("the manifest cannot be read as JSON: {reason}"))?)
     }
 
     /// Reads a manifest from text, which may begin with a byte-order mark. A key that is there twice is an error; whole
@@ -571,8 +571,9 @@ impl Manifest {
             diffuse: Option<serde_json::Value>,
         }
         // The version first: an older program should say "newer schema", not stumble over a field that it does not know.
-        let json = Json::new(json).map_err(|error| format!("the manifest is not JSON: {error}"))?;
-        let version: Version = json.read().map_err(|error| format!("the manifest is not JSON: {}", error.inner()))?;
+        let json = Json::new(json).map_err(|error| format!("the manifest cannot be read as JSON: {error}"))?;
+        let version: Version =
+            json.read().map_err(|error| format!("the manifest cannot be read as JSON: {}", error.inner()))?;
         match version.diffuse {
             Some(found) if found == VERSION => {}
             Some(found) => {

@@ -82,6 +82,7 @@ impl Runtime {
     /// that has none, or if another one is
     /// already running in this process.
     pub fn open(path: Option<&Path>) -> Result<Self> {
+        process::check_runtime()?;
         let mut opening = Opening::begin()?;
         let opened = &mut *opening.0;
         let _call = Call::begin()?;

@@ -63,7 +63,7 @@ impl Interrupt for LoadInterrupt {
 
 impl ModelOptions {
     /// Watches over the first calls with these providers.
-    fn vigil(&self, what: &str) -> Option<Vigil> {
+    fn vigil(&self, what: &str) -> Vigil {
         let names: Vec<&str> = self.providers.iter().map(Provider::name).collect();
         Vigil::keep(&format!("{what} {}", names.join(",")))
     }
@@ -256,14 +256,15 @@ impl Network {
         if metadata.is_dir() {
             return Err(Error::model(name, "this is a folder; name the .onnx file in it"));
         }
-        if metadata.len() == 0 {
-            return Err(Error::model(name, "the file is empty"));
-        }
         if !metadata.is_file() {
             return Err(Error::model(name, "this is no regular file; read it and open the model from its bytes"));
         }
+        if metadata.len() == 0 {
+            return Err(Error::model(name, "the file is empty"));
+        }
         // This also tells "may not be read" from "is not a model", which ONNX Runtime words alike.
-        let files = Files::open(path)?;
+        let stopped = || process::is_ending() || options.canceller.as_ref().is_some_and(Canceller::is_cancelled);
+        let files = Files::open(path, &stopped)?;
         let copied;
         let options = if options.copy_weights {
             copied = ModelOptions { external_data: files.external_data()?, ..options.clone() };
@@ -395,7 +396,7 @@ impl Network {
     /// The files with weights of its own that the model file at `path` names, as far as they are there; nothing is opened for good.
     #[must_use]
     pub fn weight_files(path: &Path) -> Vec<PathBuf> {
-        let files = std::fs::metadata(path).is_ok_and(|file| file.is_file()).then(|| Files::open(path));
+        let files = std::fs::metadata(path).is_ok_and(|file| file.is_file()).then(|| Files::open(path, &|| false));
         files.and_then(Result::ok).iter().flat_map(Files::paths).skip(1).map(Path::to_path_buf).collect()
     }
 
@@ -424,7 +425,7 @@ impl Network {
         let call = |session: &mut Own<Session>| {
             let _call = Call::begin()?;
             let mut vigil = None;
-            self.begun.call_once(|| vigil = Vigil::keep(&format!("evaluating {}", self.placement.provider)));
+            self.begun.call_once(|| vigil = Some(Vigil::keep(&format!("evaluating {}", self.placement.provider))));
             let outputs = match stop.options() {
                 Some(options) => session.run_with_options(inputs, options),
                 None => session.run(inputs),

@@ -2,7 +2,8 @@
 
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError, mpsc};
+use std::time::Duration;
 
 use diffuse::Error;
 
@@ -17,6 +18,9 @@ static FINISHING: Mutex<()> = Mutex::new(());
 /// How many results are written, or have been begun where they are written to directly.
 static WRITTEN: AtomicUsize = AtomicUsize::new(0);
 
+/// How long the last line may take.
+const LONGEST_LINE: Duration = Duration::from_millis(200);
+
 /// Hears of it from now on.
 pub(crate) fn listen() -> Result<(), Failure> {
     ctrlc::set_handler(on_interrupt).map_err(|error| Failure::Other(format!("Ctrl-C cannot be handled: {error}")))
@@ -28,7 +32,16 @@ fn on_interrupt() {
     if INTERRUPTED.swap(true, Ordering::SeqCst) || !matches!(finishing, Err(TryLockError::WouldBlock)) {
         // Where the progress bar was.
         let bar = if io::stderr().is_terminal() { format!("\r{:30}\r", "") } else { String::new() };
-        say(&format!("{bar}diffuse-cli: {}\n", account()));
+        // Whoever reads what is said may have paused, and so may a thread of ours that is saying something.
+        let (said, is_said) = mpsc::channel();
+        let line = format!("{bar}diffuse-cli: {}\n", account());
+        let speaker = std::thread::Builder::new().spawn(move || {
+            say(&line);
+            said.send(())
+        });
+        if speaker.is_ok() {
+            let _ = is_said.recv_timeout(LONGEST_LINE);
+        }
         leave(130);
     }
 }

@@ -8,7 +8,7 @@
 //! next one that is free. If writing fails all the same, the bytes go elsewhere, and stderr says where.
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use diffuse::onnx::Network;
@@ -529,14 +529,19 @@ fn take_after(_: &File, _: &Metadata) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes `bytes` into the file that is there.
+/// Writes `bytes` into the file that is there. Where there is no room for them it gets back what it had.
 fn overwrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let old = fs::read(path).ok();
     let mut file = OpenOptions::new().write(true).open(path)?;
     // From here on it is not what it was.
     interrupt::note_written();
-    file.write_all(bytes)?;
-    file.set_len(bytes.len() as u64)?;
-    file.sync_all()
+    let mut put = |bytes: &[u8]| {
+        file.rewind()?;
+        file.write_all(bytes)?;
+        file.set_len(bytes.len() as u64)?;
+        file.sync_all()
+    };
+    put(bytes).inspect_err(|_| drop(old.map(|old| put(&old))))
 }
 
 /// Writes files, given as endings and bytes, to `folder` under the first free number from `number` on, which is the

@@ -19,7 +19,9 @@
  * and waits for it, for 12 seconds at most. A process that ends by _exit() or a signal needs none of that.
  *
  * After fork() the child must not use the parent's handles: freeing one does nothing there, and every other call of it is DIFFUSE_ARGUMENT (NULL or 0 where a
- * function returns no status). It may open its own, beginning with diffuse_runtime_open(), which then refers to the ONNX Runtime that the parent has loaded.
+ * function returns no status). It may open its own, beginning with diffuse_runtime_open(), which then refers to the ONNX Runtime that the parent has loaded. A fork
+ * waits, for a second at most, for other threads that open ONNX Runtime or a model, or evaluate one for the first time; of a child that it could not wait for
+ * diffuse_runtime_open() is DIFFUSE_RUNTIME. The log sink is the parent's alone.
  *
  * Every call works in the usual floating-point environment (to nearest, nothing flushed to zero, no exception a signal) and gives the host's back; a callback
  * is called in the host's, on a worker in that of the thread that has started it.

@@ -118,6 +118,8 @@ fn a_child_is_told_whose_the_handles_are() {
 #[test]
 fn a_child_opens_its_own() {
     run("fork_opens", Duration::from_millis(100));
+    // Another thread is in the middle of an opening: ONNX Runtime holds locks then, for which the fork waits.
+    run("fork_opens_while_opening", Duration::from_millis(100));
 }
 
 /// Interrupts a command after `delay`, once and at once again, and returns its exit status and what it said.
@@ -168,6 +170,23 @@ fn the_command_line_leaves_at_once_with_one_line() {
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
     }
     assert!(heard > 0, "none of {times} was heard");
+}
+
+/// What is printed goes to somebody who has paused, and so would the last line.
+#[test]
+fn whoever_reads_what_it_says() {
+    let (_reader, writer) = std::io::pipe().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_diffuse-cli"))
+        .args(["plan", "--solver", "ddpm", "--steps", "1000"])
+        .stdout(writer.try_clone().unwrap())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    assert!(child.try_wait().unwrap().is_none(), "the pipe took all of it");
+    // SAFETY: the process is a child that has not been waited for, so its number is its own.
+    unsafe { libc::kill(child.id() as libc::pid_t, libc::SIGTERM) };
+    assert_eq!(wait(&mut child).code(), Some(130));
 }
 
 #[test]

@@ -146,7 +146,7 @@ static int forked(const char *what, const char *library) {
   alarm(60);
   if (strcmp(what, "fork_frees") == 0) free_all();
   if (strcmp(what, "fork_calls") == 0) inherited();
-  if (strcmp(what, "fork_opens") == 0) {
+  if (strncmp(what, "fork_opens", 10) == 0) {
     free_all();
     CHECK(diffuse_runtime_open(library, &runtime));
     open_model();
@@ -183,13 +183,14 @@ int main(int count, char **arguments) {
   }
   int forks = strncmp(scenario, "fork", 4) == 0;
   if (forks) {
-    if (strcmp(scenario, "fork_opens") == 0) {
+    if (strncmp(scenario, "fork_opens", 10) == 0) {
       open_model();
       draw(samples, 4096);
       free_all();
       CHECK(diffuse_runtime_open(arguments[1], &runtime));
     }
-    start_job();
+    if (strcmp(scenario, "fork_opens_while_opening") == 0) open_job();
+    else start_job();
   }
   wait_for(atol(arguments[5]));
   if (forks) {

@@ -10,8 +10,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use support::graph::{MANIFEST, endless};
 use support::{endings, libraries, repository, runtime};
 use tempfile::TempDir;
+
+/// A network that never ends, in `folder`.
+fn endless_in(folder: &TempDir) -> PathBuf {
+    let path = folder.path().join("endless.onnx");
+    std::fs::write(&path, endless(MANIFEST)).unwrap();
+    path
+}
 
 /// tests/c/endings.c, linked with the library of this build.
 fn program(folder: &TempDir) -> PathBuf {
@@ -52,11 +60,7 @@ fn run(scenario: &str, longest: Duration) {
     for i in 0..times {
         let delay = longest.as_micros() * u128::from(i) / u128::from(times);
         let mut child = Command::new(&program)
-            .args([
-                runtime().path(),
-                &repository("onnx/models/sprites.onnx"),
-                &repository("tests/hostile/endless.onnx"),
-            ])
+            .args([runtime().path(), &repository("onnx/models/sprites.onnx"), &endless_in(&folder)])
             .args([scenario, &delay.to_string()])
             .stderr(Stdio::piped())
             .spawn()
@@ -192,7 +196,8 @@ fn whoever_reads_what_it_says() {
 #[test]
 fn whatever_it_waits_for() {
     let folder = tempfile::tempdir().unwrap();
-    let endless = repository("tests/hostile/endless.onnx").display().to_string();
+    let models = tempfile::tempdir().unwrap();
+    let endless = endless_in(&models).display().to_string();
     let model = repository("onnx/models/sprites.onnx").display().to_string();
     let pipe = folder.path().join("pipe.png").display().to_string();
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());

@@ -23,7 +23,7 @@ fn number(field: u64, value: u64) -> Vec<u8> {
 }
 
 /// Field `field` with bytes: a text, or a message.
-fn bytes(field: u64, value: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn bytes(field: u64, value: impl AsRef<[u8]>) -> Vec<u8> {
     let value = value.as_ref();
     [varint(field << 3 | 2), varint(value.len() as u64), value.to_vec()].concat()
 }

@@ -58,6 +58,7 @@ pub(crate) fn hosts() -> Option<Control> {
 }
 
 /// Calls the host's code in the host's environment.
+#[cfg(feature = "capi")]
 pub(crate) fn with_hosts<T>(call: impl FnOnce() -> T) -> T {
     // It may leave another one behind.
     let _back = Back(Control::read());
@@ -68,8 +69,10 @@ pub(crate) fn with_hosts<T>(call: impl FnOnce() -> T) -> T {
 }
 
 /// Gives an environment back when it is dropped, also by a panic.
+#[cfg(feature = "capi")]
 struct Back(Control);
 
+#[cfg(feature = "capi")]
 impl Drop for Back {
     fn drop(&mut self) {
         if !Control::read().controls_as(self.0) {
@@ -113,6 +116,7 @@ mod control {
         }
 
         /// Whether the two differ in nothing but what has happened.
+        #[cfg(feature = "capi")]
         pub(crate) fn controls_as(self, other: Self) -> bool {
             (self.mxcsr & !FLAGS, self.x87) == (other.mxcsr & !FLAGS, other.x87)
         }
@@ -155,6 +159,7 @@ mod control {
             self.0 & CONTROLS == 0
         }
 
+        #[cfg(feature = "capi")]
         pub(crate) fn controls_as(self, other: Self) -> bool {
             self == other
         }
@@ -185,6 +190,7 @@ mod control {
             true
         }
 
+        #[cfg(feature = "capi")]
         pub(crate) fn controls_as(self, _: Self) -> bool {
             true
         }
@@ -197,7 +203,7 @@ mod control {
     }
 }
 
-#[cfg(all(test, target_arch = "x86_64"))]
+#[cfg(all(test, feature = "capi", target_arch = "x86_64"))]
 mod tests {
     use std::arch::asm;
     use std::hint::black_box;

@@ -151,15 +151,15 @@ fn many_files_are_not_all_kept_open() {
     let folder = tempfile::tempdir().unwrap();
     let mut model = std::fs::read(repository("onnx/fixtures/time_first.onnx")).unwrap();
     // 200 more tensors of one float, each in a file of its own. Fields of a message may come again, and are put together.
-    let entry = |key: &str, value: &str| bytes(13, &[bytes(1, key.as_bytes()), bytes(2, value.as_bytes())].concat());
+    let entry = |key: &str, value: &str| bytes(13, [bytes(1, key.as_bytes()), bytes(2, value.as_bytes())].concat());
     let tensors = (0..200).map(|i| {
         let name = format!("w{i}");
         std::fs::write(folder.path().join(&name), [0; 4]).unwrap();
         let (shape, float, external) = ([1 << 3, 1], [2 << 3, 1], [14 << 3, 1]);
         let tensor = [&shape[..], &float, &bytes(8, name.as_bytes()), &entry("location", &name), &external].concat();
-        bytes(5, &tensor)
+        bytes(5, tensor)
     });
-    model.extend(bytes(7, &tensors.collect::<Vec<_>>().concat()));
+    model.extend(bytes(7, tensors.collect::<Vec<_>>().concat()));
     std::fs::write(folder.path().join("many.onnx"), model).unwrap();
     let open_files = || std::fs::read_dir("/proc/self/fd").unwrap().count();
     let before = open_files();

@@ -318,8 +318,8 @@ pub(crate) fn attend() {
         }
 
         thread_local! {
-            // SAFETY: a system call without arguments.
-            static THREAD: MainThread = MainThread(unsafe { libc::syscall(libc::SYS_gettid) } == i64::from(std::process::id()));
+            // SAFETY: a system call without arguments, which cannot fail.
+            static THREAD: MainThread = MainThread(u32::try_from(unsafe { libc::gettid() }) == Ok(std::process::id()));
         }
 
         // In the thread's last moments there is nothing to notice any more.

@@ -920,7 +920,7 @@ mod tests {
                 Err(error) => assert!(!holds && error.contains(&names.unwrap()), "{why}: {error}"),
             }
         }
-        assert!(Manifest::parse(&LEAST[1..]).unwrap_err().contains("not JSON"));
+        assert!(Manifest::parse(&LEAST[1..]).unwrap_err().contains("as JSON"));
     }
 
     #[test]

@@ -424,7 +424,12 @@ fn check_folder(folder: &Path) -> Result<(), Failure> {
     if !found.is_dir() {
         return Err(Failure::file(folder, ErrorKind::NotADirectory.into()));
     }
-    temporary(folder, true).map(drop).map_err(|error| {
+    // Ctrl-C must not come between its making and its end.
+    let finishing = interrupt::finishing();
+    let made = temporary(folder, true).map(drop);
+    drop(finishing);
+    interrupt::check()?;
+    made.map_err(|error| {
         Failure::file(folder, io::Error::new(error.kind(), format!("no file can be made there: {}", plain(&error))))
     })
 }

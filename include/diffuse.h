@@ -285,16 +285,6 @@
 #include <stdint.h>
 
 /*
- Pixel rows from the bottom up (Unity) instead of from the top down.
- */
-#define DIFFUSE_BOTTOM_UP 1
-
-/*
- Pixels as blue, green, red, alpha (Unreal) instead of red, green, blue, alpha.
- */
-#define DIFFUSE_BGRA 2
-
-/*
  What diffuse_job_poll() says of a job that no worker has, and that is not at its end: it is stepped by the host.
  */
 #define DIFFUSE_JOB_IDLE 0
@@ -338,6 +328,16 @@
  While what was drawn is made into what was asked for. No kind of model has this stage yet.
  */
 #define DIFFUSE_STAGE_DECODING 3
+
+/*
+ Pixel rows from the bottom up (Unity) instead of from the top down.
+ */
+#define DIFFUSE_BOTTOM_UP 1
+
+/*
+ Pixels as blue, green, red, alpha (Unreal) instead of red, green, blue, alpha.
+ */
+#define DIFFUSE_BGRA 2
 
 /*
  It worked.
@@ -523,6 +523,23 @@ void diffuse_cancel_free(struct diffuse_cancel *cancel);
  taken back.
  */
 int32_t diffuse_cancel_cancel(const struct diffuse_cancel *cancel);
+
+/*
+ What went wrong in the last call on this thread that failed, in English, with the argument, file or tensor and the remedy;
+ "" if none has failed. The string is valid until the next call that fails on this thread.
+ */
+const char *diffuse_error_message(void);
+
+/*
+ The file that the last call on this thread that failed could not read or write (DIFFUSE_IO); NULL if it failed for
+ another reason, or none has. The string is valid until the next call that fails on this thread.
+ */
+const char *diffuse_error_path(void);
+
+/*
+ The number that the system gave for it: errno, or what GetLastError() says on Windows; 0 where it gave none.
+ */
+int32_t diffuse_error_errno(void);
 
 /*
  The noisy samples that the estimate is made from, alpha*clean + sigma*noise, of the shape that diffuse_estimate_shape() says, to be read during the callback.
@@ -1255,23 +1272,6 @@ const char *diffuse_runtime_providers(const struct diffuse_runtime *runtime);
  The name of a status, such as "DIFFUSE_ARGUMENT"; "unknown" for numbers that are none. The string is static.
  */
 const char *diffuse_status_name(int32_t status);
-
-/*
- What went wrong in the last call on this thread that failed, in English, with the argument, file or tensor and the remedy;
- "" if none has failed. The string is valid until the next call that fails on this thread.
- */
-const char *diffuse_error_message(void);
-
-/*
- The file that the last call on this thread that failed could not read or write (DIFFUSE_IO); NULL if it failed for
- another reason, or none has. The string is valid until the next call that fails on this thread.
- */
-const char *diffuse_error_path(void);
-
-/*
- The number that the system gave for it: errno, or what GetLastError() says on Windows; 0 where it gave none.
- */
-int32_t diffuse_error_errno(void);
 
 /*
  The library's version, such as "0.1.0". The string is static.

@@ -66,3 +66,24 @@ impl fmt::Debug for Canceller {
         f.debug_tuple("Canceller").field(&self.is_cancelled()).finish()
     }
 }
+
+/// Interrupts both of two parts of a denoiser.
+struct Both(Arc<dyn Interrupt>, Arc<dyn Interrupt>);
+
+impl Interrupt for Both {
+    fn interrupt(&self) {
+        self.0.interrupt();
+        self.1.interrupt();
+    }
+}
+
+/// What interrupts whichever of the two can be.
+pub(crate) fn both(
+    first: Option<Arc<dyn Interrupt>>,
+    second: Option<Arc<dyn Interrupt>>,
+) -> Option<Arc<dyn Interrupt>> {
+    match (first, second) {
+        (Some(first), Some(second)) => Some(Arc::new(Both(first, second))),
+        (first, second) => first.or(second),
+    }
+}

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 
+use crate::bytes::{Reader, Writer};
 pub use crate::cancel::Interrupt;
 use crate::error::{Error, Result};
 use crate::schedule::NoiseLevel;
-use crate::state::{Reader, Writer};
 use crate::tensor::{copy, first_not_finite, make_room, zeros};
 
 /// What the samples of a batch are conditioned on.
@@ -226,11 +226,11 @@ macro_rules! inherits {
             self.inner.bytes() + self.own_bytes()
         }
 
-        fn save(&self, to: &mut $crate::state::Writer) {
+        fn save(&self, to: &mut $crate::bytes::Writer) {
             self.inner.save(to);
         }
 
-        fn load(&mut self, from: &mut $crate::state::Reader<'_>, shape: &[usize]) -> $crate::Result<()> {
+        fn load(&mut self, from: &mut $crate::bytes::Reader<'_>, shape: &[usize]) -> $crate::Result<()> {
             self.inner.load(from, shape)
         }
     };

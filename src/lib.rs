@@ -23,6 +23,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
+mod bytes;
 mod cancel;
 #[cfg(feature = "capi")]
 pub mod capi;
@@ -30,32 +31,33 @@ pub mod denoiser;
 mod error;
 mod float;
 pub mod guidance;
-pub mod job;
 pub mod json;
 pub mod likelihood;
-mod log;
+pub mod log;
+pub mod model;
+pub mod network;
 pub mod noise;
-pub mod onnx;
 pub mod option;
-pub mod pipeline;
-pub mod pixels;
 mod prediction;
 mod process;
-pub mod runner;
-pub mod sampling;
+pub mod request;
+pub mod run;
+pub mod sample;
 pub mod schedule;
+pub mod settings;
 pub mod solver;
-pub mod state;
+pub mod stage;
 mod sync;
 pub mod tensor;
 pub mod text;
 
 pub use error::{Error, Result};
-pub use job::Job;
-pub use onnx::{Model, ModelOptions, Runtime};
-pub use pipeline::Request;
+pub use network::{ModelOptions, Runtime};
 pub use prediction::{InputScaling, Prediction};
-pub use runner::Runner;
+pub use request::Request;
+pub use run::Runner;
+pub use sample::Job;
+pub use stage::Model;
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]

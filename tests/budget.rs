@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use diffuse::denoiser::{Condition, Denoiser, Query};
+use diffuse::log::{Severity, set_log_sink};
 use diffuse::noise::CounterNoise;
-use diffuse::onnx::{Severity, set_log_sink};
 use diffuse::schedule::{Grid, GridOptions, Spacing, VariancePreserving};
 use diffuse::solver::Ddim;
 use diffuse::{Job, Runner};

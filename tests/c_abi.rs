@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use diffuse::Request;
 use diffuse::denoiser::Query;
-use diffuse::pipeline::{ClassifierGuidance, HostGuidance};
-use diffuse::pixels::{Layout, rgba8_into};
+use diffuse::request::{ClassifierGuidance, HostGuidance};
+use diffuse::stage::pixels::{Layout, rgba8_into};
 use ndarray::{ArrayD, Axis};
 use support::{agree, heart_and_none, libraries, repository, runtime};
 use tempfile::TempDir;
@@ -174,7 +174,7 @@ fn scenarios() -> Vec<u8> {
 fn scenarios_give_the_same_bits_through_rust_and_through_c() {
     // Every option that a request knows is in one of them.
     let text = std::fs::read_to_string(repository("tests/scenarios.txt")).unwrap();
-    for option in diffuse::pipeline::options() {
+    for option in diffuse::request::options() {
         assert!(text.contains(&format!("\n{} ", option.key)), "no scenario has {}", option.key);
     }
     let folder = tempfile::tempdir().unwrap();

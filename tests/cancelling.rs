@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use diffuse::denoiser::Condition;
-use diffuse::job::Canceller;
 use diffuse::likelihood::Divergence;
-use diffuse::onnx::HostNetwork;
+use diffuse::network::HostNetwork;
+use diffuse::sample::Canceller;
 use diffuse::schedule::NoiseLevel;
 use diffuse::solver::{Adaptive, Variance};
 use diffuse::{Error, Model, ModelOptions, Request, Result};
@@ -42,7 +42,7 @@ const CALLS: &[Call] = &[
     ("counterfactual", |model, canceller| {
         let image = Some(Arc::new(ArrayD::zeros(vec![1, 4])));
         let guided = Arc::new(|_: &diffuse::denoiser::Query<'_>, _: &mut [f32]| Ok(()));
-        let callback = Some(diffuse::pipeline::HostGuidance(guided));
+        let callback = Some(diffuse::request::HostGuidance(guided));
         Request { image, callback, ..Request::default() }.counterfactual(model, canceller, &mut |_| Ok(())).map(drop)
     }),
 ];

@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Instant;
 
-use diffuse::job::Canceller;
+use diffuse::sample::Canceller;
 use diffuse::{Model, Request};
 use support::model;
 

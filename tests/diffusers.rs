@@ -6,10 +6,10 @@ mod support;
 use std::sync::Arc;
 
 use diffuse::denoiser::{Clip, Condition, Denoiser, Direction, Threshold};
-use diffuse::pipeline::{Likeness, Noise};
-use diffuse::pixels::rgba8;
+use diffuse::request::{Likeness, Noise};
 use diffuse::schedule::{BetaKind, BetaSchedule, Ending, Grid, GridOptions, Spacing, Tables};
 use diffuse::solver::{Ddim, Ddpm, Solver, Variance};
+use diffuse::stage::pixels::rgba8;
 use diffuse::{Job, Prediction, Request};
 use ndarray::{Array1, ArrayD, ArrayViewD, Axis};
 use sha2::{Digest, Sha256};

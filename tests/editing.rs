@@ -5,8 +5,8 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use diffuse::job::Canceller;
-use diffuse::pipeline::ClassifierGuidance;
+use diffuse::request::ClassifierGuidance;
+use diffuse::sample::Canceller;
 use diffuse::{Error, Model, Request};
 use ndarray::{ArrayD, Axis, Slice, s};
 use support::model;
@@ -194,7 +194,7 @@ fn an_inversion_drawn_again_is_the_image() {
     let model = sprites();
     let image = Arc::new(image(&model, "star"));
     let back = |steps: usize| {
-        let request = Request { clipping: diffuse::pipeline::Clipping::Off, ..request(&model, "star", steps) };
+        let request = Request { clipping: diffuse::request::Clipping::Off, ..request(&model, "star", steps) };
         let invert = Request { image: Some(Arc::clone(&image)), invert: true, ..request.clone() };
         let noise = drawn(&model, &invert);
         let mut job = request.with("solver", "ddim").unwrap().job(&model).unwrap();
@@ -285,7 +285,7 @@ fn a_scheduler_config_leaves_editing_and_guidance_alone() {
     let model = sprites();
     let config = r#"{"_class_name": "DDIMScheduler", "beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction",
                      "num_train_timesteps": 1000, "timestep_spacing": "trailing"}"#;
-    let config = diffuse::onnx::SchedulerConfig::parse(config).unwrap();
+    let config = diffuse::model::SchedulerConfig::parse(config).unwrap();
     let set = |request: &mut Request| {
         request.set("guidance_scale", 2).unwrap();
         request.set("strength", 0.5).unwrap();

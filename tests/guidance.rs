@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use diffuse::denoiser::{Condition, Denoised, Denoiser, Query};
 use diffuse::guidance::{ByClassifier, ByHost, Classifier, ClassifierForm, ClassifierFree, Form, Guidance, Pairing};
 use diffuse::noise::CounterNoise;
-use diffuse::onnx::ClassGradient;
-use diffuse::pipeline::{Clipping, HostGuidance, Likeness};
+use diffuse::request::{Clipping, HostGuidance, Likeness};
 use diffuse::schedule::{
     Ending, Grid, GridOptions, NoiseLevel, NoiseSchedule, Spacing, VarianceExploding, VariancePreserving,
 };
 use diffuse::solver::{self, Solver};
+use diffuse::stage::ClassGradient;
 use diffuse::{Error, Job, Request, Result};
 use ndarray::ArrayD;
 use serde::Deserialize;

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use diffuse::capi::DIFFUSE_STATUSES;
-use diffuse::onnx::PROVIDERS;
+use diffuse::network::PROVIDERS;
 use diffuse::option::Kind;
-use diffuse::pipeline::options;
+use diffuse::request::options;
 use support::{agree, repository};
 
 const TOP: &str = "\

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use diffuse::denoiser::Query;
 use diffuse::guidance::Callback;
-use diffuse::job::Canceller;
-use diffuse::onnx::{HostNetwork, Question};
-use diffuse::pipeline::HostGuidance;
+use diffuse::network::{HostNetwork, Question};
+use diffuse::request::HostGuidance;
+use diffuse::sample::Canceller;
 use diffuse::schedule::NoiseLevel;
 use diffuse::{Error, Model, Request, Runner};
 use serde_json::{Value, json};

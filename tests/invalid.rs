@@ -4,7 +4,7 @@
 use std::arch::asm;
 
 use diffuse::Request;
-use diffuse::onnx::Manifest;
+use diffuse::model::Manifest;
 use diffuse::schedule::Spacing;
 use diffuse::solver::{Cursor, SOLVERS};
 

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use diffuse::denoiser::{Condition, Denoiser, Query};
-use diffuse::job::Canceller;
-use diffuse::onnx::{Manifest, Network, Predictor};
-use diffuse::pipeline::Clipping;
+use diffuse::model::Manifest;
+use diffuse::network::Network;
+use diffuse::request::Clipping;
+use diffuse::sample::Canceller;
 use diffuse::schedule::{NoiseLevel, Tables};
+use diffuse::stage::Predictor;
 use diffuse::{Error, Model, ModelOptions, Request};
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 use serde::Deserialize;
@@ -193,7 +195,7 @@ fn where_manifest_and_graph_disagree_the_error_names_the_tensor() {
         message(Model::open(&runtime(), &repository("onnx/fixtures/time_first.onnx"), &options))
     };
     let graph = |role: &str| {
-        let inputs = original.network().unwrap().inputs();
+        let inputs = &original.network().unwrap().signature().inputs;
         let rank = if role == "sample" { 4 } else { 1 };
         inputs.iter().find(|input| input.shape.len() == rank).unwrap().name.clone()
     };
@@ -218,7 +220,7 @@ fn a_model_without_a_manifest_says_so_and_takes_one() {
     let text = message(Model::open(&runtime(), &path, &ModelOptions::default()));
     assert!(text.contains("no manifest") && text.contains("onnx/README.md"), "{text}");
     let network = Network::open(&runtime(), &path, &ModelOptions::default()).unwrap();
-    assert!(network.manifest().is_none() && !network.inputs().is_empty());
+    assert!(network.manifest().is_none() && !network.signature().inputs.is_empty());
     let options = ModelOptions {
         manifest: Some(r#"{"diffuse": 1, "sample": {"shape": [3, 8, 8]}, "schedule": {"kind": "linear"}, "prediction": "epsilon"}"#.into()),
         ..ModelOptions::default()

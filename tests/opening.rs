@@ -6,8 +6,8 @@ mod support;
 use std::sync::{Arc, Mutex};
 
 use diffuse::denoiser::Condition;
-use diffuse::job::Canceller;
-use diffuse::onnx::set_log_sink;
+use diffuse::log::set_log_sink;
+use diffuse::sample::Canceller;
 use diffuse::schedule::NoiseLevel;
 use diffuse::{Error, Model, ModelOptions, Request, Result};
 use ndarray::ArrayD;

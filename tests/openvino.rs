@@ -13,8 +13,8 @@ use std::process::Command;
 use std::sync::Arc;
 
 use diffuse::denoiser::Condition;
-use diffuse::job::Canceller;
-use diffuse::onnx::Provider;
+use diffuse::network::Provider;
+use diffuse::sample::Canceller;
 use diffuse::schedule::Tables;
 use diffuse::{Error, Model, ModelOptions, Request};
 use ndarray::ArrayD;

@@ -7,7 +7,7 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use diffuse::onnx::{Placement, Provider};
+use diffuse::network::{Placement, Provider};
 use diffuse::{Error, Model, ModelOptions, Request, Result};
 use ndarray::ArrayD;
 use support::{repository, runtime};

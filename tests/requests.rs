@@ -1,7 +1,7 @@
 //! What a request makes of a manifest, without a network: every solver on every kind of model, and requests that contradict themselves.
 
 use diffuse::Request;
-use diffuse::onnx::{Manifest, SchedulerConfig};
+use diffuse::model::{Manifest, SchedulerConfig};
 use diffuse::solver::{Cursor, NAMES, Update};
 use serde_json::{Value, json};
 

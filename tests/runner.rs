@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use diffuse::denoiser::Query;
 use diffuse::guidance::Callback;
-use diffuse::pipeline::HostGuidance;
-use diffuse::runner::{Runner, Stage, State};
+use diffuse::request::HostGuidance;
+use diffuse::run::{Runner, Stage, State};
 use diffuse::{Error, Job, Model, ModelOptions, Request};
 use ndarray::ArrayD;
 use support::{model, repository, runtime};

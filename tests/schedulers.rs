@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use diffuse::denoiser::{Clip, Condition, Denoised, Denoiser, Direction, Query, Threshold};
+use diffuse::model::{Manifest, Schedule, SchedulerConfig};
 use diffuse::noise::{Draw, NoiseSource};
-use diffuse::onnx::{Manifest, Schedule, SchedulerConfig};
 use diffuse::schedule::{
     BetaKind, BetaSchedule, Edm, Ending, Flow, Grid, GridOptions, NoiseLevel, NoiseSchedule, Spacing, Tables, Terminal,
 };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use diffuse::denoiser::Query;
 use diffuse::guidance::Callback;
-use diffuse::pipeline::{ClassifierGuidance, Clipping, HostGuidance};
+use diffuse::request::{ClassifierGuidance, Clipping, HostGuidance};
 use diffuse::{Error, Job, Model, Request, solver};
 use ndarray::ArrayD;
 use support::{agree, model};

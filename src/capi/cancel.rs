@@ -3,7 +3,7 @@
 use super::guard::{guard, quietly};
 use super::handle::{Noun, borrow, give, take};
 use crate::error::Result;
-use crate::job::Canceller;
+use crate::sample::Canceller;
 
 /// What ends calls from another thread: those that it is handed to and that are running, and every one that it is
 /// handed to afterwards. One may be handed to several calls, also at once. Jobs have diffuse_job_cancel() instead.

@@ -3,13 +3,13 @@
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::guard::{guard, quietly, store, string};
+use super::buffers::{store, store_shape, string};
+use super::guard::{guard, quietly};
 use super::handle::{Noun, borrow, lend};
-use super::model::store_shape;
 use crate::denoiser::{Condition, Query};
 use crate::error::{Error, Result};
 use crate::float::with_hosts;
-use crate::onnx::Question;
+use crate::network::Question;
 use crate::schedule::NoiseLevel;
 
 /// What an estimate of the clean samples is made from. It lives as long as the callback that it is given to.

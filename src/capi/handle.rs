@@ -1,6 +1,6 @@
 //! Handles: pointers that know what they point to.
 
-use super::guard::{null, store};
+use super::buffers::{null, store};
 use crate::error::{Error, Result};
 use crate::process::Process;
 

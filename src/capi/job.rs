@@ -7,18 +7,21 @@ use std::time::Duration;
 
 use ndarray::{ArrayView3, ArrayViewD};
 
-use super::guard::{c_string, copy_string, guard, quietly, slice, slice_mut, store, store_if_wanted, string};
+use super::buffers::{c_string, copy_out, copy_string, slice, slice_mut, store, store_if_wanted, store_shape, string};
+use super::guard::{guard, quietly};
 use super::handle::{Noun, borrow, give, take};
-use super::model::{copy_out, diffuse_model, diffuse_model_options, options_or_default, store_shape};
+use super::model::{diffuse_model, diffuse_model_options, options_or_default};
+use super::pixels::layout;
 use super::request::diffuse_request;
 use super::runtime::diffuse_runtime;
 use super::status::{DIFFUSE_OK, of as status_of};
 use crate::error::{Error, Result};
-use crate::job::Progress;
-use crate::onnx::{Model, ModelOptions};
-use crate::pipeline::Request;
-use crate::pixels::{Layout, rgba8_into};
-use crate::runner::{Runner, Stage, State};
+use crate::network::ModelOptions;
+use crate::request::Request;
+use crate::run::{Runner, Stage, State};
+use crate::sample::Progress;
+use crate::stage::Model;
+use crate::stage::pixels::{Layout, rgba8_into};
 use crate::sync::Mutex;
 use crate::tensor::copied;
 
@@ -43,12 +46,6 @@ impl Noun for diffuse_job {
     const NAME: &'static str = "job";
     const TAG: u64 = u64::from_le_bytes(*b"diff:job");
 }
-
-/// Pixel rows from the bottom up (Unity) instead of from the top down.
-pub const DIFFUSE_BOTTOM_UP: u32 = 1;
-
-/// Pixels as blue, green, red, alpha (Unreal) instead of red, green, blue, alpha.
-pub const DIFFUSE_BGRA: u32 = 2;
 
 /// What diffuse_job_poll() says of a job that no worker has, and that is not at its end: it is stepped by the host.
 pub const DIFFUSE_JOB_IDLE: i32 = 0;
@@ -440,7 +437,7 @@ pub unsafe extern "C" fn diffuse_job_snapshot(
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         let snapshot = unsafe {
-            let snapshot = borrow(job, "job")?.runner.look(crate::job::Job::snapshot)?;
+            let snapshot = borrow(job, "job")?.runner.look(crate::sample::Job::snapshot)?;
             store(length, snapshot.len(), "length")?;
             snapshot
         };
@@ -530,14 +527,4 @@ impl JobValue {
         let image: ArrayView3<'_, f32> = item.into_dimensionality().map_err(|_| Error::argument("job", refused))?;
         rgba8_into(image, *self.range.held(), out, layout)
     }
-}
-
-pub(super) fn layout(stride: usize, flags: u32) -> Result<Layout> {
-    if flags & !(DIFFUSE_BOTTOM_UP | DIFFUSE_BGRA) != 0 {
-        return Err(Error::argument(
-            "flags",
-            format!("{flags}; only DIFFUSE_BOTTOM_UP (1) and DIFFUSE_BGRA (2) are known"),
-        ));
-    }
-    Ok(Layout { stride, bottom_up: flags & DIFFUSE_BOTTOM_UP != 0, bgra: flags & DIFFUSE_BGRA != 0 })
 }

@@ -2,9 +2,10 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::guard::{c_string, guard};
+use super::buffers::c_string;
+use super::guard::guard;
 use crate::float::with_hosts;
-use crate::onnx::{Severity, set_log_sink};
+use crate::log::{Severity, set_log_sink};
 
 /// What messages go to: the severity (0 verbose, 1 information, 2 warning, 3 error, 4 fatal) and a text that is
 /// valid during the call. It may be called from any thread, also from several at once, and must not call diffuse.

@@ -8,23 +8,28 @@
 #[cfg(panic = "abort")]
 compile_error!("the feature capi needs panic = \"unwind\": with abort, a bug here would end the host");
 
+mod buffers;
 mod cancel;
+mod error;
 mod estimate;
 mod guard;
 mod handle;
 mod job;
 mod log;
 mod model;
+mod pixels;
 mod request;
 mod runtime;
 mod status;
 mod version;
 
 pub use cancel::*;
+pub use error::*;
 pub use estimate::*;
 pub use job::*;
 pub use log::*;
 pub use model::*;
+pub use pixels::*;
 pub use request::*;
 pub use runtime::*;
 pub use status::*;

@@ -6,19 +6,22 @@ use std::sync::{Arc, OnceLock};
 
 use ndarray::{ArrayViewD, ArrayViewMut3};
 
+use super::buffers::{c_string, copy_out, null, slice, slice_mut, store, store_shape, string};
 use super::cancel::{canceller_of, diffuse_cancel};
 use super::estimate::{Callback, diffuse_callback};
-use super::guard::{c_string, guard, null, quietly, slice, slice_mut, store, string};
+use super::guard::{guard, quietly};
 use super::handle::{Noun, borrow, borrow_mut, give, take};
-use super::job::layout;
+use super::pixels::layout;
 use super::runtime::diffuse_runtime;
 use crate::denoiser::Condition;
 use crate::error::{Error, Result};
 use crate::likelihood::Divergence;
-use crate::onnx::{HostNetwork, MOST_THREADS, Model, ModelOptions, Provider, Sample};
-use crate::pixels::from_rgba8;
+use crate::model::Sample;
+use crate::network::{HostNetwork, MOST_THREADS, ModelOptions, Provider};
 use crate::schedule::NoiseLevel;
 use crate::solver::{Adaptive, Variance};
+use crate::stage::Model;
+use crate::stage::pixels::from_rgba8;
 use crate::tensor::copied;
 
 /// How a model is opened. A fresh one is right for a program that does other things as well.
@@ -614,32 +617,4 @@ pub(super) unsafe fn options_or_default(options: *const diffuse_model_options) -
     }
     // SAFETY: passed on.
     unsafe { borrow(options, "options") }.cloned()
-}
-
-/// # Safety
-/// `axes` has room for `capacity` values, `rank` may be written to.
-pub(super) unsafe fn store_shape(shape: &[usize], axes: *mut usize, capacity: usize, rank: *mut usize) -> Result<()> {
-    // SAFETY: passed on.
-    unsafe { store(rank, shape.len(), "rank")? };
-    if capacity == 0 {
-        return Ok(());
-    }
-    if capacity < shape.len() {
-        return Err(Error::argument("capacity", format!("{capacity}; the shape has {} axes", shape.len())));
-    }
-    // SAFETY: passed on.
-    unsafe { slice_mut(axes, shape.len(), "axes") }?.copy_from_slice(shape);
-    Ok(())
-}
-
-/// Copies an array into a host's buffer of exactly its size.
-pub(super) fn copy_out(array: ArrayViewD<'_, f32>, out: &mut [f32], argument: &'static str) -> Result<()> {
-    if out.len() != array.len() {
-        return Err(Error::argument(argument, format!("room for {} values; {} are needed", out.len(), array.len())));
-    }
-    match array.as_slice() {
-        Some(values) => out.copy_from_slice(values),
-        None => out.iter_mut().zip(array).for_each(|(out, value)| *out = *value),
-    }
-    Ok(())
 }

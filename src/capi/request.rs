@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, IxDyn};
 
+use super::buffers::{slice, store_part, string, struct_size};
 use super::cancel::{canceller_of, diffuse_cancel};
 use super::estimate::{Callback, diffuse_callback};
-use super::guard::{guard, quietly, slice, store_part, string, struct_size};
+use super::guard::{guard, quietly};
 use super::handle::{Noun, borrow, borrow_mut, give, take};
 use super::model::diffuse_model;
 use crate::denoiser::Query;
 use crate::error::{Error, Result};
-use crate::onnx::SchedulerConfig;
-use crate::pipeline::{ClassifierGuidance, Cost, HostGuidance, Request};
+use crate::model::SchedulerConfig;
+use crate::request::{ClassifierGuidance, HostGuidance, Request};
+use crate::run::Cost;
 use crate::tensor::copied;
 
 /// What is to be drawn, and how. What is not set is as the model's manifest says. Values are checked against each other and the model when

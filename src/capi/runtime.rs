@@ -3,9 +3,10 @@
 use std::ffi::{CString, c_char};
 use std::path::Path;
 
-use super::guard::{c_string, guard, optional_string, quietly};
+use super::buffers::{c_string, optional_string};
+use super::guard::{guard, quietly};
 use super::handle::{Noun, borrow, give, take};
-use crate::onnx::Runtime;
+use crate::network::Runtime;
 
 /// ONNX Runtime, loaded and started. There is one in a process: all handles refer to it, and freeing them does not stop it.
 pub struct diffuse_runtime {

@@ -2,7 +2,6 @@
 
 use std::ffi::{CStr, c_char};
 
-use super::guard::{message, path, system_error};
 use crate::error::Error;
 
 /// It worked.
@@ -73,26 +72,6 @@ pub(super) fn of(error: &Error) -> i32 {
         Error::Memory { .. } => DIFFUSE_MEMORY,
         Error::NotYet { .. } => DIFFUSE_NOT_YET,
     }
-}
-
-/// What went wrong in the last call on this thread that failed, in English, with the argument, file or tensor and the remedy;
-/// "" if none has failed. The string is valid until the next call that fails on this thread.
-#[unsafe(no_mangle)]
-pub extern "C" fn diffuse_error_message() -> *const c_char {
-    message()
-}
-
-/// The file that the last call on this thread that failed could not read or write (DIFFUSE_IO); NULL if it failed for
-/// another reason, or none has. The string is valid until the next call that fails on this thread.
-#[unsafe(no_mangle)]
-pub extern "C" fn diffuse_error_path() -> *const c_char {
-    path()
-}
-
-/// The number that the system gave for it: errno, or what GetLastError() says on Windows; 0 where it gave none.
-#[unsafe(no_mangle)]
-pub extern "C" fn diffuse_error_errno() -> i32 {
-    system_error()
 }
 
 // Frozen.

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use ndarray::ArrayD;
 
-use super::both;
-use crate::cancel::Interrupt;
+use crate::cancel::{Interrupt, both};
 use crate::denoiser::{Denoised, Denoiser, Query, inherits};
 use crate::error::{Error, Result};
 use crate::option::words;

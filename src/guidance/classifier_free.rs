@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 
+use crate::bytes::{Reader, Writer};
 use crate::cancel::Interrupt;
 use crate::denoiser::{Condition, Denoised, Denoiser, Query};
 use crate::error::{Error, Result};
 use crate::option::words;
 use crate::schedule::NoiseLevel;
-use crate::state::{Reader, Writer};
 use crate::tensor::{copy, make_room, resize, zeros};
 
 words! {

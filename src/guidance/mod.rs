@@ -13,25 +13,3 @@ mod host;
 pub use classifier::{ByClassifier, Classifier, ClassifierForm};
 pub use classifier_free::{ClassifierFree, Form, Guidance, Pairing, Projection, Space};
 pub use host::{ByHost, Callback};
-
-use std::sync::Arc;
-
-use crate::cancel::Interrupt;
-
-/// Interrupts both of two parts of a denoiser.
-struct Both(Arc<dyn Interrupt>, Arc<dyn Interrupt>);
-
-impl Interrupt for Both {
-    fn interrupt(&self) {
-        self.0.interrupt();
-        self.1.interrupt();
-    }
-}
-
-/// What interrupts whichever of the two can be.
-fn both(first: Option<Arc<dyn Interrupt>>, second: Option<Arc<dyn Interrupt>>) -> Option<Arc<dyn Interrupt>> {
-    match (first, second) {
-        (Some(first), Some(second)) => Some(Arc::new(Both(first, second))),
-        (first, second) => first.or(second),
-    }
-}

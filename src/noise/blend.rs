@@ -1,6 +1,7 @@
 //! Noise between seeds: interpolations and variations of what a run starts from.
 
-use super::{CounterNoise, Draw, NoiseSource};
+use super::counter::CounterNoise;
+use super::source::{Draw, NoiseSource};
 
 /// The point between `a` and `b` on the great circle through both, `share` of the way from `a`: of noise it has the length that noise has, which
 /// the straight line between them has not (Shoemake 1985, "Animating Rotation with Quaternion Curves"; Song et al. 2020, arXiv:2010.02502,

@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::{Draw, NoiseSource};
+use super::source::{Draw, NoiseSource};
 
 /// Noise as a function of (seed, draw) alone: ChaCha with 8 rounds, keyed by both, and the ziggurat of
 /// [`StandardNormal`].

@@ -10,9 +10,9 @@ use std::f64::consts::TAU;
 
 use rand_mt::Mt;
 
-use super::{Draw, NoiseSource};
+use super::source::{Draw, NoiseSource};
+use crate::bytes::{Reader, Writer};
 use crate::error::{Error, Result};
-use crate::state::{Reader, Writer};
 
 /// How many outputs of MT19937 say its state.
 const STATE: usize = 624;

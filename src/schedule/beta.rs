@@ -1,6 +1,6 @@
 //! Variance-preserving schedules in discrete time, as DDPM and its descendants are trained on.
 
-use super::{NoiseLevel, NoiseSchedule, Rates};
+use super::level::{NoiseLevel, NoiseSchedule, Rates};
 use crate::error::{Error, Result};
 
 /// How β grows over the T training steps.

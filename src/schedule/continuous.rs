@@ -4,7 +4,7 @@
 
 use std::f64::consts::FRAC_PI_2;
 
-use super::{Frame, NoiseLevel, NoiseSchedule, Rates};
+use super::level::{Frame, NoiseLevel, NoiseSchedule, Rates};
 use crate::error::{Error, Result};
 
 fn check(name: &'static str, value: f64, above: f64, what: &str) -> Result<()> {

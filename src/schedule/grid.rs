@@ -3,7 +3,7 @@
 use std::f64::consts::FRAC_PI_2;
 use std::sync::Arc;
 
-use super::{Frame, NoiseLevel, NoiseSchedule};
+use super::level::{Frame, NoiseLevel, NoiseSchedule};
 use special::Beta as _;
 
 use crate::error::{Error, Result};
@@ -445,7 +445,7 @@ fn beta_quantile(i: usize, steps: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{BetaKind, BetaSchedule, Tables};
+    use super::super::beta::{BetaKind, BetaSchedule, Tables};
     use super::*;
 
     fn schedule(steps: usize) -> Arc<BetaSchedule> {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::Update;
+use super::update::Update;
 use crate::error::{Error, Result};
 use crate::option::{Kind, OptionEntry, Options};
 use crate::schedule::{Grid, NoiseLevel};

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Cursor, Entry, Move, Solver, Update, split_noise};
+use super::ancestral::split_noise;
+use super::entry::{Entry, Solver};
+use super::update::{Cursor, Move, Update};
 use crate::error::{Error, Result};
 use crate::option::{Kind, OptionEntry};
 use crate::schedule::{Grid, NoiseLevel, Tables};

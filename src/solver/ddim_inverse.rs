@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use super::{Cursor, Move, Solver, Update};
+use super::entry::Solver;
+use super::update::{Cursor, Move, Update};
 use crate::schedule::{Frame, Grid, NoiseLevel};
 
 /// DDIM with η = 0 on a [reversed](Grid::reversed) grid. The network is asked at the level of the end of each step, whose noise the sample

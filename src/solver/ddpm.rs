@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Cursor, Deviation, Entry, Move, Solver, Update, added_variance, split_noise};
+use super::ancestral::{added_variance, split_noise};
+use super::entry::{Entry, Solver};
+use super::update::{Cursor, Deviation, Move, Update};
 use crate::option::{OptionEntry, words};
 use crate::schedule::Grid;
 

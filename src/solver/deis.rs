@@ -4,8 +4,9 @@
 use std::fmt;
 
 use super::dpm_solver::usable_order;
+use super::entry::{Entry, Solver};
 use super::exponential::weighted_integral;
-use super::{Cursor, Entry, Move, Solver, Update};
+use super::update::{Cursor, Move, Update};
 use crate::schedule::{Grid, NoiseLevel};
 
 /// ε̂ is replaced by the polynomial in ln ρ through its last values, and integrated over ρ; one evaluation a step.

@@ -3,7 +3,9 @@
 
 use std::fmt;
 
-use super::{Cursor, Entry, Move, Solver, Update, ancestral_split};
+use super::ancestral::ancestral_split;
+use super::entry::{Entry, Solver};
+use super::update::{Cursor, Move, Update};
 use crate::schedule::{Grid, NoiseLevel};
 
 /// Euler's step to the level halfway in ln u, then the whole step along the slope there; second order, two evaluations a step. The last

@@ -3,8 +3,10 @@
 
 use std::fmt;
 
+use super::ancestral::ancestral_split;
 use super::dpm_solver::Algorithm;
-use super::{Cursor, Entry, Move, Solver, Update, ancestral_split};
+use super::entry::{Entry, Solver};
+use super::update::{Cursor, Move, Update};
 use crate::error::Error;
 use crate::option::{Kind, OptionEntry};
 use crate::schedule::{Grid, NoiseLevel};

@@ -4,7 +4,8 @@
 use std::fmt;
 
 use super::dpm_solver::{Algorithm, LOWER_ORDER_FINAL, ORDER, VARIANT, Variant};
-use super::{Cursor, Entry, Move, Solver, Update};
+use super::entry::{Entry, Solver};
+use super::update::{Cursor, Move, Update};
 use crate::error::Error;
 use crate::schedule::Grid;
 

@@ -4,8 +4,9 @@
 
 use std::fmt;
 
+use super::entry::{Entry, Solver};
 use super::exponential::scaled_phi;
-use super::{Cursor, Entry, Move, Solver, Update};
+use super::update::{Cursor, Move, Update};
 use crate::error::Error;
 use crate::option::{Kind, OptionEntry, words};
 use crate::schedule::{Grid, NoiseLevel};

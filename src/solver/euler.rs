@@ -3,8 +3,10 @@
 
 use std::fmt;
 
+use super::ancestral::split_noise;
 use super::churn::Churn;
-use super::{Cursor, Entry, Move, Solver, Update, split_noise};
+use super::entry::{Entry, Solver};
+use super::update::{Cursor, Move, Update};
 use crate::error::Result;
 use crate::schedule::{Grid, NoiseLevel};
 

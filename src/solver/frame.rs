@@ -1,6 +1,6 @@
 //! Steps along the probability-flow ODE, in the variable that a [`Frame`] names.
 
-use super::Update;
+use super::update::Update;
 use crate::schedule::{Frame, NoiseLevel};
 
 impl Frame {

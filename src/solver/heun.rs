@@ -4,7 +4,8 @@
 use std::fmt;
 
 use super::churn::Churn;
-use super::{Cursor, Entry, Move, Solver, Update};
+use super::entry::{Entry, Solver};
+use super::update::{Cursor, Move, Update};
 use crate::error::Result;
 use crate::schedule::{Grid, NoiseLevel};
 

@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use super::{Cursor, Entry, Move, Solver, Update};
+use super::entry::{Entry, Solver};
+use super::update::{Cursor, Move, Update};
 use crate::option::{Kind, OptionEntry};
 use crate::schedule::Grid;
 

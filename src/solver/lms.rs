@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use super::entry::{Entry, Solver};
 use super::exponential::integral;
-use super::{Cursor, Entry, Move, Solver, Update};
+use super::update::{Cursor, Move, Update};
 use crate::option::{Kind, OptionEntry};
 use crate::schedule::Grid;
 

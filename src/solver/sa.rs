@@ -3,8 +3,9 @@
 
 use std::fmt;
 
+use super::entry::{Entry, Solver};
 use super::exponential::weighted_integral;
-use super::{Cursor, Entry, Move, Solver, Update};
+use super::update::{Cursor, Move, Update};
 use crate::error::Error;
 use crate::option::{Kind, OptionEntry};
 use crate::schedule::{Grid, NoiseLevel};

@@ -3,7 +3,9 @@
 
 use std::fmt;
 
-use super::{Cursor, Entry, Move, Solver, Update, added_variance};
+use super::ancestral::added_variance;
+use super::entry::{Entry, Solver};
+use super::update::{Cursor, Move, Update};
 use crate::option::{Kind, OptionEntry};
 use crate::schedule::{Grid, NoiseLevel};
 

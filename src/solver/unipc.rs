@@ -4,8 +4,9 @@
 use std::fmt;
 
 use super::dpm_solver::usable_order;
+use super::entry::{Entry, Solver};
 use super::exponential::{lagrange, scaled_phi};
-use super::{Cursor, Entry, Move, Solver, Update};
+use super::update::{Cursor, Move, Update};
 use crate::option::{Kind, OptionEntry, words};
 use crate::schedule::Grid;
 

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use diffuse::denoiser::Condition;
-use diffuse::job::Canceller;
+use diffuse::sample::Canceller;
 use diffuse::schedule::NoiseLevel;
 use diffuse::{Model, ModelOptions, Runtime};
 use ndarray::Array2;

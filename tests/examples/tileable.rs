@@ -12,8 +12,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use diffuse::denoiser::Query;
-use diffuse::pipeline::HostGuidance;
-use diffuse::{Model, ModelOptions, Request, Runtime, pixels};
+use diffuse::request::HostGuidance;
+use diffuse::{Model, ModelOptions, Request, Runtime, stage::pixels};
 use ndarray::{ArrayD, Axis};
 
 const SIZE: usize = 32;

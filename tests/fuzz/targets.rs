@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use diffuse::onnx::{HostNetwork, Manifest, Question, SchedulerConfig};
+use diffuse::model::{Manifest, SchedulerConfig};
+use diffuse::network::{HostNetwork, Question};
 use diffuse::schedule::Tables;
 use diffuse::solver::Cursor;
 use diffuse::{Model, Request};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diffuse::denoiser::Condition;
-use diffuse::job::Canceller;
-use diffuse::onnx::Provider;
+use diffuse::network::Provider;
+use diffuse::sample::Canceller;
 use diffuse::schedule::Tables;
 use diffuse::{Error, Model, ModelOptions, Request, Runtime};
 use ndarray::ArrayD;

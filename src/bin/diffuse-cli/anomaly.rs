@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use diffuse::job::Canceller;
-use diffuse::onnx::Kind;
-use diffuse::pipeline::ClassifierGuidance;
+use diffuse::model::Kind;
+use diffuse::request::ClassifierGuidance;
+use diffuse::sample::Canceller;
 use diffuse::text::escaped;
-use diffuse::{Model, Request, Runtime, pixels};
+use diffuse::{Model, Request, Runtime, stage::pixels};
 use ndarray::{Array2, Array3, ArrayD, ArrayViewD, Axis};
 
 use crate::failure::{Failure, say};

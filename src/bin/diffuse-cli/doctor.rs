@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::Args;
 use diffuse::Runtime;
-use diffuse::onnx::Candidate;
+use diffuse::network::Candidate;
 use diffuse::text::escaped;
 
 use crate::failure::Failure;

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
-use diffuse::job::Canceller;
-use diffuse::onnx::{Kind, Manifest, Network, PartHash, Placement};
-use diffuse::pipeline::{Cost, Noise};
+use diffuse::model::{Kind, Manifest};
+use diffuse::network::{Network, PartHash, Placement};
+use diffuse::request::Noise;
+use diffuse::run::Cost;
+use diffuse::sample::Canceller;
 use diffuse::text::escaped;
-use diffuse::{Error, Model, Request, Runtime, pixels};
+use diffuse::{Error, Model, Request, Runtime, stage::pixels};
 use ndarray::{ArrayD, ArrayView2, ArrayViewD, Axis, Slice};
 
 use crate::failure::{Failure, draw, say};
@@ -381,11 +383,11 @@ fn sample(
     shape: &[usize],
 ) -> Result<ArrayD<f32>, Failure> {
     let length = shape.iter().try_fold(1usize, |product, &axis| product.checked_mul(axis)).unwrap_or(usize::MAX);
-    if length == 0 || length > diffuse::job::MOST_VALUES {
+    if length == 0 || length > diffuse::sample::MOST_VALUES {
         return Err(Failure::Usage(format!(
             "--count: {count} items of {:?} are more than the {} values that fit",
             &shape[1..],
-            diffuse::job::MOST_VALUES
+            diffuse::sample::MOST_VALUES
         )));
     }
     let mut samples = Vec::new();

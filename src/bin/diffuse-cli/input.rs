@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use diffuse::onnx::Network;
-use diffuse::pixels::{Layout, from_rgba8};
+use diffuse::network::Network;
+use diffuse::stage::pixels::{Layout, from_rgba8};
 use diffuse::{Error, Model, ModelOptions, Runtime};
 use ndarray::{Array3, ArrayD};
 use sha2::{Digest, Sha256};

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use diffuse::onnx::{LearnedVariance, Manifest, Network, PartHash, Placement, TensorInfo};
+use diffuse::model::{LearnedVariance, Manifest};
+use diffuse::network::{Network, PartHash, Placement, TensorInfo};
 use diffuse::schedule::NoiseLevel;
 use diffuse::text::{escaped, escaped_json};
 use diffuse::{Model, json};
@@ -83,8 +84,8 @@ fn inspect_model(input: &ModelInput, arguments: &Arguments) -> Result<(), Failur
             file: network.name(),
             sha256: network.hash()?,
             parts: network.parts()?,
-            inputs: network.inputs(),
-            outputs: network.outputs(),
+            inputs: &network.signature().inputs,
+            outputs: &network.signature().outputs,
             placement: network.placement(),
             manifest: None,
             manifest_from: None,
@@ -106,8 +107,8 @@ fn inspect_model(input: &ModelInput, arguments: &Arguments) -> Result<(), Failur
         file: network.name(),
         sha256: network.hash()?,
         parts: network.parts()?,
-        inputs: network.inputs(),
-        outputs: network.outputs(),
+        inputs: &network.signature().inputs,
+        outputs: &network.signature().outputs,
         placement: network.placement(),
         manifest: Some(manifest),
         manifest_from: network.manifest().map(|(_, place)| place),
@@ -151,7 +152,7 @@ fn describe(report: &Report<'_>) -> String {
 
 fn without_manifest(path: &Path, network: &Network) -> String {
     // The input that looks like a batch of samples; sizes that the graph leaves free are for the user to fill in.
-    let sample = network.inputs().iter().find(|input| input.element.is_float() && input.shape.len() >= 2);
+    let sample = network.signature().inputs.iter().find(|input| input.element.is_float() && input.shape.len() >= 2);
     let axes = sample.map_or(&[][..], |input| &input.shape[1..]);
     let shape: Vec<String> = axes.iter().map(|axis| axis.map_or("?".into(), |size| size.to_string())).collect();
     format!(

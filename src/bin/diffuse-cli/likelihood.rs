@@ -7,8 +7,8 @@ use std::sync::Arc;
 use clap::Args;
 use diffuse::Error;
 use diffuse::denoiser::Condition;
-use diffuse::job::Canceller;
 use diffuse::likelihood::{Divergence, bits_per_dim};
+use diffuse::sample::Canceller;
 use diffuse::solver::{Adaptive, Variance};
 
 use crate::failure::Failure;

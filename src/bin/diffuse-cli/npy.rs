@@ -17,7 +17,7 @@ const MOST_HEADER: usize = 1 << 16;
 const MOST_AXES: usize = 64;
 
 /// The most values: as many as a run can have.
-const MOST_VALUES: usize = diffuse::job::MOST_VALUES;
+const MOST_VALUES: usize = diffuse::sample::MOST_VALUES;
 
 /// The values in `bytes` as f32, in standard order. The reason why not says what was expected and what was found.
 pub(crate) fn read(bytes: &[u8]) -> Result<ArrayD<f32>, String> {

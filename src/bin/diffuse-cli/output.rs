@@ -11,7 +11,7 @@ use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, IsTerminal, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use diffuse::onnx::Network;
+use diffuse::network::Network;
 use tempfile::NamedTempFile;
 
 use crate::failure::Failure;

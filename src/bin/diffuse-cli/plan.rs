@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use diffuse::onnx::Manifest;
+use diffuse::model::Manifest;
 use diffuse::schedule::{Grid, NoiseLevel};
 use diffuse::solver::{Cursor, Deviation, SOLVERS, Solver, Update};
 use diffuse::{Error, ModelOptions};

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, Args, FromArgMatches};
-use diffuse::onnx::{PROVIDERS, Placement, Provider, SchedulerConfig};
+use diffuse::model::SchedulerConfig;
+use diffuse::network::{PROVIDERS, Placement, Provider};
 use diffuse::option::Kind;
 use diffuse::text::{escaped, escaped_json, escaped_lines};
-use diffuse::{Error, Model, ModelOptions, Request, Runtime, pipeline};
+use diffuse::{Error, Model, ModelOptions, Request, Runtime, request};
 
 use crate::failure::{Failure, say};
 use crate::input::Input;
@@ -222,7 +223,7 @@ impl Args for SamplingArguments {
                 .value_parser(clap::value_parser!(PathBuf))
                 .help("A scheduler_config.json of diffusers: its solver, grid and options, before those that are given here"),
         );
-        pipeline::options().fold(command, |command, option| {
+        request::options().fold(command, |command, option| {
             let mut argument = Arg::new(option.key).long(option.key.replace('_', "-")).help(option.summary);
             argument = match option.kind {
                 Kind::Choice(words, meanings) => {
@@ -247,7 +248,7 @@ impl Args for SamplingArguments {
 
 impl FromArgMatches for SamplingArguments {
     fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
-        let given = pipeline::options()
+        let given = request::options()
             .filter_map(|option| Some((option.key, matches.get_one::<String>(option.key)?.clone())))
             .collect();
         Ok(Self { given, scheduler_config: matches.get_one(SCHEDULER_CONFIG).cloned(), config: OnceCell::new() })

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use diffuse::onnx::Kind;
-use diffuse::pipeline::ClassifierGuidance;
+use diffuse::model::Kind;
+use diffuse::request::ClassifierGuidance;
 use diffuse::{Error, Model, ModelOptions, Request, Runtime};
 use ndarray::{ArrayD, Axis, IxDyn, Slice};
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
 from typing import Any
 
-BOTTOM_UP = 1
-BGRA = 2
 JOB_IDLE = 0
 JOB_RUNNING = 1
 JOB_FINISHED = 2
@@ -16,6 +14,8 @@ STAGE_LOADING = 0
 STAGE_ENCODING = 1
 STAGE_SAMPLING = 2
 STAGE_DECODING = 3
+BOTTOM_UP = 1
+BGRA = 2
 OK = 0
 ARGUMENT = 1
 MODEL = 2
@@ -51,6 +51,9 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "diffuse_cancel_new": (c_int32, [POINTER(c_void_p)]),
     "diffuse_cancel_free": (None, [c_void_p]),
     "diffuse_cancel_cancel": (c_int32, [c_void_p]),
+    "diffuse_error_message": (c_char_p, []),
+    "diffuse_error_path": (c_char_p, []),
+    "diffuse_error_errno": (c_int32, []),
     "diffuse_estimate_x": (POINTER(c_float), [c_void_p]),
     "diffuse_estimate_level": (c_int32, [c_void_p, POINTER(c_double), POINTER(c_double), POINTER(c_double)]),
     "diffuse_estimate_step": (c_int32, [c_void_p, POINTER(c_size_t), POINTER(c_size_t)]),
@@ -139,9 +142,6 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "diffuse_runtime_version": (c_char_p, [c_void_p]),
     "diffuse_runtime_providers": (c_char_p, [c_void_p]),
     "diffuse_status_name": (c_char_p, [c_int32]),
-    "diffuse_error_message": (c_char_p, []),
-    "diffuse_error_path": (c_char_p, []),
-    "diffuse_error_errno": (c_int32, []),
     "diffuse_version": (c_char_p, []),
     "diffuse_version_number": (c_uint32, []),
 }

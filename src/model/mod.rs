@@ -1,0 +1,10 @@
+//! What a model says of itself, without ONNX Runtime: its manifest, and the configurations of diffusers.
+
+mod manifest;
+mod scheduler_config;
+
+pub use manifest::{
+    BetaRange, Classes, ConditionInput, ContinuousBeta, Defaults, Encoding, Inputs, Kind, LearnedVariance, Manifest,
+    Outputs, Sample, Schedule, Steps, Time, Toward,
+};
+pub use scheduler_config::{DynamicShift, SchedulerConfig};

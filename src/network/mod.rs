@@ -1,0 +1,14 @@
+//! Networks: graphs that can be asked, in ONNX Runtime or as the caller's own code, and what they have for inputs and outputs.
+
+mod host;
+mod ort;
+mod signature;
+
+pub(crate) use host::Stopped;
+pub use host::{HostNetwork, Question};
+pub(crate) use ort::{Binding, MOST_THREADS, Output, hex};
+pub use ort::{
+    Candidate, ModelOptions, Network, OLDEST_MINOR_VERSION, PROVIDERS, PartHash, Placement, Provider, ProviderEntry,
+    ProviderNodes, Runtime, Skipped,
+};
+pub use signature::{Element, Signature, TensorInfo};

@@ -1,0 +1,270 @@
+//! The files that a model was opened from: which they are, whether they are still the same, and their hashes.
+
+use std::collections::BTreeSet;
+use std::fs::{File, Metadata};
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
+
+use sha2::{Digest, Sha256};
+
+use super::external;
+use crate::error::{Error, Result};
+
+/// A file of a model, kept open: what is read of it later is of the file that ONNX Runtime has read, whatever its name stands for by then.
+#[derive(Debug)]
+struct Part {
+    /// The graph's is empty; that of external data is as the graph spells it.
+    name: String,
+    path: PathBuf,
+    /// `None` beyond [`MOST_OPEN`]; then its path is absolute.
+    file: Option<Kept>,
+    seen: Seen,
+}
+
+/// How many files of a model are kept open in any case.
+const ALWAYS_OPEN: usize = 4;
+
+/// How many more of all models together: a process may have some 1,000 open, and some exporters write one for each tensor.
+const MOST_OPEN: usize = 64;
+
+/// How many more are.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+
+/// An open file, and whether it counts.
+#[derive(Debug)]
+struct Kept {
+    file: Arc<File>,
+    counts: bool,
+}
+
+impl Kept {
+    /// The file as the `place`th of a model; `None` where it is one too many.
+    fn new(file: File, place: usize) -> Option<Self> {
+        let kept = Self { file: Arc::new(file), counts: place >= ALWAYS_OPEN };
+        // One too many is given back at once, with its count.
+        (!kept.counts || OPEN.fetch_add(1, Ordering::Relaxed) < MOST_OPEN).then_some(kept)
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if self.counts {
+            OPEN.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What tells one file, and one state of it, from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    place: (u64, u64),
+    length: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Seen {
+    fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        let place = {
+            use std::os::unix::fs::MetadataExt;
+            (metadata.dev(), metadata.ino())
+        };
+        #[cfg(not(unix))]
+        let place = (0, 0);
+        Self { place, length: metadata.len(), modified: metadata.modified().ok() }
+    }
+}
+
+impl Part {
+    fn open(name: String, path: PathBuf, place: usize) -> Result<Self> {
+        let failed = |error| Error::io(&path, error);
+        // Asked first: to open a pipe is to wait for somebody who writes to it.
+        if !std::fs::metadata(&path).map_err(failed)?.is_file() {
+            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")));
+        }
+        let file = File::open(&path).map_err(failed)?;
+        let seen = Seen::of(&file.metadata().map_err(failed)?);
+        let file = Kept::new(file, place);
+        let path =
+            if file.is_some() { path } else { std::path::absolute(&path).map_err(|error| Error::io(&path, error))? };
+        Ok(Self { name, path, file, seen })
+    }
+
+    /// The file, if it is as it was.
+    fn unchanged(&self) -> Result<Arc<File>> {
+        let failed = |error| Error::io(&self.path, error);
+        let file = match &self.file {
+            Some(kept) => Arc::clone(&kept.file),
+            None => Arc::new(File::open(&self.path).map_err(failed)?),
+        };
+        let now = Seen::of(&file.metadata().map_err(failed)?);
+        if now == self.seen { Ok(file) } else { Err(self.changed()) }
+    }
+
+    fn changed(&self) -> Error {
+        let reason = "it was changed since the model was opened; open the model again";
+        Error::io(&self.path, io::Error::new(io::ErrorKind::InvalidData, reason))
+    }
+
+    /// Hands its bytes to `take`, from the first to the last. Several threads may do so at once.
+    fn read(&self, mut take: impl FnMut(&[u8])) -> Result<()> {
+        let file = self.unchanged()?;
+        let mut room = vec![0; 1 << 16];
+        let mut at = 0;
+        while at < self.seen.length {
+            match read_at(&file, &mut room, at) {
+                Ok(0) => break,
+                Ok(count) => {
+                    take(&room[..count]);
+                    at += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::io(&self.path, error)),
+            }
+        }
+        let now = Seen::of(&file.metadata().map_err(|error| Error::io(&self.path, error))?);
+        if at == self.seen.length && now == self.seen { Ok(()) } else { Err(self.changed()) }
+    }
+
+    fn digest(&self) -> Result<String> {
+        let mut hasher = Sha256::new();
+        self.read(|bytes| hasher.update(bytes))?;
+        Ok(hex(hasher.finalize()))
+    }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, room: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, room, at)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, room: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, room, at)
+}
+
+/// Whether a file of this name lies in the folder of the model or below it. Others ONNX Runtime refuses.
+fn is_within(name: &Path) -> bool {
+    let mut depth = 0usize;
+    name.components().all(|part| match part {
+        Component::Normal(_) => {
+            depth += 1;
+            true
+        }
+        Component::CurDir => true,
+        Component::ParentDir => {
+            let below = depth > 0;
+            depth = depth.saturating_sub(1);
+            below
+        }
+        Component::RootDir | Component::Prefix(_) => false,
+    })
+}
+
+#[cfg(unix)]
+fn name_of(bytes: &[u8]) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    Some(std::ffi::OsStr::from_bytes(bytes).into())
+}
+
+#[cfg(not(unix))]
+fn name_of(bytes: &[u8]) -> Option<PathBuf> {
+    std::str::from_utf8(bytes).ok().map(PathBuf::from)
+}
+
+/// The files of a model: its graph, and those with external data.
+#[derive(Debug)]
+pub(super) struct Files {
+    parts: Vec<Part>,
+    /// Why there may be others.
+    unknown: Option<String>,
+}
+
+impl Files {
+    /// Takes note of the graph's file at `path` and of those that it has its weights in. One that is not there is for ONNX Runtime to miss. `stop` is
+    /// asked now and then, and ends it.
+    pub(super) fn open(path: &Path, stop: &dyn Fn() -> bool) -> Result<Self> {
+        let graph = Part::open(String::new(), path.to_path_buf(), 0)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let (names, mut unknown) = match external::names(&*graph.unchanged()?, graph.seen.length, stop) {
+            Ok(names) => (names, None),
+            Err(_) if stop() => return Err(Error::Cancelled),
+            Err(error) => (BTreeSet::new(), Some(error.to_string())),
+        };
+        let mut parts = vec![graph];
+        for bytes in names {
+            let name = String::from_utf8_lossy(&bytes).into_owned();
+            let Some(relative) = name_of(&bytes) else {
+                unknown = Some(format!("'{name}' is no name of a file here"));
+                continue;
+            };
+            if !is_within(&relative) {
+                continue;
+            }
+            match Part::open(name, folder.join(relative), parts.len()) {
+                Ok(part) => parts.push(part),
+                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self { parts, unknown })
+    }
+
+    /// Whether their names still stand for the files that were noted, as they were.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the file that was changed or replaced.
+    pub(super) fn check_names(&self) -> Result<()> {
+        self.parts.iter().try_for_each(|part| {
+            let now = std::fs::metadata(&part.path).map_err(|error| Error::io(&part.path, error))?;
+            if Seen::of(&now) == part.seen { Ok(()) } else { Err(part.changed()) }
+        })
+    }
+
+    /// Where they were.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.parts.iter().map(|part| part.path.as_path())
+    }
+
+    /// The bytes of those with external data, by the names that the graph has for them.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if one cannot be read; [`Error::Memory`] if there is none for it.
+    pub(super) fn external_data(&self) -> Result<Vec<(String, Arc<[u8]>)>> {
+        let data = self.parts.iter().filter(|part| !part.name.is_empty()).map(|part| {
+            let length = usize::try_from(part.seen.length).unwrap_or(usize::MAX);
+            // Whether there is room for it; what is shared cannot be asked so.
+            let lacks = |_| Error::memory(format!("the weights in {}", part.path.display()));
+            Vec::<u8>::new().try_reserve_exact(length).map_err(lacks)?;
+            let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
+            let mut rest = Arc::get_mut(&mut bytes).unwrap_or_default();
+            part.read(|more| {
+                if let Some(room) = rest.split_off_mut(..more.len().min(rest.len())) {
+                    room.copy_from_slice(&more[..room.len()]);
+                }
+            })?;
+            Ok((part.name.clone(), bytes))
+        });
+        data.collect()
+    }
+
+    /// The SHA-256 of each, by its name.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if one was changed since, or cannot be read; [`Error::Model`] if there may be others.
+    pub(super) fn digests(&self) -> Result<Vec<(String, String)>> {
+        if let Some(reason) = &self.unknown {
+            let reason =
+                format!("which files it has its weights in cannot be found ({reason}), and so not what it is known by");
+            return Err(Error::model(self.parts[0].path.display().to_string(), reason));
+        }
+        self.parts.iter().map(|part| Ok((part.name.clone(), part.digest()?))).collect()
+    }
+}
+
+pub(crate) fn hex(digest: impl AsRef<[u8]>) -> String {
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,22 @@
+//! Networks in ONNX Runtime. Nothing outside of this room knows of it.
+
+mod binding;
+mod external;
+mod files;
+mod library;
+mod native;
+mod network;
+mod options;
+mod overheard;
+mod provider;
+mod runtime;
+mod stop;
+mod turns;
+
+pub(crate) use binding::{Binding, Output};
+pub(crate) use files::hex;
+pub use network::{Network, PartHash};
+pub use options::ModelOptions;
+pub(crate) use provider::MOST_THREADS;
+pub use provider::{PROVIDERS, Placement, Provider, ProviderEntry, ProviderNodes, Skipped};
+pub use runtime::{Candidate, OLDEST_MINOR_VERSION, Runtime};

@@ -1,0 +1,111 @@
+//! How a network is opened in ONNX Runtime.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use ort::session::Session;
+use ort::session::builder::{LoadCanceler, SessionBuilder};
+
+use super::provider::{self, MOST_THREADS, Opening, Placement, Provider};
+use super::runtime::Runtime;
+use crate::cancel::{Canceller, Interrupt};
+use crate::error::{Error, Result};
+use crate::process::{self, Vigil};
+
+/// How a model is opened. The default is right for a program that does other things as well.
+#[derive(Debug, Clone, Default)]
+pub struct ModelOptions {
+    /// Threads that one evaluation uses, up to 1024; 0 leaves it to ONNX Runtime, which takes one per physical core.
+    pub threads: usize,
+    /// Whether idle threads spin while they wait. It makes evaluations that follow each other at once a little faster, and
+    /// burns a core between those that do not.
+    pub spinning: bool,
+    /// What evaluates the network, in the order wanted: the first that can be had takes the nodes that it can, the next ones the rest.
+    /// Nothing is the processor alone. One that cannot be had is passed over only if there is another after it;
+    /// [`Network::placement`](super::Network::placement) says so.
+    pub providers: Vec<Provider>,
+    /// Whether the processor may take the nodes that none of `providers` takes, without being one of them. Networks with free axes
+    /// often have a few that compute shapes.
+    pub cpu_nodes: bool,
+    /// A manifest, as JSON, to use instead of the model's own.
+    pub manifest: Option<String>,
+    /// For a model from bytes whose weights are in files of their own: each file's name, as the model spells it, and its
+    /// bytes. They are kept for as long as the model is open. A model from a file takes none.
+    pub external_data: Vec<(String, Arc<[u8]>)>,
+    /// Whether weights that lie in files of their own are read into memory. Otherwise the system maps those files, which is quicker and takes less
+    /// memory, and a program that overwrites one of them in place ends this process (SIGBUS) or changes what is drawn.
+    pub copy_weights: bool,
+    /// What cancels the opening, from another thread, which then is [`Error::Cancelled`].
+    pub canceller: Option<Canceller>,
+}
+
+/// ONNX Runtime's own way to end an opening.
+struct LoadInterrupt(LoadCanceler);
+
+impl Interrupt for LoadInterrupt {
+    fn interrupt(&self) {
+        // It fails only once the opening is over.
+        let _ = self.0.cancel();
+    }
+}
+
+impl ModelOptions {
+    /// Watches over the first calls with these providers.
+    pub(super) fn vigil(&self, what: &str) -> Vigil {
+        let names: Vec<&str> = self.providers.iter().map(Provider::name).collect();
+        Vigil::keep(&format!("{what} {}", names.join(",")))
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        for (i, (name, _)) in self.external_data.iter().enumerate() {
+            if self.external_data[..i].iter().any(|(other, _)| other == name) {
+                return Err(Error::argument("external_data", format!("{name:?} is given twice")));
+            }
+        }
+        if self.threads > MOST_THREADS {
+            return Err(Error::argument("threads", format!("{}; at most {MOST_THREADS} are possible", self.threads)));
+        }
+        Ok(())
+    }
+
+    /// Opens a session with these options by `commit`.
+    pub(super) fn open(
+        &self,
+        runtime: &Runtime,
+        commit: impl Fn(SessionBuilder) -> Result<Session>,
+    ) -> Result<(Session, Placement)> {
+        let attempts = RefCell::default();
+        let builder = || builder(runtime, self, &attempts).map_err(|error| Error::runtime(error.message()));
+        let Self { providers, cpu_nodes, .. } = self;
+        let opened = provider::open(&Opening { runtime, providers, cpu_nodes: *cpu_nodes, builder, commit });
+        match opened {
+            Err(_) if process::is_ending() || self.canceller.as_ref().is_some_and(Canceller::is_cancelled) => {
+                Err(Error::Cancelled)
+            }
+            opened => opened,
+        }
+    }
+}
+
+/// A builder with these options; what interrupts it goes into `attempts`, for as long as the opening takes.
+fn builder(
+    runtime: &Runtime,
+    options: &ModelOptions,
+    attempts: &RefCell<Vec<Arc<dyn Interrupt>>>,
+) -> ort::Result<SessionBuilder> {
+    let mut builder = Session::builder(runtime.environment())?
+        .with_no_environment_execution_providers()?
+        .with_intra_op_spinning(options.spinning)?
+        .with_inter_op_spinning(options.spinning)?;
+    if options.threads > 0 {
+        builder = builder.with_intra_threads(options.threads)?;
+    }
+    let interrupt: Arc<dyn Interrupt> = Arc::new(LoadInterrupt(builder.canceler()));
+    process::interrupt_at_exit(&interrupt);
+    options.canceller.iter().for_each(|canceller| canceller.add(&interrupt));
+    attempts.borrow_mut().push(interrupt);
+    for (name, bytes) in &options.external_data {
+        builder = builder.with_external_initializer_file_in_memory(name, Arc::clone(bytes))?;
+    }
+    Ok(builder)
+}

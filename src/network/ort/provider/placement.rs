@@ -1,0 +1,269 @@
+//! Opening a session on the providers that are asked for, and where the network's nodes end up.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use ort::session::Session;
+use ort::session::builder::SessionBuilder;
+
+use super::asked::{CPU, Provider, on_cpu};
+use super::table::PROVIDERS;
+use crate::error::{Error, Result};
+use crate::network::ort::native::{Assigned, assigned};
+use crate::network::ort::overheard::{overheard, with_log};
+use crate::network::ort::runtime::Runtime;
+use crate::process::PerProcess;
+use crate::sync::Mutex;
+
+/// What evaluates a network, and what was asked for and cannot.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+#[non_exhaustive]
+pub struct Placement {
+    /// The provider in use: the first of those asked for that evaluates a part of the network.
+    pub provider: String,
+    /// The providers that evaluate the network, in the order asked for, each with its share. Empty if none was asked for, which is the
+    /// processor.
+    pub nodes: Vec<ProviderNodes>,
+    /// The providers that were asked for before and cannot be used.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A provider's share of a network.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct ProviderNodes {
+    /// The provider.
+    pub provider: String,
+    /// How many nodes of the graph it took when the graph was divided, before ONNX Runtime's last fusions. 0 if this ONNX Runtime
+    /// does not say.
+    pub nodes: usize,
+    /// What its options were set to.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
+}
+
+/// A provider that was asked for and is not used.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Skipped {
+    /// The provider.
+    pub provider: String,
+    /// Why: the library that is missing, or what the provider said.
+    pub reason: String,
+}
+
+impl fmt::Display for Placement {
+    /// Such as "cpu; not cuda: …".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let used: Vec<_> = match &self.nodes[..] {
+            [_] | [] => vec![self.provider.clone()],
+            several => {
+                several.iter().map(|share| format!("{} ({} of the nodes)", share.provider, share.nodes)).collect()
+            }
+        };
+        f.write_str(&used.join(" and "))?;
+        self.skipped.iter().try_for_each(|skipped| write!(f, "; not {}: {}", skipped.provider, skipped.reason))
+    }
+}
+
+/// What [`open`] makes sessions with.
+pub(in crate::network::ort) struct Opening<'a, B, C> {
+    pub(in crate::network::ort) runtime: &'a Runtime,
+    /// What is asked for, in this order. Nothing is the processor.
+    pub(in crate::network::ort) providers: &'a [Provider],
+    /// Whether the processor may take nodes without being in the list.
+    pub(in crate::network::ort) cpu_nodes: bool,
+    /// The options that all attempts share.
+    pub(in crate::network::ort) builder: B,
+    /// Opens the model.
+    pub(in crate::network::ort) commit: C,
+}
+
+/// Opens a session on the first of the providers that can be had, with the later ones for the nodes that it does not take. A provider that
+/// cannot be had is passed over if there is another.
+///
+/// Only one session at a time is opened on anything but the processor: CUDA's fail when they are made at the same time.
+pub(in crate::network::ort) fn open<B, C>(opening: &Opening<'_, B, C>) -> Result<(Session, Placement)>
+where
+    B: Fn() -> Result<SessionBuilder>,
+    C: Fn(SessionBuilder) -> Result<Session>,
+{
+    static ONE_AT_A_TIME: PerProcess<Mutex<()>> = PerProcess::new();
+    let Opening { runtime, providers, cpu_nodes, builder, commit } = opening;
+    if providers.is_empty() {
+        return Ok((
+            commit(processor(runtime, builder()?)?)?,
+            Placement { provider: CPU.into(), nodes: Vec::new(), skipped: Vec::new() },
+        ));
+    }
+    check(providers)?;
+    let _turn = (providers[0].name != CPU).then(|| ONE_AT_A_TIME.get().held());
+    let mut left: Vec<&Provider> = providers.iter().collect();
+    let mut skipped = Vec::new();
+    let mut opened = true;
+    'attempt: while !left.is_empty() {
+        let mut attempt = builder()?;
+        let mut registered = Vec::new();
+        for (i, provider) in left.iter().enumerate() {
+            match provider.register(runtime, attempt) {
+                Ok((next, registered_as)) => {
+                    attempt = next;
+                    registered.push((provider.name.as_str(), registered_as));
+                }
+                // What a failure leaves of the options is not known, so the next attempt begins anew.
+                Err(reason) => {
+                    skipped.push(Skipped { provider: left.remove(i).name.clone(), reason });
+                    continue 'attempt;
+                }
+            }
+        }
+        let strict = !cpu_nodes && left.last().is_some_and(|provider| provider.name != CPU);
+        match attempt_with(attempt, strict, commit) {
+            Ok(session) => {
+                let nodes = match assigned(&session) {
+                    Ok(nodes) => shares(&nodes, &registered, &left),
+                    // The processor takes whatever there is.
+                    Err(_) if left[0].name == CPU => vec![ProviderNodes::new(left[0].name.clone(), 0)],
+                    Err(reason) => return Err(Error::Provider { provider: left[0].name.clone(), reason }),
+                };
+                let taken = |provider: &Provider| nodes.iter().any(|share| share.provider == provider.name);
+                for provider in left.iter().filter(|provider| !taken(provider) && provider.name != CPU) {
+                    let reason = "it takes none of the graph's nodes".into();
+                    skipped.push(Skipped { provider: provider.name.clone(), reason });
+                }
+                if let Some(first) = left.iter().find(|provider| taken(provider)) {
+                    return Ok((session, Placement { provider: first.name.clone(), nodes, skipped }));
+                }
+                break;
+            }
+            Err(error) => {
+                opened = false;
+                // That of which it cannot be opened even if the processor takes what is left over, or the first.
+                let loose = |count: usize| loosely(&left[..count], opening);
+                let blamed = (1..=left.len()).find(|&count| loose(count).is_none()).map_or(0, |count| count - 1);
+                let explained = strict.then(|| explain(left[0], &loose(left.len())?)).flatten();
+                let reason = explained.unwrap_or_else(|| error.to_string());
+                skipped.push(Skipped { provider: left.remove(blamed).name.clone(), reason });
+            }
+        }
+    }
+    if !opened {
+        // A model that the processor cannot open either is not the providers' fault.
+        drop(commit(processor(runtime, builder()?)?)?);
+    }
+    let mut reasons = skipped.into_iter();
+    let Some(Skipped { provider, mut reason }) = reasons.next() else {
+        return Err(Error::argument("provider", "the processor takes none of the graph's nodes"));
+    };
+    reasons.for_each(|other| reason += &format!("; {}: {}", other.provider, other.reason));
+    Err(Error::Provider { provider, reason })
+}
+
+fn processor(runtime: &Runtime, builder: SessionBuilder) -> Result<SessionBuilder> {
+    on_cpu(runtime, builder).map_err(Error::runtime)
+}
+
+/// Refuses lists whose order cannot be kept.
+fn check(providers: &[Provider]) -> Result<()> {
+    for (i, provider) in providers.iter().enumerate() {
+        let same = |other: &&Provider| {
+            other.name == provider.name || other.library.is_some() && other.library == provider.library
+        };
+        if let Some(other) = providers[..i].iter().find(same) {
+            let reason = if other.name == provider.name {
+                format!("'{}' is in the list twice", other.name)
+            } else {
+                format!("'{}' and '{}' are the same library", other.name, provider.name)
+            };
+            return Err(Error::argument("provider", reason));
+        }
+    }
+    match providers.iter().position(|provider| provider.name == CPU) {
+        Some(i) if i + 1 < providers.len() => {
+            let reason = format!("'{}' comes after cpu, which takes all nodes; name cpu last", providers[i + 1].name);
+            Err(Error::argument("provider", reason))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn attempt_with(
+    builder: SessionBuilder,
+    strict: bool,
+    commit: impl Fn(SessionBuilder) -> Result<Session>,
+) -> Result<Session> {
+    let set = || -> ort::Result<SessionBuilder> {
+        let builder = builder.with_config_entry("session.record_ep_graph_assignment_info", "1")?;
+        Ok(if strict { builder.with_disable_cpu_fallback()? } else { builder })
+    };
+    let (result, said) = overheard(|| commit(set().map_err(|error| Error::runtime(error.message()))?));
+    result.map_err(|error| match error {
+        Error::Model { model, reason } => Error::Model { model, reason: with_log(&reason, &said) },
+        other => other,
+    })
+}
+
+/// A session on these providers in which the processor may take the nodes that they leave over.
+fn loosely<B, C>(providers: &[&Provider], opening: &Opening<'_, B, C>) -> Option<Session>
+where
+    B: Fn() -> Result<SessionBuilder>,
+    C: Fn(SessionBuilder) -> Result<Session>,
+{
+    let mut builder = (opening.builder)().ok()?;
+    for provider in providers {
+        builder = provider.register(opening.runtime, builder).ok()?.0;
+    }
+    attempt_with(builder, false, &opening.commit).ok()
+}
+
+/// Which nodes are left to the processor in `session`, which `first` is the first provider of.
+fn explain(first: &Provider, session: &Session) -> Option<String> {
+    let nodes = assigned(session).ok()?;
+    let left: Vec<_> = nodes.iter().filter(|node| node.provider == "CPUExecutionProvider").collect();
+    let mut operators: Vec<(&str, usize)> = Vec::new();
+    for node in &left {
+        match operators.iter_mut().find(|(operator, _)| *operator == node.operator) {
+            Some((_, count)) => *count += 1,
+            None => operators.push((&node.operator, 1)),
+        }
+    }
+    operators.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    if left.len() == nodes.len() {
+        let options: Vec<_> = first.options.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let options =
+            if options.is_empty() { String::new() } else { format!(", with the options {}", options.join(", ")) };
+        return Some(format!("it takes none of the graph's {} nodes{options}", nodes.len()));
+    }
+    let list: Vec<_> = operators.iter().map(|(operator, count)| format!("{count} {operator}")).collect();
+    (!left.is_empty()).then(|| {
+        format!(
+            "it leaves {} of the graph's {} nodes to the processor ({}), which is not asked for; name cpu after it, or allow cpu_nodes",
+            left.len(),
+            nodes.len(),
+            list.join(", ")
+        )
+    })
+}
+
+impl ProviderNodes {
+    fn new(provider: String, nodes: usize) -> Self {
+        Self { provider, nodes, options: BTreeMap::new() }
+    }
+}
+
+/// How many nodes each provider has, those that were asked for first. `registered` are their names here and ONNX Runtime's.
+fn shares(nodes: &[Assigned], registered: &[(&str, String)], providers: &[&Provider]) -> Vec<ProviderNodes> {
+    let mut names: Vec<(&str, &str)> = registered.iter().map(|(name, of)| (*name, of.as_str())).collect();
+    for node in nodes {
+        if !names.iter().any(|(_, of)| *of == node.provider) {
+            let known = PROVIDERS.iter().find(|entry| entry.registered_as == node.provider);
+            names.push((known.map_or(&node.provider, |entry| entry.name), &node.provider));
+        }
+    }
+    let shares = names.into_iter().map(|(name, of)| {
+        let count = nodes.iter().filter(|node| node.provider == of).count();
+        let options = providers.iter().filter(|provider| provider.name == name).flat_map(|provider| &provider.options);
+        ProviderNodes { options: options.cloned().collect(), ..ProviderNodes::new(name.to_owned(), count) }
+    });
+    shares.filter(|share| share.nodes > 0).collect()
+}

@@ -1,0 +1,403 @@
+//! Finding ONNX Runtime and starting it: once in a process, by absolute path, without a word on stderr or on the network.
+
+use std::ffi::{CStr, c_char, c_void};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use ort::environment::Environment;
+use ort::logging::LogLevel;
+
+use super::library;
+use super::overheard::hear;
+use crate::error::{Error, Result};
+use crate::log::{Severity, say};
+use crate::process::{self, Call, Process, Vigil};
+use crate::sync::{Guard, Mutex};
+
+/// The oldest ONNX Runtime that works is 1.`OLDEST_MINOR_VERSION`.
+pub const OLDEST_MINOR_VERSION: u32 = ort::MINOR_VERSION;
+
+/// The environment variable that names ONNX Runtime's library, or the folder that it lies in.
+const VARIABLE: &str = "ORT_DYLIB_PATH";
+
+/// Why a place is looked in that the variable names.
+const NAMED: &str = "the environment variable ORT_DYLIB_PATH";
+
+/// Where Debian and its kin put libraries of this architecture.
+const DEBIAN_LIBRARIES: &str =
+    if cfg!(target_arch = "aarch64") { "/usr/lib/aarch64-linux-gnu" } else { "/usr/lib/x86_64-linux-gnu" };
+
+/// ONNX Runtime allows one environment per process, ever: a second cannot be made even when the first is gone. Hence this
+/// one lives as long as the process.
+static OPENED: Mutex<Option<Runtime>> = Mutex::new(None);
+
+fn log(level: LogLevel, message: &str) {
+    if level >= LogLevel::Error {
+        hear(message);
+    }
+    let severity = match level {
+        LogLevel::Verbose => Severity::Verbose,
+        LogLevel::Info => Severity::Info,
+        LogLevel::Warning => Severity::Warning,
+        LogLevel::Error => Severity::Error,
+        LogLevel::Fatal => Severity::Fatal,
+    };
+    say(severity, || message.to_owned());
+}
+
+/// ONNX Runtime, loaded and started. Clones refer to the same one: there is one in a process.
+#[derive(Debug, Clone)]
+pub struct Runtime {
+    environment: Environment,
+    path: Arc<Path>,
+    version: Arc<str>,
+}
+
+/// A place in which ONNX Runtime was looked for.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Candidate {
+    /// Why here: "the environment variable ORT_DYLIB_PATH", "beside diffuse", …
+    pub reason: &'static str,
+    /// The folder, or the file where one was named.
+    pub place: PathBuf,
+    /// The library that was found there.
+    pub library: Option<PathBuf>,
+}
+
+impl Runtime {
+    /// Loads ONNX Runtime and starts it, or returns the one that this process has already started.
+    ///
+    /// `path` is its library, or the folder that the library lies in. Without one it is taken from the first of these
+    /// [`candidates`](Self::candidates) that has it: what the environment variable `ORT_DYLIB_PATH` names; the folder of
+    /// this library (of the program, where it is linked in, and on Windows), where it is a link that of the link first; and except on Windows, whose system folder may hold an old
+    /// one of another's, the system's library folders.
+    ///
+    /// Official builds of ONNX Runtime from 1.29 on send telemetry. With one of those, unless the environment variable
+    /// `ORT_DISABLE_TELEMETRY` is already set to something, this call sets it to 1: call it before other threads read or
+    /// write environment variables, or set the variable for the process.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] if there is no library, if it cannot be loaded, if it is older than 1.24, if `ORT_DYLIB_PATH` names a place
+    /// that has none, or if another one is
+    /// already running in this process.
+    pub fn open(path: Option<&Path>) -> Result<Self> {
+        process::check_runtime()?;
+        let mut opening = Opening::begin()?;
+        let opened = &mut *opening.0;
+        let _call = Call::begin()?;
+        if let Some(runtime) = opened.as_ref() {
+            return match path.map(resolve).transpose()? {
+                Some(asked) if *asked != *runtime.path => Err(Error::runtime(format!(
+                    "{} is asked for, but {} is already running in this process, which allows only one",
+                    asked.display(),
+                    runtime.path.display()
+                ))),
+                _ => Ok(runtime.clone()),
+            };
+        }
+        let library = match path {
+            Some(path) => resolve(path)?,
+            None => find()?,
+        };
+        process::attend();
+        let _vigil = Vigil::keep("ONNX Runtime");
+        let runtime = start(library)?;
+        Ok(opened.insert(runtime).clone())
+    }
+
+    /// The places that [`open`](Self::open) looks in when it is given none, in their order, with what is there.
+    #[must_use]
+    pub fn candidates() -> Vec<Candidate> {
+        let mut places: Vec<(&str, PathBuf)> = Vec::new();
+        if let Some(path) = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
+            places.push((NAMED, path.into()));
+        }
+        places.extend(own_folders().into_iter().map(|folder| ("beside diffuse", folder)));
+        let system: &[&str] = match std::env::consts::OS {
+            "macos" => &["/usr/local/lib", "/opt/homebrew/lib"],
+            "linux" => &["/usr/local/lib", "/usr/lib64", "/usr/lib", DEBIAN_LIBRARIES],
+            _ => &[],
+        };
+        places.extend(system.iter().map(|folder| ("the system's libraries", PathBuf::from(folder))));
+        places.into_iter().map(|(reason, place)| Candidate { reason, library: library_at(&place), place }).collect()
+    }
+
+    /// The library that was loaded.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its version, such as "1.31.1".
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// ONNX Runtime's environment, for the benchmark that profiles a session of its own. Not part of the API.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+}
+
+/// One more than the generation of the process in which a thread holds [`OPENED`]; 0 for none.
+static OPENING_IN: AtomicU32 = AtomicU32::new(0);
+
+/// What [`OPENED`] guards, in the hands of this thread.
+struct Opening(Guard<'static, Option<Runtime>>);
+
+impl Opening {
+    fn begin() -> Result<Self> {
+        /// Far longer than it takes to open a library.
+        const LONGEST: Duration = Duration::from_secs(60);
+        let (this, start) = (Process::current().generation() + 1, Instant::now());
+        loop {
+            if let Some(held) = OPENED.try_held() {
+                OPENING_IN.store(this, Ordering::SeqCst);
+                return Ok(Self(held));
+            }
+            // No thread of this process will let go of it.
+            if ![0, this].contains(&OPENING_IN.load(Ordering::SeqCst)) {
+                let reason = "another thread was opening it as this process was forked; open it before the fork";
+                return Err(Error::runtime(reason));
+            }
+            if start.elapsed() > LONGEST {
+                let reason = "another thread has been opening it for a minute; try again when it is done";
+                return Err(Error::runtime(reason));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        OPENING_IN.store(0, Ordering::SeqCst);
+    }
+}
+
+/// The absolute path of the library that `path` names, itself or by its folder.
+fn resolve(path: &Path) -> Result<PathBuf> {
+    let library = library_at(path).ok_or_else(|| {
+        let what =
+            if path.is_dir() { format!("the folder holds no {}", library_name()) } else { "no such file".into() };
+        Error::runtime(format!("{}: {what}", path.display()))
+    })?;
+    std::fs::canonicalize(&library).map_err(|error| Error::io(&library, error))
+}
+
+fn find() -> Result<PathBuf> {
+    let candidates = Runtime::candidates();
+    if let Some(named) = candidates.first().filter(|candidate| candidate.reason == NAMED && candidate.library.is_none())
+    {
+        let place = named.place.display();
+        return Err(Error::runtime(format!("{VARIABLE} names {place}, and there is no {} there", library_name())));
+    }
+    match candidates.iter().find_map(|candidate| candidate.library.as_deref()) {
+        Some(library) => resolve(library),
+        None => {
+            let tried: Vec<String> = candidates
+                .iter()
+                .map(|candidate| format!("{} ({})", candidate.place.display(), candidate.reason))
+                .collect();
+            Err(Error::runtime(format!(
+                "{} was not found in {}. Put it beside the program, name it when opening, or set {VARIABLE} to it; version 1.{OLDEST_MINOR_VERSION} or newer is needed",
+                library_name(),
+                tried.join(", ")
+            )))
+        }
+    }
+}
+
+fn library_name() -> String {
+    format!("{}onnxruntime{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX)
+}
+
+/// The library at `place`: the file itself, or the one in that folder, with or without a version in its name.
+fn library_at(place: &Path) -> Option<PathBuf> {
+    if place.is_file() {
+        return Some(place.to_path_buf());
+    }
+    let plain = place.join(library_name());
+    if plain.is_file() {
+        return Some(plain);
+    }
+    // libonnxruntime.so.1.31.1 on Linux, libonnxruntime.1.31.1.dylib on macOS: the Python wheels have only these.
+    let (prefix, suffix) = match std::env::consts::OS {
+        "macos" | "ios" => ("libonnxruntime.".to_owned(), ".dylib"),
+        _ => (format!("{}.", library_name()), ""),
+    };
+    let numbers = |path: &PathBuf| -> Option<Vec<u32>> {
+        let name = path.file_name()?.to_str()?;
+        name.strip_prefix(&prefix)?.strip_suffix(suffix)?.split('.').map(|part| part.parse().ok()).collect()
+    };
+    std::fs::read_dir(place)
+        .ok()?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| numbers(path).is_some())
+        .max_by_key(numbers)
+}
+
+/// The folder of the module that this code is in: libdiffuse's, or the program's where it is linked in. Where that is a link, the link's folder
+/// comes first and that of the file second.
+#[cfg(unix)]
+fn own_folders() -> Vec<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+
+    let here = own_folders as fn() -> Vec<PathBuf> as *const libc::c_void;
+    // SAFETY: Dl_info is a plain C struct for which all zeroes is a value.
+    let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
+    // SAFETY: the address is that of a function in this module, `info` is writable for the call.
+    let found = unsafe { libc::dladdr(here, &raw mut info) };
+    if found == 0 || info.dli_fname.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: dladdr promises a string that lives as long as the module, which this code is part of.
+    let name = unsafe { std::ffi::CStr::from_ptr(info.dli_fname) };
+    let name = Path::new(std::ffi::OsStr::from_bytes(name.to_bytes()));
+    // A relative name was good when the module was loaded, in a working directory that may have changed since. For the main program it
+    // may even be a bare name that was found through PATH. It counts where it still leads to the file that is in memory.
+    let path = if name.is_absolute() {
+        Some(name.to_path_buf())
+    } else {
+        let file = mapped_from(here as usize);
+        let link =
+            std::path::absolute(name).ok().filter(|link| file.is_some() && std::fs::canonicalize(link).ok() == file);
+        link.or(file)
+    };
+    let Some(path) = path.or_else(|| std::env::current_exe().ok()) else { return Vec::new() };
+    let mut folders: Vec<PathBuf> = path.parent().map(Path::to_path_buf).into_iter().collect();
+    if let Some(folder) = std::fs::canonicalize(&path).ok().and_then(|path| Some(path.parent()?.to_path_buf()))
+        && !folders.contains(&folder)
+    {
+        folders.push(folder);
+    }
+    folders
+}
+
+/// The file that the memory at `address` is from, which Linux tells.
+#[cfg(unix)]
+fn mapped_from(address: usize) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+
+    let maps = std::fs::read("/proc/self/maps").ok()?;
+    maps.split(|&byte| byte == b'\n').find_map(|line| {
+        // "7f0c1000-7f0c3000 r-xp 00001000 fe:00 4242    /folder/file"
+        let range = std::str::from_utf8(line.split(|&byte| byte == b' ').next()?).ok()?;
+        let (start, end) = range.split_once('-')?;
+        let bounds = usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?;
+        let path = &line[line.iter().position(|&byte| byte == b'/')?..];
+        bounds.contains(&address).then(|| std::ffi::OsStr::from_bytes(path).into())
+    })
+}
+
+/// The folder of the program. Where this is a DLL of a host elsewhere, the host names the path.
+#[cfg(not(unix))]
+fn own_folders() -> Vec<PathBuf> {
+    std::env::current_exe().ok().and_then(|path| Some(path.parent()?.to_path_buf())).into_iter().collect()
+}
+
+fn start(library: PathBuf) -> Result<Runtime> {
+    const TELEMETRY: &str = "ORT_DISABLE_TELEMETRY";
+    library::check(&library).map_err(Error::runtime)?;
+    // Held until `ort` has it as well, so that it is not loaded twice.
+    let _module = entered(&library)?;
+    let builder = ort::init_from(&library).map_err(|error| refusal(&library, &error))?;
+    let version = version(&library).unwrap_or_else(|| "unknown".into());
+    if has_telemetry(&version) && std::env::var_os(TELEMETRY).is_none() {
+        // SAFETY: the caller of `Runtime::open` was told to call it before other threads use the environment. Rust's own
+        // accesses are synchronised; there is no other way to keep the library quiet (its API call for it is not heeded).
+        unsafe { std::env::set_var(TELEMETRY, "1") };
+    }
+    // The logger is what keeps errors that we report ourselves, and warnings about graphics cards, off stderr.
+    let environment = builder
+        .with_name("diffuse")
+        .with_telemetry(false)
+        .with_logger(Arc::new(|level, _: &str, _: &str, _: &str, message: &str| log(level, message)))
+        .build()
+        .map_err(|error| Error::runtime(format!("{} did not start: {error}", library.display())))?;
+    // `ort` asks for everything, and ONNX Runtime would word messages that nobody reads, also between the nodes of a run.
+    environment.set_log_level(LogLevel::Warning);
+    Ok(Runtime { environment, path: library.into(), version: version.into() })
+}
+
+/// What OrtGetApiBase gives, with its functions as what a library may leave out.
+#[repr(C)]
+struct ApiBase {
+    get_api: Option<unsafe extern "C" fn(u32) -> *const c_void>,
+    get_version_string: Option<unsafe extern "C" fn() -> *const c_char>,
+}
+
+/// Loads the library, and refuses one that gives nothing where `ort` and we ask for its API and its version: `ort`
+/// takes it for granted, and panics or reads at NULL. What cannot be loaded, has no such function or is too old is left
+/// to `ort`, which says so.
+fn entered(library: &Path) -> Result<Option<libloading::Library>> {
+    type GetApiBase = unsafe extern "C" fn() -> *const ApiBase;
+    let refused = |what: &str| Err(Error::runtime(format!("{} is not ONNX Runtime: {what}", library.display())));
+    // SAFETY: what its initialisers do is its affair; it is the library that the caller asked for.
+    let Ok(module) = (unsafe { libloading::Library::new(library) }) else { return Ok(None) };
+    // SAFETY: this is the symbol's type in ONNX Runtime's header, the same in all versions.
+    let Ok(get_api_base) = (unsafe { module.get::<GetApiBase>(b"OrtGetApiBase") }).map(|symbol| *symbol) else {
+        return Ok(Some(module));
+    };
+    // SAFETY: as above; it returns a static structure, or NULL.
+    let Some(base) = (unsafe { get_api_base().as_ref() }) else { return refused("its OrtGetApiBase gives NULL") };
+    // SAFETY: as above; it returns a static string, or NULL.
+    let version = base.get_version_string.map_or(std::ptr::null(), |version| unsafe { version() });
+    if version.is_null() {
+        return refused("it does not say its version");
+    }
+    // SAFETY: not NULL, so a static C string.
+    let version = unsafe { CStr::from_ptr(version) }.to_string_lossy();
+    let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
+    // An older one says on stderr that it has no such API.
+    if minor.is_some_and(|minor| minor >= OLDEST_MINOR_VERSION) {
+        // SAFETY: as above; it returns a static structure, or NULL.
+        let api = base.get_api.map_or(std::ptr::null(), |api| unsafe { api(OLDEST_MINOR_VERSION) });
+        if api.is_null() {
+            return refused(&format!("version {version} gives no API of 1.{OLDEST_MINOR_VERSION}"));
+        }
+    }
+    Ok(Some(module))
+}
+
+/// Whether this version may send telemetry: official builds do from 1.29 on. One that does not say its version may.
+fn has_telemetry(version: &str) -> bool {
+    version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok()).is_none_or(|minor| minor >= 29)
+}
+
+/// The version of the library, which only the entry point that `ort` keeps to itself can tell.
+fn version(library: &Path) -> Option<String> {
+    type GetApiBase = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
+    // SAFETY: the library is loaded already, so its initialisers do not run again.
+    let module = unsafe { libloading::Library::new(library) }.ok()?;
+    // SAFETY: this is the symbol's type in ONNX Runtime's header, the same in all versions.
+    let get_api_base = unsafe { module.get::<GetApiBase>(b"OrtGetApiBase") }.ok()?;
+    // SAFETY: ONNX Runtime returns a static structure, or null.
+    let base = unsafe { get_api_base().as_ref() }?;
+    // SAFETY: the function returns a static C string.
+    let version = unsafe { std::ffi::CStr::from_ptr((base.GetVersionString)()) };
+    Some(version.to_str().ok()?.to_owned())
+}
+
+fn refusal(library: &Path, error: &ort::LoadDynamicError) -> Error {
+    let place = library.display();
+    Error::runtime(match error {
+        ort::LoadDynamicError::Dlopen { error, .. } => {
+            // libloading's own text leaves the system's reason to its source.
+            let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+            format!("{place} cannot be loaded: {reason}")
+        }
+        ort::LoadDynamicError::MissingApi { .. } => {
+            format!("{place} is a library, but not ONNX Runtime: it has no OrtGetApiBase")
+        }
+        ort::LoadDynamicError::BadVersion { version_str, .. } => {
+            format!("{place} is version {version_str}; 1.{OLDEST_MINOR_VERSION} or newer is needed")
+        }
+        ort::LoadDynamicError::InvalidVersionString => format!("{place} does not say its version"),
+    })
+}

@@ -1,0 +1,547 @@
+//! A job that several threads may ask, with a thread of its own if that is wanted.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Once, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use ndarray::{ArrayD, ArrayViewD};
+
+use crate::error::{Error, Result};
+use crate::float::{self, Usual};
+use crate::process::{self, Own, Process, Working};
+use crate::sample::{Budget, Canceller, Job, Progress};
+use crate::sync::{Condvar, Guard, Mutex};
+use crate::tensor::copy;
+
+/// The name of the thread that a job runs on.
+pub(crate) const THREAD: &str = "diffuse job";
+
+/// How a runner's job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum State {
+    /// No worker has it, and it is not at its end: it is stepped by its owner.
+    Idle,
+    /// A worker runs it.
+    Running,
+    /// It is at its end, whoever has run it.
+    Finished,
+    /// Its worker has stopped before, with an error: [`Runner::wait`] says which.
+    Stopped,
+    /// Its worker has stopped before because that was asked for, or its time was up.
+    Paused,
+}
+
+/// What a run goes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// The model is opened: one piece of work.
+    Loading,
+    /// What the samples are conditioned on and start from is made: one piece of work.
+    Encoding,
+    /// The steps of the grid.
+    Sampling,
+    /// What was drawn is made into what was asked for. No kind of model has it yet.
+    Decoding,
+}
+
+/// Makes the job that a [`Runner`] is to run.
+pub type Opener = dyn Fn(&Opening<'_>) -> Result<Job> + Send;
+
+/// What an [`Opener`] can use: its canceller, and a way to say how far it is.
+#[derive(Debug)]
+pub struct Opening<'a>(&'a Shared);
+
+impl Opening<'_> {
+    /// What cancels the runner, for what takes its time.
+    #[must_use]
+    pub fn canceller(&self) -> &Canceller {
+        &self.0.canceller
+    }
+
+    /// Lets the others see that `stage` has begun.
+    pub fn enter(&self, stage: Stage) {
+        self.0.note(stage, Progress { step: 0, steps: 1 });
+    }
+}
+
+/// A job that several threads may ask: how far it is, its latest estimate, to cancel. It works inside of [`step`](Self::step), [`run`](Self::run)
+/// and [`advance`](Self::advance), on the calling thread, or after [`start`](Self::start) on one of its own; meanwhile what else would use the job
+/// is [`Error::Busy`]. Dropping it cancels it and waits for its thread.
+#[derive(Debug)]
+pub struct Runner {
+    shared: Own<Arc<Shared>>,
+}
+
+struct Shared {
+    process: Process,
+    at_exit: Once,
+    work: Mutex<Work>,
+    canceller: Canceller,
+    shape: OnceLock<Vec<usize>>,
+    progress: Mutex<(Stage, Progress)>,
+    /// What the next step is expected to take, in nanoseconds; 0 before the first.
+    expected: AtomicU64,
+    /// The thread that is in a step, as [`this_thread`] has it; 0 for none.
+    stepping: AtomicUsize,
+    state: AtomicU8,
+    pause: AtomicBool,
+    worker: Mutex<Worker>,
+    ended: Condvar,
+    /// What the latest step that failed said.
+    failure: Mutex<Option<Error>>,
+    /// A copy of the latest estimate, so that looking at it does not wait for the evaluation that is running.
+    preview: Mutex<Option<ArrayD<f32>>>,
+}
+
+/// What there is to do: a job, or first to make it.
+enum Work {
+    Open(Box<Opener>),
+    Job(Box<Job>),
+}
+
+/// The thread that runs a job, and how its run ended.
+#[derive(Default)]
+struct Worker {
+    thread: Option<JoinHandle<()>>,
+    outcome: Option<Error>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runner").field("state", &self.state()).finish_non_exhaustive()
+    }
+}
+
+/// A number of this thread, which no other one has while it lives. `std::thread::current` would allocate in a thread that is not ours.
+fn this_thread() -> usize {
+    thread_local!(static PLACE: u8 = const { 0 });
+    PLACE.with(|place| std::ptr::from_ref(place) as usize)
+}
+
+/// Marks the thread that is in a step, until it is dropped.
+struct Stepping<'a>(&'a AtomicUsize);
+
+impl<'a> Stepping<'a> {
+    fn begin(shared: &'a Shared) -> Self {
+        shared.stepping.store(this_thread(), Ordering::SeqCst);
+        Self(&shared.stepping)
+    }
+}
+
+impl Drop for Stepping<'_> {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::SeqCst);
+    }
+}
+
+impl Runner {
+    /// A runner of `job`.
+    #[must_use]
+    pub fn new(job: Job) -> Self {
+        let canceller = job.canceller();
+        let shared = Shared::new(Work::Job(Box::new(job)), canceller);
+        if let Work::Job(job) = &*shared.work.held() {
+            shared.adopt(job);
+        }
+        Self { shared: Own::new(Arc::new(shared)) }
+    }
+
+    /// A runner whose job `opener` makes when it is first stepped or started, as a rule of a model that it opens: so that not even that is done on the
+    /// thread that asks for it. Where it fails it is called again by the next step or start.
+    #[must_use]
+    pub fn opening(opener: Box<Opener>) -> Self {
+        let shared = Shared::new(Work::Open(opener), Canceller::default());
+        Self { shared: Own::new(Arc::new(shared)) }
+    }
+
+    /// [`Job::step`].
+    ///
+    /// # Errors
+    /// As there; [`Error::Busy`] while another thread works on the job; [`Error::Panic`] if it panics.
+    pub fn step(&self) -> Result<Progress> {
+        let mut steps = 1..=1;
+        self.shared.drive_here(|_| steps.next().is_some())
+    }
+
+    /// Steps to the end.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    pub fn run(&self) -> Result<()> {
+        self.shared.drive_here(|_| true).map(drop)
+    }
+
+    /// [`Job::advance`].
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    pub fn advance(&self, budget: Duration) -> Result<Progress> {
+        let mut budget = Budget::new(budget);
+        self.shared.drive_here(|job| budget.allows(job))
+    }
+
+    /// Runs the job on a thread of its own: to its end, or for as long as `time` lasts, by [`Job::advance`]'s rule. Then, or after [`pause`](Self::pause),
+    /// it can be started again, and so can one that has stopped, unless it was cancelled.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] if it was cancelled; [`Error::Busy`] if it runs already, or another thread is in a step or a look at it; [`Error::Runtime`] if the system refuses a thread.
+    pub fn start(&self, time: Option<Duration>) -> Result<()> {
+        Shared::start(&self.shared, time)
+    }
+
+    /// Lets the worker end after the step that it is in. The samples are whole then: to be looked at, or kept as a snapshot.
+    pub fn pause(&self) {
+        self.shared.pause.store(true, Ordering::SeqCst);
+    }
+
+    /// How the job stands.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.shared.state()
+    }
+
+    /// Waits until the worker has ended, but not longer than `most`, and says how the job stands then, which is [`State::Running`] if the time was too short.
+    ///
+    /// # Errors
+    /// What it stopped with; [`Error::Cancelled`] also if it was cancelled before its start; [`Error::Argument`] in a
+    /// callback of the job itself, which would wait for ever.
+    pub fn wait(&self, most: Duration) -> Result<State> {
+        self.shared.wait(most)
+    }
+
+    /// What the latest step that failed said, whichever thread it was on; `None` if none has.
+    #[must_use]
+    pub fn failure(&self) -> Option<Error> {
+        self.shared.failure.held().as_ref().map(Error::again)
+    }
+
+    /// [`Canceller::cancel`].
+    pub fn cancel(&self) {
+        self.shared.canceller.cancel();
+    }
+
+    /// How far it is: in which stage, and with how much of it.
+    #[must_use]
+    pub fn progress(&self) -> (Stage, Progress) {
+        *self.shared.progress.held()
+    }
+
+    /// [`Job::expected_step`], which any thread may ask.
+    #[must_use]
+    pub fn expected_step(&self) -> Option<Duration> {
+        match self.shared.expected.load(Ordering::SeqCst) {
+            0 => None,
+            nanoseconds => Some(Duration::from_nanos(nanoseconds)),
+        }
+    }
+
+    /// The shape of the samples, batch first.
+    ///
+    /// # Errors
+    /// [`Error::NotYet`] before the job is made, which takes its model.
+    pub fn shape(&self) -> Result<&[usize]> {
+        self.shared.shape.get().map(Vec::as_slice).ok_or_else(not_yet)
+    }
+
+    /// Hands the job to `look`.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while it is worked on; [`Error::NotYet`] before it is made; what `look` returns.
+    pub fn look<T>(&self, look: impl FnOnce(&Job) -> Result<T>) -> Result<T> {
+        match &*self.shared.lock()? {
+            Work::Job(job) => look(job),
+            Work::Open(_) => Err(not_yet()),
+        }
+    }
+
+    /// Hands the job to `change`, between two steps.
+    ///
+    /// # Errors
+    /// As [`look`](Self::look).
+    pub fn change<T>(&self, change: impl FnOnce(&mut Job) -> Result<T>) -> Result<T> {
+        match &mut *self.shared.lock()? {
+            Work::Job(job) => {
+                let result = change(job);
+                self.shared.publish(job);
+                self.shared.settle(job.progress());
+                result
+            }
+            Work::Open(_) => Err(not_yet()),
+        }
+    }
+
+    /// Hands the latest estimate of what the samples will be to `read`, also while a step is running.
+    ///
+    /// # Errors
+    /// [`Error::NotYet`] before the first step; what `read` returns.
+    pub fn preview<T>(&self, read: impl FnOnce(ArrayViewD<'_, f32>) -> Result<T>) -> Result<T> {
+        match self.shared.preview.held().as_ref() {
+            Some(preview) => read(preview.view()),
+            None => Err(Error::not_yet("the job has no preview before its first step")),
+        }
+    }
+
+    /// Cancels it, and waits until nobody works on it and its thread is gone; in a callback of the job itself it does not wait. Not to be called in a
+    /// [`look`](Self::look) or a [`change`](Self::change), which it would wait for.
+    pub fn close(&self) {
+        if !self.shared.process.is_current() {
+            return;
+        }
+        self.cancel();
+        if !self.shared.is_stepped_here() {
+            drop(self.shared.work.held());
+            let thread = self.shared.worker.held().thread.take();
+            if let Some(thread) = thread {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn not_yet() -> Error {
+    Error::not_yet("the job's model is not open yet: step or start it first")
+}
+
+const STATES: [State; 5] = [State::Idle, State::Running, State::Finished, State::Stopped, State::Paused];
+
+impl Shared {
+    fn new(work: Work, canceller: Canceller) -> Self {
+        Self {
+            process: Process::current(),
+            at_exit: Once::new(),
+            work: Mutex::new(work),
+            canceller,
+            shape: OnceLock::new(),
+            progress: Mutex::new((Stage::Loading, Progress { step: 0, steps: 1 })),
+            expected: AtomicU64::new(0),
+            stepping: AtomicUsize::new(0),
+            state: AtomicU8::new(0),
+            pause: AtomicBool::new(false),
+            worker: Mutex::default(),
+            ended: Condvar::default(),
+            failure: Mutex::new(None),
+            preview: Mutex::new(None),
+        }
+    }
+
+    fn state(&self) -> State {
+        STATES[usize::from(self.state.load(Ordering::SeqCst))]
+    }
+
+    fn enter(&self, state: State) {
+        let place = STATES.iter().position(|known| *known == state);
+        self.state.store(place.unwrap_or_default() as u8, Ordering::SeqCst);
+    }
+
+    fn is_stepped_here(&self) -> bool {
+        self.stepping.load(Ordering::SeqCst) == this_thread()
+    }
+
+    fn note(&self, stage: Stage, progress: Progress) {
+        *self.progress.held() = (stage, progress);
+    }
+
+    /// What is to be done, for a call of the owner's; not while the worker has it.
+    fn lock(&self) -> Result<Guard<'_, Work>> {
+        self.process.check("job")?;
+        if self.state() == State::Running {
+            return Err(Error::Busy);
+        }
+        self.work.try_held().ok_or(Error::Busy)
+    }
+
+    /// What is to be done, for whoever works on it.
+    fn claimed(&self) -> Result<Guard<'_, Work>> {
+        match self.lock() {
+            // Whoever frees the job holds it for a moment.
+            Err(Error::Busy) if self.canceller.is_cancelled() => Err(Error::Cancelled),
+            work => work,
+        }
+    }
+
+    /// Lets the state be that of a job that no worker has.
+    fn settle(&self, progress: Progress) {
+        let mut worker = self.worker.held();
+        worker.outcome = None;
+        self.enter(if progress.is_finished() { State::Finished } else { State::Idle });
+    }
+
+    /// [`drive`](Self::drive) for the owner, on its thread.
+    fn drive_here(&self, more: impl FnMut(&mut Job) -> bool) -> Result<Progress> {
+        let work = self.claimed()?;
+        let (progress, _work) = self.drive(work, more)?;
+        self.settle(progress);
+        Ok(progress)
+    }
+
+    /// Steps for as long as `more` says so, on this thread, and lets the others see what comes of it.
+    fn drive<'a>(
+        &self,
+        mut work: Guard<'a, Work>,
+        mut more: impl FnMut(&mut Job) -> bool,
+    ) -> Result<(Progress, Guard<'a, Work>)> {
+        let stepping = Stepping::begin(self);
+        // A panic, which may be one of the caller's own code, is an error like any other.
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let job = self.opened(&mut work)?;
+            while !job.progress().is_finished() && more(job) {
+                job.step()?;
+                self.publish(job);
+            }
+            self.expect(job);
+            Ok(job.progress())
+        }));
+        drop(stepping);
+        let result = result.unwrap_or_else(|panic| Err(Error::panic(&*panic)));
+        if let Err(error) = &result {
+            *self.failure.held() = Some(error.again());
+        }
+        result.map(|progress| (progress, work))
+    }
+
+    /// The job, which is made first if need be.
+    fn opened<'a>(&self, work: &'a mut Work) -> Result<&'a mut Job> {
+        if let Work::Open(opener) = work {
+            if self.canceller.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            Opening(self).enter(Stage::Loading);
+            let mut job = match opener(&Opening(self)) {
+                Err(_) if self.canceller.is_cancelled() => return Err(Error::Cancelled),
+                job => job?,
+            };
+            job.set_canceller(&self.canceller);
+            self.adopt(&job);
+            *work = Work::Job(Box::new(job));
+        }
+        match work {
+            Work::Job(job) => Ok(job),
+            Work::Open(_) => Err(not_yet()),
+        }
+    }
+
+    fn adopt(&self, job: &Job) {
+        let _ = self.shape.set(job.sample().shape().to_vec());
+        self.expect(job);
+        self.note(Stage::Sampling, job.progress());
+    }
+
+    /// Lets other threads see what the next step is expected to take.
+    fn expect(&self, job: &Job) {
+        let nanoseconds =
+            job.expected_step().map_or(0, |step| u64::try_from(step.as_nanos()).unwrap_or(u64::MAX).max(1));
+        self.expected.store(nanoseconds, Ordering::SeqCst);
+    }
+
+    /// Lets other threads see how far the job is, and its latest estimate.
+    fn publish(&self, job: &Job) {
+        let mut preview = self.preview.held();
+        match (job.preview(), preview.as_mut()) {
+            (Some(latest), Some(preview)) => preview.assign(&latest),
+            // Where there is no memory for it there is no preview.
+            (latest, _) => *preview = latest.and_then(|latest| copy(&latest).ok()),
+        }
+        self.expect(job);
+        self.note(Stage::Sampling, job.progress());
+    }
+
+    fn start(self: &Arc<Self>, time: Option<Duration>) -> Result<()> {
+        if self.canceller.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        // Held until the others see that it runs; before the worker's lock, as everywhere.
+        let claim = self.claimed()?;
+        let mut worker = self.worker.held();
+        // One that has ended is only waited for.
+        if let Some(thread) = worker.thread.take() {
+            let _ = thread.join();
+        }
+        worker.outcome = None;
+        self.pause.store(false, Ordering::SeqCst);
+        self.at_exit.call_once(|| process::stop_at_exit(&(Arc::clone(self) as Arc<dyn process::Worker>)));
+        let (shared, hosts) = (Arc::clone(self), float::hosts());
+        let body = move || {
+            let _working = Working::begin();
+            // Before that ends, the job may be freed here.
+            let shared = shared;
+            let _usual = Usual::on_behalf_of(hosts);
+            let result = shared.run(time);
+            let mut worker = shared.worker.held();
+            shared.enter(*result.as_ref().unwrap_or(&State::Stopped));
+            worker.outcome = result.err();
+            shared.ended.notify_all();
+        };
+        let before = self.state();
+        self.enter(State::Running);
+        drop(claim);
+        match std::thread::Builder::new().name(THREAD.into()).spawn(body) {
+            Ok(thread) => worker.thread = Some(thread),
+            Err(error) => {
+                self.enter(before);
+                return Err(Error::runtime(format!("the system refuses a thread for the job: {error}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the worker does.
+    fn run(&self, time: Option<Duration>) -> Result<State> {
+        let (mut budget, mut first) = (time.map(Budget::from_now), true);
+        // Whoever looked at it when it was started is waited for.
+        let (progress, work) = self.drive(self.work.held(), |job| {
+            let asked = !std::mem::take(&mut first) && self.pause.load(Ordering::SeqCst);
+            !asked && budget.as_mut().is_none_or(|budget| budget.allows(job))
+        })?;
+        drop(work);
+        Ok(if progress.is_finished() { State::Finished } else { State::Paused })
+    }
+
+    fn wait(&self, most: Duration) -> Result<State> {
+        self.process.check("job")?;
+        let worker = self.worker.held();
+        if self.is_stepped_here() {
+            return Err(Error::argument("job", "its own callback cannot wait for it"));
+        }
+        let running = |_: &mut Worker| self.state() == State::Running;
+        let worker = self.ended.wait_while(worker, most, running);
+        // The two change together, behind this lock.
+        match (&worker.outcome, self.state()) {
+            (Some(error), _) => Err(error.again()),
+            // Before it was started, or between two starts: there is nothing to come.
+            (None, State::Idle | State::Paused) if self.canceller.is_cancelled() => Err(Error::Cancelled),
+            (None, state) => Ok(state),
+        }
+    }
+}
+
+impl process::Worker for Shared {
+    fn stop(&self) {
+        self.canceller.cancel();
+    }
+
+    fn join(&self, until: Instant) {
+        if self.is_stepped_here() {
+            return;
+        }
+        // One that is in the host's code still is left behind.
+        while Instant::now() < until {
+            if let Some(mut worker) = self.worker.try_held()
+                && worker.thread.as_ref().is_none_or(JoinHandle::is_finished)
+            {
+                let _ = worker.thread.take().map(JoinHandle::join);
+                return;
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+}

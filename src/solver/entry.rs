@@ -1,0 +1,58 @@
+//! What a solver is, and how it is made by its name.
+
+use std::fmt;
+
+use super::integration::Adaptive;
+use super::update::{Cursor, Move};
+use crate::error::Result;
+use crate::option::{OptionEntry, Options};
+use crate::schedule::{Grid, NoiseLevel};
+
+/// How to move along a grid. A solver is displayed as its name and what it was told.
+pub trait Solver: fmt::Debug + fmt::Display + Send + Sync {
+    /// The level at which x̂₀ is needed next; `None` if the next move needs no evaluation.
+    ///
+    /// `at.step` must be below `grid.steps()`.
+    fn evaluate_at(&self, grid: &Grid, at: Cursor) -> Option<NoiseLevel> {
+        Some(grid.levels()[at.step])
+    }
+
+    /// The move from `at`, whose step must be below `grid.steps()`.
+    fn plan(&self, grid: &Grid, at: Cursor) -> Move;
+
+    /// Whether its moves need what a network with a learned variance says of it.
+    fn needs_variance(&self) -> bool {
+        false
+    }
+
+    /// Whether the noise of its moves has the variance Σ of the reverse process, by which classifier guidance may move the mean.
+    fn takes_shift(&self) -> bool {
+        false
+    }
+
+    /// Whether its moves take ε̂ from [`Update::DIRECTION`] and everything else from [`Update::DENOISED`], as a guidance that parts the two needs it.
+    fn takes_direction(&self) -> bool {
+        false
+    }
+
+    /// The tolerance of a solver that chooses its own steps along the grid's way; [`plan`](Self::plan) is then not asked.
+    fn adaptive(&self) -> Option<Adaptive> {
+        None
+    }
+
+    /// How many slots its moves use.
+    fn slots(&self) -> usize {
+        0
+    }
+}
+
+/// A solver's name, what it is, and how it is made.
+pub struct Entry {
+    /// The name, in lower case.
+    pub name: &'static str,
+    /// One line for lists.
+    pub summary: &'static str,
+    /// What it may be told. Where two solvers have an option of the same name it is the same option.
+    pub options: &'static [OptionEntry],
+    pub(super) build: fn(&Options) -> Result<Box<dyn Solver>>,
+}

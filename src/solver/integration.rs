@@ -1,0 +1,338 @@
+//! An ODE by the embedded Runge–Kutta pair of Dormand & Prince 1980, "A family of embedded Runge–Kutta formulae", with the step control of Hairer,
+//! Nørsett, Wanner 1993, "Solving Ordinary Differential Equations I", §II.4.
+
+use crate::bytes::{Reader, Writer};
+use crate::error::{Error, Result};
+use crate::schedule::{Frame, Grid, NoiseLevel};
+use crate::tensor::resize;
+
+/// What an adaptive solver is told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Adaptive {
+    /// The error of a step that is allowed, relative to |y|.
+    pub relative: f64,
+    /// The error of a step that is allowed beside that.
+    pub absolute: f64,
+    /// The most evaluations of one item.
+    pub most_evaluations: usize,
+}
+
+/// The stages: where each evaluates, as a share of the step, and the weights of those before it. The last are the fifth-order result.
+const NODES: [f64; 7] = [0.0, 1.0 / 5.0, 3.0 / 10.0, 4.0 / 5.0, 8.0 / 9.0, 1.0, 1.0];
+const WEIGHTS: [[f64; 6]; 7] = [
+    [0.0; 6],
+    [1.0 / 5.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+    [3.0 / 40.0, 9.0 / 40.0, 0.0, 0.0, 0.0, 0.0],
+    [44.0 / 45.0, -56.0 / 15.0, 32.0 / 9.0, 0.0, 0.0, 0.0],
+    [19372.0 / 6561.0, -25360.0 / 2187.0, 64448.0 / 6561.0, -212.0 / 729.0, 0.0, 0.0],
+    [9017.0 / 3168.0, -355.0 / 33.0, 46732.0 / 5247.0, 49.0 / 176.0, -5103.0 / 18656.0, 0.0],
+    [35.0 / 384.0, 0.0, 500.0 / 1113.0, 125.0 / 192.0, -2187.0 / 6784.0, 11.0 / 84.0],
+];
+/// The weights of the difference between the fifth-order and the fourth-order result.
+const ERROR: [f64; 7] =
+    [71.0 / 57600.0, 0.0, -71.0 / 16695.0, 71.0 / 1920.0, -17253.0 / 339_200.0, 22.0 / 525.0, -1.0 / 40.0];
+
+/// Whether a step with this error, relative to what is allowed, is accepted, and by what the length is multiplied for the next. After a step that
+/// was not, it does not grow.
+fn controlled(error: f64, rejected: bool) -> (bool, f64) {
+    let factor = 0.9 * error.powf(-0.2);
+    if error < 1.0 {
+        (true, factor.min(if rejected { 1.0 } else { 10.0 }))
+    } else {
+        // Also for what is no number.
+        (false, if error.is_finite() { factor.max(0.2) } else { 0.2 })
+    }
+}
+
+/// Where an adaptive run stands, of one item after another.
+///
+/// With `y = x/s` and `u = σ/s` the ODE is `dy/d(ln u) = y − x̂₀` in either [`Frame`], which is free of poles; time is τ = −ln u here.
+#[derive(Debug)]
+pub(crate) struct Integration {
+    adaptive: Adaptive,
+    frame: Frame,
+    /// τ at the first level and at the last that has noise.
+    ends: [f64; 2],
+    item: usize,
+    tau: f64,
+    /// The length of the next step, or of the one that is under way.
+    length: f64,
+    stage: usize,
+    evaluations: usize,
+    rejected: bool,
+    y: Vec<f64>,
+    slopes: [Vec<f64>; 7],
+    finishing: bool,
+}
+
+impl Integration {
+    pub(crate) fn new(adaptive: Adaptive, grid: &Grid, length: usize) -> Result<Self> {
+        let frame = grid.frame();
+        let levels = grid.levels();
+        let noisy = levels.iter().rev().find(|level| level.sigma > 0.0).copied().unwrap_or(levels[0]);
+        let ends = [levels[0], noisy].map(|level| -frame.u(level).ln());
+        let mut tensors: [Vec<f64>; 8] = Default::default();
+        tensors.iter_mut().try_for_each(|tensor| resize(tensor, length, 0.0))?;
+        let [y, slopes @ ..] = tensors;
+        Ok(Self {
+            adaptive,
+            frame,
+            ends,
+            item: 0,
+            tau: ends[0],
+            length: 0.0,
+            stage: 0,
+            evaluations: 0,
+            rejected: false,
+            y,
+            slopes,
+            finishing: false,
+        })
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.slopes.iter().chain([&self.y]).map(|tensor| size_of_val(&tensor[..])).sum()
+    }
+
+    pub(crate) fn save(&self, to: &mut Writer) {
+        for count in [self.item, self.stage, self.evaluations, usize::from(self.rejected), usize::from(self.finishing)]
+        {
+            to.whole(count as u64);
+        }
+        to.real(self.tau);
+        to.real(self.length);
+        to.reals(&self.y);
+        self.slopes.iter().for_each(|slope| to.reals(slope));
+    }
+
+    pub(crate) fn load(&mut self, from: &mut Reader<'_>, items: usize, finished: bool) -> Result<()> {
+        self.item = from.whole("the item", items as u64)? as usize;
+        if (self.item == items) != finished {
+            return Err(Error::argument("snapshot", "its items are not as far as its steps"));
+        }
+        self.stage = from.whole("the stage", 6)? as usize;
+        self.evaluations = from.whole("evaluations", self.adaptive.most_evaluations as u64)? as usize;
+        self.rejected = from.whole("a flag", 1)? == 1;
+        self.finishing = from.whole("a flag", 1)? == 1;
+        let [start, end] = self.ends;
+        let within = |tau: f64| (tau - start) / (end - start) >= -1e-9 && (tau - start) / (end - start) <= 1.0 + 1e-9;
+        self.tau = Some(from.real("the place")?)
+            .filter(|tau| within(*tau))
+            .ok_or_else(|| Error::argument("snapshot", "it stands beyond the ends of the run"))?;
+        self.length = from.real("the step")?;
+        from.reals("the item", &mut self.y)?;
+        self.slopes.iter_mut().try_for_each(|slope| from.reals("slopes", slope))
+    }
+
+    /// The item that is under way; their number when all are done.
+    pub(crate) fn item(&self) -> usize {
+        self.item
+    }
+
+    fn tau_at(&self, stage: usize) -> f64 {
+        self.tau + NODES[stage] * self.length
+    }
+
+    fn level_at(&self, grid: &Grid, tau: f64) -> NoiseLevel {
+        let u = (-tau).exp();
+        match self.frame {
+            _ if tau == self.ends[0] => grid.levels()[0],
+            Frame::Signal => grid.at_noise_to_signal(u),
+            Frame::Straight => grid.at_noise_to_signal(u / (1.0 - u)),
+        }
+    }
+
+    /// The level of the next evaluation.
+    pub(crate) fn level(&self, grid: &Grid) -> NoiseLevel {
+        self.level_at(grid, if self.finishing { self.ends[1] } else { self.tau_at(self.stage) })
+    }
+
+    /// Puts the sample of the next evaluation into `x`, which holds the item as it stands.
+    pub(crate) fn query(&mut self, grid: &Grid, x: &mut [f32]) {
+        let scale = self.frame.scale(self.level(grid));
+        if self.evaluations == 0 {
+            self.y.iter_mut().zip(&*x).for_each(|(y, &x)| *y = f64::from(x) / scale);
+        }
+        for (i, x) in x.iter_mut().enumerate() {
+            let moved: f64 = (0..self.stage).map(|k| WEIGHTS[self.stage][k] * self.slopes[k][i]).sum();
+            *x = ((self.y[i] + self.length * moved) * scale) as f32;
+        }
+    }
+
+    /// Takes the answer. Where a step is done it is accepted, and `x` moves, or begun anew with a shorter one. It returns how far the item is, 0
+    /// to 1.
+    pub(crate) fn advance(&mut self, grid: &Grid, said: &[f32], x: &mut [f32]) -> Result<f64> {
+        self.evaluations += 1;
+        let [start, end] = self.ends;
+        if self.finishing {
+            x.copy_from_slice(said);
+            self.next_item();
+            return Ok(0.0);
+        }
+        if self.stage == 0 && self.length == 0.0 {
+            // One evaluation more than needed, and no guess about the scale of the problem: a hundredth of the way.
+            self.length = (end - start) / 100.0;
+        }
+        let (tau, stage) = (self.tau_at(self.stage), self.stage);
+        let scale = self.frame.scale(self.level_at(grid, tau));
+        for (i, &said) in said.iter().enumerate() {
+            let moved: f64 = (0..stage).map(|k| WEIGHTS[stage][k] * self.slopes[k][i]).sum();
+            // The slope of what was asked about: x as the network saw it was rounded.
+            let asked = f64::from(((self.y[i] + self.length * moved) * scale) as f32) / scale;
+            self.slopes[stage][i] = f64::from(said) - asked;
+        }
+        if stage < 6 {
+            self.stage += 1;
+            return self.within_budget(start, end);
+        }
+        let moved = |i: usize| (0..6).map(|k| WEIGHTS[6][k] * self.slopes[k][i]).sum::<f64>() * self.length;
+        let mean_square = (0..self.y.len())
+            .map(|i| {
+                let error: f64 = (0..7).map(|k| ERROR[k] * self.slopes[k][i]).sum::<f64>() * self.length;
+                let size = self.y[i].abs().max((self.y[i] + moved(i)).abs());
+                (error / (self.adaptive.absolute + self.adaptive.relative * size)).powi(2)
+            })
+            .sum::<f64>()
+            / self.y.len() as f64;
+        let error = mean_square.sqrt();
+        let (accepted, factor) = controlled(error, self.rejected);
+        self.rejected = !accepted;
+        if !accepted {
+            self.length *= factor;
+            self.stage = 1;
+            return self.within_budget(start, end);
+        }
+        let steps: Vec<f64> = (0..self.y.len()).map(moved).collect();
+        self.y.iter_mut().zip(steps).for_each(|(y, step)| *y += step);
+        self.tau += self.length;
+        let scale = self.frame.scale(self.level_at(grid, self.tau));
+        x.iter_mut().zip(&self.y).for_each(|(x, y)| *x = (y * scale) as f32);
+        // The last slope is the first of the next step.
+        self.slopes.swap(0, 6);
+        self.stage = 1;
+        self.length *= factor;
+        let left = end - self.tau;
+        if left <= 1e-12 * (end - start) {
+            if grid.end().sigma == 0.0 {
+                self.finishing = true;
+                self.stage = 0;
+                return Ok(1.0);
+            }
+            self.next_item();
+            return Ok(0.0);
+        }
+        if self.length >= left {
+            self.length = left;
+        }
+        self.within_budget(start, end)
+    }
+
+    fn next_item(&mut self) {
+        self.item += 1;
+        self.tau = self.ends[0];
+        (self.length, self.stage, self.evaluations) = (0.0, 0, 0);
+        (self.rejected, self.finishing) = (false, false);
+    }
+
+    fn within_budget(&self, start: f64, end: f64) -> Result<f64> {
+        let reached = (self.tau - start) / (end - start);
+        if self.evaluations >= self.adaptive.most_evaluations {
+            let reason = format!(
+                "rk45 has not met its tolerance ({} + {}·|y|) for item {} after {} evaluations: it reached the noise {:.4} of {:.4}, {:.0} % of the way in its logarithm; allow more (most_evaluations) or a greater tolerance (rtol, atol)",
+                self.adaptive.absolute,
+                self.adaptive.relative,
+                self.item,
+                self.evaluations,
+                (-self.tau).exp(),
+                (-end).exp(),
+                100.0 * reached
+            );
+            return Err(Error::Evaluation { step: 0, reason });
+        }
+        Ok(reached)
+    }
+}
+
+/// Integrates `dy/dτ = slope(τ, y)` over `span`, with steps of the pair above, to the tolerance.
+///
+/// # Errors
+/// [`Error::Evaluation`] if that takes more evaluations than are allowed; what `slope` returns.
+pub(crate) fn dormand_prince(
+    mut slope: impl FnMut(f64, &[f64], &mut [f64]) -> Result<()>,
+    y: &mut [f64],
+    span: [f64; 2],
+    adaptive: Adaptive,
+) -> Result<()> {
+    let [start, end] = span;
+    let count = y.len();
+    let mut slopes: [Vec<f64>; 7] = std::array::from_fn(|_| vec![0.0; count]);
+    let (mut tau, mut length, mut rejected) = (start, (end - start) / 100.0, false);
+    let mut asked = vec![0.0; count];
+    slope(tau, y, &mut slopes[0])?;
+    let mut evaluations = 1;
+    while (end - tau) / (end - start) > 1e-12 {
+        if (length / (end - tau)) > 1.0 {
+            length = end - tau;
+        }
+        for stage in 1..7 {
+            for (i, asked) in asked.iter_mut().enumerate() {
+                *asked = y[i] + length * (0..stage).map(|k| WEIGHTS[stage][k] * slopes[k][i]).sum::<f64>();
+            }
+            // The end exactly, which may be a level that time leads to only nearly.
+            let at = tau + NODES[stage] * length;
+            let at = if ((end - at) / (end - start)).abs() < 1e-12 { end } else { at };
+            slope(at, &asked, &mut slopes[stage])?;
+        }
+        evaluations += 6;
+        let mean_square = (0..count)
+            .map(|i| {
+                let error = length * (0..7).map(|k| ERROR[k] * slopes[k][i]).sum::<f64>();
+                (error / (adaptive.absolute + adaptive.relative * y[i].abs().max(asked[i].abs()))).powi(2)
+            })
+            .sum::<f64>()
+            / count as f64;
+        let error = mean_square.sqrt();
+        let (accepted, factor) = controlled(error, rejected);
+        if accepted {
+            // The last stage was asked at the new y.
+            y.copy_from_slice(&asked);
+            tau += length;
+            slopes.swap(0, 6);
+        }
+        length *= factor;
+        rejected = !accepted;
+        if evaluations >= adaptive.most_evaluations && (end - tau) / (end - start) > 1e-12 {
+            let reached = 100.0 * (tau - start) / (end - start);
+            let reason = format!(
+                "the tolerance ({} + {}·|y|) is not met after {evaluations} evaluations: {reached:.0} % of the way in the logarithm of the noise was reached; allow more (most_evaluations) or a greater tolerance (rtol, atol)",
+                adaptive.absolute, adaptive.relative
+            );
+            return Err(Error::Evaluation { step: 0, reason });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A quiet way in which steps grow, and then a pulse that they are too long for, whose integral is known.
+    #[test]
+    fn a_step_that_misses_the_tolerance_is_taken_again() {
+        let width = 0.15;
+        let mut y = [0.0];
+        let pulse = |tau: f64, _: &[f64], out: &mut [f64]| {
+            out[0] = (-((tau - 0.7) / width).powi(2)).exp();
+            Ok(())
+        };
+        let adaptive = Adaptive { relative: 1e-8, absolute: 1e-8, most_evaluations: 10_000 };
+        dormand_prince(pulse, &mut y, [0.0, 1.0], adaptive).unwrap();
+        // What lies beyond the end: of the error function at 2.
+        let expected = 0.5 * width * std::f64::consts::PI.sqrt() * (1.0 + 0.995_322_265_018_952_7);
+        assert!((y[0] - expected).abs() < 1e-7, "{} for {expected}", y[0]);
+        assert!(!controlled(1.0, false).0 && !controlled(f64::NAN, false).0 && controlled(0.99, false).0);
+        assert_eq!((controlled(0.0, false), controlled(0.0, true)), ((true, 10.0), (true, 1.0)));
+        assert!(controlled(1e9, false).1 >= 0.2 && controlled(f64::INFINITY, false).1 < 1.0);
+    }
+}

@@ -1,0 +1,198 @@
+//! A move of a solver, as numbers: what becomes of x, what is kept, and where the run stands then.
+
+use std::ops::{Add, Div, Mul, Sub};
+
+use crate::schedule::NoiseLevel;
+
+/// The most tensors of earlier steps that a solver may keep.
+pub const MOST_HISTORY: usize = 5;
+
+/// What x becomes: `x·`[`x`](Self::x)` + x̂₀·`[`denoised`](Self::denoised)` + d·`[`direction`](Self::direction)` + z·`[`noise`](Self::noise)`
+/// + s·`[`saved`](Self::saved)` + Σ hᵢ·`[`history`](Self::history)
+///
+/// where x̂₀ is the denoised sample, d the x̂₀ from which the direction back to the noise (ε̂) is taken, z standard normal, s the x that
+/// was saved and h what earlier moves kept. d is x̂₀ itself unless a denoiser parts the two, as diffusers' DDIM does when it clips.
+///
+/// Updates add up and can be scaled, so that a solver is written as its paper writes it: [`X`](Self::X), [`DENOISED`](Self::DENOISED) and
+/// so on are the symbols.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
+pub struct Update {
+    /// The coefficient of x.
+    pub x: f64,
+    /// The coefficient of x̂₀.
+    pub denoised: f64,
+    /// The coefficient of the x̂₀ that ε̂ is taken from.
+    pub direction: f64,
+    /// The coefficient of fresh noise; 0 where none is to be drawn.
+    pub noise: f64,
+    /// The coefficient of the x that was saved.
+    pub saved: f64,
+    /// The coefficients of what was kept, slot by slot.
+    pub history: [f64; MOST_HISTORY],
+}
+
+impl Update {
+    const ZERO: Self =
+        Self { x: 0.0, denoised: 0.0, direction: 0.0, noise: 0.0, saved: 0.0, history: [0.0; MOST_HISTORY] };
+    /// x.
+    pub const X: Self = Self { x: 1.0, ..Self::ZERO };
+    /// x̂₀.
+    pub const DENOISED: Self = Self { denoised: 1.0, ..Self::ZERO };
+    /// The x̂₀ that ε̂ is taken from.
+    pub const DIRECTION: Self = Self { direction: 1.0, ..Self::ZERO };
+    /// Fresh noise.
+    pub const NOISE: Self = Self { noise: 1.0, ..Self::ZERO };
+    /// The x that was saved.
+    pub const SAVED: Self = Self { saved: 1.0, ..Self::ZERO };
+
+    /// What the slot holds.
+    #[must_use]
+    pub fn kept(slot: usize) -> Self {
+        let mut update = Self::ZERO;
+        update.history[slot] = 1.0;
+        update
+    }
+
+    /// ε̂ at `level`: the noise that the network sees in x.
+    #[must_use]
+    pub fn epsilon(level: NoiseLevel) -> Self {
+        (Self::X - Self::DIRECTION * level.alpha) / level.sigma
+    }
+
+    /// The score at `level`: −ε̂/σ.
+    #[must_use]
+    pub fn score(level: NoiseLevel) -> Self {
+        (Self::DIRECTION * level.alpha - Self::X) / (level.sigma * level.sigma)
+    }
+
+    fn zip(self, other: Self, join: impl Fn(f64, f64) -> f64) -> Self {
+        Self {
+            x: join(self.x, other.x),
+            denoised: join(self.denoised, other.denoised),
+            direction: join(self.direction, other.direction),
+            noise: join(self.noise, other.noise),
+            saved: join(self.saved, other.saved),
+            history: std::array::from_fn(|slot| join(self.history[slot], other.history[slot])),
+        }
+    }
+}
+
+impl Add for Update {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        self.zip(other, |a, b| a + b)
+    }
+}
+
+impl Sub for Update {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        self.zip(other, |a, b| a - b)
+    }
+}
+
+impl Mul<f64> for Update {
+    type Output = Self;
+
+    fn mul(self, factor: f64) -> Self {
+        // Not a factor of what is not there: 0·∞ is no number.
+        self.zip(self, |a, _| if a == 0.0 { 0.0 } else { a * factor })
+    }
+}
+
+impl Div<f64> for Update {
+    type Output = Self;
+
+    fn div(self, divisor: f64) -> Self {
+        self.zip(self, |a, _| if a == 0.0 { 0.0 } else { a / divisor })
+    }
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Cursor {
+    /// The step of the grid: the run has reached `grid.levels()[step]`.
+    pub step: usize,
+    /// The stage within the step, for solvers that take several.
+    pub stage: usize,
+}
+
+/// What fresh noise is multiplied by, value by value, beside its coefficient.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Deviation {
+    /// Nothing.
+    #[default]
+    One,
+    /// The root of the variance whose logarithm the network says.
+    Logarithm,
+    /// The root of the variance whose logarithm lies between these two as the network says: at the first for −1, at the second for 1
+    /// (Nichol & Dhariwal 2021, eq. 15).
+    Range([f64; 2]),
+}
+
+impl Deviation {
+    /// The logarithm of the variance by which noise is multiplied, where the network says `said`.
+    pub(crate) fn log_variance(self, said: f64) -> f64 {
+        match self {
+            Self::One => 0.0,
+            Self::Logarithm => said,
+            Self::Range([least, most]) => least + 0.5 * (said + 1.0) * (most - least),
+        }
+    }
+}
+
+/// One move: x becomes `update`, and the run stands at `next`. What is kept and saved is of before the update.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Move {
+    /// What becomes of x.
+    pub update: Update,
+    /// A slot and what it holds from now on, made of x, x̂₀ and d. The update still sees what it held.
+    pub keep: Option<(usize, Update)>,
+    /// Whether x is saved.
+    pub save: bool,
+    /// What the fresh noise is multiplied by.
+    pub deviation: Deviation,
+    /// The signal-to-noise ratio r of a Langevin step whose size `e = 2·(r·‖z‖/‖s‖)²` is found from the norms of each item's noise and score:
+    /// the update has the score once and the noise √2 times, and they are multiplied by e and √e.
+    pub norms: Option<f64>,
+    /// Where the run stands afterwards.
+    pub next: Cursor,
+}
+
+impl Move {
+    /// The move from `at` to the next step, which keeps nothing.
+    #[must_use]
+    pub fn step(at: Cursor, update: Update) -> Self {
+        Self {
+            update,
+            keep: None,
+            save: false,
+            deviation: Deviation::One,
+            norms: None,
+            next: Cursor { step: at.step + 1, stage: 0 },
+        }
+    }
+
+    /// The move from `at` to the next stage of the same step.
+    #[must_use]
+    pub fn stage(at: Cursor, update: Update) -> Self {
+        let next = Cursor { step: at.step, stage: at.stage + 1 };
+        Self { update, keep: None, save: false, deviation: Deviation::One, norms: None, next }
+    }
+
+    /// The same, and `slot` holds `kept` from now on.
+    #[must_use]
+    pub fn keep(self, slot: usize, kept: Update) -> Self {
+        Self { keep: Some((slot, kept)), ..self }
+    }
+
+    /// The same, and x is saved.
+    #[must_use]
+    pub fn save(self) -> Self {
+        Self { save: true, ..self }
+    }
+}

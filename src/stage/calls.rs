@@ -1,0 +1,159 @@
+//! What a model can be asked without a job: an estimate, noise, likelihoods; and to give back memory.
+
+use std::sync::Arc;
+
+use ndarray::{ArrayD, ArrayViewD};
+
+use super::evaluator::{Evaluator, Part, Wanted};
+use super::model::Model;
+use super::predictor::Predictor;
+use crate::cancel::Canceller;
+use crate::denoiser::{Condition, Denoised, Denoiser, Query};
+use crate::error::{Error, Result};
+use crate::likelihood::{self, Divergence, VariationalBound};
+use crate::model::LearnedVariance;
+use crate::noise::{CounterNoise, Draw, NoiseSource};
+use crate::schedule::NoiseLevel;
+use crate::solver::{Adaptive, Variance};
+use crate::tensor::zeros;
+
+impl Model {
+    /// Gives back to the system what evaluations have needed at a time and do not need now: ONNX Runtime keeps it
+    /// otherwise for as long as the model is open. That is done at the end of an evaluation, which this makes, of one
+    /// item, and which `canceller` ends. For a network of the caller's own it does nothing; what lies on a device is
+    /// left alone.
+    ///
+    /// # Errors
+    /// As [`denoise`](Self::denoise).
+    pub fn trim(self: &Arc<Self>, canceller: &Canceller) -> Result<()> {
+        canceller.check()?;
+        if self.network().is_none() {
+            return Ok(());
+        }
+        let count = self.fixed_batch().unwrap_or(1);
+        let of_items = |shape: &[usize]| zeros(&[&[count], shape].concat());
+        let conditions = self.manifest.conditions.iter();
+        let tensors = conditions.map(|(name, info)| Ok((name.clone(), Arc::new(of_items(&info.shape)?))));
+        let condition = Condition {
+            classes: self.manifest.classes.as_ref().map(|_| vec![0; count]),
+            tensors: tensors.collect::<Result<_>>()?,
+            ..Condition::default()
+        };
+        let x = of_items(&self.manifest.sample.shape)?;
+        let level = self.schedule.level(self.schedule.bounds()[1]);
+        let query = Query { x: x.view(), level, condition: &condition, step: 0 };
+        let mut evaluator =
+            Evaluator::with_options(Arc::clone(self), &[("memory.enable_memory_arena_shrinkage", "cpu:0")])?;
+        canceller.add(&evaluator.interrupt());
+        let part = Part { items: 0..count, sample: x.as_slice().unwrap_or_default(), direction: &[] };
+        let doubled = if self.manifest.variance == LearnedVariance::None { 1 } else { 2 };
+        evaluator.run(&query, &part, Wanted::Prediction { doubled }, |_, _| {})
+    }
+
+    /// One question to the network, for a process of the caller's own: x̂₀ of the noisy samples `x` (batch first) at
+    /// `level`, unclipped. `level` may be any, such as `model.schedule().level(t)`; what the network is told of the
+    /// time is made from it as the manifest says. `canceller` ends it from another thread, also where it waits for its
+    /// turn.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if `x` or `condition` does not fit the model; [`Error::Cancelled`]; [`Error::Evaluation`] if
+    /// the network fails, says something that is not a finite number, or cannot say x̂₀ at this level (ε where α = 0).
+    pub fn denoise(
+        self: &Arc<Self>,
+        x: ArrayViewD<'_, f32>,
+        level: NoiseLevel,
+        condition: &Condition,
+        canceller: &Canceller,
+    ) -> Result<ArrayD<f32>> {
+        canceller.check()?;
+        self.check_shape(x.shape())?;
+        self.check_classes(condition.classes.as_deref(), x.shape()[0])?;
+        let NoiseLevel { t, alpha, sigma } = level;
+        let share = 0.0..=f64::from(f32::MAX);
+        let is_level = share.contains(&alpha) && share.contains(&sigma) && (alpha > 0.0 || sigma > 0.0);
+        if !is_level || self.level(t).is_err() {
+            let most = self.schedule.bounds()[1];
+            let reason = format!(
+                "t = {t}, α = {alpha}, σ = {sigma}; t is at most {most}, α and σ are finite, not negative and not both 0"
+            );
+            return Err(Error::argument("level", reason));
+        }
+        let x = x.as_standard_layout();
+        let mut out = Denoised::new(x.shape())?;
+        let mut predictor = Predictor::until(self, canceller)?;
+        predictor.denoise(Query { x: x.view(), level, condition, step: 0 }, &mut out)?;
+        Ok(out.x0)
+    }
+
+    /// Forward noising: `α·x0 + σ·z` at the time `t` of the model's schedule (Ho et al. 2020, eq. 4), with the noise z that a run with this
+    /// seed starts from unless it is told to draw torch's.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if `x0` does not fit the model or is not finite, or `t` is not a time of the schedule.
+    pub fn add_noise(&self, x0: ArrayViewD<'_, f32>, t: f64, seed: u64) -> Result<ArrayD<f32>> {
+        self.check_shape(x0.shape())?;
+        if let Some(wrong) = x0.iter().find(|value| !value.is_finite()) {
+            return Err(Error::argument("x0", format!("a value is {wrong}")));
+        }
+        let most = self.schedule.bounds()[1];
+        if !(0.0..=most).contains(&t) {
+            return Err(Error::argument("time", format!("{t} is not a time of the schedule, 0 to {most}")));
+        }
+        let NoiseLevel { alpha, sigma, .. } = self.schedule.level(t);
+        let mut noise = zeros(x0.shape())?;
+        let length = x0.len() / x0.shape()[0];
+        CounterNoise::new(seed).fill(Draw::Start, length, noise.as_slice_mut().unwrap_or_default());
+        noise.zip_mut_with(&x0, |z, x0| *z = (alpha * f64::from(*x0) + sigma * f64::from(*z)) as f32);
+        Ok(noise)
+    }
+
+    /// The logarithm of the density, in nats, of each of the samples `x` (batch first): [`likelihood::log_density`] with this model. `seed` is
+    /// that of the directions of [`Divergence::Hutchinson`]. `canceller` as for [`denoise`](Self::denoise).
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if `x` or `condition` does not fit the model; as there.
+    pub fn log_density(
+        self: &Arc<Self>,
+        x: ArrayViewD<'_, f32>,
+        condition: &Condition,
+        divergence: Divergence,
+        tolerance: Adaptive,
+        seed: u64,
+        canceller: &Canceller,
+    ) -> Result<Vec<f64>> {
+        canceller.check()?;
+        self.check_samples(&x, condition)?;
+        let mut predictor = Predictor::until(self, canceller)?;
+        let noise = &mut CounterNoise::new(seed);
+        likelihood::log_density(&mut predictor, &*self.schedule, x, condition, divergence, tolerance, noise)
+    }
+
+    /// DDPM's variational bound of each of the samples `x` (batch first): [`likelihood::variational_bound`] with this
+    /// model. `canceller` as for [`denoise`](Self::denoise).
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if `x` or `condition` does not fit the model; as there.
+    pub fn variational_bound(
+        self: &Arc<Self>,
+        x: ArrayViewD<'_, f32>,
+        condition: &Condition,
+        variance: Variance,
+        seed: u64,
+        canceller: &Canceller,
+    ) -> Result<Vec<VariationalBound>> {
+        canceller.check()?;
+        self.check_samples(&x, condition)?;
+        let mut predictor = Predictor::until(self, canceller)?;
+        let noise = &mut CounterNoise::new(seed);
+        likelihood::variational_bound(&mut predictor, &*self.schedule, x, condition, variance, noise)
+    }
+
+    fn check_samples(&self, x: &ArrayViewD<'_, f32>, condition: &Condition) -> Result<()> {
+        self.check_shape(x.shape())?;
+        self.check_classes(condition.classes.as_deref(), x.shape()[0])?;
+        match x.iter().find(|value| !value.is_finite()) {
+            Some(value) => Err(Error::argument("x", format!("a value is {value}, which is no finite number"))),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The denoiser that a model makes.
+
+use std::sync::Arc;
+
+use ndarray::{ArrayD, ArrayViewD};
+
+use super::evaluator::{Evaluator, Part, Wanted};
+use super::model::Model;
+use crate::cancel::{Canceller, Interrupt};
+use crate::denoiser::{Denoised, Denoiser, Query};
+use crate::error::{Error, Result};
+use crate::model::LearnedVariance;
+use crate::schedule::NoiseLevel;
+use crate::tensor::{make_room, zeros};
+
+/// The denoiser that a model makes.
+pub struct Predictor {
+    evaluator: Evaluator,
+    scaled: Vec<f32>,
+}
+
+impl std::fmt::Debug for Predictor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Predictor").field("model", &self.evaluator.model).finish_non_exhaustive()
+    }
+}
+
+impl Predictor {
+    /// A denoiser that evaluates `model`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if it is a classifier; [`Error::Runtime`] if ONNX Runtime has no options for a run.
+    pub fn new(model: Arc<Model>) -> Result<Self> {
+        if model.manifest.is_classifier() {
+            let reason = format!("'{}' is a classifier, which guides the samples of another model", model.name());
+            return Err(Error::argument("model", reason));
+        }
+        Ok(Self { evaluator: Evaluator::new(model)?, scaled: Vec::new() })
+    }
+
+    /// One that `canceller` ends.
+    pub(super) fn until(model: &Arc<Model>, canceller: &Canceller) -> Result<Self> {
+        let predictor = Self::new(Arc::clone(model))?;
+        canceller.add(&predictor.evaluator.interrupt());
+        Ok(predictor)
+    }
+
+    /// The coefficients of x̂₀ in x and the network's output at the query's level, and the factor of what the network sees.
+    fn coefficients(&self, query: &Query<'_>) -> Result<(f32, f32, f32)> {
+        let Model { manifest, schedule, .. } = &*self.evaluator.model;
+        let (of_x, of_output) = manifest.prediction.to_x0(query.level, &**schedule, manifest.deviation());
+        let factor = manifest.input_scaling.factor(manifest.prediction, query.level, manifest.deviation());
+        let (of_x, of_output, factor) = (of_x as f32, of_output as f32, factor as f32);
+        if !(of_x.is_finite() && of_output.is_finite()) {
+            let reason = format!(
+                "at t = {} the schedule leaves nothing of the clean sample (α = {}), and x̂₀ cannot be found from the prediction",
+                query.level.t, query.level.alpha
+            );
+            return Err(Error::Evaluation { step: query.step, reason });
+        }
+        Ok((of_x, of_output, factor))
+    }
+}
+
+/// `values` times `factor`: as they are, or in `room`.
+fn scale<'a>(values: &'a [f32], factor: f32, room: &'a mut Vec<f32>) -> Result<&'a [f32]> {
+    if factor == 1.0 {
+        return Ok(values);
+    }
+    room.clear();
+    make_room(room, values.len())?;
+    room.extend(values.iter().map(|value| value * factor));
+    Ok(room)
+}
+
+impl Denoiser for Predictor {
+    fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
+        Some(self.evaluator.interrupt())
+    }
+
+    fn of_output(&self, level: NoiseLevel) -> (f64, f64) {
+        let Model { manifest, schedule, .. } = &*self.evaluator.model;
+        manifest.prediction.to_x0(level, &**schedule, manifest.deviation())
+    }
+
+    fn takes_any_batch(&self) -> bool {
+        self.evaluator.model.fixed_batch().is_none()
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val(&self.scaled[..]) + self.evaluator.bytes()
+    }
+
+    fn fingerprint(&self) -> Result<Option<String>> {
+        self.evaluator.model.hash().map(|hash| Some(hash.into_owned()))
+    }
+
+    fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
+        let model = Arc::clone(&self.evaluator.model);
+        model.check_shape(query.x.shape())?;
+        if out.x0.shape() != query.x.shape() {
+            let reason = format!("the answer has a shape of {:?}, the samples {:?}", out.x0.shape(), query.x.shape());
+            return Err(Error::argument("out", reason));
+        }
+        let learned = model.manifest.variance != LearnedVariance::None;
+        if learned && out.variance.as_ref().is_none_or(|variance| variance.shape() != query.x.shape()) {
+            out.variance = Some(zeros(query.x.shape())?);
+        }
+        let Denoised { x0, variance, .. } = out;
+        let (Some(x), Some(x0)) = (query.x.as_slice(), x0.as_slice_mut()) else {
+            return Err(Error::argument("x", "the samples must lie in standard (C) order"));
+        };
+        let variance =
+            variance.as_mut().filter(|_| learned).and_then(|variance| variance.as_slice_mut()).unwrap_or_default();
+        let (of_x, of_output, factor) = self.coefficients(&query)?;
+        let batch = query.x.shape()[0];
+        let length = x.len() / batch;
+        for items in self.evaluator.parts(batch) {
+            let range = items.start * length..items.end * length;
+            let sample = scale(&x[range], factor, &mut self.scaled)?;
+            let part = Part { items: items.clone(), sample, direction: &[] };
+            let doubled = if learned { 2 } else { 1 };
+            self.evaluator.run(&query, &part, Wanted::Prediction { doubled }, |item, said| {
+                let item = items.start + item;
+                let range = item * length..(item + 1) * length;
+                let (said, of_variance) = said.split_at(length);
+                if learned {
+                    variance[range.clone()].copy_from_slice(of_variance);
+                }
+                for ((x0, x), said) in x0[range.clone()].iter_mut().zip(&x[range]).zip(said) {
+                    *x0 = of_x * x + of_output * said;
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    fn derivative(&mut self, query: Query<'_>, direction: ArrayViewD<'_, f32>) -> Result<Option<ArrayD<f32>>> {
+        let model = Arc::clone(&self.evaluator.model);
+        if model.roles().is_none_or(|roles| roles.derivative.is_none()) {
+            return Ok(None);
+        }
+        model.check_shape(query.x.shape())?;
+        let mut derivative = zeros(query.x.shape())?;
+        let (Some(x), Some(along), Some(out)) = (query.x.as_slice(), direction.as_slice(), derivative.as_slice_mut())
+        else {
+            return Err(Error::argument("x", "the samples and the direction must lie in standard (C) order"));
+        };
+        if direction.shape() != query.x.shape() {
+            let reason = format!("a shape of {:?}, the samples have {:?}", direction.shape(), query.x.shape());
+            return Err(Error::argument("direction", reason));
+        }
+        // x̂₀ = a·x + b·F(c·x), so that along d it changes by a·d + b·F'(c·x)·(c·d).
+        let (of_x, of_output, factor) = self.coefficients(&query)?;
+        let length = x.len() / query.x.shape()[0];
+        let mut scaled = Vec::new();
+        for items in self.evaluator.parts(query.x.shape()[0]) {
+            let range = items.start * length..items.end * length;
+            let sample = scale(&x[range.clone()], factor, &mut self.scaled)?;
+            let part = Part { items: items.clone(), sample, direction: scale(&along[range], factor, &mut scaled)? };
+            self.evaluator.run(&query, &part, Wanted::Derivative, |item, said| {
+                let range = (items.start + item) * length..(items.start + item + 1) * length;
+                for ((out, along), said) in out[range.clone()].iter_mut().zip(&along[range]).zip(said) {
+                    *out = of_x * along + of_output * said;
+                }
+            })?;
+        }
+        Ok(Some(derivative))
+    }
+}

@@ -65,7 +65,7 @@
  *         - keep-noise: At every step; ε̂ is as the network said.
  *         - dynamic: At every step, by dynamic thresholding (Saharia et al. 2022), for a range of −1 to 1.
  *
- *     likeness: papers, diffusers
+ *     compat: papers, diffusers
  *         Whose arithmetic is followed where diffusers departs from the papers; papers unless set.
  *         - papers: The papers'.
  *         - diffusers: diffusers': tables rounded to f32, ε̂ from the unclipped x̂₀, and DDIM's moves by ⌊T/N⌋ training steps whatever the grid. For pictures equal to those of its pipelines.
@@ -158,11 +158,11 @@
  *     guidance_norm: a number from 0.000000001 to 1000000000
  *         r of apg, the greatest norm of the difference of an item; any unless set.
  *
- *     guidance_pairing: auto, together, apart
+ *     guidance_pairing: auto, batched, sequential
  *         How the two evaluations of guidance are made; auto unless set.
  *         - auto: As one batch, but one after the other where the graph's batch is fixed or the batch has more than 16 items.
- *         - together: As one batch of twice the size.
- *         - apart: One after the other.
+ *         - batched: As one batch of twice the size.
+ *         - sequential: One after the other.
  *
  *     classifier_scale: a number from -1000000 to 1000000
  *         The scale of a classifier's gradient; 1 unless set.
@@ -274,7 +274,7 @@
  *     atol: a number from 0.000000001 to 1
  *         The error that a step of rk45 may have beside that; 1e-4 unless set.
  *
- *     most_evaluations: a whole number from 13 to 10000000
+ *     max_evaluations: a whole number from 13 to 10000000
  *         After how many evaluations of an item rk45 gives up; 10000 unless set.
  */
 
@@ -493,7 +493,7 @@ typedef struct diffuse_cost {
    */
   uint64_t evaluations;
   /*
-   How many bytes the run and its model hold at a time on the processor: the weights, what an evaluation needs, and the run's tensors. ONNX Runtime
+   How many bytes the run and its model hold at a time on the CPU: the weights, what an evaluation needs, and the run's tensors. ONNX Runtime
    itself takes some 40 MB beside it.
    */
   uint64_t peak_bytes;
@@ -863,8 +863,8 @@ int32_t diffuse_model_options_set_spinning(struct diffuse_model_options *options
 /*
  Adds the execution provider called `provider`, such as "cuda", to those that evaluate the network; the file PROVIDERS.md beside the
  header has them. They are wanted in the order in which they are added: the first that can be had takes the nodes that it can, the next ones the rest. Without
- any it is the processor alone. One that cannot be had is passed over only if there is another after it, and
- diffuse_model_placement() says so; to go on with the processor, add "cpu" last.
+ any it is the CPU alone. One that cannot be had is passed over only if there is another after it, and
+ diffuse_model_placement() says so; to go on with the CPU, add "cpu" last.
  */
 int32_t diffuse_model_options_add_provider(struct diffuse_model_options *options,
                                            const char *provider);
@@ -887,7 +887,7 @@ int32_t diffuse_model_options_set_provider_option(struct diffuse_model_options *
                                                   const char *value);
 
 /*
- Whether the processor may take the nodes that none of the providers takes (not 0), without being one of them. Networks with free
+ Whether the CPU may take the nodes that none of the providers takes (not 0), without being one of them. Networks with free
  axes often have a few that compute shapes.
  */
 int32_t diffuse_model_options_set_cpu_nodes(struct diffuse_model_options *options,
@@ -928,7 +928,7 @@ int32_t diffuse_model_options_set_cancel(struct diffuse_model_options *options,
  model.onnx), else the one in its metadata. `options` may be NULL.
 
  DIFFUSE_IO if a file cannot be read, DIFFUSE_MODEL if it is no model, has no manifest, or the two do not fit, DIFFUSE_PROVIDER if none of
- the providers can be had, with the library that is missing, or if they leave nodes of the network to the processor, which was not
+ the providers can be had, with the library that is missing, or if they leave nodes of the network to the CPU, which was not
  asked for: add "cpu" last, or allow it with diffuse_model_options_set_cpu_nodes(). On success
  `*model` is to be freed with diffuse_model_free(); on failure it is NULL.
  */

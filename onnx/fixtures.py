@@ -148,7 +148,7 @@ def by_hand(name, nodes, constants):
 
 
 def mixed():
-    """A graph with one node, Hardmax, that OpenVINO leaves to the processor."""
+    """A graph with one node, Hardmax, that OpenVINO leaves to the CPU."""
     return by_hand("mixed", [
         ("Cast", ["t"], ["time"], {"to": onnx.TensorProto.FLOAT}), ("Reshape", ["time", "axes"], ["column"]),
         ("Mul", ["x", "column"], ["product"]), ("Hardmax", ["product"], ["output"]),

@@ -185,7 +185,7 @@ def validate(manifest):
 
 
 def validate_sample(check, manifest):
-    sample = check.section(manifest, "sample", ("shape", "kind", "range", "clip", "clamp", "deviation"), required=True)
+    sample = check.section(manifest, "sample", ("shape", "kind", "range", "clip", "clamp", "sigma_data", "deviation"), required=True)
     if "sample" in manifest and "shape" not in sample:
         check.complaints.append("sample.shape: is required, the shape of one item without the batch axis")
 
@@ -200,7 +200,11 @@ def validate_sample(check, manifest):
     check.value(sample, "sample.range", "[low, high] with low below high", is_range)
     for field in ("clip", "clamp"):
         check.value(sample, f"sample.{field}", "true or false", lambda value: isinstance(value, bool))
-    check.value(sample, "sample.deviation", "a number above 0", lambda value: is_number(value) and value > 0)
+    # What sigma_data was called once.
+    for field in ("sigma_data", "deviation"):
+        check.value(sample, f"sample.{field}", "a number above 0", lambda value: is_number(value) and value > 0)
+    if "sigma_data" in sample and "deviation" in sample:
+        check.complaints.append("sample.deviation: is the former name of sample.sigma_data, which is there as well")
     if not shaped or not is_shape(sample["shape"]):
         return
     shape = sample["shape"]

@@ -40,7 +40,7 @@ ONNX = pathlib.Path(__file__).resolve().parent
 RUNTIME = ONNX / "runtime"
 # Written last: its presence says that all of the libraries are there, its text which they are.
 STAMP = "version.txt"
-# Of OpenVINO only what runs on a processor: each library has several names in the wheel, and plugins for GPUs and NPUs.
+# Of OpenVINO only what runs on a CPU: each library has several names in the wheel, and plugins for GPUs and NPUs.
 OPENVINO = ("libopenvino.so.2541", "libopenvino_onnx_frontend.so.2541", "libopenvino_intel_cpu_plugin.so", "libtbb.so.12")
 
 

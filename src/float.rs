@@ -126,7 +126,7 @@ mod control {
         }
 
         pub(crate) fn write(self) {
-            // SAFETY: the values are what `read` has found, or differ from that in bits that every processor has. What an exception that was masked
+            // SAFETY: the values are what `read` has found, or differ from that in bits that every CPU has. What an exception that was masked
             // has left in the x87 unit would be a signal once it is not masked any more, hence `fnclex`.
             unsafe {
                 asm!("ldmxcsr [{}]", in(reg) &raw const self.mxcsr, options(nostack, readonly));
@@ -177,7 +177,7 @@ mod control {
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod control {
-    /// Nothing is known of this processor's.
+    /// Nothing is known of this CPU's.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub(crate) struct Control;
 

@@ -37,13 +37,13 @@ impl std::fmt::Display for Prediction {
 }
 
 impl Prediction {
-    /// The coefficients `(x, output)` of `x̂₀ = x·x + output·output` at `level` of `schedule`, for data of the standard deviation `deviation`,
+    /// The coefficients `(x, output)` of `x̂₀ = x·x + output·output` at `level` of `schedule`, for data of the standard deviation `sigma_data`,
     /// which [`Prediction::Edm`] alone looks at.
     ///
     /// For ε and the score they grow as 1/α: where the schedule ends in pure noise (α = 0) they are infinite, and the caller has to
     /// refuse the level. For [`Prediction::ClassGradient`] they are no numbers.
     #[must_use]
-    pub fn to_x0(self, level: NoiseLevel, schedule: &dyn NoiseSchedule, deviation: f64) -> (f64, f64) {
+    pub fn to_x0(self, level: NoiseLevel, schedule: &dyn NoiseSchedule, sigma_data: f64) -> (f64, f64) {
         let NoiseLevel { alpha, sigma, .. } = level;
         match self {
             Self::Epsilon => (1.0 / alpha, -sigma / alpha),
@@ -66,8 +66,8 @@ impl Prediction {
             }
             Self::Edm => {
                 let u = level.noise_to_signal();
-                let norm = u * u + deviation * deviation;
-                (deviation * deviation / norm / alpha, u * deviation / norm.sqrt())
+                let norm = u * u + sigma_data * sigma_data;
+                (sigma_data * sigma_data / norm / alpha, u * sigma_data / norm.sqrt())
             }
             Self::ClassGradient => (f64::NAN, f64::NAN),
         }
@@ -96,10 +96,10 @@ pub enum InputScaling {
 impl InputScaling {
     /// The factor of x at `level`, for a network that says `prediction`.
     #[must_use]
-    pub fn factor(self, prediction: Prediction, level: NoiseLevel, deviation: f64) -> f64 {
+    pub fn factor(self, prediction: Prediction, level: NoiseLevel, sigma_data: f64) -> f64 {
         match (self, prediction) {
             (Self::None, prediction) if prediction != Prediction::Edm => 1.0,
-            _ => level.deviation(deviation).recip(),
+            _ => level.deviation(sigma_data).recip(),
         }
     }
 }

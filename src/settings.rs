@@ -1,5 +1,6 @@
 //! What a run is told by name beside its solver's own options: its grid's numbers, where it starts, guidance, corrections and thresholds.
 
+use crate::error::Error;
 use crate::guidance::{ClassifierForm, Form, Pairing, Space};
 use crate::option::{Kind, OptionEntry};
 use crate::solver;
@@ -136,6 +137,23 @@ pub const OPTIONS: &[OptionEntry] = &[
         summary: "The greatest value that dynamic clipping leaves room for; any unless set.",
     },
 ];
+
+/// Options that were called something else once, each with the name that it has now. Manifests are read with either.
+pub const RENAMED: &[(&str, &str)] = &[("likeness", "compat"), ("most_evaluations", "max_evaluations")];
+
+/// Options whose values were called something else once: the option, the former word, and the word that it has now.
+pub(crate) const REWORDED: &[(&str, &str, &str)] =
+    &[("guidance_pairing", "together", "batched"), ("guidance_pairing", "apart", "sequential")];
+
+/// The error for a name that an option had once, or for a former word of its values; `None` for any other.
+#[must_use]
+pub fn renamed(key: &str, value: &str) -> Option<Error> {
+    if let Some((_, now)) = RENAMED.iter().find(|(former, _)| *former == key) {
+        return Some(Error::argument("key", format!("{key:?} is called {now:?} by now")));
+    }
+    let (key, former, word) = REWORDED.iter().find(|(of, former, _)| *of == key && *former == value)?;
+    Some(Error::argument(key, format!("{former:?} is called {word:?} by now")))
+}
 
 /// The option called `key`, of these or of a solver.
 #[must_use]

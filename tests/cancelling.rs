@@ -19,7 +19,7 @@ use support::graph::{Axis, INT64, MANIFEST, endless, same};
 use support::runtime;
 
 const LEVEL: NoiseLevel = NoiseLevel { t: 500.0, alpha: 0.8, sigma: 0.6 };
-const TOLERANCE: Adaptive = Adaptive { relative: 1e-5, absolute: 1e-5, most_evaluations: 100_000 };
+const TOLERANCE: Adaptive = Adaptive { relative: 1e-5, absolute: 1e-5, max_evaluations: 100_000 };
 
 type Call = (&'static str, fn(&Arc<Model>, &Canceller) -> Result<()>);
 

@@ -108,7 +108,9 @@ fn pictures_are_edited() {
         ("--class heart --invert 1", 2, "invert: it goes from an image"),
         ("--class heart --start heart.png", 2, "--start: "),
         ("--class heart --start noise.npy --image heart.png", 2, "--image"),
-        ("--class heart --negative sward", 2, "--negative: there is no class 'sward'"),
+        ("--class heart --negative sward", 2, "the flag is called --negative-class by now"),
+        ("--likeness diffusers", 2, "the flag is called --compat by now"),
+        ("--class heart --negative-class sward", 2, "--negative-class: there is no class 'sward'"),
         (&format!("--class none --classifier {classifier}"), 2, "--toward"),
         (&format!("--class none --classifier {classifier} --toward sward"), 2, "--toward: there is no class 'sward'"),
         (&format!("--class none --classifier {sprites} --toward heart"), 2, "classifier: 'sprites' says v"),
@@ -310,7 +312,7 @@ fn classes_are_chosen_as_people_write_them() {
     let led = ["--class", "none", "-n", "2", "--classifier", &classifier];
     succeed(&mut draw(&sprites, &[&led[..], &["--toward", "ghost, key"]].concat()));
     succeed(&mut draw(&sprites, &[&led[..], &["--toward", "ghost", "--toward", "key"]].concat()));
-    succeed(&mut draw(&sprites, &["--class", "heart", "--guidance-scale", "2", "--negative", " key "]));
+    succeed(&mut draw(&sprites, &["--class", "heart", "--guidance-scale", "2", "--negative-class", " key "]));
 }
 
 /// The most memory that a run held, in bytes: what the system said last, before it ended.

@@ -6,7 +6,7 @@ mod support;
 use std::sync::Arc;
 
 use diffuse::denoiser::{Clip, Condition, Denoiser, Direction, Threshold};
-use diffuse::request::{Likeness, Noise};
+use diffuse::request::{Compat, Noise};
 use diffuse::schedule::{BetaKind, BetaSchedule, Ending, Grid, GridOptions, Spacing, Tables};
 use diffuse::solver::{Ddim, Ddpm, Solver, Variance};
 use diffuse::stage::pixels::rgba8;
@@ -210,7 +210,7 @@ fn the_sprite_pictures_are_those_of_torch() {
             solver: Some(solver.into()),
             steps: Some(50),
             grid: Some(Spacing::Trailing),
-            likeness: Likeness::Diffusers,
+            compat: Compat::Diffusers,
             noise: Noise::Torch,
             ..Request::default()
         };

@@ -242,7 +242,7 @@ fn consistency_models_draw_from_the_mixture_in_four_steps() {
 fn rk45_follows_the_flow_to_its_tolerance_and_says_so_where_it_cannot() {
     for name in ["VP", "VE", "sub-VP", "flow"] {
         let run = |tolerance: &str, most: &str, items: usize| {
-            let options = [("rtol", tolerance), ("atol", tolerance), ("most_evaluations", most)];
+            let options = [("rtol", tolerance), ("atol", tolerance), ("max_evaluations", most)];
             let grid = Grid::spaced(schedule(name), &GridOptions::new(Spacing::Linspace, 10)).unwrap();
             // To the last level that has noise, without the jump to the clean sample.
             let grid = Grid::new(grid.levels()[..10].to_vec(), schedule(name)).unwrap();

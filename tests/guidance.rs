@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use diffuse::denoiser::{Condition, Denoised, Denoiser, Query};
 use diffuse::guidance::{ByClassifier, ByHost, Classifier, ClassifierForm, ClassifierFree, Form, Guidance, Pairing};
 use diffuse::noise::CounterNoise;
-use diffuse::request::{Clipping, HostGuidance, Likeness};
+use diffuse::request::{Clipping, Compat, HostGuidance};
 use diffuse::schedule::{
     Ending, Grid, GridOptions, NoiseLevel, NoiseSchedule, Spacing, VarianceExploding, VariancePreserving,
 };
@@ -280,7 +280,7 @@ fn an_interval_is_as_good_for_fewer_evaluations() {
     let run = |interval: [f64; 2]| {
         let (told, evaluations) = told();
         let mut guidance = Guidance::new(*scale);
-        (guidance.interval, guidance.pairing) = (interval, Pairing::Apart);
+        (guidance.interval, guidance.pairing) = (interval, Pairing::Sequential);
         let options = GridOptions { ending: Ending::Level, ..GridOptions::new(Spacing::Exponential, 40) };
         let grid = Grid::spaced(Arc::clone(&schedule), &options).unwrap();
         let denoiser = Box::new(ClassifierFree::new(told, guidance).unwrap());
@@ -308,12 +308,12 @@ fn guidance_is_as_in_diffusers() {
     let start = ArrayD::from_shape_vec(vec![2, 3, 8, 8], x).unwrap();
     let mut worst: f64 = 0.0;
     for Case { form, scale, rescale, momentum, parallel, norm, trajectory } in cases {
-        for pairing in ["together", "apart"] {
+        for pairing in ["batched", "sequential"] {
             let mut request = Request {
                 count: 2,
                 classes: Some(vec![1; 2]),
                 clipping: Clipping::Off,
-                likeness: Likeness::Diffusers,
+                compat: Compat::Diffusers,
                 ..Request::default()
             };
             let mut set = |key: &str, value: String| request.set(key, value).unwrap();
@@ -419,7 +419,7 @@ fn an_interval_saves_the_evaluations_that_it_says() {
     };
     let with = |change: &dyn Fn(&mut Guidance)| {
         let mut guidance = Guidance::new(4.0);
-        guidance.pairing = Pairing::Apart;
+        guidance.pairing = Pairing::Sequential;
         change(&mut guidance);
         guidance
     };
@@ -427,7 +427,7 @@ fn an_interval_saves_the_evaluations_that_it_says() {
     assert_eq!(count(with(&|guidance| guidance.scale = 1.0), 20), 20);
     assert_eq!(count(with(&|guidance| guidance.scale = 0.0), 20), 20);
     // One evaluation of a batch of twice the size.
-    assert_eq!(count(with(&|guidance| guidance.pairing = Pairing::Together), 20), 20);
+    assert_eq!(count(with(&|guidance| guidance.pairing = Pairing::Batched), 20), 20);
     let guided = grid("VE", 20).levels()[..20].iter().filter(|level| (0.1..=2.0).contains(&level.sigma)).count();
     assert!((3..15).contains(&guided));
     assert_eq!(count(with(&|guidance| guidance.interval = [0.1, 2.0]), 20), 20 + guided);

@@ -16,7 +16,7 @@ use ndarray::{ArrayD, ArrayViewD};
 use support::Formula;
 use support::mixture::{denoise, denoiser, exact, log_density as log_of_mixture};
 
-const TOLERANCE: Adaptive = Adaptive { relative: 1e-6, absolute: 1e-6, most_evaluations: 100_000 };
+const TOLERANCE: Adaptive = Adaptive { relative: 1e-6, absolute: 1e-6, max_evaluations: 100_000 };
 
 /// The formula with its derivative, by differences in f64.
 struct WithDerivative(Box<dyn Denoiser>);
@@ -158,7 +158,7 @@ fn what_cannot_be_is_an_error() {
         error.unwrap_err().to_string()
     };
     assert!(ask(Divergence::Hutchinson(0), TOLERANCE).starts_with("divergence: "));
-    let short = ask(Divergence::Exact, Adaptive { most_evaluations: 20, ..TOLERANCE });
+    let short = ask(Divergence::Exact, Adaptive { max_evaluations: 20, ..TOLERANCE });
     assert!(short.contains("not met after") && short.contains("% of the way"), "{short}");
     let bound = variational_bound(
         &mut *denoiser(),

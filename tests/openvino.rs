@@ -1,4 +1,4 @@
-//! OpenVINO's provider beside the processor's, in the same ONNX Runtime. That is another build than the other tests use:
+//! OpenVINO's provider beside the CPU's, in the same ONNX Runtime. That is another build than the other tests use:
 //!
 //! ```sh
 //! python3 onnx/setup.py --provider openvino

@@ -20,7 +20,15 @@ fn every_promise_has_its_test() {
             let found = match name.split_once("::") {
                 None => python.contains(&format!("def {name}(")),
                 Some((file, test)) => {
-                    let places = ["tests/", "src/", "src/onnx/", "src/bin/diffuse-cli/"];
+                    let places = [
+                        "tests/",
+                        "src/",
+                        "src/network/ort/",
+                        "src/model/",
+                        "src/stage/",
+                        "src/sample/",
+                        "src/bin/diffuse-cli/",
+                    ];
                     let sources: Vec<String> =
                         places.iter().filter_map(|place| read(&format!("{place}{file}.rs"))).collect();
                     sources.iter().any(|source| source.contains(&format!("fn {test}()")))

@@ -233,3 +233,35 @@ fn configurations_are_read_in_every_encoding_and_refused_where_they_are_ambiguou
     let error = Manifest::from_bytes(twice.as_bytes()).unwrap_err();
     assert!(error.contains("\"schedule.kind\" is there twice at line 1 column"), "{error}");
 }
+
+/// What something was called once is an error that says what it is called now; a manifest is read with either.
+#[test]
+fn former_names_name_the_present_ones() {
+    for (key, value, named) in [
+        ("likeness", "diffusers", "\"compat\""),
+        ("most_evaluations", "100", "\"max_evaluations\""),
+        ("guidance_pairing", "together", "\"batched\""),
+        ("guidance_pairing", "apart", "\"sequential\""),
+    ] {
+        let message = Request::default().set(key, value).unwrap_err().to_string();
+        assert!(message.contains(named), "{key}: {message}");
+    }
+    let manifest = |sigma_data: &str, options: &str| {
+        Manifest::parse(&format!(
+            r#"{{"diffuse": 1, "sample": {{"shape": [2], "{sigma_data}": 0.25}}, "schedule": {{"kind": "edm"}}, "prediction": "edm",
+                "defaults": {{"solver": "rk45", "options": {options}}}}}"#
+        ))
+    };
+    let former = manifest("deviation", r#"{"most_evaluations": 100, "guidance_pairing": "apart"}"#).unwrap();
+    assert_eq!(
+        former,
+        manifest("sigma_data", r#"{"max_evaluations": 100, "guidance_pairing": "sequential"}"#).unwrap()
+    );
+    let written = serde_json::to_string(&former).unwrap();
+    assert!(
+        written.contains("sigma_data") && !written.contains("deviation") && !written.contains("apart"),
+        "{written}"
+    );
+    let both = manifest("deviation", r#"{"most_evaluations": 100, "max_evaluations": 100}"#).unwrap_err();
+    assert!(both.contains("the same option"), "{both}");
+}

@@ -312,7 +312,7 @@ impl Case {
                     && self.times[0] - self.times[1] != (1000 / self.steps) as f64
                 {
                     return Err(
-                        "DDIMScheduler steps by ⌊T/N⌋ whatever its times are (tests/diffusers.rs has it with likeness)",
+                        "DDIMScheduler steps by ⌊T/N⌋ whatever its times are (tests/diffusers.rs has it with compat)",
                     );
                 }
                 (self.solver("ddim", &[("eta", eta.to_string())]), self.at_times(-1.0), reading)

@@ -96,8 +96,8 @@ pub unsafe extern "C" fn diffuse_model_options_set_spinning(options: *mut diffus
 
 /// Adds the execution provider called `provider`, such as "cuda", to those that evaluate the network; the file PROVIDERS.md beside the
 /// header has them. They are wanted in the order in which they are added: the first that can be had takes the nodes that it can, the next ones the rest. Without
-/// any it is the processor alone. One that cannot be had is passed over only if there is another after it, and
-/// diffuse_model_placement() says so; to go on with the processor, add "cpu" last.
+/// any it is the CPU alone. One that cannot be had is passed over only if there is another after it, and
+/// diffuse_model_placement() says so; to go on with the CPU, add "cpu" last.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_add_provider(
     options: *mut diffuse_model_options,
@@ -153,7 +153,7 @@ pub unsafe extern "C" fn diffuse_model_options_set_provider_option(
     })
 }
 
-/// Whether the processor may take the nodes that none of the providers takes (not 0), without being one of them. Networks with free
+/// Whether the CPU may take the nodes that none of the providers takes (not 0), without being one of them. Networks with free
 /// axes often have a few that compute shapes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_cpu_nodes(
@@ -233,7 +233,7 @@ pub unsafe extern "C" fn diffuse_model_options_set_cancel(
 /// model.onnx), else the one in its metadata. `options` may be NULL.
 ///
 /// DIFFUSE_IO if a file cannot be read, DIFFUSE_MODEL if it is no model, has no manifest, or the two do not fit, DIFFUSE_PROVIDER if none of
-/// the providers can be had, with the library that is missing, or if they leave nodes of the network to the processor, which was not
+/// the providers can be had, with the library that is missing, or if they leave nodes of the network to the CPU, which was not
 /// asked for: add "cpu" last, or allow it with diffuse_model_options_set_cpu_nodes(). On success
 /// `*model` is to be freed with diffuse_model_free(); on failure it is NULL.
 #[unsafe(no_mangle)]
@@ -482,7 +482,7 @@ pub unsafe extern "C" fn diffuse_model_log_density(
             return Err(Error::argument("tolerance", format!("{tolerance}; expected a number from 1e-9 to 0.1")));
         }
         let divergence = if directions == 0 { Divergence::Exact } else { Divergence::Hutchinson(directions) };
-        let tolerance = Adaptive { relative: tolerance, absolute: tolerance, most_evaluations: 100_000 };
+        let tolerance = Adaptive { relative: tolerance, absolute: tolerance, max_evaluations: 100_000 };
         let x = items_of(model, x, count)?;
         out.copy_from_slice(&model.log_density(x, &condition, divergence, tolerance, seed, &canceller)?);
         Ok(())

@@ -49,7 +49,7 @@ pub struct diffuse_cost {
     /// How many estimates of the clean samples the run makes, each of which may take two runs of the network under guidance; 0 for a solver that
     /// chooses its own steps.
     pub evaluations: u64,
-    /// How many bytes the run and its model hold at a time on the processor: the weights, what an evaluation needs, and the run's tensors. ONNX Runtime
+    /// How many bytes the run and its model hold at a time on the CPU: the weights, what an evaluation needs, and the run's tensors. ONNX Runtime
     /// itself takes some 40 MB beside it.
     pub peak_bytes: u64,
     /// How long the run takes on this machine as it is now; 0 for a solver that chooses its own steps.

@@ -41,13 +41,13 @@ words! {
     pub enum Pairing {
         #[default]
         Auto = "auto", "As one batch, but one after the other where the graph's batch is fixed or the batch has more than 16 items.";
-        Together = "together", "As one batch of twice the size.";
-        Apart = "apart", "One after the other.";
+        Batched = "batched", "As one batch of twice the size.";
+        Sequential = "sequential", "One after the other.";
     }
 }
 
 /// The most items of which [`Pairing::Auto`] makes one batch of twice the size: beyond it nothing is gained, and twice the memory lost.
-const MOST_TOGETHER: usize = 16;
+const MOST_BATCHED: usize = 16;
 
 /// The numbers of [`Form::Projected`]: Sadat et al. 2024, "Eliminating Oversaturation and Artifacts of High Guidance Scales in Diffusion Models",
 /// arXiv:2410.02416, algorithm 1.
@@ -195,9 +195,9 @@ impl<D: Denoiser> ClassifierFree<D> {
         let shape = query.x.shape();
         let batch = shape[0];
         let together = match self.guidance.pairing {
-            Pairing::Together => true,
-            Pairing::Apart => false,
-            Pairing::Auto => batch <= MOST_TOGETHER && self.inner.takes_any_batch(),
+            Pairing::Batched => true,
+            Pairing::Sequential => false,
+            Pairing::Auto => batch <= MOST_BATCHED && self.inner.takes_any_batch(),
         };
         let other = match &mut self.negative {
             Some(other) if other.x0.shape() == shape => other,

@@ -97,9 +97,10 @@ pub struct Sample {
     /// Whether x itself is clamped to the range after every step.
     #[serde(default, skip_serializing_if = "is_default")]
     pub clamp: bool,
-    /// The standard deviation of the data, where the network's scaling needs it. See [`Manifest::deviation`] for the default.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub deviation: Option<f64>,
+    /// The standard deviation of the data, where the network's scaling needs it. See [`Manifest::sigma_data`] for the
+    /// default. It was called `deviation` once, and is read by that name.
+    #[serde(alias = "deviation", skip_serializing_if = "Option::is_none")]
+    pub sigma_data: Option<f64>,
 }
 
 /// What the values of a sample are.
@@ -534,6 +535,21 @@ pub struct Defaults {
 }
 
 impl Defaults {
+    /// Spells the options that have another name by now as they are called.
+    fn renew(&mut self) -> std::result::Result<(), String> {
+        for (former, key) in settings::RENAMED {
+            let Some(value) = self.options.remove(*former) else { continue };
+            if self.options.insert((*key).to_owned(), value).is_some() {
+                return Err(format!("defaults.options: {former:?} and {key:?} are the same option"));
+            }
+        }
+        for (key, former, word) in settings::REWORDED {
+            let value = self.options.get_mut(*key);
+            value.filter(|value| value == former).into_iter().for_each(|value| *value = (*word).into());
+        }
+        Ok(())
+    }
+
     /// The options that the manifest sets, η among them, as the tables of options read them.
     pub(crate) fn values(&self) -> crate::Result<Vec<(&'static str, Value)>> {
         let mut values = Vec::new();
@@ -586,8 +602,8 @@ impl Manifest {
             }
         }
         let read = json.read().map_err(|error| format!("manifest: {}: {}", error.path(), error.inner()));
-        let manifest: Self = read?;
-        manifest.check().map_err(|reason| format!("manifest: {reason}"))?;
+        let mut manifest: Self = read?;
+        manifest.defaults.renew().and_then(|()| manifest.check()).map_err(|reason| format!("manifest: {reason}"))?;
         Ok(manifest)
     }
 
@@ -608,8 +624,8 @@ impl Manifest {
 
     /// The standard deviation of the data: as given; else ½ for [`Prediction::Edm`] and 1 for the others.
     #[must_use]
-    pub fn deviation(&self) -> f64 {
-        self.sample.deviation.unwrap_or(if self.prediction == Prediction::Edm { 0.5 } else { 1.0 })
+    pub fn sigma_data(&self) -> f64 {
+        self.sample.sigma_data.unwrap_or(if self.prediction == Prediction::Edm { 0.5 } else { 1.0 })
     }
 
     /// What is best at few evaluations for a model of this kind, by `benches/choosing.rs`: the solver, its order, the grid and the number of steps.
@@ -728,8 +744,8 @@ impl Manifest {
         if self.sample.clamp && self.sample.range().is_none() {
             return Err("sample.clamp is true, but there is no sample.range to clamp to".into());
         }
-        if self.sample.deviation.is_some_and(|deviation| !(deviation.is_finite() && deviation > 0.0)) {
-            return Err(format!("sample.deviation is {}; it has to be above 0", self.deviation()));
+        if self.sample.sigma_data.is_some_and(|sigma_data| !(sigma_data.is_finite() && sigma_data > 0.0)) {
+            return Err(format!("sample.sigma_data is {}; it has to be above 0", self.sigma_data()));
         }
         Ok(())
     }

@@ -25,8 +25,8 @@ pub struct SchedulerConfig {
     pub prediction: Prediction,
     /// Whether the network also says the variance.
     pub variance: LearnedVariance,
-    /// The deviation of the data, where the class knows it.
-    pub deviation: Option<f64>,
+    /// The standard deviation of the data, where the class knows it.
+    pub sigma_data: Option<f64>,
     /// How it is sampled.
     pub defaults: Defaults,
     /// Whether the run goes from clean samples to noise.
@@ -329,7 +329,7 @@ impl SchedulerConfig {
                 Some("learned_range") => LearnedVariance::LearnedRange,
                 _ => LearnedVariance::None,
             },
-            deviation: fields.real("sigma_data")?,
+            sigma_data: fields.real("sigma_data")?,
             defaults: Defaults { solver: Some(class.solver.into()), ..Defaults::default() },
             inverse: class.name.ends_with("Inverse"),
             clip_range: None,

@@ -1,4 +1,4 @@
-//! The CPU generator of torch: the same seed gives the bits that `torch.randn` gives in f32 on x86-64 with AVX2. (On other processors
+//! The CPU generator of torch: the same seed gives the bits that `torch.randn` gives in f32 on x86-64 with AVX2. (On other CPUs
 //! torch calls another log and cosine, and differs from itself in the last digit.)
 //!
 //! MT19937 (Matsumoto & Nishimura 1998) and, over it, torch's two ways to a normal value: Box–Muller in f64 for fewer than 16

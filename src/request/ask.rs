@@ -35,7 +35,7 @@ words! {
     /// Whose arithmetic is followed where diffusers departs from the papers.
     #[derive(Default)]
     #[non_exhaustive]
-    pub enum Likeness {
+    pub enum Compat {
         #[default]
         Papers = "papers", "The papers'.";
         Diffusers = "diffusers", "diffusers': tables rounded to f32, ε̂ from the unclipped x̂₀, and DDIM's moves by ⌊T/N⌋ training steps whatever the grid. For pictures equal to those of its pipelines.";
@@ -119,7 +119,7 @@ pub struct Request {
     /// Whether x̂₀ is clipped.
     pub clipping: Clipping,
     /// Whose arithmetic is followed.
-    pub likeness: Likeness,
+    pub compat: Compat,
     /// Where the noise comes from.
     pub noise: Noise,
     /// What classifier-free guidance leads away from, by the model's classes: one for all items, or one for each. The null class unless given.
@@ -168,7 +168,7 @@ impl Default for Request {
             steps_offset: None,
             ending: None,
             clipping: Clipping::Model,
-            likeness: Likeness::Papers,
+            compat: Compat::Papers,
             noise: Noise::Counter,
             negative_classes: None,
             conditions: BTreeMap::new(),
@@ -242,11 +242,11 @@ pub const OPTIONS: &[RequestOption] = &[
     },
     RequestOption {
         entry: OptionEntry {
-            key: "likeness",
-            kind: Likeness::KIND,
+            key: "compat",
+            kind: Compat::KIND,
             summary: "Whose arithmetic is followed where diffusers departs from the papers; papers unless set.",
         },
-        set: |request, value| request.likeness = Likeness::from_word(value.text()).unwrap_or_default(),
+        set: |request, value| request.compat = Compat::from_word(value.text()).unwrap_or_default(),
     },
     RequestOption {
         entry: OptionEntry {
@@ -287,6 +287,9 @@ impl Request {
     /// job is made.
     pub fn set(&mut self, key: &str, value: impl ToString) -> Result<()> {
         let text = value.to_string();
+        if let Some(error) = settings::renamed(key, &text) {
+            return Err(error);
+        }
         if let Some(config) = self.scheduler_config.as_ref().filter(|_| key == "solver") {
             // What a configuration says of its solver is not meant for another.
             let of_config = config.options();
@@ -436,12 +439,12 @@ impl Request {
         let offset = if same_grid && !levels_given { defaults.steps_offset } else { 0 };
         let ending = if same_grid && !levels_given { defaults.ending } else { Ending::Clean };
         let given = ["timesteps", "sigmas"].iter().find_map(|key| Some(options.numbers(key)?.len()));
-        let by_model = match self.likeness {
+        let by_model = match self.compat {
             _ if !manifest.sample.clip() => Clipping::Off,
             // An inversion is only as good as what the network says, and its estimates at the noisy end lie beyond any range.
             _ if self.invert => Clipping::Off,
-            Likeness::Papers => Clipping::On,
-            Likeness::Diffusers => Clipping::KeepNoise,
+            Compat::Papers => Clipping::On,
+            Compat::Diffusers => Clipping::KeepNoise,
         };
         Self {
             shape: Some(self.shape.clone().unwrap_or_else(|| manifest.sample.shape.clone())),
@@ -470,9 +473,9 @@ impl Request {
     /// # Errors
     /// [`Error::Argument`] with the field that does not fit, and what would.
     pub fn plan(&self, manifest: &Manifest) -> Result<(Box<dyn Solver>, Grid)> {
-        let tables = match self.likeness {
-            Likeness::Papers => Tables::Exact,
-            Likeness::Diffusers => Tables::Diffusers,
+        let tables = match self.compat {
+            Compat::Papers => Tables::Exact,
+            Compat::Diffusers => Tables::Diffusers,
         };
         self.check_training(manifest)?;
         self.check_levels()?;
@@ -490,7 +493,7 @@ impl Request {
         if solver.needs_variance() && manifest.variance == LearnedVariance::None {
             return Err(Error::argument("variance", "the model says no variance; posterior and beta need none of it"));
         }
-        if self.likeness == Likeness::Diffusers
+        if self.compat == Compat::Diffusers
             && name == "ddim"
             && let Some(train_steps) = grid.schedule().train_steps()
         {
@@ -535,11 +538,10 @@ impl Request {
         if prediction != manifest.prediction {
             return refuse(format!("is for a network that says {prediction}; this model says {}", manifest.prediction));
         }
-        if let Some(deviation) = config.deviation.filter(|deviation| (deviation - manifest.deviation()).abs() > 1e-6) {
-            return refuse(format!(
-                "is for data of the deviation {deviation}; this model's is {}",
-                manifest.deviation()
-            ));
+        if let Some(sigma_data) =
+            config.sigma_data.filter(|sigma_data| (sigma_data - manifest.sigma_data()).abs() > 1e-6)
+        {
+            return refuse(format!("is for data of σ_data = {sigma_data}; this model's is {}", manifest.sigma_data()));
         }
         if let Some(range) = config.clip_range
             && manifest.sample.range() != Some([-range, range])

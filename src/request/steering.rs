@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ndarray::ArrayD;
 
-use super::ask::{ClassifierGuidance, Clipping, Likeness, Request, check_same_schedule, fitted};
+use super::ask::{ClassifierGuidance, Clipping, Compat, Request, check_same_schedule, fitted};
 use crate::denoiser::{Clip, Condition, Denoiser, Direction, Threshold};
 use crate::error::{Error, Result};
 use crate::guidance::{
@@ -265,8 +265,7 @@ impl Request {
             Clipping::Dynamic => {
                 let ratio = self.options.real("threshold_ratio").unwrap_or(0.995);
                 let most = self.options.real("threshold_max").unwrap_or(1e6);
-                let direction =
-                    if self.likeness == Likeness::Diffusers { Direction::Network } else { Direction::Clipped };
+                let direction = if self.compat == Compat::Diffusers { Direction::Network } else { Direction::Clipped };
                 Some((Threshold::Dynamic { ratio, most }, direction))
             }
         })

@@ -17,7 +17,7 @@ pub struct Cost {
     pub evaluations: Option<usize>,
     /// How long that takes on this machine as it is now; `None` as above.
     pub time: Option<Duration>,
-    /// How many bytes the run and its model hold at a time on the processor: the weights, what an evaluation needs, and the run's tensors. ONNX Runtime
+    /// How many bytes the run and its model hold at a time on the CPU: the weights, what an evaluation needs, and the run's tensors. ONNX Runtime
     /// itself takes some 40 MB beside it.
     pub peak_bytes: usize,
 }

@@ -14,7 +14,7 @@ pub struct Adaptive {
     /// The error of a step that is allowed beside that.
     pub absolute: f64,
     /// The most evaluations of one item.
-    pub most_evaluations: usize,
+    pub max_evaluations: usize,
 }
 
 /// The stages: where each evaluates, as a share of the step, and the weights of those before it. The last are the fifth-order result.
@@ -111,7 +111,7 @@ impl Integration {
             return Err(Error::argument("snapshot", "its items are not as far as its steps"));
         }
         self.stage = from.whole("the stage", 6)? as usize;
-        self.evaluations = from.whole("evaluations", self.adaptive.most_evaluations as u64)? as usize;
+        self.evaluations = from.whole("evaluations", self.adaptive.max_evaluations as u64)? as usize;
         self.rejected = from.whole("a flag", 1)? == 1;
         self.finishing = from.whole("a flag", 1)? == 1;
         let [start, end] = self.ends;
@@ -236,9 +236,9 @@ impl Integration {
 
     fn within_budget(&self, start: f64, end: f64) -> Result<f64> {
         let reached = (self.tau - start) / (end - start);
-        if self.evaluations >= self.adaptive.most_evaluations {
+        if self.evaluations >= self.adaptive.max_evaluations {
             let reason = format!(
-                "rk45 has not met its tolerance ({} + {}·|y|) for item {} after {} evaluations: it reached the noise {:.4} of {:.4}, {:.0} % of the way in its logarithm; allow more (most_evaluations) or a greater tolerance (rtol, atol)",
+                "rk45 has not met its tolerance ({} + {}·|y|) for item {} after {} evaluations: it reached the noise {:.4} of {:.4}, {:.0} % of the way in its logarithm; allow more (max_evaluations) or a greater tolerance (rtol, atol)",
                 self.adaptive.absolute,
                 self.adaptive.relative,
                 self.item,
@@ -301,10 +301,10 @@ pub(crate) fn dormand_prince(
         }
         length *= factor;
         rejected = !accepted;
-        if evaluations >= adaptive.most_evaluations && (end - tau) / (end - start) > 1e-12 {
+        if evaluations >= adaptive.max_evaluations && (end - tau) / (end - start) > 1e-12 {
             let reached = 100.0 * (tau - start) / (end - start);
             let reason = format!(
-                "the tolerance ({} + {}·|y|) is not met after {evaluations} evaluations: {reached:.0} % of the way in the logarithm of the noise was reached; allow more (most_evaluations) or a greater tolerance (rtol, atol)",
+                "the tolerance ({} + {}·|y|) is not met after {evaluations} evaluations: {reached:.0} % of the way in the logarithm of the noise was reached; allow more (max_evaluations) or a greater tolerance (rtol, atol)",
                 adaptive.absolute, adaptive.relative
             );
             return Err(Error::Evaluation { step: 0, reason });
@@ -326,7 +326,7 @@ mod tests {
             out[0] = (-((tau - 0.7) / width).powi(2)).exp();
             Ok(())
         };
-        let adaptive = Adaptive { relative: 1e-8, absolute: 1e-8, most_evaluations: 10_000 };
+        let adaptive = Adaptive { relative: 1e-8, absolute: 1e-8, max_evaluations: 10_000 };
         dormand_prince(pulse, &mut y, [0.0, 1.0], adaptive).unwrap();
         // What lies beyond the end: of the error function at 2.
         let expected = 0.5 * width * std::f64::consts::PI.sqrt() * (1.0 + 0.995_322_265_018_952_7);

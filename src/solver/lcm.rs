@@ -16,8 +16,8 @@ pub struct Lcm {
     pub(super) timestep_scaling: Option<f64>,
 }
 
-/// The deviation of the data in the boundary condition.
-const DEVIATION: f64 = 0.5;
+/// The standard deviation of the data in the boundary condition.
+const SIGMA_DATA: f64 = 0.5;
 
 impl Solver for Lcm {
     fn plan(&self, grid: &Grid, at: Cursor) -> Move {
@@ -28,8 +28,8 @@ impl Solver for Lcm {
             Update::DENOISED
         } else {
             let scaled = from.t * scaling;
-            let norm = scaled * scaled + DEVIATION * DEVIATION;
-            Update::DENOISED * (scaled / norm.sqrt()) + Update::X * (DEVIATION * DEVIATION / norm)
+            let norm = scaled * scaled + SIGMA_DATA * SIGMA_DATA;
+            Update::DENOISED * (scaled / norm.sqrt()) + Update::X * (SIGMA_DATA * SIGMA_DATA / norm)
         };
         Move::step(at, end * to.alpha + Update::NOISE * to.sigma)
     }

@@ -51,7 +51,7 @@ pub(super) const ENTRY: Entry = Entry {
             summary: "The error that a step of rk45 may have beside that; 1e-4 unless set.",
         },
         OptionEntry {
-            key: "most_evaluations",
+            key: "max_evaluations",
             kind: Kind::Whole(13, 10_000_000),
             summary: "After how many evaluations of an item rk45 gives up; 10000 unless set.",
         },
@@ -60,7 +60,7 @@ pub(super) const ENTRY: Entry = Entry {
         Ok(Box::new(Rk45(Adaptive {
             relative: options.real("rtol").unwrap_or(1e-4),
             absolute: options.real("atol").unwrap_or(1e-4),
-            most_evaluations: options.whole("most_evaluations").unwrap_or(10_000),
+            max_evaluations: options.whole("max_evaluations").unwrap_or(10_000),
         })))
     },
 };

@@ -70,7 +70,7 @@ impl Classifier for ClassGradient {
         let condition = Condition::classes(Some(classes.to_vec()));
         let query = Query { x: query.x.view(), level: query.level, condition: &condition, step: query.step };
         let factor =
-            model.manifest.input_scaling.factor(model.manifest.prediction, query.level, model.manifest.deviation());
+            model.manifest.input_scaling.factor(model.manifest.prediction, query.level, model.manifest.sigma_data());
         let length = x.len() / query.x.shape()[0];
         let mut scaled = Vec::new();
         for items in self.evaluator.parts(query.x.shape()[0]) {

@@ -122,7 +122,7 @@ impl Model {
         }
     }
 
-    /// How many bytes ONNX Runtime holds for it on the processor: its weights, and room for what evaluations have needed at a time. `None` where it does
+    /// How many bytes ONNX Runtime holds for it on the CPU: its weights, and room for what evaluations have needed at a time. `None` where it does
     /// not say, and for a network of the caller's own.
     #[must_use]
     pub fn memory(&self) -> Option<usize> {

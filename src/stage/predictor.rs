@@ -48,8 +48,8 @@ impl Predictor {
     /// The coefficients of x̂₀ in x and the network's output at the query's level, and the factor of what the network sees.
     fn coefficients(&self, query: &Query<'_>) -> Result<(f32, f32, f32)> {
         let Model { manifest, schedule, .. } = &*self.evaluator.model;
-        let (of_x, of_output) = manifest.prediction.to_x0(query.level, &**schedule, manifest.deviation());
-        let factor = manifest.input_scaling.factor(manifest.prediction, query.level, manifest.deviation());
+        let (of_x, of_output) = manifest.prediction.to_x0(query.level, &**schedule, manifest.sigma_data());
+        let factor = manifest.input_scaling.factor(manifest.prediction, query.level, manifest.sigma_data());
         let (of_x, of_output, factor) = (of_x as f32, of_output as f32, factor as f32);
         if !(of_x.is_finite() && of_output.is_finite()) {
             let reason = format!(
@@ -80,7 +80,7 @@ impl Denoiser for Predictor {
 
     fn of_output(&self, level: NoiseLevel) -> (f64, f64) {
         let Model { manifest, schedule, .. } = &*self.evaluator.model;
-        manifest.prediction.to_x0(level, &**schedule, manifest.deviation())
+        manifest.prediction.to_x0(level, &**schedule, manifest.sigma_data())
     }
 
     fn takes_any_batch(&self) -> bool {

@@ -112,7 +112,7 @@ static Status *get_devices(struct Factory *factory, const Hardware *const *hardw
   *found = 0;
 #ifndef ABSENT
   for (size_t i = 0; i < count && *found < room; ++i) {
-    if (((int (*)(const Hardware *))api[HARDWARE_TYPE])(hardware[i]) != 0) continue; /* not a processor */
+    if (((int (*)(const Hardware *))api[HARDWARE_TYPE])(hardware[i]) != 0) continue; /* not a CPU */
     Status *status = ((Status * (*)(struct Factory *, const Hardware *, const void *, const void *, Device **))
                           ep_api()[EP_CREATE_DEVICE])(factory, hardware[i], NULL, NULL, &out[*found]);
     if (status != NULL) return status;

@@ -134,7 +134,8 @@ pub(crate) fn manifest(bytes: &[u8]) {
         let [least, most] = schedule.bounds();
         for t in [least, most, (least + most) / 2.0, 0.0, -1.0] {
             let level = schedule.level(t);
-            let _ = (schedule.time(level.lambda()), manifest.prediction.to_x0(level, &*schedule, manifest.deviation()));
+            let _ =
+                (schedule.time(level.lambda()), manifest.prediction.to_x0(level, &*schedule, manifest.sigma_data()));
         }
     }
     walk(&Request::default(), &manifest);
@@ -318,7 +319,7 @@ mod calls {
         "variation_seed",
         "interpolate_to",
         "nonsense",
-        "likeness",
+        "compat",
         "ending",
         "shift",
     ];

@@ -1,4 +1,4 @@
-//! The shipped models on an NVIDIA GPU beside the processor: `cargo test --test gpu`. Without a GPU it says so and passes; README.md beside
+//! The shipped models on an NVIDIA GPU beside the CPU: `cargo test --test gpu`. Without a GPU it says so and passes; README.md beside
 //! this file says what has to be there.
 
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use diffuse::schedule::Tables;
 use diffuse::{Error, Model, ModelOptions, Request, Runtime};
 use ndarray::ArrayD;
 
-/// How far a GPU may be from the processor, relative to max(1, |x̂₀|), in f32.
+/// How far a GPU may be from the CPU, relative to max(1, |x̂₀|), in f32.
 const BOUND: f64 = 1e-3;
 /// The same where factors are rounded to 10 bits: what goes beyond this is wrong, not rough. The table states what it is.
 const COARSE_BOUND: f64 = 5e-2;
@@ -29,7 +29,7 @@ fn main() {
     let runtime = Runtime::open(Some(&library)).unwrap();
     println!("ONNX Runtime {} at {}", runtime.version(), runtime.path().display());
     println!(
-        "| model | provider | furthest x̂₀ from the processor's | 20 steps, furthest | ms an evaluation, batch 1 | batch 16 | times the processor's speed |"
+        "| model | provider | furthest x̂₀ from the CPU's | 20 steps, furthest | ms an evaluation, batch 1 | batch 16 | times the CPU's speed |"
     );
     println!("|---|---|---|---|---|---|---|");
     let mut failed = Vec::new();
@@ -73,8 +73,8 @@ fn row(runtime: &Runtime, name: &str, label: &str, options: &ModelOptions) -> di
     let nodes = |cpu: bool| -> usize {
         placement.nodes.iter().filter(|share| (share.provider == "cpu") == cpu).map(|share| share.nodes).sum()
     };
-    // What free axes leave to the processor are sums over shapes, never the network's own work.
-    assert!(nodes(true) <= nodes(false), "{label}: the processor has most of it: {placement:?}");
+    // What free axes leave to the CPU are sums over shapes, never the network's own work.
+    assert!(nodes(true) <= nodes(false), "{label}: the CPU has most of it: {placement:?}");
     let schedule = here.manifest().schedule.build(Tables::Exact)?;
     let mut furthest: f64 = 0.0;
     for t in [20.0, 500.0, 980.0] {

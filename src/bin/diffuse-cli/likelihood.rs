@@ -96,7 +96,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         directions => Divergence::Hutchinson(directions),
     };
     let Arguments { tolerance, seed, .. } = *arguments;
-    let tolerance = Adaptive { relative: tolerance, absolute: tolerance, most_evaluations: 100_000 };
+    let tolerance = Adaptive { relative: tolerance, absolute: tolerance, max_evaluations: 100_000 };
     let densities =
         model.log_density(x, &condition, divergence, tolerance, seed, &Canceller::default()).map_err(named)?;
     if arguments.json {

@@ -10,7 +10,7 @@ use diffuse::model::SchedulerConfig;
 use diffuse::network::{PROVIDERS, Placement, Provider};
 use diffuse::option::Kind;
 use diffuse::text::{escaped, escaped_json, escaped_lines};
-use diffuse::{Error, Model, ModelOptions, Request, Runtime, request};
+use diffuse::{Error, Model, ModelOptions, Request, Runtime, request, settings};
 
 use crate::failure::{Failure, say};
 use crate::input::Input;
@@ -41,7 +41,7 @@ pub(crate) struct DeviceArguments {
     /// The library of a provider that is not one of these, by the name it has in --provider; may be given more than once
     #[arg(long, value_name = "NAME=PATH")]
     provider_library: Vec<String>,
-    /// Let the processor take the nodes that no provider takes
+    /// Let the CPU take the nodes that no provider takes
     #[arg(long)]
     cpu_nodes: bool,
     /// Read weights that lie in files of their own into memory, so that nobody can overwrite them meanwhile
@@ -171,6 +171,11 @@ impl SamplingArguments {
     }
 }
 
+/// The error for a flag that is called `--now` by now.
+pub(crate) fn former(now: &str) -> Result<String, String> {
+    Err(format!("the flag is called --{now} by now"))
+}
+
 /// The class that `text` names.
 pub(crate) fn class_of(model: &Model, text: &str) -> Result<i64, Error> {
     model.class(text).or_else(|_| model.class(text.trim()))
@@ -202,7 +207,7 @@ pub(crate) fn classes_of(model: &Model, texts: &[String]) -> Result<Vec<i64>, Er
 /// Under which head an option stands in the help.
 fn heading(key: &str) -> &'static str {
     let starts = ["invert", "strength", "interpolate_to", "variation_seed", "variation_strength"];
-    let own = ["solver", "steps", "grid", "steps_offset", "ending", "clipping", "likeness", "noise"];
+    let own = ["solver", "steps", "grid", "steps_offset", "ending", "clipping", "compat", "noise"];
     if key.starts_with("guidance_") || key.starts_with("classifier_") {
         "Guidance"
     } else if starts.contains(&key) {
@@ -223,6 +228,11 @@ impl Args for SamplingArguments {
                 .value_parser(clap::value_parser!(PathBuf))
                 .help("A scheduler_config.json of diffusers: its solver, grid and options, before those that are given here"),
         );
+        let command = settings::RENAMED.iter().fold(command, |command, (before, now)| {
+            let flag = before.replace('_', "-");
+            let parser = |_: &str| former(&now.replace('_', "-"));
+            command.arg(Arg::new(*before).long(flag).hide(true).value_parser(parser))
+        });
         request::options().fold(command, |command, option| {
             let mut argument = Arg::new(option.key).long(option.key.replace('_', "-")).help(option.summary);
             argument = match option.kind {

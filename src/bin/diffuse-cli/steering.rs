@@ -12,7 +12,7 @@ use ndarray::{ArrayD, Axis, IxDyn, Slice};
 
 use crate::failure::Failure;
 use crate::input::{Input, ModelInput};
-use crate::shared::{class_of, classes_of};
+use crate::shared::{class_of, classes_of, former};
 
 /// A classifier and where it leads.
 #[derive(Debug, Args)]
@@ -68,7 +68,9 @@ pub(crate) struct SteeringArguments {
     start: Option<PathBuf>,
     /// What guidance leads away from, by name or number [default: no class]
     #[arg(long, value_name = "NAME")]
-    negative: Option<String>,
+    negative_class: Option<String>,
+    #[arg(long = "negative", hide = true, value_parser = |_: &str| former("negative-class"))]
+    former_negative: Option<String>,
     #[command(flatten)]
     classifier: ClassifierArguments,
     /// What the network is told besides, by its name in the manifest: a .png or a .npy; may be given more than once
@@ -184,12 +186,12 @@ impl SteeringArguments {
             hashes.insert("classifier".into(), guidance.classifier.hash()?.into_owned());
             hashes.insert("toward".into(), self.classifier.toward.join(","));
         }
-        let negative = self.negative.as_ref().map(|name| class_of(model, name).map(|class| vec![class]));
+        let negative = self.negative_class.as_ref().map(|name| class_of(model, name).map(|class| vec![class]));
         Ok(Steering {
             image: files.image.map(|input| input.image(shape, range).map(Arc::new)).transpose()?,
             mask: files.mask.map(|input| mask_of(&input, shape).map(Arc::new)).transpose()?,
             start: files.start.map(|input| input.image(&[], range)).transpose()?,
-            negative: negative.transpose().map_err(|error| named(error, "negative"))?,
+            negative: negative.transpose().map_err(|error| named(error, "negative-class"))?,
             classifier,
             conditions,
             hashes,

@@ -70,7 +70,7 @@ pub(super) fn assigned(session: &Session) -> Result<Vec<Assigned>, String> {
     Ok(nodes)
 }
 
-/// The arena that a session's evaluations on the processor take their memory from.
+/// The arena that a session's evaluations on the CPU take their memory from.
 pub(super) struct Arena<'a> {
     allocator: NonNull<OrtAllocator>,
     _session: PhantomData<&'a Session>,

@@ -257,7 +257,7 @@ impl Network {
         &self.session
     }
 
-    /// How many bytes ONNX Runtime holds for it on the processor: its weights, and room for what evaluations have
+    /// How many bytes ONNX Runtime holds for it on the CPU: its weights, and room for what evaluations have
     /// needed at a time. `None` where it does not say. `canceller` ends the wait for its turn.
     ///
     /// # Errors

@@ -21,10 +21,10 @@ pub struct ModelOptions {
     /// burns a core between those that do not.
     pub spinning: bool,
     /// What evaluates the network, in the order wanted: the first that can be had takes the nodes that it can, the next ones the rest.
-    /// Nothing is the processor alone. One that cannot be had is passed over only if there is another after it;
+    /// Nothing is the CPU alone. One that cannot be had is passed over only if there is another after it;
     /// [`Network::placement`](super::Network::placement) says so.
     pub providers: Vec<Provider>,
-    /// Whether the processor may take the nodes that none of `providers` takes, without being one of them. Networks with free axes
+    /// Whether the CPU may take the nodes that none of `providers` takes, without being one of them. Networks with free axes
     /// often have a few that compute shapes.
     pub cpu_nodes: bool,
     /// A manifest, as JSON, to use instead of the model's own.

@@ -28,7 +28,7 @@ class Cost:
     evaluations: int | None
     #: How long that takes, without a guidance function; None for a solver that chooses its own steps.
     seconds: float | None
-    #: How many bytes the run and its model hold at a time on the processor.
+    #: How many bytes the run and its model hold at a time on the CPU.
     peak_bytes: int
 
 

@@ -252,7 +252,7 @@ fn load_plugin(runtime: &Runtime, name: &str, library: &Path) -> Result<String, 
     provider
 }
 
-/// The processor as a provider that is asked for. Without it ONNX Runtime, as `ort` sets it up, would choose among the devices of every plugin that
+/// The CPU as a provider that is asked for. Without it ONNX Runtime, as `ort` sets it up, would choose among the devices of every plugin that
 /// was ever loaded into the process, and on macOS of CoreML.
 pub(super) fn on_cpu(runtime: &Runtime, builder: SessionBuilder) -> Result<SessionBuilder, String> {
     let is_cpu = |device: &ort::device::Device<'_>| device.ep().is_ok_and(|ep| ep == "CPUExecutionProvider");

@@ -22,7 +22,7 @@ pub struct Placement {
     /// The provider in use: the first of those asked for that evaluates a part of the network.
     pub provider: String,
     /// The providers that evaluate the network, in the order asked for, each with its share. Empty if none was asked for, which is the
-    /// processor.
+    /// CPU.
     pub nodes: Vec<ProviderNodes>,
     /// The providers that were asked for before and cannot be used.
     pub skipped: Vec<Skipped>,
@@ -69,9 +69,9 @@ impl fmt::Display for Placement {
 /// What [`open`] makes sessions with.
 pub(in crate::network::ort) struct Opening<'a, B, C> {
     pub(in crate::network::ort) runtime: &'a Runtime,
-    /// What is asked for, in this order. Nothing is the processor.
+    /// What is asked for, in this order. Nothing is the CPU.
     pub(in crate::network::ort) providers: &'a [Provider],
-    /// Whether the processor may take nodes without being in the list.
+    /// Whether the CPU may take nodes without being in the list.
     pub(in crate::network::ort) cpu_nodes: bool,
     /// The options that all attempts share.
     pub(in crate::network::ort) builder: B,
@@ -82,7 +82,7 @@ pub(in crate::network::ort) struct Opening<'a, B, C> {
 /// Opens a session on the first of the providers that can be had, with the later ones for the nodes that it does not take. A provider that
 /// cannot be had is passed over if there is another.
 ///
-/// Only one session at a time is opened on anything but the processor: CUDA's fail when they are made at the same time.
+/// Only one session at a time is opened on anything but the CPU: CUDA's fail when they are made at the same time.
 pub(in crate::network::ort) fn open<B, C>(opening: &Opening<'_, B, C>) -> Result<(Session, Placement)>
 where
     B: Fn() -> Result<SessionBuilder>,
@@ -92,7 +92,7 @@ where
     let Opening { runtime, providers, cpu_nodes, builder, commit } = opening;
     if providers.is_empty() {
         return Ok((
-            commit(processor(runtime, builder()?)?)?,
+            commit(cpu_alone(runtime, builder()?)?)?,
             Placement { provider: CPU.into(), nodes: Vec::new(), skipped: Vec::new() },
         ));
     }
@@ -122,7 +122,7 @@ where
             Ok(session) => {
                 let nodes = match assigned(&session) {
                     Ok(nodes) => shares(&nodes, &registered, &left),
-                    // The processor takes whatever there is.
+                    // The CPU takes whatever there is.
                     Err(_) if left[0].name == CPU => vec![ProviderNodes::new(left[0].name.clone(), 0)],
                     Err(reason) => return Err(Error::Provider { provider: left[0].name.clone(), reason }),
                 };
@@ -138,7 +138,7 @@ where
             }
             Err(error) => {
                 opened = false;
-                // That of which it cannot be opened even if the processor takes what is left over, or the first.
+                // That of which it cannot be opened even if the CPU takes what is left over, or the first.
                 let loose = |count: usize| loosely(&left[..count], opening);
                 let blamed = (1..=left.len()).find(|&count| loose(count).is_none()).map_or(0, |count| count - 1);
                 let explained = strict.then(|| explain(left[0], &loose(left.len())?)).flatten();
@@ -148,18 +148,18 @@ where
         }
     }
     if !opened {
-        // A model that the processor cannot open either is not the providers' fault.
-        drop(commit(processor(runtime, builder()?)?)?);
+        // A model that the CPU cannot open either is not the providers' fault.
+        drop(commit(cpu_alone(runtime, builder()?)?)?);
     }
     let mut reasons = skipped.into_iter();
     let Some(Skipped { provider, mut reason }) = reasons.next() else {
-        return Err(Error::argument("provider", "the processor takes none of the graph's nodes"));
+        return Err(Error::argument("provider", "the CPU takes none of the graph's nodes"));
     };
     reasons.for_each(|other| reason += &format!("; {}: {}", other.provider, other.reason));
     Err(Error::Provider { provider, reason })
 }
 
-fn processor(runtime: &Runtime, builder: SessionBuilder) -> Result<SessionBuilder> {
+fn cpu_alone(runtime: &Runtime, builder: SessionBuilder) -> Result<SessionBuilder> {
     on_cpu(runtime, builder).map_err(Error::runtime)
 }
 
@@ -203,7 +203,7 @@ fn attempt_with(
     })
 }
 
-/// A session on these providers in which the processor may take the nodes that they leave over.
+/// A session on these providers in which the CPU may take the nodes that they leave over.
 fn loosely<B, C>(providers: &[&Provider], opening: &Opening<'_, B, C>) -> Option<Session>
 where
     B: Fn() -> Result<SessionBuilder>,
@@ -216,7 +216,7 @@ where
     attempt_with(builder, false, &opening.commit).ok()
 }
 
-/// Which nodes are left to the processor in `session`, which `first` is the first provider of.
+/// Which nodes are left to the CPU in `session`, which `first` is the first provider of.
 fn explain(first: &Provider, session: &Session) -> Option<String> {
     let nodes = assigned(session).ok()?;
     let left: Vec<_> = nodes.iter().filter(|node| node.provider == "CPUExecutionProvider").collect();
@@ -237,7 +237,7 @@ fn explain(first: &Provider, session: &Session) -> Option<String> {
     let list: Vec<_> = operators.iter().map(|(operator, count)| format!("{count} {operator}")).collect();
     (!left.is_empty()).then(|| {
         format!(
-            "it leaves {} of the graph's {} nodes to the processor ({}), which is not asked for; name cpu after it, or allow cpu_nodes",
+            "it leaves {} of the graph's {} nodes to the CPU ({}), which is not asked for; name cpu after it, or allow cpu_nodes",
             left.len(),
             nodes.len(),
             list.join(", ")

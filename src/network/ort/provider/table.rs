@@ -36,7 +36,7 @@ pub const PROVIDERS: &[ProviderEntry] = &[
     ProviderEntry {
         name: "cpu",
         registered_as: "CPUExecutionProvider",
-        summary: "The processor, through ONNX Runtime's own kernels.",
+        summary: "The CPU, through ONNX Runtime's own kernels.",
         needs: "any build",
         library: None,
         options: &[option(
@@ -194,7 +194,7 @@ pub const PROVIDERS: &[ProviderEntry] = &[
     ProviderEntry {
         name: "openvino",
         registered_as: "OpenVINOExecutionProvider",
-        summary: "Intel's processors, GPUs and NPUs, and other x86-64 processors, through OpenVINO. A model of opset 21 with GroupNormalization does not open in OpenVINO 2025.4; export it with opset 20.",
+        summary: "Intel's CPUs, GPUs and NPUs, and other x86-64 CPUs, through OpenVINO. A model of opset 21 with GroupNormalization does not open in OpenVINO 2025.4; export it with opset 20.",
         needs: "the OpenVINO build (PyPI onnxruntime-openvino)",
         library: Some("openvino"),
         options: OPENVINO_OPTIONS,
@@ -277,7 +277,7 @@ pub const PROVIDERS: &[ProviderEntry] = &[
                 Choice(&["disabled", "wgpuOnly", "basic", "full"], &[]),
                 "How much is checked; basic unless set.",
             ),
-            option("forceCpuNodeNames", Text, "Nodes that are left to the processor, one in a line."),
+            option("forceCpuNodeNames", Text, "Nodes that are left to the CPU, one in a line."),
         ],
         dispatch: |options| configured(ep::WebGPU::default(), options),
     },
@@ -290,7 +290,7 @@ pub const PROVIDERS: &[ProviderEntry] = &[
         options: &[
             option("use_fp16", Flag, "Compute in f16; 0 unless set."),
             option("use_nchw", Flag, "Lay out tensors with the channels first; 0 unless set."),
-            option("cpu_disabled", Flag, "Do not use its own processor device; 0 unless set."),
+            option("cpu_disabled", Flag, "Do not use its own CPU device; 0 unless set."),
             option("cpu_only", Flag, "Use nothing else, for tests; 0 unless set."),
         ],
         dispatch: |options| {
@@ -351,11 +351,7 @@ pub const PROVIDERS: &[ProviderEntry] = &[
             ),
             option("enable_htp_fp16_precision", Flag, "Compute f32 in f16; 1 unless set."),
             option("enable_htp_weight_sharing", Flag, "Share weights between graphs; 0 unless set."),
-            option(
-                "offload_graph_io_quantization",
-                Flag,
-                "Quantise inputs and outputs on the processor; 1 unless set.",
-            ),
+            option("offload_graph_io_quantization", Flag, "Quantise inputs and outputs on the CPU; 1 unless set."),
             option("profiling_level", Choice(&["off", "basic", "detailed"], &[]), "off unless set."),
             option("profiling_file_path", Text, "Where the profile goes."),
         ],
@@ -380,12 +376,12 @@ const OPENVINO_OPTIONS: &[OptionEntry] = &[
     option(
         "device_type",
         Text,
-        "CPU, GPU, NPU, GPU.0, HETERO:GPU,CPU, …; CPU unless set. An NPU whose compiler fails is silently replaced by CPU, except where the processor may not take nodes.",
+        "CPU, GPU, NPU, GPU.0, HETERO:GPU,CPU, …; CPU unless set. An NPU whose compiler fails is silently replaced by CPU, except where the CPU may not take nodes.",
     ),
     option(
         "precision",
         Choice(&["FP32", "FP16", "ACCURACY"], &[]),
-        "What it computes in; as the device likes unless set: f32 on a processor.",
+        "What it computes in; as the device likes unless set: f32 on a CPU.",
     ),
     option("num_of_threads", Whole(1, MOST_THREADS as u64), "Threads of one evaluation; as OpenVINO likes unless set."),
     option("num_streams", Whole(1, 8), "Evaluations at a time; 1 unless set."),
@@ -402,7 +398,7 @@ const OPENVINO_OPTIONS: &[OptionEntry] = &[
     ),
     option("reshape_input", Text, "Shapes to compile for, such as sample[1,3,32,32]."),
     option("layout", Text, "Layouts of inputs and outputs, such as sample[NCHW]."),
-    option("enable_opencl_throttling", Flag, "Let the processor sleep while a GPU works; 0 unless set."),
+    option("enable_opencl_throttling", Flag, "Let the CPU sleep while a GPU works; 0 unless set."),
     option("enable_qdq_optimizer", Flag, "Optimise quantised networks for an NPU; 0 unless set."),
     option("disable_dynamic_shapes", Flag, "Compile again for every new shape; 0 unless set, but on an NPU always 1."),
 ];

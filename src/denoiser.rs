@@ -61,6 +61,28 @@ impl Condition {
         }
     }
 
+    /// Whether it is the same as `other` for sure: tensors are compared by their places, and not value by value.
+    #[must_use]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        let same = |(one, other): ((&String, &Arc<ArrayD<f32>>), (&String, &Arc<ArrayD<f32>>))| {
+            one.0 == other.0 && Arc::ptr_eq(one.1, other.1)
+        };
+        let negative = match (&self.negative, &other.negative) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        negative
+            && self.classes == other.classes
+            && self.toward == other.toward
+            && self.tensors.len() == other.tensors.len()
+            && self.tensors.iter().zip(&other.tensors).all(same)
+    }
+
+    /// How many bytes its tensors take, shared or not.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<f32>() * self.tensors.values().map(|tensor| tensor.len()).sum::<usize>()
+    }
+
     /// The condition of a batch of twice the size: this one's items, and behind them those of `other`.
     #[must_use]
     pub fn beside(&self, other: &Self) -> Self {
@@ -207,36 +229,6 @@ impl Denoised {
     }
 }
 
-/// What a denoiser around another one, its field `inner`, leaves to that one, beside what it interrupts.
-macro_rules! inherits {
-    () => {
-        fn of_output(&self, level: $crate::schedule::NoiseLevel) -> (f64, f64) {
-            self.inner.of_output(level)
-        }
-
-        fn takes_any_batch(&self) -> bool {
-            self.inner.takes_any_batch()
-        }
-
-        fn fingerprint(&self) -> $crate::Result<Option<String>> {
-            self.inner.fingerprint()
-        }
-
-        fn bytes(&self) -> usize {
-            self.inner.bytes() + self.own_bytes()
-        }
-
-        fn save(&self, to: &mut $crate::bytes::Writer) {
-            self.inner.save(to);
-        }
-
-        fn load(&mut self, from: &mut $crate::bytes::Reader<'_>, shape: &[usize]) -> $crate::Result<()> {
-            self.inner.load(from, shape)
-        }
-    };
-}
-pub(crate) use inherits;
-
 /// Refuses an estimate with a value that is no number, before it is turned into a picture or blamed on the caller's code.
 pub(crate) fn check_finite(x0: &[f32], step: usize, level: NoiseLevel) -> Result<()> {
     match first_not_finite(x0) {
@@ -249,33 +241,44 @@ pub(crate) fn check_finite(x0: &[f32], step: usize, level: NoiseLevel) -> Result
 }
 
 /// Estimates the clean sample behind a noisy one: a network, a guidance around a network, or a formula.
+///
+/// A denoiser around another one names it as its [`inner`](Self::inner), and what it does not answer by itself is answered by that one.
 pub trait Denoiser: Send {
-    /// What stops an evaluation of this denoiser from another thread; `None` if nothing does.
-    fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
-        None
-    }
-
     /// Answers `query` in `out`, whose `x0` has the shape of `query.x`.
     ///
     /// # Errors
     /// [`Error::Evaluation`] if the network fails; other variants if the query does not fit it.
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()>;
 
+    /// The denoiser that this one is around; `None` for a network or a formula.
+    fn inner(&self) -> Option<&dyn Denoiser> {
+        None
+    }
+
+    /// The same, to be changed.
+    fn inner_mut(&mut self) -> Option<&mut dyn Denoiser> {
+        None
+    }
+
+    /// What stops an evaluation of this denoiser from another thread; `None` if nothing does.
+    fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
+        self.inner()?.interrupt()
+    }
+
     /// The `(a, b)` of `x̂₀ = a·x + b·output`, where x̂₀ is made of x and of what a network says: for guidance that is computed of the output.
     /// `(0, 1)` where x̂₀ is all that is said.
     fn of_output(&self, level: NoiseLevel) -> (f64, f64) {
-        let _ = level;
-        (0.0, 1.0)
+        self.inner().map_or((0.0, 1.0), |inner| inner.of_output(level))
     }
 
     /// Whether a batch of any size is evaluated at once.
     fn takes_any_batch(&self) -> bool {
-        true
+        self.inner().is_none_or(|inner| inner.takes_any_batch())
     }
 
-    /// How many bytes of tensors it keeps from query to query.
+    /// How many bytes of tensors it keeps from query to query, those of the inner one included.
     fn bytes(&self) -> usize {
-        0
+        self.inner().map_or(0, |inner| inner.bytes())
     }
 
     /// What is evaluated, so that a snapshot is not taken up with another network: a hash of it; `None` for what has none, such as a formula.
@@ -283,12 +286,14 @@ pub trait Denoiser: Send {
     /// # Errors
     /// [`Error::Io`] if the model's file is gone.
     fn fingerprint(&self) -> Result<Option<String>> {
-        Ok(None)
+        self.inner().map_or(Ok(None), |inner| inner.fingerprint())
     }
 
     /// Writes down what a denoiser keeps from query to query, for a snapshot of the job. Nothing for one that keeps nothing.
     fn save(&self, to: &mut Writer) {
-        let _ = to;
+        if let Some(inner) = self.inner() {
+            inner.save(to);
+        }
     }
 
     /// Takes up what [`save`](Self::save) wrote, for samples of `shape`.
@@ -296,11 +301,11 @@ pub trait Denoiser: Send {
     /// # Errors
     /// [`Error::Argument`] if it is something else.
     fn load(&mut self, from: &mut Reader<'_>, shape: &[usize]) -> Result<()> {
-        let _ = (from, shape);
-        Ok(())
+        self.inner_mut().map_or(Ok(()), |inner| inner.load(from, shape))
     }
 
-    /// `(∂x̂₀/∂x)·direction` at `query`, for likelihoods; `None` if the denoiser cannot say it.
+    /// `(∂x̂₀/∂x)·direction` at `query`, for likelihoods; `None` if the denoiser cannot say it, which is never left to
+    /// the inner one.
     ///
     /// # Errors
     /// As [`denoise`](Self::denoise).
@@ -310,37 +315,17 @@ pub trait Denoiser: Send {
     }
 }
 
-impl<D: Denoiser + ?Sized> Denoiser for Box<D> {
-    fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
-        (**self).interrupt()
-    }
-
+impl Denoiser for Box<dyn Denoiser> {
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
         (**self).denoise(query, out)
     }
 
-    fn of_output(&self, level: NoiseLevel) -> (f64, f64) {
-        (**self).of_output(level)
+    fn inner(&self) -> Option<&dyn Denoiser> {
+        Some(&**self)
     }
 
-    fn takes_any_batch(&self) -> bool {
-        (**self).takes_any_batch()
-    }
-
-    fn bytes(&self) -> usize {
-        (**self).bytes()
-    }
-
-    fn fingerprint(&self) -> Result<Option<String>> {
-        (**self).fingerprint()
-    }
-
-    fn save(&self, to: &mut Writer) {
-        (**self).save(to);
-    }
-
-    fn load(&mut self, from: &mut Reader<'_>, shape: &[usize]) -> Result<()> {
-        (**self).load(from, shape)
+    fn inner_mut(&mut self) -> Option<&mut dyn Denoiser> {
+        Some(&mut **self)
     }
 
     fn derivative(&mut self, query: Query<'_>, direction: ArrayViewD<'_, f32>) -> Result<Option<ArrayD<f32>>> {
@@ -385,12 +370,6 @@ pub struct Clip<D> {
     sorted: Vec<f32>,
 }
 
-impl<D> Clip<D> {
-    fn own_bytes(&self) -> usize {
-        size_of_val(&self.sorted[..])
-    }
-}
-
 impl<D: Denoiser> Clip<D> {
     /// `inner`, with its x̂₀ clipped.
     ///
@@ -432,11 +411,17 @@ impl<D: Denoiser> Clip<D> {
 }
 
 impl<D: Denoiser> Denoiser for Clip<D> {
-    fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
-        self.inner.interrupt()
+    fn inner(&self) -> Option<&dyn Denoiser> {
+        Some(&self.inner)
     }
 
-    inherits!();
+    fn inner_mut(&mut self) -> Option<&mut dyn Denoiser> {
+        Some(&mut self.inner)
+    }
+
+    fn bytes(&self) -> usize {
+        self.inner.bytes() + size_of_val(&self.sorted[..])
+    }
 
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
         let (step, level, items) = (query.step, query.level, query.x.shape().first().copied().unwrap_or(1));

@@ -57,13 +57,13 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("denoiser", &[]),
     ("guidance", &["classifier_free", "classifier", "host"]),
     ("likelihood", &[]),
-    ("sample", &["job"]),
+    ("sample", &["progress", "budget", "known", "job", "along", "adaptive", "snapshot", "step"]),
     ("settings", &[]),
     ("model", &["manifest", "scheduler_config"]),
     ("network", &["signature", "host", "ort"]),
     ("stage", &["roles", "model", "evaluator", "predictor", "classifier", "calls", "pixels"]),
     ("request", &["ask", "editing", "steering"]),
-    ("run", &["runner", "cost", "counterfactual"]),
+    ("run", &["work", "draw", "runner", "cost", "counterfactual"]),
     (
         "capi",
         &[

@@ -9,8 +9,9 @@ use std::time::Duration;
 use diffuse::denoiser::Query;
 use diffuse::guidance::Callback;
 use diffuse::request::HostGuidance;
-use diffuse::run::{Runner, Stage, State};
-use diffuse::{Error, Job, Model, ModelOptions, Request};
+use diffuse::run::{Run, Runner, Stage, State, Work};
+use diffuse::sample::Canceller;
+use diffuse::{Error, Model, ModelOptions, Request};
 use ndarray::ArrayD;
 use support::{model, repository, runtime};
 
@@ -21,17 +22,16 @@ fn request(seed: u64, steps: usize) -> Request {
 }
 
 fn sample(runner: &Runner) -> ArrayD<f32> {
-    runner.look(|job| Ok(job.sample().to_owned())).unwrap()
+    runner.look(|run| Ok(run.job()?.sample().to_owned())).unwrap()
 }
 
 /// A runner that opens the sprites itself.
 fn opening(options: ModelOptions, path: &'static str, request: Request) -> Runner {
-    Runner::opening(Box::new(move |opening| {
-        let options = ModelOptions { canceller: Some(opening.canceller().clone()), ..options.clone() };
-        let model = Arc::new(Model::open(&runtime(), &repository(path), &options)?);
-        opening.enter(Stage::Encoding);
-        request.job(&model)
-    }))
+    let open = move |canceller: &Canceller| {
+        let options = ModelOptions { canceller: Some(canceller.clone()), ..options.clone() };
+        Model::open(&runtime(), &repository(path), &options)
+    };
+    Runner::new(Run::open(Box::new(open), request))
 }
 
 #[test]
@@ -130,8 +130,8 @@ fn a_paused_run_goes_on_and_ends_the_same() {
         assert_eq!(runner.state(), State::Paused);
         pauses += 1;
         // In between it can be kept, and stepped by its owner.
-        let snapshot = runner.look(Job::snapshot).unwrap();
-        runner.change(|job| job.restore(&snapshot)).unwrap();
+        let snapshot = runner.look(Run::save).unwrap();
+        runner.change(|run| run.restore(&snapshot)).unwrap();
         runner.step().unwrap();
     }
     assert!(pauses > 0);
@@ -162,13 +162,13 @@ fn a_worker_opens_the_model_as_well() {
     let model = model("onnx/models/sprites.onnx");
     let runner = opening(ModelOptions::default(), "onnx/models/sprites.onnx", request(5, 10));
     assert_eq!(runner.progress().0, Stage::Loading);
-    assert!(matches!(runner.shape(), Err(Error::NotYet { .. })));
-    assert!(matches!(runner.look(Job::snapshot), Err(Error::NotYet { .. })));
-    assert!(matches!(runner.change(|job| job.restore(&[])), Err(Error::NotYet { .. })));
+    assert!(matches!(runner.samples(), Err(Error::NotYet { .. })));
+    assert!(matches!(runner.look(Run::save), Err(Error::NotYet { .. })));
+    assert!(matches!(runner.change(|run| run.restore(&[])), Err(Error::NotYet { .. })));
     assert!(matches!(runner.preview(|_| Ok(())), Err(Error::NotYet { .. })));
     runner.start(None).unwrap();
     runner.wait(FOREVER).unwrap();
-    assert_eq!(runner.shape().unwrap(), [1, 4, 32, 32]);
+    assert_eq!(runner.samples().unwrap().shape, [1, 4, 32, 32]);
     assert_eq!((runner.progress().0, runner.progress().1.step), (Stage::Sampling, 10));
     assert!(sample(&runner) == request(5, 10).job(&model).unwrap().run().unwrap());
 
@@ -191,17 +191,18 @@ fn cancelling_ends_the_opening() {
     before.cancel();
     assert!(matches!(before.step(), Err(Error::Cancelled)));
     assert!(matches!(before.start(None), Err(Error::Cancelled)));
-    assert!(before.shape().is_err(), "the model was opened all the same");
+    assert!(before.samples().is_err(), "the model was opened all the same");
     let cut = Arc::new(AtomicUsize::new(0));
     for round in 0..40 {
         let counted = Arc::clone(&cut);
-        let runner = Runner::opening(Box::new(move |opening| {
-            let options = ModelOptions { canceller: Some(opening.canceller().clone()), ..ModelOptions::default() };
+        let open = move |canceller: &Canceller| {
+            let options = ModelOptions { canceller: Some(canceller.clone()), ..ModelOptions::default() };
             let model = Model::open(&runtime(), &repository("onnx/models/sprites.onnx"), &options);
             // What had begun was cut off.
             counted.fetch_add(usize::from(matches!(model, Err(Error::Cancelled))), Ordering::SeqCst);
-            request(5, 1000).job(&Arc::new(model?))
-        }));
+            model
+        };
+        let runner = Runner::new(Run::open(Box::new(open), request(5, 1000)));
         runner.start(None).unwrap();
         std::thread::sleep(Duration::from_micros(700 * round));
         runner.cancel();
@@ -257,7 +258,7 @@ fn who_looks_does_not_disturb_a_run() {
             let looking = scope.spawn(|| {
                 let mut busy = 0;
                 while runner.state() != State::Finished {
-                    match runner.look(Job::snapshot) {
+                    match runner.look(Run::save) {
                         Err(Error::Busy) => busy += 1,
                         result => drop(result.unwrap()),
                     }
@@ -284,12 +285,12 @@ fn who_looks_does_not_disturb_a_run() {
 fn the_state_is_that_of_the_job() {
     let model = model("onnx/models/sprites.onnx");
     let runner = Runner::new(request(1, 3).job(&model).unwrap());
-    let snapshot = runner.look(Job::snapshot).unwrap();
+    let snapshot = runner.look(Run::save).unwrap();
     runner.step().unwrap();
     assert_eq!(runner.state(), State::Idle);
     runner.run().unwrap();
     assert_eq!(runner.state(), State::Finished);
-    runner.change(|job| job.restore(&snapshot)).unwrap();
+    runner.change(|run| run.restore(&snapshot)).unwrap();
     assert_eq!(runner.state(), State::Idle);
     runner.start(Some(Duration::ZERO)).unwrap();
     runner.wait(FOREVER).unwrap();
@@ -319,6 +320,6 @@ fn what_is_worked_on_is_busy() {
     assert!(matches!(runner.step(), Err(Error::Busy)));
     assert!(matches!(runner.start(None), Err(Error::Busy)));
     assert!(matches!(runner.advance(Duration::ZERO), Err(Error::Busy)));
-    assert!(matches!(runner.look(Job::snapshot), Err(Error::Busy)));
+    assert!(matches!(runner.look(Run::save), Err(Error::Busy)));
     // Dropped while it runs.
 }

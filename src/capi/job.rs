@@ -18,11 +18,10 @@ use super::status::{DIFFUSE_OK, of as status_of};
 use crate::error::{Error, Result};
 use crate::network::ModelOptions;
 use crate::request::Request;
-use crate::run::{Runner, Stage, State};
-use crate::sample::Progress;
+use crate::run::{Run, Runner, Stage, State, Work};
+use crate::sample::{Canceller, Progress};
 use crate::stage::Model;
 use crate::stage::pixels::{Layout, rgba8_into};
-use crate::sync::Mutex;
 use crate::tensor::copied;
 
 /// A run. It works inside of diffuse_job_step(), diffuse_job_run() and diffuse_job_advance(), on the calling thread, or
@@ -36,8 +35,6 @@ pub struct diffuse_job {
 
 pub(super) struct JobValue {
     runner: Runner,
-    /// What of the samples is black and white; that of the model, when it is open.
-    range: Arc<Mutex<[f32; 2]>>,
 }
 
 impl Noun for diffuse_job {
@@ -86,9 +83,8 @@ pub unsafe extern "C" fn diffuse_job_new(
     guard(|| unsafe {
         give(job, "job", || {
             let model = &borrow(model, "model")?.model;
-            let job = borrow(request, "request")?.job(model)?;
-            let range = Arc::new(Mutex::new(range_of(model)));
-            Ok(Arc::new(JobValue { runner: Runner::new(job), range }))
+            let run = Run::new(model, borrow(request, "request")?)?;
+            Ok(Arc::new(JobValue { runner: Runner::new(run) }))
         })
     })
 }
@@ -138,11 +134,6 @@ pub unsafe extern "C" fn diffuse_job_open_bytes(
     })
 }
 
-/// What of a model's samples is black and white.
-fn range_of(model: &Model) -> [f32; 2] {
-    model.manifest().sample.range().unwrap_or([-1.0, 1.0])
-}
-
 /// Cancels a job and frees it, waiting for a step that another thread is in, which ends soon. NULL is fine. In a callback of the job itself it
 /// is freed when the step is over that the callback is called in, and may not be used any more.
 #[unsafe(no_mangle)]
@@ -164,10 +155,10 @@ pub unsafe extern "C" fn diffuse_job_start_from(job: *mut diffuse_job, x: *const
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         let (value, x) = unsafe { (borrow(job, "job")?, slice(x, length, "x")?) };
-        let shape = value.runner.shape()?;
+        let shape = &value.runner.samples()?.shape;
         let wrong = |_| Error::argument("length", format!("{length} values do not make {shape:?}"));
-        let x = ArrayViewD::from_shape(shape, x).map_err(wrong)?;
-        value.runner.change(|job| job.start_from(x))
+        let x = ArrayViewD::from_shape(&shape[..], x).map_err(wrong)?;
+        value.runner.change(|run| run.job_mut()?.start_from(x))
     })
 }
 
@@ -386,7 +377,7 @@ pub unsafe extern "C" fn diffuse_job_shape(
 ) -> i32 {
     guard(|| {
         // SAFETY: the pointers are as the header demands.
-        unsafe { store_shape(borrow(job, "job")?.runner.shape()?, axes, capacity, rank) }
+        unsafe { store_shape(&borrow(job, "job")?.runner.samples()?.shape, axes, capacity, rank) }
     })
 }
 
@@ -397,7 +388,7 @@ pub unsafe extern "C" fn diffuse_job_read(job: *const diffuse_job, values: *mut 
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         let (value, out) = unsafe { (borrow(job, "job")?, slice_mut(values, length, "values")?) };
-        value.runner.look(|job| copy_out(job.sample(), out, "length"))
+        value.runner.look(|run| copy_out(run.job()?.sample(), out, "length"))
     })
 }
 
@@ -418,7 +409,7 @@ pub unsafe extern "C" fn diffuse_job_read_pixels(
         // SAFETY: the pointers are as the header demands.
         let (value, out) = unsafe { (borrow(job, "job")?, slice_mut(pixels, length, "pixels")?) };
         let layout = layout(stride, flags)?;
-        value.runner.look(|job| value.draw(job.sample(), item, out, layout))
+        value.runner.look(|run| value.draw(run.job()?.sample(), item, out, layout))
     })
 }
 
@@ -437,7 +428,7 @@ pub unsafe extern "C" fn diffuse_job_snapshot(
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         let snapshot = unsafe {
-            let snapshot = borrow(job, "job")?.runner.look(crate::sample::Job::snapshot)?;
+            let snapshot = borrow(job, "job")?.runner.look(Run::save)?;
             store(length, snapshot.len(), "length")?;
             snapshot
         };
@@ -462,7 +453,7 @@ pub unsafe extern "C" fn diffuse_job_restore(job: *mut diffuse_job, bytes: *cons
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         let (value, snapshot) = unsafe { (borrow(job, "job")?, slice(bytes, length, "bytes")?) };
-        value.runner.change(|job| job.restore(snapshot))
+        value.runner.change(|run| run.restore(snapshot))
     })
 }
 
@@ -503,17 +494,9 @@ impl JobValue {
         request: Request,
         open: impl Fn(&ModelOptions) -> Result<Model> + Send + 'static,
     ) -> Arc<Self> {
-        let range = Arc::new(Mutex::default());
-        let known = Arc::clone(&range);
-        let runner = Runner::opening(Box::new(move |opening| {
-            let options = ModelOptions { canceller: Some(opening.canceller().clone()), ..options.clone() };
-            let model = Arc::new(open(&options)?);
-            opening.enter(Stage::Encoding);
-            let job = request.job(&model)?;
-            *known.held() = range_of(&model);
-            Ok(job)
-        }));
-        Arc::new(Self { runner, range })
+        let open =
+            move |canceller: &Canceller| open(&ModelOptions { canceller: Some(canceller.clone()), ..options.clone() });
+        Arc::new(Self { runner: Runner::new(Run::open(Box::new(open), request)) })
     }
 
     /// Item `item` of `samples` as pixels.
@@ -525,6 +508,6 @@ impl JobValue {
         let item = samples.index_axis_move(ndarray::Axis(0), item);
         let refused = format!("items of shape {:?} are no images; read their values", item.shape());
         let image: ArrayView3<'_, f32> = item.into_dimensionality().map_err(|_| Error::argument("job", refused))?;
-        rgba8_into(image, *self.range.held(), out, layout)
+        rgba8_into(image, self.runner.samples()?.range, out, layout)
     }
 }

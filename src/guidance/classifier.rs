@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ndarray::ArrayD;
 
 use crate::cancel::{Interrupt, both};
-use crate::denoiser::{Denoised, Denoiser, Query, inherits};
+use crate::denoiser::{Denoised, Denoiser, Query};
 use crate::error::{Error, Result};
 use crate::option::words;
 use crate::schedule::NoiseLevel;
@@ -63,18 +63,22 @@ impl<D: Denoiser, C: Classifier> ByClassifier<D, C> {
     }
 }
 
-impl<D, C> ByClassifier<D, C> {
-    fn own_bytes(&self) -> usize {
-        size_of::<f32>() * self.gradient.len()
-    }
-}
-
 impl<D: Denoiser, C: Classifier> Denoiser for ByClassifier<D, C> {
     fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
         both(self.inner.interrupt(), self.classifier.interrupt())
     }
 
-    inherits!();
+    fn inner(&self) -> Option<&dyn Denoiser> {
+        Some(&self.inner)
+    }
+
+    fn inner_mut(&mut self) -> Option<&mut dyn Denoiser> {
+        Some(&mut self.inner)
+    }
+
+    fn bytes(&self) -> usize {
+        self.inner.bytes() + size_of::<f32>() * self.gradient.len()
+    }
 
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
         self.inner.denoise(query.clone(), out)?;

@@ -1,12 +1,9 @@
 //! Classifier-free guidance: Ho & Salimans 2022, "Classifier-Free Diffusion Guidance", arXiv:2207.12598, eq. 6 with w = s − 1, and what has been made of it
 //! since.
 
-use std::sync::Arc;
-
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 
 use crate::bytes::{Reader, Writer};
-use crate::cancel::Interrupt;
 use crate::denoiser::{Condition, Denoised, Denoiser, Query};
 use crate::error::{Error, Result};
 use crate::option::words;
@@ -170,11 +167,18 @@ pub struct ClassifierFree<D> {
     guidance: Guidance,
     /// x twice, and the answers to both.
     pair: Option<(ArrayD<f32>, Denoised)>,
+    joined: Option<Joined>,
     negative: Option<Denoised>,
     /// The difference of the guided evaluation before, with its momentum, for [`Form::Projected`].
     before: Vec<f64>,
     /// That of the latest one, and which that was: a step that failed may be asked for once more, and then goes by `before` again.
     latest: Option<(Asked, Vec<f64>)>,
+}
+
+/// Both conditions of a batch, one behind the other: joined once, so that the network sees the same tensors from step to step.
+struct Joined {
+    of: Condition,
+    both: Condition,
 }
 
 /// Which query it was: the step, and t as bits.
@@ -187,14 +191,14 @@ impl<D: Denoiser> ClassifierFree<D> {
     /// [`Error::Argument`] with the number that is out of its range.
     pub fn new(inner: D, guidance: Guidance) -> Result<Self> {
         guidance.check()?;
-        Ok(Self { inner, guidance, pair: None, negative: None, before: Vec::new(), latest: None })
+        Ok(Self { inner, guidance, pair: None, joined: None, negative: None, before: Vec::new(), latest: None })
     }
 
     /// Asks the denoiser with the condition, in `out`, and with the negative one, in `self.negative`.
     fn ask_both(&mut self, query: &Query<'_>, negative: &Condition, out: &mut Denoised) -> Result<()> {
         let shape = query.x.shape();
         let batch = shape[0];
-        let together = match self.guidance.pairing {
+        let batched = match self.guidance.pairing {
             Pairing::Batched => true,
             Pairing::Sequential => false,
             Pairing::Auto => batch <= MOST_BATCHED && self.inner.takes_any_batch(),
@@ -203,23 +207,29 @@ impl<D: Denoiser> ClassifierFree<D> {
             Some(other) if other.x0.shape() == shape => other,
             other => other.insert(Denoised::new(shape)?),
         };
-        if !together {
+        if !batched {
             self.inner.denoise(query.clone(), out)?;
             other.reset();
             return self.inner.denoise(Query { condition: negative, ..query.clone() }, other);
         }
-        let mut doubled = shape.to_vec();
-        doubled[0] *= 2;
+        let is_pair = |of: &[usize]| of[0] == 2 * batch && of[1..] == shape[1..];
         let (x, answer) = match &mut self.pair {
-            Some(pair) if pair.0.shape() == doubled => pair,
-            pair => pair.insert((zeros(&doubled)?, Denoised::new(&doubled)?)),
+            Some(pair) if is_pair(pair.0.shape()) => pair,
+            pair => {
+                let mut doubled = shape.to_vec();
+                doubled[0] *= 2;
+                pair.insert((zeros(&doubled)?, Denoised::new(&doubled)?))
+            }
         };
         for first in [0, batch] {
             half_mut(x, first, batch).assign(&query.x);
         }
-        let condition = query.condition.beside(negative);
+        let joined = match &mut self.joined {
+            Some(joined) if joined.of.is(query.condition) => joined,
+            joined => joined.insert(Joined { of: query.condition.clone(), both: query.condition.beside(negative) }),
+        };
         answer.reset();
-        let both = Query { x: x.view(), level: query.level, condition: &condition, step: query.step };
+        let both = Query { x: x.view(), level: query.level, condition: &joined.both, step: query.step };
         self.inner.denoise(both, answer)?;
         out.x0.assign(&half(&answer.x0, 0, batch));
         other.x0.assign(&half(&answer.x0, batch, batch));
@@ -233,6 +243,51 @@ impl<D: Denoiser> ClassifierFree<D> {
         };
         Ok(())
     }
+
+    /// Lets what the projection goes by be of the evaluation before this one.
+    fn remember(&mut self, asked: Asked, length: usize) -> Result<()> {
+        if let Some((_, difference)) = self.latest.take_if(|(latest, _)| *latest != asked) {
+            self.before = difference;
+        }
+        resize(&mut self.before, length, 0.0)?;
+        let (_, latest) = self.latest.get_or_insert_with(|| (asked, Vec::new()));
+        latest.clear();
+        make_room(latest, length)?;
+        latest.extend_from_slice(&self.before);
+        Ok(())
+    }
+
+    /// Puts the answers of all items together, in `c`, the one with the condition.
+    fn guide(&mut self, scale: f64, output: (f64, f64), x: &[f32], c: &mut [f32], length: usize) {
+        let Guidance { rescale, form, projection, space, .. } = self.guidance;
+        let frame = |usual: Space| if space.unwrap_or(usual) == Space::Output { output } else { (0.0, 1.0) };
+        let u = self.negative.as_mut().and_then(|other| other.x0.as_slice_mut()).unwrap_or_default();
+        for (item, ((x, c), u)) in x.chunks(length).zip(c.chunks_mut(length)).zip(u.chunks_mut(length)).enumerate() {
+            // What the answers are apart from x; a common factor falls out.
+            let (share, _) = frame(Space::Output);
+            let apart = |x: &f32, x0: &f32| f64::from(*x0) - share * f64::from(*x);
+            let spread = |c: &[f32]| deviation(x.iter().zip(c).map(|(x, c)| apart(x, c)));
+            let before = if rescale > 0.0 { spread(c) } else { 0.0 };
+            match form {
+                Form::Plain | Form::PlusPlus => {
+                    for (c, u) in c.iter_mut().zip(&*u) {
+                        *c = (f64::from(*u) + scale * (f64::from(*c) - f64::from(*u))) as f32;
+                    }
+                }
+                Form::Projected => {
+                    let kept = self.latest.as_mut().map(|(_, latest)| &mut latest[item * length..][..length]);
+                    project(kept.unwrap_or_default(), x, c, u, frame(Space::Denoised), scale, projection);
+                }
+            }
+            if rescale > 0.0 {
+                let after = spread(c);
+                let factor = if after > 0.0 { rescale * before / after + (1.0 - rescale) } else { 1.0 };
+                for (x, c) in x.iter().zip(&mut *c) {
+                    *c = (share * f64::from(*x) + factor * apart(x, c)) as f32;
+                }
+            }
+        }
+    }
 }
 
 fn half(both: &ArrayD<f32>, first: usize, count: usize) -> ArrayViewD<'_, f32> {
@@ -244,27 +299,20 @@ fn half_mut(both: &mut ArrayD<f32>, first: usize, count: usize) -> ndarray::Arra
 }
 
 impl<D: Denoiser> Denoiser for ClassifierFree<D> {
-    fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
-        self.inner.interrupt()
+    fn inner(&self) -> Option<&dyn Denoiser> {
+        Some(&self.inner)
     }
 
-    fn of_output(&self, level: NoiseLevel) -> (f64, f64) {
-        self.inner.of_output(level)
-    }
-
-    fn takes_any_batch(&self) -> bool {
-        self.inner.takes_any_batch()
+    fn inner_mut(&mut self) -> Option<&mut dyn Denoiser> {
+        Some(&mut self.inner)
     }
 
     fn bytes(&self) -> usize {
         let pair = self.pair.as_ref().map_or(0, |(x, answer)| size_of::<f32>() * x.len() + answer.bytes());
         let latest = self.latest.as_ref().map_or(0, |(_, latest)| size_of_val(&latest[..]));
         let negative = self.negative.as_ref().map_or(0, Denoised::bytes);
-        self.inner.bytes() + pair + negative + latest + size_of_val(&self.before[..])
-    }
-
-    fn fingerprint(&self) -> Result<Option<String>> {
-        self.inner.fingerprint()
+        let joined = self.joined.as_ref().map_or(0, |joined| joined.both.bytes());
+        self.inner.bytes() + pair + joined + negative + latest + size_of_val(&self.before[..])
     }
 
     fn save(&self, to: &mut Writer) {
@@ -308,56 +356,20 @@ impl<D: Denoiser> Denoiser for ClassifierFree<D> {
         }
         self.ask_both(&query, &negative, out)?;
         let output = self.inner.of_output(query.level);
-        let Guidance { rescale, form, projection, space, .. } = self.guidance;
-        let frame = |usual: Space| if space.unwrap_or(usual) == Space::Output { output } else { (0.0, 1.0) };
-        let (x, other) = (query.x.as_slice().unwrap_or_default(), &mut self.negative);
-        let negative = other.as_mut().and_then(|other| other.x0.as_slice_mut()).unwrap_or_default();
+        let x = query.x.as_slice().unwrap_or_default();
+        let negative = self.negative.as_ref().and_then(|other| other.x0.as_slice()).unwrap_or_default();
         let positive = out.x0.as_slice_mut().unwrap_or_default();
         if x.len() != positive.len() || x.len() != negative.len() {
             let reason = "the denoiser answered in another shape than it was asked in, or not in standard order";
             return Err(Error::Evaluation { step: query.step, reason: reason.into() });
         }
-        let length = (x.len() / query.x.shape()[0]).max(1);
-        if form == Form::Projected {
-            let asked = (query.step, query.level.t.to_bits());
-            if let Some((_, difference)) = self.latest.take_if(|(latest, _)| *latest != asked) {
-                self.before = difference;
-            }
-            resize(&mut self.before, x.len(), 0.0)?;
-            let (_, latest) = self.latest.get_or_insert_with(|| (asked, Vec::new()));
-            latest.clear();
-            make_room(latest, x.len())?;
-            latest.extend_from_slice(&self.before);
+        if self.guidance.form == Form::Projected {
+            self.remember((query.step, query.level.t.to_bits()), x.len())?;
         }
-        for (item, ((x, c), u)) in
-            x.chunks(length).zip(positive.chunks_mut(length)).zip(negative.chunks_mut(length)).enumerate()
-        {
-            // What the answers are apart from x; a common factor falls out.
-            let (share, _) = frame(Space::Output);
-            let apart = |x: &f32, x0: &f32| f64::from(*x0) - share * f64::from(*x);
-            let spread = |c: &[f32]| deviation(x.iter().zip(c).map(|(x, c)| apart(x, c)));
-            let before = if rescale > 0.0 { spread(c) } else { 0.0 };
-            match form {
-                Form::Plain | Form::PlusPlus => {
-                    for (c, u) in c.iter_mut().zip(&*u) {
-                        *c = (f64::from(*u) + scale * (f64::from(*c) - f64::from(*u))) as f32;
-                    }
-                }
-                Form::Projected => {
-                    let kept = self.latest.as_mut().map(|(_, latest)| &mut latest[item * length..][..length]);
-                    project(kept.unwrap_or_default(), x, c, u, frame(Space::Denoised), scale, projection);
-                }
-            }
-            if rescale > 0.0 {
-                let after = spread(c);
-                let factor = if after > 0.0 { rescale * before / after + (1.0 - rescale) } else { 1.0 };
-                for (x, c) in x.iter().zip(&mut *c) {
-                    *c = (share * f64::from(*x) + factor * apart(x, c)) as f32;
-                }
-            }
-        }
-        if form == Form::PlusPlus {
-            out.set_direction(negative)?;
+        self.guide(scale, output, x, positive, (x.len() / query.x.shape()[0]).max(1));
+        if self.guidance.form == Form::PlusPlus {
+            let negative = self.negative.as_ref().and_then(|other| other.x0.as_slice());
+            out.set_direction(negative.unwrap_or_default())?;
         }
         Ok(())
     }

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::cancel::Interrupt;
-use crate::denoiser::{Denoised, Denoiser, Query, check_finite, inherits};
+use crate::denoiser::{Denoised, Denoiser, Query, check_finite};
 use crate::error::{Error, Result};
 use crate::tensor::first_not_finite;
 
@@ -27,18 +26,14 @@ impl<D: Denoiser> ByHost<D> {
     }
 }
 
-impl<D> ByHost<D> {
-    fn own_bytes(&self) -> usize {
-        0
-    }
-}
-
 impl<D: Denoiser> Denoiser for ByHost<D> {
-    fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
-        self.inner.interrupt()
+    fn inner(&self) -> Option<&dyn Denoiser> {
+        Some(&self.inner)
     }
 
-    inherits!();
+    fn inner_mut(&mut self) -> Option<&mut dyn Denoiser> {
+        Some(&mut self.inner)
+    }
 
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
         self.inner.denoise(query.clone(), out)?;

@@ -2,9 +2,13 @@
 
 mod cost;
 mod counterfactual;
+mod draw;
 mod runner;
+mod work;
 
 pub use cost::Cost;
 pub use counterfactual::Counterfactual;
+pub use draw::{Open, Run};
 pub(crate) use runner::THREAD;
-pub use runner::{Opener, Opening, Runner, Stage, State};
+pub use runner::{Runner, State};
+pub use work::{Samples, Stage, Work};

@@ -1,4 +1,4 @@
-//! A job that several threads may ask, with a thread of its own if that is wanted.
+//! Work that several threads may ask, with a thread of its own if that is wanted.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 
 use ndarray::{ArrayD, ArrayViewD};
 
+use super::draw::{Run, not_yet};
+use super::work::{Samples, Stage, Work};
 use crate::error::{Error, Result};
 use crate::float::{self, Usual};
 use crate::process::{self, Own, Process, Working};
-use crate::sample::{Budget, Canceller, Job, Progress};
+use crate::sample::{Budget, Canceller, Pace, Progress};
 use crate::sync::{Condvar, Guard, Mutex};
 use crate::tensor::copy;
 
@@ -34,54 +36,20 @@ pub enum State {
     Paused,
 }
 
-/// What a run goes through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Stage {
-    /// The model is opened: one piece of work.
-    Loading,
-    /// What the samples are conditioned on and start from is made: one piece of work.
-    Encoding,
-    /// The steps of the grid.
-    Sampling,
-    /// What was drawn is made into what was asked for. No kind of model has it yet.
-    Decoding,
-}
-
-/// Makes the job that a [`Runner`] is to run.
-pub type Opener = dyn Fn(&Opening<'_>) -> Result<Job> + Send;
-
-/// What an [`Opener`] can use: its canceller, and a way to say how far it is.
-#[derive(Debug)]
-pub struct Opening<'a>(&'a Shared);
-
-impl Opening<'_> {
-    /// What cancels the runner, for what takes its time.
-    #[must_use]
-    pub fn canceller(&self) -> &Canceller {
-        &self.0.canceller
-    }
-
-    /// Lets the others see that `stage` has begun.
-    pub fn enter(&self, stage: Stage) {
-        self.0.note(stage, Progress { step: 0, steps: 1 });
-    }
-}
-
-/// A job that several threads may ask: how far it is, its latest estimate, to cancel. It works inside of [`step`](Self::step), [`run`](Self::run)
-/// and [`advance`](Self::advance), on the calling thread, or after [`start`](Self::start) on one of its own; meanwhile what else would use the job
+/// Work that several threads may ask: how far it is, its latest estimate, to cancel. It is done inside of [`step`](Self::step), [`run`](Self::run) and
+/// [`advance`](Self::advance), on the calling thread, or after [`start`](Self::start) on a thread of its own; meanwhile what else would use the work
 /// is [`Error::Busy`]. Dropping it cancels it and waits for its thread.
 #[derive(Debug)]
-pub struct Runner {
-    shared: Own<Arc<Shared>>,
+pub struct Runner<W: Work = Run> {
+    shared: Own<Arc<Shared<W>>>,
 }
 
-struct Shared {
+struct Shared<W> {
     process: Process,
     at_exit: Once,
-    work: Mutex<Work>,
+    work: Mutex<W>,
     canceller: Canceller,
-    shape: OnceLock<Vec<usize>>,
+    samples: OnceLock<Samples>,
     progress: Mutex<(Stage, Progress)>,
     /// What the next step is expected to take, in nanoseconds; 0 before the first.
     expected: AtomicU64,
@@ -97,12 +65,6 @@ struct Shared {
     preview: Mutex<Option<ArrayD<f32>>>,
 }
 
-/// What there is to do: a job, or first to make it.
-enum Work {
-    Open(Box<Opener>),
-    Job(Box<Job>),
-}
-
 /// The thread that runs a job, and how its run ended.
 #[derive(Default)]
 struct Worker {
@@ -110,7 +72,7 @@ struct Worker {
     outcome: Option<Error>,
 }
 
-impl std::fmt::Debug for Shared {
+impl<W: Work> std::fmt::Debug for Shared<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Runner").field("state", &self.state()).finish_non_exhaustive()
     }
@@ -126,9 +88,9 @@ fn this_thread() -> usize {
 struct Stepping<'a>(&'a AtomicUsize);
 
 impl<'a> Stepping<'a> {
-    fn begin(shared: &'a Shared) -> Self {
-        shared.stepping.store(this_thread(), Ordering::SeqCst);
-        Self(&shared.stepping)
+    fn begin(stepping: &'a AtomicUsize) -> Self {
+        stepping.store(this_thread(), Ordering::SeqCst);
+        Self(stepping)
     }
 }
 
@@ -139,29 +101,24 @@ impl Drop for Stepping<'_> {
 }
 
 impl Runner {
-    /// A runner of `job`.
+    /// A runner of a run, or of a [`Job`](crate::Job) alone.
     #[must_use]
-    pub fn new(job: Job) -> Self {
-        let canceller = job.canceller();
-        let shared = Shared::new(Work::Job(Box::new(job)), canceller);
-        if let Work::Job(job) = &*shared.work.held() {
-            shared.adopt(job);
-        }
-        Self { shared: Own::new(Arc::new(shared)) }
+    pub fn new(run: impl Into<Run>) -> Self {
+        Self::of(run.into())
+    }
+}
+
+impl<W: Work> Runner<W> {
+    /// A runner of work of any kind.
+    #[must_use]
+    pub fn of(work: W) -> Self {
+        Self { shared: Own::new(Arc::new(Shared::new(work))) }
     }
 
-    /// A runner whose job `opener` makes when it is first stepped or started, as a rule of a model that it opens: so that not even that is done on the
-    /// thread that asks for it. Where it fails it is called again by the next step or start.
-    #[must_use]
-    pub fn opening(opener: Box<Opener>) -> Self {
-        let shared = Shared::new(Work::Open(opener), Canceller::default());
-        Self { shared: Own::new(Arc::new(shared)) }
-    }
-
-    /// [`Job::step`].
+    /// One step, and all that has to be prepared for it.
     ///
     /// # Errors
-    /// As there; [`Error::Busy`] while another thread works on the job; [`Error::Panic`] if it panics.
+    /// As [`Work::step`]; [`Error::Busy`] while another thread works on the job; [`Error::Panic`] if it panics.
     pub fn step(&self) -> Result<Progress> {
         let mut steps = 1..=1;
         self.shared.drive_here(|_| steps.next().is_some())
@@ -175,16 +132,16 @@ impl Runner {
         self.shared.drive_here(|_| true).map(drop)
     }
 
-    /// [`Job::advance`].
+    /// [`Job::advance`](crate::Job::advance).
     ///
     /// # Errors
     /// As [`step`](Self::step).
     pub fn advance(&self, budget: Duration) -> Result<Progress> {
         let mut budget = Budget::new(budget);
-        self.shared.drive_here(|job| budget.allows(job))
+        self.shared.drive_here(|pace| budget.allows(pace))
     }
 
-    /// Runs the job on a thread of its own: to its end, or for as long as `time` lasts, by [`Job::advance`]'s rule. Then, or after [`pause`](Self::pause),
+    /// Runs the job on a thread of its own: to its end, or for as long as `time` lasts, by the rule of [`advance`](Self::advance). Then, or after [`pause`](Self::pause),
     /// it can be started again, and so can one that has stopped, unless it was cancelled.
     ///
     /// # Errors
@@ -230,7 +187,7 @@ impl Runner {
         *self.shared.progress.held()
     }
 
-    /// [`Job::expected_step`], which any thread may ask.
+    /// [`Job::expected_step`](crate::Job::expected_step), which any thread may ask.
     #[must_use]
     pub fn expected_step(&self) -> Option<Duration> {
         match self.shared.expected.load(Ordering::SeqCst) {
@@ -239,39 +196,34 @@ impl Runner {
         }
     }
 
-    /// The shape of the samples, batch first.
+    /// What the samples are.
     ///
     /// # Errors
-    /// [`Error::NotYet`] before the job is made, which takes its model.
-    pub fn shape(&self) -> Result<&[usize]> {
-        self.shared.shape.get().map(Vec::as_slice).ok_or_else(not_yet)
+    /// [`Error::NotYet`] before that is known, which may take a model.
+    pub fn samples(&self) -> Result<&Samples> {
+        self.shared.samples.get().ok_or_else(not_yet)
     }
 
-    /// Hands the job to `look`.
+    /// Hands the work to `look`.
     ///
     /// # Errors
-    /// [`Error::Busy`] while it is worked on; [`Error::NotYet`] before it is made; what `look` returns.
-    pub fn look<T>(&self, look: impl FnOnce(&Job) -> Result<T>) -> Result<T> {
-        match &*self.shared.lock()? {
-            Work::Job(job) => look(job),
-            Work::Open(_) => Err(not_yet()),
-        }
+    /// [`Error::Busy`] while it is worked on; what `look` returns.
+    pub fn look<T>(&self, look: impl FnOnce(&W) -> Result<T>) -> Result<T> {
+        look(&*self.shared.lock()?)
     }
 
-    /// Hands the job to `change`, between two steps.
+    /// Hands the work to `change`, between two steps.
     ///
     /// # Errors
     /// As [`look`](Self::look).
-    pub fn change<T>(&self, change: impl FnOnce(&mut Job) -> Result<T>) -> Result<T> {
-        match &mut *self.shared.lock()? {
-            Work::Job(job) => {
-                let result = change(job);
-                self.shared.publish(job);
-                self.shared.settle(job.progress());
-                result
-            }
-            Work::Open(_) => Err(not_yet()),
+    pub fn change<T>(&self, change: impl FnOnce(&mut W) -> Result<T>) -> Result<T> {
+        let work = &mut *self.shared.lock()?;
+        let result = change(work);
+        if !work.prepares() {
+            self.shared.publish(work);
+            self.shared.settle(work.is_finished());
         }
+        result
     }
 
     /// Hands the latest estimate of what the samples will be to `read`, also while a step is running.
@@ -302,28 +254,32 @@ impl Runner {
     }
 }
 
-impl Drop for Runner {
+impl<W: Work> Drop for Runner<W> {
     fn drop(&mut self) {
         self.close();
     }
 }
 
-fn not_yet() -> Error {
-    Error::not_yet("the job's model is not open yet: step or start it first")
+/// What the next step is expected to take, in nanoseconds; 0 where nothing is known.
+fn nanoseconds(pace: &Pace) -> u64 {
+    pace.expected().map_or(0, |step| u64::try_from(step.as_nanos()).unwrap_or(u64::MAX).max(1))
 }
 
 const STATES: [State; 5] = [State::Idle, State::Running, State::Finished, State::Stopped, State::Paused];
 
-impl Shared {
-    fn new(work: Work, canceller: Canceller) -> Self {
+impl<W: Work> Shared<W> {
+    fn new(mut work: W) -> Self {
+        let (canceller, progress, expected) =
+            (work.canceller(), (work.stage(), work.progress()), nanoseconds(work.pace()));
+        let samples = work.samples().map_or_else(OnceLock::new, OnceLock::from);
         Self {
             process: Process::current(),
             at_exit: Once::new(),
             work: Mutex::new(work),
             canceller,
-            shape: OnceLock::new(),
-            progress: Mutex::new((Stage::Loading, Progress { step: 0, steps: 1 })),
-            expected: AtomicU64::new(0),
+            samples,
+            progress: Mutex::new(progress),
+            expected: AtomicU64::new(expected),
             stepping: AtomicUsize::new(0),
             state: AtomicU8::new(0),
             pause: AtomicBool::new(false),
@@ -352,7 +308,7 @@ impl Shared {
     }
 
     /// What is to be done, for a call of the owner's; not while the worker has it.
-    fn lock(&self) -> Result<Guard<'_, Work>> {
+    fn lock(&self) -> Result<Guard<'_, W>> {
         self.process.check("job")?;
         if self.state() == State::Running {
             return Err(Error::Busy);
@@ -361,7 +317,7 @@ impl Shared {
     }
 
     /// What is to be done, for whoever works on it.
-    fn claimed(&self) -> Result<Guard<'_, Work>> {
+    fn claimed(&self) -> Result<Guard<'_, W>> {
         match self.lock() {
             // Whoever frees the job holds it for a moment.
             Err(Error::Busy) if self.canceller.is_cancelled() => Err(Error::Cancelled),
@@ -370,89 +326,59 @@ impl Shared {
     }
 
     /// Lets the state be that of a job that no worker has.
-    fn settle(&self, progress: Progress) {
+    fn settle(&self, finished: bool) {
         let mut worker = self.worker.held();
         worker.outcome = None;
-        self.enter(if progress.is_finished() { State::Finished } else { State::Idle });
+        self.enter(if finished { State::Finished } else { State::Idle });
     }
 
     /// [`drive`](Self::drive) for the owner, on its thread.
-    fn drive_here(&self, more: impl FnMut(&mut Job) -> bool) -> Result<Progress> {
-        let work = self.claimed()?;
-        let (progress, _work) = self.drive(work, more)?;
-        self.settle(progress);
-        Ok(progress)
+    fn drive_here(&self, more: impl FnMut(&mut Pace) -> bool) -> Result<Progress> {
+        let work = self.drive(self.claimed()?, more)?;
+        self.settle(work.is_finished());
+        Ok(work.progress())
     }
 
     /// Steps for as long as `more` says so, on this thread, and lets the others see what comes of it.
-    fn drive<'a>(
-        &self,
-        mut work: Guard<'a, Work>,
-        mut more: impl FnMut(&mut Job) -> bool,
-    ) -> Result<(Progress, Guard<'a, Work>)> {
-        let stepping = Stepping::begin(self);
+    fn drive<'a>(&self, mut work: Guard<'a, W>, mut more: impl FnMut(&mut Pace) -> bool) -> Result<Guard<'a, W>> {
+        let stepping = Stepping::begin(&self.stepping);
         // A panic, which may be one of the caller's own code, is an error like any other.
         let result = catch_unwind(AssertUnwindSafe(|| {
-            let job = self.opened(&mut work)?;
-            while !job.progress().is_finished() && more(job) {
-                job.step()?;
-                self.publish(job);
+            let work = &mut *work;
+            while work.prepares() {
+                self.note(work.stage(), work.progress());
+                work.step()?;
             }
-            self.expect(job);
-            Ok(job.progress())
+            if self.samples.get().is_none() {
+                work.samples().into_iter().for_each(|samples| drop(self.samples.set(samples)));
+                self.note(work.stage(), work.progress());
+            }
+            while !work.is_finished() && more(work.pace()) {
+                work.step()?;
+                self.publish(work);
+            }
+            self.expected.store(nanoseconds(work.pace()), Ordering::SeqCst);
+            Ok(())
         }));
         drop(stepping);
         let result = result.unwrap_or_else(|panic| Err(Error::panic(&*panic)));
         if let Err(error) = &result {
             *self.failure.held() = Some(error.again());
         }
-        result.map(|progress| (progress, work))
+        result.map(|()| work)
     }
 
-    /// The job, which is made first if need be.
-    fn opened<'a>(&self, work: &'a mut Work) -> Result<&'a mut Job> {
-        if let Work::Open(opener) = work {
-            if self.canceller.is_cancelled() {
-                return Err(Error::Cancelled);
-            }
-            Opening(self).enter(Stage::Loading);
-            let mut job = match opener(&Opening(self)) {
-                Err(_) if self.canceller.is_cancelled() => return Err(Error::Cancelled),
-                job => job?,
-            };
-            job.set_canceller(&self.canceller);
-            self.adopt(&job);
-            *work = Work::Job(Box::new(job));
-        }
-        match work {
-            Work::Job(job) => Ok(job),
-            Work::Open(_) => Err(not_yet()),
-        }
-    }
-
-    fn adopt(&self, job: &Job) {
-        let _ = self.shape.set(job.sample().shape().to_vec());
-        self.expect(job);
-        self.note(Stage::Sampling, job.progress());
-    }
-
-    /// Lets other threads see what the next step is expected to take.
-    fn expect(&self, job: &Job) {
-        let nanoseconds =
-            job.expected_step().map_or(0, |step| u64::try_from(step.as_nanos()).unwrap_or(u64::MAX).max(1));
-        self.expected.store(nanoseconds, Ordering::SeqCst);
-    }
-
-    /// Lets other threads see how far the job is, and its latest estimate.
-    fn publish(&self, job: &Job) {
+    /// Lets other threads see how far the work is, and its latest estimate.
+    fn publish(&self, work: &mut W) {
         let mut preview = self.preview.held();
-        match (job.preview(), preview.as_mut()) {
+        match (work.preview(), preview.as_mut()) {
             (Some(latest), Some(preview)) => preview.assign(&latest),
             // Where there is no memory for it there is no preview.
             (latest, _) => *preview = latest.and_then(|latest| copy(&latest).ok()),
         }
-        self.expect(job);
-        self.note(Stage::Sampling, job.progress());
+        drop(preview);
+        self.expected.store(nanoseconds(work.pace()), Ordering::SeqCst);
+        self.note(work.stage(), work.progress());
     }
 
     fn start(self: &Arc<Self>, time: Option<Duration>) -> Result<()> {
@@ -498,12 +424,11 @@ impl Shared {
     fn run(&self, time: Option<Duration>) -> Result<State> {
         let (mut budget, mut first) = (time.map(Budget::from_now), true);
         // Whoever looked at it when it was started is waited for.
-        let (progress, work) = self.drive(self.work.held(), |job| {
+        let work = self.drive(self.work.held(), |pace| {
             let asked = !std::mem::take(&mut first) && self.pause.load(Ordering::SeqCst);
-            !asked && budget.as_mut().is_none_or(|budget| budget.allows(job))
+            !asked && budget.as_mut().is_none_or(|budget| budget.allows(pace))
         })?;
-        drop(work);
-        Ok(if progress.is_finished() { State::Finished } else { State::Paused })
+        Ok(if work.is_finished() { State::Finished } else { State::Paused })
     }
 
     fn wait(&self, most: Duration) -> Result<State> {
@@ -524,7 +449,7 @@ impl Shared {
     }
 }
 
-impl process::Worker for Shared {
+impl<W: Work> process::Worker for Shared<W> {
     fn stop(&self) {
         self.canceller.cancel();
     }

@@ -1,6 +1,18 @@
 //! A run of a solver: the samples, where they stand on the grid, and the parts that move them.
 
+mod adaptive;
+mod along;
+mod budget;
 mod job;
+mod known;
+mod progress;
+mod snapshot;
+mod step;
 
-pub(crate) use job::{Budget, checked_length};
-pub use job::{Canceller, Job, MOST_VALUES, Progress};
+pub(crate) use budget::Budget;
+pub use budget::Pace;
+pub use job::Job;
+pub(crate) use progress::checked_length;
+pub use progress::{MOST_VALUES, Progress};
+
+pub use crate::cancel::Canceller;

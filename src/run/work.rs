@@ -1,0 +1,74 @@
+//! Work that is done step by step, of whichever kind: what drives it knows this and no stage.
+
+use ndarray::ArrayViewD;
+
+use crate::error::Result;
+use crate::sample::{Canceller, Pace, Progress};
+
+/// What a run goes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// The model is opened: one piece of work.
+    Loading,
+    /// What the samples are conditioned on and start from is made: one piece of work.
+    Encoding,
+    /// The steps of the grid.
+    Sampling,
+    /// What was drawn is made into what was asked for. No kind of model has it yet.
+    Decoding,
+}
+
+/// What the samples of a run are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Samples {
+    /// Their shape, batch first.
+    pub shape: Vec<usize>,
+    /// What of their values is black and white.
+    pub range: [f32; 2],
+}
+
+/// Work that is done in steps, each of them one evaluation of one network. A [`Runner`](super::Runner) drives it.
+pub trait Work: Send + 'static {
+    /// What it is at.
+    fn stage(&self) -> Stage;
+
+    /// How much of that is done.
+    fn progress(&self) -> Progress;
+
+    /// Whether all of it is done.
+    fn is_finished(&self) -> bool;
+
+    /// Whether the next step only prepares: it is made along with the first that does not, and is not what a time is given for.
+    fn prepares(&self) -> bool;
+
+    /// One step. A step that fails can be made again.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`](crate::Error::Cancelled) once its [`canceller`](Self::canceller) was cancelled; what went wrong.
+    fn step(&mut self) -> Result<()>;
+
+    /// What cancels it.
+    fn canceller(&self) -> Canceller;
+
+    /// How long its steps take.
+    fn pace(&mut self) -> &mut Pace;
+
+    /// What its samples are; `None` before that is known.
+    fn samples(&self) -> Option<Samples>;
+
+    /// The latest estimate of them; `None` before the first.
+    fn preview(&self) -> Option<ArrayViewD<'_, f32>>;
+
+    /// The work as it stands between two steps, as bytes.
+    ///
+    /// # Errors
+    /// [`Error::NotYet`](crate::Error::NotYet) where there is nothing to keep yet; as [`Job::snapshot`](crate::Job::snapshot).
+    fn save(&self) -> Result<Vec<u8>>;
+
+    /// Takes up what [`save`](Self::save) wrote.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save), and [`Job::restore`](crate::Job::restore).
+    fn restore(&mut self, snapshot: &[u8]) -> Result<()>;
+}

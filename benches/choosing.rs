@@ -128,7 +128,7 @@ fn on_the_sprites() {
                     options.iter().try_for_each(|(key, value)| request.set(key, value)).ok()?;
                     Some(request)
                 };
-                let grid = |steps| made(steps)?.plan(model.manifest()).ok().map(|(_, grid)| grid);
+                let grid = |steps| made(steps)?.plan(model.manifest()).ok().map(|plan| plan.grid);
                 let grid = steps_within(budget, &*solver_of(name, options), grid)?;
                 Some(distance(&made(grid.steps())?.job(&model).ok()?.run().ok()?))
             });

@@ -49,7 +49,7 @@ fn the_more_strength_the_further_from_the_image() {
         let request = Request { image: Some(Arc::clone(&image)), ..request(&model, "heart", 20) };
         let request = request.with("strength", strength).unwrap();
         assert_eq!(
-            request.plan(model.manifest()).unwrap().1.steps(),
+            request.plan(model.manifest()).unwrap().grid.steps(),
             (20.0 * strength.parse::<f64>().unwrap()) as usize
         );
         mean_square(&drawn(&model, &request), &image)
@@ -61,11 +61,11 @@ fn the_more_strength_the_further_from_the_image() {
     for (steps, strength, left) in [(100, 0.29, 29), (49, 1.0 / 49.0, 1), (10, 0.37, 3)] {
         let request = Request { image: Some(Arc::clone(&image)), ..request(&model, "heart", steps) };
         let request = request.with("strength", strength).unwrap();
-        assert_eq!(request.plan(model.manifest()).unwrap().1.steps(), left, "{strength} of {steps}");
+        assert_eq!(request.plan(model.manifest()).unwrap().grid.steps(), left, "{strength} of {steps}");
     }
     // Unless it is said, 0.8, as in diffusers.
     let usual = Request { image: Some(image), ..request(&model, "heart", 20) };
-    assert_eq!(usual.plan(model.manifest()).unwrap().1.steps(), 16);
+    assert_eq!(usual.plan(model.manifest()).unwrap().grid.steps(), 16);
 }
 
 /// What is kept is bit by bit the image, with every solver; what is drawn fits it.

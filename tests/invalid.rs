@@ -5,6 +5,7 @@ use std::arch::asm;
 
 use diffuse::Request;
 use diffuse::model::Manifest;
+use diffuse::request::Plan;
 use diffuse::schedule::Spacing;
 use diffuse::solver::{Cursor, SOLVERS};
 
@@ -74,7 +75,7 @@ fn schedules_and_solvers_divide_no_zero_by_zero() {
                         request.set("solver", entry.name).unwrap();
                         request.set("grid", spacing).unwrap();
                         request.set("steps", steps).unwrap();
-                        let Ok((solver, grid)) = request.plan(&manifest) else { return false };
+                        let Ok(Plan { solver, grid, .. }) = request.plan(&manifest) else { return false };
                         let mut at = Cursor::default();
                         while at.step < grid.steps() {
                             let _ = solver.evaluate_at(&grid, at);

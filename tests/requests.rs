@@ -2,6 +2,7 @@
 
 use diffuse::Request;
 use diffuse::model::{Manifest, SchedulerConfig};
+use diffuse::request::Plan;
 use diffuse::solver::{Cursor, NAMES, Update};
 use serde_json::{Value, json};
 
@@ -50,7 +51,8 @@ fn every_solver_has_finite_coefficients_on_every_kind_of_model() {
             for steps in [1, 2, 3, 7] {
                 let request = Request { solver: Some((*name).into()), steps: Some(steps), ..Request::default() };
                 let what = format!("{name}, {steps} steps, {:?} {:?}", manifest.schedule, manifest.defaults);
-                let (solver, grid) = request.plan(&manifest).unwrap_or_else(|error| panic!("{what}: {error}"));
+                let Plan { solver, grid, .. } =
+                    request.plan(&manifest).unwrap_or_else(|error| panic!("{what}: {error}"));
                 let mut at = Cursor::default();
                 while at.step < grid.steps() {
                     let step = solver.plan(&grid, at);
@@ -127,7 +129,7 @@ fn contradictions_name_the_option_and_say_what_would_be_right() {
         let mut request = Request::default();
         told.iter().try_for_each(|(key, value)| request.set(key, value)).unwrap();
         match request.plan(manifest) {
-            Ok((solver, _)) => panic!("{told:?} makes {solver}"),
+            Ok(plan) => panic!("{told:?} makes {}", plan.solver),
             Err(error) => {
                 let text = error.to_string();
                 assert!(text.starts_with(&format!("{name}: ")) && text.contains(right), "{told:?}: {text}");
@@ -162,7 +164,7 @@ fn a_schedulers_configuration_has_to_be_the_models() {
     let plan = |class: &str, more: Value| {
         let mut request = Request::default();
         request.set_scheduler_config(&SchedulerConfig::parse(&text(class, more)).unwrap())?;
-        request.plan(&model).map(|(solver, _)| solver.to_string())
+        request.plan(&model).map(|plan| plan.solver.to_string())
     };
     let dpm = plan("DPMSolverMultistepScheduler", json!({"beta_schedule": "linear", "solver_order": 3}));
     assert_eq!(dpm.unwrap(), "dpm-solver++ (multistep, order 3)");
@@ -171,7 +173,7 @@ fn a_schedulers_configuration_has_to_be_the_models() {
     let config = text("UniPCMultistepScheduler", json!({"solver_order": 3, "use_karras_sigmas": true}));
     request.set_scheduler_config(&SchedulerConfig::parse(&config).unwrap()).unwrap();
     request.set("solver", "heun").unwrap();
-    assert_eq!(request.plan(&model).unwrap().0.to_string(), "heun");
+    assert_eq!(request.plan(&model).unwrap().solver.to_string(), "heun");
     for (class, more, what) in [
         ("DDIMScheduler", json!({"beta_schedule": "squaredcos_cap_v2"}), "another schedule"),
         ("DDIMScheduler", json!({"prediction_type": "v_prediction"}), "says v; this model says epsilon"),

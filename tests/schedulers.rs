@@ -10,6 +10,7 @@ use std::sync::Arc;
 use diffuse::denoiser::{Clip, Condition, Denoised, Denoiser, Direction, Query, Threshold};
 use diffuse::model::{Manifest, Schedule, SchedulerConfig};
 use diffuse::noise::{Draw, NoiseSource};
+use diffuse::request::Plan;
 use diffuse::schedule::{
     BetaKind, BetaSchedule, Edm, Ending, Flow, Grid, GridOptions, NoiseLevel, NoiseSchedule, Spacing, Tables, Terminal,
 };
@@ -551,8 +552,8 @@ fn every_configuration_is_read() {
         if let (Some(dynamic), Some(mu)) = (config.dynamic_shift, value["set"]["mu"].as_f64()) {
             request.set("shift", if dynamic.exponential { mu.exp() } else { mu }).unwrap();
         }
-        let (solver, grid) = match request.plan(&manifest) {
-            Ok(parts) => parts,
+        let Plan { solver, grid, .. } = match request.plan(&manifest) {
+            Ok(plan) => plan,
             Err(error) => {
                 wrong.push(format!("{}: {error}", case.name));
                 continue;

@@ -1,73 +1,33 @@
-//! The part of a request that starts from something: an image, a mask, another seed's noise, a clean sample to be inverted.
+//! The part of a request that starts from something: an image, a mask, another seed's noise.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ndarray::{ArrayD, IxDyn};
 
-use super::ask::{MOST_GENERATORS, Noise, Request, fitted};
+use super::ask::{Noise, Request};
+use super::fitting::fitted;
 use crate::error::{Error, Result};
 use crate::model::Manifest;
 use crate::noise::{BlendedNoise, CounterNoise, NoiseSource, TorchNoise};
-use crate::option::Options;
-use crate::sample::Job;
-use crate::schedule::Grid;
-use crate::solver::{DdimInverse, Solver};
 use crate::stage::Model;
 
-/// The share of the steps that is run from an image, unless it is said: as in diffusers.
-const USUAL_STRENGTH: f64 = 0.8;
+/// The most generators of [`Noise::TorchPerItem`]; each takes 2.5 kB.
+const MOST_GENERATORS: usize = 1 << 16;
 
 /// What a model that was trained to fill holes is told of the mask, and of the image outside of it.
 const MASK: &str = "mask";
 const MASKED_SAMPLE: &str = "masked_sample";
 
+/// Whether the model is told the mask itself.
+pub(super) fn is_told_mask(manifest: &Manifest) -> bool {
+    manifest.conditions.contains_key(MASK)
+}
+
 impl Request {
-    /// Whether the model is told the mask itself.
-    fn is_told_mask(manifest: &Manifest) -> bool {
-        manifest.conditions.contains_key(MASK)
-    }
-
-    /// The part of the grid that is run, and its direction.
-    pub(super) fn directed(
-        &self,
-        grid: Grid,
-        solver: Box<dyn Solver>,
-        name: &str,
-        options: &Options,
-    ) -> Result<(Box<dyn Solver>, Grid)> {
-        let from_image = self.image.is_some() && self.mask.is_none() && !self.invert;
-        let strength = options.real("strength").unwrap_or(if from_image { USUAL_STRENGTH } else { 1.0 });
-        // Rounded down, as in diffusers.
-        // A product that is a whole number but for its rounding is that number: 0.29 of 100 are 29.
-        let steps = ((grid.steps() as f64 * strength + 1e-9) as usize).min(grid.steps());
-        if steps == 0 {
-            let reason = format!("{strength} of {0} steps is none; at least 1/{0} is needed", grid.steps());
-            return Err(Error::argument("strength", reason));
-        }
-        let grid = if steps < grid.steps() { grid.last_steps(steps) } else { grid };
-        if !self.invert {
-            return Ok((solver, grid));
-        }
-        if self.image.is_none() {
-            return Err(Error::argument(
-                "invert",
-                "it goes from an image to the noise behind it, and there is no image",
-            ));
-        }
-        if self.mask.is_some() {
-            return Err(Error::argument("mask", "an inversion draws nothing that a mask could keep"));
-        }
-        let corrected = options.whole("corrector_steps").is_some_and(|steps| steps > 0);
-        if name != "ddim" || options.real("eta").is_some_and(|eta| eta > 0.0) || corrected {
-            let reason = format!("{solver} cannot be inverted; ddim can, with eta 0");
-            return Err(Error::argument("solver", reason));
-        }
-        Ok((Box::new(DdimInverse), grid.reversed()))
-    }
-
     /// Where the noise comes from.
-    pub(super) fn noise_source(&self, options: &Options) -> Result<Box<dyn NoiseSource>> {
+    pub(super) fn noise_source(&self) -> Result<Box<dyn NoiseSource>> {
+        let options = &self.options;
         let refuse = |name, reason: &str| Err(Error::argument(name, reason));
         let (to, variation) = (options.get("interpolate_to"), options.get("variation_seed"));
         if to.is_some() && variation.is_some() {
@@ -110,39 +70,8 @@ impl Request {
         })
     }
 
-    /// Puts the image and the mask into a job.
-    pub(super) fn start(&self, model: &Model, job: &mut Job, shape: &[usize]) -> Result<()> {
-        let item = &shape[1..];
-        let Some(image) = &self.image else {
-            return match &self.mask {
-                Some(_) => Err(Error::argument("mask", "there is no image whose part it keeps")),
-                None => Ok(()),
-            };
-        };
-        let image = fitted("image", "image", image, self.count, item)?;
-        // All of the noise is what a run starts from; there a mask alone keeps the image. Levels that are given may begin anywhere.
-        let given = ["timesteps", "sigmas"].iter().any(|key| self.options.get(key).is_some());
-        let whole = self.mask.is_some() && !given && job.grid().steps() == self.plan_length(model)?;
-        if !whole {
-            job.start_from_clean(image.view())?;
-        }
-        if let Some(mask) = &self.mask
-            && !Self::is_told_mask(model.manifest())
-        {
-            job.keep(self.checked_mask(mask, item)?.view(), image.view())?;
-        }
-        Ok(())
-    }
-
-    /// How many steps the grid has before any of them is left out.
-    fn plan_length(&self, model: &Model) -> Result<usize> {
-        let mut whole = self.clone();
-        whole.options = whole.options.filtered(|key| key != "strength");
-        Ok(whole.plan(model.manifest())?.1.steps())
-    }
-
     /// The mask, with the axes of the samples: 1 where it is the same for all items, or for all channels.
-    fn checked_mask(&self, mask: &ArrayD<f32>, item: &[usize]) -> Result<ArrayD<f32>> {
+    pub(super) fn checked_mask(&self, mask: &ArrayD<f32>, item: &[usize]) -> Result<ArrayD<f32>> {
         let refuse = |reason: String| Err(Error::argument("mask", reason));
         if let Some(wrong) = mask.iter().find(|value| !(0.0..=1.0).contains(*value)) {
             return refuse(format!("a value is {wrong}; 0 keeps, 1 draws"));
@@ -175,7 +104,7 @@ impl Request {
     /// The conditions of a model that was trained to fill holes, from the mask and the image.
     pub(super) fn of_mask(&self, model: &Model) -> Result<BTreeMap<&'static str, Arc<ArrayD<f32>>>> {
         let manifest = model.manifest();
-        let (Some(mask), Some(image), true) = (&self.mask, &self.image, Self::is_told_mask(manifest)) else {
+        let (Some(mask), Some(image), true) = (&self.mask, &self.image, is_told_mask(manifest)) else {
             return Ok(BTreeMap::new());
         };
         let item = self.shape.as_ref().unwrap_or(&manifest.sample.shape);

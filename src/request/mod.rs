@@ -1,8 +1,13 @@
-//! From what is asked for to a run: the parts that it is made of, chosen by the caller or by the model's manifest.
+//! From what is asked for to a job: every choice made, by the caller or by the model's manifest, and then the parts that a run is made of.
 
 mod ask;
+mod choices;
 mod editing;
+mod encode;
+mod fitting;
+mod plan;
 mod steering;
 
-pub(crate) use ask::fitted;
 pub use ask::{ClassifierGuidance, Clipping, Compat, HostGuidance, Noise, OPTIONS, Request, RequestOption, options};
+pub(crate) use fitting::fitted;
+pub use plan::Plan;

@@ -1,20 +1,19 @@
-//! The part of a request that steers: its conditions, the guidance and the classifier.
+//! The part of a request that steers: its conditions and its guidance.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ndarray::ArrayD;
 
-use super::ask::{ClassifierGuidance, Clipping, Compat, Request, check_same_schedule, fitted};
-use crate::denoiser::{Clip, Condition, Denoiser, Direction, Threshold};
+use super::ask::{ClassifierGuidance, Request};
+use super::fitting::fitted;
+use crate::denoiser::Condition;
 use crate::error::{Error, Result};
-use crate::guidance::{
-    ByClassifier, ByHost, ClassifierForm, ClassifierFree, Form, Guidance, Pairing, Projection, Space,
-};
+use crate::guidance::{Form, Guidance, Pairing, Projection, Space};
 use crate::option::Options;
 use crate::schedule::{Frame, Grid};
 use crate::solver::Solver;
-use crate::stage::{ClassGradient, Model, Predictor};
+use crate::stage::{ClassGradient, Model};
 
 /// The options of guidance beside its scale, which are of no use without.
 const OF_GUIDANCE: &[&str] = &[
@@ -29,48 +28,39 @@ const OF_GUIDANCE: &[&str] = &[
     "guidance_pairing",
 ];
 
+/// What the options say, taken for granted.
+fn guidance_of(options: &Options, grid: &Grid) -> Guidance {
+    // On the straight path noise is counted by t.
+    let bound = |key, otherwise: f64| match (options.real(key), grid.schedule().frame()) {
+        (Some(t), Frame::Straight) if t >= 1.0 => f64::INFINITY,
+        (Some(t), Frame::Straight) => t / (1.0 - t),
+        (given, _) => given.unwrap_or(otherwise),
+    };
+    let (usual, projection) = (Guidance::default(), Projection::default());
+    Guidance {
+        scale: options.real("guidance_scale").unwrap_or(usual.scale),
+        scales: options.numbers("guidance_scales").map(<[f64]>::to_vec),
+        interval: [bound("guidance_sigma_min", 0.0), bound("guidance_sigma_max", f64::INFINITY)],
+        rescale: options.real("guidance_rescale").unwrap_or(usual.rescale),
+        form: options.text("guidance_form").and_then(Form::from_word).unwrap_or_default(),
+        projection: Projection {
+            momentum: options.real("guidance_momentum").unwrap_or(projection.momentum),
+            parallel: options.real("guidance_parallel").unwrap_or(projection.parallel),
+            norm: options.real("guidance_norm"),
+            ..projection
+        },
+        space: options.text("guidance_space").and_then(Space::from_word),
+        pairing: options.text("guidance_pairing").and_then(Pairing::from_word).unwrap_or_default(),
+        ..usual
+    }
+}
+
 impl Request {
     /// What the options say of classifier-free guidance on a run along `grid`; `None` for none.
     pub(super) fn guidance(&self, options: &Options, grid: &Grid, solver: &dyn Solver) -> Result<Option<Guidance>> {
+        self.check_scales(options, grid, solver)?;
+        let guidance = guidance_of(options, grid);
         let refuse = |name, reason: String| Err(Error::argument(name, reason));
-        let usual = Guidance::default();
-        let scales = options.numbers("guidance_scales");
-        if let Some(scales) = scales {
-            if options.get("guidance_scale").is_some() && self.options.get("guidance_scale").is_some() {
-                return refuse("guidance_scale", "guidance_scales are given as well; one of the two is enough".into());
-            }
-            if scales.len() != grid.steps() {
-                let reason =
-                    format!("{} scales; the run has {} steps, each of which takes one", scales.len(), grid.steps());
-                return refuse("guidance_scales", reason);
-            }
-            if solver.adaptive().is_some() {
-                return refuse("guidance_scales", format!("{solver} has no steps of the grid to give scales to"));
-            }
-        }
-        // On the straight path noise is counted by t.
-        let bound = |key, otherwise: f64| match (options.real(key), grid.schedule().frame()) {
-            (Some(t), Frame::Straight) if t >= 1.0 => f64::INFINITY,
-            (Some(t), Frame::Straight) => t / (1.0 - t),
-            (given, _) => given.unwrap_or(otherwise),
-        };
-        let projection = Projection::default();
-        let guidance = Guidance {
-            scale: options.real("guidance_scale").unwrap_or(usual.scale),
-            scales: scales.map(<[f64]>::to_vec),
-            interval: [bound("guidance_sigma_min", 0.0), bound("guidance_sigma_max", f64::INFINITY)],
-            rescale: options.real("guidance_rescale").unwrap_or(usual.rescale),
-            form: options.text("guidance_form").and_then(Form::from_word).unwrap_or_default(),
-            projection: Projection {
-                momentum: options.real("guidance_momentum").unwrap_or(projection.momentum),
-                parallel: options.real("guidance_parallel").unwrap_or(projection.parallel),
-                norm: options.real("guidance_norm"),
-                ..projection
-            },
-            space: options.text("guidance_space").and_then(Space::from_word),
-            pairing: options.text("guidance_pairing").and_then(Pairing::from_word).unwrap_or_default(),
-            ..usual
-        };
         if guidance.interval[0] > guidance.interval[1] {
             return refuse("guidance_sigma_min", "it is above guidance_sigma_max, and no level lies between".into());
         }
@@ -91,25 +81,48 @@ impl Request {
         if guidance.form == Form::Projected && solver.adaptive().is_some() {
             return refuse("guidance_form", format!("apg goes from step to step, and {solver} tries steps twice"));
         }
-        if !guidance.is_on() && guidance.form != Form::PlusPlus {
-            // One who says 1 knows.
-            if self.options.get("guidance_scale").is_some() || scales.is_some() {
-                return Ok(None);
-            }
-            let why = "there is no guidance; set guidance_scale to another number than 1";
-            if self.negative_classes.is_some() {
-                return refuse("negative_classes", why.into());
-            }
-            if !self.negative_conditions.is_empty() {
-                return refuse("negative_conditions", why.into());
-            }
-            let plain = |key: &&&str| **key != "guidance_form" || guidance.form != Form::Plain;
-            return match OF_GUIDANCE.iter().filter(plain).find(|key| self.options.get(key).is_some()) {
-                Some(key) => refuse(key, why.into()),
-                None => Ok(None),
-            };
+        if guidance.is_on() || guidance.form == Form::PlusPlus {
+            return Ok(Some(guidance));
         }
-        Ok(Some(guidance))
+        self.check_nothing_is_guided(options, guidance.form).map(|()| None)
+    }
+
+    /// Refuses scales that are not one for each step.
+    fn check_scales(&self, options: &Options, grid: &Grid, solver: &dyn Solver) -> Result<()> {
+        let Some(scales) = options.numbers("guidance_scales") else { return Ok(()) };
+        if options.get("guidance_scale").is_some() && self.options.get("guidance_scale").is_some() {
+            let reason = "guidance_scales are given as well; one of the two is enough";
+            return Err(Error::argument("guidance_scale", reason));
+        }
+        let reason = if scales.len() != grid.steps() {
+            format!("{} scales; the run has {} steps, each of which takes one", scales.len(), grid.steps())
+        } else if solver.adaptive().is_some() {
+            format!("{solver} has no steps of the grid to give scales to")
+        } else {
+            return Ok(());
+        };
+        Err(Error::argument("guidance_scales", reason))
+    }
+
+    /// Refuses what is of no use where the scale is 1, unless that was said: an explicit scale of 1 turns guidance off, and
+    /// its unused options are no error then.
+    fn check_nothing_is_guided(&self, options: &Options, form: Form) -> Result<()> {
+        if self.options.get("guidance_scale").is_some() || options.get("guidance_scales").is_some() {
+            return Ok(());
+        }
+        let refuse =
+            |name| Err(Error::argument(name, "there is no guidance; set guidance_scale to another number than 1"));
+        if self.negative_classes.is_some() {
+            return refuse("negative_classes");
+        }
+        if !self.negative_conditions.is_empty() {
+            return refuse("negative_conditions");
+        }
+        let plain = |key: &&&str| **key != "guidance_form" || form != Form::Plain;
+        match OF_GUIDANCE.iter().filter(plain).find(|key| self.options.get(key).is_some()) {
+            Some(key) => refuse(key),
+            None => Ok(()),
+        }
     }
 
     /// What the network is told of the items, and what it is led away from and to.
@@ -201,76 +214,6 @@ impl Request {
         given.iter().map(one).collect()
     }
 
-    /// The denoiser of a run: the network, guidance on what it says, clipping, the classifier, the caller's own code.
-    pub(super) fn denoiser(
-        &self,
-        model: &Arc<Model>,
-        guidance: Option<Guidance>,
-        solver: &dyn Solver,
-    ) -> Result<Box<dyn Denoiser>> {
-        let resolved = self.resolved(model.manifest());
-        let mut denoiser: Box<dyn Denoiser> = Box::new(Predictor::new(Arc::clone(model))?);
-        if let Some(guidance) = guidance {
-            denoiser = Box::new(ClassifierFree::new(denoiser, guidance)?);
-        }
-        if let Some((threshold, direction)) = resolved.threshold(model)? {
-            denoiser = Box::new(Clip::new(denoiser, threshold, direction)?);
-        }
-        if let Some(ClassifierGuidance { classifier, .. }) = &self.classifier {
-            // A solver that chooses its steps takes one item at a time.
-            let at_once = if solver.adaptive().is_some() { 1 } else { self.count };
-            check_classifier(model, classifier, at_once)?;
-            let form = resolved.options.text("classifier_form").and_then(ClassifierForm::from_word).unwrap_or_default();
-            let form = match form {
-                ClassifierForm::Auto if solver.takes_shift() => ClassifierForm::Mean,
-                ClassifierForm::Auto => ClassifierForm::Noise,
-                ClassifierForm::Mean if !solver.takes_shift() => {
-                    let reason = format!(
-                        "\"mean\" is for ddpm, whose steps have the variance that it goes by; {solver} takes \"noise\""
-                    );
-                    return Err(Error::argument("classifier_form", reason));
-                }
-                form => form,
-            };
-            let scale = resolved.options.real("classifier_scale").unwrap_or(1.0);
-            let classifier = ClassGradient::new(Arc::clone(classifier))?;
-            denoiser = Box::new(ByClassifier::new(denoiser, classifier, scale, form)?);
-        } else if let Some(key) =
-            ["classifier_scale", "classifier_form"].into_iter().find(|key| self.options.get(key).is_some())
-        {
-            return Err(Error::argument(key, "there is no classifier"));
-        }
-        if let Some(callback) = &self.callback {
-            denoiser = Box::new(ByHost::new(denoiser, Arc::clone(&callback.0)));
-        }
-        Ok(denoiser)
-    }
-
-    /// How x̂₀ is clipped, by a request that is resolved.
-    fn threshold(&self, model: &Model) -> Result<Option<(Threshold, Direction)>> {
-        let Some(range) = model.manifest().sample.range() else {
-            return match self.clipping {
-                Clipping::Off | Clipping::Model => Ok(None),
-                _ => Err(Error::argument("clipping", "the model's manifest has no sample.range to clip to")),
-            };
-        };
-        Ok(match self.clipping {
-            Clipping::Off | Clipping::Model => None,
-            Clipping::On => Some((Threshold::Static(range), Direction::Clipped)),
-            Clipping::KeepNoise => Some((Threshold::Static(range), Direction::Network)),
-            Clipping::Dynamic if range != [-1.0, 1.0] => {
-                let reason = format!("dynamic thresholds are for a range of -1 to 1, and sample.range is {range:?}");
-                return Err(Error::argument("clipping", reason));
-            }
-            Clipping::Dynamic => {
-                let ratio = self.options.real("threshold_ratio").unwrap_or(0.995);
-                let most = self.options.real("threshold_max").unwrap_or(1e6);
-                let direction = if self.compat == Compat::Diffusers { Direction::Network } else { Direction::Clipped };
-                Some((Threshold::Dynamic { ratio, most }, direction))
-            }
-        })
-    }
-
     /// The class of every item; the null class for all of them where none is given and the model has one.
     fn checked_classes(&self, model: &Model) -> Result<Option<Vec<i64>>> {
         let null = model.manifest().classes.as_ref().and_then(|classes| classes.null);
@@ -289,28 +232,4 @@ fn renamed(error: Error, name: &'static str) -> Error {
         Error::Argument { reason, .. } => Error::argument(name, reason),
         other => other,
     }
-}
-
-/// Refuses a classifier that was made for other samples than the model's.
-fn check_classifier(model: &Model, classifier: &Model, count: usize) -> Result<()> {
-    let refuse = |reason: String| Err(Error::argument("classifier", reason));
-    let (ours, theirs) = (model.manifest(), classifier.manifest());
-    ClassGradient::check(classifier)?;
-    if ours.sample.shape != theirs.sample.shape {
-        return refuse(format!(
-            "is for samples of {:?}; this model's are {:?}",
-            theirs.sample.shape, ours.sample.shape
-        ));
-    }
-    if ours.sample.range() != theirs.sample.range() {
-        let [ours, theirs] = [ours, theirs].map(|manifest| manifest.sample.range());
-        return refuse(format!("is for samples of the range {theirs:?}; this model's is {ours:?}"));
-    }
-    if classifier.fixed_batch().is_some_and(|batch| !count.is_multiple_of(batch)) {
-        return refuse(format!(
-            "its batch axis is fixed at {}; {count} items are no multiple of it",
-            classifier.fixed_batch().unwrap_or(1)
-        ));
-    }
-    check_same_schedule("classifier", &theirs.schedule, &ours.schedule)
 }

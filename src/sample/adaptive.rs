@@ -22,9 +22,12 @@ impl Job {
         let mut query_x = copy(&self.x.slice_axis(Axis(0), Slice::from(item..item + 1)))?;
         let level = integration.level(&self.grid);
         integration.query(&self.grid, query_x.as_slice_mut().unwrap_or_default());
-        let condition = self.condition.item(item);
+        let condition = match &mut self.of_item {
+            Some((known, condition)) if *known == item => condition,
+            of_item => &mut of_item.insert((item, self.condition.item(item))).1,
+        };
         let mut answer = Denoised::new(query_x.shape())?;
-        let query = Query { x: query_x.view(), level, condition: &condition, step: self.cursor.step };
+        let query = Query { x: query_x.view(), level, condition, step: self.cursor.step };
         if let Err(error) = self.denoiser.denoise(query, &mut answer) {
             return Err(if self.canceller.is_cancelled() { Error::Cancelled } else { error });
         }

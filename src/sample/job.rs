@@ -25,6 +25,8 @@ pub struct Job {
     pub(super) grid: Grid,
     pub(super) noise: Box<dyn NoiseSource>,
     pub(super) condition: Condition,
+    /// That of one item, and which, for a solver that takes them one by one: the same as long as the item is.
+    pub(super) of_item: Option<(usize, Condition)>,
     pub(super) cursor: Cursor,
     pub(super) x: ArrayD<f32>,
     pub(super) denoised: Denoised,
@@ -86,6 +88,7 @@ impl Job {
             grid,
             noise,
             condition,
+            of_item: None,
             cursor: Cursor::default(),
             denoised: Denoised::new(shape)?,
             x,

@@ -44,6 +44,87 @@ fn controlled(error: f64, rejected: bool) -> (bool, f64) {
     }
 }
 
+/// An integration of `dy/dτ` by the pair, stage by stage: whoever holds it finds the [slope](Self::slope) of every stage, and lets it
+/// [go on](Self::go_on).
+#[derive(Debug)]
+struct Pair {
+    tau: f64,
+    /// The length of the next step, or of the one that is under way.
+    length: f64,
+    stage: usize,
+    rejected: bool,
+    y: Vec<f64>,
+    slopes: [Vec<f64>; 7],
+}
+
+/// What came of a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Another stage of the same step is next.
+    Stage,
+    /// The step missed the tolerance, and is begun anew with a shorter one.
+    Rejected,
+    /// y has moved.
+    Accepted,
+}
+
+impl Pair {
+    fn new(y: Vec<f64>, tau: f64) -> Result<Self> {
+        let mut slopes: [Vec<f64>; 7] = Default::default();
+        slopes.iter_mut().try_for_each(|slope| resize(slope, y.len(), 0.0))?;
+        Ok(Self { tau, length: 0.0, stage: 0, rejected: false, y, slopes })
+    }
+
+    /// The time of the stage.
+    fn at(&self) -> f64 {
+        self.tau + NODES[self.stage] * self.length
+    }
+
+    /// Value `i` of the y of the stage.
+    fn asked(&self, i: usize) -> f64 {
+        let moved: f64 = (0..self.stage).map(|k| WEIGHTS[self.stage][k] * self.slopes[k][i]).sum();
+        self.y[i] + self.length * moved
+    }
+
+    /// The slope of the stage, to be written.
+    fn slope(&mut self) -> &mut Vec<f64> {
+        &mut self.slopes[self.stage]
+    }
+
+    /// Goes on behind a stage whose slope was written, in a span of which no more than `end` is left.
+    fn go_on(&mut self, adaptive: Adaptive, end: f64) -> Outcome {
+        if self.stage < 6 {
+            self.stage += 1;
+            return Outcome::Stage;
+        }
+        let mean_square = (0..self.y.len())
+            .map(|i| {
+                let error = self.length * (0..7).map(|k| ERROR[k] * self.slopes[k][i]).sum::<f64>();
+                let size = self.y[i].abs().max(self.asked(i).abs());
+                (error / (adaptive.absolute + adaptive.relative * size)).powi(2)
+            })
+            .sum::<f64>()
+            / self.y.len() as f64;
+        let (accepted, factor) = controlled(mean_square.sqrt(), self.rejected);
+        self.rejected = !accepted;
+        if accepted {
+            // The last stage was asked at the new y.
+            for i in 0..self.y.len() {
+                self.y[i] = self.asked(i);
+            }
+            self.tau += self.length;
+            // Its slope is the first of the next step.
+            self.slopes.swap(0, 6);
+        }
+        self.stage = 1;
+        self.length *= factor;
+        if self.length >= end - self.tau {
+            self.length = end - self.tau;
+        }
+        if accepted { Outcome::Accepted } else { Outcome::Rejected }
+    }
+}
+
 /// Where an adaptive run stands, of one item after another.
 ///
 /// With `y = x/s` and `u = σ/s` the ODE is `dy/d(ln u) = y − x̂₀` in either [`Frame`], which is free of poles; time is τ = −ln u here.
@@ -54,14 +135,8 @@ pub(crate) struct Integration {
     /// τ at the first level and at the last that has noise.
     ends: [f64; 2],
     item: usize,
-    tau: f64,
-    /// The length of the next step, or of the one that is under way.
-    length: f64,
-    stage: usize,
     evaluations: usize,
-    rejected: bool,
-    y: Vec<f64>,
-    slopes: [Vec<f64>; 7],
+    pair: Pair,
     finishing: bool,
 }
 
@@ -71,38 +146,25 @@ impl Integration {
         let levels = grid.levels();
         let noisy = levels.iter().rev().find(|level| level.sigma > 0.0).copied().unwrap_or(levels[0]);
         let ends = [levels[0], noisy].map(|level| -frame.u(level).ln());
-        let mut tensors: [Vec<f64>; 8] = Default::default();
-        tensors.iter_mut().try_for_each(|tensor| resize(tensor, length, 0.0))?;
-        let [y, slopes @ ..] = tensors;
-        Ok(Self {
-            adaptive,
-            frame,
-            ends,
-            item: 0,
-            tau: ends[0],
-            length: 0.0,
-            stage: 0,
-            evaluations: 0,
-            rejected: false,
-            y,
-            slopes,
-            finishing: false,
-        })
+        let mut y = Vec::new();
+        resize(&mut y, length, 0.0)?;
+        let pair = Pair::new(y, ends[0])?;
+        Ok(Self { adaptive, frame, ends, item: 0, evaluations: 0, pair, finishing: false })
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.slopes.iter().chain([&self.y]).map(|tensor| size_of_val(&tensor[..])).sum()
+        self.pair.slopes.iter().chain([&self.pair.y]).map(|tensor| size_of_val(&tensor[..])).sum()
     }
 
     pub(crate) fn save(&self, to: &mut Writer) {
-        for count in [self.item, self.stage, self.evaluations, usize::from(self.rejected), usize::from(self.finishing)]
-        {
+        let Pair { tau, length, stage, rejected, y, slopes } = &self.pair;
+        for count in [self.item, *stage, self.evaluations, usize::from(*rejected), usize::from(self.finishing)] {
             to.whole(count as u64);
         }
-        to.real(self.tau);
-        to.real(self.length);
-        to.reals(&self.y);
-        self.slopes.iter().for_each(|slope| to.reals(slope));
+        to.real(*tau);
+        to.real(*length);
+        to.reals(y);
+        slopes.iter().for_each(|slope| to.reals(slope));
     }
 
     pub(crate) fn load(&mut self, from: &mut Reader<'_>, items: usize, finished: bool) -> Result<()> {
@@ -110,27 +172,24 @@ impl Integration {
         if (self.item == items) != finished {
             return Err(Error::argument("snapshot", "its items are not as far as its steps"));
         }
-        self.stage = from.whole("the stage", 6)? as usize;
+        let pair = &mut self.pair;
+        pair.stage = from.whole("the stage", 6)? as usize;
         self.evaluations = from.whole("evaluations", self.adaptive.max_evaluations as u64)? as usize;
-        self.rejected = from.whole("a flag", 1)? == 1;
+        pair.rejected = from.whole("a flag", 1)? == 1;
         self.finishing = from.whole("a flag", 1)? == 1;
         let [start, end] = self.ends;
         let within = |tau: f64| (tau - start) / (end - start) >= -1e-9 && (tau - start) / (end - start) <= 1.0 + 1e-9;
-        self.tau = Some(from.real("the place")?)
+        pair.tau = Some(from.real("the place")?)
             .filter(|tau| within(*tau))
             .ok_or_else(|| Error::argument("snapshot", "it stands beyond the ends of the run"))?;
-        self.length = from.real("the step")?;
-        from.reals("the item", &mut self.y)?;
-        self.slopes.iter_mut().try_for_each(|slope| from.reals("slopes", slope))
+        pair.length = from.real("the step")?;
+        from.reals("the item", &mut pair.y)?;
+        pair.slopes.iter_mut().try_for_each(|slope| from.reals("slopes", slope))
     }
 
     /// The item that is under way; their number when all are done.
     pub(crate) fn item(&self) -> usize {
         self.item
-    }
-
-    fn tau_at(&self, stage: usize) -> f64 {
-        self.tau + NODES[stage] * self.length
     }
 
     fn level_at(&self, grid: &Grid, tau: f64) -> NoiseLevel {
@@ -144,18 +203,17 @@ impl Integration {
 
     /// The level of the next evaluation.
     pub(crate) fn level(&self, grid: &Grid) -> NoiseLevel {
-        self.level_at(grid, if self.finishing { self.ends[1] } else { self.tau_at(self.stage) })
+        self.level_at(grid, if self.finishing { self.ends[1] } else { self.pair.at() })
     }
 
     /// Puts the sample of the next evaluation into `x`, which holds the item as it stands.
     pub(crate) fn query(&mut self, grid: &Grid, x: &mut [f32]) {
         let scale = self.frame.scale(self.level(grid));
         if self.evaluations == 0 {
-            self.y.iter_mut().zip(&*x).for_each(|(y, &x)| *y = f64::from(x) / scale);
+            self.pair.y.iter_mut().zip(&*x).for_each(|(y, &x)| *y = f64::from(x) / scale);
         }
         for (i, x) in x.iter_mut().enumerate() {
-            let moved: f64 = (0..self.stage).map(|k| WEIGHTS[self.stage][k] * self.slopes[k][i]).sum();
-            *x = ((self.y[i] + self.length * moved) * scale) as f32;
+            *x = (self.pair.asked(i) * scale) as f32;
         }
     }
 
@@ -169,73 +227,41 @@ impl Integration {
             self.next_item();
             return Ok(0.0);
         }
-        if self.stage == 0 && self.length == 0.0 {
+        if self.pair.stage == 0 && self.pair.length == 0.0 {
             // One evaluation more than needed, and no guess about the scale of the problem: a hundredth of the way.
-            self.length = (end - start) / 100.0;
+            self.pair.length = (end - start) / 100.0;
         }
-        let (tau, stage) = (self.tau_at(self.stage), self.stage);
-        let scale = self.frame.scale(self.level_at(grid, tau));
+        let scale = self.frame.scale(self.level_at(grid, self.pair.at()));
         for (i, &said) in said.iter().enumerate() {
-            let moved: f64 = (0..stage).map(|k| WEIGHTS[stage][k] * self.slopes[k][i]).sum();
             // The slope of what was asked about: x as the network saw it was rounded.
-            let asked = f64::from(((self.y[i] + self.length * moved) * scale) as f32) / scale;
-            self.slopes[stage][i] = f64::from(said) - asked;
+            let asked = f64::from((self.pair.asked(i) * scale) as f32) / scale;
+            self.pair.slope()[i] = f64::from(said) - asked;
         }
-        if stage < 6 {
-            self.stage += 1;
-            return self.within_budget(start, end);
-        }
-        let moved = |i: usize| (0..6).map(|k| WEIGHTS[6][k] * self.slopes[k][i]).sum::<f64>() * self.length;
-        let mean_square = (0..self.y.len())
-            .map(|i| {
-                let error: f64 = (0..7).map(|k| ERROR[k] * self.slopes[k][i]).sum::<f64>() * self.length;
-                let size = self.y[i].abs().max((self.y[i] + moved(i)).abs());
-                (error / (self.adaptive.absolute + self.adaptive.relative * size)).powi(2)
-            })
-            .sum::<f64>()
-            / self.y.len() as f64;
-        let error = mean_square.sqrt();
-        let (accepted, factor) = controlled(error, self.rejected);
-        self.rejected = !accepted;
-        if !accepted {
-            self.length *= factor;
-            self.stage = 1;
-            return self.within_budget(start, end);
-        }
-        let steps: Vec<f64> = (0..self.y.len()).map(moved).collect();
-        self.y.iter_mut().zip(steps).for_each(|(y, step)| *y += step);
-        self.tau += self.length;
-        let scale = self.frame.scale(self.level_at(grid, self.tau));
-        x.iter_mut().zip(&self.y).for_each(|(x, y)| *x = (y * scale) as f32);
-        // The last slope is the first of the next step.
-        self.slopes.swap(0, 6);
-        self.stage = 1;
-        self.length *= factor;
-        let left = end - self.tau;
-        if left <= 1e-12 * (end - start) {
-            if grid.end().sigma == 0.0 {
-                self.finishing = true;
-                self.stage = 0;
-                return Ok(1.0);
+        if self.pair.go_on(self.adaptive, end) == Outcome::Accepted {
+            let scale = self.frame.scale(self.level_at(grid, self.pair.tau));
+            x.iter_mut().zip(&self.pair.y).for_each(|(x, y)| *x = (y * scale) as f32);
+            if end - self.pair.tau <= 1e-12 * (end - start) {
+                if grid.end().sigma == 0.0 {
+                    self.finishing = true;
+                    self.pair.stage = 0;
+                    return Ok(1.0);
+                }
+                self.next_item();
+                return Ok(0.0);
             }
-            self.next_item();
-            return Ok(0.0);
-        }
-        if self.length >= left {
-            self.length = left;
         }
         self.within_budget(start, end)
     }
 
     fn next_item(&mut self) {
         self.item += 1;
-        self.tau = self.ends[0];
-        (self.length, self.stage, self.evaluations) = (0.0, 0, 0);
-        (self.rejected, self.finishing) = (false, false);
+        self.evaluations = 0;
+        (self.pair.tau, self.pair.length, self.pair.stage) = (self.ends[0], 0.0, 0);
+        (self.pair.rejected, self.finishing) = (false, false);
     }
 
     fn within_budget(&self, start: f64, end: f64) -> Result<f64> {
-        let reached = (self.tau - start) / (end - start);
+        let reached = (self.pair.tau - start) / (end - start);
         if self.evaluations >= self.adaptive.max_evaluations {
             let reason = format!(
                 "rk45 has not met its tolerance ({} + {}·|y|) for item {} after {} evaluations: it reached the noise {:.4} of {:.4}, {:.0} % of the way in its logarithm; allow more (max_evaluations) or a greater tolerance (rtol, atol)",
@@ -243,7 +269,7 @@ impl Integration {
                 self.adaptive.relative,
                 self.item,
                 self.evaluations,
-                (-self.tau).exp(),
+                (-self.pair.tau).exp(),
                 (-end).exp(),
                 100.0 * reached
             );
@@ -253,56 +279,34 @@ impl Integration {
     }
 }
 
-/// Integrates `dy/dτ = slope(τ, y)` over `span`, with steps of the pair above, to the tolerance.
+/// Integrates `dy/dτ = slope(τ, y)` over `span`, to the tolerance.
 ///
 /// # Errors
 /// [`Error::Evaluation`] if that takes more evaluations than are allowed; what `slope` returns.
 pub(crate) fn dormand_prince(
     mut slope: impl FnMut(f64, &[f64], &mut [f64]) -> Result<()>,
-    y: &mut [f64],
+    y: &mut Vec<f64>,
     span: [f64; 2],
     adaptive: Adaptive,
 ) -> Result<()> {
     let [start, end] = span;
-    let count = y.len();
-    let mut slopes: [Vec<f64>; 7] = std::array::from_fn(|_| vec![0.0; count]);
-    let (mut tau, mut length, mut rejected) = (start, (end - start) / 100.0, false);
-    let mut asked = vec![0.0; count];
-    slope(tau, y, &mut slopes[0])?;
-    let mut evaluations = 1;
-    while (end - tau) / (end - start) > 1e-12 {
-        if (length / (end - tau)) > 1.0 {
-            length = end - tau;
+    let left = |tau: f64| (end - tau) / (end - start) > 1e-12;
+    let mut pair = Pair::new(std::mem::take(y), start)?;
+    let mut asked = pair.y.clone();
+    let mut evaluations = 0;
+    while left(pair.tau) {
+        asked.iter_mut().enumerate().for_each(|(i, asked)| *asked = pair.asked(i));
+        // The end exactly, which may be a level that time leads to only nearly.
+        let at = pair.at();
+        let at = if ((end - at) / (end - start)).abs() < 1e-12 { end } else { at };
+        slope(at, &asked, pair.slope())?;
+        evaluations += 1;
+        if pair.stage == 0 {
+            pair.length = (end - start) / 100.0;
         }
-        for stage in 1..7 {
-            for (i, asked) in asked.iter_mut().enumerate() {
-                *asked = y[i] + length * (0..stage).map(|k| WEIGHTS[stage][k] * slopes[k][i]).sum::<f64>();
-            }
-            // The end exactly, which may be a level that time leads to only nearly.
-            let at = tau + NODES[stage] * length;
-            let at = if ((end - at) / (end - start)).abs() < 1e-12 { end } else { at };
-            slope(at, &asked, &mut slopes[stage])?;
-        }
-        evaluations += 6;
-        let mean_square = (0..count)
-            .map(|i| {
-                let error = length * (0..7).map(|k| ERROR[k] * slopes[k][i]).sum::<f64>();
-                (error / (adaptive.absolute + adaptive.relative * y[i].abs().max(asked[i].abs()))).powi(2)
-            })
-            .sum::<f64>()
-            / count as f64;
-        let error = mean_square.sqrt();
-        let (accepted, factor) = controlled(error, rejected);
-        if accepted {
-            // The last stage was asked at the new y.
-            y.copy_from_slice(&asked);
-            tau += length;
-            slopes.swap(0, 6);
-        }
-        length *= factor;
-        rejected = !accepted;
-        if evaluations >= adaptive.max_evaluations && (end - tau) / (end - start) > 1e-12 {
-            let reached = 100.0 * (tau - start) / (end - start);
+        let outcome = pair.go_on(adaptive, end);
+        if outcome != Outcome::Stage && evaluations >= adaptive.max_evaluations && left(pair.tau) {
+            let reached = 100.0 * (pair.tau - start) / (end - start);
             let reason = format!(
                 "the tolerance ({} + {}·|y|) is not met after {evaluations} evaluations: {reached:.0} % of the way in the logarithm of the noise was reached; allow more (max_evaluations) or a greater tolerance (rtol, atol)",
                 adaptive.absolute, adaptive.relative
@@ -310,6 +314,7 @@ pub(crate) fn dormand_prince(
             return Err(Error::Evaluation { step: 0, reason });
         }
     }
+    *y = pair.y;
     Ok(())
 }
 
@@ -321,7 +326,7 @@ mod tests {
     #[test]
     fn a_step_that_misses_the_tolerance_is_taken_again() {
         let width = 0.15;
-        let mut y = [0.0];
+        let mut y = vec![0.0];
         let pulse = |tau: f64, _: &[f64], out: &mut [f64]| {
             out[0] = (-((tau - 0.7) / width).powi(2)).exp();
             Ok(())

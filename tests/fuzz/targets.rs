@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use diffuse::model::{Manifest, SchedulerConfig};
 use diffuse::network::{HostNetwork, Question};
+use diffuse::request::Plan;
 use diffuse::schedule::Tables;
 use diffuse::solver::Cursor;
 use diffuse::{Model, Request};
@@ -108,7 +109,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 
 /// Walks the moves of a run, up to a number of them: what `plan` prints.
 fn walk(request: &Request, manifest: &Manifest) {
-    let Ok((solver, grid)) = request.plan(manifest) else { return };
+    let Ok(Plan { solver, grid, .. }) = request.plan(manifest) else { return };
     if solver.adaptive().is_some() {
         return;
     }

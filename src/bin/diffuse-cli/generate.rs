@@ -11,7 +11,7 @@ use std::time::Instant;
 use clap::Args;
 use diffuse::model::{Kind, Manifest};
 use diffuse::network::{Network, PartHash, Placement};
-use diffuse::request::Noise;
+use diffuse::request::{Noise, Plan};
 use diffuse::run::Cost;
 use diffuse::sample::Canceller;
 use diffuse::text::escaped;
@@ -205,7 +205,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let peak = peak_bytes(&cost, &model, &steering, sheet, count, &item, &formats);
         return say_cost(&cost, count.div_ceil(of_batch), peak, arguments.json);
     }
-    let (solver, grid) = request(0, 1).plan(manifest)?;
+    let Plan { solver, grid, request: resolved, .. } = request(0, 1).plan(manifest)?;
     let record = Record {
         diffuse: env!("CARGO_PKG_VERSION"),
         model: model.name().to_owned(),
@@ -214,7 +214,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         provider: model.placement().provider.clone(),
         class_names: classes.iter().map(|&class| class_name(manifest, class)).collect(),
         steering: steering.hashes().clone(),
-        request: Request { count, classes: None, ..request(0, 1).resolved(manifest) },
+        request: Request { count, classes: None, ..resolved },
     };
     let mut shape = vec![count];
     shape.extend(record.request.shape.iter().flatten());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use diffuse::model::Manifest;
+use diffuse::request::Plan as Planned;
 use diffuse::schedule::{Grid, NoiseLevel};
 use diffuse::solver::{Cursor, Deviation, SOLVERS, Solver, Update};
 use diffuse::{Error, ModelOptions};
@@ -121,7 +122,7 @@ impl PlanArguments {
                 None => without_a_model(self.schedule)?,
             },
         };
-        let (solver, grid) = self.sampling.request()?.plan(&manifest)?;
+        let Planned { solver, grid, .. } = self.sampling.request()?.plan(&manifest)?;
         let mut rows = Vec::new();
         let mut at = Cursor::default();
         while at.step < grid.steps() {

@@ -1,0 +1,172 @@
+//! The choices that a request leaves to a model's manifest, made.
+
+use super::ask::{Clipping, Compat, Request};
+use crate::error::{Error, Result};
+use crate::model::{LearnedVariance, Manifest};
+use crate::option::{Options, Value};
+use crate::schedule::{Ending, Grid, GridOptions, Spacing, Tables};
+use crate::solver;
+
+/// How a request is sampled with a model: what it says, and what the model's manifest says where it says nothing.
+pub(super) struct Choices {
+    pub(super) shape: Vec<usize>,
+    pub(super) solver: String,
+    pub(super) options: Options,
+    pub(super) steps: usize,
+    /// `None` where the levels are given, which are the grid.
+    pub(super) grid: Option<Spacing>,
+    pub(super) steps_offset: usize,
+    pub(super) ending: Ending,
+    /// Not [`Clipping::Model`].
+    pub(super) clipping: Clipping,
+}
+
+impl Request {
+    /// The request with every choice made that it leaves to a model with `manifest`: what is worth keeping beside a picture.
+    #[must_use]
+    pub fn resolved(&self, manifest: &Manifest) -> Self {
+        Choices::new(self, manifest).of(self)
+    }
+}
+
+impl Choices {
+    /// The request that they are of, with them.
+    pub(super) fn of(self, request: &Request) -> Request {
+        let Self { shape, solver, options, steps, grid, steps_offset, ending, clipping } = self;
+        Request {
+            shape: Some(shape),
+            solver: Some(solver),
+            options,
+            steps: Some(steps),
+            grid,
+            steps_offset: Some(steps_offset),
+            ending: Some(ending),
+            clipping,
+            ..request.clone()
+        }
+    }
+
+    pub(super) fn new(request: &Request, manifest: &Manifest) -> Self {
+        let defaults = &manifest.defaults;
+        // What goes the other way is DDIM.
+        let usual = || if request.invert { "ddim" } else { manifest.solver() };
+        let name = request.solver.clone().unwrap_or_else(|| usual().to_owned());
+        let grid = request.grid.unwrap_or_else(|| manifest.grid(&name));
+        let given = ["timesteps", "sigmas"].iter().find_map(|key| Some(request.options.numbers(key)?.len()));
+        // What the manifest says of its own grid is not meant for another that the caller has chosen.
+        let own_grid = grid == manifest.grid(&name) && given.is_none();
+        let options = options(request, manifest, &name, own_grid, given.is_some());
+        let offset = if own_grid { defaults.steps_offset } else { 0 };
+        let ending = if own_grid { defaults.ending } else { Ending::Clean };
+        let by_model = match request.compat {
+            _ if !manifest.sample.clip() => Clipping::Off,
+            // An inversion is only as good as what the network says, and its estimates at the noisy end lie beyond any range.
+            _ if request.invert => Clipping::Off,
+            Compat::Papers => Clipping::On,
+            Compat::Diffusers => Clipping::KeepNoise,
+        };
+        Self {
+            shape: request.shape.clone().unwrap_or_else(|| manifest.sample.shape.clone()),
+            options,
+            steps: given.or(request.steps).unwrap_or_else(|| manifest.steps(&name)),
+            ending: request.ending.unwrap_or(ending),
+            steps_offset: request.steps_offset.unwrap_or(offset),
+            clipping: if request.clipping == Clipping::Model { by_model } else { request.clipping },
+            solver: name,
+            // Levels that are given are the grid.
+            grid: if given.is_some() { request.grid } else { Some(grid) },
+        }
+    }
+
+    /// The levels that the run visits, before any of them is left out.
+    pub(super) fn levels(&self, manifest: &Manifest, tables: Tables) -> Result<Grid> {
+        let schedule = manifest.schedule.build(tables)?;
+        let (options, ending) = (&self.options, self.ending);
+        let spacing = self.grid.unwrap_or_else(|| manifest.grid(&self.solver));
+        let over_noise = spacing.is_over_noise();
+        let given = ["timesteps", "sigmas"].into_iter().filter_map(|key| Some((key, options.numbers(key)?)));
+        let given: Vec<(&str, &[f64])> = given.collect();
+        if given.len() > 1 {
+            return Err(Error::argument("sigmas", "timesteps are given as well; one of the two is the grid"));
+        }
+        let fits = |key: &str| match key {
+            "rho" => given.is_empty() && spacing == Spacing::Karras,
+            "sigma_min" | "sigma_max" => given.is_empty() && over_noise,
+            "original_steps" => given.is_empty() && spacing == Spacing::Lcm,
+            "shift" => given.is_empty(),
+            "threshold_ratio" | "threshold_max" => self.clipping == Clipping::Dynamic,
+            _ => true,
+        };
+        if let Some((key, _)) = options.iter().find(|(key, _)| !fits(key)) {
+            let reason = match key {
+                "rho" => "only the karras grid has ρ",
+                "sigma_min" | "sigma_max" => "only the grids karras, exponential and beta-sigma are spread over noise",
+                "original_steps" => "only the lcm grid has them",
+                "shift" => "the grid is given, and is not shifted",
+                _ => "it is for clipping \"dynamic\"",
+            };
+            return Err(Error::argument(key, reason));
+        }
+        match given.first() {
+            Some(("timesteps", times)) => Grid::at_times(schedule, times, ending),
+            Some((_, sigmas)) => Grid::at_sigmas(schedule, sigmas, ending),
+            None => {
+                let usual = GridOptions::new(spacing, self.steps);
+                let grid = GridOptions {
+                    ending,
+                    offset: self.steps_offset,
+                    range: ["sigma_min", "sigma_max"].map(|key| options.real(key)),
+                    rho: options.real("rho").unwrap_or(usual.rho),
+                    original_steps: options.whole("original_steps").unwrap_or(usual.original_steps),
+                    shift: options.real("shift").unwrap_or(usual.shift),
+                    ..usual
+                };
+                Grid::spaced(schedule, &grid)
+            }
+        }
+    }
+}
+
+/// The options that are set, and those that the manifest sets where they are meant: what it says of its own solver is not meant for another.
+fn options(request: &Request, manifest: &Manifest, name: &str, own_grid: bool, levels_given: bool) -> Options {
+    let entry = solver::SOLVERS.iter().find(|entry| entry.name == name);
+    let has = |key: &str| entry.is_some_and(|entry| entry.options.iter().any(|option| option.key == key));
+    let mut options = request.options.clone();
+    let same_solver = name == manifest.solver();
+    for (key, value) in manifest.defaults.values().unwrap_or_default() {
+        let meant = match key {
+            _ if has(key) => same_solver,
+            "corrector_steps" | "corrector_snr" | "corrector_size" => same_solver,
+            "threshold_ratio" | "threshold_max" => request.clipping == Clipping::Dynamic,
+            "shift" => !levels_given,
+            "guidance_scale" => options.get("guidance_scales").is_none() && guides(request, manifest),
+            key if key.starts_with("guidance_") => guides(request, manifest),
+            "rho" | "sigma_min" | "sigma_max" | "original_steps" => own_grid,
+            // Of a solver that is not taken.
+            _ => false,
+        };
+        if meant && options.get(key).is_none() {
+            options.set(key, value);
+        }
+    }
+    if let Some(order) = manifest.order(name).filter(|_| options.get("order").is_none()) {
+        options.set("order", Value::Whole(order));
+    }
+    let learned = match manifest.variance {
+        LearnedVariance::None => None,
+        LearnedVariance::Learned => Some("learned"),
+        LearnedVariance::LearnedRange => Some("learned-range"),
+    };
+    if let Some(variance) = learned.filter(|_| has("variance") && options.get("variance").is_none()) {
+        options.set("variance", Value::Text(variance.to_owned()));
+    }
+    options
+}
+
+/// Whether there is something that guidance could lead to.
+fn guides(request: &Request, manifest: &Manifest) -> bool {
+    let null = manifest.classes.as_ref().and_then(|classes| classes.null);
+    let is_null = |class: &i64| usize::try_from(*class).ok() == null;
+    let by_class = request.classes.as_ref().is_some_and(|classes| !classes.iter().all(is_null));
+    by_class || request.negative_classes.is_some() || !request.negative_conditions.is_empty()
+}

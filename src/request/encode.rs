@@ -1,0 +1,178 @@
+//! From a plan to a job: what the plan only names is made, for a model that is open.
+
+use std::sync::Arc;
+
+use super::ask::{ClassifierGuidance, Request};
+use super::editing::is_told_mask;
+use super::fitting::{check_same_schedule, fitted};
+use super::plan::Plan;
+use crate::denoiser::{Clip, Denoiser};
+use crate::error::{Error, Result};
+use crate::guidance::{ByClassifier, ByHost, ClassifierForm, ClassifierFree};
+use crate::model::Kind;
+use crate::sample::{Job, checked_length};
+use crate::solver::Solver;
+use crate::stage::{ClassGradient, Model, Predictor};
+
+impl Request {
+    /// The job that draws this from `model`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] with the field that does not fit, and what would.
+    pub fn job(&self, model: &Arc<Model>) -> Result<Job> {
+        self.plan(model.manifest())?.job(model)
+    }
+}
+
+impl Plan {
+    /// The job that carries it out with `model`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] with the field of the request that does not fit, and what would.
+    pub fn job(self, model: &Arc<Model>) -> Result<Job> {
+        let shape = self.shape(model)?;
+        let condition = self.request.condition(model, self.guidance.is_some())?;
+        let noise = self.request.noise_source()?;
+        let denoiser = self.denoiser(model)?;
+        let Self { request, solver, grid, whole, .. } = self;
+        let mut job = Job::new(denoiser, solver, grid, noise, condition, &shape)?;
+        request.start(model, &mut job, &shape, whole)?;
+        let sample = &model.manifest().sample;
+        if let Some(range) = sample.range().filter(|_| sample.clamp) {
+            job.clamp(range)?;
+        }
+        Ok(job)
+    }
+
+    /// The shape of the samples, batch first, if `model` can draw such.
+    fn shape(&self, model: &Model) -> Result<Vec<usize>> {
+        let manifest = model.manifest();
+        if self.request.count == 0 {
+            return Err(Error::argument("count", "0; at least one item is needed"));
+        }
+        let mut shape = vec![self.request.count];
+        shape.extend(self.request.shape.iter().flatten());
+        model.check_shape(&shape)?;
+        let fits_kind = match manifest.sample.kind() {
+            Kind::Image => matches!(shape[1..], [1 | 3 | 4, _, _]),
+            Kind::Points => shape[1..] == [2],
+            Kind::Tensor => true,
+        };
+        if !fits_kind {
+            let reason =
+                format!("{:?} is not of the kind that the manifest says: {:?}", &shape[1..], manifest.sample.kind());
+            return Err(Error::argument("shape", reason));
+        }
+        if self.solver.adaptive().is_some() {
+            check_adaptive(model, &*self.solver)?;
+        }
+        // Before anything of this size is made.
+        checked_length(&shape)?;
+        Ok(shape)
+    }
+
+    /// The network, guidance on what it says, clipping, the classifier, the caller's own code.
+    fn denoiser(&self, model: &Arc<Model>) -> Result<Box<dyn Denoiser>> {
+        let mut denoiser: Box<dyn Denoiser> = Box::new(Predictor::new(Arc::clone(model))?);
+        if let Some(guidance) = &self.guidance {
+            denoiser = Box::new(ClassifierFree::new(denoiser, guidance.clone())?);
+        }
+        if let Some((threshold, direction)) = self.clipping {
+            denoiser = Box::new(Clip::new(denoiser, threshold, direction)?);
+        }
+        if let Some(ClassifierGuidance { classifier, .. }) = &self.request.classifier {
+            // A solver that chooses its steps takes one item at a time.
+            let at_once = if self.solver.adaptive().is_some() { 1 } else { self.request.count };
+            check_classifier(model, classifier, at_once)?;
+            let (form, scale) = (self.classifier_form()?, self.request.options.real("classifier_scale").unwrap_or(1.0));
+            let classifier = ClassGradient::new(Arc::clone(classifier))?;
+            denoiser = Box::new(ByClassifier::new(denoiser, classifier, scale, form)?);
+        } else if let Some(key) =
+            ["classifier_scale", "classifier_form"].into_iter().find(|key| self.request.options.get(key).is_some())
+        {
+            return Err(Error::argument(key, "there is no classifier"));
+        }
+        if let Some(callback) = &self.request.callback {
+            denoiser = Box::new(ByHost::new(denoiser, Arc::clone(&callback.0)));
+        }
+        Ok(denoiser)
+    }
+
+    fn classifier_form(&self) -> Result<ClassifierForm> {
+        let Self { request, solver, .. } = self;
+        match request.options.text("classifier_form").and_then(ClassifierForm::from_word).unwrap_or_default() {
+            ClassifierForm::Auto if solver.takes_shift() => Ok(ClassifierForm::Mean),
+            ClassifierForm::Auto => Ok(ClassifierForm::Noise),
+            ClassifierForm::Mean if !solver.takes_shift() => {
+                let reason = format!(
+                    "\"mean\" is for ddpm, whose steps have the variance that it goes by; {solver} takes \"noise\""
+                );
+                Err(Error::argument("classifier_form", reason))
+            }
+            form => Ok(form),
+        }
+    }
+}
+
+impl Request {
+    /// Puts the image and the mask into a job, which is on the whole of its grid or not.
+    fn start(&self, model: &Model, job: &mut Job, shape: &[usize], whole: bool) -> Result<()> {
+        let item = &shape[1..];
+        let Some(image) = &self.image else {
+            return match &self.mask {
+                Some(_) => Err(Error::argument("mask", "there is no image whose part it keeps")),
+                None => Ok(()),
+            };
+        };
+        let image = fitted("image", "image", image, self.count, item)?;
+        // All of the noise is what a run starts from; there a mask alone keeps the image. Levels that are given may begin anywhere.
+        let given = ["timesteps", "sigmas"].iter().any(|key| self.options.get(key).is_some());
+        if self.mask.is_none() || given || !whole {
+            job.start_from_clean(image.view())?;
+        }
+        if let Some(mask) = &self.mask
+            && !is_told_mask(model.manifest())
+        {
+            job.keep(self.checked_mask(mask, item)?.view(), image.view())?;
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a solver that chooses its own steps where the model cannot be asked item by item.
+fn check_adaptive(model: &Model, solver: &dyn Solver) -> Result<()> {
+    let refuse = |reason: String| Err(Error::argument("solver", reason));
+    match model.fixed_batch() {
+        Some(batch) if batch > 1 => {
+            refuse(format!("{solver} takes one item at a time; the model's batch axis is fixed at {batch}"))
+        }
+        _ if model.manifest().sample.clamp => {
+            refuse(format!("{solver} has no steps of the grid, after which this model is to be clamped"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a classifier that was made for other samples than the model's.
+fn check_classifier(model: &Model, classifier: &Model, count: usize) -> Result<()> {
+    let refuse = |reason: String| Err(Error::argument("classifier", reason));
+    let (ours, theirs) = (model.manifest(), classifier.manifest());
+    ClassGradient::check(classifier)?;
+    if ours.sample.shape != theirs.sample.shape {
+        return refuse(format!(
+            "is for samples of {:?}; this model's are {:?}",
+            theirs.sample.shape, ours.sample.shape
+        ));
+    }
+    if ours.sample.range() != theirs.sample.range() {
+        let [ours, theirs] = [ours, theirs].map(|manifest| manifest.sample.range());
+        return refuse(format!("is for samples of the range {theirs:?}; this model's is {ours:?}"));
+    }
+    if classifier.fixed_batch().is_some_and(|batch| !count.is_multiple_of(batch)) {
+        return refuse(format!(
+            "its batch axis is fixed at {}; {count} items are no multiple of it",
+            classifier.fixed_batch().unwrap_or(1)
+        ));
+    }
+    check_same_schedule("classifier", &theirs.schedule, &ours.schedule)
+}

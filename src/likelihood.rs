@@ -209,6 +209,29 @@ pub struct VariationalBound {
     pub decoder: f64,
 }
 
+impl VariationalBound {
+    /// That of an item of which only the noisy end is known yet, not divided by its length.
+    fn prior(item: &[f32], last: NoiseLevel) -> Self {
+        let variance = last.sigma * last.sigma;
+        let divergence = |x: &f32| 0.5 * ((last.alpha * f64::from(*x)).powi(2) + variance - 1.0 - variance.ln());
+        Self { total: 0.0, prior: item.iter().map(divergence).sum(), steps: 0.0, decoder: 0.0 }
+    }
+
+    /// Adds what a value `x` has to it at one step, where the network says `denoised` of it, and `said` of the variance.
+    fn add(&mut self, x: f64, denoised: f64, reverse: &Reverse, said: f64, last: bool) {
+        // The means differ by what x̂₀ is off by.
+        let off = reverse.of_x0 * (x - denoised);
+        let log_variance = reverse.log_variance(said);
+        if last {
+            self.decoder -= log_step(x, denoised, (0.5 * log_variance).exp());
+        } else {
+            let ratio = (reverse.log_posterior - log_variance).exp();
+            self.steps +=
+                0.5 * (log_variance - reverse.log_posterior + ratio - 1.0 + off * off * (-log_variance).exp());
+        }
+    }
+}
+
 /// The variational bound of every item of `x` (batch first; values in 256 steps of the range −1 to 1) by a chain of all training steps, with one
 /// draw of noise for each of them: T evaluations. `variance` is that of the reverse process; at the last step, where β̃ is 0, it is that of the step
 /// before, as Nichol & Dhariwal have it.
@@ -240,14 +263,7 @@ pub fn variational_bound(
         ));
     }
     let last = schedule.level(train_steps as f64 - 1.0);
-    let mut bounds: Vec<VariationalBound> = clean
-        .chunks(length.max(1))
-        .map(|item| {
-            let variance = last.sigma * last.sigma;
-            let divergence = |x: &f32| 0.5 * ((last.alpha * f64::from(*x)).powi(2) + variance - 1.0 - variance.ln());
-            VariationalBound { total: 0.0, prior: item.iter().map(divergence).sum(), steps: 0.0, decoder: 0.0 }
-        })
-        .collect();
+    let mut bounds: Vec<_> = clean.chunks(length.max(1)).map(|item| VariationalBound::prior(item, last)).collect();
     let mut fresh = vec![0.0; clean.len()];
     let mut out = Denoised::new(x.shape())?;
     for t in (0..train_steps).rev() {
@@ -262,31 +278,14 @@ pub fn variational_bound(
             return Err(Error::argument("x", "a shape that does not fit its values"));
         };
         denoiser.denoise(Query { x: noisy.view(), level: from, condition, step: t }, &mut out)?;
-        let denoised = out.x0.as_slice().unwrap_or_default();
         let said = out.variance.as_ref().and_then(|said| said.as_slice());
+        if said.is_none() && matches!(variance, Variance::Learned | Variance::LearnedRange) {
+            return Err(Error::argument("variance", "the network says none of it; posterior and beta need none"));
+        }
         let reverse = Reverse::new(schedule, from, to, variance);
-        for (i, (x, denoised)) in clean.iter().zip(denoised).enumerate() {
-            let (x, denoised) = (f64::from(*x), f64::from(*denoised));
-            let said = match (variance, said) {
-                (Variance::Learned | Variance::LearnedRange, None) => {
-                    return Err(Error::argument(
-                        "variance",
-                        "the network says none of it; posterior and beta need none",
-                    ));
-                }
-                (_, said) => said.map_or(0.0, |said| f64::from(said[i])),
-            };
-            // The means differ by what x̂₀ is off by.
-            let off = reverse.of_x0 * (x - denoised);
-            let log_variance = reverse.log_variance(said);
-            let bound = &mut bounds[i / length];
-            if t == 0 {
-                bound.decoder -= log_step(x, denoised, (0.5 * log_variance).exp());
-            } else {
-                let ratio = (reverse.log_posterior - log_variance).exp();
-                bound.steps +=
-                    0.5 * (log_variance - reverse.log_posterior + ratio - 1.0 + off * off * (-log_variance).exp());
-            }
+        for (i, (x, denoised)) in clean.iter().zip(out.x0.as_slice().unwrap_or_default()).enumerate() {
+            let said = said.map_or(0.0, |said| f64::from(said[i]));
+            bounds[i / length].add(f64::from(*x), f64::from(*denoised), &reverse, said, t == 0);
         }
     }
     let unit = length as f64 * std::f64::consts::LN_2;

@@ -375,45 +375,7 @@ impl SchedulerConfig {
     }
 
     fn read_grid(&mut self, class: &Class, fields: &Fields<'_>) -> Result<()> {
-        let dpm_like = matches!(class.solver, "dpm-solver" | "dpm-solver-singlestep" | "deis" | "unipc" | "sa-solver");
-        let spacing = match fields.text("timestep_spacing", class.spacing)?.as_str() {
-            _ if class.spacing == "lcm" => Spacing::Lcm,
-            "leading" => Spacing::Leading,
-            "trailing" => Spacing::Trailing,
-            "linspace" if dpm_like => Spacing::SgmUniform,
-            "linspace" | "flow" | "sde" => Spacing::Linspace,
-            "crash" => Spacing::Crash,
-            "karras" => Spacing::Karras,
-            other => {
-                return Err(
-                    fields.error("timestep_spacing", format!("{other:?}; expected leading, trailing or linspace"))
-                );
-            }
-        };
-        let mut over_noise = Vec::new();
-        for (key, spacing) in [
-            ("use_karras_sigmas", Spacing::Karras),
-            ("use_exponential_sigmas", Spacing::Exponential),
-            ("use_lu_lambdas", Spacing::Exponential),
-            ("use_beta_sigmas", Spacing::BetaSigma),
-        ] {
-            if fields.flag(key, false)? {
-                over_noise.push((key, spacing));
-            }
-        }
-        match fields.text("sigma_schedule", "karras")?.as_str() {
-            "karras" => {}
-            "exponential" => over_noise.push(("sigma_schedule", Spacing::Exponential)),
-            other => return Err(fields.error("sigma_schedule", format!("{other:?}; expected karras or exponential"))),
-        }
-        if let [_, (key, _), ..] = over_noise[..] {
-            return Err(fields.error(key, format!("true, and {} as well; one of them", over_noise[0].0)));
-        }
-        let flow = fields.flag("use_flow_sigmas", false)?;
-        if let (true, Some((key, _))) = (flow, over_noise.first()) {
-            return Err(fields.error("use_flow_sigmas", format!("true, and {key} as well; one of them")));
-        }
-        let grid = over_noise.first().map_or(if flow { Spacing::Trailing } else { spacing }, |(_, spacing)| *spacing);
+        let (grid, dpm_like) = (spacing_of(class, fields)?, is_dpm_like(class));
         self.defaults.grid = Some(grid);
         let offset = fields.whole("steps_offset", 0)?;
         if grid == Spacing::Leading {
@@ -429,6 +391,11 @@ impl SchedulerConfig {
         if !dpm_like && class.spacing == "linspace" && grid == Spacing::Linspace {
             self.departures.push("its own timesteps are not rounded, and σ is interpolated between those of training");
         }
+        self.read_grid_numbers(class, fields, grid)?;
+        self.read_ending(class, fields, grid)
+    }
+
+    fn read_grid_numbers(&mut self, class: &Class, fields: &Fields<'_>, grid: Spacing) -> Result<()> {
         match grid {
             Spacing::Karras => {
                 if let Some(rho) = fields.real("rho")? {
@@ -445,6 +412,7 @@ impl SchedulerConfig {
                 }
             }
         }
+        let flow = fields.flag("use_flow_sigmas", false)?;
         if let Some(shift) = fields.real(if flow { "flow_shift" } else { "shift" })? {
             if shift != 1.0 && self.dynamic_shift.is_none() {
                 self.set("shift", shift);
@@ -453,6 +421,10 @@ impl SchedulerConfig {
                 self.departures.push("it shifts its least noise twice");
             }
         }
+        Ok(())
+    }
+
+    fn read_ending(&mut self, class: &Class, fields: &Fields<'_>, grid: Spacing) -> Result<()> {
         let to_first = match fields.text("final_sigmas_type", "zero")?.as_str() {
             "zero" => class.fields.contains(&TO_ONE) && !fields.flag("set_alpha_to_one", class.name != "PNDM")?,
             "sigma_min" => true,
@@ -473,20 +445,7 @@ impl SchedulerConfig {
 
     fn read_solver(&mut self, class: &Class, fields: &Fields<'_>) -> Result<()> {
         match class.name {
-            "DDPM" => {
-                let variance = match fields.text("variance_type", "fixed_small")?.as_str() {
-                    "fixed_small" | "fixed_small_log" => "posterior",
-                    "fixed_large" => "beta",
-                    "learned" => {
-                        self.departures
-                            .push("it takes a learned variance for the variance, where it is its logarithm here");
-                        "learned"
-                    }
-                    "learned_range" => "learned-range",
-                    other => return Err(fields.error("variance_type", format!("{other:?} has no counterpart here"))),
-                };
-                self.set("variance", variance);
-            }
+            "DDPM" => self.read_variance(fields)?,
             "PNDM" => {
                 let plms = fields.flag("skip_prk_steps", false)?;
                 self.set("warmup", if plms { "plms" } else { "runge-kutta" });
@@ -502,32 +461,7 @@ impl SchedulerConfig {
                 self.departures.push("its noise is a Brownian tree");
             }
             "DPMSolverMultistep" | "DPMSolverMultistepInverse" | "DPMSolverSinglestep" | "EDMDPMSolverMultistep" => {
-                let algorithm = match fields.text("algorithm_type", "dpmsolver++")?.as_str() {
-                    "dpmsolver++" => "dpm-solver++",
-                    "dpmsolver" => "dpm-solver",
-                    "sde-dpmsolver++" => "sde-dpm-solver++",
-                    "sde-dpmsolver" => "sde-dpm-solver",
-                    other => return Err(fields.error("algorithm_type", format!("{other:?} has no counterpart here"))),
-                };
-                self.set("algorithm", algorithm);
-                let order = fields.whole("solver_order", 2)?;
-                self.set("order", order);
-                if algorithm == "sde-dpm-solver++" && order == 3 {
-                    self.departures.push("its third order has −½ where the integral has +½");
-                }
-                let variant = fields.text("solver_type", "midpoint")?;
-                if !matches!(variant.as_str(), "midpoint" | "heun") {
-                    return Err(fields.error("solver_type", format!("{variant:?}; expected midpoint or heun")));
-                }
-                self.set("variant", variant);
-                let single = class.name == "DPMSolverSinglestep";
-                if single || !fields.flag("lower_order_final", true)? {
-                    self.set("lower_order_final", fields.flag("lower_order_final", !single)?);
-                }
-                fields.only("euler_at_final", &[false.into()])?;
-                if class.name == "DPMSolverMultistep" || single {
-                    fields.only("variance_type", &[])?;
-                }
+                self.read_dpm_solver(class, fields)?
             }
             "DEISMultistep" => {
                 self.set("order", fields.whole("solver_order", 2)?);
@@ -535,27 +469,8 @@ impl SchedulerConfig {
                     self.set("lower_order_final", false);
                 }
             }
-            "UniPCMultistep" => {
-                self.set("order", fields.whole("solver_order", 2)?);
-                self.set("lower_order_final", fields.flag("lower_order_final", true)?);
-                self.set("predict_x0", fields.flag("predict_x0", true)?);
-                let scaling = fields.text("solver_type", "bh2")?;
-                if !matches!(scaling.as_str(), "bh1" | "bh2") {
-                    return Err(fields.error("solver_type", format!("{scaling:?}; expected bh1 or bh2")));
-                }
-                self.set("scaling", scaling);
-            }
-            "SASolver" => {
-                self.set("predictor_order", fields.whole("predictor_order", 2)?);
-                self.set("corrector_order", fields.whole("corrector_order", 2)?);
-                self.set("lower_order_final", fields.flag("lower_order_final", true)?);
-                let data = match fields.text("algorithm_type", "data_prediction")?.as_str() {
-                    "data_prediction" => true,
-                    "noise_prediction" => false,
-                    other => return Err(fields.error("algorithm_type", format!("{other:?} has no counterpart here"))),
-                };
-                self.set("predict_x0", data);
-            }
+            "UniPCMultistep" => self.read_unipc(fields)?,
+            "SASolver" => self.read_sa_solver(fields)?,
             "LCM" => self.set("timestep_scaling", fields.real("timestep_scaling")?.unwrap_or(10.0)),
             "FlowMatchLCM" => self.set("timestep_scaling", 0),
             "FlowMatchEulerDiscrete" if fields.flag("stochastic_sampling", false)? => {
@@ -577,6 +492,120 @@ impl SchedulerConfig {
         }
         Ok(())
     }
+
+    fn read_variance(&mut self, fields: &Fields<'_>) -> Result<()> {
+        let variance = match fields.text("variance_type", "fixed_small")?.as_str() {
+            "fixed_small" | "fixed_small_log" => "posterior",
+            "fixed_large" => "beta",
+            "learned" => {
+                self.departures.push("it takes a learned variance for the variance, where it is its logarithm here");
+                "learned"
+            }
+            "learned_range" => "learned-range",
+            other => return Err(fields.error("variance_type", format!("{other:?} has no counterpart here"))),
+        };
+        self.set("variance", variance);
+        Ok(())
+    }
+
+    fn read_dpm_solver(&mut self, class: &Class, fields: &Fields<'_>) -> Result<()> {
+        let algorithm = match fields.text("algorithm_type", "dpmsolver++")?.as_str() {
+            "dpmsolver++" => "dpm-solver++",
+            "dpmsolver" => "dpm-solver",
+            "sde-dpmsolver++" => "sde-dpm-solver++",
+            "sde-dpmsolver" => "sde-dpm-solver",
+            other => return Err(fields.error("algorithm_type", format!("{other:?} has no counterpart here"))),
+        };
+        self.set("algorithm", algorithm);
+        let order = fields.whole("solver_order", 2)?;
+        self.set("order", order);
+        if algorithm == "sde-dpm-solver++" && order == 3 {
+            self.departures.push("its third order has −½ where the integral has +½");
+        }
+        let variant = fields.text("solver_type", "midpoint")?;
+        if !matches!(variant.as_str(), "midpoint" | "heun") {
+            return Err(fields.error("solver_type", format!("{variant:?}; expected midpoint or heun")));
+        }
+        self.set("variant", variant);
+        let single = class.name == "DPMSolverSinglestep";
+        if single || !fields.flag("lower_order_final", true)? {
+            self.set("lower_order_final", fields.flag("lower_order_final", !single)?);
+        }
+        fields.only("euler_at_final", &[false.into()])?;
+        if class.name == "DPMSolverMultistep" || single {
+            fields.only("variance_type", &[])?;
+        }
+        Ok(())
+    }
+
+    fn read_unipc(&mut self, fields: &Fields<'_>) -> Result<()> {
+        self.set("order", fields.whole("solver_order", 2)?);
+        self.set("lower_order_final", fields.flag("lower_order_final", true)?);
+        self.set("predict_x0", fields.flag("predict_x0", true)?);
+        let scaling = fields.text("solver_type", "bh2")?;
+        if !matches!(scaling.as_str(), "bh1" | "bh2") {
+            return Err(fields.error("solver_type", format!("{scaling:?}; expected bh1 or bh2")));
+        }
+        self.set("scaling", scaling);
+        Ok(())
+    }
+
+    fn read_sa_solver(&mut self, fields: &Fields<'_>) -> Result<()> {
+        self.set("predictor_order", fields.whole("predictor_order", 2)?);
+        self.set("corrector_order", fields.whole("corrector_order", 2)?);
+        self.set("lower_order_final", fields.flag("lower_order_final", true)?);
+        let data = match fields.text("algorithm_type", "data_prediction")?.as_str() {
+            "data_prediction" => true,
+            "noise_prediction" => false,
+            other => return Err(fields.error("algorithm_type", format!("{other:?} has no counterpart here"))),
+        };
+        self.set("predict_x0", data);
+        Ok(())
+    }
+}
+
+/// Whether the class spreads its steps as diffusers' DPM-Solvers do.
+fn is_dpm_like(class: &Class) -> bool {
+    matches!(class.solver, "dpm-solver" | "dpm-solver-singlestep" | "deis" | "unipc" | "sa-solver")
+}
+
+fn spacing_of(class: &Class, fields: &Fields<'_>) -> Result<Spacing> {
+    let spacing = match fields.text("timestep_spacing", class.spacing)?.as_str() {
+        _ if class.spacing == "lcm" => Spacing::Lcm,
+        "leading" => Spacing::Leading,
+        "trailing" => Spacing::Trailing,
+        "linspace" if is_dpm_like(class) => Spacing::SgmUniform,
+        "linspace" | "flow" | "sde" => Spacing::Linspace,
+        "crash" => Spacing::Crash,
+        "karras" => Spacing::Karras,
+        other => {
+            return Err(fields.error("timestep_spacing", format!("{other:?}; expected leading, trailing or linspace")));
+        }
+    };
+    let mut over_noise = Vec::new();
+    for (key, spacing) in [
+        ("use_karras_sigmas", Spacing::Karras),
+        ("use_exponential_sigmas", Spacing::Exponential),
+        ("use_lu_lambdas", Spacing::Exponential),
+        ("use_beta_sigmas", Spacing::BetaSigma),
+    ] {
+        if fields.flag(key, false)? {
+            over_noise.push((key, spacing));
+        }
+    }
+    match fields.text("sigma_schedule", "karras")?.as_str() {
+        "karras" => {}
+        "exponential" => over_noise.push(("sigma_schedule", Spacing::Exponential)),
+        other => return Err(fields.error("sigma_schedule", format!("{other:?}; expected karras or exponential"))),
+    }
+    if let [_, (key, _), ..] = over_noise[..] {
+        return Err(fields.error(key, format!("true, and {} as well; one of them", over_noise[0].0)));
+    }
+    let flow = fields.flag("use_flow_sigmas", false)?;
+    if let (true, Some((key, _))) = (flow, over_noise.first()) {
+        return Err(fields.error("use_flow_sigmas", format!("true, and {key} as well; one of them")));
+    }
+    Ok(over_noise.first().map_or(if flow { Spacing::Trailing } else { spacing }, |(_, spacing)| *spacing))
 }
 
 fn schedule(class: &Class, fields: &Fields<'_>) -> Result<Schedule> {

@@ -315,72 +315,78 @@ fn at_noise(schedule: &dyn NoiseSchedule, u: f64) -> NoiseLevel {
 }
 
 fn by_time(schedule: &dyn NoiseSchedule, options: &GridOptions) -> Result<Vec<NoiseLevel>> {
-    let GridOptions { spacing, steps, offset, original_steps, shift, .. } = *options;
-    let count = steps as f64;
-    let times: Vec<f64> = match schedule.train_steps() {
-        Some(_) if spacing == Spacing::Crash => {
-            return Err(Error::argument("grid", "crash is for schedules in continuous time"));
-        }
-        Some(train_steps) => {
-            let total = train_steps as f64;
-            // The strides are rounded as numpy's arange and linspace round them, and ties go to even: so the times are those of the
-            // models' authors for every number of steps.
-            let trailing = (total - total / count) - total;
-            let linspace = (total - 1.0) / (count - 1.0);
-            if spacing == Spacing::Lcm && !(steps..=train_steps).contains(&original_steps) {
-                let reason = format!("{original_steps}; {steps} steps of {train_steps} need {steps} to {train_steps}");
-                return Err(Error::argument("original_steps", reason));
-            }
-            let time = |i: usize| match spacing {
-                Spacing::Leading => ((steps - 1 - i) * (train_steps / steps) + offset) as f64,
-                Spacing::Linspace if i == 0 => total - 1.0,
-                Spacing::Linspace => ((steps - 1 - i) as f64 * linspace).round_ties_even(),
-                Spacing::Simple => (train_steps - 1 - i * train_steps / steps) as f64,
-                Spacing::SgmUniform => (total - 1.0) * (1.0 - i as f64 / count),
-                Spacing::Beta => ((total - 1.0) * beta_quantile(i, steps)).round_ties_even(),
-                Spacing::Lcm => {
-                    let skipped = i * original_steps / steps;
-                    ((original_steps - skipped) * (train_steps / original_steps)) as f64 - 1.0
-                }
-                _ => (total + i as f64 * trailing).round_ties_even() - 1.0,
-            };
-            if offset >= train_steps || time(0) > total - 1.0 {
-                let reason = format!(
-                    "{offset}; with {steps} leading steps the first time would be beyond the last of training, {}",
-                    train_steps - 1
-                );
-                return Err(Error::argument("steps_offset", reason));
-            }
-            (0..steps).map(time).collect()
-        }
-        None if offset > 0 => {
-            return Err(Error::argument("steps_offset", "the schedule does not count steps of training"));
-        }
+    let GridOptions { spacing, offset, shift, .. } = *options;
+    let refuse = |name, reason: &str| Err(Error::argument(name, reason));
+    let times = match schedule.train_steps() {
+        Some(_) if spacing == Spacing::Crash => return refuse("grid", "crash is for schedules in continuous time"),
+        Some(train_steps) => trained_times(train_steps, options)?,
+        None if offset > 0 => return refuse("steps_offset", "the schedule does not count steps of training"),
         None if spacing == Spacing::Lcm => {
-            return Err(Error::argument("grid", "lcm counts steps of training, which this schedule does not"));
+            return refuse("grid", "lcm counts steps of training, which this schedule does not");
         }
-        None => {
-            let [least, most] = schedule.bounds();
-            let share = |i: usize| match spacing {
-                Spacing::Linspace if steps == 1 => 1.0,
-                Spacing::Linspace => 1.0 - i as f64 / (count - 1.0),
-                Spacing::Leading => (steps - 1 - i) as f64 / count,
-                Spacing::Beta => beta_quantile(i, steps),
-                Spacing::Crash => {
-                    let noise = (FRAC_PI_2 * (1.0 - i as f64 / count)).sin().powi(2);
-                    noise.atan2((1.0 - noise * noise).max(0.0).sqrt()) / FRAC_PI_2
-                }
-                _ => 1.0 - i as f64 / count,
-            };
-            // Strides toward t = 0 are of the whole path; grids with both ends stop at the least time.
-            let from_zero = schedule.level(most).alpha == 0.0
-                && !matches!(spacing, Spacing::Linspace | Spacing::Leading | Spacing::Beta);
-            let least = if from_zero { 0.0 } else { least };
-            (0..steps).map(|i| least + (most - least) * share(i)).collect()
-        }
+        None => continuous_times(schedule, options),
     };
     let shifted = |t: f64| if shift == 1.0 { t } else { shift * t / (1.0 + (shift - 1.0) * t) };
     Ok(times.into_iter().map(|t| schedule.level(shifted(t))).collect())
+}
+
+/// Times among those of training.
+fn trained_times(train_steps: usize, options: &GridOptions) -> Result<Vec<f64>> {
+    let GridOptions { spacing, steps, offset, original_steps, .. } = *options;
+    let count = steps as f64;
+    let total = train_steps as f64;
+    // The strides are rounded as numpy's arange and linspace round them, and ties go to even: so the times are those of the
+    // models' authors for every number of steps.
+    let trailing = (total - total / count) - total;
+    let linspace = (total - 1.0) / (count - 1.0);
+    if spacing == Spacing::Lcm && !(steps..=train_steps).contains(&original_steps) {
+        let reason = format!("{original_steps}; {steps} steps of {train_steps} need {steps} to {train_steps}");
+        return Err(Error::argument("original_steps", reason));
+    }
+    let time = |i: usize| match spacing {
+        Spacing::Leading => ((steps - 1 - i) * (train_steps / steps) + offset) as f64,
+        Spacing::Linspace if i == 0 => total - 1.0,
+        Spacing::Linspace => ((steps - 1 - i) as f64 * linspace).round_ties_even(),
+        Spacing::Simple => (train_steps - 1 - i * train_steps / steps) as f64,
+        Spacing::SgmUniform => (total - 1.0) * (1.0 - i as f64 / count),
+        Spacing::Beta => ((total - 1.0) * beta_quantile(i, steps)).round_ties_even(),
+        Spacing::Lcm => {
+            let skipped = i * original_steps / steps;
+            ((original_steps - skipped) * (train_steps / original_steps)) as f64 - 1.0
+        }
+        _ => (total + i as f64 * trailing).round_ties_even() - 1.0,
+    };
+    if offset >= train_steps || time(0) > total - 1.0 {
+        let reason = format!(
+            "{offset}; with {steps} leading steps the first time would be beyond the last of training, {}",
+            train_steps - 1
+        );
+        return Err(Error::argument("steps_offset", reason));
+    }
+    Ok((0..steps).map(time).collect())
+}
+
+/// Times between the bounds of a continuous schedule.
+fn continuous_times(schedule: &dyn NoiseSchedule, options: &GridOptions) -> Vec<f64> {
+    let GridOptions { spacing, steps, .. } = *options;
+    let count = steps as f64;
+    let [least, most] = schedule.bounds();
+    let share = |i: usize| match spacing {
+        Spacing::Linspace if steps == 1 => 1.0,
+        Spacing::Linspace => 1.0 - i as f64 / (count - 1.0),
+        Spacing::Leading => (steps - 1 - i) as f64 / count,
+        Spacing::Beta => beta_quantile(i, steps),
+        Spacing::Crash => {
+            let noise = (FRAC_PI_2 * (1.0 - i as f64 / count)).sin().powi(2);
+            noise.atan2((1.0 - noise * noise).max(0.0).sqrt()) / FRAC_PI_2
+        }
+        _ => 1.0 - i as f64 / count,
+    };
+    // Strides toward t = 0 are of the whole path; grids with both ends stop at the least time.
+    let from_zero =
+        schedule.level(most).alpha == 0.0 && !matches!(spacing, Spacing::Linspace | Spacing::Leading | Spacing::Beta);
+    let least = if from_zero { 0.0 } else { least };
+    (0..steps).map(|i| least + (most - least) * share(i)).collect()
 }
 
 fn by_noise(schedule: &dyn NoiseSchedule, options: &GridOptions) -> Result<Vec<NoiseLevel>> {

@@ -101,22 +101,15 @@ where
     let mut left: Vec<&Provider> = providers.iter().collect();
     let mut skipped = Vec::new();
     let mut opened = true;
-    'attempt: while !left.is_empty() {
-        let mut attempt = builder()?;
-        let mut registered = Vec::new();
-        for (i, provider) in left.iter().enumerate() {
-            match provider.register(runtime, attempt) {
-                Ok((next, registered_as)) => {
-                    attempt = next;
-                    registered.push((provider.name.as_str(), registered_as));
-                }
-                // What a failure leaves of the options is not known, so the next attempt begins anew.
-                Err(reason) => {
-                    skipped.push(Skipped { provider: left.remove(i).name.clone(), reason });
-                    continue 'attempt;
-                }
+    while !left.is_empty() {
+        let (attempt, registered) = match register(runtime, builder()?, &left) {
+            Ok(registered) => registered,
+            // What a failure leaves of the options is not known, so the next attempt begins anew.
+            Err((i, reason)) => {
+                skipped.push(Skipped { provider: left.remove(i).name.clone(), reason });
+                continue;
             }
-        }
+        };
         let strict = !cpu_nodes && left.last().is_some_and(|provider| provider.name != CPU);
         match attempt_with(attempt, strict, commit) {
             Ok(session) => {
@@ -157,6 +150,21 @@ where
     };
     reasons.for_each(|other| reason += &format!("; {}: {}", other.provider, other.reason));
     Err(Error::Provider { provider, reason })
+}
+
+/// A builder with all of `providers`, and their names here and ONNX Runtime's; else the place of the one that cannot be had, and why.
+fn register<'a>(
+    runtime: &Runtime,
+    mut builder: SessionBuilder,
+    providers: &[&'a Provider],
+) -> std::result::Result<(SessionBuilder, Vec<(&'a str, String)>), (usize, String)> {
+    let mut registered = Vec::new();
+    for (i, provider) in providers.iter().enumerate() {
+        let (next, registered_as) = provider.register(runtime, builder).map_err(|reason| (i, reason))?;
+        builder = next;
+        registered.push((provider.name.as_str(), registered_as));
+    }
+    Ok((builder, registered))
 }
 
 fn cpu_alone(runtime: &Runtime, builder: SessionBuilder) -> Result<SessionBuilder> {

@@ -115,6 +115,21 @@ struct Record {
     request: Request,
 }
 
+impl Record {
+    fn new(model: &Model, classes: &[i64], steering: &Steering, request: Request) -> Result<Self, Error> {
+        Ok(Self {
+            diffuse: env!("CARGO_PKG_VERSION"),
+            model: model.name().to_owned(),
+            model_sha256: model.hash()?.into(),
+            model_parts: model.network().map(Network::parts).transpose()?.unwrap_or_default().to_vec(),
+            provider: model.placement().provider.clone(),
+            class_names: classes.iter().map(|&class| class_name(model.manifest(), class)).collect(),
+            steering: steering.hashes().clone(),
+            request,
+        })
+    }
+}
+
 /// The most items of one call: a slip of the finger should not fill the memory.
 const MOST_ITEMS: usize = 1_000_000;
 
@@ -139,13 +154,8 @@ fn elapsed(since: Instant) -> f64 {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let start = Instant::now();
     let mut timings = Timings::default();
-    if arguments.zoom == 0 || arguments.zoom > 64 {
-        return Err(Failure::Usage(format!("--zoom: {}; 1 to 64 are possible", arguments.zoom)));
-    }
+    arguments.check()?;
     let options = arguments.device.model_options()?;
-    if arguments.columns == Some(0) {
-        return Err(Failure::Usage("--columns: 0; at least one picture goes into a row".into()));
-    }
     let model = ModelInput::read("the model", &arguments.model)?;
     let files = arguments.steering.read()?;
     let sampling = arguments.sampling.request()?;
@@ -160,13 +170,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let kind = manifest.sample.kind();
 
     let classes = chosen_classes(&model, &arguments.class)?;
-    let per_class = arguments.count.unwrap_or(if kind == Kind::Points { 2000 } else { 1 });
-    let count = per_class
-        .checked_mul(classes.len().max(1))
-        .filter(|count| (1..=MOST_ITEMS).contains(count))
-        .ok_or_else(|| {
-            Failure::Usage(format!("--count: {per_class} of each class; 1 to {MOST_ITEMS} items in all are possible"))
-        })?;
+    let (per_class, count) = arguments.counts(kind, classes.len())?;
     let blended = ["interpolate_to", "variation_seed"].iter().any(|key| sampling.options.get(key).is_some());
     let batch = batch_of(arguments, &model, count, sampling.noise == Noise::Torch, blended)?;
     let seed = arguments.seed.unwrap_or_else(any_seed);
@@ -179,14 +183,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let steering = arguments.steering.decode(files, &runtime, &options, &model, arguments.shape.as_deref())?;
     let rank = 1 + arguments.shape.as_ref().unwrap_or(&manifest.sample.shape).len();
     steering.check(count, rank)?;
-    if !steering.has_start() && sampling.options.get("strength").is_some() {
-        let reason = "--strength: it is for a run that starts from --image or --start; this one starts from noise";
-        return Err(Failure::Usage(reason.into()));
-    }
-    if steering.start.is_some() && blended {
-        let reason = "--start: the samples that a run starts from are given; there is no noise to interpolate or vary";
-        return Err(Failure::Usage(reason.into()));
-    }
+    check_start(&steering, &sampling, blended)?;
     let request = |first: usize, of_batch: usize| {
         let plain = Request {
             seed: seed.wrapping_add(first as u64),
@@ -206,16 +203,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return say_cost(&cost, count.div_ceil(of_batch), peak, arguments.json);
     }
     let Plan { solver, grid, request: resolved, .. } = request(0, 1).plan(manifest)?;
-    let record = Record {
-        diffuse: env!("CARGO_PKG_VERSION"),
-        model: model.name().to_owned(),
-        model_sha256: model.hash()?.into(),
-        model_parts: model.network().map(Network::parts).transpose()?.unwrap_or_default().to_vec(),
-        provider: model.placement().provider.clone(),
-        class_names: classes.iter().map(|&class| class_name(manifest, class)).collect(),
-        steering: steering.hashes().clone(),
-        request: Request { count, classes: None, ..resolved },
-    };
+    let record = Record::new(&model, &classes, &steering, Request { count, classes: None, ..resolved })?;
     let mut shape = vec![count];
     shape.extend(record.request.shape.iter().flatten());
     if kind == Kind::Image && outputs.formats().any(|format| *format == Format::Png) {
@@ -233,6 +221,41 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let written = outputs.write(|format| encode(samples.view(), *format, manifest, sheet, &record))?;
     timings.total = elapsed(start);
     report(written, arguments.json, timings, model.placement(), &record)
+}
+
+impl Arguments {
+    /// Refuses what no model makes right.
+    fn check(&self) -> Result<(), Failure> {
+        if self.zoom == 0 || self.zoom > 64 {
+            return Err(Failure::Usage(format!("--zoom: {}; 1 to 64 are possible", self.zoom)));
+        }
+        if self.columns == Some(0) {
+            return Err(Failure::Usage("--columns: 0; at least one picture goes into a row".into()));
+        }
+        Ok(())
+    }
+
+    /// How many items of each class, and in all.
+    fn counts(&self, kind: Kind, classes: usize) -> Result<(usize, usize), Failure> {
+        let per_class = self.count.unwrap_or(if kind == Kind::Points { 2000 } else { 1 });
+        let count = per_class.checked_mul(classes.max(1)).filter(|count| (1..=MOST_ITEMS).contains(count));
+        count.map(|count| (per_class, count)).ok_or_else(|| {
+            Failure::Usage(format!("--count: {per_class} of each class; 1 to {MOST_ITEMS} items in all are possible"))
+        })
+    }
+}
+
+/// Refuses what is said of a start where there is none, or another.
+fn check_start(steering: &Steering, sampling: &Request, blended: bool) -> Result<(), Failure> {
+    if !steering.has_start() && sampling.options.get("strength").is_some() {
+        let reason = "--strength: it is for a run that starts from --image or --start; this one starts from noise";
+        return Err(Failure::Usage(reason.into()));
+    }
+    if steering.start.is_some() && blended {
+        let reason = "--start: the samples that a run starts from are given; there is no noise to interpolate or vary";
+        return Err(Failure::Usage(reason.into()));
+    }
+    Ok(())
 }
 
 /// Says what was written, and what was not.

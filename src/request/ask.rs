@@ -9,50 +9,13 @@ use ndarray::{ArrayD, IxDyn};
 use crate::error::{Error, Result};
 use crate::guidance::Callback;
 use crate::model::{Kind, LearnedVariance, Manifest, Schedule, SchedulerConfig};
-use crate::option::{Kind as OptionKind, OptionEntry, Options, Value, words};
+use crate::option::{Group, OptionEntry, Options, Value};
 use crate::sample::{Job, checked_length};
 use crate::schedule::{Ending, Grid, GridOptions, Spacing, Tables};
-use crate::settings;
+use crate::settings::{self, Clipping, Compat, Noise};
 use crate::solver::{self, Correction, Ddim, PredictorCorrector, Solver};
 use crate::stage::Model;
 use crate::tensor::copy;
-
-words! {
-    /// Whether x̂₀ is kept within the range of the data.
-    #[derive(Default)]
-    #[non_exhaustive]
-    pub enum Clipping {
-        #[default]
-        Model = "model", "As the model's manifest says.";
-        Off = "off", "Never.";
-        On = "on", "At every step, to the range in the manifest; ε̂ is taken from the clipped x̂₀.";
-        KeepNoise = "keep-noise", "At every step; ε̂ is as the network said.";
-        Dynamic = "dynamic", "At every step, by dynamic thresholding (Saharia et al. 2022), for a range of −1 to 1.";
-    }
-}
-
-words! {
-    /// Whose arithmetic is followed where diffusers departs from the papers.
-    #[derive(Default)]
-    #[non_exhaustive]
-    pub enum Compat {
-        #[default]
-        Papers = "papers", "The papers'.";
-        Diffusers = "diffusers", "diffusers': tables rounded to f32, ε̂ from the unclipped x̂₀, and DDIM's moves by ⌊T/N⌋ training steps whatever the grid. For pictures equal to those of its pipelines.";
-    }
-}
-
-words! {
-    /// Where a run's noise comes from.
-    #[derive(Default)]
-    #[non_exhaustive]
-    pub enum Noise {
-        #[default]
-        Counter = "counter", "diffuse's own: the noise of an item depends on its seed and the step alone.";
-        Torch = "torch", "torch's, one generator for the batch: torch.Generator().manual_seed(seed) in a pipeline of diffusers.";
-        TorchPerItem = "torch-per-item", "torch's, one generator for every item: a list of them with the seeds seed, seed + 1, …";
-    }
-}
 
 /// The most generators of [`Noise::TorchPerItem`]; each takes 2.5 kB.
 pub(super) const MOST_GENERATORS: usize = 1 << 16;
@@ -167,9 +130,9 @@ impl Default for Request {
             grid: None,
             steps_offset: None,
             ending: None,
-            clipping: Clipping::Model,
-            compat: Compat::Papers,
-            noise: Noise::Counter,
+            clipping: Clipping::default(),
+            compat: Compat::default(),
+            noise: Noise::default(),
             negative_classes: None,
             conditions: BTreeMap::new(),
             negative_conditions: BTreeMap::new(),
@@ -177,110 +140,27 @@ impl Default for Request {
             callback: None,
             image: None,
             mask: None,
-            invert: false,
+            invert: settings::INVERT.flag(&Options::default()),
             scheduler_config: None,
         }
     }
 }
 
-/// An option of a [`Request`], beside those of the solvers.
-pub struct RequestOption {
-    /// Its name, its values and its meaning.
-    pub entry: OptionEntry,
-    set: fn(&mut Request, &Value),
-}
-
-/// What a request can be told by name: how it is sampled. [`solver::SOLVERS`] have options beside these.
-pub const OPTIONS: &[RequestOption] = &[
-    RequestOption {
-        entry: OptionEntry {
-            key: "solver",
-            kind: OptionKind::Choice(solver::NAMES, &[]),
-            summary: "The solver; the model's unless set.",
-        },
-        set: |request, value| request.solver = Some(value.to_string()),
-    },
-    RequestOption {
-        entry: OptionEntry {
-            key: "steps",
-            kind: OptionKind::Whole(1, u64::MAX),
-            summary: "How many steps, up to the number of training steps; the model's unless set.",
-        },
-        set: |request, value| request.steps = value.whole(),
-    },
-    RequestOption {
-        entry: OptionEntry {
-            key: "grid",
-            kind: Spacing::KIND,
-            summary: "How the steps are spread over those of training; the model's unless set.",
-        },
-        set: |request, value| request.grid = Spacing::from_word(value.text()),
-    },
-    RequestOption {
-        entry: OptionEntry {
-            key: "steps_offset",
-            kind: OptionKind::Whole(0, u64::MAX),
-            summary: "What is added to the times of the leading grid; the model's unless set.",
-        },
-        set: |request, value| request.steps_offset = value.whole(),
-    },
-    RequestOption {
-        entry: OptionEntry {
-            key: "ending",
-            kind: Ending::KIND,
-            summary: "The level that the run ends at; the model's unless set, else clean.",
-        },
-        set: |request, value| request.ending = Ending::from_word(value.text()),
-    },
-    RequestOption {
-        entry: OptionEntry {
-            key: "clipping",
-            kind: Clipping::KIND,
-            summary: "Whether the denoised sample is kept in the data's range at every step; model unless set.",
-        },
-        set: |request, value| request.clipping = Clipping::from_word(value.text()).unwrap_or_default(),
-    },
-    RequestOption {
-        entry: OptionEntry {
-            key: "compat",
-            kind: Compat::KIND,
-            summary: "Whose arithmetic is followed where diffusers departs from the papers; papers unless set.",
-        },
-        set: |request, value| request.compat = Compat::from_word(value.text()).unwrap_or_default(),
-    },
-    RequestOption {
-        entry: OptionEntry {
-            key: "noise",
-            kind: Noise::KIND,
-            summary: "Where the noise comes from; counter unless set.",
-        },
-        set: |request, value| request.noise = Noise::from_word(value.text()).unwrap_or_default(),
-    },
-    RequestOption {
-        entry: OptionEntry {
-            key: "invert",
-            kind: OptionKind::Flag,
-            summary: "1 goes from an image to the noise that it would be drawn from, by ddim, for a run that starts from that noise; 0 unless set.",
-        },
-        set: |request, value| request.invert = *value == Value::Flag(true),
-    },
+/// How a request keeps each of [`settings::CHOICES`].
+const FIELDS: &[(OptionEntry, fn(&mut Request, &Value))] = &[
+    (settings::SOLVER, |request, value| request.solver = Some(value.to_string())),
+    (settings::STEPS, |request, value| request.steps = value.whole()),
+    (settings::GRID, |request, value| request.grid = Spacing::from_word(value.text())),
+    (settings::STEPS_OFFSET, |request, value| request.steps_offset = value.whole()),
+    (settings::ENDING, |request, value| request.ending = Ending::from_word(value.text())),
+    (settings::CLIPPING, |request, value| request.clipping = Clipping::from_word(value.text()).unwrap_or_default()),
+    (settings::COMPAT, |request, value| request.compat = Compat::from_word(value.text()).unwrap_or_default()),
+    (settings::NOISE, |request, value| request.noise = Noise::from_word(value.text()).unwrap_or_default()),
+    (settings::INVERT, |request, value| request.invert = *value == Value::Flag(true)),
 ];
 
-/// The options that a request can be told by name, its own first and then the solvers'.
-pub fn options() -> impl Iterator<Item = &'static OptionEntry> {
-    let own = OPTIONS.iter().map(|option| &option.entry).chain(settings::OPTIONS);
-    let of_solvers = solver::SOLVERS.iter().enumerate().flat_map(|(i, entry)| {
-        // Each once, from the first solver that has it.
-        let earlier =
-            move |key| solver::SOLVERS[..i].iter().flat_map(|entry| entry.options).any(|known| known.key == key);
-        let shared = |key| settings::OPTIONS.iter().any(|known| known.key == key);
-        entry.options.iter().filter(move |option| !earlier(option.key) && !shared(option.key))
-    });
-    own.chain(of_solvers)
-}
-
 impl Request {
-    /// Sets the option `key` ([`options`] lists them) to `value`, given as text or as anything that is written as such.
+    /// Sets the option `key` ([`settings::all`] lists them) to `value`, given as text or as anything that is written as such.
     ///
     /// # Errors
     /// [`Error::Argument`] if there is no such option, or if it cannot have this value. Whether the solver has the option shows when a
@@ -300,12 +180,12 @@ impl Request {
             let shared = |key: &str| settings::OPTIONS.iter().any(|option| option.key == key);
             self.options = self.options.filtered(|key| shared(key) || !of_config.contains_key(key) || !same(key));
         }
-        if let Some(option) = OPTIONS.iter().find(|option| option.entry.key == key) {
-            (option.set)(self, &option.entry.parse(&text)?);
+        if let Some((entry, keep)) = FIELDS.iter().find(|(entry, _)| entry.key == key) {
+            keep(self, &entry.parse(&text)?);
         } else if let Some(entry) = settings::option(key) {
             self.options.set(entry.key, entry.parse(&text)?);
         } else {
-            let keys: Vec<&str> = options().map(|option| option.key).collect();
+            let keys: Vec<&str> = settings::all().map(|option| option.key).collect();
             return Err(Error::argument("key", format!("there is no option {key:?}; there are {}", keys.join(", "))));
         }
         Ok(())
@@ -332,7 +212,7 @@ impl Request {
             return Err(Error::argument("scheduler_config", reason));
         }
         // What no configuration says stays as it was set.
-        self.options = self.options.filtered(settings::is_of_caller);
+        self.options = self.options.filtered(|key| settings::group(key).is_some_and(Group::is_of_caller));
         for (key, value) in config.options() {
             self.set(&key, value)?;
         }
@@ -405,19 +285,20 @@ impl Request {
         let entry = solver::SOLVERS.iter().find(|entry| entry.name == name);
         let has = |key: &str| entry.is_some_and(|entry| entry.options.iter().any(|option| option.key == key));
         let mut options = self.options.clone();
-        let levels_given = ["timesteps", "sigmas"].iter().any(|key| options.get(key).is_some());
+        let levels_given = settings::levels(&options).next().is_some();
         let same_grid = grid == manifest.grid(&name);
         // What the manifest says of its own solver and grid is not meant for others that the caller has chosen.
         for (key, value) in defaults.values().unwrap_or_default() {
             let same_solver = name == manifest.solver();
-            let meant = match key {
+            let scales_given = settings::GUIDANCE_SCALES.given(&options).is_some();
+            let meant = match settings::group(key) {
                 _ if has(key) => same_solver,
-                "corrector_steps" | "corrector_snr" | "corrector_size" => same_solver,
-                "threshold_ratio" | "threshold_max" => self.clipping == Clipping::Dynamic,
-                "shift" => !levels_given,
-                "guidance_scale" => options.get("guidance_scales").is_none() && self.guides(manifest),
-                key if key.starts_with("guidance_") => self.guides(manifest),
-                "rho" | "sigma_min" | "sigma_max" | "original_steps" => same_grid && !levels_given,
+                Some(Group::Correction) => same_solver,
+                Some(Group::Threshold) => self.clipping == Clipping::Dynamic,
+                Some(Group::Guidance) if key == settings::GUIDANCE_SCALE.key && scales_given => false,
+                Some(Group::Guidance) => self.guides(manifest),
+                Some(Group::Grid) if key == settings::SHIFT.key => !levels_given,
+                Some(Group::Grid) => same_grid && !levels_given,
                 // Of a solver that is not taken.
                 _ => false,
             };
@@ -436,9 +317,12 @@ impl Request {
         if let Some(variance) = learned.filter(|_| has("variance") && options.get("variance").is_none()) {
             options.set("variance", Value::Text(variance.to_owned()));
         }
-        let offset = if same_grid && !levels_given { defaults.steps_offset } else { 0 };
-        let ending = if same_grid && !levels_given { defaults.ending } else { Ending::Clean };
-        let given = ["timesteps", "sigmas"].iter().find_map(|key| Some(options.numbers(key)?.len()));
+        let plain = GridOptions::new(grid, 1);
+        let (offset, ending) = match same_grid && !levels_given {
+            true => (defaults.steps_offset, defaults.ending),
+            false => (plain.offset, plain.ending),
+        };
+        let given = settings::levels(&options).next().map(|(_, levels)| levels.len());
         let by_model = match self.compat {
             _ if !manifest.sample.clip() => Clipping::Off,
             // An inversion is only as good as what the network says, and its estimates at the noisy end lie beyond any range.
@@ -497,25 +381,26 @@ impl Request {
             && name == "ddim"
             && let Some(train_steps) = grid.schedule().train_steps()
         {
-            let eta = options.real("eta").unwrap_or_default();
+            let eta = settings::ETA.real(options);
             let steps = resolved.steps.unwrap_or(grid.steps()).max(1);
             solver = Box::new(Ddim::like_diffusers(eta, train_steps / steps, tables)?);
         }
-        let corrections = options.whole("corrector_steps").filter(|_| !own("corrector_steps")).unwrap_or(0);
+        let corrections = if own(settings::CORRECTOR_STEPS.key) { 0 } else { settings::CORRECTOR_STEPS.whole(options) };
         if corrections > 0 {
             solver = Box::new(PredictorCorrector::new(solver, Correction::new(corrections, options))?);
-        } else if let Some(key) =
-            ["corrector_snr", "corrector_size"].into_iter().find(|key| options.get(key).is_some() && !own(key))
+        } else if let Some(option) = settings::of(Group::Correction)
+            .filter(|option| option.key != settings::CORRECTOR_STEPS.key)
+            .find(|option| option.given(options).is_some() && !own(option.key))
         {
-            return Err(Error::argument(key, "there are no corrections; set corrector_steps as well"));
+            return Err(Error::argument(option.key, "there are no corrections; set corrector_steps as well"));
         }
         self.directed(grid, solver, &name, options)
     }
 
     /// Refuses a grid beside levels that are given, which are the grid.
     fn check_levels(&self) -> Result<()> {
-        let given = ["timesteps", "sigmas"].into_iter().find_map(|key| Some((key, self.options.numbers(key)?.len())));
-        let Some((key, count)) = given else { return Ok(()) };
+        let given = settings::levels(&self.options).next();
+        let Some((key, count)) = given.map(|(key, levels)| (key, levels.len())) else { return Ok(()) };
         if let Some(grid) = self.grid {
             return Err(Error::argument("grid", format!("{}, but {key} are given, which are the grid", grid.word())));
         }
@@ -551,7 +436,7 @@ impl Request {
                 manifest.sample.range()
             ));
         }
-        if config.dynamic_shift.is_some() && self.options.get("shift").is_none() {
+        if config.dynamic_shift.is_some() && settings::SHIFT.given(&self.options).is_none() {
             return refuse(
                 "shifts times by the number of tokens (use_dynamic_shifting); give the shift, e^μ, as the option shift"
                     .into(),
@@ -566,8 +451,7 @@ impl Request {
         let (options, ending) = (&self.options, self.ending.unwrap_or_default());
         let spacing = self.grid.unwrap_or_else(|| manifest.grid(self.solver.as_deref().unwrap_or_default()));
         let over_noise = spacing.is_over_noise();
-        let given = ["timesteps", "sigmas"].into_iter().filter_map(|key| Some((key, options.numbers(key)?)));
-        let given: Vec<(&str, &[f64])> = given.collect();
+        let given: Vec<(&str, &[f64])> = settings::levels(options).collect();
         if given.len() > 1 {
             return Err(Error::argument("sigmas", "timesteps are given as well; one of the two is the grid"));
         }
@@ -576,7 +460,7 @@ impl Request {
             "sigma_min" | "sigma_max" => given.is_empty() && over_noise,
             "original_steps" => given.is_empty() && spacing == Spacing::Lcm,
             "shift" => given.is_empty(),
-            "threshold_ratio" | "threshold_max" => self.clipping == Clipping::Dynamic,
+            key if settings::group(key) == Some(Group::Threshold) => self.clipping == Clipping::Dynamic,
             _ => true,
         };
         if let Some((key, _)) = options.iter().find(|(key, _)| !fits(key)) {
@@ -593,15 +477,15 @@ impl Request {
             Some(("timesteps", times)) => Grid::at_times(schedule, times, ending),
             Some((_, sigmas)) => Grid::at_sigmas(schedule, sigmas, ending),
             None => {
-                let usual = GridOptions::new(spacing, self.steps.unwrap_or_default());
+                let plain = GridOptions::new(spacing, self.steps.unwrap_or_default());
                 let grid = GridOptions {
                     ending,
-                    offset: self.steps_offset.unwrap_or_default(),
-                    range: ["sigma_min", "sigma_max"].map(|key| options.real(key)),
-                    rho: options.real("rho").unwrap_or(usual.rho),
-                    original_steps: options.whole("original_steps").unwrap_or(usual.original_steps),
-                    shift: options.real("shift").unwrap_or(usual.shift),
-                    ..usual
+                    offset: self.steps_offset.unwrap_or(plain.offset),
+                    range: [settings::SIGMA_MIN, settings::SIGMA_MAX].map(|option| options.real(option.key)),
+                    rho: settings::RHO.real(options),
+                    original_steps: settings::ORIGINAL_STEPS.whole(options),
+                    shift: settings::SHIFT.real(options),
+                    ..plain
                 };
                 Grid::spaced(schedule, &grid)
             }
@@ -659,6 +543,47 @@ pub(crate) fn fitted(
             let reason =
                 format!("'{name}' has a shape of {:?}; expected {item:?}, or {whole:?} for all items", values.shape());
             Err(Error::argument(argument, reason))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::option::{Fallback, Kind as OptionKind};
+
+    #[test]
+    fn a_request_keeps_every_choice() {
+        assert!(FIELDS.iter().map(|(entry, _)| entry).eq(settings::CHOICES));
+    }
+
+    /// "Default: the model's, else …" is said of the options that a manifest sets for a run, and of no others.
+    #[test]
+    fn a_manifest_has_the_defaults_that_the_texts_say() {
+        for option in settings::all().filter(|option| !settings::CHOICES.contains(option)) {
+            let solver = solver::SOLVERS.iter().find(|solver| solver.options.contains(option));
+            let solver = solver.filter(|_| option.group == Group::Solver).map_or("ddim", |solver| solver.name);
+            let value = match (option.default.first(), option.kind) {
+                (Fallback::Flag(value), _) => Value::Flag(value),
+                (Fallback::Whole(value), _) => Value::Whole(value),
+                (Fallback::Real(value), _) if value.is_finite() => Value::Real(value),
+                (Fallback::Word(word), _) => Value::Text(word.to_owned()),
+                (_, OptionKind::Real(_, most)) => Value::Real(most),
+                (_, OptionKind::Whole(least, _)) => Value::Whole(least),
+                _ => Value::Numbers(vec![1.0]),
+            };
+            let mut options = serde_json::json!({ option.key: value.to_string() });
+            if option.key.starts_with("s_") {
+                options["s_churn"] = "1".into();
+            }
+            let manifest = serde_json::json!({
+                "diffuse": 1, "sample": {"shape": [3, 8, 8]}, "schedule": {"kind": "linear"}, "prediction": "epsilon",
+                "defaults": {"solver": solver, "grid": "karras", "options": options},
+            });
+            let manifest = Manifest::parse(&manifest.to_string()).unwrap();
+            let request = Request { classes: Some(vec![0]), clipping: Clipping::Dynamic, ..Request::default() };
+            let taken = request.resolved(&manifest).options.get(option.key).is_some();
+            assert_eq!(taken, option.group.is_of_model(), "{}", option.key);
         }
     }
 }

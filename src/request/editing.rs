@@ -5,18 +5,16 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, IxDyn};
 
-use super::ask::{MOST_GENERATORS, Noise, Request, fitted};
+use super::ask::{MOST_GENERATORS, Request, fitted};
 use crate::error::{Error, Result};
 use crate::model::Manifest;
 use crate::noise::{BlendedNoise, CounterNoise, NoiseSource, TorchNoise};
 use crate::option::Options;
 use crate::sample::Job;
 use crate::schedule::Grid;
+use crate::settings::{self, CORRECTOR_STEPS, ETA, Noise, STRENGTH, STRENGTH_FROM_IMAGE, VARIATION_STRENGTH};
 use crate::solver::{DdimInverse, Solver};
 use crate::stage::Model;
-
-/// The share of the steps that is run from an image, unless it is said: as in diffusers.
-const USUAL_STRENGTH: f64 = 0.8;
 
 /// What a model that was trained to fill holes is told of the mask, and of the image outside of it.
 const MASK: &str = "mask";
@@ -37,7 +35,10 @@ impl Request {
         options: &Options,
     ) -> Result<(Box<dyn Solver>, Grid)> {
         let from_image = self.image.is_some() && self.mask.is_none() && !self.invert;
-        let strength = options.real("strength").unwrap_or(if from_image { USUAL_STRENGTH } else { 1.0 });
+        let strength = match STRENGTH.given(options) {
+            None if from_image => STRENGTH_FROM_IMAGE,
+            _ => STRENGTH.real(options),
+        };
         // Rounded down, as in diffusers.
         // A product that is a whole number but for its rounding is that number: 0.29 of 100 are 29.
         let steps = ((grid.steps() as f64 * strength + 1e-9) as usize).min(grid.steps());
@@ -58,8 +59,8 @@ impl Request {
         if self.mask.is_some() {
             return Err(Error::argument("mask", "an inversion draws nothing that a mask could keep"));
         }
-        let corrected = options.whole("corrector_steps").is_some_and(|steps| steps > 0);
-        if name != "ddim" || options.real("eta").is_some_and(|eta| eta > 0.0) || corrected {
+        let corrected = CORRECTOR_STEPS.whole(options) > 0;
+        if name != "ddim" || ETA.real(options) > 0.0 || corrected {
             let reason = format!("{solver} cannot be inverted; ddim can, with eta 0");
             return Err(Error::argument("solver", reason));
         }
@@ -95,7 +96,7 @@ impl Request {
             return Ok(Box::new(if key == "interpolate_to" {
                 BlendedNoise::between(self.seed, seed_of(value), self.count)
             } else {
-                let strength = options.real("variation_strength").unwrap_or(0.2);
+                let strength = VARIATION_STRENGTH.real(options);
                 BlendedNoise::variations(self.seed, seed_of(value), strength, self.count)
             }));
         }
@@ -121,7 +122,7 @@ impl Request {
         };
         let image = fitted("image", "image", image, self.count, item)?;
         // All of the noise is what a run starts from; there a mask alone keeps the image. Levels that are given may begin anywhere.
-        let given = ["timesteps", "sigmas"].iter().any(|key| self.options.get(key).is_some());
+        let given = settings::levels(&self.options).next().is_some();
         let whole = self.mask.is_some() && !given && job.grid().steps() == self.plan_length(model)?;
         if !whole {
             job.start_from_clean(image.view())?;
@@ -137,7 +138,7 @@ impl Request {
     /// How many steps the grid has before any of them is left out.
     fn plan_length(&self, model: &Model) -> Result<usize> {
         let mut whole = self.clone();
-        whole.options = whole.options.filtered(|key| key != "strength");
+        whole.options = whole.options.filtered(|key| key != STRENGTH.key);
         Ok(whole.plan(model.manifest())?.1.steps())
     }
 

@@ -5,4 +5,4 @@ mod editing;
 mod steering;
 
 pub(crate) use ask::fitted;
-pub use ask::{ClassifierGuidance, Clipping, Compat, HostGuidance, Noise, OPTIONS, Request, RequestOption, options};
+pub use ask::{ClassifierGuidance, HostGuidance, Request};

@@ -5,36 +5,27 @@ use std::sync::Arc;
 
 use ndarray::ArrayD;
 
-use super::ask::{ClassifierGuidance, Clipping, Compat, Request, check_same_schedule, fitted};
+use super::ask::{ClassifierGuidance, Request, check_same_schedule, fitted};
 use crate::denoiser::{Clip, Condition, Denoiser, Direction, Threshold};
 use crate::error::{Error, Result};
-use crate::guidance::{
-    ByClassifier, ByHost, ClassifierForm, ClassifierFree, Form, Guidance, Pairing, Projection, Space,
-};
-use crate::option::Options;
+use crate::guidance::{ByClassifier, ByHost, ClassifierForm, ClassifierFree, Form, Guidance, Projection, Space};
+use crate::option::{Group, OptionEntry, Options};
 use crate::schedule::{Frame, Grid};
+use crate::settings::{self, Clipping, Compat};
 use crate::solver::Solver;
 use crate::stage::{ClassGradient, Model, Predictor};
 
 /// The options of guidance beside its scale, which are of no use without.
-const OF_GUIDANCE: &[&str] = &[
-    "guidance_sigma_min",
-    "guidance_sigma_max",
-    "guidance_rescale",
-    "guidance_form",
-    "guidance_space",
-    "guidance_momentum",
-    "guidance_parallel",
-    "guidance_norm",
-    "guidance_pairing",
-];
+fn of_guidance() -> impl Iterator<Item = &'static OptionEntry> {
+    let scales = [settings::GUIDANCE_SCALE, settings::GUIDANCE_SCALES];
+    settings::of(Group::Guidance).filter(move |option| !scales.contains(option))
+}
 
 impl Request {
     /// What the options say of classifier-free guidance on a run along `grid`; `None` for none.
     pub(super) fn guidance(&self, options: &Options, grid: &Grid, solver: &dyn Solver) -> Result<Option<Guidance>> {
         let refuse = |name, reason: String| Err(Error::argument(name, reason));
-        let usual = Guidance::default();
-        let scales = options.numbers("guidance_scales");
+        let scales = options.numbers(settings::GUIDANCE_SCALES.key);
         if let Some(scales) = scales {
             if options.get("guidance_scale").is_some() && self.options.get("guidance_scale").is_some() {
                 return refuse("guidance_scale", "guidance_scales are given as well; one of the two is enough".into());
@@ -49,39 +40,36 @@ impl Request {
             }
         }
         // On the straight path noise is counted by t.
-        let bound = |key, otherwise: f64| match (options.real(key), grid.schedule().frame()) {
+        let bound = |option: OptionEntry| match (options.real(option.key), grid.schedule().frame()) {
             (Some(t), Frame::Straight) if t >= 1.0 => f64::INFINITY,
             (Some(t), Frame::Straight) => t / (1.0 - t),
-            (given, _) => given.unwrap_or(otherwise),
+            _ => option.real(options),
         };
-        let projection = Projection::default();
         let guidance = Guidance {
-            scale: options.real("guidance_scale").unwrap_or(usual.scale),
+            scale: settings::GUIDANCE_SCALE.real(options),
             scales: scales.map(<[f64]>::to_vec),
-            interval: [bound("guidance_sigma_min", 0.0), bound("guidance_sigma_max", f64::INFINITY)],
-            rescale: options.real("guidance_rescale").unwrap_or(usual.rescale),
-            form: options.text("guidance_form").and_then(Form::from_word).unwrap_or_default(),
+            interval: [settings::GUIDANCE_SIGMA_MIN, settings::GUIDANCE_SIGMA_MAX].map(bound),
+            rescale: settings::GUIDANCE_RESCALE.real(options),
+            form: settings::GUIDANCE_FORM.choice(options),
             projection: Projection {
-                momentum: options.real("guidance_momentum").unwrap_or(projection.momentum),
-                parallel: options.real("guidance_parallel").unwrap_or(projection.parallel),
-                norm: options.real("guidance_norm"),
-                ..projection
+                momentum: settings::GUIDANCE_MOMENTUM.real(options),
+                parallel: settings::GUIDANCE_PARALLEL.real(options),
+                norm: Some(settings::GUIDANCE_NORM.real(options)).filter(|norm| norm.is_finite()),
             },
-            space: options.text("guidance_space").and_then(Space::from_word),
-            pairing: options.text("guidance_pairing").and_then(Pairing::from_word).unwrap_or_default(),
-            ..usual
+            space: options.text(settings::GUIDANCE_SPACE.key).and_then(Space::from_word),
+            pairing: settings::GUIDANCE_PAIRING.choice(options),
         };
         if guidance.interval[0] > guidance.interval[1] {
             return refuse("guidance_sigma_min", "it is above guidance_sigma_max, and no level lies between".into());
         }
         if guidance.form != Form::Projected
-            && let Some(key) = ["guidance_momentum", "guidance_parallel", "guidance_norm"]
+            && let Some(option) = [settings::GUIDANCE_MOMENTUM, settings::GUIDANCE_PARALLEL, settings::GUIDANCE_NORM]
                 .into_iter()
-                .find(|key| self.options.get(key).is_some())
+                .find(|option| option.given(&self.options).is_some())
         {
-            return refuse(key, "it is for guidance_form \"apg\"".into());
+            return refuse(option.key, "it is for guidance_form \"apg\"".into());
         }
-        let corrected = options.whole("corrector_steps").is_some_and(|steps| steps > 0);
+        let corrected = settings::CORRECTOR_STEPS.whole(options) > 0;
         if guidance.form == Form::PlusPlus && (!solver.takes_direction() || corrected) {
             let reason = format!(
                 "cfg++ takes ε̂ and x̂₀ from different answers, which ddim, euler, euler-ancestral and tcd can tell apart; {solver} cannot"
@@ -103,9 +91,12 @@ impl Request {
             if !self.negative_conditions.is_empty() {
                 return refuse("negative_conditions", why.into());
             }
-            let plain = |key: &&&str| **key != "guidance_form" || guidance.form != Form::Plain;
-            return match OF_GUIDANCE.iter().filter(plain).find(|key| self.options.get(key).is_some()) {
-                Some(key) => refuse(key, why.into()),
+            let said = |option: &&OptionEntry| {
+                option.given(&self.options).is_some()
+                    && (option.key != settings::GUIDANCE_FORM.key || guidance.form != Form::Plain)
+            };
+            return match of_guidance().find(said) {
+                Some(option) => refuse(option.key, why.into()),
                 None => Ok(None),
             };
         }
@@ -220,8 +211,7 @@ impl Request {
             // A solver that chooses its steps takes one item at a time.
             let at_once = if solver.adaptive().is_some() { 1 } else { self.count };
             check_classifier(model, classifier, at_once)?;
-            let form = resolved.options.text("classifier_form").and_then(ClassifierForm::from_word).unwrap_or_default();
-            let form = match form {
+            let form = match settings::CLASSIFIER_FORM.choice(&resolved.options) {
                 ClassifierForm::Auto if solver.takes_shift() => ClassifierForm::Mean,
                 ClassifierForm::Auto => ClassifierForm::Noise,
                 ClassifierForm::Mean if !solver.takes_shift() => {
@@ -232,13 +222,13 @@ impl Request {
                 }
                 form => form,
             };
-            let scale = resolved.options.real("classifier_scale").unwrap_or(1.0);
+            let scale = settings::CLASSIFIER_SCALE.real(&resolved.options);
             let classifier = ClassGradient::new(Arc::clone(classifier))?;
             denoiser = Box::new(ByClassifier::new(denoiser, classifier, scale, form)?);
-        } else if let Some(key) =
-            ["classifier_scale", "classifier_form"].into_iter().find(|key| self.options.get(key).is_some())
+        } else if let Some(option) =
+            settings::of(Group::Classifier).find(|option| option.given(&self.options).is_some())
         {
-            return Err(Error::argument(key, "there is no classifier"));
+            return Err(Error::argument(option.key, "there is no classifier"));
         }
         if let Some(callback) = &self.callback {
             denoiser = Box::new(ByHost::new(denoiser, Arc::clone(&callback.0)));
@@ -263,8 +253,8 @@ impl Request {
                 return Err(Error::argument("clipping", reason));
             }
             Clipping::Dynamic => {
-                let ratio = self.options.real("threshold_ratio").unwrap_or(0.995);
-                let most = self.options.real("threshold_max").unwrap_or(1e6);
+                let ratio = settings::THRESHOLD_RATIO.real(&self.options);
+                let most = settings::THRESHOLD_MAX.real(&self.options);
                 let direction = if self.compat == Compat::Diffusers { Direction::Network } else { Direction::Clipped };
                 Some((Threshold::Dynamic { ratio, most }, direction))
             }

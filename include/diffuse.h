@@ -28,14 +28,16 @@
  *
  * The options of diffuse_request_set():
  *
+ * Sampling:
+ *
  *     solver: ddpm, ddim, euler, euler-ancestral, heun, dpm2, lms, pndm, dpm-solver, dpm-solver-singlestep, dpm-solver-2s, deis, unipc, sa-solver, lcm, tcd, gradient-estimation, reverse-sde, langevin, rk45
- *         The solver; the model's unless set.
+ *         The solver. Default: the model's.
  *
  *     steps: a whole number from 1
- *         How many steps, up to the number of training steps; the model's unless set.
+ *         How many steps, up to the number of training steps. Default: the model's.
  *
  *     grid: leading, trailing, linspace, simple, sgm-uniform, beta, crash, lcm, karras, exponential, beta-sigma
- *         How the steps are spread over those of training; the model's unless set.
+ *         How the steps are spread over those of training. Default: the model's.
  *         - leading: Multiples of ⌊T/N⌋ from 0 up: the first step is missed at the noisy end.
  *         - trailing: Back from the last training step in strides of T/N.
  *         - linspace: Evenly spaced times with both ends.
@@ -48,17 +50,8 @@
  *         - exponential: Evenly spaced ln(σ/α), and so λ: Lu et al. 2022's logSNR steps (k-diffusion's "exponential").
  *         - beta-sigma: σ/α by the quantiles of Beta(0.6, 0.6), as diffusers has it.
  *
- *     steps_offset: a whole number from 0
- *         What is added to the times of the leading grid; the model's unless set.
- *
- *     ending: clean, first, level
- *         The level that the run ends at; the model's unless set, else clean.
- *         - clean: At the clean sample (α = 1, σ = 0).
- *         - first: At the least noisy level of training, t = 0; Stable Diffusion's configuration.
- *         - level: At the last level of the grid itself, which is then not evaluated: no jump.
- *
  *     clipping: model, off, on, keep-noise, dynamic
- *         Whether the denoised sample is kept in the data's range at every step; model unless set.
+ *         Whether the denoised sample is kept in the data's range at every step. Default: model.
  *         - model: As the model's manifest says.
  *         - off: Never.
  *         - on: At every step, to the range in the manifest; ε̂ is taken from the clipped x̂₀.
@@ -66,53 +59,23 @@
  *         - dynamic: At every step, by dynamic thresholding (Saharia et al. 2022), for a range of −1 to 1.
  *
  *     compat: papers, diffusers
- *         Whose arithmetic is followed where diffusers departs from the papers; papers unless set.
+ *         Whose arithmetic is followed where diffusers departs from the papers. Default: papers.
  *         - papers: The papers'.
  *         - diffusers: diffusers': tables rounded to f32, ε̂ from the unclipped x̂₀, and DDIM's moves by ⌊T/N⌋ training steps whatever the grid. For pictures equal to those of its pipelines.
  *
  *     noise: counter, torch, torch-per-item
- *         Where the noise comes from; counter unless set.
+ *         Where the noise comes from. Default: counter.
  *         - counter: diffuse's own: the noise of an item depends on its seed and the step alone.
  *         - torch: torch's, one generator for the batch: torch.Generator().manual_seed(seed) in a pipeline of diffusers.
  *         - torch-per-item: torch's, one generator for every item: a list of them with the seeds seed, seed + 1, …
  *
+ * Start:
+ *
  *     invert: 0 or 1
- *         1 goes from an image to the noise that it would be drawn from, by ddim, for a run that starts from that noise; 0 unless set.
- *
- *     rho: a number from 0.1 to 100
- *         ρ of the karras grid; 7 unless set.
- *
- *     sigma_min: a number from 0.000000001 to 1000000000
- *         The least σ/α of the grids over noise (t for flow matching); the schedule's unless set.
- *
- *     sigma_max: a number from 0.000000001 to 1000000000
- *         The greatest σ/α of the grids over noise (t for flow matching); the schedule's unless set.
- *
- *     original_steps: a whole number from 1 to 1000000
- *         The steps of distillation, for the lcm grid; 50 unless set.
- *
- *     shift: a number from 0.001 to 1000
- *         The shift s of times toward noise, s·t/(1 + (s−1)·t), for flow matching; 1 unless set. e^μ is diffusers' dynamic shift.
- *
- *     timesteps: 1 to 10000 numbers, separated by commas
- *         The grid itself: the times that are evaluated, noisiest first, in place of grid and steps.
- *
- *     sigmas: 1 to 10000 numbers, separated by commas
- *         The grid itself: the σ/α (t for flow matching) that are evaluated, noisiest first, in place of grid and steps.
- *
- *     corrector_steps: a whole number from 0 to 10000
- *         Langevin corrections at every level, before each step of the solver; 0 unless set, 10 for langevin.
- *
- *     corrector_snr: a number from 0.000001 to 1
- *         The signal-to-noise ratio r of Langevin corrections; 0.16 unless set.
- *
- *     corrector_size: noise, norms
- *         What the size of Langevin corrections goes by; noise unless set.
- *         - noise: e = 2·r²·σ².
- *         - norms: e = 2·(r·‖z‖/‖s‖)², with the norms of an item's noise and score (Song et al. 2021). For pictures: with few values the norms scatter, and what is drawn is too wide.
+ *         1 goes from an image to the noise that it would be drawn from, by ddim, for a run that starts from that noise. Default: 0.
  *
  *     strength: a number from 0 to 1
- *         The share of the steps that is run, the last ones, which start with less noise and so stay nearer to the image; 1 unless set, but 0.8 from an image without a mask.
+ *         The share of the steps that is run, the last ones, which start with less noise and so stay nearer to the image. Default: 1 (0.8 from an image without a mask).
  *
  *     interpolate_to: a whole number from 0
  *         The seed that the last item starts from; those between start evenly between its noise and that of the first, and all else is of the first.
@@ -121,161 +84,216 @@
  *         The items are variations of the first: item i starts from its noise moved toward that of this seed + i; with variation_strength.
  *
  *     variation_strength: a number from 0 to 1
- *         How far variations start from the first item's noise: from 0, the same, to 1, none of it; 0.2 unless set.
+ *         How far variations start from the first item's noise: from 0, the same, to 1, none of it. Default: 0.2.
+ *
+ * Grid:
+ *
+ *     steps_offset: a whole number from 0
+ *         What is added to the times of the leading grid. Default: the model's, else 0.
+ *
+ *     ending: clean, first, level
+ *         The level that the run ends at. Default: the model's, else clean.
+ *         - clean: At the clean sample (α = 1, σ = 0).
+ *         - first: At the least noisy level of training, t = 0; Stable Diffusion's configuration.
+ *         - level: At the last level of the grid itself, which is then not evaluated: no jump.
+ *
+ *     rho: a number from 0.1 to 100
+ *         ρ of the karras grid. Default: the model's, else 7.
+ *
+ *     sigma_min: a number from 0.000000001 to 1000000000
+ *         The least σ/α of the grids over noise (t for flow matching). Default: the model's, else the schedule's.
+ *
+ *     sigma_max: a number from 0.000000001 to 1000000000
+ *         The greatest σ/α of the grids over noise (t for flow matching). Default: the model's, else the schedule's.
+ *
+ *     original_steps: a whole number from 1 to 1000000
+ *         The steps of distillation, for the lcm grid. Default: the model's, else 50.
+ *
+ *     shift: a number from 0.001 to 1000
+ *         The shift s of times toward noise, s·t/(1 + (s−1)·t), for flow matching. e^μ is diffusers' dynamic shift. Default: the model's, else 1.
+ *
+ * Explicit noise levels:
+ *
+ *     timesteps: 1 to 10000 numbers, separated by commas
+ *         The grid itself: the times that are evaluated, noisiest first, in place of grid and steps.
+ *
+ *     sigmas: 1 to 10000 numbers, separated by commas
+ *         The grid itself: the σ/α (t for flow matching) that are evaluated, noisiest first, in place of grid and steps.
+ *
+ * Guidance:
  *
  *     guidance_scale: a number from -1000 to 1000
- *         The scale s of classifier-free guidance toward the class: 1 is the condition alone, 0 the negative one, 2 to 8 are usual; 1 unless set.
+ *         The scale s of classifier-free guidance toward the class: 1 is the condition alone, 0 the negative one, 2 to 8 are usual. Default: the model's, else 1.
  *
  *     guidance_scales: 1 to 10000 numbers, separated by commas
  *         The scale of every step, in place of guidance_scale; a plain step with 1 takes one evaluation.
  *
  *     guidance_sigma_min: a number from 0 to 1000000000
- *         The least σ/α (t for flow matching) that is guided; 0 unless set.
+ *         The least σ/α (t for flow matching) that is guided. Default: the model's, else 0.
  *
  *     guidance_sigma_max: a number from 0 to 1000000000
- *         The greatest σ/α (t for flow matching) that is guided; any unless set.
+ *         The greatest σ/α (t for flow matching) that is guided. Default: the model's, else no bound.
  *
  *     guidance_rescale: a number from 0 to 1
- *         How far the guided answer's standard deviation is brought back to that of the unguided (Lin et al. 2023); 0 unless set.
+ *         How far the guided answer's standard deviation is brought back to that of the unguided (Lin et al. 2023). Default: the model's, else 0.
  *
  *     guidance_form: plain, apg, cfg++
- *         How the answers with the condition (c) and with the negative one (u) are put together; plain unless set.
+ *         How the answers with the condition (c) and with the negative one (u) are put together. Default: the model's, else plain.
  *         - plain: x̂₀ = u + s·(c − u), of the answers c with the condition and u without (Ho & Salimans 2022).
  *         - apg: c + (s − 1)·Δ, where Δ is c − u with momentum, kept short, and less of it along c (Sadat et al. 2024).
  *         - cfg++: As plain, with s from 0 to 1, and ε̂ taken from u (Chung et al. 2024, arXiv:2406.08070); for ddim, euler, euler-ancestral and tcd.
  *
  *     guidance_space: output, denoised
- *         What apg and guidance_rescale are computed of; denoised for the one and output for the other unless set, as in their papers. diffusers takes the output.
+ *         What apg and guidance_rescale are computed of; diffusers takes the output for both. Default: the model's, else denoised (output for guidance_rescale, as in their papers).
  *         - output: What the network says.
  *         - denoised: x̂₀.
  *
  *     guidance_momentum: a number from -0.999 to 0.999
- *         β of apg, the weight of the step before; -0.5 unless set.
+ *         β of apg, the weight of the step before. Default: the model's, else -0.5.
  *
  *     guidance_parallel: a number from -10 to 10
- *         η of apg, how much of the difference along c is kept; 0 unless set.
+ *         η of apg, how much of the difference along c is kept. Default: the model's, else 0.
  *
  *     guidance_norm: a number from 0.000000001 to 1000000000
- *         r of apg, the greatest norm of the difference of an item; any unless set.
+ *         r of apg, the greatest norm of the difference of an item. Default: the model's, else no bound.
  *
  *     guidance_pairing: auto, batched, sequential
- *         How the two evaluations of guidance are made; auto unless set.
+ *         How the two evaluations of guidance are made. Default: the model's, else auto.
  *         - auto: As one batch, but one after the other where the graph's batch is fixed or the batch has more than 16 items.
  *         - batched: As one batch of twice the size.
  *         - sequential: One after the other.
  *
+ * Classifier guidance:
+ *
  *     classifier_scale: a number from -1000000 to 1000000
- *         The scale of a classifier's gradient; 1 unless set.
+ *         The scale of a classifier's gradient. Default: 1.
  *
  *     classifier_form: auto, mean, noise
- *         How a classifier's gradient moves the sample; auto unless set.
+ *         How a classifier's gradient moves the sample. Default: auto.
  *         - auto: The mean's for DDPM, ε̂'s for the others.
  *         - mean: The mean of a step moves by s·Σ·∇ log p(y|x), with the variance Σ of the noise that it adds: algorithm 1, for DDPM.
  *         - noise: ε̂ moves by −σ·s·∇ log p(y|x): algorithm 2, for any solver.
  *
+ * Dynamic clipping:
+ *
  *     threshold_ratio: a number from 0 to 1
- *         Which quantile of |x̂₀| dynamic clipping goes by; 0.995 unless set.
+ *         Which quantile of |x̂₀| dynamic clipping goes by. Default: the model's, else 0.995.
  *
  *     threshold_max: a number from 1 to 1000000
- *         The greatest value that dynamic clipping leaves room for; any unless set.
+ *         The greatest value that dynamic clipping leaves room for. Default: the model's, else 1000000.
+ *
+ * Langevin corrections:
+ *
+ *     corrector_steps: a whole number from 0 to 10000
+ *         Langevin corrections at every level, before each step of the solver. Default: the model's, else 0 (10 for langevin).
+ *
+ *     corrector_snr: a number from 0.000001 to 1
+ *         The signal-to-noise ratio r of Langevin corrections. Default: the model's, else 0.16.
+ *
+ *     corrector_size: noise, norms
+ *         What the size of Langevin corrections goes by. Default: the model's, else noise.
+ *         - noise: e = 2·r²·σ².
+ *         - norms: e = 2·(r·‖z‖/‖s‖)², with the norms of an item's noise and score (Song et al. 2021). For pictures: with few values the norms scatter, and what is drawn is too wide.
+ *
+ * Solver options:
  *
  *     variance: posterior, beta, learned, learned-range
- *         The variance of DDPM's noise; the network's, else posterior unless set.
+ *         The variance of DDPM's noise. Default: the model's, else posterior.
  *         - posterior: β̃, the variance of the posterior q(x_{t−1} | x_t, x₀) (eq. 7): right for data that is a single point.
  *         - beta: β: right for data that is standard normal, and the larger of the two.
  *         - learned: What the network says the logarithm of, in the second half of its output (Nichol & Dhariwal 2021, "Improved Denoising Diffusion Probabilistic Models").
  *         - learned-range: Between those two in the logarithm, at the place that the network says (eq. 15 there).
  *
  *     eta: a number from 0 to 1
- *         η, the share of fresh noise: 0 is deterministic, 1 as much as DDPM. Unless set the model's, else 1 for euler-ancestral and 0 for the others.
+ *         η, the share of fresh noise: 0 is deterministic, 1 as much as DDPM. Default: the model's, else 0 (1 for euler-ancestral).
  *
  *     s_churn: a number from 0 to 1000000
- *         How much noise is added before a step, over all steps together; 0 unless set.
+ *         How much noise is added before a step, over all steps together. Default: the model's, else 0.
  *
  *     s_tmin: a number from 0 to 1000000000
- *         The least σ/α at which noise is added; 0 unless set.
+ *         The least σ/α at which noise is added. Default: the model's, else 0.
  *
  *     s_tmax: a number from 0 to 1000000000
- *         The greatest σ/α at which noise is added; any unless set.
+ *         The greatest σ/α at which noise is added. Default: the model's, else no bound.
  *
  *     s_noise: a number from 0 to 10
- *         The standard deviation of the noise that is added; 1 unless set.
+ *         The standard deviation of the noise that is added. Default: the model's, else 1.
  *
  *     lms_order: a whole number from 1 to 4
- *         How many slopes are used; 4 unless set.
+ *         How many slopes are used. Default: the model's, else 4.
  *
  *     warmup: plms, runge-kutta, none
- *         How the first steps are taken; plms unless set.
+ *         How the first steps are taken. Default: the model's, else plms.
  *         - plms: By Heun's mean in the first step, then in rising order (Crowson's PLMS, as Stable Diffusion has it): one more evaluation.
  *         - runge-kutta: Three pseudo Runge–Kutta steps (eq. 13): nine more evaluations.
  *         - none: In rising order: no more evaluations (diffusers' IPNDM).
  *
  *     algorithm: dpm-solver++, dpm-solver, sde-dpm-solver++, sde-dpm-solver
- *         What is expanded; dpm-solver++ unless set.
+ *         What is expanded. Default: the model's, else dpm-solver++.
  *         - dpm-solver++: x̂₀ is expanded, deterministic: right for most models, and stable with guidance.
  *         - dpm-solver: ε̂ is expanded, deterministic.
  *         - sde-dpm-solver++: x̂₀ is expanded, in the reverse SDE.
  *         - sde-dpm-solver: ε̂ is expanded, in the reverse SDE; at most second order.
  *
  *     order: a whole number from 1 to 3
- *         The order of the solver; 2 unless set.
+ *         The order of the solver. Default: the model's, else 2.
  *
  *     variant: midpoint, heun
- *         How the derivative enters; midpoint unless set.
+ *         How the derivative enters. Default: the model's, else midpoint.
  *         - midpoint: As if it were taken in the middle (algorithm 2 of DPM-Solver++).
  *         - heun: By the exact integral of the expansion.
  *
  *     lower_order_final: 0 or 1
- *         Whether the last steps are of lower order. Unless set they are in unipc, sa-solver and dpm-solver-singlestep, and below 15 steps in dpm-solver and deis.
+ *         Whether the last steps are of lower order. Default: the model's, else 1 (0 in dpm-solver and deis with 15 steps or more).
  *
  *     midpoint_noise: 0 or 1
- *         Whether fresh noise also goes into the midpoints of dpm-solver-2s (DPM++ SDE, with η = 1); 0 unless set.
+ *         Whether fresh noise also goes into the midpoints of dpm-solver-2s (DPM++ SDE, with η = 1). Default: the model's, else 0.
  *
  *     scaling: bh2, bh1
- *         The function B(h) of the paper; bh2 unless set.
+ *         The function B(h) of the paper. Default: the model's, else bh2.
  *         - bh2: eʰ − 1.
  *         - bh1: h; for unconditional models and few steps.
  *
  *     predict_x0: 0 or 1
- *         Whether x̂₀ is expanded (1, unless set) or ε̂ (0).
+ *         Whether x̂₀ is expanded (1) or ε̂ (0). Default: the model's, else 1.
  *
  *     predictor_order: a whole number from 1 to 3
- *         The order of sa-solver's predictor; 2 unless set.
+ *         The order of sa-solver's predictor. Default: the model's, else 2.
  *
  *     corrector_order: a whole number from 0 to 4
- *         The order of sa-solver's corrector, 0 for none; 2 unless set.
+ *         The order of sa-solver's corrector, 0 for none. Default: the model's, else 2.
  *
  *     tau: a number from 0 to 10
- *         τ of sa-solver, the share of the reverse SDE's noise; 1 unless set.
+ *         τ of sa-solver, the share of the reverse SDE's noise. Default: the model's, else 1.
  *
  *     tau_from: a number from 0 to 1
- *         The least time, as a share of the greatest, at which τ counts; 0.2 unless set.
+ *         The least time, as a share of the greatest, at which τ counts. Default: the model's, else 0.2.
  *
  *     tau_to: a number from 0 to 1
- *         The greatest time, as a share of the greatest there is, at which τ counts; 0.8 unless set.
+ *         The greatest time, as a share of the greatest there is, at which τ counts. Default: the model's, else 0.8.
  *
  *     timestep_scaling: a number from 0 to 1000000
- *         What times are multiplied by in the boundary condition of LCM; 0 for none. Unless set 10, and 0 in continuous time.
+ *         What times are multiplied by in the boundary condition of LCM; 0 for none. Default: the model's, else 10 (0 in continuous time).
  *
  *     gamma: a number from 0 to 1
- *         γ of TCD: 0 is deterministic, 1 fully stochastic; 0.3 unless set.
+ *         γ of TCD: 0 is deterministic, 1 fully stochastic. Default: the model's, else 0.3.
  *
  *     estimation_gamma: a number from 1 to 5
- *         γ of gradient-estimation, 1 for DDIM; 2 unless set.
+ *         γ of gradient-estimation, 1 for DDIM. Default: the model's, else 2.
  *
  *     discretization: reverse-diffusion, euler-maruyama
- *         How the reverse SDE is divided into steps; reverse-diffusion unless set.
+ *         How the reverse SDE is divided into steps. Default: the model's, else reverse-diffusion.
  *         - reverse-diffusion: By the forward process from level to level, reversed (appendix E).
  *         - euler-maruyama: By its rates at the beginning of each step; not on grids that start from pure noise.
  *
  *     rtol: a number from 0.000001 to 1
- *         The error that a step of rk45 may have relative to the sample; 1e-4 unless set. Samples are f32.
+ *         The error that a step of rk45 may have relative to the sample, which is f32. Default: the model's, else 0.0001.
  *
  *     atol: a number from 0.000000001 to 1
- *         The error that a step of rk45 may have beside that; 1e-4 unless set.
+ *         The error that a step of rk45 may have beside that. Default: the model's, else 0.0001.
  *
  *     max_evaluations: a whole number from 13 to 10000000
- *         After how many evaluations of an item rk45 gives up; 10000 unless set.
+ *         After how many evaluations of an item rk45 gives up. Default: the model's, else 10000.
  */
 
 #ifndef DIFFUSE_H

@@ -38,14 +38,146 @@ impl fmt::Display for Kind {
     }
 }
 
-/// An option: its name, its values and its meaning.
+/// What an option is about: the heading under which every interface shows it, and whose it is beside the caller's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Group {
+    /// What every run has, such as a solver and a number of steps.
+    Sampling,
+    /// What a run starts from.
+    Start,
+    /// How the levels of a grid are found.
+    Grid,
+    /// The levels themselves, in place of a grid.
+    Levels,
+    /// Classifier-free guidance.
+    Guidance,
+    /// Guidance by a classifier.
+    Classifier,
+    /// Dynamic clipping.
+    Threshold,
+    /// Langevin corrections between the steps of a solver.
+    Correction,
+    /// What some solvers are told.
+    Solver,
+    /// What an execution provider is told.
+    Provider,
+}
+
+impl Group {
+    /// The groups that a request has options of, in the order in which they are shown.
+    pub const OF_REQUEST: &'static [Self] = &[
+        Self::Sampling,
+        Self::Start,
+        Self::Grid,
+        Self::Levels,
+        Self::Guidance,
+        Self::Classifier,
+        Self::Threshold,
+        Self::Correction,
+        Self::Solver,
+    ];
+
+    /// Under which heading its options are shown.
+    #[must_use]
+    pub fn heading(self) -> &'static str {
+        match self {
+            Self::Sampling => "Sampling",
+            Self::Start => "Start",
+            Self::Grid => "Grid",
+            Self::Levels => "Explicit noise levels",
+            Self::Guidance => "Guidance",
+            Self::Classifier => "Classifier guidance",
+            Self::Threshold => "Dynamic clipping",
+            Self::Correction => "Langevin corrections",
+            Self::Solver => "Solver options",
+            Self::Provider => "Execution providers",
+        }
+    }
+
+    /// Whether a model's manifest may have another default for its options.
+    #[must_use]
+    pub fn is_of_model(self) -> bool {
+        matches!(self, Self::Grid | Self::Guidance | Self::Threshold | Self::Correction | Self::Solver)
+    }
+
+    /// Whether its options are the caller's alone: no scheduler's configuration has a start or a guidance.
+    #[must_use]
+    pub fn is_of_caller(self) -> bool {
+        self == Self::Start || self.guides()
+    }
+
+    /// Whether its options guide a run.
+    #[must_use]
+    pub fn guides(self) -> bool {
+        matches!(self, Self::Guidance | Self::Classifier)
+    }
+}
+
+/// What an option is where nobody sets it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Fallback {
+    /// For [`Kind::Flag`].
+    Flag(bool),
+    /// For [`Kind::Whole`].
+    Whole(u64),
+    /// For [`Kind::Real`]. Infinity is no bound.
+    Real(f64),
+    /// For [`Kind::Choice`] and [`Kind::Text`].
+    Word(&'static str),
+    /// No value that could be set: what it depends on, such as "the schedule's".
+    Phrase(&'static str),
+    /// The first, but another one in some cases, each of which is said in words.
+    But(&'static Self, &'static [(&'static str, Self)]),
+    /// Nothing: the option has no part in a run then.
+    Nothing,
+}
+
+impl Fallback {
+    /// A greatest value; `None` for no bound.
+    pub(crate) const fn at_most(bound: Option<f64>) -> Self {
+        Self::Real(match bound {
+            Some(bound) => bound,
+            None => f64::INFINITY,
+        })
+    }
+
+    /// The value that holds unless a case of [`But`](Self::But) does.
+    pub(crate) fn first(self) -> Self {
+        if let Self::But(first, _) = self { first.first() } else { self }
+    }
+}
+
+impl fmt::Display for Fallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Flag(value) => write!(f, "{}", u8::from(value)),
+            Self::Whole(value) => value.fmt(f),
+            Self::Real(value) if value.is_infinite() => f.write_str("no bound"),
+            Self::Real(value) => value.fmt(f),
+            Self::Word(text) | Self::Phrase(text) => f.write_str(text),
+            Self::But(first, cases) => {
+                let cases: Vec<String> = cases.iter().map(|(case, value)| format!("{value} {case}")).collect();
+                write!(f, "{first} ({})", cases.join("; "))
+            }
+            Self::Nothing => f.write_str("nothing"),
+        }
+    }
+}
+
+/// An option: its name, its values, its default and its meaning. Whatever is said of it anywhere is made from this.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OptionEntry {
     /// The name that it has in all interfaces.
     pub key: &'static str,
+    /// What it is about.
+    pub group: Group,
     /// What it may be set to.
     pub kind: Kind,
-    /// What it is for, in its unit, and what it is where it is not set.
+    /// What it is where it is not set.
+    pub default: Fallback,
+    /// What it is for, in its unit. The default is not repeated here: [`text`](Self::text) adds it.
     pub summary: &'static str,
 }
 
@@ -102,6 +234,59 @@ impl fmt::Display for Value {
 }
 
 impl OptionEntry {
+    /// What people are told of it: what it is for, and its default.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let model = if self.group.is_of_model() { "the model's, else " } else { "" };
+        match self.default {
+            Fallback::Nothing => self.summary.to_owned(),
+            default => format!("{} Default: {model}{default}.", self.summary),
+        }
+    }
+
+    /// What it is set to; `None` if it is not.
+    #[must_use]
+    pub fn given<'a>(&self, options: &'a Options) -> Option<&'a Value> {
+        options.get(self.key)
+    }
+
+    /// The number that it is set to, or its default, which is a number. Infinity is no bound.
+    pub(crate) fn real(&self, options: &Options) -> f64 {
+        options.real(self.key).unwrap_or_else(|| match self.default.first() {
+            Fallback::Real(value) => value,
+            _ => self.lacks("number"),
+        })
+    }
+
+    /// The whole number that it is set to, or its default, which is one.
+    pub(crate) fn whole(&self, options: &Options) -> usize {
+        options.whole(self.key).unwrap_or_else(|| match self.default.first() {
+            // What is more than there is memory for is refused where it is used.
+            Fallback::Whole(value) => usize::try_from(value).unwrap_or(usize::MAX),
+            _ => self.lacks("whole number"),
+        })
+    }
+
+    /// The flag that it is set to, or its default, which is one.
+    pub(crate) fn flag(&self, options: &Options) -> bool {
+        options.flag(self.key).unwrap_or_else(|| match self.default.first() {
+            Fallback::Flag(value) => value,
+            _ => self.lacks("flag"),
+        })
+    }
+
+    /// The value that its word stands for, or the default, which the entry has from `T`.
+    pub(crate) fn choice<T: Words>(&self, options: &Options) -> T {
+        debug_assert!(self.kind == T::KIND, "{} has other words", self.key);
+        options.text(self.key).and_then(T::from_word).unwrap_or_default()
+    }
+
+    /// A mistake in our own tables: whoever asks for a default of this type asks another entry than he thinks.
+    fn lacks<T: Default>(&self, what: &str) -> T {
+        debug_assert!(false, "the default of {} is no {what}", self.key);
+        T::default()
+    }
+
     /// What `text` stands for.
     ///
     /// # Errors
@@ -214,16 +399,28 @@ impl serde::Serialize for Options {
     }
 }
 
-/// An enum whose values have words, by which every interface knows them.
+/// An enum of [`words!`] one of whose values is the default.
+pub(crate) trait Words: Default {
+    /// The kind of an option whose values these are.
+    const KIND: Kind;
+
+    /// The value that `word` stands for.
+    fn from_word(word: &str) -> Option<Self>;
+}
+
+/// An enum whose values have words, by which every interface knows them. The one that is marked as the default is `DEFAULT` as well, from
+/// which the entry of its option has its own.
 macro_rules! words {
     ($(#[$meta:meta])* $visibility:vis enum $name:ident {
-        $($(#[$attribute:meta])* $variant:ident = $word:literal, $meaning:literal;)+
+        $($(#[$default:ident])? $variant:ident = $word:literal, $meaning:literal;)+
     }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         $visibility enum $name {
-            $(#[doc = $meaning] $(#[$attribute])* $variant,)+
+            $(#[doc = $meaning] $variant,)+
         }
+
+        $($($crate::option::words!(@$default $name $variant);)?)+
 
         impl $name {
             /// The words for the values.
@@ -235,7 +432,7 @@ macro_rules! words {
 
             /// The word for this value.
             #[must_use]
-            pub fn word(self) -> &'static str {
+            pub const fn word(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)+
                 }
@@ -264,6 +461,26 @@ macro_rules! words {
             }
         }
     };
+    (@default $name:ident $variant:ident) => {
+        impl $name {
+            /// The value unless another one is asked for.
+            pub const DEFAULT: Self = Self::$variant;
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::DEFAULT
+            }
+        }
+
+        impl $crate::option::Words for $name {
+            const KIND: $crate::option::Kind = Self::KIND;
+
+            fn from_word(word: &str) -> Option<Self> {
+                Self::from_word(word)
+            }
+        }
+    };
 }
 
 pub(crate) use words;
@@ -273,7 +490,7 @@ mod tests {
     use super::*;
 
     fn entry(kind: Kind) -> OptionEntry {
-        OptionEntry { key: "key", kind, summary: "" }
+        OptionEntry { key: "key", group: Group::Solver, kind, default: Fallback::Nothing, summary: "What it is for." }
     }
 
     #[test]
@@ -292,6 +509,34 @@ mod tests {
             assert_eq!(value.to_string(), written);
             assert_eq!(entry(kind).parse(written).unwrap(), value);
         }
+    }
+
+    #[test]
+    fn the_default_is_said_behind_the_summary() {
+        let text = |group, default| OptionEntry { group, default, ..entry(Kind::Flag) }.text();
+        assert_eq!(text(Group::Start, Fallback::Flag(true)), "What it is for. Default: 1.");
+        assert_eq!(text(Group::Solver, Fallback::Real(1e-4)), "What it is for. Default: the model's, else 0.0001.");
+        assert_eq!(text(Group::Start, Fallback::at_most(None)), "What it is for. Default: no bound.");
+        let cases = Fallback::But(&Fallback::Real(1.0), &[("from an image", Fallback::Real(0.8))]);
+        assert_eq!(text(Group::Start, cases), "What it is for. Default: 1 (0.8 from an image).");
+        assert_eq!(text(Group::Start, Fallback::Nothing), "What it is for.");
+    }
+
+    #[test]
+    fn what_is_not_set_is_the_default() {
+        let of = |kind, default| OptionEntry { default, ..entry(kind) };
+        let real = of(Kind::Real(0.0, 1.0), Fallback::But(&Fallback::Real(0.5), &[("at night", Fallback::Real(0.1))]));
+        let whole = of(Kind::Whole(0, 9), Fallback::Whole(3));
+        let flag = of(Kind::Flag, Fallback::Flag(true));
+        let mut options = Options::default();
+        assert_eq!((real.real(&options), whole.whole(&options), flag.flag(&options)), (0.5, 3, true));
+        assert_eq!(real.given(&options), None);
+        options.set("key", Value::Real(0.25));
+        assert_eq!((real.real(&options), real.given(&options)), (0.25, Some(&Value::Real(0.25))));
+        options.set("key", Value::Whole(4));
+        assert_eq!(whole.whole(&options), 4);
+        options.set("key", Value::Flag(false));
+        assert!(!flag.flag(&options));
     }
 
     #[test]

@@ -1,141 +1,374 @@
-//! What a run is told by name beside its solver's own options: its grid's numbers, where it starts, guidance, corrections and thresholds.
+//! What a run is told by name: what every run has, such as a solver and a grid, and beside the solver's own options the grid's numbers, where the
+//! run starts, guidance, corrections and thresholds.
 
 use crate::error::Error;
-use crate::guidance::{ClassifierForm, Form, Pairing, Space};
-use crate::option::{Kind, OptionEntry};
+use crate::guidance::{ClassifierForm, Form, Guidance, Pairing, Projection, Space};
+use crate::option::{Fallback, Group, Kind, OptionEntry, Options, words};
+use crate::schedule::{Ending, GridOptions, Spacing};
 use crate::solver;
+pub(crate) use crate::solver::{CORRECTOR_SIZE, CORRECTOR_SNR, CORRECTOR_STEPS, ETA};
+
+words! {
+    /// Whether x̂₀ is kept within the range of the data.
+    #[non_exhaustive]
+    pub enum Clipping {
+        #[default]
+        Model = "model", "As the model's manifest says.";
+        Off = "off", "Never.";
+        On = "on", "At every step, to the range in the manifest; ε̂ is taken from the clipped x̂₀.";
+        KeepNoise = "keep-noise", "At every step; ε̂ is as the network said.";
+        Dynamic = "dynamic", "At every step, by dynamic thresholding (Saharia et al. 2022), for a range of −1 to 1.";
+    }
+}
+
+words! {
+    /// Whose arithmetic is followed where diffusers departs from the papers.
+    #[non_exhaustive]
+    pub enum Compat {
+        #[default]
+        Papers = "papers", "The papers'.";
+        Diffusers = "diffusers", "diffusers': tables rounded to f32, ε̂ from the unclipped x̂₀, and DDIM's moves by ⌊T/N⌋ training steps whatever the grid. For pictures equal to those of its pipelines.";
+    }
+}
+
+words! {
+    /// Where a run's noise comes from.
+    #[non_exhaustive]
+    pub enum Noise {
+        #[default]
+        Counter = "counter", "diffuse's own: the noise of an item depends on its seed and the step alone.";
+        Torch = "torch", "torch's, one generator for the batch: torch.Generator().manual_seed(seed) in a pipeline of diffusers.";
+        TorchPerItem = "torch-per-item", "torch's, one generator for every item: a list of them with the seeds seed, seed + 1, …";
+    }
+}
+
+/// What a grid is told that nothing is said of.
+const PLAIN: GridOptions = GridOptions::new(Spacing::Trailing, 1);
+
+pub(crate) const SOLVER: OptionEntry = OptionEntry {
+    key: "solver",
+    group: Group::Sampling,
+    kind: Kind::Choice(solver::NAMES, &[]),
+    default: Fallback::Phrase("the model's"),
+    summary: "The solver.",
+};
+
+pub(crate) const STEPS: OptionEntry = OptionEntry {
+    key: "steps",
+    group: Group::Sampling,
+    kind: Kind::Whole(1, u64::MAX),
+    default: Fallback::Phrase("the model's"),
+    summary: "How many steps, up to the number of training steps.",
+};
+
+pub(crate) const GRID: OptionEntry = OptionEntry {
+    key: "grid",
+    group: Group::Sampling,
+    kind: Spacing::KIND,
+    default: Fallback::Phrase("the model's"),
+    summary: "How the steps are spread over those of training.",
+};
+
+pub(crate) const STEPS_OFFSET: OptionEntry = OptionEntry {
+    key: "steps_offset",
+    group: Group::Grid,
+    kind: Kind::Whole(0, u64::MAX),
+    default: Fallback::Whole(PLAIN.offset as u64),
+    summary: "What is added to the times of the leading grid.",
+};
+
+pub(crate) const ENDING: OptionEntry = OptionEntry {
+    key: "ending",
+    group: Group::Grid,
+    kind: Ending::KIND,
+    default: Fallback::Word(PLAIN.ending.word()),
+    summary: "The level that the run ends at.",
+};
+
+pub(crate) const CLIPPING: OptionEntry = OptionEntry {
+    key: "clipping",
+    group: Group::Sampling,
+    kind: Clipping::KIND,
+    default: Fallback::Word(Clipping::DEFAULT.word()),
+    summary: "Whether the denoised sample is kept in the data's range at every step.",
+};
+
+pub(crate) const COMPAT: OptionEntry = OptionEntry {
+    key: "compat",
+    group: Group::Sampling,
+    kind: Compat::KIND,
+    default: Fallback::Word(Compat::DEFAULT.word()),
+    summary: "Whose arithmetic is followed where diffusers departs from the papers.",
+};
+
+pub(crate) const NOISE: OptionEntry = OptionEntry {
+    key: "noise",
+    group: Group::Sampling,
+    kind: Noise::KIND,
+    default: Fallback::Word(Noise::DEFAULT.word()),
+    summary: "Where the noise comes from.",
+};
+
+pub(crate) const INVERT: OptionEntry = OptionEntry {
+    key: "invert",
+    group: Group::Start,
+    kind: Kind::Flag,
+    default: Fallback::Flag(false),
+    summary: "1 goes from an image to the noise that it would be drawn from, by ddim, for a run that starts from that noise.",
+};
+
+pub(crate) const RHO: OptionEntry = OptionEntry {
+    key: "rho",
+    group: Group::Grid,
+    kind: Kind::Real(0.1, 100.0),
+    default: Fallback::Real(PLAIN.rho),
+    summary: "ρ of the karras grid.",
+};
+
+pub(crate) const SIGMA_MIN: OptionEntry = OptionEntry {
+    key: "sigma_min",
+    group: Group::Grid,
+    kind: Kind::Real(1e-9, 1e9),
+    default: Fallback::Phrase("the schedule's"),
+    summary: "The least σ/α of the grids over noise (t for flow matching).",
+};
+
+pub(crate) const SIGMA_MAX: OptionEntry = OptionEntry {
+    key: "sigma_max",
+    group: Group::Grid,
+    kind: Kind::Real(1e-9, 1e9),
+    default: Fallback::Phrase("the schedule's"),
+    summary: "The greatest σ/α of the grids over noise (t for flow matching).",
+};
+
+pub(crate) const ORIGINAL_STEPS: OptionEntry = OptionEntry {
+    key: "original_steps",
+    group: Group::Grid,
+    kind: Kind::Whole(1, 1_000_000),
+    default: Fallback::Whole(PLAIN.original_steps as u64),
+    summary: "The steps of distillation, for the lcm grid.",
+};
+
+pub(crate) const SHIFT: OptionEntry = OptionEntry {
+    key: "shift",
+    group: Group::Grid,
+    kind: Kind::Real(1e-3, 1e3),
+    default: Fallback::Real(PLAIN.shift),
+    summary: "The shift s of times toward noise, s·t/(1 + (s−1)·t), for flow matching. e^μ is diffusers' dynamic shift.",
+};
+
+pub(crate) const TIMESTEPS: OptionEntry = OptionEntry {
+    key: "timesteps",
+    group: Group::Levels,
+    kind: Kind::Numbers,
+    default: Fallback::Nothing,
+    summary: "The grid itself: the times that are evaluated, noisiest first, in place of grid and steps.",
+};
+
+pub(crate) const SIGMAS: OptionEntry = OptionEntry {
+    key: "sigmas",
+    group: Group::Levels,
+    kind: Kind::Numbers,
+    default: Fallback::Nothing,
+    summary: "The grid itself: the σ/α (t for flow matching) that are evaluated, noisiest first, in place of grid and steps.",
+};
+
+/// `strength` from an image without a mask: as in diffusers.
+pub(crate) const STRENGTH_FROM_IMAGE: f64 = 0.8;
+/// `strength` of each of the two runs of a [counterfactual](crate::Request::counterfactual).
+pub const STRENGTH_OF_COUNTERFACTUAL: f64 = 0.5;
+pub(crate) const STRENGTH: OptionEntry = OptionEntry {
+    key: "strength",
+    group: Group::Start,
+    kind: Kind::Real(0.0, 1.0),
+    default: Fallback::But(
+        &Fallback::Real(1.0),
+        &[("from an image without a mask", Fallback::Real(STRENGTH_FROM_IMAGE))],
+    ),
+    summary: "The share of the steps that is run, the last ones, which start with less noise and so stay nearer to the image.",
+};
+
+pub(crate) const INTERPOLATE_TO: OptionEntry = OptionEntry {
+    key: "interpolate_to",
+    group: Group::Start,
+    kind: Kind::Whole(0, u64::MAX),
+    default: Fallback::Nothing,
+    summary: "The seed that the last item starts from; those between start evenly between its noise and that of the first, and all else is of the first.",
+};
+
+pub(crate) const VARIATION_SEED: OptionEntry = OptionEntry {
+    key: "variation_seed",
+    group: Group::Start,
+    kind: Kind::Whole(0, u64::MAX),
+    default: Fallback::Nothing,
+    summary: "The items are variations of the first: item i starts from its noise moved toward that of this seed + i; with variation_strength.",
+};
+
+pub(crate) const VARIATION_STRENGTH: OptionEntry = OptionEntry {
+    key: "variation_strength",
+    group: Group::Start,
+    kind: Kind::Real(0.0, 1.0),
+    default: Fallback::Real(0.2),
+    summary: "How far variations start from the first item's noise: from 0, the same, to 1, none of it.",
+};
+
+pub(crate) const GUIDANCE_SCALE: OptionEntry = OptionEntry {
+    key: "guidance_scale",
+    group: Group::Guidance,
+    kind: Kind::Real(-1e3, 1e3),
+    default: Fallback::Real(Guidance::NONE.scale),
+    summary: "The scale s of classifier-free guidance toward the class: 1 is the condition alone, 0 the negative one, 2 to 8 are usual.",
+};
+
+pub(crate) const GUIDANCE_SCALES: OptionEntry = OptionEntry {
+    key: "guidance_scales",
+    group: Group::Guidance,
+    kind: Kind::Numbers,
+    default: Fallback::Nothing,
+    summary: "The scale of every step, in place of guidance_scale; a plain step with 1 takes one evaluation.",
+};
+
+pub(crate) const GUIDANCE_SIGMA_MIN: OptionEntry = OptionEntry {
+    key: "guidance_sigma_min",
+    group: Group::Guidance,
+    kind: Kind::Real(0.0, 1e9),
+    default: Fallback::Real(Guidance::NONE.interval[0]),
+    summary: "The least σ/α (t for flow matching) that is guided.",
+};
+
+pub(crate) const GUIDANCE_SIGMA_MAX: OptionEntry = OptionEntry {
+    key: "guidance_sigma_max",
+    group: Group::Guidance,
+    kind: Kind::Real(0.0, 1e9),
+    default: Fallback::Real(Guidance::NONE.interval[1]),
+    summary: "The greatest σ/α (t for flow matching) that is guided.",
+};
+
+pub(crate) const GUIDANCE_RESCALE: OptionEntry = OptionEntry {
+    key: "guidance_rescale",
+    group: Group::Guidance,
+    kind: Kind::Real(0.0, 1.0),
+    default: Fallback::Real(Guidance::NONE.rescale),
+    summary: "How far the guided answer's standard deviation is brought back to that of the unguided (Lin et al. 2023).",
+};
+
+pub(crate) const GUIDANCE_FORM: OptionEntry = OptionEntry {
+    key: "guidance_form",
+    group: Group::Guidance,
+    kind: Form::KIND,
+    default: Fallback::Word(Form::DEFAULT.word()),
+    summary: "How the answers with the condition (c) and with the negative one (u) are put together.",
+};
+
+pub(crate) const GUIDANCE_SPACE: OptionEntry = OptionEntry {
+    key: "guidance_space",
+    group: Group::Guidance,
+    kind: Space::KIND,
+    default: Fallback::But(
+        &Fallback::Word(Space::OF_PROJECTION.word()),
+        &[("for guidance_rescale, as in their papers", Fallback::Word(Space::OF_RESCALE.word()))],
+    ),
+    summary: "What apg and guidance_rescale are computed of; diffusers takes the output for both.",
+};
+
+pub(crate) const GUIDANCE_MOMENTUM: OptionEntry = OptionEntry {
+    key: "guidance_momentum",
+    group: Group::Guidance,
+    kind: Kind::Real(-0.999, 0.999),
+    default: Fallback::Real(Projection::USUAL.momentum),
+    summary: "β of apg, the weight of the step before.",
+};
+
+pub(crate) const GUIDANCE_PARALLEL: OptionEntry = OptionEntry {
+    key: "guidance_parallel",
+    group: Group::Guidance,
+    kind: Kind::Real(-10.0, 10.0),
+    default: Fallback::Real(Projection::USUAL.parallel),
+    summary: "η of apg, how much of the difference along c is kept.",
+};
+
+pub(crate) const GUIDANCE_NORM: OptionEntry = OptionEntry {
+    key: "guidance_norm",
+    group: Group::Guidance,
+    kind: Kind::Real(1e-9, 1e9),
+    default: Fallback::at_most(Projection::USUAL.norm),
+    summary: "r of apg, the greatest norm of the difference of an item.",
+};
+
+pub(crate) const GUIDANCE_PAIRING: OptionEntry = OptionEntry {
+    key: "guidance_pairing",
+    group: Group::Guidance,
+    kind: Pairing::KIND,
+    default: Fallback::Word(Pairing::DEFAULT.word()),
+    summary: "How the two evaluations of guidance are made.",
+};
+
+pub(crate) const CLASSIFIER_SCALE: OptionEntry = OptionEntry {
+    key: "classifier_scale",
+    group: Group::Classifier,
+    kind: Kind::Real(-1e6, 1e6),
+    default: Fallback::Real(1.0),
+    summary: "The scale of a classifier's gradient.",
+};
+
+pub(crate) const CLASSIFIER_FORM: OptionEntry = OptionEntry {
+    key: "classifier_form",
+    group: Group::Classifier,
+    kind: ClassifierForm::KIND,
+    default: Fallback::Word(ClassifierForm::DEFAULT.word()),
+    summary: "How a classifier's gradient moves the sample.",
+};
+
+pub(crate) const THRESHOLD_RATIO: OptionEntry = OptionEntry {
+    key: "threshold_ratio",
+    group: Group::Threshold,
+    kind: Kind::Real(0.0, 1.0),
+    default: Fallback::Real(0.995),
+    summary: "Which quantile of |x̂₀| dynamic clipping goes by.",
+};
+
+pub(crate) const THRESHOLD_MAX: OptionEntry = OptionEntry {
+    key: "threshold_max",
+    group: Group::Threshold,
+    kind: Kind::Real(1.0, 1e6),
+    default: Fallback::Real(1e6),
+    summary: "The greatest value that dynamic clipping leaves room for.",
+};
+
+/// What every run has.
+pub const CHOICES: &[OptionEntry] = &[SOLVER, STEPS, GRID, STEPS_OFFSET, ENDING, CLIPPING, COMPAT, NOISE, INVERT];
 
 /// These options. Each is for some grids, or some settings, alone, and an error with others.
 pub const OPTIONS: &[OptionEntry] = &[
-    OptionEntry { key: "rho", kind: Kind::Real(0.1, 100.0), summary: "ρ of the karras grid; 7 unless set." },
-    OptionEntry {
-        key: "sigma_min",
-        kind: Kind::Real(1e-9, 1e9),
-        summary: "The least σ/α of the grids over noise (t for flow matching); the schedule's unless set.",
-    },
-    OptionEntry {
-        key: "sigma_max",
-        kind: Kind::Real(1e-9, 1e9),
-        summary: "The greatest σ/α of the grids over noise (t for flow matching); the schedule's unless set.",
-    },
-    OptionEntry {
-        key: "original_steps",
-        kind: Kind::Whole(1, 1_000_000),
-        summary: "The steps of distillation, for the lcm grid; 50 unless set.",
-    },
-    OptionEntry {
-        key: "shift",
-        kind: Kind::Real(1e-3, 1e3),
-        summary: "The shift s of times toward noise, s·t/(1 + (s−1)·t), for flow matching; 1 unless set. e^μ is diffusers' dynamic shift.",
-    },
-    OptionEntry {
-        key: "timesteps",
-        kind: Kind::Numbers,
-        summary: "The grid itself: the times that are evaluated, noisiest first, in place of grid and steps.",
-    },
-    OptionEntry {
-        key: "sigmas",
-        kind: Kind::Numbers,
-        summary: "The grid itself: the σ/α (t for flow matching) that are evaluated, noisiest first, in place of grid and steps.",
-    },
-    solver::langevin::CORRECTOR_STEPS,
-    solver::langevin::CORRECTOR_SNR,
-    solver::langevin::CORRECTOR_SIZE,
-    OptionEntry {
-        key: "strength",
-        kind: Kind::Real(0.0, 1.0),
-        summary: "The share of the steps that is run, the last ones, which start with less noise and so stay nearer to the image; 1 unless set, but 0.8 from an image without a mask.",
-    },
-    OptionEntry {
-        key: "interpolate_to",
-        kind: Kind::Whole(0, u64::MAX),
-        summary: "The seed that the last item starts from; those between start evenly between its noise and that of the first, and all else is of the first.",
-    },
-    OptionEntry {
-        key: "variation_seed",
-        kind: Kind::Whole(0, u64::MAX),
-        summary: "The items are variations of the first: item i starts from its noise moved toward that of this seed + i; with variation_strength.",
-    },
-    OptionEntry {
-        key: "variation_strength",
-        kind: Kind::Real(0.0, 1.0),
-        summary: "How far variations start from the first item's noise: from 0, the same, to 1, none of it; 0.2 unless set.",
-    },
-    OptionEntry {
-        key: "guidance_scale",
-        kind: Kind::Real(-1e3, 1e3),
-        summary: "The scale s of classifier-free guidance toward the class: 1 is the condition alone, 0 the negative one, 2 to 8 are usual; 1 unless set.",
-    },
-    OptionEntry {
-        key: "guidance_scales",
-        kind: Kind::Numbers,
-        summary: "The scale of every step, in place of guidance_scale; a plain step with 1 takes one evaluation.",
-    },
-    OptionEntry {
-        key: "guidance_sigma_min",
-        kind: Kind::Real(0.0, 1e9),
-        summary: "The least σ/α (t for flow matching) that is guided; 0 unless set.",
-    },
-    OptionEntry {
-        key: "guidance_sigma_max",
-        kind: Kind::Real(0.0, 1e9),
-        summary: "The greatest σ/α (t for flow matching) that is guided; any unless set.",
-    },
-    OptionEntry {
-        key: "guidance_rescale",
-        kind: Kind::Real(0.0, 1.0),
-        summary: "How far the guided answer's standard deviation is brought back to that of the unguided (Lin et al. 2023); 0 unless set.",
-    },
-    OptionEntry {
-        key: "guidance_form",
-        kind: Form::KIND,
-        summary: "How the answers with the condition (c) and with the negative one (u) are put together; plain unless set.",
-    },
-    OptionEntry {
-        key: "guidance_space",
-        kind: Space::KIND,
-        summary: "What apg and guidance_rescale are computed of; denoised for the one and output for the other unless set, as in their papers. diffusers takes the output.",
-    },
-    OptionEntry {
-        key: "guidance_momentum",
-        kind: Kind::Real(-0.999, 0.999),
-        summary: "β of apg, the weight of the step before; -0.5 unless set.",
-    },
-    OptionEntry {
-        key: "guidance_parallel",
-        kind: Kind::Real(-10.0, 10.0),
-        summary: "η of apg, how much of the difference along c is kept; 0 unless set.",
-    },
-    OptionEntry {
-        key: "guidance_norm",
-        kind: Kind::Real(1e-9, 1e9),
-        summary: "r of apg, the greatest norm of the difference of an item; any unless set.",
-    },
-    OptionEntry {
-        key: "guidance_pairing",
-        kind: Pairing::KIND,
-        summary: "How the two evaluations of guidance are made; auto unless set.",
-    },
-    OptionEntry {
-        key: "classifier_scale",
-        kind: Kind::Real(-1e6, 1e6),
-        summary: "The scale of a classifier's gradient; 1 unless set.",
-    },
-    OptionEntry {
-        key: "classifier_form",
-        kind: ClassifierForm::KIND,
-        summary: "How a classifier's gradient moves the sample; auto unless set.",
-    },
-    OptionEntry {
-        key: "threshold_ratio",
-        kind: Kind::Real(0.0, 1.0),
-        summary: "Which quantile of |x̂₀| dynamic clipping goes by; 0.995 unless set.",
-    },
-    OptionEntry {
-        key: "threshold_max",
-        kind: Kind::Real(1.0, 1e6),
-        summary: "The greatest value that dynamic clipping leaves room for; any unless set.",
-    },
+    RHO,
+    SIGMA_MIN,
+    SIGMA_MAX,
+    ORIGINAL_STEPS,
+    SHIFT,
+    TIMESTEPS,
+    SIGMAS,
+    CORRECTOR_STEPS,
+    CORRECTOR_SNR,
+    CORRECTOR_SIZE,
+    STRENGTH,
+    INTERPOLATE_TO,
+    VARIATION_SEED,
+    VARIATION_STRENGTH,
+    GUIDANCE_SCALE,
+    GUIDANCE_SCALES,
+    GUIDANCE_SIGMA_MIN,
+    GUIDANCE_SIGMA_MAX,
+    GUIDANCE_RESCALE,
+    GUIDANCE_FORM,
+    GUIDANCE_SPACE,
+    GUIDANCE_MOMENTUM,
+    GUIDANCE_PARALLEL,
+    GUIDANCE_NORM,
+    GUIDANCE_PAIRING,
+    CLASSIFIER_SCALE,
+    CLASSIFIER_FORM,
+    THRESHOLD_RATIO,
+    THRESHOLD_MAX,
 ];
 
 /// Options that were called something else once, each with the name that it has now. Manifests are read with either.
@@ -155,14 +388,96 @@ pub fn renamed(key: &str, value: &str) -> Option<Error> {
     Some(Error::argument(key, format!("{former:?} is called {word:?} by now")))
 }
 
-/// The option called `key`, of these or of a solver.
+/// The option called `key`, of [`OPTIONS`] or of a solver.
 #[must_use]
 pub fn option(key: &str) -> Option<&'static OptionEntry> {
     OPTIONS.iter().find(|option| option.key == key).or_else(|| solver::option(key))
 }
 
-/// Whether the option is the caller's alone: no scheduler's configuration says where a run starts and what guides it.
-pub(crate) fn is_of_caller(key: &str) -> bool {
-    let start = ["strength", "interpolate_to", "variation_seed", "variation_strength"];
-    start.contains(&key) || key.starts_with("guidance_") || key.starts_with("classifier_")
+/// What that option is about.
+#[must_use]
+pub(crate) fn group(key: &str) -> Option<Group> {
+    option(key).map(|option| option.group)
+}
+
+/// All that a run can be told by name: [`CHOICES`], [`OPTIONS`], and then what [`solver::SOLVERS`] have beside these.
+pub fn all() -> impl Iterator<Item = &'static OptionEntry> {
+    let of_solvers = solver::SOLVERS.iter().enumerate().flat_map(|(i, entry)| {
+        // Each once, from the first solver that has it.
+        let earlier =
+            move |key| solver::SOLVERS[..i].iter().flat_map(|entry| entry.options).any(|known| known.key == key);
+        let shared = |key| OPTIONS.iter().any(|known| known.key == key);
+        entry.options.iter().filter(move |option| !earlier(option.key) && !shared(option.key))
+    });
+    CHOICES.iter().chain(OPTIONS).chain(of_solvers)
+}
+
+/// Those of one group.
+pub fn of(group: Group) -> impl Iterator<Item = &'static OptionEntry> {
+    all().filter(move |option| option.group == group)
+}
+
+/// The levels that are given in place of a grid, each list with the option's name; one of two lists is too many.
+pub(crate) fn levels(options: &Options) -> impl Iterator<Item = (&'static str, &[f64])> {
+    [TIMESTEPS, SIGMAS].into_iter().filter_map(|option| Some((option.key, options.numbers(option.key)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::PROVIDERS;
+    use crate::option::Value;
+
+    /// Every option of a run, of a solver and of a provider.
+    fn every_option() -> impl Iterator<Item = &'static OptionEntry> {
+        all().chain(PROVIDERS.iter().flat_map(|provider| provider.options))
+    }
+
+    #[test]
+    fn a_summary_leaves_the_default_to_the_entry() {
+        for option in every_option() {
+            let summary = option.summary.to_lowercase();
+            assert!(!summary.contains("unless set") && !summary.contains("default"), "{}: {summary}", option.key);
+            assert!(summary.ends_with('.'), "{}: {summary}", option.key);
+        }
+    }
+
+    #[test]
+    fn a_default_is_a_value_of_its_option() {
+        fn check(option: &OptionEntry, default: Fallback) {
+            let parsed = |text: String| option.parse(&text).unwrap();
+            match default {
+                Fallback::Flag(value) => assert_eq!(parsed(u8::from(value).to_string()), Value::Flag(value)),
+                Fallback::Whole(value) => assert_eq!(parsed(value.to_string()), Value::Whole(value)),
+                Fallback::Real(f64::INFINITY) => assert!(matches!(option.kind, Kind::Real(..)), "{}", option.key),
+                Fallback::Real(value) => assert_eq!(parsed(value.to_string()), Value::Real(value)),
+                Fallback::Word(word) => assert_eq!(parsed(word.to_owned()), Value::Text(word.to_owned())),
+                Fallback::But(first, cases) => {
+                    check(option, *first);
+                    cases.iter().for_each(|(_, value)| check(option, *value));
+                }
+                Fallback::Phrase(text) => {
+                    assert!(!text.is_empty() && option.parse(text).is_err() || option.kind == Kind::Text)
+                }
+                Fallback::Nothing => {}
+            }
+        }
+        every_option().for_each(|option| check(option, option.default));
+    }
+
+    #[test]
+    fn every_option_of_a_run_is_shown_once() {
+        let mut shown: Vec<&str> =
+            Group::OF_REQUEST.iter().flat_map(|group| of(*group)).map(|option| option.key).collect();
+        let mut known: Vec<&str> = all().map(|option| option.key).collect();
+        (shown.sort_unstable(), known.sort_unstable());
+        assert_eq!(shown, known);
+        known.dedup();
+        assert_eq!(shown, known);
+        for solver in solver::SOLVERS {
+            let own = |option: &&OptionEntry| !OPTIONS.contains(option);
+            assert!(solver.options.iter().filter(own).all(|option| option.group == Group::Solver), "{}", solver.name);
+        }
+        assert!(PROVIDERS.iter().flat_map(|provider| provider.options).all(|option| option.group == Group::Provider));
+    }
 }

@@ -6,8 +6,8 @@ mod support;
 use std::sync::Arc;
 
 use diffuse::denoiser::{Clip, Condition, Denoiser, Direction, Threshold};
-use diffuse::request::{Compat, Noise};
 use diffuse::schedule::{BetaKind, BetaSchedule, Ending, Grid, GridOptions, Spacing, Tables};
+use diffuse::settings::{Compat, Noise};
 use diffuse::solver::{Ddim, Ddpm, Solver, Variance};
 use diffuse::stage::pixels::rgba8;
 use diffuse::{Job, Prediction, Request};

@@ -194,7 +194,7 @@ fn an_inversion_drawn_again_is_the_image() {
     let model = sprites();
     let image = Arc::new(image(&model, "star"));
     let back = |steps: usize| {
-        let request = Request { clipping: diffuse::request::Clipping::Off, ..request(&model, "star", steps) };
+        let request = Request { clipping: diffuse::settings::Clipping::Off, ..request(&model, "star", steps) };
         let invert = Request { image: Some(Arc::clone(&image)), invert: true, ..request.clone() };
         let noise = drawn(&model, &invert);
         let mut job = request.with("solver", "ddim").unwrap().job(&model).unwrap();

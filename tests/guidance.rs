@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use diffuse::denoiser::{Condition, Denoised, Denoiser, Query};
 use diffuse::guidance::{ByClassifier, ByHost, Classifier, ClassifierForm, ClassifierFree, Form, Guidance, Pairing};
 use diffuse::noise::CounterNoise;
-use diffuse::request::{Clipping, Compat, HostGuidance};
+use diffuse::request::HostGuidance;
 use diffuse::schedule::{
     Ending, Grid, GridOptions, NoiseLevel, NoiseSchedule, Spacing, VarianceExploding, VariancePreserving,
 };
+use diffuse::settings::{Clipping, Compat};
 use diffuse::solver::{self, Solver};
 use diffuse::stage::ClassGradient;
 use diffuse::{Error, Job, Request, Result};

@@ -8,8 +8,9 @@ use std::fmt::Write as _;
 
 use diffuse::capi::DIFFUSE_STATUSES;
 use diffuse::network::PROVIDERS;
+use diffuse::option::Group;
 use diffuse::option::Kind;
-use diffuse::request::options;
+use diffuse::settings;
 use support::{agree, repository};
 
 const TOP: &str = "\
@@ -44,11 +45,14 @@ const TOP: &str = "\
 /// The options of requests, as the end of the comment at the top.
 fn request_options() -> String {
     let mut text = String::from(" * The options of diffuse_request_set():\n");
-    for option in options() {
-        writeln!(text, " *\n *     {}: {}\n *         {}", option.key, option.kind, option.summary).unwrap();
-        if let Kind::Choice(words, meanings) = option.kind {
-            for (word, meaning) in words.iter().zip(meanings) {
-                writeln!(text, " *         - {word}: {meaning}").unwrap();
+    for group in Group::OF_REQUEST {
+        writeln!(text, " *\n * {}:", group.heading()).unwrap();
+        for option in settings::of(*group) {
+            writeln!(text, " *\n *     {}: {}\n *         {}", option.key, option.kind, option.text()).unwrap();
+            if let Kind::Choice(words, meanings) = option.kind {
+                for (word, meaning) in words.iter().zip(meanings) {
+                    writeln!(text, " *         - {word}: {meaning}").unwrap();
+                }
             }
         }
     }
@@ -127,14 +131,17 @@ fn reference(header: &str) -> String {
     let top =
         TOP.trim_start_matches("/* ").trim_end_matches(" */").lines().map(|line| line.trim_start_matches(" *").trim());
     top.for_each(|line| writeln!(page, "{line}").unwrap());
-    page += "\n## Options of requests\n\n| option | value | meaning |\n|---|---|---|\n";
-    for option in options() {
-        let words = if let Kind::Choice(words, meanings) = option.kind {
-            words.iter().zip(meanings).map(|(word, meaning)| format!("<br>`{word}`: {meaning}")).collect()
-        } else {
-            String::new()
-        };
-        writeln!(page, "| `{}` | {} | {}{words} |", option.key, option.kind, option.summary).unwrap();
+    page += "\n## Options of requests\n";
+    for group in Group::OF_REQUEST {
+        writeln!(page, "\n### {}\n\n| option | value | meaning |\n|---|---|---|", group.heading()).unwrap();
+        for option in settings::of(*group) {
+            let words = if let Kind::Choice(words, meanings) = option.kind {
+                words.iter().zip(meanings).map(|(word, meaning)| format!("<br>`{word}`: {meaning}")).collect()
+            } else {
+                String::new()
+            };
+            writeln!(page, "| `{}` | {} | {}{words} |", option.key, option.kind, option.text()).unwrap();
+        }
     }
     page += "\n## Status codes\n\n| number | name | meaning |\n|---|---|---|\n";
     let items = items(header);
@@ -413,7 +420,7 @@ fn the_providers_are_listed() {
         )
         .unwrap();
         for option in provider.options {
-            writeln!(page, "| `{}` | {} | {} |", option.key, option.kind, option.summary).unwrap();
+            writeln!(page, "| `{}` | {} | {} |", option.key, option.kind, option.text()).unwrap();
         }
     }
     page += "\n## Plugin libraries\n\n\

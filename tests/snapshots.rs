@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use diffuse::denoiser::Query;
 use diffuse::guidance::Callback;
-use diffuse::request::{ClassifierGuidance, Clipping, HostGuidance};
+use diffuse::request::{ClassifierGuidance, HostGuidance};
+use diffuse::settings::Clipping;
 use diffuse::{Error, Job, Model, Request, solver};
 use ndarray::ArrayD;
 use support::{agree, model};

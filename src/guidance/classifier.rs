@@ -13,7 +13,6 @@ use crate::tensor::{first_not_finite, zeros};
 
 words! {
     /// How the classifier's gradient moves a sample.
-    #[derive(Default)]
     #[non_exhaustive]
     pub enum ClassifierForm {
         #[default]

@@ -12,7 +12,6 @@ use crate::tensor::{copy, make_room, resize, zeros};
 
 words! {
     /// How the two answers are put together.
-    #[derive(Default)]
     #[non_exhaustive]
     pub enum Form {
         #[default]
@@ -31,9 +30,15 @@ words! {
     }
 }
 
+impl Space {
+    /// That of [`Form::Projected`], as its paper has it.
+    pub const OF_PROJECTION: Self = Self::Denoised;
+    /// That of [`Guidance::rescale`], as its paper has it.
+    pub const OF_RESCALE: Self = Self::Output;
+}
+
 words! {
     /// How the two evaluations are made.
-    #[derive(Default)]
     #[non_exhaustive]
     pub enum Pairing {
         #[default]
@@ -51,17 +56,22 @@ const MOST_BATCHED: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Projection {
-    /// β, the weight of the difference of the guided evaluation before (those of one step at one level, such as Langevin corrections, count as one); −0.5 by default, within what they recommend.
+    /// β, the weight of the difference of the guided evaluation before (those of one step at one level, such as Langevin corrections, count as one).
     pub momentum: f64,
-    /// η, how much of the part along the answer is kept; 0 by default, as there.
+    /// η, how much of the part along the answer is kept.
     pub parallel: f64,
     /// r, the greatest norm of an item's difference; nothing is no bound.
     pub norm: Option<f64>,
 }
 
+impl Projection {
+    /// The numbers unless others are asked for, within what the paper recommends. The entries of the options have them from here.
+    pub const USUAL: Self = Self { momentum: -0.5, parallel: 0.0, norm: None };
+}
+
 impl Default for Projection {
     fn default() -> Self {
-        Self { momentum: -0.5, parallel: 0.0, norm: None }
+        Self::USUAL
     }
 }
 
@@ -89,22 +99,25 @@ pub struct Guidance {
 }
 
 impl Default for Guidance {
-    /// None: the scale 1.
+    /// [`Guidance::NONE`].
     fn default() -> Self {
-        Self {
-            scale: 1.0,
-            scales: None,
-            interval: [0.0, f64::INFINITY],
-            rescale: 0.0,
-            form: Form::Plain,
-            projection: Projection::default(),
-            space: None,
-            pairing: Pairing::Auto,
-        }
+        Self::NONE.clone()
     }
 }
 
 impl Guidance {
+    /// No guidance, which is the scale 1. The entries of the options have their defaults from here.
+    pub const NONE: &'static Self = &Self {
+        scale: 1.0,
+        scales: None,
+        interval: [0.0, f64::INFINITY],
+        rescale: 0.0,
+        form: Form::DEFAULT,
+        projection: Projection::USUAL,
+        space: None,
+        pairing: Pairing::DEFAULT,
+    };
+
     /// With the scale s.
     #[must_use]
     pub fn new(scale: f64) -> Self {
@@ -264,7 +277,7 @@ impl<D: Denoiser> ClassifierFree<D> {
         let u = self.negative.as_mut().and_then(|other| other.x0.as_slice_mut()).unwrap_or_default();
         for (item, ((x, c), u)) in x.chunks(length).zip(c.chunks_mut(length)).zip(u.chunks_mut(length)).enumerate() {
             // What the answers are apart from x; a common factor falls out.
-            let (share, _) = frame(Space::Output);
+            let (share, _) = frame(Space::OF_RESCALE);
             let apart = |x: &f32, x0: &f32| f64::from(*x0) - share * f64::from(*x);
             let spread = |c: &[f32]| deviation(x.iter().zip(c).map(|(x, c)| apart(x, c)));
             let before = if rescale > 0.0 { spread(c) } else { 0.0 };
@@ -276,7 +289,7 @@ impl<D: Denoiser> ClassifierFree<D> {
                 }
                 Form::Projected => {
                     let kept = self.latest.as_mut().map(|(_, latest)| &mut latest[item * length..][..length]);
-                    project(kept.unwrap_or_default(), x, c, u, frame(Space::Denoised), scale, projection);
+                    project(kept.unwrap_or_default(), x, c, u, frame(Space::OF_PROJECTION), scale, projection);
                 }
             }
             if rescale > 0.0 {

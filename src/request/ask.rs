@@ -9,48 +9,10 @@ use ndarray::ArrayD;
 use crate::error::{Error, Result};
 use crate::guidance::Callback;
 use crate::model::SchedulerConfig;
-use crate::option::{Kind as OptionKind, OptionEntry, Options, Value, words};
+use crate::option::{Group, OptionEntry, Options, Value};
 use crate::schedule::{Ending, Spacing};
-use crate::settings;
-use crate::solver;
+use crate::settings::{self, Clipping, Compat, Noise};
 use crate::stage::Model;
-
-words! {
-    /// Whether x̂₀ is kept within the range of the data.
-    #[derive(Default)]
-    #[non_exhaustive]
-    pub enum Clipping {
-        #[default]
-        Model = "model", "As the model's manifest says.";
-        Off = "off", "Never.";
-        On = "on", "At every step, to the range in the manifest; ε̂ is taken from the clipped x̂₀.";
-        KeepNoise = "keep-noise", "At every step; ε̂ is as the network said.";
-        Dynamic = "dynamic", "At every step, by dynamic thresholding (Saharia et al. 2022), for a range of −1 to 1.";
-    }
-}
-
-words! {
-    /// Whose arithmetic is followed where diffusers departs from the papers.
-    #[derive(Default)]
-    #[non_exhaustive]
-    pub enum Compat {
-        #[default]
-        Papers = "papers", "The papers'.";
-        Diffusers = "diffusers", "diffusers': tables rounded to f32, ε̂ from the unclipped x̂₀, and DDIM's moves by ⌊T/N⌋ training steps whatever the grid. For pictures equal to those of its pipelines.";
-    }
-}
-
-words! {
-    /// Where a run's noise comes from.
-    #[derive(Default)]
-    #[non_exhaustive]
-    pub enum Noise {
-        #[default]
-        Counter = "counter", "diffuse's own: the noise of an item depends on its seed and the step alone.";
-        Torch = "torch", "torch's, one generator for the batch: torch.Generator().manual_seed(seed) in a pipeline of diffusers.";
-        TorchPerItem = "torch-per-item", "torch's, one generator for every item: a list of them with the seeds seed, seed + 1, …";
-    }
-}
 
 /// The caller's own code that sees every estimate of the clean samples, and may change it.
 #[derive(Clone)]
@@ -162,9 +124,9 @@ impl Default for Request {
             grid: None,
             steps_offset: None,
             ending: None,
-            clipping: Clipping::Model,
-            compat: Compat::Papers,
-            noise: Noise::Counter,
+            clipping: Clipping::default(),
+            compat: Compat::default(),
+            noise: Noise::default(),
             negative_classes: None,
             conditions: BTreeMap::new(),
             negative_conditions: BTreeMap::new(),
@@ -172,110 +134,27 @@ impl Default for Request {
             callback: None,
             image: None,
             mask: None,
-            invert: false,
+            invert: settings::INVERT.flag(&Options::default()),
             scheduler_config: None,
         }
     }
 }
 
-/// An option of a [`Request`], beside those of the solvers.
-pub struct RequestOption {
-    /// Its name, its values and its meaning.
-    pub entry: OptionEntry,
-    set: fn(&mut Request, &Value),
-}
-
-/// What a request can be told by name: how it is sampled. [`solver::SOLVERS`] have options beside these.
-pub const OPTIONS: &[RequestOption] = &[
-    RequestOption {
-        entry: OptionEntry {
-            key: "solver",
-            kind: OptionKind::Choice(solver::NAMES, &[]),
-            summary: "The solver; the model's unless set.",
-        },
-        set: |request, value| request.solver = Some(value.to_string()),
-    },
-    RequestOption {
-        entry: OptionEntry {
-            key: "steps",
-            kind: OptionKind::Whole(1, u64::MAX),
-            summary: "How many steps, up to the number of training steps; the model's unless set.",
-        },
-        set: |request, value| request.steps = value.whole(),
-    },
-    RequestOption {
-        entry: OptionEntry {
-            key: "grid",
-            kind: Spacing::KIND,
-            summary: "How the steps are spread over those of training; the model's unless set.",
-        },
-        set: |request, value| request.grid = Spacing::from_word(value.text()),
-    },
-    RequestOption {
-        entry: OptionEntry {
-            key: "steps_offset",
-            kind: OptionKind::Whole(0, u64::MAX),
-            summary: "What is added to the times of the leading grid; the model's unless set.",
-        },
-        set: |request, value| request.steps_offset = value.whole(),
-    },
-    RequestOption {
-        entry: OptionEntry {
-            key: "ending",
-            kind: Ending::KIND,
-            summary: "The level that the run ends at; the model's unless set, else clean.",
-        },
-        set: |request, value| request.ending = Ending::from_word(value.text()),
-    },
-    RequestOption {
-        entry: OptionEntry {
-            key: "clipping",
-            kind: Clipping::KIND,
-            summary: "Whether the denoised sample is kept in the data's range at every step; model unless set.",
-        },
-        set: |request, value| request.clipping = Clipping::from_word(value.text()).unwrap_or_default(),
-    },
-    RequestOption {
-        entry: OptionEntry {
-            key: "compat",
-            kind: Compat::KIND,
-            summary: "Whose arithmetic is followed where diffusers departs from the papers; papers unless set.",
-        },
-        set: |request, value| request.compat = Compat::from_word(value.text()).unwrap_or_default(),
-    },
-    RequestOption {
-        entry: OptionEntry {
-            key: "noise",
-            kind: Noise::KIND,
-            summary: "Where the noise comes from; counter unless set.",
-        },
-        set: |request, value| request.noise = Noise::from_word(value.text()).unwrap_or_default(),
-    },
-    RequestOption {
-        entry: OptionEntry {
-            key: "invert",
-            kind: OptionKind::Flag,
-            summary: "1 goes from an image to the noise that it would be drawn from, by ddim, for a run that starts from that noise; 0 unless set.",
-        },
-        set: |request, value| request.invert = *value == Value::Flag(true),
-    },
+/// How a request keeps each of [`settings::CHOICES`].
+const FIELDS: &[(OptionEntry, fn(&mut Request, &Value))] = &[
+    (settings::SOLVER, |request, value| request.solver = Some(value.to_string())),
+    (settings::STEPS, |request, value| request.steps = value.whole()),
+    (settings::GRID, |request, value| request.grid = Spacing::from_word(value.text())),
+    (settings::STEPS_OFFSET, |request, value| request.steps_offset = value.whole()),
+    (settings::ENDING, |request, value| request.ending = Ending::from_word(value.text())),
+    (settings::CLIPPING, |request, value| request.clipping = Clipping::from_word(value.text()).unwrap_or_default()),
+    (settings::COMPAT, |request, value| request.compat = Compat::from_word(value.text()).unwrap_or_default()),
+    (settings::NOISE, |request, value| request.noise = Noise::from_word(value.text()).unwrap_or_default()),
+    (settings::INVERT, |request, value| request.invert = *value == Value::Flag(true)),
 ];
 
-/// The options that a request can be told by name, its own first and then the solvers'.
-pub fn options() -> impl Iterator<Item = &'static OptionEntry> {
-    let own = OPTIONS.iter().map(|option| &option.entry).chain(settings::OPTIONS);
-    let of_solvers = solver::SOLVERS.iter().enumerate().flat_map(|(i, entry)| {
-        // Each once, from the first solver that has it.
-        let earlier =
-            move |key| solver::SOLVERS[..i].iter().flat_map(|entry| entry.options).any(|known| known.key == key);
-        let shared = |key| settings::OPTIONS.iter().any(|known| known.key == key);
-        entry.options.iter().filter(move |option| !earlier(option.key) && !shared(option.key))
-    });
-    own.chain(of_solvers)
-}
-
 impl Request {
-    /// Sets the option `key` ([`options`] lists them) to `value`, given as text or as anything that is written as such.
+    /// Sets the option `key` ([`settings::all`] lists them) to `value`, given as text or as anything that is written as such.
     ///
     /// # Errors
     /// [`Error::Argument`] if there is no such option, or if it cannot have this value. Whether the solver has the option shows when a
@@ -295,12 +174,12 @@ impl Request {
             let shared = |key: &str| settings::OPTIONS.iter().any(|option| option.key == key);
             self.options = self.options.filtered(|key| shared(key) || !of_config.contains_key(key) || !same(key));
         }
-        if let Some(option) = OPTIONS.iter().find(|option| option.entry.key == key) {
-            (option.set)(self, &option.entry.parse(&text)?);
+        if let Some((entry, keep)) = FIELDS.iter().find(|(entry, _)| entry.key == key) {
+            keep(self, &entry.parse(&text)?);
         } else if let Some(entry) = settings::option(key) {
             self.options.set(entry.key, entry.parse(&text)?);
         } else {
-            let keys: Vec<&str> = options().map(|option| option.key).collect();
+            let keys: Vec<&str> = settings::all().map(|option| option.key).collect();
             return Err(Error::argument("key", format!("there is no option {key:?}; there are {}", keys.join(", "))));
         }
         Ok(())
@@ -327,11 +206,21 @@ impl Request {
             return Err(Error::argument("scheduler_config", reason));
         }
         // What no configuration says stays as it was set.
-        self.options = self.options.filtered(settings::is_of_caller);
+        self.options = self.options.filtered(|key| settings::group(key).is_some_and(Group::is_of_caller));
         for (key, value) in config.options() {
             self.set(&key, value)?;
         }
         self.scheduler_config = Some(Box::new(config.clone()));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_keeps_every_choice() {
+        assert!(FIELDS.iter().map(|(entry, _)| entry).eq(settings::CHOICES));
     }
 }

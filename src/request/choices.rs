@@ -1,10 +1,11 @@
 //! The choices that a request leaves to a model's manifest, made.
 
-use super::ask::{Clipping, Compat, Request};
+use super::ask::Request;
 use crate::error::{Error, Result};
 use crate::model::{LearnedVariance, Manifest};
-use crate::option::{Options, Value};
+use crate::option::{Group, Options, Value};
 use crate::schedule::{Ending, Grid, GridOptions, Spacing, Tables};
+use crate::settings::{self, Clipping, Compat};
 use crate::solver;
 
 /// How a request is sampled with a model: what it says, and what the model's manifest says where it says nothing.
@@ -52,12 +53,13 @@ impl Choices {
         let usual = || if request.invert { "ddim" } else { manifest.solver() };
         let name = request.solver.clone().unwrap_or_else(|| usual().to_owned());
         let grid = request.grid.unwrap_or_else(|| manifest.grid(&name));
-        let given = ["timesteps", "sigmas"].iter().find_map(|key| Some(request.options.numbers(key)?.len()));
+        let given = settings::levels(&request.options).next().map(|(_, levels)| levels.len());
         // What the manifest says of its own grid is not meant for another that the caller has chosen.
         let own_grid = grid == manifest.grid(&name) && given.is_none();
         let options = options(request, manifest, &name, own_grid, given.is_some());
-        let offset = if own_grid { defaults.steps_offset } else { 0 };
-        let ending = if own_grid { defaults.ending } else { Ending::Clean };
+        let plain = GridOptions::new(grid, 1);
+        let (offset, ending) =
+            if own_grid { (defaults.steps_offset, defaults.ending) } else { (plain.offset, plain.ending) };
         let by_model = match request.compat {
             _ if !manifest.sample.clip() => Clipping::Off,
             // An inversion is only as good as what the network says, and its estimates at the noisy end lie beyond any range.
@@ -84,8 +86,7 @@ impl Choices {
         let (options, ending) = (&self.options, self.ending);
         let spacing = self.grid.unwrap_or_else(|| manifest.grid(&self.solver));
         let over_noise = spacing.is_over_noise();
-        let given = ["timesteps", "sigmas"].into_iter().filter_map(|key| Some((key, options.numbers(key)?)));
-        let given: Vec<(&str, &[f64])> = given.collect();
+        let given: Vec<(&str, &[f64])> = settings::levels(options).collect();
         if given.len() > 1 {
             return Err(Error::argument("sigmas", "timesteps are given as well; one of the two is the grid"));
         }
@@ -94,7 +95,7 @@ impl Choices {
             "sigma_min" | "sigma_max" => given.is_empty() && over_noise,
             "original_steps" => given.is_empty() && spacing == Spacing::Lcm,
             "shift" => given.is_empty(),
-            "threshold_ratio" | "threshold_max" => self.clipping == Clipping::Dynamic,
+            key if settings::group(key) == Some(Group::Threshold) => self.clipping == Clipping::Dynamic,
             _ => true,
         };
         if let Some((key, _)) = options.iter().find(|(key, _)| !fits(key)) {
@@ -111,15 +112,14 @@ impl Choices {
             Some(("timesteps", times)) => Grid::at_times(schedule, times, ending),
             Some((_, sigmas)) => Grid::at_sigmas(schedule, sigmas, ending),
             None => {
-                let usual = GridOptions::new(spacing, self.steps);
                 let grid = GridOptions {
                     ending,
                     offset: self.steps_offset,
-                    range: ["sigma_min", "sigma_max"].map(|key| options.real(key)),
-                    rho: options.real("rho").unwrap_or(usual.rho),
-                    original_steps: options.whole("original_steps").unwrap_or(usual.original_steps),
-                    shift: options.real("shift").unwrap_or(usual.shift),
-                    ..usual
+                    range: [settings::SIGMA_MIN, settings::SIGMA_MAX].map(|option| options.real(option.key)),
+                    rho: settings::RHO.real(options),
+                    original_steps: settings::ORIGINAL_STEPS.whole(options),
+                    shift: settings::SHIFT.real(options),
+                    ..GridOptions::new(spacing, self.steps)
                 };
                 Grid::spaced(schedule, &grid)
             }
@@ -134,14 +134,15 @@ fn options(request: &Request, manifest: &Manifest, name: &str, own_grid: bool, l
     let mut options = request.options.clone();
     let same_solver = name == manifest.solver();
     for (key, value) in manifest.defaults.values().unwrap_or_default() {
-        let meant = match key {
+        let scales_given = settings::GUIDANCE_SCALES.given(&options).is_some();
+        let meant = match settings::group(key) {
             _ if has(key) => same_solver,
-            "corrector_steps" | "corrector_snr" | "corrector_size" => same_solver,
-            "threshold_ratio" | "threshold_max" => request.clipping == Clipping::Dynamic,
-            "shift" => !levels_given,
-            "guidance_scale" => options.get("guidance_scales").is_none() && guides(request, manifest),
-            key if key.starts_with("guidance_") => guides(request, manifest),
-            "rho" | "sigma_min" | "sigma_max" | "original_steps" => own_grid,
+            Some(Group::Correction) => same_solver,
+            Some(Group::Threshold) => request.clipping == Clipping::Dynamic,
+            Some(Group::Guidance) if key == settings::GUIDANCE_SCALE.key && scales_given => false,
+            Some(Group::Guidance) => guides(request, manifest),
+            Some(Group::Grid) if key == settings::SHIFT.key => !levels_given,
+            Some(Group::Grid) => own_grid,
             // Of a solver that is not taken.
             _ => false,
         };
@@ -169,4 +170,40 @@ fn guides(request: &Request, manifest: &Manifest) -> bool {
     let is_null = |class: &i64| usize::try_from(*class).ok() == null;
     let by_class = request.classes.as_ref().is_some_and(|classes| !classes.iter().all(is_null));
     by_class || request.negative_classes.is_some() || !request.negative_conditions.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::option::{Fallback, Kind as OptionKind};
+
+    /// "Default: the model's, else …" is said of the options that a manifest sets for a run, and of no others.
+    #[test]
+    fn a_manifest_has_the_defaults_that_the_texts_say() {
+        for option in settings::all().filter(|option| !settings::CHOICES.contains(option)) {
+            let solver = solver::SOLVERS.iter().find(|solver| solver.options.contains(option));
+            let solver = solver.filter(|_| option.group == Group::Solver).map_or("ddim", |solver| solver.name);
+            let value = match (option.default.first(), option.kind) {
+                (Fallback::Flag(value), _) => Value::Flag(value),
+                (Fallback::Whole(value), _) => Value::Whole(value),
+                (Fallback::Real(value), _) if value.is_finite() => Value::Real(value),
+                (Fallback::Word(word), _) => Value::Text(word.to_owned()),
+                (_, OptionKind::Real(_, most)) => Value::Real(most),
+                (_, OptionKind::Whole(least, _)) => Value::Whole(least),
+                _ => Value::Numbers(vec![1.0]),
+            };
+            let mut options = serde_json::json!({ option.key: value.to_string() });
+            if option.key.starts_with("s_") {
+                options["s_churn"] = "1".into();
+            }
+            let manifest = serde_json::json!({
+                "diffuse": 1, "sample": {"shape": [3, 8, 8]}, "schedule": {"kind": "linear"}, "prediction": "epsilon",
+                "defaults": {"solver": solver, "grid": "karras", "options": options},
+            });
+            let manifest = Manifest::parse(&manifest.to_string()).unwrap();
+            let request = Request { classes: Some(vec![0]), clipping: Clipping::Dynamic, ..Request::default() };
+            let taken = request.resolved(&manifest).options.get(option.key).is_some();
+            assert_eq!(taken, option.group.is_of_model(), "{}", option.key);
+        }
+    }
 }

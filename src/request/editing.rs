@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, IxDyn};
 
-use super::ask::{Noise, Request};
+use super::ask::Request;
 use super::fitting::fitted;
 use crate::error::{Error, Result};
 use crate::model::Manifest;
 use crate::noise::{BlendedNoise, CounterNoise, NoiseSource, TorchNoise};
+use crate::settings::{Noise, VARIATION_STRENGTH};
 use crate::stage::Model;
 
 /// The most generators of [`Noise::TorchPerItem`]; each takes 2.5 kB.
@@ -55,7 +56,7 @@ impl Request {
             return Ok(Box::new(if key == "interpolate_to" {
                 BlendedNoise::between(self.seed, seed_of(value), self.count)
             } else {
-                let strength = options.real("variation_strength").unwrap_or(0.2);
+                let strength = VARIATION_STRENGTH.real(options);
                 BlendedNoise::variations(self.seed, seed_of(value), strength, self.count)
             }));
         }

@@ -10,7 +10,9 @@ use crate::denoiser::{Clip, Denoiser};
 use crate::error::{Error, Result};
 use crate::guidance::{ByClassifier, ByHost, ClassifierForm, ClassifierFree};
 use crate::model::Kind;
+use crate::option::Group;
 use crate::sample::{Job, checked_length};
+use crate::settings;
 use crate::solver::Solver;
 use crate::stage::{ClassGradient, Model, Predictor};
 
@@ -84,13 +86,13 @@ impl Plan {
             // A solver that chooses its steps takes one item at a time.
             let at_once = if self.solver.adaptive().is_some() { 1 } else { self.request.count };
             check_classifier(model, classifier, at_once)?;
-            let (form, scale) = (self.classifier_form()?, self.request.options.real("classifier_scale").unwrap_or(1.0));
+            let (form, scale) = (self.classifier_form()?, settings::CLASSIFIER_SCALE.real(&self.request.options));
             let classifier = ClassGradient::new(Arc::clone(classifier))?;
             denoiser = Box::new(ByClassifier::new(denoiser, classifier, scale, form)?);
-        } else if let Some(key) =
-            ["classifier_scale", "classifier_form"].into_iter().find(|key| self.request.options.get(key).is_some())
+        } else if let Some(option) =
+            settings::of(Group::Classifier).find(|option| option.given(&self.request.options).is_some())
         {
-            return Err(Error::argument(key, "there is no classifier"));
+            return Err(Error::argument(option.key, "there is no classifier"));
         }
         if let Some(callback) = &self.request.callback {
             denoiser = Box::new(ByHost::new(denoiser, Arc::clone(&callback.0)));
@@ -100,7 +102,7 @@ impl Plan {
 
     fn classifier_form(&self) -> Result<ClassifierForm> {
         let Self { request, solver, .. } = self;
-        match request.options.text("classifier_form").and_then(ClassifierForm::from_word).unwrap_or_default() {
+        match settings::CLASSIFIER_FORM.choice(&request.options) {
             ClassifierForm::Auto if solver.takes_shift() => Ok(ClassifierForm::Mean),
             ClassifierForm::Auto => Ok(ClassifierForm::Noise),
             ClassifierForm::Mean if !solver.takes_shift() => {
@@ -126,7 +128,7 @@ impl Request {
         };
         let image = fitted("image", "image", image, self.count, item)?;
         // All of the noise is what a run starts from; there a mask alone keeps the image. Levels that are given may begin anywhere.
-        let given = ["timesteps", "sigmas"].iter().any(|key| self.options.get(key).is_some());
+        let given = settings::levels(&self.options).next().is_some();
         if self.mask.is_none() || given || !whole {
             job.start_from_clean(image.view())?;
         }

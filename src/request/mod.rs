@@ -8,6 +8,6 @@ mod fitting;
 mod plan;
 mod steering;
 
-pub use ask::{ClassifierGuidance, Clipping, Compat, HostGuidance, Noise, OPTIONS, Request, RequestOption, options};
+pub use ask::{ClassifierGuidance, HostGuidance, Request};
 pub(crate) use fitting::fitted;
 pub use plan::Plan;

@@ -1,18 +1,16 @@
 //! A request with every choice made: the solver, the grid, guidance and clipping.
 
-use super::ask::{Clipping, Compat, Request};
+use super::ask::Request;
 use super::choices::Choices;
 use super::fitting::check_same_schedule;
 use crate::denoiser::{Direction, Threshold};
 use crate::error::{Error, Result};
 use crate::guidance::Guidance;
 use crate::model::{LearnedVariance, Manifest};
+use crate::option::Group;
 use crate::schedule::{Grid, Tables};
-use crate::settings;
+use crate::settings::{self, Clipping, Compat};
 use crate::solver::{self, Correction, Ddim, DdimInverse, PredictorCorrector, Solver};
-
-/// The share of the steps that is run from an image, unless it is said: as in diffusers.
-const USUAL_STRENGTH: f64 = 0.8;
 
 /// What a request becomes with a model's manifest: every choice made, and nothing made of the caller's tensors yet.
 #[derive(Debug)]
@@ -69,15 +67,17 @@ impl Request {
             && name == "ddim"
             && let Some(train_steps) = grid.schedule().train_steps()
         {
-            let eta = options.real("eta").unwrap_or_default();
+            let eta = settings::ETA.real(options);
             solver = Box::new(Ddim::like_diffusers(eta, train_steps / choices.steps.max(1), tables)?);
         }
-        let corrections = options.whole("corrector_steps").filter(|_| !own("corrector_steps")).unwrap_or(0);
+        let corrections = if own(settings::CORRECTOR_STEPS.key) { 0 } else { settings::CORRECTOR_STEPS.whole(options) };
         if corrections > 0 {
             return Ok(Box::new(PredictorCorrector::new(solver, Correction::new(corrections, options))?));
         }
-        match ["corrector_snr", "corrector_size"].into_iter().find(|key| options.get(key).is_some() && !own(key)) {
-            Some(key) => Err(Error::argument(key, "there are no corrections; set corrector_steps as well")),
+        let of_corrections =
+            settings::of(Group::Correction).filter(|option| option.key != settings::CORRECTOR_STEPS.key);
+        match of_corrections.into_iter().find(|option| option.given(options).is_some() && !own(option.key)) {
+            Some(option) => Err(Error::argument(option.key, "there are no corrections; set corrector_steps as well")),
             None => Ok(solver),
         }
     }
@@ -86,7 +86,10 @@ impl Request {
     fn directed(&self, grid: Grid, solver: Box<dyn Solver>, choices: &Choices) -> Result<(Box<dyn Solver>, Grid)> {
         let options = &choices.options;
         let from_image = self.image.is_some() && self.mask.is_none() && !self.invert;
-        let strength = options.real("strength").unwrap_or(if from_image { USUAL_STRENGTH } else { 1.0 });
+        let strength = match settings::STRENGTH.given(options) {
+            None if from_image => settings::STRENGTH_FROM_IMAGE,
+            _ => settings::STRENGTH.real(options),
+        };
         // Rounded down, as in diffusers.
         // A product that is a whole number but for its rounding is that number: 0.29 of 100 are 29.
         let steps = ((grid.steps() as f64 * strength + 1e-9) as usize).min(grid.steps());
@@ -107,8 +110,8 @@ impl Request {
         if self.mask.is_some() {
             return Err(Error::argument("mask", "an inversion draws nothing that a mask could keep"));
         }
-        let corrected = options.whole("corrector_steps").is_some_and(|steps| steps > 0);
-        if choices.solver != "ddim" || options.real("eta").is_some_and(|eta| eta > 0.0) || corrected {
+        let corrected = settings::CORRECTOR_STEPS.whole(options) > 0;
+        if choices.solver != "ddim" || settings::ETA.real(options) > 0.0 || corrected {
             let reason = format!("{solver} cannot be inverted; ddim can, with eta 0");
             return Err(Error::argument("solver", reason));
         }
@@ -132,8 +135,8 @@ impl Request {
                 return Err(Error::argument("clipping", reason));
             }
             Clipping::Dynamic => {
-                let ratio = choices.options.real("threshold_ratio").unwrap_or(0.995);
-                let most = choices.options.real("threshold_max").unwrap_or(1e6);
+                let ratio = settings::THRESHOLD_RATIO.real(&choices.options);
+                let most = settings::THRESHOLD_MAX.real(&choices.options);
                 let direction = if self.compat == Compat::Diffusers { Direction::Network } else { Direction::Clipped };
                 Some((Threshold::Dynamic { ratio, most }, direction))
             }
@@ -142,8 +145,8 @@ impl Request {
 
     /// Refuses a grid beside levels that are given, which are the grid.
     fn check_levels(&self) -> Result<()> {
-        let given = ["timesteps", "sigmas"].into_iter().find_map(|key| Some((key, self.options.numbers(key)?.len())));
-        let Some((key, count)) = given else { return Ok(()) };
+        let given = settings::levels(&self.options).next();
+        let Some((key, count)) = given.map(|(key, levels)| (key, levels.len())) else { return Ok(()) };
         if let Some(grid) = self.grid {
             return Err(Error::argument("grid", format!("{}, but {key} are given, which are the grid", grid.word())));
         }
@@ -179,7 +182,7 @@ impl Request {
                 manifest.sample.range()
             ));
         }
-        if config.dynamic_shift.is_some() && self.options.get("shift").is_none() {
+        if config.dynamic_shift.is_some() && settings::SHIFT.given(&self.options).is_none() {
             return refuse(
                 "shifts times by the number of tokens (use_dynamic_shifting); give the shift, e^μ, as the option shift"
                     .into(),

@@ -9,49 +9,40 @@ use super::ask::{ClassifierGuidance, Request};
 use super::fitting::fitted;
 use crate::denoiser::Condition;
 use crate::error::{Error, Result};
-use crate::guidance::{Form, Guidance, Pairing, Projection, Space};
-use crate::option::Options;
+use crate::guidance::{Form, Guidance, Projection, Space};
+use crate::option::{Group, OptionEntry, Options};
 use crate::schedule::{Frame, Grid};
+use crate::settings;
 use crate::solver::Solver;
 use crate::stage::{ClassGradient, Model};
 
 /// The options of guidance beside its scale, which are of no use without.
-const OF_GUIDANCE: &[&str] = &[
-    "guidance_sigma_min",
-    "guidance_sigma_max",
-    "guidance_rescale",
-    "guidance_form",
-    "guidance_space",
-    "guidance_momentum",
-    "guidance_parallel",
-    "guidance_norm",
-    "guidance_pairing",
-];
+fn of_guidance() -> impl Iterator<Item = &'static OptionEntry> {
+    let scales = [settings::GUIDANCE_SCALE, settings::GUIDANCE_SCALES];
+    settings::of(Group::Guidance).filter(move |option| !scales.contains(option))
+}
 
 /// What the options say, taken for granted.
 fn guidance_of(options: &Options, grid: &Grid) -> Guidance {
     // On the straight path noise is counted by t.
-    let bound = |key, otherwise: f64| match (options.real(key), grid.schedule().frame()) {
+    let bound = |option: OptionEntry| match (options.real(option.key), grid.schedule().frame()) {
         (Some(t), Frame::Straight) if t >= 1.0 => f64::INFINITY,
         (Some(t), Frame::Straight) => t / (1.0 - t),
-        (given, _) => given.unwrap_or(otherwise),
+        _ => option.real(options),
     };
-    let (usual, projection) = (Guidance::default(), Projection::default());
     Guidance {
-        scale: options.real("guidance_scale").unwrap_or(usual.scale),
-        scales: options.numbers("guidance_scales").map(<[f64]>::to_vec),
-        interval: [bound("guidance_sigma_min", 0.0), bound("guidance_sigma_max", f64::INFINITY)],
-        rescale: options.real("guidance_rescale").unwrap_or(usual.rescale),
-        form: options.text("guidance_form").and_then(Form::from_word).unwrap_or_default(),
+        scale: settings::GUIDANCE_SCALE.real(options),
+        scales: options.numbers(settings::GUIDANCE_SCALES.key).map(<[f64]>::to_vec),
+        interval: [settings::GUIDANCE_SIGMA_MIN, settings::GUIDANCE_SIGMA_MAX].map(bound),
+        rescale: settings::GUIDANCE_RESCALE.real(options),
+        form: settings::GUIDANCE_FORM.choice(options),
         projection: Projection {
-            momentum: options.real("guidance_momentum").unwrap_or(projection.momentum),
-            parallel: options.real("guidance_parallel").unwrap_or(projection.parallel),
-            norm: options.real("guidance_norm"),
-            ..projection
+            momentum: settings::GUIDANCE_MOMENTUM.real(options),
+            parallel: settings::GUIDANCE_PARALLEL.real(options),
+            norm: Some(settings::GUIDANCE_NORM.real(options)).filter(|norm| norm.is_finite()),
         },
-        space: options.text("guidance_space").and_then(Space::from_word),
-        pairing: options.text("guidance_pairing").and_then(Pairing::from_word).unwrap_or_default(),
-        ..usual
+        space: options.text(settings::GUIDANCE_SPACE.key).and_then(Space::from_word),
+        pairing: settings::GUIDANCE_PAIRING.choice(options),
     }
 }
 
@@ -65,13 +56,13 @@ impl Request {
             return refuse("guidance_sigma_min", "it is above guidance_sigma_max, and no level lies between".into());
         }
         if guidance.form != Form::Projected
-            && let Some(key) = ["guidance_momentum", "guidance_parallel", "guidance_norm"]
+            && let Some(option) = [settings::GUIDANCE_MOMENTUM, settings::GUIDANCE_PARALLEL, settings::GUIDANCE_NORM]
                 .into_iter()
-                .find(|key| self.options.get(key).is_some())
+                .find(|option| option.given(&self.options).is_some())
         {
-            return refuse(key, "it is for guidance_form \"apg\"".into());
+            return refuse(option.key, "it is for guidance_form \"apg\"".into());
         }
-        let corrected = options.whole("corrector_steps").is_some_and(|steps| steps > 0);
+        let corrected = settings::CORRECTOR_STEPS.whole(options) > 0;
         if guidance.form == Form::PlusPlus && (!solver.takes_direction() || corrected) {
             let reason = format!(
                 "cfg++ takes ε̂ and x̂₀ from different answers, which ddim, euler, euler-ancestral and tcd can tell apart; {solver} cannot"
@@ -89,7 +80,7 @@ impl Request {
 
     /// Refuses scales that are not one for each step.
     fn check_scales(&self, options: &Options, grid: &Grid, solver: &dyn Solver) -> Result<()> {
-        let Some(scales) = options.numbers("guidance_scales") else { return Ok(()) };
+        let Some(scales) = options.numbers(settings::GUIDANCE_SCALES.key) else { return Ok(()) };
         if options.get("guidance_scale").is_some() && self.options.get("guidance_scale").is_some() {
             let reason = "guidance_scales are given as well; one of the two is enough";
             return Err(Error::argument("guidance_scale", reason));
@@ -107,7 +98,8 @@ impl Request {
     /// Refuses what is of no use where the scale is 1, unless that was said: an explicit scale of 1 turns guidance off, and
     /// its unused options are no error then.
     fn check_nothing_is_guided(&self, options: &Options, form: Form) -> Result<()> {
-        if self.options.get("guidance_scale").is_some() || options.get("guidance_scales").is_some() {
+        let given = |option: OptionEntry, options: &Options| option.given(options).is_some();
+        if given(settings::GUIDANCE_SCALE, &self.options) || given(settings::GUIDANCE_SCALES, options) {
             return Ok(());
         }
         let refuse =
@@ -118,9 +110,11 @@ impl Request {
         if !self.negative_conditions.is_empty() {
             return refuse("negative_conditions");
         }
-        let plain = |key: &&&str| **key != "guidance_form" || form != Form::Plain;
-        match OF_GUIDANCE.iter().filter(plain).find(|key| self.options.get(key).is_some()) {
-            Some(key) => refuse(key),
+        let said = |option: &&OptionEntry| {
+            option.given(&self.options).is_some() && (option.key != settings::GUIDANCE_FORM.key || form != Form::Plain)
+        };
+        match of_guidance().find(said) {
+            Some(option) => refuse(option.key),
             None => Ok(()),
         }
     }

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use ndarray::{ArrayD, Axis, Zip};
 
 use crate::error::{Error, Result};
+use crate::option::Group;
 use crate::request::{Request, fitted};
 use crate::sample::{Canceller, Progress};
+use crate::settings;
 use crate::stage::Model;
 
 /// Images as they would be if they were of another class.
@@ -23,9 +25,6 @@ pub struct Counterfactual {
     /// channels.
     pub map: ArrayD<f32>,
 }
-
-/// Each of the two runs takes this share of the steps, unless it is said.
-const USUAL_STRENGTH: f64 = 0.5;
 
 impl Request {
     /// Inverts the image by DDIM as far as the option `strength` says (half the way unless it does), without guidance, and draws it again by DDIM with
@@ -48,8 +47,8 @@ impl Request {
             return Err(Error::argument("image", "there is none"));
         };
         let mut redraw = self.clone();
-        if redraw.options.get("strength").is_none() {
-            redraw.set("strength", USUAL_STRENGTH)?;
+        if settings::STRENGTH.given(&redraw.options).is_none() {
+            redraw.set(settings::STRENGTH.key, settings::STRENGTH_OF_COUNTERFACTUAL)?;
         }
         (redraw.invert, redraw.image) = (false, None);
         if redraw.solver.is_none() {
@@ -64,7 +63,7 @@ impl Request {
             return Err(Error::argument("classifier", "there is none, and no guidance_scale, so nothing would change"));
         }
         // The way up is not guided.
-        let unguided = |key: &str| !key.starts_with("guidance_") && !key.starts_with("classifier_");
+        let unguided = |key: &str| !settings::group(key).is_some_and(Group::guides);
         let mut invert = Self {
             negative_classes: None,
             negative_conditions: BTreeMap::new(),

@@ -31,7 +31,6 @@ words! {
 
 words! {
     /// Where a run ends, after its last evaluation.
-    #[derive(Default)]
     #[non_exhaustive]
     pub enum Ending {
         #[default]
@@ -86,11 +85,11 @@ pub struct GridOptions {
 impl GridOptions {
     /// `steps` evaluations spread by `spacing`, with everything else as usual: to the clean sample, ρ = 7, 50 original steps, no shift.
     #[must_use]
-    pub fn new(spacing: Spacing, steps: usize) -> Self {
+    pub const fn new(spacing: Spacing, steps: usize) -> Self {
         Self {
             spacing,
             steps,
-            ending: Ending::Clean,
+            ending: Ending::DEFAULT,
             offset: 0,
             range: [None; 2],
             rho: 7.0,

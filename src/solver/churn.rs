@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::update::Update;
 use crate::error::{Error, Result};
-use crate::option::{Kind, OptionEntry, Options};
+use crate::option::{Fallback, Group, Kind, OptionEntry, Options};
 use crate::schedule::{Grid, NoiseLevel};
 
 /// How much noise is added, and where.
@@ -19,54 +19,61 @@ pub struct Churn {
     pub(super) noise: f64,
 }
 
+impl Churn {
+    /// No churn. The entries of the options have their defaults from here.
+    pub(super) const NONE: Self = Self { amount: 0.0, between: [0.0, f64::INFINITY], noise: 1.0 };
+}
+
 impl Default for Churn {
     /// None.
     fn default() -> Self {
-        Self { amount: 0.0, between: [0.0, f64::MAX], noise: 1.0 }
+        Self::NONE
     }
 }
 
-pub(super) const OPTIONS: &[OptionEntry] = &[
-    OptionEntry {
-        key: "s_churn",
-        kind: Kind::Real(0.0, 1e6),
-        summary: "How much noise is added before a step, over all steps together; 0 unless set.",
-    },
-    OptionEntry {
-        key: "s_tmin",
-        kind: Kind::Real(0.0, 1e9),
-        summary: "The least σ/α at which noise is added; 0 unless set.",
-    },
-    OptionEntry {
-        key: "s_tmax",
-        kind: Kind::Real(0.0, 1e9),
-        summary: "The greatest σ/α at which noise is added; any unless set.",
-    },
-    OptionEntry {
-        key: "s_noise",
-        kind: Kind::Real(0.0, 10.0),
-        summary: "The standard deviation of the noise that is added; 1 unless set.",
-    },
-];
+const S_CHURN: OptionEntry = OptionEntry {
+    key: "s_churn",
+    group: Group::Solver,
+    kind: Kind::Real(0.0, 1e6),
+    default: Fallback::Real(Churn::NONE.amount),
+    summary: "How much noise is added before a step, over all steps together.",
+};
+const S_TMIN: OptionEntry = OptionEntry {
+    key: "s_tmin",
+    group: Group::Solver,
+    kind: Kind::Real(0.0, 1e9),
+    default: Fallback::Real(Churn::NONE.between[0]),
+    summary: "The least σ/α at which noise is added.",
+};
+const S_TMAX: OptionEntry = OptionEntry {
+    key: "s_tmax",
+    group: Group::Solver,
+    kind: Kind::Real(0.0, 1e9),
+    default: Fallback::Real(Churn::NONE.between[1]),
+    summary: "The greatest σ/α at which noise is added.",
+};
+const S_NOISE: OptionEntry = OptionEntry {
+    key: "s_noise",
+    group: Group::Solver,
+    kind: Kind::Real(0.0, 10.0),
+    default: Fallback::Real(Churn::NONE.noise),
+    summary: "The standard deviation of the noise that is added.",
+};
+
+pub(super) const OPTIONS: &[OptionEntry] = &[S_CHURN, S_TMIN, S_TMAX, S_NOISE];
 
 impl Churn {
     pub(super) fn new(options: &Options) -> Result<Self> {
-        let usual = Self::default();
-        if options.get("s_churn").is_none()
-            && let Some(key) = ["s_tmin", "s_tmax", "s_noise"].into_iter().find(|key| options.get(key).is_some())
+        if S_CHURN.given(options).is_none()
+            && let Some(option) = [S_TMIN, S_TMAX, S_NOISE].iter().find(|option| option.given(options).is_some())
         {
-            return Err(Error::argument(key, "there is no churn; set s_churn as well"));
+            return Err(Error::argument(option.key, "there is no churn; set s_churn as well"));
         }
-        let real = |key, otherwise| options.real(key).unwrap_or(otherwise);
-        let (least, most) = (real("s_tmin", usual.between[0]), real("s_tmax", usual.between[1]));
+        let [least, most] = [S_TMIN, S_TMAX].map(|option| option.real(options));
         if least > most {
             return Err(Error::argument("s_tmax", format!("{most}; it has to be above s_tmin, which is {least}")));
         }
-        Ok(Self {
-            amount: real("s_churn", usual.amount),
-            between: [real("s_tmin", usual.between[0]), real("s_tmax", usual.between[1])],
-            noise: real("s_noise", usual.noise),
-        })
+        Ok(Self { amount: S_CHURN.real(options), between: [least, most], noise: S_NOISE.real(options) })
     }
 
     /// The level that step `step` begins at once noise was added; `None` if it adds none.

@@ -6,7 +6,7 @@ use super::ancestral::split_noise;
 use super::entry::{Entry, Solver};
 use super::update::{Cursor, Move, Update};
 use crate::error::{Error, Result};
-use crate::option::{Kind, OptionEntry};
+use crate::option::{Fallback, Group, Kind, OptionEntry};
 use crate::schedule::{Grid, NoiseLevel, Tables};
 
 /// `x ← α_to·x̂₀ + kept·ε̂ + fresh·z` (eq. 12), with `fresh` η times that of DDPM (eq. 16) and `kept = √(σ_to² − fresh²)`.
@@ -91,15 +91,19 @@ fn split_noise_rounded(from: NoiseLevel, to: NoiseLevel, eta: f64, tables: Table
     (kept, fresh)
 }
 
-pub(super) const ETA: OptionEntry = OptionEntry {
+/// η of euler-ancestral: as ancestral as it can be.
+pub(super) const ETA_OF_ANCESTRAL: f64 = 1.0;
+pub(crate) const ETA: OptionEntry = OptionEntry {
     key: "eta",
+    group: Group::Solver,
     kind: Kind::Real(0.0, 1.0),
-    summary: "η, the share of fresh noise: 0 is deterministic, 1 as much as DDPM. Unless set the model's, else 1 for euler-ancestral and 0 for the others.",
+    default: Fallback::But(&Fallback::Real(0.0), &[("for euler-ancestral", Fallback::Real(ETA_OF_ANCESTRAL))]),
+    summary: "η, the share of fresh noise: 0 is deterministic, 1 as much as DDPM.",
 };
 
 pub(super) const ENTRY: Entry = Entry {
     name: "ddim",
     summary: "Song et al. 2020: deterministic at η = 0, DDPM at η = 1; good pictures in 20 to 50 steps",
     options: &[ETA],
-    build: |options| Ok(Box::new(Ddim::new(options.real("eta").unwrap_or(0.0))?)),
+    build: |options| Ok(Box::new(Ddim::new(ETA.real(options))?)),
 };

@@ -5,12 +5,11 @@ use std::fmt;
 use super::ancestral::{added_variance, split_noise};
 use super::entry::{Entry, Solver};
 use super::update::{Cursor, Deviation, Move, Update};
-use crate::option::{OptionEntry, words};
+use crate::option::{Fallback, Group, OptionEntry, words};
 use crate::schedule::Grid;
 
 words! {
     /// The variance of the noise that [`Ddpm`] adds (§3.2 of the paper).
-    #[derive(Default)]
     #[non_exhaustive]
     pub enum Variance {
         #[default]
@@ -73,18 +72,19 @@ impl fmt::Display for Ddpm {
     }
 }
 
+const VARIANCE: OptionEntry = OptionEntry {
+    key: "variance",
+    group: Group::Solver,
+    kind: Variance::KIND,
+    default: Fallback::Word(Variance::DEFAULT.word()),
+    summary: "The variance of DDPM's noise.",
+};
+
 pub(super) const ENTRY: Entry = Entry {
     name: "ddpm",
     summary: "Ho et al. 2020: ancestral sampling; best with as many steps as the model was trained on",
-    options: &[OptionEntry {
-        key: "variance",
-        kind: Variance::KIND,
-        summary: "The variance of DDPM's noise; the network's, else posterior unless set.",
-    }],
-    build: |options| {
-        let variance = options.text("variance").and_then(Variance::from_word).unwrap_or_default();
-        Ok(Box::new(Ddpm { variance }))
-    },
+    options: &[VARIANCE],
+    build: |options| Ok(Box::new(Ddpm { variance: VARIANCE.choice(options) })),
 };
 
 #[cfg(test)]

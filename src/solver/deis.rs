@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::dpm_solver::usable_order;
+use super::dpm_solver::{LOWER_ORDER_FINAL, ORDER, lower_order_by_steps, usable_order};
 use super::entry::{Entry, Solver};
 use super::exponential::weighted_integral;
 use super::update::{Cursor, Move, Update};
@@ -14,7 +14,7 @@ use crate::schedule::{Grid, NoiseLevel};
 pub struct Deis {
     /// How many values there are at most, 1 to 3.
     pub(super) order: usize,
-    /// Whether the last steps are of lower order; `None` does so below 15 steps.
+    /// Whether the last steps are of lower order; `None` does so with few steps.
     pub(super) lower_order_final: Option<bool>,
 }
 
@@ -22,7 +22,8 @@ impl Solver for Deis {
     fn plan(&self, grid: &Grid, at: Cursor) -> Move {
         let levels = grid.levels();
         let (from, to) = (levels[at.step], levels[at.step + 1]);
-        let order = usable_order(grid, at.step, self.order, self.lower_order_final.unwrap_or(grid.steps() < 15));
+        let lower_final = self.lower_order_final.unwrap_or_else(|| lower_order_by_steps(grid));
+        let order = usable_order(grid, at.step, self.order, lower_final);
         let slots = self.slots();
         let update = if order == 1 {
             Update::DENOISED * to.alpha + Update::epsilon(from) * to.sigma
@@ -53,9 +54,9 @@ impl fmt::Display for Deis {
 pub(super) const ENTRY: Entry = Entry {
     name: "deis",
     summary: "Zhang & Chen 2022: exponential integrator, multistep, of order 1 to 3",
-    options: &[super::dpm_solver::ORDER, super::dpm_solver::LOWER_ORDER_FINAL],
+    options: &[ORDER, LOWER_ORDER_FINAL],
     build: |options| {
-        let (order, lower_order_final) = (options.whole("order").unwrap_or(2), options.flag("lower_order_final"));
+        let (order, lower_order_final) = (ORDER.whole(options), options.flag(LOWER_ORDER_FINAL.key));
         Ok(Box::new(Deis { order, lower_order_final }))
     },
 };

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::ancestral::ancestral_split;
+use super::ddim::ETA;
 use super::entry::{Entry, Solver};
 use super::update::{Cursor, Move, Update};
 use crate::schedule::{Grid, NoiseLevel};
@@ -58,6 +59,6 @@ impl fmt::Display for Dpm2 {
 pub(super) const ENTRY: Entry = Entry {
     name: "dpm2",
     summary: "Karras et al. 2022: the midpoint method, second order, two evaluations a step; ancestral with η",
-    options: &[super::ddim::ETA],
-    build: |options| Ok(Box::new(Dpm2 { eta: options.real("eta").unwrap_or(0.0) })),
+    options: &[ETA],
+    build: |options| Ok(Box::new(Dpm2 { eta: ETA.real(options) })),
 };

@@ -4,11 +4,12 @@
 use std::fmt;
 
 use super::ancestral::ancestral_split;
+use super::ddim::ETA;
 use super::dpm_solver::Algorithm;
 use super::entry::{Entry, Solver};
 use super::update::{Cursor, Move, Update};
 use crate::error::Error;
-use crate::option::{Kind, OptionEntry};
+use crate::option::{Fallback, Group, Kind, OptionEntry};
 use crate::schedule::{Grid, NoiseLevel};
 
 /// x̂₀ at the middle, in λ, of the step; second order, two evaluations a step. The last step, onto the clean sample, is Euler's. With η > 0 the
@@ -65,20 +66,21 @@ impl fmt::Display for Dpm2s {
     }
 }
 
+const MIDPOINT_NOISE: OptionEntry = OptionEntry {
+    key: "midpoint_noise",
+    group: Group::Solver,
+    kind: Kind::Flag,
+    default: Fallback::Flag(false),
+    summary: "Whether fresh noise also goes into the midpoints of dpm-solver-2s (DPM++ SDE, with η = 1).",
+};
+
 pub(super) const ENTRY: Entry = Entry {
     name: "dpm-solver-2s",
     summary: "k-diffusion's DPM++ 2S, ancestral with η, and DPM++ SDE with midpoint_noise; two evaluations a step",
-    options: &[
-        super::ddim::ETA,
-        OptionEntry {
-            key: "midpoint_noise",
-            kind: Kind::Flag,
-            summary: "Whether fresh noise also goes into the midpoints of dpm-solver-2s (DPM++ SDE, with η = 1); 0 unless set.",
-        },
-    ],
+    options: &[ETA, MIDPOINT_NOISE],
     build: |options| {
-        let eta = options.real("eta").unwrap_or(0.0);
-        let midpoint_noise = options.flag("midpoint_noise").unwrap_or(false);
+        let eta = ETA.real(options);
+        let midpoint_noise = MIDPOINT_NOISE.flag(options);
         if midpoint_noise && eta == 0.0 {
             return Err(Error::argument(
                 "midpoint_noise",

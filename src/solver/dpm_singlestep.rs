@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::dpm_solver::{Algorithm, LOWER_ORDER_FINAL, ORDER, VARIANT, Variant};
+use super::dpm_solver::{ALGORITHM, Algorithm, LOWER_ORDER_FINAL, ORDER, VARIANT, Variant};
 use super::entry::{Entry, Solver};
 use super::update::{Cursor, Move, Update};
 use crate::error::Error;
@@ -105,17 +105,17 @@ impl fmt::Display for DpmSinglestep {
 pub(super) const ENTRY: Entry = Entry {
     name: "dpm-solver-singlestep",
     summary: "Lu et al. 2022: DPM-Solver(++), singlestep, of order 1 to 3; steps are evaluations",
-    options: &[super::dpm_solver::ALGORITHM, ORDER, VARIANT, LOWER_ORDER_FINAL],
+    options: &[ALGORITHM, ORDER, VARIANT, LOWER_ORDER_FINAL],
     build: |options| {
-        let algorithm = options.text("algorithm").and_then(Algorithm::from_word).unwrap_or(Algorithm::Data);
+        let algorithm = ALGORITHM.choice(options);
         if algorithm == Algorithm::NoiseSde {
             return Err(Error::argument("algorithm", "sde-dpm-solver has no singlestep form; sde-dpm-solver++ has"));
         }
         Ok(Box::new(DpmSinglestep {
             algorithm,
-            order: options.whole("order").unwrap_or(2),
-            variant: options.text("variant").and_then(Variant::from_word).unwrap_or_default(),
-            lower_order_final: options.flag("lower_order_final").unwrap_or(true),
+            order: ORDER.whole(options),
+            variant: VARIANT.choice(options),
+            lower_order_final: LOWER_ORDER_FINAL.flag(options),
         }))
     },
 };

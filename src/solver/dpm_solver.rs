@@ -8,13 +8,14 @@ use super::entry::{Entry, Solver};
 use super::exponential::scaled_phi;
 use super::update::{Cursor, Move, Update};
 use crate::error::Error;
-use crate::option::{Kind, OptionEntry, words};
+use crate::option::{Fallback, Group, Kind, OptionEntry, words};
 use crate::schedule::{Grid, NoiseLevel};
 
 words! {
     /// What is expanded in λ, and whether noise is drawn.
     #[non_exhaustive]
     pub enum Algorithm {
+        #[default]
         Data = "dpm-solver++", "x̂₀ is expanded, deterministic: right for most models, and stable with guidance.";
         Noise = "dpm-solver", "ε̂ is expanded, deterministic.";
         DataSde = "sde-dpm-solver++", "x̂₀ is expanded, in the reverse SDE.";
@@ -24,7 +25,6 @@ words! {
 
 words! {
     /// How the derivative enters the second-order step.
-    #[derive(Default)]
     #[non_exhaustive]
     pub enum Variant {
         #[default]
@@ -43,8 +43,13 @@ pub struct DpmSolver {
     pub(super) order: usize,
     /// How the derivative enters the second order.
     pub(super) variant: Variant,
-    /// Whether the last steps are of lower order, as few steps want it; `None` does so below 15 steps.
+    /// Whether the last steps are of lower order; `None` does so with [few steps](lower_order_by_steps), which want it.
     pub(super) lower_order_final: Option<bool>,
+}
+
+/// Whether the last steps of this grid are of lower order where it is not said.
+pub(super) fn lower_order_by_steps(grid: &Grid) -> bool {
+    grid.steps() < MANY_STEPS
 }
 
 /// The order of step `at.step` of `steps`: no more than there are evaluations, fewer at the end if `lower_final`, and 1 where a level has no λ.
@@ -109,7 +114,7 @@ impl Algorithm {
 
 impl DpmSolver {
     fn order_at(&self, grid: &Grid, step: usize) -> usize {
-        usable_order(grid, step, self.order, self.lower_order_final.unwrap_or(grid.steps() < 15))
+        usable_order(grid, step, self.order, self.lower_order_final.unwrap_or_else(|| lower_order_by_steps(grid)))
     }
 }
 
@@ -157,25 +162,44 @@ impl fmt::Display for DpmSolver {
     }
 }
 
-pub(super) const ORDER: OptionEntry =
-    OptionEntry { key: "order", kind: Kind::Whole(1, 3), summary: "The order of the solver; 2 unless set." };
-pub(super) const ALGORITHM: OptionEntry =
-    OptionEntry { key: "algorithm", kind: Algorithm::KIND, summary: "What is expanded; dpm-solver++ unless set." };
-pub(super) const VARIANT: OptionEntry =
-    OptionEntry { key: "variant", kind: Variant::KIND, summary: "How the derivative enters; midpoint unless set." };
+pub(super) const ORDER: OptionEntry = OptionEntry {
+    key: "order",
+    group: Group::Solver,
+    kind: Kind::Whole(1, 3),
+    default: Fallback::Whole(2),
+    summary: "The order of the solver.",
+};
+pub(super) const ALGORITHM: OptionEntry = OptionEntry {
+    key: "algorithm",
+    group: Group::Solver,
+    kind: Algorithm::KIND,
+    default: Fallback::Word(Algorithm::DEFAULT.word()),
+    summary: "What is expanded.",
+};
+pub(super) const VARIANT: OptionEntry = OptionEntry {
+    key: "variant",
+    group: Group::Solver,
+    kind: Variant::KIND,
+    default: Fallback::Word(Variant::DEFAULT.word()),
+    summary: "How the derivative enters.",
+};
 pub(super) const LOWER_ORDER_FINAL: OptionEntry = OptionEntry {
     key: "lower_order_final",
+    group: Group::Solver,
     kind: Kind::Flag,
-    summary: "Whether the last steps are of lower order. Unless set they are in unipc, sa-solver and dpm-solver-singlestep, and below 15 steps in dpm-solver and deis.",
+    default: Fallback::But(&Fallback::Flag(true), &[(WITH_MANY_STEPS, Fallback::Flag(false))]),
+    summary: "Whether the last steps are of lower order.",
 };
+const MANY_STEPS: usize = 15;
+const WITH_MANY_STEPS: &str = "in dpm-solver and deis with 15 steps or more";
 
 pub(super) const ENTRY: Entry = Entry {
     name: "dpm-solver",
     summary: "Lu et al. 2022: DPM-Solver(++), multistep, of order 1 to 3; deterministic or in the reverse SDE",
     options: &[ALGORITHM, ORDER, VARIANT, LOWER_ORDER_FINAL],
     build: |options| {
-        let algorithm = options.text("algorithm").and_then(Algorithm::from_word).unwrap_or(Algorithm::Data);
-        let order = options.whole("order").unwrap_or(2);
+        let algorithm = ALGORITHM.choice(options);
+        let order = ORDER.whole(options);
         if algorithm == Algorithm::NoiseSde && order > 2 {
             return Err(Error::argument(
                 "order",
@@ -185,8 +209,18 @@ pub(super) const ENTRY: Entry = Entry {
         Ok(Box::new(DpmSolver {
             algorithm,
             order,
-            variant: options.text("variant").and_then(Variant::from_word).unwrap_or_default(),
-            lower_order_final: options.flag("lower_order_final"),
+            variant: VARIANT.choice(options),
+            lower_order_final: options.flag(LOWER_ORDER_FINAL.key),
         }))
     },
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_has_the_number_that_counts() {
+        assert!(WITH_MANY_STEPS.contains(&MANY_STEPS.to_string()));
+    }
+}

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::ancestral::split_noise;
 use super::churn::Churn;
+use super::ddim::{ETA, ETA_OF_ANCESTRAL};
 use super::entry::{Entry, Solver};
 use super::update::{Cursor, Move, Update};
 use crate::error::Result;
@@ -81,6 +82,6 @@ impl fmt::Display for EulerAncestral {
 pub(super) const ANCESTRAL_ENTRY: Entry = Entry {
     name: "euler-ancestral",
     summary: "k-diffusion: one slope a step, and fresh noise; DDPM on the same levels with η = 1",
-    options: &[super::ddim::ETA],
-    build: |options| Ok(Box::new(EulerAncestral { eta: options.real("eta").unwrap_or(1.0) })),
+    options: &[ETA],
+    build: |options| Ok(Box::new(EulerAncestral { eta: options.real(ETA.key).unwrap_or(ETA_OF_ANCESTRAL) })),
 };

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::entry::{Entry, Solver};
 use super::update::{Cursor, Move, Update};
-use crate::option::{Kind, OptionEntry};
+use crate::option::{Fallback, Group, Kind, OptionEntry};
 use crate::schedule::Grid;
 
 /// DDIM along `γ·ε̂ + (1 − γ)·ε̂_before`, by which what the last two steps got wrong alike is corrected; the last step, onto the clean sample, takes x̂₀.
@@ -40,13 +40,17 @@ impl fmt::Display for GradientEstimation {
     }
 }
 
+const GAMMA: OptionEntry = OptionEntry {
+    key: "estimation_gamma",
+    group: Group::Solver,
+    kind: Kind::Real(1.0, 5.0),
+    default: Fallback::Real(2.0),
+    summary: "γ of gradient-estimation, 1 for DDIM.",
+};
+
 pub(super) const ENTRY: Entry = Entry {
     name: "gradient-estimation",
     summary: "Permenter & Yuan 2023: DDIM along the last two directions; good at 5 to 20 steps",
-    options: &[OptionEntry {
-        key: "estimation_gamma",
-        kind: Kind::Real(1.0, 5.0),
-        summary: "γ of gradient-estimation, 1 for DDIM; 2 unless set.",
-    }],
-    build: |options| Ok(Box::new(GradientEstimation { gamma: options.real("estimation_gamma").unwrap_or(2.0) })),
+    options: &[GAMMA],
+    build: |options| Ok(Box::new(GradientEstimation { gamma: GAMMA.real(options) })),
 };

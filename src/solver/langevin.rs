@@ -6,12 +6,11 @@ use std::fmt;
 use super::entry::{Entry, Solver};
 use super::update::{Cursor, Move, Update};
 use crate::error::{Error, Result};
-use crate::option::{Kind, OptionEntry, Options, words};
+use crate::option::{Fallback, Group, Kind, OptionEntry, Options, words};
 use crate::schedule::{Grid, NoiseLevel};
 
 words! {
     /// How large a step `e` of Langevin dynamics is.
-    #[derive(Default)]
     #[non_exhaustive]
     pub enum StepSize {
         #[default]
@@ -37,11 +36,7 @@ pub struct Correction {
 impl Correction {
     /// `steps` corrections, otherwise as `options` say.
     pub(crate) fn new(steps: usize, options: &Options) -> Self {
-        Self {
-            steps,
-            snr: options.real("corrector_snr").unwrap_or(USUAL_SNR),
-            size: options.text("corrector_size").and_then(StepSize::from_word).unwrap_or_default(),
-        }
+        Self { steps, snr: CORRECTOR_SNR.real(options), size: CORRECTOR_SIZE.choice(options) }
     }
 
     /// The move at `level` to the next stage.
@@ -148,36 +143,37 @@ impl fmt::Display for PredictorCorrector {
     }
 }
 
-/// How often a level is corrected.
+/// `corrector_steps` of langevin itself, which consists of them.
+const STEPS_OF_LANGEVIN: u64 = 10;
 pub(crate) const CORRECTOR_STEPS: OptionEntry = OptionEntry {
     key: "corrector_steps",
+    group: Group::Correction,
     kind: Kind::Whole(0, 10_000),
-    summary: "Langevin corrections at every level, before each step of the solver; 0 unless set, 10 for langevin.",
+    default: Fallback::But(&Fallback::Whole(0), &[("for langevin", Fallback::Whole(STEPS_OF_LANGEVIN))]),
+    summary: "Langevin corrections at every level, before each step of the solver.",
 };
-
-/// r.
+/// r; that of Song et al. 2021 for most of their models.
 pub(crate) const CORRECTOR_SNR: OptionEntry = OptionEntry {
     key: "corrector_snr",
+    group: Group::Correction,
     kind: Kind::Real(1e-6, 1.0),
-    summary: "The signal-to-noise ratio r of Langevin corrections; 0.16 unless set.",
+    default: Fallback::Real(0.16),
+    summary: "The signal-to-noise ratio r of Langevin corrections.",
 };
-
-/// How large the steps are.
 pub(crate) const CORRECTOR_SIZE: OptionEntry = OptionEntry {
     key: "corrector_size",
+    group: Group::Correction,
     kind: StepSize::KIND,
-    summary: "What the size of Langevin corrections goes by; noise unless set.",
+    default: Fallback::Word(StepSize::DEFAULT.word()),
+    summary: "What the size of Langevin corrections goes by.",
 };
-
-/// r, unless it is set: that of Song et al. 2021 for most of their models.
-const USUAL_SNR: f64 = 0.16;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "langevin",
     summary: "Song & Ermon 2019: annealed Langevin dynamics, for models that say the score; many evaluations a level",
     options: &[CORRECTOR_STEPS, CORRECTOR_SNR, CORRECTOR_SIZE],
     build: |options| {
-        let steps = options.whole("corrector_steps").unwrap_or(10);
+        let steps = options.whole(CORRECTOR_STEPS.key).unwrap_or(STEPS_OF_LANGEVIN as usize);
         if steps == 0 {
             return Err(Error::argument("corrector_steps", "0; langevin consists of them, so at least 1 is needed"));
         }

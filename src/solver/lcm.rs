@@ -5,16 +5,21 @@ use std::fmt;
 
 use super::entry::{Entry, Solver};
 use super::update::{Cursor, Move, Update};
-use crate::option::{Kind, OptionEntry};
+use crate::option::{Fallback, Group, Kind, OptionEntry};
 use crate::schedule::Grid;
 
 /// The network says the end of the trajectory; noise takes it to the next level.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lcm {
-    /// What times are multiplied by in the boundary condition `c_skip·x + c_out·x̂₀`; 10 in training, where it matters at the first few times
-    /// only. 0 takes x̂₀ for what the network says, as `None` does where time does not count steps of training.
+    /// What times are multiplied by in the boundary condition `c_skip·x + c_out·x̂₀`. 0 takes x̂₀ for what the network says, as `None`
+    /// does where time does not count steps of training.
     pub(super) timestep_scaling: Option<f64>,
 }
+
+/// What times are multiplied by in training, where it matters at the first few times only.
+const SCALING: f64 = 10.0;
+/// Where time does not count steps of training.
+const SCALING_OF_CONTINUOUS_TIME: f64 = 0.0;
 
 /// The standard deviation of the data in the boundary condition.
 const SIGMA_DATA: f64 = 0.5;
@@ -22,7 +27,7 @@ const SIGMA_DATA: f64 = 0.5;
 impl Solver for Lcm {
     fn plan(&self, grid: &Grid, at: Cursor) -> Move {
         let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
-        let usual = if grid.schedule().train_steps().is_some() { 10.0 } else { 0.0 };
+        let usual = if grid.schedule().train_steps().is_some() { SCALING } else { SCALING_OF_CONTINUOUS_TIME };
         let scaling = self.timestep_scaling.unwrap_or(usual);
         let end = if scaling == 0.0 {
             Update::DENOISED
@@ -41,13 +46,20 @@ impl fmt::Display for Lcm {
     }
 }
 
+const TIMESTEP_SCALING: OptionEntry = OptionEntry {
+    key: "timestep_scaling",
+    group: Group::Solver,
+    kind: Kind::Real(0.0, 1e6),
+    default: Fallback::But(
+        &Fallback::Real(SCALING),
+        &[("in continuous time", Fallback::Real(SCALING_OF_CONTINUOUS_TIME))],
+    ),
+    summary: "What times are multiplied by in the boundary condition of LCM; 0 for none.",
+};
+
 pub(super) const ENTRY: Entry = Entry {
     name: "lcm",
     summary: "Luo et al. 2023: for distilled consistency models, 1 to 8 steps; grid lcm",
-    options: &[OptionEntry {
-        key: "timestep_scaling",
-        kind: Kind::Real(0.0, 1e6),
-        summary: "What times are multiplied by in the boundary condition of LCM; 0 for none. Unless set 10, and 0 in continuous time.",
-    }],
-    build: |options| Ok(Box::new(Lcm { timestep_scaling: options.real("timestep_scaling") })),
+    options: &[TIMESTEP_SCALING],
+    build: |options| Ok(Box::new(Lcm { timestep_scaling: options.real(TIMESTEP_SCALING.key) })),
 };

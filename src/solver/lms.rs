@@ -5,7 +5,7 @@ use std::fmt;
 use super::entry::{Entry, Solver};
 use super::exponential::integral;
 use super::update::{Cursor, Move, Update};
-use crate::option::{Kind, OptionEntry};
+use crate::option::{Fallback, Group, Kind, OptionEntry};
 use crate::schedule::Grid;
 
 /// The slope is replaced by the polynomial through its last values, and integrated; one evaluation a step, of the order of their number.
@@ -41,13 +41,17 @@ impl fmt::Display for Lms {
     }
 }
 
+const ORDER: OptionEntry = OptionEntry {
+    key: "lms_order",
+    group: Group::Solver,
+    kind: Kind::Whole(1, 4),
+    default: Fallback::Whole(4),
+    summary: "How many slopes are used.",
+};
+
 pub(super) const ENTRY: Entry = Entry {
     name: "lms",
     summary: "k-diffusion: linear multistep of order 4, one evaluation a step",
-    options: &[OptionEntry {
-        key: "lms_order",
-        kind: Kind::Whole(1, 4),
-        summary: "How many slopes are used; 4 unless set.",
-    }],
-    build: |options| Ok(Box::new(Lms { order: options.whole("lms_order").unwrap_or(4) })),
+    options: &[ORDER],
+    build: |options| Ok(Box::new(Lms { order: ORDER.whole(options) })),
 };

@@ -5,12 +5,11 @@ use std::fmt;
 
 use super::entry::{Entry, Solver};
 use super::update::{Cursor, Move, Update};
-use crate::option::{OptionEntry, words};
+use crate::option::{Fallback, Group, OptionEntry, words};
 use crate::schedule::{Grid, NoiseLevel};
 
 words! {
     /// How the first steps are taken, which have no three ε̂ before them.
-    #[derive(Default)]
     #[non_exhaustive]
     pub enum Warmup {
         #[default]
@@ -110,16 +109,17 @@ impl fmt::Display for Pndm {
     }
 }
 
+const WARMUP: OptionEntry = OptionEntry {
+    key: "warmup",
+    group: Group::Solver,
+    kind: Warmup::KIND,
+    default: Fallback::Word(Warmup::DEFAULT.word()),
+    summary: "How the first steps are taken.",
+};
+
 pub(super) const ENTRY: Entry = Entry {
     name: "pndm",
     summary: "Liu et al. 2022: four values of ε̂ with fixed weights, one evaluation a step (PLMS)",
-    options: &[OptionEntry {
-        key: "warmup",
-        kind: Warmup::KIND,
-        summary: "How the first steps are taken; plms unless set.",
-    }],
-    build: |options| {
-        let warmup = options.text("warmup").and_then(Warmup::from_word).unwrap_or_default();
-        Ok(Box::new(Pndm { warmup }))
-    },
+    options: &[WARMUP],
+    build: |options| Ok(Box::new(Pndm { warmup: WARMUP.choice(options) })),
 };

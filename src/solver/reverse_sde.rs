@@ -6,12 +6,11 @@ use std::fmt;
 use super::ancestral::added_variance;
 use super::entry::{Entry, Solver};
 use super::update::{Cursor, Move, Update};
-use crate::option::{OptionEntry, words};
+use crate::option::{Fallback, Group, OptionEntry, words};
 use crate::schedule::Grid;
 
 words! {
     /// How the SDE is divided into steps.
-    #[derive(Default)]
     #[non_exhaustive]
     pub enum Discretization {
         #[default]
@@ -55,16 +54,17 @@ impl fmt::Display for ReverseSde {
     }
 }
 
+const DISCRETIZATION: OptionEntry = OptionEntry {
+    key: "discretization",
+    group: Group::Solver,
+    kind: Discretization::KIND,
+    default: Fallback::Word(Discretization::DEFAULT.word()),
+    summary: "How the reverse SDE is divided into steps.",
+};
+
 pub(super) const ENTRY: Entry = Entry {
     name: "reverse-sde",
     summary: "Song et al. 2021: the reverse-time SDE, by reverse diffusion or by Euler–Maruyama; hundreds of steps",
-    options: &[OptionEntry {
-        key: "discretization",
-        kind: Discretization::KIND,
-        summary: "How the reverse SDE is divided into steps; reverse-diffusion unless set.",
-    }],
-    build: |options| {
-        let discretization = options.text("discretization").and_then(Discretization::from_word).unwrap_or_default();
-        Ok(Box::new(ReverseSde { discretization }))
-    },
+    options: &[DISCRETIZATION],
+    build: |options| Ok(Box::new(ReverseSde { discretization: DISCRETIZATION.choice(options) })),
 };

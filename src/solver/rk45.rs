@@ -7,7 +7,7 @@ use std::fmt;
 use super::entry::{Entry, Solver};
 use super::integration::Adaptive;
 use super::update::{Cursor, Move};
-use crate::option::{Kind, OptionEntry};
+use crate::option::{Fallback, Group, Kind, OptionEntry};
 use crate::schedule::Grid;
 
 /// Steps of fifth order whose length is chosen so that the error, by the difference from a fourth-order result, is within the tolerance. It goes
@@ -36,31 +36,37 @@ impl fmt::Display for Rk45 {
     }
 }
 
+const RTOL: OptionEntry = OptionEntry {
+    key: "rtol",
+    group: Group::Solver,
+    kind: Kind::Real(1e-6, 1.0),
+    default: Fallback::Real(1e-4),
+    summary: "The error that a step of rk45 may have relative to the sample, which is f32.",
+};
+const ATOL: OptionEntry = OptionEntry {
+    key: "atol",
+    group: Group::Solver,
+    kind: Kind::Real(1e-9, 1.0),
+    default: Fallback::Real(1e-4),
+    summary: "The error that a step of rk45 may have beside that.",
+};
+const MAX_EVALUATIONS: OptionEntry = OptionEntry {
+    key: "max_evaluations",
+    group: Group::Solver,
+    kind: Kind::Whole(13, 10_000_000),
+    default: Fallback::Whole(10_000),
+    summary: "After how many evaluations of an item rk45 gives up.",
+};
+
 pub(super) const ENTRY: Entry = Entry {
     name: "rk45",
     summary: "Dormand & Prince: the probability-flow ODE with steps of its own choice, to a tolerance",
-    options: &[
-        OptionEntry {
-            key: "rtol",
-            kind: Kind::Real(1e-6, 1.0),
-            summary: "The error that a step of rk45 may have relative to the sample; 1e-4 unless set. Samples are f32.",
-        },
-        OptionEntry {
-            key: "atol",
-            kind: Kind::Real(1e-9, 1.0),
-            summary: "The error that a step of rk45 may have beside that; 1e-4 unless set.",
-        },
-        OptionEntry {
-            key: "max_evaluations",
-            kind: Kind::Whole(13, 10_000_000),
-            summary: "After how many evaluations of an item rk45 gives up; 10000 unless set.",
-        },
-    ],
+    options: &[RTOL, ATOL, MAX_EVALUATIONS],
     build: |options| {
         Ok(Box::new(Rk45(Adaptive {
-            relative: options.real("rtol").unwrap_or(1e-4),
-            absolute: options.real("atol").unwrap_or(1e-4),
-            max_evaluations: options.whole("max_evaluations").unwrap_or(10_000),
+            relative: RTOL.real(options),
+            absolute: ATOL.real(options),
+            max_evaluations: MAX_EVALUATIONS.whole(options),
         })))
     },
 };

@@ -3,11 +3,13 @@
 
 use std::fmt;
 
+use super::dpm_solver::LOWER_ORDER_FINAL;
 use super::entry::{Entry, Solver};
 use super::exponential::weighted_integral;
+use super::unipc::PREDICT_X0;
 use super::update::{Cursor, Move, Update};
 use crate::error::Error;
-use crate::option::{Kind, OptionEntry};
+use crate::option::{Fallback, Group, Kind, OptionEntry};
 use crate::schedule::{Grid, NoiseLevel};
 
 /// A multistep predictor and corrector of the SDE whose noise is τ times that of the reverse SDE (eq. 7); one evaluation a step. What the network
@@ -119,51 +121,58 @@ impl fmt::Display for SaSolver {
     }
 }
 
+const PREDICTOR_ORDER: OptionEntry = OptionEntry {
+    key: "predictor_order",
+    group: Group::Solver,
+    kind: Kind::Whole(1, 3),
+    default: Fallback::Whole(2),
+    summary: "The order of sa-solver's predictor.",
+};
+const CORRECTOR_ORDER: OptionEntry = OptionEntry {
+    key: "corrector_order",
+    group: Group::Solver,
+    kind: Kind::Whole(0, 4),
+    default: Fallback::Whole(2),
+    summary: "The order of sa-solver's corrector, 0 for none.",
+};
+const TAU: OptionEntry = OptionEntry {
+    key: "tau",
+    group: Group::Solver,
+    kind: Kind::Real(0.0, 10.0),
+    default: Fallback::Real(1.0),
+    summary: "τ of sa-solver, the share of the reverse SDE's noise.",
+};
+const TAU_FROM: OptionEntry = OptionEntry {
+    key: "tau_from",
+    group: Group::Solver,
+    kind: Kind::Real(0.0, 1.0),
+    default: Fallback::Real(0.2),
+    summary: "The least time, as a share of the greatest, at which τ counts.",
+};
+const TAU_TO: OptionEntry = OptionEntry {
+    key: "tau_to",
+    group: Group::Solver,
+    kind: Kind::Real(0.0, 1.0),
+    default: Fallback::Real(0.8),
+    summary: "The greatest time, as a share of the greatest there is, at which τ counts.",
+};
+
 pub(super) const ENTRY: Entry = Entry {
     name: "sa-solver",
     summary: "Xue et al. 2023: stochastic Adams predictor and corrector, one evaluation a step",
-    options: &[
-        OptionEntry {
-            key: "predictor_order",
-            kind: Kind::Whole(1, 3),
-            summary: "The order of sa-solver's predictor; 2 unless set.",
-        },
-        OptionEntry {
-            key: "corrector_order",
-            kind: Kind::Whole(0, 4),
-            summary: "The order of sa-solver's corrector, 0 for none; 2 unless set.",
-        },
-        OptionEntry {
-            key: "tau",
-            kind: Kind::Real(0.0, 10.0),
-            summary: "τ of sa-solver, the share of the reverse SDE's noise; 1 unless set.",
-        },
-        OptionEntry {
-            key: "tau_from",
-            kind: Kind::Real(0.0, 1.0),
-            summary: "The least time, as a share of the greatest, at which τ counts; 0.2 unless set.",
-        },
-        OptionEntry {
-            key: "tau_to",
-            kind: Kind::Real(0.0, 1.0),
-            summary: "The greatest time, as a share of the greatest there is, at which τ counts; 0.8 unless set.",
-        },
-        super::unipc::PREDICT_X0,
-        super::dpm_solver::LOWER_ORDER_FINAL,
-    ],
+    options: &[PREDICTOR_ORDER, CORRECTOR_ORDER, TAU, TAU_FROM, TAU_TO, PREDICT_X0, LOWER_ORDER_FINAL],
     build: |options| {
-        let real = |key, otherwise| options.real(key).unwrap_or(otherwise);
-        let (least, most) = (real("tau_from", 0.2), real("tau_to", 0.8));
+        let (least, most) = (TAU_FROM.real(options), TAU_TO.real(options));
         if least > most {
             return Err(Error::argument("tau_to", format!("{most}; it has to be above tau_from, which is {least}")));
         }
         Ok(Box::new(SaSolver {
-            predictor_order: options.whole("predictor_order").unwrap_or(2),
-            corrector_order: options.whole("corrector_order").unwrap_or(2),
-            tau: real("tau", 1.0),
+            predictor_order: PREDICTOR_ORDER.whole(options),
+            corrector_order: CORRECTOR_ORDER.whole(options),
+            tau: TAU.real(options),
             between: [least, most],
-            data: options.flag("predict_x0").unwrap_or(true),
-            lower_order_final: options.flag("lower_order_final").unwrap_or(true),
+            data: PREDICT_X0.flag(options),
+            lower_order_final: LOWER_ORDER_FINAL.flag(options),
         }))
     },
 };

@@ -6,7 +6,7 @@ use std::fmt;
 use super::ancestral::added_variance;
 use super::entry::{Entry, Solver};
 use super::update::{Cursor, Move, Update};
-use crate::option::{Kind, OptionEntry};
+use crate::option::{Fallback, Group, Kind, OptionEntry};
 use crate::schedule::{Grid, NoiseLevel};
 
 /// The network says the trajectory's point at a time s below the next one; noise takes it up to the next level.
@@ -46,13 +46,17 @@ impl fmt::Display for Tcd {
     }
 }
 
+const GAMMA: OptionEntry = OptionEntry {
+    key: "gamma",
+    group: Group::Solver,
+    kind: Kind::Real(0.0, 1.0),
+    default: Fallback::Real(0.3),
+    summary: "γ of TCD: 0 is deterministic, 1 fully stochastic.",
+};
+
 pub(super) const ENTRY: Entry = Entry {
     name: "tcd",
     summary: "Zheng et al. 2024: for distilled trajectory consistency models, 1 to 20 steps; grid lcm",
-    options: &[OptionEntry {
-        key: "gamma",
-        kind: Kind::Real(0.0, 1.0),
-        summary: "γ of TCD: 0 is deterministic, 1 fully stochastic; 0.3 unless set.",
-    }],
-    build: |options| Ok(Box::new(Tcd { gamma: options.real("gamma").unwrap_or(0.3) })),
+    options: &[GAMMA],
+    build: |options| Ok(Box::new(Tcd { gamma: GAMMA.real(options) })),
 };

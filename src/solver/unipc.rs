@@ -3,16 +3,15 @@
 
 use std::fmt;
 
-use super::dpm_solver::usable_order;
+use super::dpm_solver::{LOWER_ORDER_FINAL, ORDER, usable_order};
 use super::entry::{Entry, Solver};
 use super::exponential::{lagrange, scaled_phi};
 use super::update::{Cursor, Move, Update};
-use crate::option::{Kind, OptionEntry, words};
+use crate::option::{Fallback, Group, Kind, OptionEntry, words};
 use crate::schedule::Grid;
 
 words! {
     /// The function B(h) of the paper (§3.4), by which the correction is scaled.
-    #[derive(Default)]
     #[non_exhaustive]
     pub enum Scaling {
         #[default]
@@ -130,26 +129,31 @@ impl fmt::Display for UniPc {
     }
 }
 
-pub(super) const PREDICT_X0: OptionEntry =
-    OptionEntry {
-        key: "predict_x0", kind: Kind::Flag, summary: "Whether x̂₀ is expanded (1, unless set) or ε̂ (0)."
-    };
+const SCALING: OptionEntry = OptionEntry {
+    key: "scaling",
+    group: Group::Solver,
+    kind: Scaling::KIND,
+    default: Fallback::Word(Scaling::DEFAULT.word()),
+    summary: "The function B(h) of the paper.",
+};
+pub(super) const PREDICT_X0: OptionEntry = OptionEntry {
+    key: "predict_x0",
+    group: Group::Solver,
+    kind: Kind::Flag,
+    default: Fallback::Flag(true),
+    summary: "Whether x̂₀ is expanded (1) or ε̂ (0).",
+};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "unipc",
     summary: "Zhao et al. 2023: predictor and corrector from one evaluation a step, of order 1 to 3",
-    options: &[
-        super::dpm_solver::ORDER,
-        OptionEntry { key: "scaling", kind: Scaling::KIND, summary: "The function B(h) of the paper; bh2 unless set." },
-        PREDICT_X0,
-        super::dpm_solver::LOWER_ORDER_FINAL,
-    ],
+    options: &[ORDER, SCALING, PREDICT_X0, LOWER_ORDER_FINAL],
     build: |options| {
         Ok(Box::new(UniPc {
-            order: options.whole("order").unwrap_or(2),
-            scaling: options.text("scaling").and_then(Scaling::from_word).unwrap_or_default(),
-            data: options.flag("predict_x0").unwrap_or(true),
-            lower_order_final: options.flag("lower_order_final").unwrap_or(true),
+            order: ORDER.whole(options),
+            scaling: SCALING.choice(options),
+            data: PREDICT_X0.flag(options),
+            lower_order_final: LOWER_ORDER_FINAL.flag(options),
         }))
     },
 };

@@ -59,7 +59,7 @@ pub(crate) struct Arguments {
 const BATCH: usize = 16;
 
 /// What a classifier's gradient is multiplied by, unless it is said: what suits the shipped one (the table in onnx/README.md).
-const USUAL_SCALE: f64 = 50.0;
+pub(crate) const USUAL_SCALE: f64 = 50.0;
 
 #[derive(Debug, serde::Serialize)]
 struct Found<'a> {

@@ -20,6 +20,8 @@ mod steering;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use diffuse::option::Group;
+use diffuse::settings;
 use diffuse::text::{escaped, is_unsafe};
 
 /// Draws from diffusion models: an exported ONNX noise predictor in, pictures out.
@@ -62,18 +64,21 @@ fn refuse<T>(command: &clap::Command, error: clap::Error) -> T {
 }
 
 fn main() -> ExitCode {
-    // What `anomaly` takes for two options is its own, and three have no meaning there.
+    // What `anomaly` takes for two options is its own, and the other options of a start have no meaning there.
     let mut command = Arguments::command().mut_subcommand("anomaly", |command| {
         let command = command
             .mut_arg("strength", |strength| {
-                strength.help("How far the image is inverted, as a share of the steps; 0.5 unless set")
+                let usual = settings::STRENGTH_OF_COUNTERFACTUAL;
+                strength.help(format!("How far the image is inverted, as a share of the steps. Default: {usual}."))
             })
             .mut_arg("classifier_scale", |scale| {
-                scale.help("The scale of a classifier's gradient; 50 unless set, which suits the shipped one")
+                let usual = anomaly::USUAL_SCALE;
+                scale.help(format!(
+                    "The scale of a classifier's gradient. Default: {usual}, which suits the shipped one."
+                ))
             });
-        ["invert", "interpolate_to", "variation_seed", "variation_strength"]
-            .into_iter()
-            .fold(command, |command, idle| command.mut_arg(idle, |argument| argument.hide(true)))
+        let idle = settings::of(Group::Start).map(|option| option.key).filter(|key| *key != "strength");
+        idle.fold(command, |command, idle| command.mut_arg(idle, |argument| argument.hide(true)))
     });
     let matches = command.try_get_matches_from_mut(std::env::args_os());
     let matches = matches.unwrap_or_else(|error| refuse(&command, error));

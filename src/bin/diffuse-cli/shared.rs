@@ -8,9 +8,9 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, Args, FromArgMatches};
 use diffuse::model::SchedulerConfig;
 use diffuse::network::{PROVIDERS, Placement, Provider};
-use diffuse::option::Kind;
+use diffuse::option::{Group, Kind};
 use diffuse::text::{escaped, escaped_json, escaped_lines};
-use diffuse::{Error, Model, ModelOptions, Request, Runtime, request, settings};
+use diffuse::{Error, Model, ModelOptions, Request, Runtime, settings};
 
 use crate::failure::{Failure, say};
 use crate::input::Input;
@@ -204,21 +204,6 @@ pub(crate) fn classes_of(model: &Model, texts: &[String]) -> Result<Vec<i64>, Er
     Ok(found)
 }
 
-/// Under which head an option stands in the help.
-fn heading(key: &str) -> &'static str {
-    let starts = ["invert", "strength", "interpolate_to", "variation_seed", "variation_strength"];
-    let own = ["solver", "steps", "grid", "steps_offset", "ending", "clipping", "compat", "noise"];
-    if key.starts_with("guidance_") || key.starts_with("classifier_") {
-        "Guidance"
-    } else if starts.contains(&key) {
-        "What a run starts from, and what leads it"
-    } else if own.contains(&key) {
-        "Sampling"
-    } else {
-        "Options of some grids, solvers and settings"
-    }
-}
-
 impl Args for SamplingArguments {
     fn augment_args(command: clap::Command) -> clap::Command {
         let command = command.arg(
@@ -233,8 +218,9 @@ impl Args for SamplingArguments {
             let parser = |_: &str| former(&now.replace('_', "-"));
             command.arg(Arg::new(*before).long(flag).hide(true).value_parser(parser))
         });
-        request::options().fold(command, |command, option| {
-            let mut argument = Arg::new(option.key).long(option.key.replace('_', "-")).help(option.summary);
+        let options = Group::OF_REQUEST.iter().flat_map(|group| settings::of(*group));
+        options.fold(command, |command, option| {
+            let mut argument = Arg::new(option.key).long(option.key.replace('_', "-")).help(option.text());
             argument = match option.kind {
                 Kind::Choice(words, meanings) => {
                     let values = words.iter().enumerate().map(|(i, word)| match meanings.get(i) {
@@ -247,7 +233,7 @@ impl Args for SamplingArguments {
                 Kind::Whole(..) => argument.value_name("N"),
                 _ => argument.value_name("VALUE").allow_negative_numbers(true),
             };
-            command.arg(argument.help_heading(heading(option.key)))
+            command.arg(argument.help_heading(option.group.heading()))
         })
     }
 
@@ -258,7 +244,7 @@ impl Args for SamplingArguments {
 
 impl FromArgMatches for SamplingArguments {
     fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
-        let given = request::options()
+        let given = settings::all()
             .filter_map(|option| Some((option.key, matches.get_one::<String>(option.key)?.clone())))
             .collect();
         Ok(Self { given, scheduler_config: matches.get_one(SCHEDULER_CONFIG).cloned(), config: OnceCell::new() })

@@ -5,17 +5,25 @@ use std::path::{Path, PathBuf};
 
 use ort::session::builder::SessionBuilder;
 
-use super::table::{PROVIDERS, ProviderEntry};
+use super::table::{PROVIDERS, ProviderEntry, option};
 use crate::error::{Error, Result};
 use crate::network::ort::library;
 use crate::network::ort::native::compiled_in;
 use crate::network::ort::overheard::{overheard, with_log};
 use crate::network::ort::runtime::Runtime;
-use crate::option::{Kind, OptionEntry};
+use crate::option::{Fallback, Kind, OptionEntry, Options};
 use crate::sync::Mutex;
 
 /// The provider that every build has and that takes every node.
 pub(super) const CPU: &str = "cpu";
+
+/// The one option of a plugin library that is not the library's own.
+const DEVICE: OptionEntry = option(
+    "device",
+    Kind::Whole(0, 255),
+    Fallback::Whole(0),
+    "The place of the device among those that the library finds, counted from 0.",
+);
 
 /// An execution provider and its options.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +91,6 @@ impl Provider {
     /// As [`with_option`](Self::with_option); nothing is changed then.
     pub fn set_option(&mut self, key: &str, value: &str) -> Result<()> {
         let name = &self.name;
-        let plugin = |kind| OptionEntry { key: "", kind, summary: "" };
         let known = match self.entry() {
             Some(entry) => *entry.options.iter().find(|option| option.key == key).ok_or_else(|| {
                 let keys: Vec<_> = entry.options.iter().map(|option| option.key).collect();
@@ -93,8 +100,9 @@ impl Provider {
             None if key.is_empty() || key.len() > 256 || key.contains('\0') => {
                 return Err(Error::argument("key", format!("{} bytes; expected 1 to 256", key.len())));
             }
-            None if key == "device" => plugin(Kind::Whole(0, 255)),
-            None => plugin(Kind::Text),
+            None if key == DEVICE.key => DEVICE,
+            // The library checks its own.
+            None => option("", Kind::Text, Fallback::Nothing, ""),
         };
         let value = match known.parse(value) {
             Ok(value) => value.to_string(),
@@ -176,8 +184,8 @@ impl Provider {
         let provider = load_plugin(runtime, &self.name, library)?;
         let devices: Vec<_> =
             runtime.environment().devices().filter(|device| device.ep().is_ok_and(|ep| ep == provider)).collect();
-        let set = self.options.iter().find(|(key, _)| key == "device");
-        let index: usize = set.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
+        let set = self.options.iter().find(|(key, _)| key == DEVICE.key);
+        let index = set.and_then(|(_, value)| value.parse().ok()).unwrap_or_else(|| DEVICE.whole(&Options::default()));
         // Without a device ONNX Runtime would silently take the CPU.
         let found = devices.len();
         let device = devices.into_iter().nth(index).ok_or_else(|| {
@@ -186,7 +194,7 @@ impl Provider {
         let options: Vec<_> = self
             .options
             .iter()
-            .filter(|(key, _)| key != "device")
+            .filter(|(key, _)| key != DEVICE.key)
             .map(|(key, value)| (format!("{provider}.{key}"), value.clone()))
             .collect();
         let (result, said) =

@@ -3,7 +3,7 @@
 use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider as Configurable, ExecutionProviderDispatch as Dispatch};
 
 use crate::option::Kind::{self, Choice, Flag, Text, Whole};
-use crate::option::OptionEntry;
+use crate::option::{Fallback, Group, OptionEntry, Options};
 
 /// The most threads that an evaluation can be given.
 pub(crate) const MOST_THREADS: usize = 1024;
@@ -27,9 +27,12 @@ pub struct ProviderEntry {
     pub(super) dispatch: fn(&[(String, String)]) -> Dispatch,
 }
 
-const fn option(key: &'static str, kind: Kind, summary: &'static str) -> OptionEntry {
-    OptionEntry { key, kind, summary }
+pub(super) const fn option(key: &'static str, kind: Kind, default: Fallback, summary: &'static str) -> OptionEntry {
+    OptionEntry { key, group: Group::Provider, kind, default, summary }
 }
+
+const ON: Fallback = Fallback::Flag(true);
+const OFF: Fallback = Fallback::Flag(false);
 
 /// Every provider that is known by name. Others come as plugin libraries ([`Provider::plugin`](super::Provider::plugin)).
 pub const PROVIDERS: &[ProviderEntry] = &[
@@ -39,15 +42,8 @@ pub const PROVIDERS: &[ProviderEntry] = &[
         summary: "The CPU, through ONNX Runtime's own kernels.",
         needs: "any build",
         library: None,
-        options: &[option(
-            "use_arena",
-            Flag,
-            "Keep freed memory for the next evaluation (1, as it is unless set), or give it back (0).",
-        )],
-        dispatch: |options| {
-            let arena = options.iter().all(|(_, value)| value == "1");
-            ep::CPU::default().with_arena_allocator(arena).build()
-        },
+        options: &[USE_ARENA],
+        dispatch: |options| ep::CPU::default().with_arena_allocator(is_on(&USE_ARENA, options)).build(),
     },
     ProviderEntry {
         name: "cuda",
@@ -56,62 +52,53 @@ pub const PROVIDERS: &[ProviderEntry] = &[
         needs: "the GPU build (PyPI onnxruntime-gpu), CUDA's runtime, cuBLAS, cuRAND, cuFFT, cuDNN and the driver",
         library: Some("cuda"),
         options: &[
-            option("device_id", Whole(0, i32::MAX as u64), "Which GPU, counted from 0; 0 unless set."),
+            option("device_id", Whole(0, i32::MAX as u64), Fallback::Whole(0), "Which GPU, counted from 0."),
             option(
                 "gpu_mem_limit",
                 Whole(0, u64::MAX),
-                "Bytes that its arena of GPU memory may grow to; no limit unless set.",
+                Fallback::Phrase("no limit"),
+                "Bytes that its arena of GPU memory may grow to.",
             ),
             option(
                 "arena_extend_strategy",
                 Choice(&["kNextPowerOfTwo", "kSameAsRequested"], &[]),
-                "How the arena grows; by powers of two unless set.",
+                Fallback::Word("kNextPowerOfTwo"),
+                "How the arena grows: by powers of two, or by what is asked for.",
             ),
             option(
                 "cudnn_conv_algo_search",
                 Choice(&["EXHAUSTIVE", "HEURISTIC", "DEFAULT"], &[]),
-                "How cuDNN's convolutions are chosen when a shape is first seen: by trying all (EXHAUSTIVE, unless set: a slow first evaluation), by rule, or fixed.",
+                Fallback::Word("EXHAUSTIVE"),
+                "How cuDNN's convolutions are chosen when a shape is first seen: by trying all (EXHAUSTIVE, a slow first evaluation), by rule, or fixed.",
             ),
-            option(
-                "cudnn_conv_use_max_workspace",
-                Flag,
-                "Let that search take as much memory as it likes; 1 unless set.",
-            ),
-            option(
-                "cudnn_conv1d_pad_to_nc1d",
-                Flag,
-                "Lay out one-dimensional convolutions as [N,C,1,D]; 0 unless set.",
-            ),
-            option("enable_skip_layer_norm_strict_mode", Flag, "Sum in f32 in SkipLayerNormalization; 0 unless set."),
+            option("cudnn_conv_use_max_workspace", Flag, ON, "Let that search take as much memory as it likes."),
+            option("cudnn_conv1d_pad_to_nc1d", Flag, OFF, "Lay out one-dimensional convolutions as [N,C,1,D]."),
+            option("enable_skip_layer_norm_strict_mode", Flag, OFF, "Sum in f32 in SkipLayerNormalization."),
             option(
                 "fuse_conv_bias",
                 Flag,
-                "Fuse convolutions with their bias, which takes long when a shape is first seen; 0 unless set.",
+                OFF,
+                "Fuse convolutions with their bias, which takes long when a shape is first seen.",
             ),
-            option("prefer_nhwc", Flag, "Lay out tensors with the channels last; 0 unless set."),
+            option("prefer_nhwc", Flag, OFF, "Lay out tensors with the channels last."),
             option(
                 "sdpa_kernel",
                 Whole(0, i32::MAX as u64),
-                "Which attention kernels may be used, as ONNX Runtime's bits; its choice unless set.",
+                Fallback::Phrase("ONNX Runtime's choice"),
+                "Which attention kernels may be used, as ONNX Runtime's bits.",
             ),
-            option("tunable_op_enable", Flag, "Use tuned kernels; 0 unless set."),
-            option("tunable_op_tuning_enable", Flag, "Tune them; 0 unless set."),
+            option("tunable_op_enable", Flag, OFF, "Use tuned kernels."),
+            option("tunable_op_tuning_enable", Flag, OFF, "Tune them."),
             option(
                 "tunable_op_max_tuning_duration_ms",
                 Whole(0, i32::MAX as u64),
-                "Milliseconds that tuning one kernel may take; 0, which is no limit, unless set.",
+                Fallback::Whole(0),
+                "Milliseconds that tuning one kernel may take; 0 is no limit.",
             ),
-            option("use_ep_level_unified_stream", Flag, "One stream for all threads; 0 unless set."),
-            option(
-                "use_tf32",
-                Flag,
-                "Round the factors of f32 products to 10 bits (TF32): faster, and off by about 1e-3. 0 unless set, unlike ONNX Runtime's own default.",
-            ),
+            option("use_ep_level_unified_stream", Flag, OFF, "One stream for all threads."),
+            USE_TF32,
         ],
-        dispatch: |options| {
-            let exact = ep::CUDA::default().with_tf32(false);
-            configured(exact, options)
-        },
+        dispatch: |options| configured(ep::CUDA::default().with_tf32(is_on(&USE_TF32, options)), options),
     },
     ProviderEntry {
         name: "tensorrt",
@@ -120,74 +107,94 @@ pub const PROVIDERS: &[ProviderEntry] = &[
         needs: "what cuda needs, and TensorRT 10",
         library: Some("tensorrt"),
         options: &[
-            option("device_id", Whole(0, i32::MAX as u64), "Which GPU, counted from 0; 0 unless set."),
+            option("device_id", Whole(0, i32::MAX as u64), Fallback::Whole(0), "Which GPU, counted from 0."),
             option(
                 "trt_max_workspace_size",
                 Whole(0, u64::MAX),
-                "Bytes of scratch memory; as much as the GPU has unless set.",
+                Fallback::Phrase("as much as the GPU has"),
+                "Bytes of scratch memory.",
             ),
-            option("trt_fp16_enable", Flag, "Compute in f16 where that is faster; 0 unless set."),
-            option("trt_bf16_enable", Flag, "Compute in bf16 where that is faster; 0 unless set."),
-            option("trt_int8_enable", Flag, "Compute in int8, which needs a calibration table; 0 unless set."),
-            option("trt_int8_calibration_table_name", Text, "That table's file."),
-            option("trt_int8_use_native_calibration_table", Flag, "That table is TensorRT's own; 0 unless set."),
+            option("trt_fp16_enable", Flag, OFF, "Compute in f16 where that is faster."),
+            option("trt_bf16_enable", Flag, OFF, "Compute in bf16 where that is faster."),
+            option("trt_int8_enable", Flag, OFF, "Compute in int8, which needs a calibration table."),
+            option("trt_int8_calibration_table_name", Text, Fallback::Nothing, "That table's file."),
+            option("trt_int8_use_native_calibration_table", Flag, OFF, "That table is TensorRT's own."),
             option(
                 "trt_engine_cache_enable",
                 Flag,
-                "Keep engines in files, so that the next start takes seconds; 0 unless set.",
+                OFF,
+                "Keep engines in files, so that the next start takes seconds.",
             ),
-            option("trt_engine_cache_path", Text, "The folder of those files. They fit one GPU, driver and TensorRT."),
-            option("trt_engine_cache_prefix", Text, "What their names begin with."),
+            option(
+                "trt_engine_cache_path",
+                Text,
+                Fallback::Nothing,
+                "The folder of those files. They fit one GPU, driver and TensorRT.",
+            ),
+            option("trt_engine_cache_prefix", Text, Fallback::Nothing, "What their names begin with."),
             option(
                 "trt_timing_cache_enable",
                 Flag,
-                "Keep timings of kernels in a file, so that the next engine takes less long; 0 unless set.",
+                OFF,
+                "Keep timings of kernels in a file, so that the next engine takes less long.",
             ),
-            option("trt_timing_cache_path", Text, "The folder of that file."),
-            option("trt_force_timing_cache", Flag, "Use timings of another GPU of the same kind; 0 unless set."),
-            option("trt_builder_optimization_level", Whole(0, 5), "How hard an engine is optimised; 3 unless set."),
-            option("trt_auxiliary_streams", Whole(0, 64), "Streams beside the main one; as TensorRT likes unless set."),
+            option("trt_timing_cache_path", Text, Fallback::Nothing, "The folder of that file."),
+            option("trt_force_timing_cache", Flag, OFF, "Use timings of another GPU of the same kind."),
+            option(
+                "trt_builder_optimization_level",
+                Whole(0, 5),
+                Fallback::Whole(3),
+                "How hard an engine is optimised.",
+            ),
+            option(
+                "trt_auxiliary_streams",
+                Whole(0, 64),
+                Fallback::Phrase("TensorRT's choice"),
+                "Streams beside the main one.",
+            ),
             option(
                 "trt_min_subgraph_size",
                 Whole(0, i32::MAX as u64),
-                "Parts of the graph with fewer nodes are left to the next provider; 1 unless set.",
+                Fallback::Whole(1),
+                "Parts of the graph with fewer nodes are left to the next provider.",
             ),
             option(
                 "trt_max_partition_iterations",
                 Whole(0, i32::MAX as u64),
-                "How often the graph is divided again; 1000 unless set.",
+                Fallback::Whole(1000),
+                "How often the graph is divided again.",
             ),
             option(
                 "trt_profile_min_shapes",
                 Text,
-                "The smallest shapes an engine is for, such as sample:1x3x32x32; the ones first seen unless set.",
+                Fallback::Phrase("the shapes first seen"),
+                "The smallest shapes an engine is for, such as sample:1x3x32x32.",
             ),
-            option("trt_profile_max_shapes", Text, "The largest."),
-            option("trt_profile_opt_shapes", Text, "The ones it is best at."),
+            option("trt_profile_max_shapes", Text, Fallback::Nothing, "The largest."),
+            option("trt_profile_opt_shapes", Text, Fallback::Nothing, "The ones it is best at."),
             option(
                 "trt_op_types_to_exclude",
                 Text,
+                Fallback::Nothing,
                 "Operators that are left to the next provider, separated by commas.",
             ),
             option(
                 "trt_layer_norm_fp32_fallback",
                 Flag,
-                "Sum in f32 in layer normalisation when computing in f16; 0 unless set.",
+                OFF,
+                "Sum in f32 in layer normalisation when computing in f16.",
             ),
-            option("trt_sparsity_enable", Flag, "Use the weights' sparsity; 0 unless set."),
-            option("trt_build_heuristics_enable", Flag, "Build engines by rule of thumb; 0 unless set."),
+            option("trt_sparsity_enable", Flag, OFF, "Use the weights' sparsity."),
+            option("trt_build_heuristics_enable", Flag, OFF, "Build engines by rule of thumb."),
             option(
                 "trt_force_sequential_engine_build",
                 Flag,
-                "Build one engine after another where there are several GPUs; 0 unless set.",
+                OFF,
+                "Build one engine after another where there are several GPUs.",
             ),
-            option(
-                "trt_context_memory_sharing_enable",
-                Flag,
-                "Share scratch memory between parts of the graph; 0 unless set.",
-            ),
-            option("trt_engine_hw_compatible", Flag, "Build engines that newer GPUs can use as well; 0 unless set."),
-            option("trt_detailed_build_log", Flag, "Say more in the log; 0 unless set."),
+            option("trt_context_memory_sharing_enable", Flag, OFF, "Share scratch memory between parts of the graph."),
+            option("trt_engine_hw_compatible", Flag, OFF, "Build engines that newer GPUs can use as well."),
+            option("trt_detailed_build_log", Flag, OFF, "Say more in the log."),
         ],
         dispatch: |options| configured(ep::TensorRT::default(), options),
     },
@@ -221,23 +228,26 @@ pub const PROVIDERS: &[ProviderEntry] = &[
             option(
                 "MLComputeUnits",
                 Choice(&["ALL", "CPUAndNeuralEngine", "CPUAndGPU", "CPUOnly"], &[]),
-                "Where it may run; anywhere unless set.",
+                Fallback::Word("ALL"),
+                "Where it may run.",
             ),
             option(
                 "ModelFormat",
                 Choice(&["NeuralNetwork", "MLProgram"], &[]),
-                "What the graph is turned into; NeuralNetwork unless set.",
+                Fallback::Word("NeuralNetwork"),
+                "What the graph is turned into.",
             ),
-            option("RequireStaticInputShapes", Flag, "Take only nodes whose shapes are fixed; 0 unless set."),
-            option("EnableOnSubgraphs", Flag, "Take nodes inside loops and branches; 0 unless set."),
+            option("RequireStaticInputShapes", Flag, OFF, "Take only nodes whose shapes are fixed."),
+            option("EnableOnSubgraphs", Flag, OFF, "Take nodes inside loops and branches."),
             option(
                 "SpecializationStrategy",
                 Choice(&["Default", "FastPrediction"], &[]),
+                Fallback::Nothing,
                 "Quick to load or quick to run.",
             ),
-            option("ProfileComputePlan", Flag, "Say in the log where each node runs; 0 unless set."),
-            option("AllowLowPrecisionAccumulationOnGPU", Flag, "Sum in f16; 0 unless set."),
-            option("ModelCacheDirectory", Text, "The folder that compiled networks are kept in."),
+            option("ProfileComputePlan", Flag, OFF, "Say in the log where each node runs."),
+            option("AllowLowPrecisionAccumulationOnGPU", Flag, OFF, "Sum in f16."),
+            option("ModelCacheDirectory", Text, Fallback::Nothing, "The folder that compiled networks are kept in."),
         ],
         dispatch: |options| configured(ep::CoreML::default(), options),
     },
@@ -250,7 +260,8 @@ pub const PROVIDERS: &[ProviderEntry] = &[
         options: &[option(
             "device_id",
             Whole(0, i32::MAX as u64),
-            "Which adapter, in DirectX's order, counted from 0; a fast one unless set.",
+            Fallback::Phrase("a fast one"),
+            "Which adapter, in DirectX's order, counted from 0.",
         )],
         dispatch: |options| {
             let device = options.first().and_then(|(_, value)| value.parse().ok());
@@ -266,18 +277,29 @@ pub const PROVIDERS: &[ProviderEntry] = &[
         needs: "a build with WebGPU; the plugin library of PyPI onnxruntime-ep-webgpu, named by its path, serves any build",
         library: None,
         options: &[
-            option("dawnBackendType", Choice(&["Vulkan", "D3D12"], &[]), "What it goes through."),
-            option("preferredLayout", Choice(&["NCHW", "NHWC"], &[]), "NHWC unless set."),
-            option("storageBufferCacheMode", Choice(CACHES, &[]), "How freed buffers are kept."),
-            option("uniformBufferCacheMode", Choice(CACHES, &[]), "How freed uniform buffers are kept."),
-            option("queryResolveBufferCacheMode", Choice(CACHES, &[]), "How freed buffers of queries are kept."),
-            option("defaultBufferCacheMode", Choice(CACHES, &[]), "How the others are kept."),
+            option("dawnBackendType", Choice(&["Vulkan", "D3D12"], &[]), Fallback::Nothing, "What it goes through."),
+            option("preferredLayout", Choice(&["NCHW", "NHWC"], &[]), Fallback::Word("NHWC"), "The layout of tensors."),
+            option("storageBufferCacheMode", Choice(CACHES, &[]), Fallback::Nothing, "How freed buffers are kept."),
+            option(
+                "uniformBufferCacheMode",
+                Choice(CACHES, &[]),
+                Fallback::Nothing,
+                "How freed uniform buffers are kept.",
+            ),
+            option(
+                "queryResolveBufferCacheMode",
+                Choice(CACHES, &[]),
+                Fallback::Nothing,
+                "How freed buffers of queries are kept.",
+            ),
+            option("defaultBufferCacheMode", Choice(CACHES, &[]), Fallback::Nothing, "How the others are kept."),
             option(
                 "validationMode",
                 Choice(&["disabled", "wgpuOnly", "basic", "full"], &[]),
-                "How much is checked; basic unless set.",
+                Fallback::Word("basic"),
+                "How much is checked.",
             ),
-            option("forceCpuNodeNames", Text, "Nodes that are left to the CPU, one in a line."),
+            option("forceCpuNodeNames", Text, Fallback::Nothing, "Nodes that are left to the CPU, one in a line."),
         ],
         dispatch: |options| configured(ep::WebGPU::default(), options),
     },
@@ -287,19 +309,13 @@ pub const PROVIDERS: &[ProviderEntry] = &[
         summary: "Android's Neural Networks API.",
         needs: "the Android build (Maven onnxruntime-android)",
         library: None,
-        options: &[
-            option("use_fp16", Flag, "Compute in f16; 0 unless set."),
-            option("use_nchw", Flag, "Lay out tensors with the channels first; 0 unless set."),
-            option("cpu_disabled", Flag, "Do not use its own CPU device; 0 unless set."),
-            option("cpu_only", Flag, "Use nothing else, for tests; 0 unless set."),
-        ],
+        options: &[USE_FP16, USE_NCHW, CPU_DISABLED, CPU_ONLY],
         dispatch: |options| {
-            let on = |name: &str| options.iter().any(|(key, value)| key == name && value == "1");
             ep::NNAPI::default()
-                .with_fp16(on("use_fp16"))
-                .with_nchw(on("use_nchw"))
-                .with_disable_cpu(on("cpu_disabled"))
-                .with_cpu_only(on("cpu_only"))
+                .with_fp16(is_on(&USE_FP16, options))
+                .with_nchw(is_on(&USE_NCHW, options))
+                .with_disable_cpu(is_on(&CPU_DISABLED, options))
+                .with_cpu_only(is_on(&CPU_ONLY, options))
                 .build()
         },
     },
@@ -310,8 +326,8 @@ pub const PROVIDERS: &[ProviderEntry] = &[
         needs: "a QNN build (PyPI onnxruntime-qnn, Maven onnxruntime-android-qnn)",
         library: None,
         options: &[
-            option("backend_path", Text, "Qualcomm's backend library, such as libQnnHtp.so."),
-            option("device_id", Whole(0, i32::MAX as u64), "Which device, counted from 0; 0 unless set."),
+            option("backend_path", Text, Fallback::Nothing, "Qualcomm's backend library, such as libQnnHtp.so."),
+            option("device_id", Whole(0, i32::MAX as u64), Fallback::Whole(0), "Which device, counted from 0."),
             option(
                 "htp_performance_mode",
                 Choice(
@@ -329,31 +345,40 @@ pub const PROVIDERS: &[ProviderEntry] = &[
                     ],
                     &[],
                 ),
+                Fallback::Nothing,
                 "Speed against power.",
             ),
             option(
                 "htp_graph_finalization_optimization_mode",
                 Whole(0, 3),
-                "How hard the graph is optimised; 0 unless set.",
+                Fallback::Whole(0),
+                "How hard the graph is optimised.",
             ),
-            option("htp_arch", Whole(0, u32::MAX as u64), "The NPU's architecture; found out unless set."),
-            option("soc_model", Text, "The chip's number; found out unless set."),
+            option("htp_arch", Whole(0, u32::MAX as u64), Fallback::Phrase("found out"), "The NPU's architecture."),
+            option("soc_model", Text, Fallback::Phrase("found out"), "The chip's number."),
             option(
                 "vtcm_mb",
                 Whole(0, i32::MAX as u64),
-                "Megabytes of the NPU's own memory; as much as there is unless set.",
+                Fallback::Phrase("as much as there is"),
+                "Megabytes of the NPU's own memory.",
             ),
-            option("rpc_control_latency", Whole(0, u32::MAX as u64), "Microseconds."),
+            option("rpc_control_latency", Whole(0, u32::MAX as u64), Fallback::Nothing, "Microseconds."),
             option(
                 "qnn_context_priority",
                 Choice(&["low", "normal", "normal_high", "high"], &[]),
-                "normal unless set.",
+                Fallback::Word("normal"),
+                "The priority beside other networks on the device.",
             ),
-            option("enable_htp_fp16_precision", Flag, "Compute f32 in f16; 1 unless set."),
-            option("enable_htp_weight_sharing", Flag, "Share weights between graphs; 0 unless set."),
-            option("offload_graph_io_quantization", Flag, "Quantise inputs and outputs on the CPU; 1 unless set."),
-            option("profiling_level", Choice(&["off", "basic", "detailed"], &[]), "off unless set."),
-            option("profiling_file_path", Text, "Where the profile goes."),
+            option("enable_htp_fp16_precision", Flag, ON, "Compute f32 in f16."),
+            option("enable_htp_weight_sharing", Flag, OFF, "Share weights between graphs."),
+            option("offload_graph_io_quantization", Flag, ON, "Quantise inputs and outputs on the CPU."),
+            option(
+                "profiling_level",
+                Choice(&["off", "basic", "detailed"], &[]),
+                Fallback::Word("off"),
+                "How much is measured.",
+            ),
+            option("profiling_file_path", Text, Fallback::Nothing, "Where the profile goes."),
         ],
         dispatch: |options| configured(ep::QNN::default(), options),
     },
@@ -366,44 +391,75 @@ pub const PROVIDERS: &[ProviderEntry] = &[
         options: &[option(
             "intra_op_num_threads",
             Whole(0, MOST_THREADS as u64),
-            "Threads of one evaluation; those of the model options unless set.",
+            Fallback::Phrase("those of the model options"),
+            "Threads of one evaluation.",
         )],
         dispatch: |options| configured(ep::XNNPACK::default(), options),
     },
 ];
 
+const USE_ARENA: OptionEntry =
+    option("use_arena", Flag, ON, "Keep freed memory for the next evaluation (1), or give it back (0).");
+
+const USE_TF32: OptionEntry = option(
+    "use_tf32",
+    Flag,
+    OFF,
+    "Round the factors of f32 products to 10 bits (TF32): faster, and off by about 1e-3. ONNX Runtime by itself does so.",
+);
+
+const USE_FP16: OptionEntry = option("use_fp16", Flag, OFF, "Compute in f16.");
+const USE_NCHW: OptionEntry = option("use_nchw", Flag, OFF, "Lay out tensors with the channels first.");
+const CPU_DISABLED: OptionEntry = option("cpu_disabled", Flag, OFF, "Do not use its own CPU device.");
+const CPU_ONLY: OptionEntry = option("cpu_only", Flag, OFF, "Use nothing else, for tests.");
+
 const OPENVINO_OPTIONS: &[OptionEntry] = &[
     option(
         "device_type",
         Text,
-        "CPU, GPU, NPU, GPU.0, HETERO:GPU,CPU, …; CPU unless set. An NPU whose compiler fails is silently replaced by CPU, except where the CPU may not take nodes.",
+        Fallback::Word("CPU"),
+        "CPU, GPU, NPU, GPU.0, HETERO:GPU,CPU, … An NPU whose compiler fails is silently replaced by CPU, except where the CPU may not take nodes.",
     ),
     option(
         "precision",
         Choice(&["FP32", "FP16", "ACCURACY"], &[]),
-        "What it computes in; as the device likes unless set: f32 on a CPU.",
+        Fallback::Phrase("the device's choice, f32 on a CPU"),
+        "What it computes in.",
     ),
-    option("num_of_threads", Whole(1, MOST_THREADS as u64), "Threads of one evaluation; as OpenVINO likes unless set."),
-    option("num_streams", Whole(1, 8), "Evaluations at a time; 1 unless set."),
-    option("cache_dir", Text, "The folder that compiled networks are kept in."),
+    option(
+        "num_of_threads",
+        Whole(1, MOST_THREADS as u64),
+        Fallback::Phrase("OpenVINO's choice"),
+        "Threads of one evaluation.",
+    ),
+    option("num_streams", Whole(1, 8), Fallback::Whole(1), "Evaluations at a time."),
+    option("cache_dir", Text, Fallback::Nothing, "The folder that compiled networks are kept in."),
     option(
         "load_config",
         Text,
+        Fallback::Nothing,
         "OpenVINO's own properties, as JSON: an object of them for each device (in a file, for versions that take a path).",
     ),
     option(
         "model_priority",
         Choice(&["LOW", "MEDIUM", "HIGH", "DEFAULT"], &[]),
+        Fallback::Nothing,
         "Beside other networks on the device.",
     ),
-    option("reshape_input", Text, "Shapes to compile for, such as sample[1,3,32,32]."),
-    option("layout", Text, "Layouts of inputs and outputs, such as sample[NCHW]."),
-    option("enable_opencl_throttling", Flag, "Let the CPU sleep while a GPU works; 0 unless set."),
-    option("enable_qdq_optimizer", Flag, "Optimise quantised networks for an NPU; 0 unless set."),
-    option("disable_dynamic_shapes", Flag, "Compile again for every new shape; 0 unless set, but on an NPU always 1."),
+    option("reshape_input", Text, Fallback::Nothing, "Shapes to compile for, such as sample[1,3,32,32]."),
+    option("layout", Text, Fallback::Nothing, "Layouts of inputs and outputs, such as sample[NCHW]."),
+    option("enable_opencl_throttling", Flag, OFF, "Let the CPU sleep while a GPU works."),
+    option("enable_qdq_optimizer", Flag, OFF, "Optimise quantised networks for an NPU."),
+    option("disable_dynamic_shapes", Flag, OFF, "Compile again for every new shape. On an NPU it is always so."),
 ];
 
 const CACHES: &[&str] = &["disabled", "lazyRelease", "simple", "bucket"];
+
+/// Whether a flag is on, by what is set or by its default.
+fn is_on(option: &OptionEntry, options: &[(String, String)]) -> bool {
+    let set = options.iter().find(|(key, _)| key == option.key);
+    set.map_or_else(|| option.flag(&Options::default()), |(_, value)| value == "1")
+}
 
 fn configured<E: Configurable + Into<Dispatch>>(provider: E, options: &[(String, String)]) -> Dispatch {
     options.iter().fold(provider, |provider, (key, value)| provider.with_arbitrary_config(key, value)).into()

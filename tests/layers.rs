@@ -62,7 +62,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("model", &["manifest", "scheduler_config"]),
     ("network", &["signature", "host", "ort"]),
     ("stage", &["roles", "model", "evaluator", "predictor", "classifier", "calls", "pixels"]),
-    ("request", &["ask", "editing", "steering"]),
+    ("request", &["ask", "fitting", "choices", "editing", "steering", "plan", "encode"]),
     ("run", &["work", "draw", "runner", "cost", "counterfactual"]),
     (
         "capi",

@@ -408,8 +408,8 @@ pub(crate) trait Words: Default {
     fn from_word(word: &str) -> Option<Self>;
 }
 
-/// An enum whose values have words, by which every interface knows them. The one that is marked as the default is `DEFAULT` as well, from
-/// which the entry of its option has its own.
+/// An enum whose values have words, by which every interface knows them. The one that is marked as the default is
+/// `DEFAULT`, from which the entry of its option has its own.
 macro_rules! words {
     ($(#[$meta:meta])* $visibility:vis enum $name:ident {
         $($(#[$default:ident])? $variant:ident = $word:literal, $meaning:literal;)+

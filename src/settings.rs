@@ -1,5 +1,5 @@
-//! What a run is told by name: what every run has, such as a solver and a grid, and beside the solver's own options the grid's numbers, where the
-//! run starts, guidance, corrections and thresholds.
+//! The options of a run that are no solver's: what every run has, such as a grid and a number of steps, then the grid's
+//! numbers, where the run starts, guidance, corrections and thresholds.
 
 use crate::error::Error;
 use crate::guidance::{ClassifierForm, Form, Guidance, Pairing, Projection, Space};
@@ -335,10 +335,10 @@ pub(crate) const THRESHOLD_MAX: OptionEntry = OptionEntry {
     summary: "The greatest value that dynamic clipping leaves room for.",
 };
 
-/// What every run has.
+/// What every run has: the settings that a request keeps as fields.
 pub const CHOICES: &[OptionEntry] = &[SOLVER, STEPS, GRID, STEPS_OFFSET, ENDING, CLIPPING, COMPAT, NOISE, INVERT];
 
-/// These options. Each is for some grids, or some settings, alone, and an error with others.
+/// The other options. Each is for some grids, or some settings, alone, and an error with others.
 pub const OPTIONS: &[OptionEntry] = &[
     RHO,
     SIGMA_MIN,
@@ -388,7 +388,8 @@ pub fn renamed(key: &str, value: &str) -> Option<Error> {
     Some(Error::argument(key, format!("{former:?} is called {word:?} by now")))
 }
 
-/// The option called `key`, of [`OPTIONS`] or of a solver.
+/// The option called `key`, of [`OPTIONS`] or of a solver. Those of [`CHOICES`] are fields of their own in a request and
+/// in a manifest.
 #[must_use]
 pub fn option(key: &str) -> Option<&'static OptionEntry> {
     OPTIONS.iter().find(|option| option.key == key).or_else(|| solver::option(key))
@@ -470,7 +471,8 @@ mod tests {
         let mut shown: Vec<&str> =
             Group::OF_REQUEST.iter().flat_map(|group| of(*group)).map(|option| option.key).collect();
         let mut known: Vec<&str> = all().map(|option| option.key).collect();
-        (shown.sort_unstable(), known.sort_unstable());
+        shown.sort_unstable();
+        known.sort_unstable();
         assert_eq!(shown, known);
         known.dedup();
         assert_eq!(shown, known);

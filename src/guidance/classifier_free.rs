@@ -56,7 +56,8 @@ const MOST_BATCHED: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Projection {
-    /// β, the weight of the difference of the guided evaluation before (those of one step at one level, such as Langevin corrections, count as one).
+    /// β, the weight of the difference of the guided evaluation before (those of one step at one level, such as
+    /// Langevin corrections, count as one).
     pub momentum: f64,
     /// η, how much of the part along the answer is kept.
     pub parallel: f64,
@@ -65,7 +66,8 @@ pub struct Projection {
 }
 
 impl Projection {
-    /// The numbers unless others are asked for, within what the paper recommends. The entries of the options have them from here.
+    /// The numbers unless others are asked for, within what the paper recommends. The entries of the options have them
+    /// from here.
     pub const USUAL: Self = Self { momentum: -0.5, parallel: 0.0, norm: None };
 }
 

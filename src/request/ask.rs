@@ -140,8 +140,11 @@ impl Default for Request {
     }
 }
 
+/// Keeps what an option is set to.
+type Keep = fn(&mut Request, &Value);
+
 /// How a request keeps each of [`settings::CHOICES`].
-const FIELDS: &[(OptionEntry, fn(&mut Request, &Value))] = &[
+const FIELDS: &[(OptionEntry, Keep)] = &[
     (settings::SOLVER, |request, value| request.solver = Some(value.to_string())),
     (settings::STEPS, |request, value| request.steps = value.whole()),
     (settings::GRID, |request, value| request.grid = Spacing::from_word(value.text())),
@@ -154,7 +157,8 @@ const FIELDS: &[(OptionEntry, fn(&mut Request, &Value))] = &[
 ];
 
 impl Request {
-    /// Sets the option `key` ([`settings::all`] lists them) to `value`, given as text or as anything that is written as such.
+    /// Sets the option `key` ([`settings::all`] lists them) to `value`, given as text or as anything that is written
+    /// as such.
     ///
     /// # Errors
     /// [`Error::Argument`] if there is no such option, or if it cannot have this value. Whether the solver has the option shows when a

@@ -30,7 +30,8 @@ pub trait Solver: fmt::Debug + fmt::Display + Send + Sync {
         false
     }
 
-    /// Whether its moves take ε̂ from [`Update::DIRECTION`] and everything else from [`Update::DENOISED`], as a guidance that parts the two needs it.
+    /// Whether its moves take ε̂ from [`DIRECTION`](super::Update::DIRECTION) and everything else from
+    /// [`DENOISED`](super::Update::DENOISED), as a guidance that parts the two needs it.
     fn takes_direction(&self) -> bool {
         false
     }

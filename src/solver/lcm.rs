@@ -11,8 +11,8 @@ use crate::schedule::Grid;
 /// The network says the end of the trajectory; noise takes it to the next level.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lcm {
-    /// What times are multiplied by in the boundary condition `c_skip·x + c_out·x̂₀`. 0 takes x̂₀ for what the network says, as `None`
-    /// does where time does not count steps of training.
+    /// What times are multiplied by in the boundary condition `c_skip·x + c_out·x̂₀`. 0 takes x̂₀ for what the network
+    /// says, as `None` does where time does not count steps of training.
     pub(super) timestep_scaling: Option<f64>,
 }
 

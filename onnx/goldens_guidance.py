@@ -1,4 +1,4 @@
-"""Writes what scipy and diffusers make of guided runs into `goldens/guidance.json`, for `tests/guidance.rs` to compare with.
+"""Writes what scipy and diffusers make of guided runs into `goldens/guidance.json`, for `tests/all/guidance.rs` to compare with.
 
     python onnx/goldens_guidance.py
 

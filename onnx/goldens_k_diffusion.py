@@ -39,7 +39,7 @@ def load(wheel):
     return sampling
 
 
-# (sampler, what it is told); the solver of the same name is in tests/schedulers.rs.
+# (sampler, what it is told); the solver of the same name is in tests/all/schedulers.rs.
 CASES = [
     ("dpmpp_2s_ancestral", {"eta": 0.0}),
     ("dpmpp_2s_ancestral", {"eta": 0.5}),

@@ -1,4 +1,4 @@
-/* The scenario that tests/c_abi.rs runs through Rust as well: both have to draw the same bytes.
+/* The scenario that tests/all/c_abi.rs runs through Rust as well: both have to draw the same bytes.
  *
  *     draw ONNXRUNTIME MODEL.onnx OUTPUT
  *

@@ -1,5 +1,5 @@
 //! What is fed with bytes that nobody has checked. Each of these must return, whatever the bytes; a panic is a finding. libFuzzer calls them, and
-//! `tests/corpus.rs` runs them over the corpus that is committed.
+//! `tests/all/corpus.rs` runs them over the corpus that is committed.
 
 use std::sync::Arc;
 

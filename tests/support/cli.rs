@@ -1,5 +1,4 @@
 //! What the tests of the command line share: running it in a folder of its own, and what must be true of a failure.
-#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -8,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::support::repository;
+use super::repository;
 
 /// The program: the one that was built, or what DIFFUSE_CLI names, to see a test fail on another.
 pub(crate) fn program() -> String {

@@ -1,6 +1,8 @@
 //! What the tests share: golden files, denoisers without a network, noise without a generator.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+#[cfg(feature = "cli")]
+pub(crate) mod cli;
 pub(crate) mod graph;
 pub(crate) mod mixture;
 
@@ -22,6 +24,22 @@ pub(crate) fn endings(usual: u32) -> u32 {
     std::env::var("DIFFUSE_ENDINGS").map_or(usual, |times| times.parse().unwrap())
 }
 
+/// Runs a test in a process of its own, for what it does to its process or reads of it: true there, and there alone.
+/// `test` is its name, with that of its file.
+pub(crate) fn alone(test: &str) -> bool {
+    const ALONE: &str = "DIFFUSE_TEST_ALONE";
+    if std::env::var(ALONE).is_ok_and(|name| name == test) {
+        return true;
+    }
+    let mut process = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = process.args(["--exact", test, "--nocapture"]).env(ALONE, test).output().unwrap();
+    let [said, wrong] = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    print!("{said}");
+    assert!(output.status.success(), "{wrong}");
+    assert!(said.contains("1 passed"), "there is no test {test}");
+    false
+}
+
 /// A path within the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -37,7 +55,7 @@ pub(crate) fn agree(path: &str, expected: &str, test: &str) {
     let first = written.lines().zip(expected.lines()).position(|(a, b)| a != b);
     assert!(
         written == expected,
-        "{path} is stale (line {}); DIFFUSE_BLESS=1 cargo test --test {test} writes it",
+        "{path} is stale (line {}); DIFFUSE_BLESS=1 cargo test --test all {test}:: writes it",
         first.unwrap_or_else(|| written.lines().count().min(expected.lines().count())) + 1
     );
 }

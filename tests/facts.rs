@@ -1,12 +1,13 @@
-//! What Python knows of manifests is what the code says. `tests/bless` writes it.
+//! What Python and the fuzzer know of manifests is what the code says. `tests/bless` writes it.
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use diffuse::model::{
     Classes, ConditionInput, Defaults, Encoding, Inputs, Kind as SampleKind, LearnedVariance, MOST_CLASSES, MOST_NAME,
-    Manifest, Outputs, Sample, Schedule, Time, Toward,
+    Manifest, Outputs, Sample, Schedule, SchedulerConfig, Time, Toward,
 };
 use diffuse::option::{Kind, MOST_NUMBERS};
 use diffuse::sample::MOST_VALUES;
@@ -17,7 +18,7 @@ use diffuse::{InputScaling, Prediction};
 use serde::de::value::MapDeserializer;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde_json::{Map, Value, json};
-use support::agree;
+use support::{agree, repository};
 
 /// What a type says when it is given what it does not know: the list of what it does. So no list stands here.
 #[derive(Debug)]
@@ -240,4 +241,40 @@ fn by_lines(facts: &Value) -> String {
 #[test]
 fn the_facts_for_python_are_fresh() {
     agree("onnx/manifest_facts.json", &by_lines(&facts()));
+}
+
+/// Every key and every text of a value.
+fn texts<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
+    match value {
+        Value::String(text) => drop(found.insert(text)),
+        Value::Array(list) => list.iter().for_each(|value| texts(value, found)),
+        Value::Object(entries) => entries.iter().for_each(|(key, value)| {
+            found.insert(key);
+            texts(value, found);
+        }),
+        _ => {}
+    }
+}
+
+/// What the fuzzer puts together manifests and configurations of diffusers from.
+#[test]
+fn the_words_for_the_fuzzer_are_fresh() {
+    let facts = facts();
+    let mut words = BTreeSet::new();
+    texts(&facts, &mut words);
+    // The classes of diffusers are named where one is not known.
+    let refused = SchedulerConfig::parse(r#"{"_class_name": "?"}"#).unwrap_err().to_string();
+    let classes = refused.rsplit_once("known are ").unwrap().1.split(", ");
+    words.extend(classes);
+    // Their fields, and the words of these, are in quotes on the page that reads them.
+    let page = std::fs::read_to_string(repository("src/model/scheduler_config.rs")).unwrap();
+    let code: Vec<&str> = page.split("#[cfg(test)]").next().unwrap().lines().map(str::trim_start).collect();
+    let code = code.iter().filter(|line| !line.starts_with("//")).flat_map(|line| line.split('"').skip(1).step_by(2));
+    let is_word = |text: &&str| text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+'));
+    words.extend(code.filter(is_word));
+    words.retain(|word| !word.is_empty());
+    assert!(words.len() > 250 && words.contains("FlowMatchLCMScheduler") && words.contains("dpmsolver++"));
+    // An entry of a dictionary is in quotes, and so is a word of JSON.
+    let lines: Vec<String> = words.iter().map(|word| format!("\"\\\"{word}\\\"\"\n")).collect();
+    agree("tests/fuzz/words.dict", &lines.concat());
 }

@@ -93,7 +93,7 @@ def export(
     """
     import torch
 
-    schema.validate(manifest)
+    manifest = schema.validate(manifest)
     path = pathlib.Path(path)
     if derivative:
         module, manifest, traced = with_derivative(module, manifest)
@@ -105,7 +105,7 @@ def export(
     roles = forward_roles(module, manifest)
     outputs = {"prediction": manifest["prediction"], **manifest.get("outputs", {})}
     manifest = {**manifest, "inputs": roles, "outputs": outputs}
-    schema.validate(manifest)
+    manifest = schema.validate(manifest)
     weights = [*module.parameters(), *module.buffers()]
     if external_data is None:
         external_data = sum(weight.nbytes for weight in weights) > LARGEST_SINGLE_FILE
@@ -639,8 +639,7 @@ def read_manifest(path, session):
         found = schema.parsed(schema.decoded(content))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ExportError(f"{place}: expected JSON, found {error}") from error
-    schema.validate(found)
-    return found, place
+    return schema.validate(found), place
 
 
 def check_model(path):

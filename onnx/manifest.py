@@ -1,7 +1,8 @@
 """The manifest, version 1: what a noise predictor's graph does not say about itself.
 
-`README.md` describes every field. `fixtures/manifests.json` has cases that these rules and those of `src/onnx/manifest.rs` are both
-held against; beyond them this side is the stricter one (it refuses empty texts, for one).
+`README.md` describes every field. The words, the defaults and the limits are the library's own: `manifest_facts.json` has
+them, which `tests/bless` writes. The rules here and those of `src/model/manifest.rs` accept and refuse the same files:
+`fixtures/manifests.json` has cases for both, and `test_manifest.py` compares them over many more.
 """
 
 import json
@@ -12,50 +13,19 @@ import re
 import numpy as np
 
 METADATA_KEY = "diffuse"
-VERSION = 1
 
-# The fields of each kind of schedule, beside the kind.
-SCHEDULES = {
-    "linear": ("train_steps", "beta_start", "beta_end", "terminal"),
-    "scaled_linear": ("train_steps", "beta_start", "beta_end", "terminal"),
-    "sigmoid": ("train_steps", "beta_start", "beta_end", "terminal"),
-    "cosine": ("train_steps", "terminal"),
-    "exponential": ("train_steps", "terminal"),
-    "laplace": ("train_steps", "terminal"),
-    "trained": ("betas", "terminal"),
-    "vp": ("beta_min", "beta_max", "least_time"),
-    "sub_vp": ("beta_min", "beta_max", "least_time"),
-    "ve": ("sigma_min", "sigma_max", "least_time"),
-    "edm": ("sigma_min", "sigma_max"),
-    "trigonometric": ("least_time",),
-    "flow": ("least_time",),
-}
-CONTINUOUS = ("vp", "sub_vp", "ve", "edm", "trigonometric", "flow")
-TERMINALS = ("as_trained", "zero_snr", "floored")
-PREDICTIONS = ("epsilon", "x0", "v", "score", "flow", "flow_to_data", "posterior_mean", "edm", "class_gradient")
-INPUT_SCALINGS = ("none", "unit_variance")
-VARIANCES = ("none", "learned", "learned_range")
-ENCODINGS = ("index", "unit", "sigma", "log_sigma")
-DIRECTIONS = ("noise", "data")
-KINDS = ("image", "points", "tensor")
-GRIDS = (
-    "leading", "trailing", "linspace", "simple", "sgm-uniform", "beta", "crash", "lcm", "karras", "exponential", "beta-sigma",
-)
-ENDINGS = ("clean", "first", "level")
+FACTS = json.loads(pathlib.Path(__file__).with_name("manifest_facts.json").read_text(encoding="utf-8"))
+VERSION = FACTS["version"]
+LIMITS = FACTS["limits"]
+WORDS = FACTS["words"]
+# A kind of schedule -> its fields, and what they are where they are not given.
+SCHEDULES = FACTS["schedules"]
+# What a graph's inputs may be -> how they are usually called, where the manifest does not name them.
+USUAL_NAMES = FACTS["roles"]
+ROLES = tuple(USUAL_NAMES)
 
-# More is a slip of whoever wrote the manifest.
-MOST_VALUES = 1 << 28
-MOST_CLASSES = 1_000_000
-
-# What a graph's inputs are usually called, where the manifest does not name them.
-USUAL_NAMES = {
-    "sample": ("x", "sample", "x_t", "noisy_sample"),
-    "time": ("t", "timestep", "timesteps", "time", "sigma"),
-    "class": ("y", "class_labels", "labels", "class"),
-}
-
-
-ROLES = (*USUAL_NAMES, "direction")
+# JSON's whole numbers are those of 64 bits; greater ones are read as the nearest number that there is.
+WHOLE = range(-(2**63), 2**64)
 
 
 class ManifestError(ValueError):
@@ -71,17 +41,31 @@ def is_number(value):
 
 
 def is_integer(value, least=0):
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least and value in WHOLE
+
+
+def is_shape(value):
+    return isinstance(value, list) and value and all(is_integer(size, 1) for size in value)
+
+
+def is_range(value):
+    """Whether it is the least and the greatest value, as numbers of 32 bits, which samples are made of."""
+    if not (isinstance(value, list) and len(value) == 2 and all(map(is_number, value))):
+        return False
+    with np.errstate(over="ignore"):
+        low, high = np.array(value, dtype=np.float64).astype(np.float32)
+    return bool(np.isfinite([low, high]).all() and low < high)
 
 
 def decoded(content):
     """The text of a JSON file: UTF-8 with or without a byte-order mark, or UTF-16 with one (PowerShell writes that)."""
     wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
-    return content.decode("utf-16" if wide else "utf-8-sig")
+    return content.decode("utf-16" if wide else "utf-8")
 
 
 def parsed(text):
-    """What JSON says, with whole numbers as such (Godot writes `1000.0`). A key that is there twice is refused, since each reader would take another."""
+    """What JSON says, with whole numbers as such (Godot writes `1000.0`). A key that is there twice is refused, since
+    each reader would take another, and so is what JSON does not have, though Python reads it."""
 
     def unique(pairs):
         seen = dict(pairs)
@@ -93,11 +77,32 @@ def parsed(text):
 
     def number(spelled):
         value = float(spelled)
+        if not math.isfinite(value):
+            raise ManifestError([f"{spelled}: is too large a number"])
         # −0 has no counterpart.
         whole = value.is_integer() and abs(value) < 2**53 and str(value) != "-0.0"
         return int(value) if whole else value
 
-    return json.loads(text.removeprefix("\ufeff"), object_pairs_hook=unique, parse_float=number)
+    def integer(spelled):
+        exact = len(spelled) < 21 and spelled != "-0" and int(spelled) in WHOLE
+        return int(spelled) if exact else number(f"{spelled}.0")
+
+    def constant(spelled):
+        raise ManifestError([f"{spelled}: is no JSON"])
+
+    try:
+        found = json.loads(
+            text.removeprefix("\ufeff"),
+            object_pairs_hook=unique, parse_float=number, parse_int=integer, parse_constant=constant,
+        )
+    except RecursionError:
+        raise ManifestError(["it is nested too deep"]) from None
+    try:
+        # Half a character may be escaped in JSON, but is none.
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ManifestError([f"{error.object[error.start]!r}: is half a character"]) from None
+    return found
 
 
 class Checker:
@@ -109,16 +114,14 @@ class Checker:
     def complain(self, field, expected, found):
         self.complaints.append(f"{field}: expected {expected}, found {json.dumps(found, default=repr)}")
 
-    def section(self, parent, key, fields, required=False):
+    def section(self, parent, key, fields=None):
         """A nested object whose fields are all known; {} where it is absent or not an object."""
         if key not in parent:
-            if required:
-                self.complaints.append(f"{key}: is required")
             return {}
         if not isinstance(parent[key], dict):
             self.complain(key, "an object", parent[key])
             return {}
-        self.known(parent[key], f"{key}.", fields)
+        self.known(parent[key], f"{key}.", fields or FACTS["sections"][key]["fields"])
         return parent[key]
 
     def known(self, section, prefix, fields):
@@ -134,14 +137,27 @@ class Checker:
             return False
         return key in section
 
-    def choice(self, section, field, choices, required=False):
-        given = self.value(section, field, f"one of {', '.join(choices)}", lambda value: value in choices)
-        if required and field.rpartition(".")[2] not in section:
-            self.complaints.append(f"{field}: is required, one of {', '.join(choices)}")
-        return given
+    def required(self, section, prefix, fields):
+        for field in fields:
+            if field not in section:
+                self.complaints.append(f"{prefix}{field}: is required")
+
+    def choice(self, section, field, choices=None):
+        choices = choices or WORDS[field]
+        is_word = lambda value: isinstance(value, str) and value in choices
+        return self.value(section, field, f"one of {', '.join(choices)}", is_word)
 
     def text(self, section, field):
-        return self.value(section, field, "a text that is not empty", lambda value: isinstance(value, str) and value != "")
+        return self.value(section, field, "a text", lambda value: isinstance(value, str))
+
+    def shape(self, section, field):
+        """Whether there is a shape that holds."""
+        key = field.rpartition(".")[2]
+        if not self.value(section, field, "a list of positive integers, not empty", is_shape) or not is_shape(section[key]):
+            return False
+        if math.prod(section[key]) > LIMITS["values"]:
+            self.complain(field, f"at most {LIMITS['values']} values", section[key])
+        return True
 
     def number(self, section, field):
         return self.value(section, field, "a finite number", is_number)
@@ -150,30 +166,55 @@ class Checker:
         return self.value(section, field, f"an integer of at least {least}", lambda value: is_integer(value, least))
 
 
+def without_nulls(manifest):
+    """The manifest without the fields that are null where that is the same as not to have them."""
+
+    def without(section, key):
+        nullable = ROLES if key == "inputs" else FACTS["sections"].get(key, {"nullable": ()})["nullable"]
+        return {field: value for field, value in section.items() if value is not None or field not in nullable}
+
+    manifest = {
+        key: without(value, key) if key != "conditions" and isinstance(value, dict) else value
+        for key, value in without(manifest, "").items()
+    }
+    conditions = manifest.get("conditions")
+    if isinstance(conditions, dict):
+        manifest["conditions"] = {
+            name: without(condition, "conditions") if isinstance(condition, dict) else condition
+            for name, condition in conditions.items()
+        }
+    return manifest
+
+
 def validate(manifest):
-    """Raises `ManifestError` unless every field is known, of its type, and fits the others."""
+    """The manifest, without fields that are null. Raises `ManifestError` unless every field is known, of its type, and
+    fits the others."""
     check = Checker()
     if not isinstance(manifest, dict):
         raise ManifestError([f"expected an object, found {type(manifest).__name__}"])
     # A newer schema may mean anything by its fields, so its version is the only useful complaint.
     if manifest.get("diffuse") != VERSION or isinstance(manifest["diffuse"], bool):
         raise ManifestError([f"diffuse: expected the schema version {VERSION}, found {manifest.get('diffuse')!r}"])
-
-    check.known(manifest, "", (
-        "diffuse", "name", "description", "license", "source", "sample", "schedule", "prediction",
-        "input_scaling", "variance", "time", "classes", "conditions", "inputs", "outputs", "defaults",
-    ))
+    # A former name that is null is still there.
+    for former, now in FACTS["sections"]["sample"]["former"].items():
+        if isinstance(manifest.get("sample"), dict) and {former, now} <= manifest["sample"].keys():
+            check.complaints.append(f"sample.{former}: is the former name of sample.{now}, which is there as well")
+    manifest = without_nulls(manifest)
+    check.known(manifest, "", FACTS["sections"][""]["fields"])
+    check.required(manifest, "", FACTS["sections"][""]["required"])
     check.value(
-        manifest, "name", "1 to 64 letters, digits, '-', '_' and '.', not beginning with '.'",
-        lambda value: isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}", value),
+        manifest, "name", f"1 to {LIMITS['name']} letters, digits, '-', '_' and '.', not beginning with '.'",
+        lambda value: isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", value) and len(value) <= LIMITS["name"],
     )
     for field in ("description", "license", "source"):
         check.text(manifest, field)
-    check.choice(manifest, "prediction", PREDICTIONS, required=True)
-    check.choice(manifest, "input_scaling", INPUT_SCALINGS)
-    check.choice(manifest, "variance", VARIANCES)
+    for field in ("prediction", "input_scaling", "variance"):
+        check.choice(manifest, field)
     validate_sample(check, manifest)
     validate_schedule(check, manifest)
+    if check.complaints:
+        # What follows is about fields that fit each other.
+        raise ManifestError(check.complaints)
     validate_prediction(check, manifest)
     validate_time(check, manifest)
     validate_classes(check, manifest)
@@ -182,34 +223,23 @@ def validate(manifest):
     validate_defaults(check, manifest)
     if check.complaints:
         raise ManifestError(check.complaints)
+    return manifest
 
 
 def validate_sample(check, manifest):
-    sample = check.section(manifest, "sample", ("shape", "kind", "range", "clip", "clamp", "sigma_data", "deviation"), required=True)
-    if "sample" in manifest and "shape" not in sample:
-        check.complaints.append("sample.shape: is required, the shape of one item without the batch axis")
-
-    def is_shape(value):
-        return isinstance(value, list) and value and all(is_integer(size, 1) for size in value)
-
-    def is_range(value):
-        return isinstance(value, list) and len(value) == 2 and all(map(is_number, value)) and value[0] < value[1]
-
-    shaped = check.value(sample, "sample.shape", "a list of positive integers, not empty", is_shape)
-    check.choice(sample, "sample.kind", KINDS)
+    sample = check.section(manifest, "sample")
+    if isinstance(manifest.get("sample"), dict):
+        check.required(sample, "sample.", FACTS["sections"]["sample"]["required"])
+    shaped = check.shape(sample, "sample.shape")
+    check.choice(sample, "sample.kind")
     check.value(sample, "sample.range", "[low, high] with low below high", is_range)
     for field in ("clip", "clamp"):
         check.value(sample, f"sample.{field}", "true or false", lambda value: isinstance(value, bool))
-    # What sigma_data was called once.
-    for field in ("sigma_data", "deviation"):
+    for field in ("sigma_data", *FACTS["sections"]["sample"]["former"]):
         check.value(sample, f"sample.{field}", "a number above 0", lambda value: is_number(value) and value > 0)
-    if "sigma_data" in sample and "deviation" in sample:
-        check.complaints.append("sample.deviation: is the former name of sample.sigma_data, which is there as well")
-    if not shaped or not is_shape(sample["shape"]):
+    if not shaped:
         return
     shape = sample["shape"]
-    if math.prod(shape) > MOST_VALUES:
-        check.complain("sample.shape", f"at most {MOST_VALUES} values", shape)
     if sample.get("kind") == "image" and not looks_like_image(shape):
         check.complain("sample.shape", "[1, 3 or 4 channels, height, width] for the kind image", shape)
     if sample.get("kind") == "points" and shape != [2]:
@@ -220,20 +250,24 @@ def validate_sample(check, manifest):
 
 
 def validate_schedule(check, manifest):
-    schedule = check.section(manifest, "schedule", ("kind", *dict.fromkeys(sum(SCHEDULES.values(), ()))), required=True)
-    if "schedule" in manifest:
-        check.choice(schedule, "schedule.kind", tuple(SCHEDULES), required=True)
+    every = ("kind", *dict.fromkeys(field for facts in SCHEDULES.values() for field in facts["fields"]))
+    schedule = check.section(manifest, "schedule", every)
+    if isinstance(manifest.get("schedule"), dict):
+        check.required(schedule, "schedule.", ("kind",))
+        check.choice(schedule, "schedule.kind")
     kind = schedule.get("kind")
     if not isinstance(kind, str) or kind not in SCHEDULES:
         return
+    facts = SCHEDULES[kind]
     before = len(check.complaints)
     for field in schedule:
-        if field != "kind" and field not in SCHEDULES[kind]:
-            check.complaints.append(f"schedule.{field}: the schedule {kind} has {', '.join(SCHEDULES[kind])}")
-    check.choice(schedule, "schedule.terminal", TERMINALS)
+        if field != "kind" and field not in facts["fields"]:
+            check.complaints.append(f"schedule.{field}: the schedule {kind} has {', '.join(facts['fields'])}")
+    check.required(schedule, "schedule.", facts["required"])
+    check.choice(schedule, "schedule.terminal")
     check.value(
-        schedule, "schedule.train_steps", "an integer from 1 to 1000000",
-        lambda value: is_integer(value, 1) and value <= 1_000_000,
+        schedule, "schedule.train_steps", f"an integer from 1 to {LIMITS['train_steps']}",
+        lambda value: is_integer(value, 1) and value <= LIMITS["train_steps"],
     )
     for field in ("beta_start", "beta_end", "least_time"):
         check.value(
@@ -244,75 +278,87 @@ def validate_schedule(check, manifest):
         check.value(schedule, f"schedule.{field}", "a number above 0", lambda value: is_number(value) and value > 0)
 
     def is_betas(value):
-        return isinstance(value, list) and value and all(is_number(beta) and 0 < beta < 1 for beta in value)
+        return (
+            isinstance(value, list) and 0 < len(value) <= LIMITS["train_steps"]
+            and all(is_number(beta) and 0 < beta < 1 for beta in value)
+        )
 
-    if not check.value(schedule, "schedule.betas", "a list of numbers between 0 and 1, both excluded", is_betas) and kind == "trained":
-        check.complaints.append("schedule.betas: is required, one value for each training step")
-    if kind == "ve" and not {"sigma_min", "sigma_max"} <= schedule.keys():
-        check.complaints.append("schedule.sigma_min, schedule.sigma_max: are required")
+    check.value(schedule, "schedule.betas", "a list of numbers between 0 and 1, both excluded", is_betas)
     if len(check.complaints) > before:
         return
-    for least, most, usual in (("beta_min", "beta_max", (0.1, 20)), ("sigma_min", "sigma_max", (0.002, 80))):
-        if most in SCHEDULES[kind] and schedule.get(most, usual[1]) <= schedule.get(least, usual[0]):
-            check.complain(f"schedule.{most}", f"more than {least}", schedule.get(most, usual[1]))
-    if kind in CONTINUOUS:
+    schedule = filled(schedule)
+    for least, most in (("beta_min", "beta_max"), ("sigma_min", "sigma_max")):
+        if most in schedule and not schedule[most] > schedule[least]:
+            check.complain(f"schedule.{most}", f"more than {least}", schedule[most])
+    if "beta_max" in schedule and schedule["beta_min"] + schedule["beta_max"] > LIMITS["betas"]:
+        check.complain("schedule.beta_max", f"at most {LIMITS['betas']} with beta_min", schedule["beta_max"])
+    if not facts["continuous"]:
+        validate_tables(check, schedule)
+
+
+def validate_tables(check, schedule):
+    """What is left of the clean sample at each step of training: less at each, and something."""
+    steps = len(schedule["betas"]) if "betas" in schedule else schedule["train_steps"]
+    if schedule["terminal"] != "as_trained" and steps < 2:
+        check.complaints.append("schedule.terminal: needs at least 2 training steps")
         return
     left = alphas_bar(schedule)
-    if schedule.get("terminal", "as_trained") != "as_trained" and len(left) < 2:
-        check.complaints.append("schedule.terminal: needs at least 2 training steps")
-    elif not left[-2:][0] > 0 or not (left[-1] > 0 or schedule.get("terminal") == "zero_snr"):
-        check.complaints.append(f"schedule: after {len(left)} steps nothing of the clean sample is left; expected fewer steps or a smaller beta")
+    falls = np.diff(left, prepend=1.0) < 0
+    if not np.all(falls | ~(left > 0)):
+        check.complaints.append("schedule: a beta is too small to add any noise; expected a larger one")
+    if not np.all((left[:-1] if schedule["terminal"] in FACTS["terminals_in_noise"] else left) > 0):
+        check.complaints.append(
+            f"schedule: after {steps} steps nothing of the clean sample is left; expected fewer steps or a smaller beta"
+        )
 
 
 def validate_prediction(check, manifest):
-    schedule, prediction = manifest.get("schedule", {}), manifest.get("prediction")
-    if not isinstance(schedule, dict):
-        return
-    to_nothing = schedule.get("kind") in ("flow", "trigonometric") or schedule.get("terminal") == "zero_snr"
-    if to_nothing and prediction in ("epsilon", "score", "edm"):
+    schedule, prediction = filled(manifest["schedule"]), manifest["prediction"]
+    in_noise = SCHEDULES[schedule["kind"]]["ends_in_noise"] or schedule.get("terminal") in FACTS["terminals_in_noise"]
+    if in_noise and prediction not in FACTS["predictions_from_noise"]:
         check.complain("prediction", "v, x0 or flow where the schedule leaves nothing of the clean sample", prediction)
     if prediction == "class_gradient" and "classes" not in manifest:
         check.complaints.append("classes: are required with the prediction class_gradient, which is of a class")
-    if prediction == "class_gradient" and manifest.get("variance", "none") != "none":
+    if prediction == "class_gradient" and learned_variance(manifest):
         check.complain("variance", "none with the prediction class_gradient", manifest["variance"])
-    if prediction == "posterior_mean" and schedule.get("kind") in CONTINUOUS:
+    if prediction == "posterior_mean" and SCHEDULES[schedule["kind"]]["continuous"]:
         check.complain("prediction", "another than posterior_mean, which a schedule in continuous time does not have", prediction)
 
 
 def validate_time(check, manifest):
-    time = check.section(manifest, "time", ("encoding", "scale", "offset", "direction"))
-    check.choice(time, "time.encoding", ENCODINGS)
-    check.choice(time, "time.direction", DIRECTIONS)
+    time = check.section(manifest, "time")
+    check.choice(time, "time.encoding")
+    check.choice(time, "time.direction")
     check.value(time, "time.scale", "a finite number other than 0", lambda value: is_number(value) and value != 0)
     check.number(time, "time.offset")
-    schedule = manifest.get("schedule")
-    continuous = isinstance(schedule, dict) and schedule.get("kind") in CONTINUOUS
-    if "time" in manifest and continuous and time.get("encoding", "index") == "index":
-        check.complain("time.encoding", "unit, sigma or log_sigma for a schedule in continuous time", time.get("encoding", "index"))
-    if time.get("direction") == "data" and time.get("encoding", "index") not in ("index", "unit"):
+    time = {**FACTS["defaults"]["time"], **time}
+    if "time" in manifest and SCHEDULES[manifest["schedule"]["kind"]]["continuous"] and time["encoding"] == "index":
+        check.complain("time.encoding", "unit, sigma or log_sigma for a schedule in continuous time", time["encoding"])
+    if time["direction"] == "data" and time["encoding"] not in ("index", "unit"):
         check.complain("time.direction", f"noise with the encoding {time['encoding']}", "data")
 
 
 def validate_classes(check, manifest):
-    classes = check.section(manifest, "classes", ("names", "count", "null"))
+    classes = check.section(manifest, "classes")
 
     def is_names(value):
-        return isinstance(value, list) and value and all(isinstance(name, str) and name for name in value)
+        return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
-    named = check.value(classes, "classes.names", "a list of names, not empty", is_names)
+    named = check.value(classes, "classes.names", "a list of names", is_names)
     for field, least in (("classes.count", 1), ("classes.null", 0)):
         check.value(
-            classes, field, f"an integer from {least} to {MOST_CLASSES}",
-            lambda value, least=least: is_integer(value, least) and value <= MOST_CLASSES,
+            classes, field, f"an integer from {least} to {LIMITS['classes']}",
+            lambda value, least=least: is_integer(value, least) and value <= LIMITS["classes"],
         )
-    if "classes" in manifest and "names" not in classes and "count" not in classes:
+    names = classes.get("names", []) if named else []
+    if "classes" in manifest and not names and "count" not in classes:
         check.complaints.append("classes: has neither names nor a count")
-    if named and is_names(classes["names"]):
-        names = classes["names"]
-        if len(set(names)) < len(names):
-            check.complain("classes.names", "each name once", names)
-        if "count" in classes and classes["count"] != len(names):
-            check.complain("classes.count", f"{len(names)}, as many as there are names", classes["count"])
+    if len(set(names)) < len(names):
+        check.complain("classes.names", "each name once", names)
+    if len(names) > LIMITS["classes"]:
+        check.complain("classes.names", f"at most {LIMITS['classes']}", len(names))
+    if names and classes.get("count", len(names)) != len(names):
+        check.complain("classes.count", f"{len(names)}, as many as there are names", classes["count"])
 
 
 def validate_conditions(check, manifest):
@@ -320,27 +366,22 @@ def validate_conditions(check, manifest):
     if not isinstance(conditions, dict):
         check.complain("conditions", "an object of conditions by their names", conditions)
         return
+    named = manifest.get("inputs")
     for name in conditions:
-        if name in ROLES or not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
+        if name in ROLES or not re.fullmatch(r"[a-z][a-z0-9_]*", name) or len(name) > LIMITS["name"]:
             check.complain("conditions", f"names of small letters, digits and '_', none of them {', '.join(ROLES)}", name)
             continue
-        condition = check.section(conditions, name, ("shape", "kind", "range", "joined"))
-        if "shape" not in condition:
-            check.complaints.append(f"conditions.{name}.shape: is required, the shape of one item without the batch axis")
-        shaped = check.value(
-            condition, f"{name}.shape", "a list of positive integers, not empty",
-            lambda value: isinstance(value, list) and value and all(is_integer(size, 1) for size in value),
-        )
-        check.choice(condition, f"{name}.kind", KINDS)
-        check.value(
-            condition, f"{name}.range", "[low, high] with low below high",
-            lambda value: isinstance(value, list) and len(value) == 2 and all(map(is_number, value)) and value[0] < value[1],
-        )
+        condition = check.section(conditions, name, FACTS["sections"]["conditions"]["fields"])
+        check.required(condition, f"conditions.{name}.", FACTS["sections"]["conditions"]["required"])
+        shaped = check.shape(condition, f"{name}.shape")
+        check.choice(condition, f"{name}.kind", WORDS["sample.kind"])
+        check.value(condition, f"{name}.range", "[low, high] with low below high", is_range)
         check.value(condition, f"{name}.joined", "true or false", lambda value: isinstance(value, bool))
-        sample = manifest.get("sample", {}).get("shape", [])
-        if shaped and condition.get("joined") is True and condition["shape"][1:] != sample[1:]:
+        joined = condition.get("joined") is True
+        sample = manifest["sample"]["shape"]
+        if shaped and joined and (len(condition["shape"]) != len(sample) or condition["shape"][1:] != sample[1:]):
             check.complain(f"{name}.shape", f"what differs from the sample {sample} in the channels alone, since it is joined to it", condition["shape"])
-        if condition.get("joined") is True and name in manifest.get("inputs", {}):
+        if joined and isinstance(named, dict) and name in named:
             check.complaints.append(f"inputs.{name}: is named, but the condition is joined to the sample")
         if shaped and condition.get("kind") == "image" and not looks_like_image(condition["shape"]):
             check.complain(f"{name}.shape", "[1, 3 or 4 channels, height, width] for the kind image", condition["shape"])
@@ -348,17 +389,19 @@ def validate_conditions(check, manifest):
 
 def validate_tensors(check, manifest):
     conditions = manifest.get("conditions", {})
-    conditions = tuple(conditions) if isinstance(conditions, dict) else ()
+    conditions = conditions if isinstance(conditions, dict) else {}
     inputs = check.section(manifest, "inputs", (*ROLES, *conditions))
-    outputs = check.section(manifest, "outputs", ("prediction", "derivative"))
+    outputs = check.section(manifest, "outputs")
     for role in inputs:
         check.text(inputs, f"inputs.{role}")
     for role in outputs:
         check.text(outputs, f"outputs.{role}")
     if ("direction" in inputs) != ("derivative" in outputs):
         check.complaints.append("inputs.direction, outputs.derivative: a graph that says its derivative has both")
-    if "derivative" in outputs and manifest.get("variance", "none") != "none":
+    if "derivative" in outputs and learned_variance(manifest):
         check.complaints.append("outputs.derivative: a network with a learned variance cannot have it")
+    if "derivative" in outputs and any(isinstance(one, dict) and one.get("joined") is True for one in conditions.values()):
+        check.complaints.append("outputs.derivative: a network with joined conditions cannot have it")
     names = [name for name in inputs.values() if isinstance(name, str)]
     if len(set(names)) < len(names):
         check.complain("inputs", "another tensor for each role", inputs)
@@ -367,24 +410,106 @@ def validate_tensors(check, manifest):
 
 
 def validate_defaults(check, manifest):
-    defaults = check.section(manifest, "defaults", ("solver", "steps", "grid", "steps_offset", "ending", "eta", "options"))
-    check.text(defaults, "defaults.solver")
-    check.choice(defaults, "defaults.grid", GRIDS)
-    check.choice(defaults, "defaults.ending", ENDINGS)
-    # Their names and values are the library's to check.
-    check.value(
-        defaults, "defaults.options", "an object of texts, numbers and booleans by the options' names",
-        lambda value: isinstance(value, dict) and all(isinstance(item, (str, int, float)) for item in value.values()),
-    )
+    defaults = check.section(manifest, "defaults")
+    check.choice(defaults, "defaults.solver", tuple(FACTS["solvers"]))
+    check.choice(defaults, "defaults.grid")
+    check.choice(defaults, "defaults.ending")
     check.integer(defaults, "defaults.steps", 1)
     check.integer(defaults, "defaults.steps_offset", 0)
     offset = defaults.get("steps_offset", 0)
     if is_integer(offset, 1):
+        schedule = filled(manifest["schedule"])
         if defaults.get("grid") != "leading":
             check.complain("defaults.steps_offset", "0, since only the grid leading has an offset", offset)
-        if offset >= manifest.get("schedule", {}).get("train_steps", 1000):
+        # There are none in continuous time.
+        if offset >= len(schedule.get("betas", range(schedule.get("train_steps", 0)))):
             check.complain("defaults.steps_offset", "less than schedule.train_steps", offset)
-    check.value(defaults, "defaults.eta", "a number from 0 to 1", lambda value: is_number(value) and 0 <= value <= 1)
+    eta = check.value(defaults, "defaults.eta", "a number from 0 to 1", lambda value: is_number(value) and 0 <= value <= 1)
+    is_options = check.value(defaults, "defaults.options", "an object", lambda value: isinstance(value, dict))
+    solver = defaults.get("solver", SCHEDULES[manifest["schedule"]["kind"]]["solver"])
+    if not check.complaints and solver in FACTS["solvers"]:
+        options = dict(defaults["options"]) if is_options else {}
+        validate_options(check, solver, options, defaults["eta"] if eta else None)
+
+
+def validate_options(check, solver, options, eta):
+    """The options of a manifest's defaults: each is known and has a value that it may have; the solver has those that
+    are a solver's; and they fit each other."""
+    for former, now in FACTS["renamed"].items():
+        if former in options:
+            if now in options:
+                check.complaints.append(f"defaults.options: {former!r} and {now!r} are the same option")
+            options[now] = options.pop(former)
+    for key, former, now in FACTS["reworded"]:
+        if options.get(key) == former:
+            options[key] = now
+    told = {}
+    for key, given in options.items():
+        if key not in FACTS["options"]:
+            check.complaints.append(f"defaults.options.{key}: there is no such option")
+        elif (value := option_value(FACTS["options"][key], given)) is None:
+            check.complain(f"defaults.options.{key}", json.dumps(FACTS["options"][key]), given)
+        elif key in FACTS["solvers"][solver]:
+            told[key] = value
+        # η is for whichever solvers have it.
+        elif key not in FACTS["options_of_runs"] and key != "eta":
+            have = [name for name, keys in FACTS["solvers"].items() if key in keys]
+            check.complaints.append(f"defaults.options.{key}: {solver} has no such option; it is of {', '.join(have)}")
+    if eta is not None and "eta" in FACTS["solvers"][solver]:
+        told["eta"] = eta
+    told = {key: value for key, value in told.items() if key not in FACTS["options_of_runs"]}
+    if complaint := misfit(solver, told):
+        check.complaints.append(f"defaults.options.{complaint}")
+
+
+def misfit(solver, told):
+    """What of a solver's options does not fit the others, if anything."""
+    if solver in ("euler", "heun"):
+        idle = [key for key in ("s_tmin", "s_tmax", "s_noise") if key in told]
+        if idle and "s_churn" not in told:
+            return f"{idle[0]}: there is no churn; set s_churn as well"
+        if told.get("s_tmin", 0) > told.get("s_tmax", math.inf):
+            return "s_tmax: expected more than s_tmin"
+    if solver == "dpm-solver-2s" and told.get("midpoint_noise", False) and told.get("eta", 0) == 0:
+        return "midpoint_noise: there is no noise with an eta of 0; set eta as well"
+    if solver == "dpm-solver-singlestep" and told.get("algorithm") == "sde-dpm-solver":
+        return "algorithm: sde-dpm-solver has no singlestep form"
+    if solver == "dpm-solver" and told.get("algorithm") == "sde-dpm-solver" and told.get("order", 2) > 2:
+        return "order: sde-dpm-solver is of order 1 and 2"
+    if solver == "sa-solver" and told.get("tau_from", 0.2) > told.get("tau_to", 0.8):
+        return "tau_to: expected more than tau_from"
+    return None
+
+
+# How numbers may be spelled in the text of an option.
+SPELLED = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+
+
+def option_value(facts, given):
+    """What an option is set to by a text, a number or a boolean; None if it cannot be."""
+    text = given if isinstance(given, str) else json.dumps(given)
+
+    def real(text):
+        value = float(text) if SPELLED.fullmatch(text) else math.nan
+        return value if math.isfinite(value) else None
+
+    def within(value):
+        fits = value is not None and facts["least"] <= value and (facts["most"] is None or value <= facts["most"])
+        return value if fits else None
+
+    match facts["kind"]:
+        case "flag":
+            return {"1": True, "true": True, "0": False, "false": False}.get(text)
+        case "whole":
+            return within(int(text)) if re.fullmatch(r"\+?[0-9]{1,100}", text) else None
+        case "real":
+            return within(real(text))
+        case "choice":
+            return text if text in facts["words"] else None
+        case "numbers":
+            numbers = [real(part.strip(SPACES)) for part in text.split(",")]
+            return numbers if None not in numbers and len(numbers) <= LIMITS["numbers"] else None
 
 
 def looks_like_image(shape):
@@ -397,6 +522,17 @@ def sample_kind(sample):
     return sample.get("kind") or ("image" if looks_like_image(shape) else "points" if shape == [2] else "tensor")
 
 
+def learned_variance(manifest):
+    return manifest.get("variance", FACTS["defaults"]["variance"]) != FACTS["defaults"]["variance"]
+
+
+def filled(schedule):
+    """A schedule with all its fields."""
+    facts = SCHEDULES[schedule["kind"]]
+    terminal = {"terminal": FACTS["defaults"]["schedule.terminal"]} if "terminal" in facts["fields"] else {}
+    return {**facts["defaults"], **terminal, **schedule}
+
+
 def class_count(manifest):
     """How many classes there are besides the null class; 0 for an unconditional model."""
     classes = manifest.get("classes", {})
@@ -405,20 +541,29 @@ def class_count(manifest):
 
 def alphas_bar(schedule):
     """The cumulative products of 1 - beta, in f64."""
-    steps = schedule.get("train_steps", 1000)
-    start, end = schedule.get("beta_start", 1e-4), schedule.get("beta_end", 0.02)
+    schedule = filled(schedule)
+    steps, start, end = (schedule.get(field) for field in ("train_steps", "beta_start", "beta_end"))
 
     def of_curve(curve):
-        return np.minimum(1 - curve[1:] / curve[:-1], 0.999)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # What is left of nothing is nothing.
+            return np.fmin(1 - curve[1:] / curve[:-1], 0.999)
 
-    share = np.arange(steps + 1) / steps
+    def evenly(first, last):
+        """From both ends to the middle, so that the last is what is given."""
+        step = (last - first) / max(steps - 1, 1)
+        places = np.arange(steps)
+        low = (places < steps // 2) | (steps == 1)
+        return np.where(low, first + step * places, last - step * (steps - 1 - places))
+
+    share = np.arange((steps or 0) + 1) / (steps or 1)
     match schedule["kind"]:
         case "linear":
-            betas = np.linspace(start, end, steps)
+            betas = evenly(start, end)
         case "scaled_linear":
-            betas = np.linspace(math.sqrt(start), math.sqrt(end), steps) ** 2
+            betas = evenly(math.sqrt(start), math.sqrt(end)) ** 2
         case "sigmoid":
-            betas = start + (end - start) / (1 + np.exp(-np.linspace(-6, 6, steps)))
+            betas = 1 / (1 + np.exp(-evenly(-6, 6))) * (end - start) + start
         case "cosine":  # Nichol & Dhariwal 2021, eq. 17
             betas = of_curve(np.cos((share + 0.008) / 1.008 * math.pi / 2) ** 2)
         case "exponential":
@@ -429,51 +574,53 @@ def alphas_bar(schedule):
         case "trained":
             betas = np.asarray(schedule["betas"], dtype=np.float64)
     bar = np.cumprod(1 - betas)
-    if schedule.get("terminal", "as_trained") != "as_trained" and len(bar) > 1:
-        root = np.sqrt(bar)  # Lin et al. 2023, algorithm 1
-        bar = ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
+    if schedule["terminal"] != "as_trained" and len(bar) > 1:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            root = np.sqrt(bar)  # Lin et al. 2023, algorithm 1
+            squared = ((root - root[-1]) * (root[0] / (root[0] - root[-1]))) ** 2
+            # By way of beta, as the paper has it.
+            bar = np.cumprod(1 - (1 - np.append(squared[0], squared[1:] / squared[:-1])))
         if schedule["terminal"] == "floored":
-            bar[-1] = min(2.0**-24, bar[-2] / 2)
+            bar[-1] = np.fmin(2.0**-24, bar[-2] / 2)
     return bar
 
 
 def levels(schedule, count=101):
     """t, alpha and sigma: at every step of training, or at `count` times of a schedule in continuous time."""
-    kind = schedule["kind"]
-    if kind not in CONTINUOUS:
+    kind, schedule = schedule["kind"], filled(schedule)
+    if not SCHEDULES[kind]["continuous"]:
         bar = alphas_bar(schedule)
         return np.arange(len(bar), dtype=np.float64), np.sqrt(bar), np.sqrt(1 - bar)
     if kind == "edm":
-        t = np.geomspace(schedule.get("sigma_min", 0.002), schedule.get("sigma_max", 80), count)
+        t = np.geomspace(schedule["sigma_min"], schedule["sigma_max"], count)
         return t, np.ones(count), t
-    t = np.linspace(schedule.get("least_time", 1e-5 if kind == "ve" else 1e-3), 1, count)
+    t = np.linspace(schedule["least_time"], 1, count)
     if kind == "flow":
         return t, 1 - t, t
     if kind == "trigonometric":
         return t, np.cos(t * math.pi / 2), np.sin(t * math.pi / 2)
     if kind == "ve":
         return t, np.ones(count), schedule["sigma_min"] * (schedule["sigma_max"] / schedule["sigma_min"]) ** t
-    least, most = schedule.get("beta_min", 0.1), schedule.get("beta_max", 20)
+    least, most = schedule["beta_min"], schedule["beta_max"]
     alpha = np.exp(-0.5 * (least * t + 0.5 * (most - least) * t**2))
     return t, alpha, 1 - alpha**2 if kind == "sub_vp" else np.sqrt(1 - alpha**2)
 
 
 def told_time(manifest):
-    """The section `time`, by its default where it is not given."""
-    kind = manifest["schedule"]["kind"]
-    usual = {"encoding": "log_sigma", "scale": 0.25} if kind == "edm" else {"encoding": "unit"} if kind in CONTINUOUS else {}
-    return manifest.get("time", usual)
+    """The section `time`, with all its fields: by their defaults, and by the schedule's where there is none."""
+    if "time" in manifest:
+        return {**FACTS["defaults"]["time"], **manifest["time"]}
+    return SCHEDULES[manifest["schedule"]["kind"]]["time"]
 
 
 def encoded_times(manifest):
     """What the network is told at each of the `levels` of its schedule, in f64."""
     schedule = manifest["schedule"]
     t, alpha, sigma = levels(schedule)
-    continuous = schedule["kind"] in CONTINUOUS
     time = told_time(manifest)
-    toward_data = time.get("direction", "noise") == "data"
-    unit = t / t[-1] if continuous else (t + 1) / len(t)
-    match time.get("encoding", "index"):
+    toward_data = time["direction"] == "data"
+    unit = t / t[-1] if SCHEDULES[schedule["kind"]]["continuous"] else (t + 1) / len(t)
+    match time["encoding"]:
         case "index":
             encoded = t[-1] - t if toward_data else t
         case "unit":
@@ -482,7 +629,7 @@ def encoded_times(manifest):
             encoded = sigma / alpha
         case "log_sigma":
             encoded = np.log(sigma / alpha)
-    return time.get("scale", 1.0) * encoded + time.get("offset", 0.0)
+    return time["scale"] * encoded + time["offset"]
 
 
 def sidecar(path):
@@ -511,7 +658,7 @@ def guess_roles(names, manifest):
     """Role -> name for the given tensor names: what the manifest says, else what is usual."""
     roles = dict(manifest.get("inputs", {}))
     for role in wanted_roles(manifest):
-        if role not in roles and role not in USUAL_NAMES:
+        if role not in roles and not USUAL_NAMES.get(role):
             # What is a model's own is called the same in its graph.
             if role not in names:
                 raise ManifestError([f"inputs.{role}: is not given, and there is no input of this name; there are {', '.join(names)}"])

@@ -1,34 +1,58 @@
-"""Holds the rules of manifest.py against the cases that the Rust side is held against, too.
+"""Holds the rules of manifest.py against those of the library: on the cases that both are held against, and on many more
+manifests, of which the library is asked.
 
     python onnx/test_manifest.py
 """
 
+import copy
+import itertools
 import json
 import pathlib
+import random
+import subprocess
 
 import manifest
+from manifest import FACTS
 
-CASES = pathlib.Path(__file__).parent / "fixtures" / "manifests.json"
+HERE = pathlib.Path(__file__).parent
+CASES = json.loads((HERE / "fixtures" / "manifests.json").read_text(encoding="utf-8"))
+
+LEAST = {"diffuse": 1, "sample": {"shape": [3, 8, 8]}, "schedule": {"kind": "linear"}, "prediction": "epsilon"}
+
+# What is put in the place of every value: of each type, at the limits of each, and beyond.
+VALUES = (
+    None, True, False, 0, 1, 2, -1, 3, 0.5, 1.5, -0.0, 1e-9, 5e-324, 1e39, 1e300, 2**31, 2**53, 2**53 + 1, 2**63, 2**64 - 1, 2**64, -(2**63),
+    -(2**64), 64, 1000, 1_000_000, 1_000_001, 1 << 28, (1 << 28) + 1, "", " ", "x", "1", "0.5", "true", "none", "a" * 64, "a" * 65, ".a", "ä",
+    [], {}, [1], [2], [0], [1, 2], [2, 1], [-1, 1], [0.5, 0.25], [1, 1e-46], [1, 1e39], [3, 8, 8], [4, 8, 8], [2, 8, 8], [1, 1 << 28],
+    [1 << 40, 1 << 40], ["a"], ["a", "b"], ["a", "a"], [""], [None], [True], [[1]], {"x": 1}, {"image": None}, {"shape": [1]}, {"kind": "linear"},
+)
+
+# What the text of a file may have that its value does not: how a number, a text or the whole is spelled.
+SPELLINGS = (
+    "1.0", "1e0", "-0", "-0.0", "0e5", "1e400", "-1e400", "1e-400", "01", "+1", "1.", ".5", "0x1", "1_000", "NaN", "Infinity", "-Infinity",
+    "9007199254740993.0", "18446744073709551615", "18446744073709551616", "1" * 30, "1" * 400, "1" * 5000, "1000.0", "1E3", "10.5e1",
+    '"\\u0061"', '"\\ud800"', '"\\udc00\\ud800"', '"\\ud83d\\ude00"', '"\\x"', '"\t"', '"\\u0000"', "'a'", "tru", "None", "",
+    "[1,]", "[" * 200 + "]" * 200, "[" * 100_000, '{"a":1,}', '{"a":1,"a":1}', "1 1", "/**/1",
+)
 
 
 def test_every_case():
-    cases = json.loads(CASES.read_text(encoding="utf-8"))
-    for case in cases:
+    for case in CASES:
         # As text where a value cannot say it: a key that is there twice, how a number is spelled.
         text = case["text"] if "text" in case else json.dumps(case["manifest"])
-        try:
-            manifest.validate(manifest.parsed(text))
-        except manifest.ManifestError as error:
-            assert not case["holds"] and case["names"] in str(error), f"{case['why']}: {error}"
+        wrong = complaint(text.encode())
+        if case["holds"]:
+            assert wrong is None, f"{case['why']}: {wrong}"
         else:
-            assert case["holds"], f"{case['why']}: is accepted"
-    return len(cases)
+            assert wrong is not None, f"{case['why']}: is accepted"
+            assert case["names"] in wrong, f"{case['why']}: {wrong}"
+    print(f"{len(CASES)} cases hold")
 
 
 def test_every_encoding():
     text = '{"diffuse": 1, "name": "ä"}'
     for content in [text.encode(), text.encode("utf-8-sig"), b"\xff\xfe" + text.encode("utf-16-le"), b"\xfe\xff" + text.encode("utf-16-be")]:
-        assert manifest.decoded(content) == text, content
+        assert manifest.decoded(content).removeprefix("\ufeff") == text, content
     for content in [text.encode("latin-1"), b"\xff\xfe\x00"]:
         try:
             manifest.decoded(content)
@@ -37,6 +61,292 @@ def test_every_encoding():
         raise AssertionError(content)
 
 
+def complaint(content):
+    """What manifest.py has against a file; None where it holds."""
+    try:
+        manifest.validate(manifest.parsed(manifest.decoded(content)))
+    except (manifest.ManifestError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        return str(error)
+    return None
+
+
+def library_complaints(contents):
+    """The same of the library, of many files."""
+    # A character a byte.
+    lines = "".join(json.dumps(content.decode("latin-1")) + "\n" for content in contents)
+    command = ["cargo", "run", "--quiet", "--example", "manifest_verdicts"]
+    said = subprocess.run(command, cwd=HERE.parent, input=lines, capture_output=True, text=True, encoding="utf-8", check=True)
+    return [json.loads(line) for line in said.stdout.splitlines()]
+
+
+def entries(metadata):
+    """The fields of a message of protobuf, by their numbers."""
+    at = 0
+
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = metadata[at]
+            at += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    while at < len(metadata):
+        key = varint()
+        match key & 7:
+            case 0:
+                yield key >> 3, varint()
+            case 2:
+                length = varint()
+                at += length
+                yield key >> 3, metadata[at - length : at]
+            case other:
+                at += {1: 8, 5: 4}[other]
+
+
+def manifest_of(path):
+    """The manifest inside a model, without the library that writes such files."""
+    for number, value in entries(path.read_bytes()):
+        if number == 14:
+            pair = dict(entries(value))
+            if pair[1] == manifest.METADATA_KEY.encode():
+                return json.loads(pair[2])
+    return None
+
+
+def shipped():
+    """The manifests of the models in this folder."""
+    found = [manifest_of(path) for folder in ("models", "fixtures") for path in sorted((HERE / folder).glob("*.onnx"))]
+    assert len(found) > 20
+    return [one for one in found if one is not None]
+
+
+def places(value, path=()):
+    """The path of every value within a value, its own first."""
+    yield path
+    if isinstance(value, dict):
+        for key in value:
+            yield from places(value[key], (*path, key))
+    elif isinstance(value, list):
+        # A long list has the same rules throughout.
+        for place in range(min(len(value), 3)):
+            yield from places(value[place], (*path, place))
+
+
+def changed(value, path, change):
+    """A copy in which `change(container, key)` was done to what lies at a path."""
+    value = copy.deepcopy(value)
+    container = value
+    for key in path[:-1]:
+        container = container[key]
+    change(container, path[-1])
+    return value
+
+
+def put(new):
+    return lambda container, key: container.__setitem__(key, new)
+
+
+def words():
+    """All words that a field, an option or a name may be."""
+    of_options = (word for facts in FACTS["options"].values() for word in facts.get("words", ()))
+    former = (word for _, word, _ in FACTS["reworded"])
+    return sorted({*itertools.chain(*FACTS["words"].values()), *of_options, *former, *FACTS["solvers"], *FACTS["options"]})
+
+
+def mutations(base, values):
+    """The base, with each of its values left out, with another in its place, and with fields that it does not have."""
+    yield base
+    for path in places(base):
+        if path:
+            yield changed(base, path, lambda container, key: container.__delitem__(key))
+            for new in values:
+                yield changed(base, path, put(new))
+    yield from values
+    for section, facts in FACTS["sections"].items():
+        for field in (*facts["fields"], "other"):
+            for new in values:
+                if section == "":
+                    yield {**base, field: new}
+                elif section == "conditions":
+                    conditions = {name: {**condition, field: new} for name, condition in base.get("conditions", {"low": {"shape": [2]}}).items()}
+                    yield {**base, "conditions": conditions}
+                else:
+                    yield {**base, section: {**base.get(section, {}), field: new}}
+
+
+def respelled(base):
+    """Texts of the base with each of its values spelled otherwise, and with each of its keys twice."""
+    for path in places(base):
+        if path:
+            text = json.dumps(changed(base, path, put("@@")))
+            for spelling in SPELLINGS:
+                yield text.replace('"@@"', spelling)
+        if path and isinstance(path[-1], str):
+            text = json.dumps(changed(base, path, put("@@")))
+            key = json.dumps(path[-1])
+            yield text.replace('"@@"', f"1, {key}: 1")
+    text = json.dumps(base)
+    yield from (text + " ", "\n\t\r " + text, "\v" + text, "\ufeff" + text, "\ufeff\ufeff" + text, text + "\x00", text + "1", text[:-1], "", "\ufeff")
+
+
+def encoded(base):
+    """Files of the base in other encodings."""
+    text = json.dumps({**base, "description": "ä𝄞"}, ensure_ascii=False)
+    for encoding in ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"):
+        for mark in ("", "\ufeff", "\ufeff\ufeff"):
+            content = (mark + text).encode(encoding, errors="replace")
+            yield from (content, content[:-1], content + b"\xff", content.replace(b"\x34\xd8", b"\x00\xd8"))
+
+
+def least_of(kind, **fields):
+    """The least manifest with a kind of schedule."""
+    needed = {"betas": [0.01, 0.02], "sigma_min": 0.01, "sigma_max": 50}
+    needed = {field: needed[field] for field in FACTS["schedules"][kind]["required"]}
+    return {**LEAST, "schedule": {"kind": kind, **needed, **fields}, "prediction": "v"}
+
+
+def schedules():
+    """Every kind of schedule with what a network may say of it, and at the limits of its numbers."""
+    small = (1e-300, 1e-17, 1e-9, 0.001, 0.5, 0.9, 0.999999, 1 - 2**-53)
+    large = (1e-9, 0.1, 1, 20, 299, 300, 599.9, 600, 1e300)
+    for kind, facts in FACTS["schedules"].items():
+        values = {
+            "train_steps": (1, 2, 3, 10, 1000, 4000, 1_000_000), "beta_start": small, "beta_end": small, "least_time": small,
+            "beta_min": large, "beta_max": large, "sigma_min": large, "sigma_max": large, "terminal": FACTS["words"]["schedule.terminal"],
+            "betas": ([0.5], [0.5] * 2, [1e-17], [0.1, 1e-17], [0.999] * 100, [0.999] * 109, [0.9] * 1000, [0.5] * 1200, [0.01, 0.02, 1 - 2**-53]),
+        }
+        fields = facts["fields"]
+        given = [{field: value} for field in fields for value in values[field]]
+        given += [
+            {one: first, other: second}
+            for one, other in itertools.combinations(fields, 2) for first in values[one] for second in values[other]
+        ]
+        for numbers in ({}, *given):
+            for prediction in ("v", "epsilon") if numbers else FACTS["words"]["prediction"]:
+                yield {**least_of(kind, **numbers), "prediction": prediction}
+        for prediction, terminal in itertools.product(FACTS["words"]["prediction"], FACTS["words"]["schedule.terminal"]):
+            yield {**least_of(kind, terminal=terminal), "prediction": prediction}
+        for encoding, direction, scale in itertools.product(FACTS["words"]["time.encoding"], FACTS["words"]["time.direction"], (1, 0)):
+            yield {**least_of(kind), "time": {"encoding": encoding, "direction": direction, "scale": scale}}
+        for grid, offset in itertools.product((None, *FACTS["words"]["defaults.grid"]), (0, 1, 2, 999, 1000, 1001)):
+            yield {**least_of(kind), "defaults": {"grid": grid, "steps_offset": offset}}
+
+
+# What every option is set to, beside its own words and bounds.
+OF_OPTIONS = (
+    None, True, False, 0, 1, 2, 3, 4, -1, 0.5, -0.0, 1e-30, 1e300, 2**64, "", "0", "1", "2", " 1", "1 ", "+1", "-1", "1.", ".5", ".", "1.0", "1e0",
+    "1E+0", "e1", "true", "false", "True", "inf", "-inf", "nan", "infinity", "1_0", "٣", "0x1", "1,2", "1, 2 ,3", "1,,2", "1,", "1,inf", "1;2",
+    "1,\u20032", "1,\x1c2", "1\x00", ",".join("1" * 10_000), ",".join("1" * 10_001), [], [1], {}, "none", "other",
+)
+
+
+def options(random):
+    """Every option with every solver, at its bounds and beyond; and solvers with several options."""
+    def near(facts):
+        bounds = [bound for bound in (facts.get("least"), facts.get("most")) if bound is not None]
+        step = 1 if facts["kind"] == "whole" else 1e-12
+        return [*facts.get("words", ()), *bounds, *(bound + side for bound in bounds for side in (-step, step))]
+
+    former = [*FACTS["renamed"], "eta", "other"]
+    for key in (*FACTS["options"], *former):
+        facts = FACTS["options"].get(key, {"kind": "whole"})
+        for value in (*near(facts), *OF_OPTIONS):
+            for given in (value, str(value)) if isinstance(value, (int, float)) else (value,):
+                owners = [solver for solver, keys in FACTS["solvers"].items() if key in keys]
+                yield {**LEAST, "defaults": {"solver": (owners or ["ddim"])[0], "options": {key: given}}}
+                yield {**LEAST, "defaults": {"options": {key: given}}}
+    for solver in (*FACTS["solvers"], "other"):
+        for key in (*FACTS["options"], *former):
+            yield {**LEAST, "defaults": {"solver": solver, "options": {key: (near(FACTS["options"].get(key, {"kind": "whole"})) or [1])[0]}}}
+    for former, now in FACTS["renamed"].items():
+        for one, other in itertools.product((None, 20, 1000), repeat=2):
+            yield {**LEAST, "defaults": {"solver": "rk45", "options": {former: one, now: other}}}
+    for key, former, now in FACTS["reworded"]:
+        yield {**LEAST, "defaults": {"options": {key: former}}}
+    # What fits each by itself, and perhaps not the others.
+    for solver, keys in FACTS["solvers"].items():
+        for _ in range(60 * len(keys)):
+            told = {}
+            for key in random.sample(keys, random.randint(1, len(keys))):
+                facts = FACTS["options"][key]
+                match facts["kind"]:
+                    case "flag":
+                        told[key] = random.choice([True, False, 1, 0, "1", "false"])
+                    case "choice":
+                        told[key] = random.choice(facts["words"])
+                    case "whole":
+                        told[key] = random.randint(facts["least"], facts["most"])
+                    case "real":
+                        told[key] = random.choice([facts["least"], facts["most"], random.uniform(facts["least"], min(facts["most"], 3))])
+            defaults = {"solver": solver, "options": told}
+            yield {**LEAST, "defaults": defaults | random.choice([{}, {}, {"eta": 0}, {"eta": 0.5}, {"eta": 2}])}
+    for kind in FACTS["schedules"]:
+        # The options of the solver that is taken where none is named.
+        for key in FACTS["options"]:
+            yield {**least_of(kind), "defaults": {"options": {key: (near(FACTS["options"][key]) or [1])[0]}}}
+
+
+def several(bases, values, random):
+    """Manifests with two or three changes at once."""
+    for _ in range(6000):
+        base = random.choice(bases)
+        for _ in range(random.randint(2, 3)):
+            path = random.choice(list(places(base)))
+            if path:
+                drop = random.random() < 0.2
+                new = random.choice(values)
+                base = changed(base, path, (lambda container, key: container.__delitem__(key)) if drop else put(new))
+            donor = random.choice(bases)
+            key = random.choice(list(donor))
+            if isinstance(base, dict) and random.random() < 0.7:
+                base = {**base, key: donor[key]}
+        yield base
+
+
+def test_both_sides():
+    """The library accepts and refuses the same files."""
+    generator = random.Random(1)
+    cases = [case["manifest"] for case in CASES if "manifest" in case]
+    bases = [base for base in (*cases, *shipped()) if isinstance(base, dict)]
+    holding = [case["manifest"] for case in CASES if case["holds"] and "manifest" in case]
+    # A manifest with everything, so that every field is changed where it is.
+    full = {
+        **LEAST, "name": "a", "description": "b", "input_scaling": "none", "variance": "none", "classes": {"names": ["a", "b"], "count": 2, "null": 2},
+        "sample": {"shape": [3, 8, 8], "kind": "image", "range": [0, 1], "clip": True, "clamp": False, "sigma_data": 0.5},
+        "schedule": {"kind": "linear", "train_steps": 100, "beta_start": 0.001, "beta_end": 0.02, "terminal": "as_trained"},
+        "time": {"encoding": "index", "scale": 1, "offset": 0.5, "direction": "data"},
+        "conditions": {"low": {"shape": [3, 4, 4], "kind": "image", "range": [0, 1], "joined": False}, "mask": {"shape": [1, 8, 8], "joined": True}},
+        "inputs": {"sample": "x", "time": "t", "class": "y", "low": "l"}, "outputs": {"prediction": "p"},
+        "defaults": {"solver": "ddim", "steps": 20, "grid": "leading", "steps_offset": 1, "ending": "first", "eta": 0.5, "options": {"rho": 3}},
+    }
+    values = (*VALUES, *words())
+    found = itertools.chain(
+        bases, mutations(full, values), *(mutations(base, VALUES) for base in generator.sample(bases, 12)), mutations(LEAST, values),
+        schedules(), options(generator), several([full, *holding], values, generator),
+    )
+    contents = {json.dumps(one, ensure_ascii=False).encode() for one in found}
+    contents |= {text.encode() for text in respelled(full)} | set(encoded(LEAST))
+    contents |= {case["text"].encode() for case in CASES if "text" in case}
+    contents |= {path.read_bytes() for path in sorted((HERE.parent / "tests" / "fuzz" / "corpus" / "manifest").iterdir())}
+    contents = sorted(contents)
+    theirs = library_complaints(contents)
+    ours = [complaint(content) for content in contents]
+    assert len(theirs) == len(contents)
+    differing = [
+        f"{content[:300].decode(errors='replace')}\n  here: {our or 'holds'}\n  the library: {their or 'holds'}"
+        for content, our, their in zip(contents, ours, theirs) if (our is None) != (their is None)
+    ]
+    assert not differing, f"{len(differing)} of {len(contents)} manifests:\n" + "\n".join(differing[:: max(1, len(differing) // 40)])
+    holding = theirs.count(None)
+    assert holding > 2000 and len(theirs) - holding > 2000
+    print(f"{len(contents)} manifests are taken alike: {holding} hold")
+
+
 if __name__ == "__main__":
     test_every_encoding()
-    print(f"{test_every_case()} cases hold")
+    test_every_case()
+    test_both_sides()

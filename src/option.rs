@@ -5,6 +5,9 @@ use std::fmt;
 
 use crate::error::{Error, Result};
 
+/// The most numbers that an option of [`Kind::Numbers`] may have.
+pub const MOST_NUMBERS: usize = 10_000;
+
 /// What an option may be set to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
@@ -33,7 +36,7 @@ impl fmt::Display for Kind {
             Self::Real(least, most) => write!(f, "a number from {least} to {most}"),
             Self::Choice(words, _) => f.write_str(&words.join(", ")),
             Self::Text => f.write_str("1 to 1024 bytes of text"),
-            Self::Numbers => f.write_str("1 to 10000 numbers, separated by commas"),
+            Self::Numbers => write!(f, "1 to {MOST_NUMBERS} numbers, separated by commas"),
         }
     }
 }
@@ -313,8 +316,8 @@ impl OptionEntry {
             Kind::Choice(words, _) => words.contains(&text).then(|| Value::Text(text.to_owned())),
             Kind::Numbers => {
                 let number = |text: &str| text.trim().parse().ok().filter(|number: &f64| number.is_finite());
-                let numbers: Option<Vec<f64>> = text.split(',').take(10_001).map(number).collect();
-                numbers.filter(|numbers| numbers.len() <= 10_000).map(Value::Numbers)
+                let numbers: Option<Vec<f64>> = text.split(',').take(MOST_NUMBERS + 1).map(number).collect();
+                numbers.filter(|numbers| numbers.len() <= MOST_NUMBERS).map(Value::Numbers)
             }
             Kind::Text => {
                 let sound = !text.is_empty() && text.len() <= 1024 && !text.contains('\0');

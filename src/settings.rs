@@ -375,7 +375,7 @@ pub const OPTIONS: &[OptionEntry] = &[
 pub const RENAMED: &[(&str, &str)] = &[("likeness", "compat"), ("most_evaluations", "max_evaluations")];
 
 /// Options whose values were called something else once: the option, the former word, and the word that it has now.
-pub(crate) const REWORDED: &[(&str, &str, &str)] =
+pub const REWORDED: &[(&str, &str, &str)] =
     &[("guidance_pairing", "together", "batched"), ("guidance_pairing", "apart", "sequential")];
 
 /// The error for a name that an option had once, or for a former word of its values; `None` for any other.

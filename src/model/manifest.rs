@@ -16,14 +16,11 @@ use crate::schedule::{
 use crate::settings;
 use crate::solver;
 
-/// The version of the schema that this code reads.
-const VERSION: u32 = 1;
-
-/// What an input of the graph may be, beside a condition.
-const ROLES: &[&str] = &["sample", "time", "class", "direction"];
+/// The most bytes that the name of a model or of a condition may have.
+pub const MOST_NAME: usize = 64;
 
 /// The most classes that a model may have; more is a slip.
-const MOST_CLASSES: usize = 1_000_000;
+pub const MOST_CLASSES: usize = 1_000_000;
 
 /// A model's manifest: what cannot be read from its graph.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -496,6 +493,28 @@ pub struct Inputs {
     pub conditions: BTreeMap<String, String>,
 }
 
+impl Inputs {
+    /// What an input of the graph may be, beside a condition, each with the names that it usually has: it is found by them
+    /// where the manifest does not name it.
+    pub const ROLES: &[(&str, &[&str])] = &[
+        ("sample", &["x", "sample", "x_t", "noisy_sample"]),
+        ("time", &["t", "timestep", "timesteps", "time", "sigma"]),
+        ("class", &["y", "class_labels", "labels", "class"]),
+        ("direction", &[]),
+    ];
+
+    /// The names that the input with the role `role` usually has.
+    #[must_use]
+    pub fn usual_names(role: &str) -> &'static [&'static str] {
+        Self::ROLES.iter().find(|(known, _)| *known == role).map_or(&[], |(_, names)| names)
+    }
+
+    /// The roles, in words.
+    fn roles() -> String {
+        Self::ROLES.iter().map(|(role, _)| *role).collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// The names of the graph's outputs by role.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -566,7 +585,44 @@ impl Defaults {
     }
 }
 
+/// The objects of a manifest, beside the conditions.
+const OBJECTS: &[&str] = &["sample", "schedule", "time", "classes", "inputs", "outputs", "defaults"];
+
+/// The fields whose values are words.
+const WORDED: &[&str] = &[
+    "prediction",
+    "input_scaling",
+    "variance",
+    "sample.kind",
+    "schedule.kind",
+    "schedule.terminal",
+    "time.encoding",
+    "time.direction",
+];
+
+/// Refuses what serde would take as well: for an object the list of its values; for a word its number, or an object that
+/// has it for a key.
+fn check_forms(manifest: &serde_json::Value) -> std::result::Result<(), String> {
+    let at = |field: &str| field.split('.').fold(manifest, |value, key| &value[key]);
+    let conditions = || manifest["conditions"].as_object().into_iter().flat_map(|conditions| conditions.keys());
+    let objects = OBJECTS.iter().map(|field| (*field).to_owned());
+    if let Some(list) =
+        objects.chain(conditions().map(|name| format!("conditions.{name}"))).find(|field| at(field).is_array())
+    {
+        return Err(format!("{list} is a list; expected an object"));
+    }
+    let worded = WORDED.iter().map(|field| (*field).to_owned());
+    let is_no_word = |field: &String| at(field).is_object() || at(field).is_number();
+    match worded.chain(conditions().map(|name| format!("conditions.{name}.kind"))).find(is_no_word) {
+        Some(field) => Err(format!("{field} is {}; expected a word", at(&field))),
+        None => Ok(()),
+    }
+}
+
 impl Manifest {
+    /// The version of the schema that is read.
+    pub const VERSION: u32 = 1;
+
     /// Reads a manifest, in UTF-8 or in UTF-16 with a byte-order mark, and checks that its fields do not contradict
     /// each other.
     ///
@@ -590,19 +646,25 @@ impl Manifest {
         let json = Json::new(json).map_err(|error| format!("the manifest cannot be read as JSON: {error}"))?;
         let version: Version =
             json.read().map_err(|error| format!("the manifest cannot be read as JSON: {}", error.inner()))?;
+        let read = Self::VERSION;
         match version.diffuse {
-            Some(found) if found == VERSION => {}
+            Some(found) if found == read => {}
             Some(found) => {
-                return Err(format!("manifest: \"diffuse\" is {found}; this program reads version {VERSION}"));
+                return Err(format!("manifest: \"diffuse\" is {found}; this program reads version {read}"));
             }
             None => {
                 return Err(format!(
-                    "manifest: \"diffuse\", the version of the schema, is missing; it should be {VERSION}"
+                    "manifest: \"diffuse\", the version of the schema, is missing; it should be {read}"
                 ));
             }
         }
         let read = json.read().map_err(|error| format!("manifest: {}: {}", error.path(), error.inner()));
         let mut manifest: Self = read?;
+        let forms: serde_json::Value = json.read().map_err(|error| format!("manifest: {}", error.inner()))?;
+        if forms.is_array() {
+            return Err("manifest: it is a list; expected an object".into());
+        }
+        check_forms(&forms).map_err(|reason| format!("manifest: {reason}"))?;
         manifest.defaults.renew().and_then(|()| manifest.check()).map_err(|reason| format!("manifest: {reason}"))?;
         Ok(manifest)
     }
@@ -705,7 +767,7 @@ impl Manifest {
         if let Some(name) = &self.name {
             // It becomes part of file names, and the manifest is another's.
             let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-            if name.is_empty() || name.len() > 64 || name.starts_with('.') || !name.chars().all(plain) {
+            if name.is_empty() || name.len() > MOST_NAME || name.starts_with('.') || !name.chars().all(plain) {
                 return Err(format!(
                     "name is {name:?}; it is 1 to 64 letters, digits, '-', '_' and '.', and does not begin with '.'"
                 ));
@@ -814,10 +876,14 @@ impl Manifest {
         for (name, condition) in &self.conditions {
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
             let begins = name.starts_with(|c: char| c.is_ascii_lowercase());
-            if !begins || name.len() > 64 || !name.chars().all(plain) || ROLES.contains(&name.as_str()) {
+            if !begins
+                || name.len() > MOST_NAME
+                || !name.chars().all(plain)
+                || Inputs::ROLES.iter().any(|(role, _)| role == name)
+            {
                 return Err(format!(
                     "conditions has {name:?}; a name is 1 to 64 small letters, digits and '_', begins with a letter, and is none of {}",
-                    ROLES.join(", ")
+                    Inputs::roles()
                 ));
             }
             let shape = &condition.shape;
@@ -847,7 +913,13 @@ impl Manifest {
             }
         }
         if let Some(role) = self.inputs.conditions.keys().find(|role| !self.conditions.contains_key(*role)) {
-            return Err(format!("inputs.{role}: unknown field; there are {}, and the conditions", ROLES.join(", ")));
+            return Err(format!("inputs.{role}: unknown field; there are {}, and the conditions", Inputs::roles()));
+        }
+        let Inputs { sample, time, class, direction, conditions } = &self.inputs;
+        let mut seen = HashSet::new();
+        let mut named = [sample, time, class, direction].into_iter().flatten().chain(conditions.values());
+        if let Some(twice) = named.find(|name| !seen.insert(*name)) {
+            return Err(format!("the input '{twice}' has two roles in the manifest's inputs"));
         }
         if self.inputs.direction.is_some() != self.outputs.derivative.is_some() {
             return Err("inputs.direction and outputs.derivative go together; one of them is missing".into());
@@ -863,13 +935,19 @@ impl Manifest {
 
     fn check_defaults(&self, schedule: &dyn NoiseSchedule) -> std::result::Result<(), String> {
         let Defaults { steps, eta, steps_offset, .. } = self.defaults;
+        if eta.is_some_and(|eta| !(0.0..=1.0).contains(&eta)) {
+            return Err(format!("defaults.eta is {}; it lies between 0 and 1", eta.unwrap_or_default()));
+        }
         let grid = self.defaults.grid;
         let values = self.defaults.values().map_err(|error| format!("defaults.options: {error}"))?;
         let mut options = Options::default();
-        let of_solver =
-            |key: &str| solver::option(key).is_some() && !settings::OPTIONS.iter().any(|option| option.key == key);
-        // η is for whichever solvers have it.
-        let of_solver = |key: &str| key != "eta" && of_solver(key);
+        let named = solver::SOLVERS.iter().find(|entry| entry.name == self.solver());
+        let of_solver = |key: &str| {
+            let of_run = settings::OPTIONS.iter().any(|option| option.key == key);
+            let has = || named.is_some_and(|entry| entry.options.iter().any(|option| option.key == key));
+            // η is for whichever solvers have it.
+            !of_run && solver::option(key).is_some() && (key != "eta" || has())
+        };
         values.into_iter().filter(|(key, _)| of_solver(key)).for_each(|(key, value)| options.set(key, value));
         solver::build(self.solver(), &options).map_err(|error| format!("defaults: {error}"))?;
         if steps == Some(0) {
@@ -882,9 +960,6 @@ impl Manifest {
         }
         if steps_offset > 0 && schedule.train_steps().is_none_or(|train_steps| steps_offset >= train_steps) {
             return Err(format!("defaults.steps_offset is {steps_offset}; it is below schedule.train_steps"));
-        }
-        if eta.is_some_and(|eta| !(0.0..=1.0).contains(&eta)) {
-            return Err(format!("defaults.eta is {}; it lies between 0 and 1", eta.unwrap_or_default()));
         }
         Ok(())
     }

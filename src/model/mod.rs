@@ -4,7 +4,7 @@ mod manifest;
 mod scheduler_config;
 
 pub use manifest::{
-    BetaRange, Classes, ConditionInput, ContinuousBeta, Defaults, Encoding, Inputs, Kind, LearnedVariance, Manifest,
-    Outputs, Sample, Schedule, Steps, Time, Toward,
+    BetaRange, Classes, ConditionInput, ContinuousBeta, Defaults, Encoding, Inputs, Kind, LearnedVariance,
+    MOST_CLASSES, MOST_NAME, Manifest, Outputs, Sample, Schedule, Steps, Time, Toward,
 };
 pub use scheduler_config::{DynamicShift, SchedulerConfig};

@@ -134,6 +134,9 @@ pub struct BetaSchedule {
 }
 
 impl BetaSchedule {
+    /// The most training steps that a schedule may have.
+    pub const MOST_STEPS: usize = 1_000_000;
+
     /// The schedule of `kind` over `steps` training steps.
     ///
     /// # Errors
@@ -147,8 +150,9 @@ impl BetaSchedule {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn ending(kind: BetaKind, steps: usize, tables: Tables, terminal: Terminal) -> Result<Self> {
-        if !(1..=1_000_000).contains(&steps) {
-            return Err(Error::argument("train_steps", format!("{steps} training steps; 1 to 1000000 are possible")));
+        if !(1..=Self::MOST_STEPS).contains(&steps) {
+            let reason = format!("{steps} training steps; 1 to {} are possible", Self::MOST_STEPS);
+            return Err(Error::argument("train_steps", reason));
         }
         if let BetaKind::Linear { start, end }
         | BetaKind::ScaledLinear { start, end }

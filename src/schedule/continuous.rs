@@ -23,6 +23,9 @@ pub struct VariancePreserving {
 }
 
 impl VariancePreserving {
+    /// The greatest sum of β's two ends; beyond it nothing of the clean sample would be left.
+    pub const MOST_BETAS: f64 = 600.0;
+
     /// With β from `beta_min` at t = 0 to `beta_max` at t = 1 (0.1 and 20 in the paper), and runs down to `least_time` (1e-3 there).
     ///
     /// # Errors
@@ -30,7 +33,7 @@ impl VariancePreserving {
     pub fn new(beta_min: f64, beta_max: f64, least_time: f64) -> Result<Self> {
         check("beta_min", beta_min, 0.0, "0")?;
         check("beta_max", beta_max, beta_min, "beta_min")?;
-        if beta_min + beta_max > 600.0 {
+        if beta_min + beta_max > Self::MOST_BETAS {
             return Err(Error::argument("beta_max", format!("{beta_max}; nothing of the clean sample would be left")));
         }
         check_least_time(least_time)?;

@@ -2,7 +2,7 @@
 
 use half::{bf16, f16};
 
-use crate::model::{ConditionInput, LearnedVariance, Manifest};
+use crate::model::{ConditionInput, Inputs, LearnedVariance, Manifest};
 use crate::network::{Element, Signature, TensorInfo};
 use crate::schedule::NoiseSchedule;
 
@@ -147,10 +147,11 @@ impl Places {
             Some(place) => Ok(place),
             None => Err(format!("inputs.{role} is '{name}', but the graph's inputs are {}", list(inputs))),
         };
-        let find = |role: &str, name: &Option<String>, usual: &[&str]| -> Checked<Option<usize>> {
+        let find = |role: &str, name: &Option<String>| -> Checked<Option<usize>> {
             if let Some(name) = name {
                 return named(role, name).map(Some);
             }
+            let usual = Inputs::usual_names(role);
             let mut known = (0..inputs.len()).filter(|&place| usual.contains(&inputs[place].name.as_str()));
             match (known.next(), known.next()) {
                 (Some(first), Some(second)) => Err(format!(
@@ -169,11 +170,11 @@ impl Places {
             if condition.joined { Ok(None) } else { named(name, input).map(Some) }
         };
         Ok(Self {
-            sample: required("sample", find("sample", &names.sample, &["x", "sample", "x_t", "noisy_sample"])?)?,
-            time: required("time", find("time", &names.time, &["t", "timestep", "timesteps", "time", "sigma"])?)?,
-            class: find("class", &names.class, &["y", "class_labels", "labels", "class"])?,
+            sample: required("sample", find("sample", &names.sample)?)?,
+            time: required("time", find("time", &names.time)?)?,
+            class: find("class", &names.class)?,
             conditions: manifest.conditions.iter().map(of_condition).collect::<Checked<_>>()?,
-            direction: find("direction", &names.direction, &[])?,
+            direction: find("direction", &names.direction)?,
         })
     }
 

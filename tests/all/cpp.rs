@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::bindings::{Binding, has_all};
 use crate::support::{heart_and_none, libraries, repository, runtime};
 
 fn compile(flags: &[&str], folder: &Path, name: &str) -> PathBuf {
@@ -45,12 +46,10 @@ fn it_draws_what_rust_draws_in_every_dialect() {
 
 #[test]
 fn it_has_what_the_c_header_has() {
-    // The log sink is a function of the process, a name of a status is in its message, and what is done of the steps is in the stage.
-    let left_out = ["diffuse_log_set", "diffuse_status_name", "diffuse_job_progress", "diffuse_version_number"];
     let header = std::fs::read_to_string(repository("bindings/cpp/include/diffuse.hpp")).unwrap();
-    for name in std::fs::read_to_string(repository("include/diffuse.symbols")).unwrap().lines() {
+    let functions = std::fs::read_to_string(repository("include/diffuse.symbols")).unwrap();
+    has_all(Binding::Cpp, functions.lines(), |name| {
         let called = [format!("{name}("), format!("{name})"), format!("{name}>"), format!("{name},")];
-        let there = called.iter().any(|form| header.contains(form));
-        assert!(there != left_out.contains(&name), "{name}");
-    }
+        called.iter().any(|form| header.contains(form))
+    });
 }

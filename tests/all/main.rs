@@ -20,6 +20,7 @@ mod diffusers;
 mod distributions;
 mod editing;
 mod endings;
+mod facts;
 mod faults;
 mod guidance;
 mod header;

@@ -512,7 +512,7 @@ fn every_trajectory_of_every_scheduler_matches() {
         }
         writeln!(page, "| `{told}` | {} |", cell.join(", ")).unwrap();
     }
-    agree("tests/COVERAGE.md", &page, "schedulers");
+    agree("tests/COVERAGE.md", &page);
 }
 
 /// Every configuration is read, or refused by a field's name; the solver and, where diffusers is not said to depart, the levels that come of it

@@ -1,5 +1,5 @@
 //! A job that is left after some steps and taken up by another one ends where one ends that was not left: for every solver, every guidance, and with
-//! torch's generators. `DIFFUSE_BLESS=1 cargo test --test all snapshots::` writes the table of what was compared.
+//! torch's generators. `tests/bless` writes the table of what was compared.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -159,7 +159,7 @@ fn every_run_goes_on_in_a_new_process() {
          time for a new job with the bytes of a snapshot, and after the third for a new process. All of them end with the bits of a run that was not left.\n\n\
          | solver | with |\n|---|---|\n{rows}"
     );
-    agree("tests/SNAPSHOTS.md", &table, "snapshots");
+    agree("tests/SNAPSHOTS.md", &table);
 }
 
 fn message(result: Result<(), Error>) -> String {

@@ -1,9 +1,12 @@
 //! What the tests share: golden files, denoisers without a network, noise without a generator.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod bindings;
 #[cfg(feature = "cli")]
 pub(crate) mod cli;
 pub(crate) mod graph;
+#[cfg(feature = "capi")]
+pub(crate) mod interface;
 pub(crate) mod mixture;
 
 use std::collections::BTreeMap;
@@ -45,8 +48,9 @@ pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Compares a file of the repository with what it should be, or writes it if `DIFFUSE_BLESS` is set. `test` is the test that does so.
-pub(crate) fn agree(path: &str, expected: &str, test: &str) {
+/// Compares a file of the repository with what it should be, or writes it if `DIFFUSE_BLESS` is set, which `tests/bless`
+/// does.
+pub(crate) fn agree(path: &str, expected: &str) {
     let file = repository(path);
     if std::env::var_os("DIFFUSE_BLESS").is_some() {
         std::fs::write(&file, expected).unwrap();
@@ -55,7 +59,7 @@ pub(crate) fn agree(path: &str, expected: &str, test: &str) {
     let first = written.lines().zip(expected.lines()).position(|(a, b)| a != b);
     assert!(
         written == expected,
-        "{path} is stale (line {}); DIFFUSE_BLESS=1 cargo test --test all {test}:: writes it",
+        "{path} is stale (line {}); run tests/bless, which writes it",
         first.unwrap_or_else(|| written.lines().count().min(expected.lines().count())) + 1
     );
 }

@@ -1,0 +1,42 @@
+//! What the bindings have of the C interface: all of it, but for what is listed here.
+
+/// A language that the library is bound to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Binding {
+    Cpp,
+    Python,
+}
+
+use Binding::{Cpp, Python};
+
+/// The functions that a binding does not call, and why.
+const LEFT_OUT: &[(&str, &[Binding], &str)] = &[
+    ("diffuse_log_set", &[Cpp, Python], "the sink is the process's, and stays the host's own to set"),
+    ("diffuse_status_name", &[Cpp, Python], "the name of a status is in the error's message, or is its class"),
+    ("diffuse_version_number", &[Cpp, Python], "the text of the version says as much"),
+    ("diffuse_job_progress", &[Cpp], "what is done of the steps is in the stage as well"),
+    ("diffuse_job_stage", &[Python], "what is done of the steps is in the progress as well"),
+    ("diffuse_job_open", &[Python], "a model is opened before its jobs are made"),
+    ("diffuse_job_open_bytes", &[Python], "likewise"),
+    ("diffuse_job_run", &[Python], "a worker runs a job, so that Ctrl-C is heard"),
+    ("diffuse_request_set_number", &[Python], "numbers are set as their texts"),
+];
+
+/// Holds a binding to the functions of the interface: it calls those that it does not leave out, and no others.
+pub(crate) fn has_all<'a>(
+    binding: Binding,
+    functions: impl IntoIterator<Item = &'a str>,
+    is_called: impl Fn(&str) -> bool,
+) {
+    let functions: Vec<&str> = functions.into_iter().collect();
+    for (name, ..) in LEFT_OUT {
+        assert!(functions.contains(name), "{name} is left out, but there is no such function");
+    }
+    for name in functions {
+        let left_out = LEFT_OUT.iter().find(|(of, bindings, _)| *of == name && bindings.contains(&binding));
+        match left_out {
+            None => assert!(is_called(name), "{binding:?} does not call {name}"),
+            Some((.., why)) => assert!(!is_called(name), "{binding:?} calls {name}, which it leaves out: {why}"),
+        }
+    }
+}

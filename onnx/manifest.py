@@ -1,6 +1,6 @@
 """The manifest, version 1: what a noise predictor's graph does not say about itself.
 
-`README.md` describes every field. `fixtures/manifests.json` has cases that these rules and those of `src/onnx/manifest.rs` are both
+`README.md` describes every field. `fixtures/manifests.json` has cases that these rules and those of `src/model/manifest.rs` are both
 held against; beyond them this side is the stricter one (it refuses empty texts, for one).
 """
 

@@ -995,7 +995,9 @@ void diffuse_model_free(struct diffuse_model *model);
 const char *diffuse_model_name(const struct diffuse_model *model);
 
 /*
- The manifest, as JSON with all defaults filled in; NULL if `model` is none. The string lives as long as the handle.
+ The manifest, as JSON with all defaults filled in; NULL if `model` is none. What it says of the solver, its options, the grid
+ and the steps is what a request gets that names no solver. What has no default is there only if the manifest gives it, and so
+ are the names of inputs and outputs. The string lives as long as the handle.
  */
 const char *diffuse_model_manifest(const struct diffuse_model *model);
 

@@ -321,7 +321,9 @@ pub unsafe extern "C" fn diffuse_model_name(model: *const diffuse_model) -> *con
     quietly(std::ptr::null(), name)
 }
 
-/// The manifest, as JSON with all defaults filled in; NULL if `model` is none. The string lives as long as the handle.
+/// The manifest, as JSON with all defaults filled in; NULL if `model` is none. What it says of the solver, its options, the grid
+/// and the steps is what a request gets that names no solver. What has no default is there only if the manifest gives it, and so
+/// are the names of inputs and outputs. The string lives as long as the handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_manifest(model: *const diffuse_model) -> *const c_char {
     // SAFETY: the handle is as the header demands.
@@ -596,7 +598,7 @@ fn items_of<'a>(model: &Model, x: &'a [f32], count: usize) -> Result<ArrayViewD<
 
 impl ModelValue {
     fn new(model: Model) -> Self {
-        let manifest = serde_json::to_string(model.manifest()).unwrap_or_default();
+        let manifest = model.manifest().resolved().to_string();
         let placement = model.placement();
         Self {
             name: c_string(model.name()),

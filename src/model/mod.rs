@@ -1,6 +1,7 @@
 //! What a model says of itself, without ONNX Runtime: its manifest, and the configurations of diffusers.
 
 mod manifest;
+mod resolved;
 mod scheduler_config;
 
 pub use manifest::{

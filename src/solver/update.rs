@@ -7,8 +7,9 @@ use crate::schedule::NoiseLevel;
 /// The most tensors of earlier steps that a solver may keep.
 pub const MOST_HISTORY: usize = 5;
 
-/// What x becomes: `x·`[`x`](Self::x)` + x̂₀·`[`denoised`](Self::denoised)` + d·`[`direction`](Self::direction)` + z·`[`noise`](Self::noise)`
-/// + s·`[`saved`](Self::saved)` + Σ hᵢ·`[`history`](Self::history)
+/// What x becomes:
+/// `x·`[`x`](Self::x)` + x̂₀·`[`denoised`](Self::denoised)` + d·`[`direction`](Self::direction)
+/// ` + z·`[`noise`](Self::noise)` + s·`[`saved`](Self::saved)` + Σ hᵢ·`[`history`](Self::history)
 ///
 /// where x̂₀ is the denoised sample, d the x̂₀ from which the direction back to the noise (ε̂) is taken, z standard normal, s the x that
 /// was saved and h what earlier moves kept. d is x̂₀ itself unless a denoiser parts the two, as diffusers' DDIM does when it clips.

@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use diffuse::solver::SOLVERS;
+
 use crate::support::cli::{diffuse, fail, files, fixture, folder, program, shipped, succeed, text};
 use crate::support::repository;
 
@@ -560,10 +562,16 @@ fn inspect_and_plan_and_doctor_speak_json() {
     let report = json(&["inspect", &fixture("two_c")]);
     assert_eq!(report["manifest"]["variance"], "learned_range");
     assert_eq!(report["outputs"][0]["shape"][1], 6);
+    // What it says of the learned variance is what the solvers' moves say.
+    let said = text(&succeed(diffuse(&folder).args(["inspect", &fixture("two_c")])).stdout);
     assert!(
-        text(&succeed(diffuse(&folder).args(["inspect", &fixture("two_c")])).stdout)
-            .contains("learned variance is not used")
+        said.contains("variance ddpm adds noise of the variance that the network predicts (--variance learned-range")
     );
+    for solver in SOLVERS.iter().filter(|entry| !["langevin", "rk45"].contains(&entry.name)) {
+        let rows = json(&["plan", &fixture("two_c"), "--steps", "4", "--solver", solver.name]);
+        let scaled = rows.as_array().unwrap().iter().any(|row| row.get("deviation").is_some());
+        assert_eq!(scaled, solver.name == "ddpm", "{}", solver.name);
+    }
     let report = json(&["inspect", &fixture("no_manifest")]);
     assert!(report["manifest"].is_null() && report["inputs"].as_array().is_some_and(|inputs| inputs.len() == 2));
 

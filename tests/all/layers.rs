@@ -59,7 +59,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("likelihood", &[]),
     ("sample", &["progress", "budget", "known", "job", "along", "adaptive", "snapshot", "step"]),
     ("settings", &[]),
-    ("model", &["manifest", "scheduler_config"]),
+    ("model", &["manifest", "resolved", "scheduler_config"]),
     ("network", &["signature", "host", "ort"]),
     ("stage", &["roles", "model", "evaluator", "predictor", "classifier", "calls", "pixels"]),
     ("request", &["ask", "fitting", "choices", "editing", "steering", "plan", "encode"]),

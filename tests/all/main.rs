@@ -44,6 +44,7 @@ mod runner;
 mod schedulers;
 mod snapshots;
 mod terminal;
+mod texts;
 mod torch_noise;
 
 /// A file that is not named above would be compiled by nobody, and none of its tests would fail.

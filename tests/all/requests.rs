@@ -204,6 +204,36 @@ fn a_schedulers_configuration_has_to_be_the_models() {
     assert!(SchedulerConfig::parse(json).is_ok());
 }
 
+/// What `onnx/pages/diffusers.md` makes of a scheduler (`onnx/test_pages_alone.py`) is what is read of it here.
+#[test]
+fn the_page_of_diffusers_knows_the_same_schedulers() {
+    let cases = include_str!("../onnx/fixtures/scheduler_configs.json");
+    let cases: Vec<Value> = serde_json::from_str(cases).unwrap();
+    assert!(cases.len() > 15);
+    for case in cases {
+        let why = &case["why"];
+        let config = SchedulerConfig::parse(&case["config"].to_string());
+        let Some(page) = case.get("manifest").map(|manifest| Manifest::parse(&manifest.to_string()).unwrap()) else {
+            // The page is for networks that are not preconditioned.
+            let refused = |error: diffuse::Error| error.to_string().contains(case["refused"].as_str().unwrap());
+            assert!(config.map_or_else(refused, |config| config.sigma_data.is_some()), "{why}");
+            continue;
+        };
+        let config = config.unwrap();
+        assert_eq!(page.schedule, config.schedule, "{why}");
+        assert_eq!((page.prediction, page.variance), (config.prediction, config.variance), "{why}");
+        assert_eq!(page.defaults.ending, config.defaults.ending, "{why}");
+        let option = |key: &str| page.defaults.options.get(key).and_then(Value::as_f64);
+        assert_eq!(config.threshold.map(|[ratio, _]| ratio), option("threshold_ratio"), "{why}");
+        assert_eq!(config.threshold.map(|[_, most]| most), option("threshold_max"), "{why}");
+        assert_eq!(config.defaults.options.get("shift").and_then(Value::as_f64), option("shift"), "{why}");
+        // The run that the configuration asks for is one of the model's.
+        let mut request = Request::default();
+        request.set_scheduler_config(&config).unwrap();
+        request.plan(&page).unwrap_or_else(|error| panic!("{why}: {error}"));
+    }
+}
+
 /// What Godot, PowerShell and Python write is read, and what says two things at once is not.
 #[test]
 fn configurations_are_read_in_every_encoding_and_refused_where_they_are_ambiguous() {

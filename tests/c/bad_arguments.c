@@ -491,6 +491,8 @@ int main(int argc, char **argv) {
   GIVES(diffuse_model_open_callback("{\"diffuse\": 1", callback, NULL, &no_model), "a manifest that is cut off", DIFFUSE_MODEL);
   REQUIRE(no_model == NULL);
   row("diffuse_model_open_callback(…)", "", diffuse_model_open_callback(MANIFEST, callback, &mode, &no_model), DIFFUSE_OK);
+  /* What it leaves to a default is filled in. */
+  REQUIRE(strstr(diffuse_model_manifest(no_model), "\"solver\":\"unipc\"") && strstr(diffuse_model_manifest(no_model), "\"clamp\":false"));
   diffuse_request_free(other);
   GOOD(diffuse_request_new(&other), "");
   BAD(diffuse_job_new(no_model, other, &job), "a condition that is missing");

@@ -286,6 +286,7 @@ class Jobs(unittest.TestCase):
             raise KeyError(f"call {next(count)}")
 
         model = diffuse.Model.from_network(manifest, network)
+        self.assertEqual(model.manifest["defaults"]["steps"], 20)
         jobs = [model.job(steps=3) for _ in range(3)]
         for job in jobs:
             job.start()

@@ -38,21 +38,21 @@ pub(crate) struct Arguments {
     /// The class of the model's that the images are of, by name or number [default: no class]
     #[arg(long, value_name = "NAME")]
     class: Option<String>,
-    #[command(flatten)]
-    sampling: SamplingArguments,
     /// The difference that is white, as a share of the range of values
     #[arg(long, value_name = "X", default_value_t = 0.3)]
     white: f32,
     /// Draw every pixel as a square of N by N
     #[arg(long, value_name = "N", default_value_t = 4)]
     zoom: usize,
+    /// Print JSON: the greatest and the mean value of each map
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    sampling: SamplingArguments,
     #[command(flatten)]
     device: DeviceArguments,
     #[command(flatten)]
     runtime: RuntimeArguments,
-    /// Print JSON: the greatest and the mean value of each map
-    #[arg(long)]
-    json: bool,
 }
 
 /// How many images are run at a time.

@@ -13,11 +13,11 @@ use crate::shared::{RuntimeArguments, print, print_json};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    #[command(flatten)]
-    runtime: RuntimeArguments,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    runtime: RuntimeArguments,
 }
 
 #[derive(serde::Serialize)]

@@ -47,10 +47,6 @@ pub(crate) struct Arguments {
     /// The seed of the first item; the next ones count up from it [default: another each time]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    #[command(flatten)]
-    sampling: SamplingArguments,
-    #[command(flatten)]
-    steering: SteeringArguments,
     /// The shape of one item, for a model that leaves it free, such as 3,64,64
     #[arg(long, value_name = "N,…", value_delimiter = ',')]
     shape: Option<Vec<usize>>,
@@ -66,13 +62,17 @@ pub(crate) struct Arguments {
     /// Say how many evaluations, how much time and how much memory it would take, and draw nothing
     #[arg(long)]
     cost: bool,
+    /// Print JSON on what was done
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    sampling: SamplingArguments,
+    #[command(flatten)]
+    steering: SteeringArguments,
     #[command(flatten)]
     device: DeviceArguments,
     #[command(flatten)]
     runtime: RuntimeArguments,
-    /// Print JSON on what was done
-    #[arg(long)]
-    json: bool,
 }
 
 /// Says what drawing takes: `batches` times what one batch does, and `peak_bytes` of memory.

@@ -1,5 +1,6 @@
 //! `diffuse-cli inspect`: what a model is and needs, or what a picture was made with.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -7,8 +8,9 @@ use clap::Args;
 use diffuse::model::{LearnedVariance, Manifest};
 use diffuse::network::{Network, PartHash, Placement, TensorInfo};
 use diffuse::schedule::NoiseLevel;
+use diffuse::solver::SOLVERS;
 use diffuse::text::{escaped, escaped_json};
-use diffuse::{Model, json};
+use diffuse::{Model, Request, json};
 
 use crate::failure::Failure;
 use crate::input::{Input, Inspected, ModelInput};
@@ -19,13 +21,13 @@ use crate::shared::{DeviceArguments, RuntimeArguments, print, print_json, say_no
 pub(crate) struct Arguments {
     /// A model (.onnx) or a picture (.png)
     file: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     device: DeviceArguments,
     #[command(flatten)]
     runtime: RuntimeArguments,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -141,13 +143,31 @@ fn describe(report: &Report<'_>) -> String {
         );
     }
     if manifest.variance != LearnedVariance::None {
-        text.push_str(
-            "variance the network's learned variance is not used: ddpm adds noise of the variance that it is told\n",
-        );
+        let _ = writeln!(text, "variance {}", use_of_variance(manifest));
     }
     let _ = writeln!(text, "manifest, from {}:", escaped(report.manifest_from.unwrap_or_default()));
     let _ = writeln!(text, "{}", escaped_json(&serde_json::to_string_pretty(manifest).unwrap_or_default()));
     text
+}
+
+/// What becomes of the variance that the network predicts, where the caller says nothing of it: asked of every solver.
+fn use_of_variance(manifest: &Manifest) -> String {
+    let uses = SOLVERS.iter().filter_map(|entry| {
+        let request = Request { solver: Some(entry.name.into()), ..Request::default() };
+        let solver = request.plan(manifest).ok()?.solver;
+        let word = request.resolved(manifest).options.text("variance")?.to_owned();
+        solver.needs_variance().then_some((entry.name, word))
+    });
+    let (names, words): (Vec<&str>, BTreeSet<String>) = uses.unzip();
+    if names.is_empty() {
+        return "no solver uses the variance that the network predicts".into();
+    }
+    let words: Vec<String> = words.into_iter().collect();
+    format!(
+        "{} adds noise of the variance that the network predicts (--variance {}, its default here); the other solvers do not use it",
+        names.join(", "),
+        words.join(", ")
+    )
 }
 
 fn without_manifest(path: &Path, network: &Network) -> String {

@@ -18,11 +18,11 @@ use crate::shared::{RuntimeArguments, SamplingArguments, print, print_json};
 #[derive(Debug, Args)]
 #[command(after_help = solvers())]
 pub(crate) struct Arguments {
-    #[command(flatten)]
-    plan: PlanArguments,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    plan: PlanArguments,
 }
 
 /// Whose run is meant, and how it is sampled.

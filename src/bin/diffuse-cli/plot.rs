@@ -13,11 +13,11 @@ use crate::shared::{print, shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    #[command(flatten)]
-    plan: PlanArguments,
     /// The drawing's file, an SVG; - is standard output [default: plan.svg, or plan-2.svg and so on]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    plan: PlanArguments,
 }
 
 /// The size of a panel's area, and the space around it.

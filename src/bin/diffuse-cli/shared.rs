@@ -16,8 +16,12 @@ use crate::failure::{Failure, say};
 use crate::input::Input;
 use crate::output::Source;
 
+// A heading holds for whatever follows it as well, so what has one is flattened into a command behind the command's own
+// arguments.
+
 /// Where ONNX Runtime is.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "ONNX Runtime")]
 pub(crate) struct RuntimeArguments {
     /// ONNX Runtime's library, or the folder that it lies in [default: what ORT_DYLIB_PATH names, else beside diffuse-cli, else the system's]
     #[arg(long = "onnxruntime", value_name = "PATH")]
@@ -32,6 +36,7 @@ impl RuntimeArguments {
 
 /// What evaluates the network.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "ONNX Runtime")]
 pub(crate) struct DeviceArguments {
     #[arg(long, value_name = "NAME", value_delimiter = ',', help = provider_help())]
     provider: Vec<String>,
@@ -211,6 +216,7 @@ impl Args for SamplingArguments {
                 .long("scheduler-config")
                 .value_name("FILE")
                 .value_parser(clap::value_parser!(PathBuf))
+                .help_heading("Sampling")
                 .help("A scheduler_config.json of diffusers: its solver, grid and options, before those that are given here"),
         );
         let command = settings::RENAMED.iter().fold(command, |command, (before, now)| {

@@ -1,0 +1,182 @@
+//! A manifest with its defaults filled in: for hosts, which should not have to know them.
+
+use serde_json::{Value, json};
+
+use super::manifest::{Manifest, Schedule};
+
+impl Manifest {
+    /// The manifest as JSON, with whatever it leaves to a default filled in. `defaults` is what a run gets whose request
+    /// names no solver: with another solver the grid and the number of steps may be others ([`Manifest::grid`],
+    /// [`Manifest::steps`]). What is found in the graph (the names of inputs and outputs), or has no default (texts, the
+    /// range of a tensor, η), is there only if the manifest gives it.
+    #[must_use]
+    pub fn resolved(&self) -> Value {
+        let mut all = self.clone();
+        all.sample.kind = Some(self.sample.kind());
+        all.sample.range = self.sample.range();
+        all.sample.clip = Some(self.sample.clip());
+        all.sample.sigma_data = Some(self.sigma_data());
+        all.time = Some(self.time());
+        if let Some(classes) = &mut all.classes {
+            classes.count = Some(classes.count());
+        }
+        for condition in all.conditions.values_mut() {
+            condition.kind = Some(condition.kind());
+            condition.range = Some(condition.range());
+        }
+        // A classifier is not sampled.
+        if !self.is_classifier() {
+            let solver = self.solver();
+            all.defaults.solver = Some(solver.to_owned());
+            all.defaults.grid = Some(self.grid(solver));
+            all.defaults.steps = Some(self.steps(solver));
+            if let Some(order) = self.order(solver) {
+                all.defaults.options.entry("order".into()).or_insert(order.into());
+            }
+        }
+        // What is as usual is not written otherwise: a host's model is known by the hash of what is.
+        let mut written = serde_json::to_value(&all).unwrap_or_default();
+        let mut fill = |section: &str, key: &str, usual: Value| {
+            if let Some(object) = written.pointer_mut(section).and_then(Value::as_object_mut) {
+                object.entry(key).or_insert(usual);
+            }
+        };
+        fill("", "input_scaling", json!(self.input_scaling));
+        fill("/sample", "clamp", json!(self.sample.clamp));
+        fill("/defaults", "ending", json!(self.defaults.ending));
+        match &self.schedule {
+            Schedule::Linear(range) | Schedule::ScaledLinear(range) | Schedule::Sigmoid(range) => {
+                fill("/schedule", "terminal", json!(range.terminal));
+            }
+            Schedule::Cosine(steps) | Schedule::Exponential(steps) | Schedule::Laplace(steps) => {
+                fill("/schedule", "terminal", json!(steps.terminal));
+            }
+            Schedule::Trained { terminal, .. } => fill("/schedule", "terminal", json!(terminal)),
+            _ => {}
+        }
+        for (name, condition) in &self.conditions {
+            fill(&format!("/conditions/{name}"), "joined", json!(condition.joined));
+        }
+        written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::schedule::Tables;
+
+    /// Manifests that leave as much as they can to the defaults, of every kind of schedule.
+    fn least() -> Vec<Manifest> {
+        let schedules = [
+            json!({"kind": "linear"}),
+            json!({"kind": "scaled_linear"}),
+            json!({"kind": "sigmoid"}),
+            json!({"kind": "cosine"}),
+            json!({"kind": "exponential"}),
+            json!({"kind": "laplace"}),
+            json!({"kind": "linear", "terminal": "zero_snr"}),
+            json!({"kind": "trained", "betas": [0.1, 0.2, 0.3]}),
+            json!({"kind": "vp"}),
+            json!({"kind": "sub_vp"}),
+            json!({"kind": "ve", "sigma_min": 0.01, "sigma_max": 50}),
+            json!({"kind": "flow"}),
+            json!({"kind": "trigonometric"}),
+            json!({"kind": "edm"}),
+        ];
+        let mut manifests = Vec::new();
+        for schedule in schedules {
+            for shape in [json!([3, 8, 8]), json!([2]), json!([5])] {
+                let manifest = json!({
+                    "diffuse": 1, "sample": {"shape": shape}, "schedule": schedule, "prediction": "v",
+                    "classes": {"names": ["a", "b"]}, "conditions": {"hint": {"shape": shape}},
+                });
+                manifests.push(Manifest::parse(&manifest.to_string()).unwrap());
+            }
+        }
+        manifests
+    }
+
+    #[test]
+    fn a_resolved_manifest_is_read_as_the_same_model() {
+        for manifest in least() {
+            let text = manifest.resolved().to_string();
+            let again = Manifest::parse(&text).unwrap();
+            assert_eq!(again.resolved().to_string(), text);
+            assert_eq!(again.schedule, manifest.schedule);
+            assert_eq!(again.time(), manifest.time());
+            assert_eq!(again.sigma_data(), manifest.sigma_data());
+            let of_sample =
+                |manifest: &Manifest| (manifest.sample.kind(), manifest.sample.range(), manifest.sample.clip());
+            assert_eq!(of_sample(&again), of_sample(&manifest));
+            let solver = manifest.solver();
+            assert_eq!(again.solver(), solver);
+            assert_eq!((again.grid(solver), again.steps(solver)), (manifest.grid(solver), manifest.steps(solver)));
+            let order = again.defaults.options.get("order").and_then(Value::as_u64);
+            assert_eq!(order, manifest.order(solver));
+            assert!(again.schedule.build(Tables::Exact).is_ok());
+        }
+    }
+
+    /// The table in `onnx/README.md`: each field, and its default.
+    fn table() -> Vec<(String, &'static str)> {
+        let text = include_str!("../../onnx/README.md");
+        let (_, table) = text.split_once("## The manifest, version 1").unwrap();
+        let (table, _) = table.split_once("\n## ").unwrap();
+        let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |"));
+        let rows = rows.map(|row| row.split(" | ").collect::<Vec<_>>()).filter(|row| row.len() == 3);
+        let fields = |row: &Vec<&'static str>| -> Vec<(String, &'static str)> {
+            row[0].split(", ").map(|field| (field.replace('`', ""), row[2])).collect()
+        };
+        rows.flat_map(|row| fields(&row)).collect()
+    }
+
+    #[test]
+    fn nothing_that_has_a_default_is_left_out() {
+        let resolved: Vec<Value> = least().iter().map(Manifest::resolved).collect();
+        let mut tried = 0;
+        for (field, otherwise) in table() {
+            // The graph has the names of its inputs and outputs.
+            let of_graph = field.starts_with("inputs.") || field.starts_with("outputs.");
+            if of_graph || ["required", "none", "the file's", "the solver's own"].contains(&otherwise) {
+                continue;
+            }
+            let pointer = format!("/{}", field.replace('.', "/").replace("NAME", "hint"));
+            assert!(resolved.iter().any(|json| json.pointer(&pointer).is_some()), "{field} is not filled in");
+            tried += 1;
+        }
+        assert!(tried > 20, "{tried}");
+    }
+
+    /// What is read is what the table has: an unknown field is refused with a list of those that are known.
+    #[test]
+    fn the_table_has_every_field() {
+        let mut read = BTreeSet::from(["schedule.kind".to_owned()]);
+        let mut manifests = least();
+        manifests.retain(|manifest| manifest.sample.shape == [3, 8, 8]);
+        for manifest in manifests {
+            for section in
+                ["", "sample.", "schedule.", "time.", "classes.", "conditions.hint.", "outputs.", "defaults."]
+            {
+                let mut json = manifest.resolved();
+                json["outputs"] = json!({});
+                let pointer = format!("/{}", section.replace('.', "/"));
+                json.pointer_mut(pointer.trim_end_matches('/')).unwrap()["unheard"] = json!(0);
+                let error = Manifest::parse(&json.to_string()).unwrap_err();
+                let (_, known) = error.split_once("`unheard`, expected ").unwrap_or_else(|| panic!("{section}{error}"));
+                let name = section.replace("hint", "NAME");
+                read.extend(known.split('`').skip(1).step_by(2).map(|field| format!("{name}{field}")));
+            }
+        }
+        // Sections; a name that is still read; and a role that every manifest may have, whose names are not a list.
+        for section in ["sample", "schedule", "time", "classes", "conditions", "inputs", "outputs", "defaults"] {
+            assert!(read.remove(section), "{section}");
+        }
+        assert!(read.remove("sample.deviation"));
+        let listed: BTreeSet<String> =
+            table().into_iter().map(|(field, _)| field).filter(|field| !field.starts_with("inputs.")).collect();
+        assert_eq!(read, listed);
+    }
+}

@@ -207,7 +207,7 @@ fn a_schedulers_configuration_has_to_be_the_models() {
 /// What `onnx/pages/diffusers.md` makes of a scheduler (`onnx/test_pages_alone.py`) is what is read of it here.
 #[test]
 fn the_page_of_diffusers_knows_the_same_schedulers() {
-    let cases = include_str!("../onnx/fixtures/scheduler_configs.json");
+    let cases = include_str!("../../onnx/fixtures/scheduler_configs.json");
     let cases: Vec<Value> = serde_json::from_str(cases).unwrap();
     assert!(cases.len() > 15);
     for case in cases {

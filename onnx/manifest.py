@@ -1,7 +1,7 @@
 """The manifest, version 1: what a noise predictor's graph does not say about itself.
 
 `README.md` describes every field. The words, the defaults and the limits are the library's own: `manifest_facts.json` has
-them, which `tests/bless` writes. The rules here and those of `src/model/manifest.rs` accept and refuse the same files:
+them, which `tests/bless` writes. The rules here and those of `src/model/manifest` accept and refuse the same files:
 `fixtures/manifests.json` has cases for both, and `test_manifest.py` compares them over many more.
 """
 

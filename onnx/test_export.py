@@ -1,6 +1,6 @@
 """Tests of the manifest's rules and of the exporter, for `python onnx/test_export.py` or pytest.
 
-What Rust makes of the same manifests is tested in `src/model/manifest.rs`.
+What Rust makes of the same manifests is tested in `src/model/manifest`.
 """
 
 import copy

@@ -64,9 +64,6 @@ impl Condition {
     /// Whether it is the same as `other` for sure: tensors are compared by their places, and not value by value.
     #[must_use]
     pub(crate) fn is(&self, other: &Self) -> bool {
-        let same = |(one, other): ((&String, &Arc<ArrayD<f32>>), (&String, &Arc<ArrayD<f32>>))| {
-            one.0 == other.0 && Arc::ptr_eq(one.1, other.1)
-        };
         let negative = match (&self.negative, &other.negative) {
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             (one, other) => one.is_none() && other.is_none(),
@@ -74,8 +71,8 @@ impl Condition {
         negative
             && self.classes == other.classes
             && self.toward == other.toward
-            && self.tensors.len() == other.tensors.len()
-            && self.tensors.iter().zip(&other.tensors).all(same)
+            && self.tensors.keys().eq(other.tensors.keys())
+            && self.tensors.values().zip(other.tensors.values()).all(|(one, other)| Arc::ptr_eq(one, other))
     }
 
     /// How many bytes its tensors take, shared or not.

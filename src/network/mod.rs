@@ -6,9 +6,9 @@ mod signature;
 
 pub(crate) use host::Stopped;
 pub use host::{HostNetwork, Question};
-pub(crate) use ort::{Binding, MOST_THREADS, Output, hex};
+pub(crate) use ort::{Binding, Output, hex};
 pub use ort::{
-    Candidate, ModelOptions, Network, OLDEST_MINOR_VERSION, PROVIDERS, PartHash, Placement, Provider, ProviderEntry,
-    ProviderNodes, Runtime, Skipped,
+    Candidate, MOST_THREADS, ModelOptions, Network, OLDEST_MINOR_VERSION, PROVIDERS, PartHash, Placement, Provider,
+    ProviderEntry, ProviderNodes, Runtime, Skipped,
 };
 pub use signature::{Element, Signature, TensorInfo};

@@ -9,6 +9,5 @@ mod work;
 pub use cost::Cost;
 pub use counterfactual::Counterfactual;
 pub use draw::{Open, Run};
-pub(crate) use runner::THREAD;
-pub use runner::{Runner, State};
+pub use runner::{Runner, State, THREAD};
 pub use work::{Samples, Stage, Work};

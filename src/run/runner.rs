@@ -18,7 +18,7 @@ use crate::sync::{Condvar, Guard, Mutex};
 use crate::tensor::copy;
 
 /// The name of the thread that a job runs on.
-pub(crate) const THREAD: &str = "diffuse job";
+pub const THREAD: &str = "diffuse job";
 
 /// How a runner's job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

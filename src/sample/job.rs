@@ -54,7 +54,7 @@ impl Job {
     /// is the deviation of data of unit variance there, and exactly 1 on a variance-preserving schedule.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the shape has no axes, a zero or more than [`MOST_VALUES`] values, or if the condition does
+    /// [`Error::Argument`] if the shape has no axes, a zero or more than [`MOST_VALUES`](super::MOST_VALUES) values, or if the condition does
     /// not have one class per item.
     pub fn new(
         denoiser: Box<dyn Denoiser>,

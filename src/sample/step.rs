@@ -19,7 +19,8 @@ impl Job {
     /// One evaluation, and every move that it allows. Steps after the last do nothing.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] after [`Canceller::cancel`]; [`Error::Evaluation`] if the network fails or says something that is
+    /// [`Error::Cancelled`](crate::Error::Cancelled) after [`Canceller::cancel`](super::Canceller::cancel);
+    /// [`Error::Evaluation`](crate::Error::Evaluation) if the network fails or says something that is
     /// not a finite number; what else the denoiser returns.
     pub fn step(&mut self) -> Result<Progress> {
         let start = Instant::now();

@@ -10,8 +10,8 @@ use diffuse::option::Group;
 use diffuse::option::Kind;
 use diffuse::settings;
 
+use crate::interface::{Function, Interface, Type, Variable};
 use crate::support::bindings::{Binding, has_all};
-use crate::support::interface::{Function, Interface, Type, Variable};
 use crate::support::{agree, repository};
 
 const TOP: &str = "\

@@ -27,6 +27,8 @@ mod header;
 mod host_network;
 mod identity;
 mod inputs;
+#[cfg(feature = "capi")]
+mod interface;
 mod invalid;
 mod layers;
 mod library;

@@ -23,6 +23,7 @@ fn every_promise_has_its_test() {
                         "src/",
                         "src/network/ort/",
                         "src/model/",
+                        "src/model/manifest/",
                         "src/stage/",
                         "src/sample/",
                         "src/bin/diffuse-cli/",

@@ -5,8 +5,6 @@ pub(crate) mod bindings;
 #[cfg(feature = "cli")]
 pub(crate) mod cli;
 pub(crate) mod graph;
-#[cfg(feature = "capi")]
-pub(crate) mod interface;
 pub(crate) mod mixture;
 
 use std::collections::BTreeMap;

@@ -17,6 +17,5 @@ pub(crate) use binding::{Binding, Output};
 pub(crate) use files::hex;
 pub use network::{Network, PartHash};
 pub use options::ModelOptions;
-pub(crate) use provider::MOST_THREADS;
-pub use provider::{PROVIDERS, Placement, Provider, ProviderEntry, ProviderNodes, Skipped};
+pub use provider::{MOST_THREADS, PROVIDERS, Placement, Provider, ProviderEntry, ProviderNodes, Skipped};
 pub use runtime::{Candidate, OLDEST_MINOR_VERSION, Runtime};

@@ -7,5 +7,4 @@ mod table;
 pub use asked::Provider;
 pub(super) use placement::{Opening, open};
 pub use placement::{Placement, ProviderNodes, Skipped};
-pub(crate) use table::MOST_THREADS;
-pub use table::{PROVIDERS, ProviderEntry};
+pub use table::{MOST_THREADS, PROVIDERS, ProviderEntry};

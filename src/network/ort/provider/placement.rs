@@ -152,12 +152,15 @@ where
     Err(Error::Provider { provider, reason })
 }
 
+/// A builder, and the names here and ONNX Runtime's of the providers that it has.
+type Registered<'a> = (SessionBuilder, Vec<(&'a str, String)>);
+
 /// A builder with all of `providers`, and their names here and ONNX Runtime's; else the place of the one that cannot be had, and why.
 fn register<'a>(
     runtime: &Runtime,
     mut builder: SessionBuilder,
     providers: &[&'a Provider],
-) -> std::result::Result<(SessionBuilder, Vec<(&'a str, String)>), (usize, String)> {
+) -> std::result::Result<Registered<'a>, (usize, String)> {
     let mut registered = Vec::new();
     for (i, provider) in providers.iter().enumerate() {
         let (next, registered_as) = provider.register(runtime, builder).map_err(|reason| (i, reason))?;

@@ -6,7 +6,7 @@ use crate::option::Kind::{self, Choice, Flag, Text, Whole};
 use crate::option::{Fallback, Group, OptionEntry, Options};
 
 /// The most threads that an evaluation can be given.
-pub(crate) const MOST_THREADS: usize = 1024;
+pub const MOST_THREADS: usize = 1024;
 
 /// A provider that is known by name.
 #[derive(Debug, Clone, Copy)]

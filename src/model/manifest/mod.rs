@@ -1,0 +1,20 @@
+//! What a model says about itself: the manifest, version 1. `onnx/README.md` describes it field by field.
+
+mod check;
+mod defaults;
+mod document;
+mod omitted;
+mod read;
+mod sample;
+mod schedule;
+mod tensors;
+mod time;
+mod usual;
+
+pub use check::MOST_NAME;
+pub use defaults::Defaults;
+pub use document::Manifest;
+pub use sample::{Kind, Sample};
+pub use schedule::{BetaRange, ContinuousBeta, Schedule, Steps};
+pub use tensors::{Classes, ConditionInput, Inputs, LearnedVariance, MOST_CLASSES, Outputs};
+pub use time::{Encoding, Time, Toward};

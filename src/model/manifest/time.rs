@@ -1,0 +1,81 @@
+//! What the network is told of the time.
+
+use serde::{Deserialize, Serialize};
+
+use crate::schedule::{NoiseLevel, NoiseSchedule};
+
+/// The number that tells the network the time: `scale·encoded + offset`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Time {
+    /// What is encoded.
+    pub encoding: Encoding,
+    /// The factor.
+    pub scale: f64,
+    /// The summand.
+    pub offset: f64,
+    /// What it grows toward.
+    pub direction: Toward,
+}
+
+impl Default for Time {
+    fn default() -> Self {
+        Self { encoding: Encoding::Index, scale: 1.0, offset: 0.0, direction: Toward::Noise }
+    }
+}
+
+/// What of the noise level the network is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// t, from 0 to T−1. Not in continuous time.
+    Index,
+    /// (t+1)/T, from 1/T to 1; in continuous time t as a share of the greatest.
+    Unit,
+    /// σ/α.
+    Sigma,
+    /// ln(σ/α).
+    LogSigma,
+}
+
+/// What the encoded time grows toward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Toward {
+    /// A greater time is noisier.
+    Noise,
+    /// A greater time is cleaner: an index becomes T−1−t, a unit 1−unit.
+    Data,
+}
+
+impl Time {
+    /// What the network is told at `level` of `schedule`.
+    #[must_use]
+    pub fn encode(&self, level: NoiseLevel, schedule: &dyn NoiseSchedule) -> f64 {
+        let (last, unit) = match schedule.train_steps() {
+            Some(steps) => (steps as f64 - 1.0, (level.t + 1.0) / steps as f64),
+            None => (schedule.bounds()[1], level.t / schedule.bounds()[1]),
+        };
+        let encoded = match (self.encoding, self.direction) {
+            (Encoding::Index, Toward::Noise) => level.t,
+            (Encoding::Index, Toward::Data) => last - level.t,
+            (Encoding::Unit, Toward::Noise) => unit,
+            (Encoding::Unit, Toward::Data) => 1.0 - unit,
+            (Encoding::Sigma, _) => level.noise_to_signal(),
+            (Encoding::LogSigma, _) => level.noise_to_signal().ln(),
+        };
+        self.scale * encoded + self.offset
+    }
+
+    /// Whether every time of training fits into an integer of 32 or of 64 bits.
+    pub(crate) fn fits(&self, narrow: bool, schedule: &dyn NoiseSchedule) -> bool {
+        // 2⁵³ is where f64, in which times are computed, ends to tell whole numbers apart.
+        let most = if narrow { f64::from(i32::MAX) } else { 9_007_199_254_740_992.0 };
+        (self.scale.abs() * (schedule.bounds()[1] + 1.0) + self.offset.abs()) <= most
+    }
+
+    /// Whether every time of training is a whole number.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.encoding == Encoding::Index && self.scale.fract() == 0.0 && self.offset.fract() == 0.0
+    }
+}

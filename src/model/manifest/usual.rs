@@ -1,0 +1,92 @@
+//! What a model does where its manifest leaves it open.
+
+use super::document::Manifest;
+use super::schedule::Schedule;
+use super::time::{Encoding, Time};
+use crate::prediction::Prediction;
+use crate::schedule::{Spacing, Tables, Terminal};
+
+impl Manifest {
+    /// What the network is told of the time: as given; else t for schedules with steps of training, ln(σ)/4 for [`Schedule::Edm`] (Karras et al.
+    /// 2022, table 1), and t as a share of the greatest for the others.
+    #[must_use]
+    pub fn time(&self) -> Time {
+        self.time.unwrap_or(match self.schedule {
+            Schedule::Edm { .. } => Time { encoding: Encoding::LogSigma, scale: 0.25, ..Time::default() },
+            Schedule::Vp(_)
+            | Schedule::SubVp(_)
+            | Schedule::Ve { .. }
+            | Schedule::Trigonometric { .. }
+            | Schedule::Flow { .. } => Time { encoding: Encoding::Unit, ..Time::default() },
+            _ => Time::default(),
+        })
+    }
+
+    /// The standard deviation of the data: as given; else ½ for [`Prediction::Edm`] and 1 for the others.
+    #[must_use]
+    pub fn sigma_data(&self) -> f64 {
+        self.sample.sigma_data.unwrap_or(if self.prediction == Prediction::Edm { 0.5 } else { 1.0 })
+    }
+
+    /// What is best at few evaluations for a model of this kind, by `benches/choosing.rs`: the solver, its order, the grid and the number of steps.
+    fn usual(&self) -> (&'static str, u64, Spacing, usize) {
+        let terminal = match &self.schedule {
+            Schedule::Linear(range) | Schedule::ScaledLinear(range) | Schedule::Sigmoid(range) => range.terminal,
+            Schedule::Cosine(steps) | Schedule::Exponential(steps) | Schedule::Laplace(steps) => steps.terminal,
+            Schedule::Trained { terminal, .. } => *terminal,
+            _ => Terminal::AsTrained,
+        };
+        match self.schedule {
+            Schedule::Edm { .. } => ("deis", 3, Spacing::Karras, 20),
+            // From pure noise there are no even steps in the logarithm of the noise.
+            Schedule::Flow { .. } | Schedule::Trigonometric { .. } => ("unipc", 2, Spacing::Trailing, 20),
+            _ if terminal == Terminal::ZeroSnr => ("unipc", 2, Spacing::Trailing, 20),
+            _ => ("unipc", 2, Spacing::Exponential, 20),
+        }
+    }
+
+    /// Whether `solver` is taken because neither the caller nor the manifest names one.
+    fn is_usual(&self, solver: &str) -> bool {
+        self.defaults.solver.is_none() && solver == self.usual().0
+    }
+
+    /// The solver: as given; else DEIS for [`Schedule::Edm`] and UniPC for the others.
+    #[must_use]
+    pub fn solver(&self) -> &str {
+        self.defaults.solver.as_deref().unwrap_or(self.usual().0)
+    }
+
+    /// The order of the solver, where it is not the manifest that names it.
+    pub(crate) fn order(&self, solver: &str) -> Option<u64> {
+        self.is_usual(solver).then_some(self.usual().1)
+    }
+
+    /// The grid for `solver`: as given; else what suits the solver that is taken where none is named; else for another solver Karras et al.'s for
+    /// [`Schedule::Edm`], evenly spaced times with both ends for the SDEs, and trailing for the others.
+    #[must_use]
+    pub fn grid(&self, solver: &str) -> Spacing {
+        let own = || if self.is_usual(solver) { self.usual().2 } else { self.schedule.grid() };
+        self.defaults.grid.unwrap_or_else(own)
+    }
+
+    /// The number of steps for `solver`: as given; else 20 for the solver that is taken where none is named, and 50 for others; T where that is
+    /// more.
+    #[must_use]
+    pub fn steps(&self, solver: &str) -> usize {
+        let own = || if self.is_usual(solver) { self.usual().3 } else { 50 };
+        let most = self.schedule.build(Tables::Exact).ok().and_then(|schedule| schedule.train_steps());
+        self.defaults.steps.unwrap_or_else(own).min(most.unwrap_or(usize::MAX))
+    }
+
+    /// How many channels of joined conditions lie behind those of the sample.
+    #[must_use]
+    pub fn joined_channels(&self) -> usize {
+        self.conditions.values().filter(|condition| condition.joined).map(|condition| condition.shape[0]).sum()
+    }
+
+    /// Whether it is of a classifier, which guides a predictor's samples and draws none.
+    #[must_use]
+    pub fn is_classifier(&self) -> bool {
+        self.prediction == Prediction::ClassGradient
+    }
+}

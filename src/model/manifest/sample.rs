@@ -22,7 +22,7 @@ pub struct Sample {
     /// Whether x itself is clamped to the range after every step.
     #[serde(default, skip_serializing_if = "is_default")]
     pub clamp: bool,
-    /// The standard deviation of the data, where the network's scaling needs it. See [`Manifest::sigma_data`] for the
+    /// The standard deviation of the data, where the network's scaling needs it. See [`Manifest::sigma_data`](super::Manifest::sigma_data) for the
     /// default. It was called `deviation` once, and is read by that name.
     #[serde(alias = "deviation", skip_serializing_if = "Option::is_none")]
     pub sigma_data: Option<f64>,

@@ -74,7 +74,7 @@ pub struct ConditionInput {
 }
 
 impl ConditionInput {
-    /// The kind that is given; else as [`Sample::kind`].
+    /// The kind that is given; else as [`Sample::kind`](super::Sample::kind).
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind.unwrap_or_else(|| Kind::usual(&self.shape))

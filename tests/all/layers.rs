@@ -162,7 +162,7 @@ fn tails(text: &str, path: &[String], found: &mut BTreeSet<Vec<String>>) {
         found.insert(path.to_vec());
         return;
     }
-    let path = [path, &[name.clone()]].concat();
+    let path = [path, std::slice::from_ref(&name)].concat();
     match text[name.len()..].strip_prefix("::") {
         Some(rest) => tails(rest, &path, found),
         None => {

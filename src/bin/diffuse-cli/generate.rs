@@ -152,6 +152,7 @@ fn elapsed(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1e3
 }
 
+// Long: the command from its first check to its last file, each line of which needs what those before it have made.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let start = Instant::now();
     let mut timings = Timings::default();

@@ -113,6 +113,7 @@ fn draw(plan: &Plan) -> String {
     svg + "</svg>\n"
 }
 
+// Long: a drawing from the frame to the last label, in the order in which it is painted.
 fn panel(svg: &mut String, title: &str, curves: &[Curve], top: f64) {
     let top = top + ABOVE;
     let range = |of: fn(&(f64, f64)) -> f64| {

@@ -53,7 +53,7 @@ impl ClassifierArguments {
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What a run starts from, and what leads it")]
+#[command(next_help_heading = "Inputs")]
 pub(crate) struct SteeringArguments {
     /// Start from this image, a .png of the model's size (or a .npy, batch first): the greater --strength, the less is
     /// left of it

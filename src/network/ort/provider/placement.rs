@@ -83,6 +83,7 @@ pub(in crate::network::ort) struct Opening<'a, B, C> {
 /// cannot be had is passed over if there is another.
 ///
 /// Only one session at a time is opened on anything but the CPU: CUDA's fail when they are made at the same time.
+// Long: one search, whose turns share what is left and what was skipped.
 pub(in crate::network::ort) fn open<B, C>(opening: &Opening<'_, B, C>) -> Result<(Session, Placement)>
 where
     B: Fn() -> Result<SessionBuilder>,

@@ -14,7 +14,7 @@ use diffuse::schedule::{
 use diffuse::solver::{self, Cursor, Solver};
 use diffuse::{Job, Request};
 use ndarray::ArrayD;
-use support::mixture::{denoiser, flow, points};
+use support::mixture::{denoiser, flows, points};
 use support::model;
 
 const BUDGETS: [usize; 4] = [5, 10, 20, 50];
@@ -81,7 +81,7 @@ fn on_the_mixture(schedule: &Arc<dyn NoiseSchedule>, spacings: &[Spacing]) {
     let any = Grid::spaced(Arc::clone(schedule), &GridOptions::new(Spacing::Linspace, 2)).unwrap();
     let (start, _) = run(solver_of("ddim", &[]), any);
     let from = if first.alpha == 0.0 { NoiseLevel { alpha: 1e-9, ..first } } else { first };
-    let truth: Vec<[f64; 2]> = start.iter().map(|&x| flow(x, from, least, 1000)).collect();
+    let truth = flows(&start, from, least, 1000);
     for (name, options) in SOLVERS {
         for &spacing in spacings {
             let errors = BUDGETS.map(|budget| {

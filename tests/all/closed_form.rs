@@ -8,7 +8,7 @@ use diffuse::noise::CounterNoise;
 use diffuse::schedule::{BetaKind, BetaSchedule, Grid, GridOptions, NoiseSchedule, Spacing, Tables};
 use diffuse::solver::{Cursor, Ddim, Ddpm, Move, Solver, Variance};
 
-use crate::support::mixture::{POINTS, denoiser, flow, points, worst_deviation};
+use crate::support::mixture::{POINTS, denoiser, flows, points, worst_deviation};
 
 fn job(solver: Box<dyn Solver>, grid: Grid, seed: u64, points: usize) -> Job {
     let noise = Box::new(CounterNoise::new(seed));
@@ -64,7 +64,7 @@ fn ddim_approaches_the_exact_flow_at_first_order() {
     };
     let ddim = || Box::new(Ddim::new(0.0).unwrap());
     let start = points(job(ddim(), grid(1), 9, 400).sample());
-    let truth: Vec<[f64; 2]> = start.iter().map(|&x| flow(x, first, last, 2000)).collect();
+    let truth = flows(&start, first, last, 2000);
     let error = |steps: usize| {
         let samples = job(ddim(), grid(steps), 9, 400).run().unwrap();
         let found = points(samples.view());

@@ -14,7 +14,7 @@ use diffuse::{Job, Request};
 use ndarray::ArrayD;
 
 use crate::support::Formula;
-use crate::support::mixture::{MODES, POINTS, denoiser, exact, flow, points, sliced_wasserstein, worst_deviation};
+use crate::support::mixture::{MODES, POINTS, denoiser, exact, flows, points, sliced_wasserstein, worst_deviation};
 
 fn schedule(name: &str) -> Arc<dyn NoiseSchedule> {
     match name {
@@ -201,10 +201,9 @@ fn consistent(below: impl Fn(usize) -> Option<NoiseLevel> + Send + 'static) -> B
     Box::new(Formula(move |query: Query<'_>, x0: &mut ArrayD<f32>| {
         let NoiseLevel { alpha, sigma, .. } = query.level;
         let target = below(query.step).filter(|level| level.noise_to_signal() > 2e-3);
-        let x = query.x.as_slice().unwrap();
-        for (x, x0) in x.chunks_exact(2).zip(x0.as_slice_mut().unwrap().chunks_exact_mut(2)) {
-            let x = [f64::from(x[0]), f64::from(x[1])];
-            let end = flow(x, query.level, target.unwrap_or(least), 60);
+        let x = points(query.x.view());
+        let ends = flows(&x, query.level, target.unwrap_or(least), 60);
+        for ((x, end), x0) in x.iter().zip(ends).zip(x0.as_slice_mut().unwrap().chunks_exact_mut(2)) {
             for axis in 0..2 {
                 // x̂₀ such that α_s·x̂₀ + σ_s·ε̂ is the point of the trajectory.
                 x0[axis] = match target {
@@ -259,7 +258,7 @@ fn rk45_follows_the_flow_to_its_tolerance_and_says_so_where_it_cannot() {
             }
             let found = points(job.sample());
             let from = if first.alpha == 0.0 { NoiseLevel { alpha: 1e-9, ..first } } else { first };
-            let truth = start.iter().map(|&x| flow(x, from, last, 4000));
+            let truth = flows(&start, from, last, 4000);
             let error = found.iter().zip(truth).map(|(a, b)| (a[0] - b[0]).hypot(a[1] - b[1])).fold(0.0, f64::max);
             println!(
                 "{name}, tolerance {tolerance}: off by {error:.1e} at most, {} evaluations an item",

@@ -18,7 +18,7 @@ use diffuse::{Error, Job, Request, Result};
 use ndarray::ArrayD;
 use serde::Deserialize;
 
-use crate::support::mixture::{MODES, denoise, denoise_of, nearest, points};
+use crate::support::mixture::{MODES, Mixture, nearest, points};
 use crate::support::{Formula, model, repository};
 
 /// The class that is led to: the first two modes.
@@ -30,11 +30,14 @@ struct Told(Arc<AtomicUsize>);
 impl Denoiser for Told {
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()> {
         let classes = query.condition.classes.clone().unwrap_or_default();
+        // How many points an item has.
+        let of_item = query.x.len() / 2 / query.x.shape()[0];
+        let (of_class, of_all) = (Mixture::weighted(query.level, OF_CLASS), Mixture::at(query.level));
         let pairs = query.x.as_slice().unwrap().chunks_exact(2).zip(out.x0.as_slice_mut().unwrap().chunks_exact_mut(2));
         for (i, (x, x0)) in pairs.enumerate() {
-            let x = [f64::from(x[0]), f64::from(x[1])];
-            let class = classes.get(i).copied().unwrap_or(0);
-            let said = if class == 1 { denoise_of(x, query.level, OF_CLASS) } else { denoise(x, query.level) };
+            let class = classes.get(i / of_item).copied().unwrap_or(0);
+            let mixture = if class == 1 { &of_class } else { &of_all };
+            let said = mixture.denoise([f64::from(x[0]), f64::from(x[1])]);
             (x0[0], x0[1]) = (said[0] as f32, said[1] as f32);
         }
         self.0.fetch_add(1, Ordering::SeqCst);
@@ -49,10 +52,11 @@ impl Classifier for Exact {
     fn gradient(&mut self, query: Query<'_>, classes: &[i64], out: &mut ArrayD<f32>) -> Result<()> {
         assert!(classes.iter().all(|class| *class == 1) && classes.len() == query.x.shape()[0]);
         let NoiseLevel { alpha, sigma, .. } = query.level;
+        let mixtures = [Mixture::weighted(query.level, OF_CLASS), Mixture::at(query.level)];
         let pairs = query.x.as_slice().unwrap().chunks_exact(2).zip(out.as_slice_mut().unwrap().chunks_exact_mut(2));
         for (x, out) in pairs {
             let x = [f64::from(x[0]), f64::from(x[1])];
-            let (of_class, of_all) = (denoise_of(x, query.level, OF_CLASS), denoise(x, query.level));
+            let [of_class, of_all] = [0, 1].map(|i| mixtures[i].denoise(x));
             for axis in 0..2 {
                 out[axis] = (alpha / (sigma * sigma) * (of_class[axis] - of_all[axis])) as f32;
             }
@@ -92,8 +96,9 @@ fn solver_of(name: &str, options: &[(&str, &str)]) -> Box<dyn Solver> {
 
 fn by_classifier(scale: f64, form: ClassifierForm) -> Box<dyn Denoiser> {
     let unconditional = Formula(|query: Query<'_>, x0: &mut ArrayD<f32>| {
+        let mixture = Mixture::at(query.level);
         for (x, x0) in query.x.as_slice().unwrap().chunks_exact(2).zip(x0.as_slice_mut().unwrap().chunks_exact_mut(2)) {
-            let said = denoise([f64::from(x[0]), f64::from(x[1])], query.level);
+            let said = mixture.denoise([f64::from(x[0]), f64::from(x[1])]);
             (x0[0], x0[1]) = (said[0] as f32, said[1] as f32);
         }
         Ok(())
@@ -106,11 +111,13 @@ fn free(guidance: Guidance) -> Box<dyn Denoiser> {
 }
 
 const POINTS: usize = 20_000;
+/// The items that these lie in: the classes are of items.
+const ITEMS: usize = 20;
 
 fn draw(denoiser: Box<dyn Denoiser>, solver: Box<dyn Solver>, grid: Grid, seed: u64) -> Vec<[f64; 2]> {
     let noise = Box::new(CounterNoise::new(seed));
-    // Items of one point: the classes are of items.
-    let job = Job::new(denoiser, solver, grid, noise, condition(POINTS), &[POINTS, 2]).unwrap();
+    let shape = [ITEMS, 2 * POINTS / ITEMS];
+    let job = Job::new(denoiser, solver, grid, noise, condition(ITEMS), &shape).unwrap();
     points(job.run().unwrap().view())
 }
 
@@ -373,7 +380,7 @@ fn cfg_plus_plus_renoises_with_the_unconditional_noise() {
             for (found, start) in found.iter().zip(starts) {
                 let mut x = start;
                 for pair in grid("VP", 25).levels().windows(2) {
-                    let (c, u) = (denoise_of(x, pair[0], OF_CLASS), denoise(x, pair[0]));
+                    let (c, u) = (Mixture::weighted(pair[0], OF_CLASS).denoise(x), Mixture::at(pair[0]).denoise(x));
                     x = [0, 1].map(|axis| {
                         let epsilon = (x[axis] - pair[0].alpha * u[axis]) / pair[0].sigma;
                         pair[1].alpha * (u[axis] + scale * (c[axis] - u[axis])) + pair[1].sigma * epsilon

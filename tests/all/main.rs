@@ -1,4 +1,4 @@
-//! All of the tests, in one program: what many small ones take is the time to link the library into each of them.
+//! All of the tests in one program, since to link the library into many takes longer than most of them run.
 //!
 //! `cargo test --test all guidance::` runs those of a file. What a test does to its process (the log sink, the working
 //! folder, memory that is counted) it does in a process of its own, by [`support::alone`]. Programs of their own are

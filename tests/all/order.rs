@@ -12,7 +12,7 @@ use diffuse::noise::{CounterNoise, Draw, NoiseSource};
 use diffuse::schedule::{Edm, Flow, Grid, NoiseLevel, NoiseSchedule, VariancePreserving};
 use diffuse::solver::{self, Cursor, Solver, Update};
 
-use crate::support::mixture::{denoise, flow};
+use crate::support::mixture::{Mixture, flows};
 
 /// The orders are read from the first four; the others show where what is far from its order there is bound for.
 const STEPS: [usize; 6] = [40, 80, 160, 320, 640, 1280];
@@ -27,7 +27,8 @@ fn run(solver: &dyn Solver, grid: &Grid, start: &[[f64; 2]]) -> Vec<[f64; 2]> {
     let mut at = Cursor::default();
     while at.step < grid.steps() {
         if let Some(level) = solver.evaluate_at(grid, at) {
-            denoised = x.iter().map(|&x| denoise(x, level)).collect();
+            let mixture = Mixture::at(level);
+            denoised = x.iter().map(|&x| mixture.denoise(x)).collect();
         }
         let step = solver.plan(grid, at);
         let sum = |update: &Update, i: usize, axis: usize| {
@@ -91,7 +92,7 @@ fn every_solver_converges_with_its_order() {
     CounterNoise::new(3).fill(Draw::Start, POINTS * 2, &mut values);
     let start: Vec<[f64; 2]> = values.chunks_exact(2).map(|z| [0, 1].map(|axis| 80.0 * f64::from(z[axis]))).collect();
     let ends = [80.0, 0.002].map(|sigma| NoiseLevel { t: 0.0, alpha: 1.0, sigma });
-    let exact: Vec<[f64; 2]> = start.iter().map(|&x| flow(x, ends[0], ends[1], 40000)).collect();
+    let exact = flows(&start, ends[0], ends[1], 40000);
 
     const FULL: (&str, &str) = ("lower_order_final", "0");
     let cases: &[Case] = &[

@@ -18,27 +18,56 @@ pub(crate) const MODES: [(f64, [f64; 2], [f64; 2]); 3] =
 
 /// E[x₀ | x] for x = α·x₀ + σ·ε.
 pub(crate) fn denoise(x: [f64; 2], level: NoiseLevel) -> [f64; 2] {
-    denoise_of(x, level, MODES.map(|(weight, ..)| weight))
+    Mixture::at(level).denoise(x)
 }
 
-/// The same where the modes have other weights: none for those that are not of a class.
-pub(crate) fn denoise_of(x: [f64; 2], level: NoiseLevel, of_modes: [f64; 3]) -> [f64; 2] {
-    let NoiseLevel { alpha, sigma, .. } = level;
-    let mut logs = [0.0; 3];
-    let mut means = [[0.0; 2]; 3];
-    for (k, (_, mean, deviation)) in MODES.iter().enumerate() {
-        logs[k] = of_modes[k].ln();
-        for axis in 0..2 {
-            let variance = (alpha * deviation[axis]).powi(2) + sigma * sigma;
-            let residual = x[axis] - alpha * mean[axis];
-            logs[k] -= 0.5 * (residual * residual / variance + variance.ln());
-            means[k][axis] = mean[axis] + alpha * deviation[axis].powi(2) / variance * residual;
-        }
+/// The mixture at a level of noise: what is the same for all points is found once.
+pub(crate) struct Mixture {
+    alpha: f64,
+    /// Of each mode: the logarithm of its weight and of its density where that is greatest.
+    logs: [f64; 3],
+    /// Along x and y of each mode: 1/2σ² of the noisy sample, and the share of a residual that is the clean one's.
+    axes: [[[f64; 2]; 2]; 3],
+}
+
+impl Mixture {
+    pub(crate) fn at(level: NoiseLevel) -> Self {
+        Self::weighted(level, MODES.map(|(weight, ..)| weight))
     }
-    let most = logs.iter().copied().fold(f64::MIN, f64::max);
-    let weights = logs.map(|log| (log - most).exp());
-    let total: f64 = weights.iter().sum();
-    [0, 1].map(|axis| (0..3).map(|k| weights[k] * means[k][axis]).sum::<f64>() / total)
+
+    /// Where the modes have other weights: none for those that are not of a class.
+    pub(crate) fn weighted(level: NoiseLevel, weights: [f64; 3]) -> Self {
+        let NoiseLevel { alpha, sigma, .. } = level;
+        let variances = MODES.map(|(.., deviation)| deviation.map(|s| (alpha * s).powi(2) + sigma * sigma));
+        let logs = [0, 1, 2].map(|k| weights[k].ln() - 0.5 * (variances[k][0] * variances[k][1]).ln());
+        let axes = [0, 1, 2].map(|k| {
+            [0, 1].map(|axis| [0.5 / variances[k][axis], alpha * MODES[k].2[axis].powi(2) / variances[k][axis]])
+        });
+        Self { alpha, logs, axes }
+    }
+
+    /// E[x₀ | x].
+    pub(crate) fn denoise(&self, x: [f64; 2]) -> [f64; 2] {
+        let mut logs = self.logs;
+        let mut means = [[0.0; 2]; 3];
+        for (k, (_, mean, _)) in MODES.iter().enumerate() {
+            for axis in 0..2 {
+                let [narrowness, share] = self.axes[k][axis];
+                let residual = x[axis] - self.alpha * mean[axis];
+                logs[k] -= residual * residual * narrowness;
+                means[k][axis] = mean[axis] + share * residual;
+            }
+        }
+        let most = logs.iter().copied().fold(f64::MIN, f64::max);
+        let weights = logs.map(|log| match log - most {
+            0.0 => 1.0,
+            // Lost in rounding, beside the likeliest mode.
+            gap if gap < -50.0 => 0.0,
+            gap => gap.exp(),
+        });
+        let total: f64 = weights.iter().sum();
+        [0, 1].map(|axis| (0..3).map(|k| weights[k] * means[k][axis]).sum::<f64>() / total)
+    }
 }
 
 /// log p(x) for x = α·x₀ + σ·ε, in nats.
@@ -58,35 +87,39 @@ pub(crate) fn log_density(x: [f64; 2], level: NoiseLevel) -> f64 {
 /// That formula as a denoiser of items that hold any number of points.
 pub(crate) fn denoiser() -> Box<dyn Denoiser> {
     Box::new(Formula(|query: Query<'_>, x0: &mut ArrayD<f32>| {
-        let x = query.x.as_slice().unwrap();
+        let (mixture, x) = (Mixture::at(query.level), query.x.as_slice().unwrap());
         for (x, x0) in x.chunks_exact(2).zip(x0.as_slice_mut().unwrap().chunks_exact_mut(2)) {
-            let denoised = denoise([f64::from(x[0]), f64::from(x[1])], query.level);
+            let denoised = mixture.denoise([f64::from(x[0]), f64::from(x[1])]);
             (x0[0], x0[1]) = (denoised[0] as f32, denoised[1] as f32);
         }
         Ok(())
     }))
 }
 
-/// Where the probability-flow ODE takes the sample `x` at `from` on the way to `to`: `dy/d(ln u) = y − x̂₀` with y = x/α and u = σ/α, by many
-/// steps of the classical Runge–Kutta method.
-pub(crate) fn flow(x: [f64; 2], from: NoiseLevel, to: NoiseLevel, steps: usize) -> [f64; 2] {
+/// Where the probability-flow ODE takes samples at `from` on the way to `to`: `dy/d(ln u) = y − x̂₀` with y = x/α and
+/// u = σ/α, by many steps of the classical Runge–Kutta method.
+pub(crate) fn flows(x: &[[f64; 2]], from: NoiseLevel, to: NoiseLevel, steps: usize) -> Vec<[f64; 2]> {
     let [start, end] = [from, to].map(|level| level.noise_to_signal().ln());
     let h = (end - start) / steps as f64;
-    let slope = |y: [f64; 2], tau: f64| {
-        let denoised = denoise(y, NoiseLevel { t: 0.0, alpha: 1.0, sigma: tau.exp() });
+    let at = |tau: f64| Mixture::at(NoiseLevel { t: 0.0, alpha: 1.0, sigma: tau.exp() });
+    let slope = |mixture: &Mixture, y: [f64; 2]| {
+        let denoised = mixture.denoise(y);
         [y[0] - denoised[0], y[1] - denoised[1]]
     };
     let along = |y: [f64; 2], k: [f64; 2], h: f64| [y[0] + h * k[0], y[1] + h * k[1]];
-    let mut y = x.map(|value| value / from.alpha);
+    let mut samples: Vec<_> = x.iter().map(|x| x.map(|value| value / from.alpha)).collect();
     for i in 0..steps {
         let tau = start + h * i as f64;
-        let a = slope(y, tau);
-        let b = slope(along(y, a, 0.5 * h), tau + 0.5 * h);
-        let c = slope(along(y, b, 0.5 * h), tau + 0.5 * h);
-        let d = slope(along(y, c, h), tau + h);
-        y = [0, 1].map(|axis| y[axis] + h / 6.0 * (a[axis] + 2.0 * b[axis] + 2.0 * c[axis] + d[axis]));
+        let [begin, middle, finish] = [tau, tau + 0.5 * h, tau + h].map(at);
+        for y in &mut samples {
+            let a = slope(&begin, *y);
+            let b = slope(&middle, along(*y, a, 0.5 * h));
+            let c = slope(&middle, along(*y, b, 0.5 * h));
+            let d = slope(&finish, along(*y, c, h));
+            *y = [0, 1].map(|axis| y[axis] + h / 6.0 * (a[axis] + 2.0 * b[axis] + 2.0 * c[axis] + d[axis]));
+        }
     }
-    y.map(|value| value * to.alpha)
+    samples.into_iter().map(|y| y.map(|value| value * to.alpha)).collect()
 }
 
 pub(crate) fn points(samples: ArrayViewD<'_, f32>) -> Vec<[f64; 2]> {

@@ -1,4 +1,5 @@
-//! DDPM and DDIM where the right answer is known: on a mixture of Gaussians the denoiser is a formula.
+//! DDIM where the right answer is known: on a mixture of Gaussians the denoiser is a formula. What DDPM draws is in
+//! distributions.rs.
 
 use std::sync::Arc;
 
@@ -6,9 +7,9 @@ use diffuse::Job;
 use diffuse::denoiser::Condition;
 use diffuse::noise::CounterNoise;
 use diffuse::schedule::{BetaKind, BetaSchedule, Grid, GridOptions, NoiseSchedule, Spacing, Tables};
-use diffuse::solver::{Cursor, Ddim, Ddpm, Move, Solver, Variance};
+use diffuse::solver::{Ddim, Ddpm, Solver};
 
-use crate::support::mixture::{POINTS, denoiser, flows, points, worst_deviation};
+use crate::support::mixture::{denoiser, flows, points};
 
 fn job(solver: Box<dyn Solver>, grid: Grid, seed: u64, points: usize) -> Job {
     let noise = Box::new(CounterNoise::new(seed));
@@ -17,39 +18,6 @@ fn job(solver: Box<dyn Solver>, grid: Grid, seed: u64, points: usize) -> Job {
 
 fn schedule() -> Arc<BetaSchedule> {
     Arc::new(BetaSchedule::new(BetaKind::Linear { start: 1e-4, end: 0.02 }, 1000, Tables::Exact).unwrap())
-}
-
-/// A solver whose noise is off by a factor.
-#[derive(Debug)]
-struct Louder(Ddpm, f64);
-
-impl std::fmt::Display for Louder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} with its noise times {}", self.0, self.1)
-    }
-}
-
-impl Solver for Louder {
-    fn plan(&self, grid: &Grid, at: Cursor) -> Move {
-        let mut step = self.0.plan(grid, at);
-        step.update.noise *= self.1;
-        step
-    }
-}
-
-#[test]
-fn ddpm_draws_from_the_mixture_and_louder_noise_does_not() {
-    let grid = || Grid::spaced(schedule(), &GridOptions::new(Spacing::Leading, 1000)).unwrap();
-    for variance in [Variance::Posterior, Variance::Beta] {
-        println!("{variance:?}");
-        let samples = job(Box::new(Ddpm { variance }), grid(), 3, POINTS).run().unwrap();
-        let worst = worst_deviation(&points(samples.view()));
-        assert!(worst < 4.0, "{variance:?}: off by {worst} standard errors");
-    }
-    println!("noise times 1.1");
-    let samples = job(Box::new(Louder(Ddpm::default(), 1.1)), grid(), 3, POINTS).run().unwrap();
-    let worst = worst_deviation(&points(samples.view()));
-    assert!(worst > 4.0, "noise that is too loud by a tenth goes unnoticed: {worst} standard errors");
 }
 
 #[test]

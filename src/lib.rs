@@ -18,6 +18,38 @@
 //! together by hand as well: a [`Grid`](schedule::Grid) of noise levels, a [`Solver`](solver::Solver), a
 //! [`Denoiser`](denoiser::Denoiser) (the network, or a formula) and a [`NoiseSource`](noise::NoiseSource).
 //!
+//! ```
+//! use std::sync::Arc;
+//! use diffuse::Job;
+//! use diffuse::denoiser::{Condition, Denoised, Denoiser, Query};
+//! use diffuse::noise::CounterNoise;
+//! use diffuse::schedule::{Grid, GridOptions, Spacing, VariancePreserving};
+//! use diffuse::solver::Ddim;
+//!
+//! /// What the network of a model learns, E\[x₀ | x\], is a formula where the data are normal: of mean 2 and variance 1/4.
+//! struct Normal;
+//!
+//! impl Denoiser for Normal {
+//!     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> diffuse::Result<()> {
+//!         let [alpha, sigma] = [query.level.alpha as f32, query.level.sigma as f32];
+//!         let share = alpha / 4.0 / (alpha * alpha / 4.0 + sigma * sigma);
+//!         out.x0.zip_mut_with(&query.x, |x0, x| *x0 = 2.0 + share * (x - 2.0 * alpha));
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # fn main() -> diffuse::Result<()> {
+//! let schedule = Arc::new(VariancePreserving::new(0.1, 20.0, 1e-3)?);
+//! let grid = Grid::spaced(schedule, &GridOptions::new(Spacing::Karras, 50))?;
+//! let (solver, noise) = (Box::new(Ddim::new(0.0)?), Box::new(CounterNoise::new(7)));
+//! let mut job = Job::new(Box::new(Normal), solver, grid, noise, Condition::default(), &[1000])?;
+//! while !job.step()?.is_finished() {}
+//! let (mean, deviation) = (job.sample().mean().unwrap(), job.sample().std(0.0));
+//! assert!((mean - 2.0).abs() < 0.05 && (deviation - 0.5).abs() < 0.05, "{mean} ± {deviation}");
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Nothing here panics on bad input (but for [`tensor::combine`] and [`solver::Solver::plan`], which say what they demand), writes to
 //! standard output or error, or uses the network. Scalars are f64 and tensors f32.
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

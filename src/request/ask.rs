@@ -160,6 +160,18 @@ impl Request {
     /// Sets the option `key` ([`settings::all`] lists them) to `value`, given as text or as anything that is written
     /// as such.
     ///
+    /// ```
+    /// # fn main() -> diffuse::Result<()> {
+    /// let mut request = diffuse::Request::default();
+    /// request.set("solver", "dpm-solver")?;
+    /// request.set("steps", 12)?;
+    /// assert_eq!((request.solver.as_deref(), request.steps), (Some("dpm-solver"), Some(12)));
+    /// let error = request.set("steps", "a dozen").unwrap_err();
+    /// assert!(error.to_string().starts_with("steps: "));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Argument`] if there is no such option, or if it cannot have this value. Whether the solver has the option shows when a
     /// job is made.

@@ -102,6 +102,18 @@ impl GridOptions {
 /// The levels of a run, from the noisiest to the one it ends at, and the schedule that they are from.
 ///
 /// A grid of N steps has N + 1 levels; the network is evaluated at all but the last (and, by some solvers, between them).
+///
+/// ```
+/// use diffuse::schedule::{Edm, Grid, GridOptions, Spacing};
+///
+/// # fn main() -> diffuse::Result<()> {
+/// let schedule = std::sync::Arc::new(Edm::new(0.002, 80.0)?);
+/// let grid = Grid::spaced(schedule, &GridOptions::new(Spacing::Karras, 4))?;
+/// let sigmas: Vec<String> = grid.levels().iter().map(|level| format!("{:.3}", level.sigma)).collect();
+/// assert_eq!(sigmas, ["80.000", "9.723", "0.470", "0.002", "0.000"]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Grid {
     levels: Vec<NoiseLevel>,

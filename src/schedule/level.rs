@@ -86,6 +86,18 @@ pub struct Rates {
 }
 
 /// α and σ as functions of time, and the time back from λ.
+///
+/// ```
+/// use diffuse::schedule::{NoiseSchedule, VariancePreserving};
+///
+/// # fn main() -> diffuse::Result<()> {
+/// let schedule = VariancePreserving::new(0.1, 20.0, 1e-3)?;
+/// let level = schedule.level(0.5);
+/// assert!((level.alpha.powi(2) + level.sigma.powi(2) - 1.0).abs() < 1e-12);
+/// assert!((schedule.time(level.lambda()) - 0.5).abs() < 1e-12);
+/// # Ok(())
+/// # }
+/// ```
 pub trait NoiseSchedule: Send + Sync + fmt::Debug {
     /// The level at time `t`. Times beyond the noisiest, and NaN, give the noisiest level; times before the least noisy one give the
     /// clean sample.

@@ -15,7 +15,22 @@ pub const MOST_HISTORY: usize = 5;
 /// was saved and h what earlier moves kept. d is x̂₀ itself unless a denoiser parts the two, as diffusers' DDIM does when it clips.
 ///
 /// Updates add up and can be scaled, so that a solver is written as its paper writes it: [`X`](Self::X), [`DENOISED`](Self::DENOISED) and
-/// so on are the symbols.
+/// so on are the symbols. DDIM, `x ← α·x̂₀ + σ·ε̂`:
+///
+/// ```
+/// use diffuse::schedule::{Flow, Grid, GridOptions, Spacing};
+/// use diffuse::solver::{Cursor, Ddim, Solver, Update};
+///
+/// # fn main() -> diffuse::Result<()> {
+/// let grid = Grid::spaced(std::sync::Arc::new(Flow::new(1e-3)?), &GridOptions::new(Spacing::Linspace, 10))?;
+/// let [from, to] = [grid.levels()[3], grid.levels()[4]];
+/// let written = Update::DENOISED * to.alpha + Update::epsilon(from) * to.sigma;
+/// let planned = Ddim::new(0.0)?.plan(&grid, Cursor { step: 3, stage: 0 }).update;
+/// let difference = written - planned;
+/// assert!(difference.x.abs() < 1e-12 && (difference.denoised + difference.direction).abs() < 1e-12);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
 pub struct Update {
     /// The coefficient of x.

@@ -17,6 +17,15 @@ pub struct Layout {
 
 /// The image `[channels, height, width]` as RGBA bytes `[height, width, 4]`, rows from the top. As [`rgba8_into`].
 ///
+/// ```
+/// # fn main() -> diffuse::Result<()> {
+/// let image = ndarray::arr3(&[[[-1.0]], [[0.5]], [[1.0]]]); // one pixel: its red, green and blue
+/// let pixels = diffuse::stage::pixels::rgba8(image.view(), [-1.0, 1.0])?;
+/// assert_eq!(pixels.into_raw_vec_and_offset().0, [0, 191, 255, 255]);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// [`Error::Argument`] unless there are 1, 3 or 4 channels and `range` rises.
 pub fn rgba8(image: ArrayView3<'_, f32>, range: [f32; 2]) -> Result<Array3<u8>> {

@@ -16,7 +16,7 @@ use crate::tensor::{copy, first_not_finite, make_room, zeros};
 pub struct Condition {
     /// The class of every item, in the order of the batch; `None` for a model without classes.
     pub classes: Option<Vec<i64>>,
-    /// What else the network is told, by the names in its manifest, each batch first and in standard order. Shared, since it may be large.
+    /// What else the network is given, by the names in its manifest, each batch first and in standard order. Shared, since it may be large.
     pub tensors: BTreeMap<String, Arc<ArrayD<f32>>>,
     /// What [classifier-free guidance](crate::guidance::ClassifierFree) leads away from.
     pub negative: Option<Arc<Condition>>,
@@ -262,7 +262,7 @@ pub trait Denoiser: Send {
         self.inner()?.interrupt()
     }
 
-    /// The `(a, b)` of `x̂₀ = a·x + b·output`, where x̂₀ is made of x and of what a network says: for guidance that is computed of the output.
+    /// The `(a, b)` of `x̂₀ = a·x + b·output`, where x̂₀ is made of x and of what a network predicts: for guidance that is computed of the output.
     /// `(0, 1)` where x̂₀ is all that is said.
     fn of_output(&self, level: NoiseLevel) -> (f64, f64) {
         self.inner().map_or((0.0, 1.0), |inner| inner.of_output(level))
@@ -337,7 +337,7 @@ pub enum Direction {
     /// From the clipped x̂₀, so that x stays `α·x̂₀ + σ·ε̂` (guided-diffusion; `use_clipped_model_output` in diffusers).
     #[default]
     Clipped,
-    /// From what the network said: diffusers' default.
+    /// From what the network predicted: diffusers' default.
     Network,
 }
 

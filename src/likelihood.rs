@@ -217,7 +217,7 @@ impl VariationalBound {
         Self { total: 0.0, prior: item.iter().map(divergence).sum(), steps: 0.0, decoder: 0.0 }
     }
 
-    /// Adds what a value `x` has to it at one step, where the network says `denoised` of it, and `said` of the variance.
+    /// Adds what a value `x` has to it at one step, where the network predicts `denoised` of it, and `said` of the variance.
     fn add(&mut self, x: f64, denoised: f64, reverse: &Reverse, said: f64, last: bool) {
         // The means differ by what x̂₀ is off by.
         let off = reverse.of_x0 * (x - denoised);
@@ -237,7 +237,7 @@ impl VariationalBound {
 /// before, as Nichol & Dhariwal have it.
 ///
 /// # Errors
-/// [`Error::Argument`] if the schedule has no steps of training, or the variance is a learned one and the network says none; what the
+/// [`Error::Argument`] if the schedule has no steps of training, or the variance is a learned one and the network predicts none; what the
 /// denoiser returns.
 pub fn variational_bound(
     denoiser: &mut dyn Denoiser,

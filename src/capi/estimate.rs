@@ -125,7 +125,7 @@ pub unsafe extern "C" fn diffuse_estimate_x(estimate: *const diffuse_estimate) -
     quietly(std::ptr::null(), || unsafe { borrow(estimate, "estimate") }.map_or(std::ptr::null(), |value| value.x))
 }
 
-/// The noise level: the time `t` of the model's schedule, alpha and sigma. What a network is told of the time is another thing: diffuse_estimate_time().
+/// The noise level: the time `t` of the model's schedule, alpha and sigma. What a network is given for the time is another thing: diffuse_estimate_time().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_level(
     estimate: *const diffuse_estimate,
@@ -175,7 +175,7 @@ pub unsafe extern "C" fn diffuse_estimate_shape(
     guard(|| unsafe { store_shape(&borrow(estimate, "estimate")?.shape, axes, capacity, rank) })
 }
 
-/// What the network is told of the time, which the manifest says how to make of the level. DIFFUSE_ARGUMENT in a guidance callback.
+/// What the network is given for the time, which the manifest says how to make of the level. DIFFUSE_ARGUMENT in a guidance callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_time(estimate: *const diffuse_estimate, time: *mut f64) -> i32 {
     // SAFETY: the pointers are as the header demands.

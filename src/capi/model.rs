@@ -275,7 +275,7 @@ pub unsafe extern "C" fn diffuse_model_open_bytes(
 }
 
 /// Makes a model whose network is the host's own code, `callback`, for hosts that run it themselves; samplers, guidance and jobs are the same, and ONNX
-/// Runtime is not needed. `manifest` is as for a model file, without names of inputs and outputs. The callback writes what the manifest says that the network says, of the samples' shape
+/// Runtime is not needed. `manifest` is as for a model file, without names of inputs and outputs. The callback writes what the manifest says that the network predicts, of the samples' shape
 /// (with twice the channels where it says a variance), as one batch; diffuse_estimate_time(), _input(), _classes() and _condition() have what it is told.
 /// It may be called by several jobs at once, and has to stay valid, as `user_data`, for as long as the model and its jobs do.
 ///

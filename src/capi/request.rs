@@ -224,7 +224,7 @@ pub unsafe extern "C" fn diffuse_request_set_negative_classes(
     }
 }
 
-/// What the network is told besides, by its name in the model's manifest: `length` values, of one item for all or of every item one after the
+/// What else the network is given, by its name in the model's manifest: `length` values, of one item for all or of every item one after the
 /// other. They are copied. `negative` is 0, or 1 for what guidance leads away from. NULL takes them back.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_condition(

@@ -42,7 +42,7 @@ impl<D: Denoiser> Denoiser for ByHost<D> {
             let reason = "the denoiser answered in another than the standard order".to_owned();
             return Err(Error::Evaluation { step, reason });
         };
-        // What the network said wrong is not the host's fault.
+        // What the network predicted wrong is not the host's fault.
         check_finite(values, step, query.level)?;
         (self.callback)(&query, values).map_err(|reason| Error::Callback { step, reason })?;
         match first_not_finite(values) {

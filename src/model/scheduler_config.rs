@@ -21,7 +21,7 @@ pub struct SchedulerConfig {
     pub class: String,
     /// The noise schedule of training.
     pub schedule: Schedule,
-    /// What the network says.
+    /// What the network predicts.
     pub prediction: Prediction,
     /// Whether the network also says the variance.
     pub variance: LearnedVariance,

@@ -17,7 +17,7 @@ pub struct Question<'a> {
     pub input: &'a [f32],
     /// The axes of `input`, batch first.
     pub shape: &'a [usize],
-    /// What the network is told of the time.
+    /// What the network is given for the time.
     pub time: f64,
     pub(crate) stopped: &'a AtomicBool,
 }
@@ -30,7 +30,7 @@ impl Question<'_> {
     }
 }
 
-/// The function of a [`HostNetwork`]: it writes what the network says, of the samples' shape (with twice the channels where the manifest says that
+/// The function of a [`HostNetwork`]: it writes what the network predicts, of the samples' shape (with twice the channels where the manifest says that
 /// it says a variance), the items one after the other. An error ends the step with [`Error::Callback`](crate::Error::Callback).
 type Evaluate = dyn Fn(&Question<'_>, &mut [f32]) -> Result<(), String> + Send + Sync;
 

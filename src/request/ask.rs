@@ -82,7 +82,7 @@ pub struct Request {
     /// What classifier-free guidance leads away from, by the model's classes: one for all items, or one for each. The null class unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub negative_classes: Option<Vec<i64>>,
-    /// What the network is told besides, by the names in its manifest: one for all items, or one for each, batch first.
+    /// What else the network is given, by the names in its manifest: one for all items, or one for each, batch first.
     #[serde(skip)]
     pub conditions: BTreeMap<String, Arc<ArrayD<f32>>>,
     /// What of these is another thing in the condition that guidance leads away from.

@@ -62,7 +62,7 @@ impl Choices {
             if own_grid { (defaults.steps_offset, defaults.ending) } else { (plain.offset, plain.ending) };
         let by_model = match request.compat {
             _ if !manifest.sample.clip() => Clipping::Off,
-            // An inversion is only as good as what the network says, and its estimates at the noisy end lie beyond any range.
+            // An inversion is only as good as what the network predicts, and its estimates at the noisy end lie beyond any range.
             _ if request.invert => Clipping::Off,
             Compat::Papers => Clipping::On,
             Compat::Diffusers => Clipping::KeepNoise,

@@ -20,7 +20,7 @@ const MOST_GENERATORS: usize = 1 << 16;
 const MASK: &str = "mask";
 const MASKED_SAMPLE: &str = "masked_sample";
 
-/// Whether the model is told the mask itself.
+/// Whether the model is given the mask itself.
 pub(super) fn is_told_mask(manifest: &Manifest) -> bool {
     manifest.conditions.contains_key(MASK)
 }

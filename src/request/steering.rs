@@ -119,7 +119,7 @@ impl Request {
         }
     }
 
-    /// What the network is told of the items, and what it is led away from and to.
+    /// What the network is given of the items, and what it is led away from and to.
     pub(super) fn condition(&self, model: &Model, guided: bool) -> Result<Condition> {
         let condition = Condition {
             classes: self.checked_classes(model)?,

@@ -195,7 +195,7 @@ fn estimates(denoised: &Denoised, of_x0: f64, of_direction: f64) -> [(f64, &[f32
     }
 }
 
-/// What the network says of the variance; nothing if it says none of it.
+/// What the network predicts of the variance; nothing if it says none of it.
 fn of_variance(denoised: &Denoised) -> &[f32] {
     denoised.variance.as_ref().and_then(|said| said.as_slice()).unwrap_or_default()
 }
@@ -228,7 +228,7 @@ fn shift_mean(x: &mut [f32], shift: &[f32], step: &Move, said: &[f32]) {
     }
 }
 
-/// Multiplies fresh noise by the deviation that goes with what the network says of the variance.
+/// Multiplies fresh noise by the deviation that goes with what the network predicts of the variance.
 fn scale_noise(fresh: &mut [f32], deviation: Deviation, said: &[f32]) {
     if deviation != Deviation::One {
         let factor = |said: f32| (0.5 * deviation.log_variance(f64::from(said))).exp() as f32;

@@ -9,7 +9,7 @@ use crate::schedule::{Frame, Grid, NoiseLevel};
 
 /// DDIM with η = 0 on a [reversed](Grid::reversed) grid. The network is asked at the level of the end of each step, whose noise the sample
 /// does not have yet, as the step back down will ask it: ε̂(x_to, to) ≈ ε̂(x_from, to). On the straight path, and where nothing of the clean sample
-/// is left, what is taken to be the same is the velocity: of pure noise a network says of ε̂ only what it was shown.
+/// is left, what is taken to be the same is the velocity: of pure noise a network predicts of ε̂ only what it was shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DdimInverse;
 
@@ -24,7 +24,7 @@ impl Solver for DdimInverse {
             let frame = Frame::Straight;
             return Move::step(at, frame.advance(Update::X, from, frame.slope(to), to));
         }
-        // What the network says is ε̂, whatever sample it is asked about.
+        // What the network predicts is ε̂, whatever sample it is asked about.
         let epsilon = Update::epsilon(to);
         Move::step(at, (Update::X - epsilon * from.sigma) * (to.alpha / from.alpha) + epsilon * to.sigma)
     }

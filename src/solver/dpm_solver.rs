@@ -33,7 +33,7 @@ words! {
     }
 }
 
-/// One evaluation a step: what the network says is expanded in λ around the current level with differences of what it said before, and
+/// One evaluation a step: what the network predicts is expanded in λ around the current level with differences of what it said before, and
 /// the linear part of the ODE is solved exactly.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DpmSolver {

@@ -8,7 +8,7 @@ use super::update::{Cursor, Move, Update};
 use crate::option::{Fallback, Group, Kind, OptionEntry};
 use crate::schedule::Grid;
 
-/// The network says the end of the trajectory; noise takes it to the next level.
+/// The network predicts the end of the trajectory; noise takes it to the next level.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lcm {
     /// What times are multiplied by in the boundary condition `c_skip·x + c_out·x̂₀`. 0 takes x̂₀ for what the network

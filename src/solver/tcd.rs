@@ -9,7 +9,7 @@ use super::update::{Cursor, Move, Update};
 use crate::option::{Fallback, Group, Kind, OptionEntry};
 use crate::schedule::{Grid, NoiseLevel};
 
-/// The network says the trajectory's point at a time s below the next one; noise takes it up to the next level.
+/// The network predicts the trajectory's point at a time s below the next one; noise takes it up to the next level.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tcd {
     /// γ, 0 to 1: s = (1 − γ)·t of the next level. 0 is deterministic, 1 goes by way of the clean sample.

@@ -20,7 +20,7 @@ words! {
     }
 }
 
-/// A multistep predictor, and a corrector of one order more that needs no evaluation of its own: what the network says at the predicted
+/// A multistep predictor, and a corrector of one order more that needs no evaluation of its own: what the network predicts at the predicted
 /// sample first corrects that sample, then predicts the next.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UniPc {
@@ -39,7 +39,7 @@ impl UniPc {
         usable_order(grid, step, self.order, self.lower_order_final)
     }
 
-    /// From level `step` to the next: x there, as `x` and `current` (what the network said there) and what it said before give it, and with `ahead`,
+    /// From level `step` to the next: x there, as `x` and `current` (what the network predicted there) and what it said before give it, and with `ahead`,
     /// what it says at the next level, if that is known.
     fn advance(&self, grid: &Grid, step: usize, x: Update, current: Update, ahead: Option<Update>) -> Update {
         let levels = grid.levels();

@@ -143,15 +143,15 @@ pub enum Deviation {
     /// Nothing.
     #[default]
     One,
-    /// The root of the variance whose logarithm the network says.
+    /// The root of the variance whose logarithm the network predicts.
     Logarithm,
-    /// The root of the variance whose logarithm lies between these two as the network says: at the first for −1, at the second for 1
+    /// The root of the variance whose logarithm lies between these two as the network predicts: at the first for −1, at the second for 1
     /// (Nichol & Dhariwal 2021, eq. 15).
     Range([f64; 2]),
 }
 
 impl Deviation {
-    /// The logarithm of the variance by which noise is multiplied, where the network says `said`.
+    /// The logarithm of the variance by which noise is multiplied, where the network predicts `said`.
     pub(crate) fn log_variance(self, said: f64) -> f64 {
         match self {
             Self::One => 0.0,

@@ -33,7 +33,7 @@ enum Hold {
     Host(Arc<Stopped>, Vec<f32>),
 }
 
-/// Which of the things that a network says is asked for.
+/// Which of the things that a network predicts is asked for.
 #[derive(Clone, Copy)]
 pub(super) enum Wanted {
     /// Its prediction, which is this many times as long as an item.
@@ -271,7 +271,7 @@ impl Input<'_, '_> {
         })
     }
 
-    /// Whether the query has all that the manifest says that the network is told.
+    /// Whether the query has all that the manifest says that the network is given.
     fn check_is_whole(&self, model: &Model) -> Result<()> {
         let conditions = &mut model.manifest.conditions.iter();
         conditions.try_for_each(|(name, info)| told(self.query, self.part, name, info).map(drop))?;
@@ -315,7 +315,7 @@ impl Input<'_, '_> {
     }
 }
 
-/// Why what a network says cannot be used.
+/// Why what a network predicts cannot be used.
 enum Unfit<'a> {
     Shape(String),
     /// The output, the value, and the place of the item.

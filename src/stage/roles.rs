@@ -249,7 +249,7 @@ fn expect_class(inputs: &[TensorInfo], place: Option<usize>, manifest: &Manifest
     }
 }
 
-/// The place of what the network says.
+/// The place of what the network predicts.
 fn prediction(signature: &Signature, manifest: &Manifest) -> Checked<usize> {
     let outputs = &signature.outputs[..];
     match (&manifest.outputs.prediction, outputs) {

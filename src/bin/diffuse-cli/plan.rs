@@ -211,7 +211,7 @@ fn without_a_model(name: ScheduleName) -> Result<Manifest, Failure> {
     if name == "ve" {
         schedule = serde_json::json!({"kind": name, "sigma_min": 0.01, "sigma_max": 50.0});
     }
-    // What the network says does not matter to the coefficients, and x₀ can be said at every level.
+    // What the network predicts does not matter to the coefficients, and x₀ can be said at every level.
     manifest_of(Ok(schedule), Ok("x0".into()), Ok("none".into()))
 }
 

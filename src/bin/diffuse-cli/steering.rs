@@ -73,7 +73,7 @@ pub(crate) struct SteeringArguments {
     former_negative: Option<String>,
     #[command(flatten)]
     classifier: ClassifierArguments,
-    /// What the network is told besides, by its name in the manifest: a .png or a .npy; may be given more than once
+    /// What else the network is given, by its name in the manifest: a .png or a .npy; may be given more than once
     #[arg(long, value_name = "NAME=FILE")]
     condition: Vec<String>,
 }

@@ -34,7 +34,7 @@ pub struct Manifest {
     pub sample: Sample,
     /// The noise schedule that the model was trained on.
     pub schedule: Schedule,
-    /// What the network says.
+    /// What the network predicts.
     pub prediction: Prediction,
     /// What the network sees of the noisy sample.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -42,13 +42,13 @@ pub struct Manifest {
     /// Whether the second half of the output's channels is a learned variance.
     #[serde(default)]
     pub variance: LearnedVariance,
-    /// What the network is told of the time. See [`Manifest::time`] for the default.
+    /// What the network is given for the time. See [`Manifest::time`] for the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<Time>,
     /// The classes, where the model has some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<Classes>,
-    /// What the network is told besides, by name: a smaller picture, a mask, a vector.
+    /// What else the network is given, by name: a smaller picture, a mask, a vector.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub conditions: BTreeMap<String, ConditionInput>,
     /// The names of the graph's inputs.

@@ -56,7 +56,7 @@ impl Classes {
     }
 }
 
-/// A tensor that the network is told besides the sample, the time and the class.
+/// A tensor that the network is given besides the sample, the time and the class.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConditionInput {
@@ -134,7 +134,7 @@ impl Inputs {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Outputs {
-    /// What the network says; not needed where there is one output.
+    /// What the network predicts; not needed where there is one output.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prediction: Option<String>,
     /// The Jacobian of the prediction with respect to the sample times [`Inputs::direction`].

@@ -1,4 +1,4 @@
-//! What the network is told of the time.
+//! What the network is given for the time.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,7 @@ impl Default for Time {
     }
 }
 
-/// What of the noise level the network is told.
+/// What of the noise level the network is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
@@ -49,7 +49,7 @@ pub enum Toward {
 }
 
 impl Time {
-    /// What the network is told at `level` of `schedule`.
+    /// What the network is given at `level` of `schedule`.
     #[must_use]
     pub fn encode(&self, level: NoiseLevel, schedule: &dyn NoiseSchedule) -> f64 {
         let (last, unit) = match schedule.train_steps() {

@@ -7,7 +7,7 @@ use crate::prediction::Prediction;
 use crate::schedule::{Spacing, Tables, Terminal};
 
 impl Manifest {
-    /// What the network is told of the time: as given; else t for schedules with steps of training, ln(σ)/4 for [`Schedule::Edm`] (Karras et al.
+    /// What the network is given for the time: as given; else t for schedules with steps of training, ln(σ)/4 for [`Schedule::Edm`] (Karras et al.
     /// 2022, table 1), and t as a share of the greatest for the others.
     #[must_use]
     pub fn time(&self) -> Time {

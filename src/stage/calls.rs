@@ -51,7 +51,7 @@ impl Model {
     }
 
     /// One question to the network, for a process of the caller's own: x̂₀ of the noisy samples `x` (batch first) at
-    /// `level`, unclipped. `level` may be any, such as `model.schedule().level(t)`; what the network is given of the
+    /// `level`, unclipped. `level` may be any, such as `model.schedule().level(t)`; what the network is given for the
     /// time is made from it as the manifest says. `canceller` ends it from another thread, also where it waits for its
     /// turn.
     ///

@@ -1,5 +1,6 @@
-//! Which solver and grid are best at few evaluations: on the mixture of Gaussians whose denoiser is a formula, and on the sprite model. It prints
-//! tables; what the manifest's defaults are was chosen by them. Run it with `cargo bench --bench choosing`.
+//! Which solver and grid are best at few evaluations: on the mixture of Gaussians whose denoiser is a formula, and on
+//! the sprite model. It prints tables; what the manifest's defaults are was chosen by them. Run it with
+//! `cargo bench --bench choosing`.
 
 #[path = "../tests/support/mod.rs"]
 mod support;

@@ -1,5 +1,5 @@
-//! What a frame of a host pays: for a job on its worker, and for one that is stepped within the frame; and what a thousand jobs leave behind. Through
-//! the C interface.
+//! What a frame of a host pays: for a job on its worker, and for one that is stepped within the frame; and what a
+//! thousand jobs leave behind. Through the C interface.
 
 use std::ffi::CString;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! What a host waits for: a run through the C interface beside the same run through Rust, turn by turn in one process; and how long
-//! cancelling takes beside the longest node of the network, which ONNX Runtime has to finish.
+//! What a host waits for: a run through the C interface beside the same run through Rust, turn by turn in one process;
+//! and how long cancelling takes beside the longest node of the network, which ONNX Runtime has to finish.
 
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
@@ -134,7 +134,8 @@ fn cancel(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     job.step()?;
     let evaluation = start.elapsed();
 
-    // Through C, on a worker: cancelled and freed, which waits for it, all over the evaluation and at no regular moments.
+    // Through C, on a worker: cancelled and freed, which waits for it, all over the evaluation and at no regular
+    // moments.
     let handles = Handles::open(runtime.path(), path, 0);
     let mut waits = Vec::new();
     let mut moment = 0.0;

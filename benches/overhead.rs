@@ -1,5 +1,5 @@
-//! What a run costs beside its evaluations: 50 DDIM steps of the sprite model and 50 bare calls of the same session, turn by
-//! turn in one process; and the same guided, beside bare calls on batches of two. It prints the ratios.
+//! What a run costs beside its evaluations: 50 DDIM steps of the sprite model and 50 bare calls of the same session,
+//! turn by turn in one process; and the same guided, beside bare calls on batches of two. It prints the ratios.
 
 use std::path::Path;
 use std::sync::Arc;

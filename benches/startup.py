@@ -2,8 +2,8 @@
 
     cargo build --release && python benches/startup.py
 
-Each draws one 32×32 sprite with 50 DDIM steps on the same ONNX Runtime session settings. The programs take turns; printed are
-medians, their ratios, and what diffuse-cli spends beside opening the model and sampling.
+Each draws one 32×32 sprite with 50 DDIM steps on the same ONNX Runtime session settings. The programs take turns;
+printed are medians, their ratios, and what diffuse-cli spends beside opening the model and sampling.
 """
 
 import json

@@ -1,5 +1,6 @@
-//! What a step costs beside the network and the drawing of noise, solver by solver, and what noise costs. It prints medians of many rounds,
-//! side by side with a plain copy of the buffers and with `rand_distr` alone. Run it with `cargo bench --bench steps`.
+//! What a step costs beside the network and the drawing of noise, solver by solver, and what noise costs. It prints
+//! medians of many rounds, side by side with a plain copy of the buffers and with `rand_distr` alone. Run it with
+//! `cargo bench --bench steps`.
 
 use std::hint::black_box;
 use std::time::Instant;

@@ -29,6 +29,7 @@ class ClassGradient(nn.Module):
 def export_classifier(classifier, manifest, path, **options):
     """Writes the gradient of any classifier `forward(x, t) -> logits` as an ONNX file that carries `manifest`.
 
-    The manifest is that of a predictor on the same schedule with the prediction "class_gradient". Options are those of `export`.
+    The manifest is that of a predictor on the same schedule with the prediction "class_gradient". Options are those of
+    `export`.
     """
     return export(ClassGradient(classifier), manifest, path, traced=True, **options)

@@ -29,9 +29,10 @@ from manifest import ManifestError
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime  # noqa: E402
 
-# Opset 21 is the first with a GroupNormalization that means what torch's does; below it the exporter writes each one as eight nodes.
-# Those run everywhere: OpenVINO 2025.4 reads the node of opset 21 as that of 18, whose scales are per group, and refuses the graph. They
-# are also quicker: ONNX Runtime 1.31 opens the sprite model in 40 ms instead of 65, and evaluates it in 0.9 of the time.
+# Opset 21 is the first with a GroupNormalization that means what torch's does; below it the exporter writes each one as
+# eight nodes. Those run everywhere: OpenVINO 2025.4 reads the node of opset 21 as that of 18, whose scales are per
+# group, and refuses the graph. They are also quicker: ONNX Runtime 1.31 opens the sprite model in 40 ms instead of 65,
+# and evaluates it in 0.9 of the time.
 OPSET = 20
 
 # protobuf ends at 2 GiB, and the graph needs some of that.
@@ -157,7 +158,8 @@ def with_derivative(module, manifest):
             def of_sample(x):
                 return self.module(*arguments[:place], x, *arguments[place + 1:])
 
-            # The derivative of the transposed derivative, which is linear: torch.func.jvp meets operators that cannot be traced.
+            # The derivative of the transposed derivative, which is linear: torch.func.jvp meets operators that cannot
+            # be traced.
             said, transposed = torch.func.vjp(of_sample, arguments[place])
             if said.shape != arguments[place].shape:
                 raise ExportError(
@@ -308,7 +310,9 @@ def write(module, example, manifest, axes, path, opset, external_data, dynamo, t
 
 
 def store_in_half(model):
-    """Turns the larger f32 weights into f16 ones with a cast behind each, which ONNX Runtime makes once, when it opens the model."""
+    """Turns the larger f32 weights into f16 ones with a cast behind each, which ONNX Runtime makes once, when it opens
+    the model.
+    """
     import onnx
 
     casts, renamed = [], {}
@@ -331,7 +335,9 @@ def store_in_half(model):
 def convolution_backward(
     gradient, x, weight, bias_sizes, stride, padding, dilation, transposed, output_padding, groups, output_mask
 ):
-    """The gradient of a convolution with respect to its input, in operators that ONNX has: a convolution the other way."""
+    """The gradient of a convolution with respect to its input, in operators that ONNX has: a convolution the other
+    way.
+    """
     import torch
 
     if output_mask[1] or output_mask[2]:

@@ -5,8 +5,8 @@
     python onnx/goldens.py randn          # onnx/goldens/randn.json, torch's CPU generator
     python onnx/goldens.py timesteps      # onnx/goldens/timesteps.json, the times that diffusers visits
 
-Both sides of a trajectory are given the same start, the same network outputs and the same noise, so that what differs is
-the arithmetic of the scheduler and nothing else.
+Both sides of a trajectory are given the same start, the same network outputs and the same noise, so that what differs
+is the arithmetic of the scheduler and nothing else.
 """
 
 import argparse

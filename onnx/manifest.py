@@ -1,7 +1,7 @@
 """The manifest, version 1: what a noise predictor's graph does not say about itself.
 
-`README.md` describes every field. The words, the defaults and the limits are the library's own: `manifest_facts.json` has
-them, which `tests/bless` writes. The rules here and those of `src/model/manifest` accept and refuse the same files:
+`README.md` describes every field. The words, the defaults and the limits are the library's own: `manifest_facts.json`
+has them, which `tests/bless` writes. The rules here and those of `src/model/manifest` accept and refuse the same files:
 `fixtures/manifests.json` has cases for both, and `test_manifest.py` compares them over many more.
 """
 
@@ -645,7 +645,9 @@ def wanted_roles(manifest):
 
 
 def sample_shapes(manifest):
-    """Role -> shape of one item, of the inputs that hold values: the sample with what is joined to it, the conditions, the direction."""
+    """Role -> shape of one item, of the inputs that hold values: the sample with what is joined to it, the conditions,
+    the direction.
+    """
     channels, *size = manifest["sample"]["shape"]
     conditions = manifest.get("conditions", {})
     joined = sum(condition["shape"][0] for condition in conditions.values() if condition.get("joined"))

@@ -1,5 +1,5 @@
-"""Learns and exports models of points in the plane, one for each way of telling noise from data in continuous time, and one that leads
-from one set of points to another:
+"""Learns and exports models of points in the plane, one for each way of telling noise from data in continuous time, and
+one that leads from one set of points to another:
 
     ncsn_moons      score   VE levels, for annealed Langevin sampling (Song & Ermon 2019)
     vp_s_curve      score   the VP SDE (Song et al. 2021)
@@ -181,8 +181,9 @@ class ConditionalLinear(nn.Module):
 class PointNet(nn.Module):
     """x [batch, 2] and the time or the noise level t [batch] -> score or flow [batch, 2].
 
-    Inside, the network sees x scaled to a variance near 1 and learns v = cos(a) noise - sin(a) x0 with tan(a) = sigma / alpha
-    (Salimans & Ho 2022), whose size is near 1 at every level, however small sigma is. Score and flow follow from it in closed form.
+    Inside, the network sees x scaled to a variance near 1 and learns v = cos(a) noise - sin(a) x0 with tan(a) = sigma /
+    alpha (Salimans & Ho 2022), whose size is near 1 at every level, however small sigma is. Score and flow follow from
+    it in closed form.
     """
 
     WIDTH = 128
@@ -244,7 +245,9 @@ def train(net, average, data, source, draw, steps, batch=512, peak=3e-3, decay=0
 
 @torch.no_grad()
 def sample(net, source, draw, count, steps=200, seed=0):
-    """The probability-flow ODE by DDIM's rule (Song et al. 2020), which reads alike on every path; ends with a clean point."""
+    """The probability-flow ODE by DDIM's rule (Song et al. 2020), which reads alike on every path; ends with a clean
+    point.
+    """
     dice = torch.Generator().manual_seed(seed)
     told = draw(torch.linspace(1, 0, steps + 1))
     x = net.levels_of(told[0])[1] * source(count, dice)

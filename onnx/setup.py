@@ -5,9 +5,9 @@
     python3 onnx/setup.py --provider openvino   # only the build with OpenVINO, into onnx/runtime-openvino
     python3 onnx/setup.py --provider cuda       # only the build with CUDA and TensorRT, into onnx/runtime-cuda
 
-ONNX Runtime's own Python wheel is the one package of its library that every system's package index has. It is downloaded by
-pip, at one version, and refused unless its SHA-256 is the one below; only the libraries in it are kept. No Python package is
-installed. `.cargo/config.toml` points `cargo run` and `cargo test` to onnx/runtime.
+ONNX Runtime's own Python wheel is the one package of its library that every system's package index has. It is
+downloaded by pip, at one version, and refused unless its SHA-256 is the one below; only the libraries in it are kept.
+No Python package is installed. `.cargo/config.toml` points `cargo run` and `cargo test` to onnx/runtime.
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
     python onnx/simple_unet.py simple_unet.onnx
 
-The file has 250 MB and is not in this repository. It shows that a network of this shape runs: forward(timestep, x), 300 steps of a
-linear schedule, samples clamped to -1 ... 1 after each step. What it draws is noise.
+The file has 250 MB and is not in this repository. It shows that a network of this shape runs: forward(timestep, x), 300
+steps of a linear schedule, samples clamped to -1 ... 1 after each step. What it draws is noise.
 """
 
 import argparse

@@ -37,13 +37,16 @@ class Upsampler(SpriteNet):
 
 
 def small(pictures):
-    """uint8 sprites at half their size. Transparent pixels have the outline's colour, so means of the colours do no harm."""
+    """uint8 sprites at half their size. Transparent pixels have the outline's colour, so means of the colours do no
+    harm.
+    """
     return F.avg_pool2d(pictures.float(), 2).round().to(torch.uint8)
 
 
 def upsampling_batches(pictures, labels):
-    """Sprites, their classes, and their small versions with a little noise: what the small model draws is not perfect either
-    (the conditioning augmentation of Ho et al. 2021)."""
+    """Sprites, their classes, and their small versions with a little noise: what the small model draws is not perfect
+    either (the conditioning augmentation of Ho et al. 2021).
+    """
     draw_labelled = labelled_batches(pictures, labels)
 
     def draw(batch, dice):

@@ -1,4 +1,5 @@
-"""Learns and exports `models/sprite_classifier.onnx`: which class a noisy sprite is of, with the gradient that steers a sample.
+"""Learns and exports `models/sprite_classifier.onnx`: which class a noisy sprite is of, with the gradient that steers a
+sample.
 
     python onnx/sprite_classifier.py
     python onnx/sprite_classifier.py --score    how often guided samples are of their class, by a classifier that has not guided them
@@ -51,7 +52,9 @@ class NoisyClassifier(nn.Module):
 
 
 def train_classifier(net, draw, steps, checkpoint, *, batch=128, peak=2e-3, seed=5):
-    """Trains `net` on noisy versions of what `draw(batch, dice)` gives, clean samples and their labels; not again if `checkpoint` exists."""
+    """Trains `net` on noisy versions of what `draw(batch, dice)` gives, clean samples and their labels; not again if
+    `checkpoint` exists.
+    """
     if checkpoint.exists():
         net.load_state_dict(torch.load(checkpoint))
         return

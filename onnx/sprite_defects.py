@@ -132,7 +132,9 @@ def auroc(truth, score):
 
 
 def score(program, count):
-    """Pixel AUROC on held-out sprites with a defect: guided, at the scale 0, and of a z-score against normal sprites."""
+    """Pixel AUROC on held-out sprites with a defect: guided, at the scale 0, and of a z-score against normal
+    sprites.
+    """
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         write_held_out(folder, count)

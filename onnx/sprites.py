@@ -391,7 +391,9 @@ def noised(x0, t, noise):
 
 
 def labelled_batches(pictures, labels, null=0.1):
-    """Draws sprites and what the network is told of them: the class, or with a probability of `null` that there is none."""
+    """Draws sprites and what the network is told of them: the class, or with a probability of `null` that there is
+    none.
+    """
     def draw(batch, dice):
         chosen = torch.randint(len(pictures), (batch,), generator=dice)
         y = torch.where(torch.rand(batch, generator=dice) < null, NULL, labels[chosen])

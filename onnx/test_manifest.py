@@ -1,5 +1,5 @@
-"""Holds the rules of manifest.py against those of the library: on the cases that both are held against, and on many more
-manifests, of which the library is asked.
+"""Holds the rules of manifest.py against those of the library: on the cases that both are held against, and on many
+more manifests, of which the library is asked.
 
     python onnx/test_manifest.py
 """

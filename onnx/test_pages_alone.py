@@ -1,10 +1,11 @@
-"""Runs the Python of `pages/*.md` without torch: networks are stand-ins, and `export` only checks the manifest that it is given.
+"""Runs the Python of `pages/*.md` without torch: networks are stand-ins, and `export` only checks the manifest that it
+is given.
 
     python onnx/test_pages_alone.py
 
-`test_pages.py` needs torch, and holds what is exported against the networks. This one holds what the pages say of a model against
-the rules of manifests, and what the page of diffusers makes of a scheduler against `fixtures/scheduler_configs.json`, which the
-library reads as well.
+`test_pages.py` needs torch, and holds what is exported against the networks. This one holds what the pages say of a
+model against the rules of manifests, and what the page of diffusers makes of a scheduler against
+`fixtures/scheduler_configs.json`, which the library reads as well.
 """
 
 import contextlib

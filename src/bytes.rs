@@ -1,4 +1,5 @@
-//! What a paused run consists of, as bytes: written in order, and read back with every length checked. Numbers are little-endian.
+//! What a paused run consists of, as bytes: written in order, and read back with every length checked. Numbers are
+//! little-endian.
 
 use crate::error::{Error, Result};
 
@@ -62,8 +63,8 @@ impl Writer {
     }
 }
 
-/// Reads what a [`Writer`] wrote. The bytes are not trusted: what is not there, or not as long as it has to be, is an error, and nothing is allocated
-/// by what they say.
+/// Reads what a [`Writer`] wrote. The bytes are not trusted: what is not there, or not as long as it has to be, is an
+/// error, and nothing is allocated by what they say.
 #[derive(Debug)]
 pub struct Reader<'a>(&'a [u8]);
 

@@ -9,13 +9,13 @@ use crate::sync::Mutex;
 
 /// Stops an evaluation that is under way.
 pub trait Interrupt: Send + Sync {
-    /// Makes the running evaluation of the denoiser that this is from return soon, with an error, and every later one at once.
-    /// It may be called from any thread.
+    /// Makes the running evaluation of the denoiser that this is from return soon, with an error, and every later one
+    /// at once. It may be called from any thread.
     fn interrupt(&self);
 }
 
-/// Cancels a job, or calls that it is handed to, from any thread, also before they have started and in the middle of an evaluation. It cannot be taken back.
-/// Clones are the same one.
+/// Cancels a job, or calls that it is handed to, from any thread, also before they have started and in the middle of an
+/// evaluation. It cannot be taken back. Clones are the same one.
 #[derive(Clone, Default)]
 pub struct Canceller(Arc<Cancelled>);
 
@@ -45,8 +45,9 @@ impl Canceller {
     }
 
     /// Makes the running [`Job::step`](crate::Job::step) or call and every further one that would evaluate return
-    /// [`Error::Cancelled`](crate::Error::Cancelled). An evaluation that is under way is interrupted where the denoiser can do that: ONNX
-    /// Runtime stops before the next node of the graph, and a job that waits for its turn at the model waits no longer.
+    /// [`Error::Cancelled`](crate::Error::Cancelled). An evaluation that is under way is interrupted where the denoiser
+    /// can do that: ONNX Runtime stops before the next node of the graph, and a job that waits for its turn at the
+    /// model waits no longer.
     pub fn cancel(&self) {
         // The flag first: an evaluation that fails because of the interrupt must find it set.
         self.0.flag.store(true, Ordering::SeqCst);

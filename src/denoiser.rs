@@ -16,11 +16,13 @@ use crate::tensor::{copy, first_not_finite, make_room, zeros};
 pub struct Condition {
     /// The class of every item, in the order of the batch; `None` for a model without classes.
     pub classes: Option<Vec<i64>>,
-    /// What else the network is given, by the names in its manifest, each batch first and in standard order. Shared, since it may be large.
+    /// What else the network is given, by the names in its manifest, each batch first and in standard order. Shared,
+    /// since it may be large.
     pub tensors: BTreeMap<String, Arc<ArrayD<f32>>>,
     /// What [classifier-free guidance](crate::guidance::ClassifierFree) leads away from.
     pub negative: Option<Arc<Condition>>,
-    /// The class of every item that [a classifier](crate::guidance::ByClassifier) leads to, by the classifier's numbers.
+    /// The class of every item that [a classifier](crate::guidance::ByClassifier) leads to, by the classifier's
+    /// numbers.
     pub toward: Option<Vec<i64>>,
 }
 
@@ -115,8 +117,8 @@ pub struct Query<'a> {
     pub step: usize,
 }
 
-/// The answer: an estimate of the clean samples. It is reused from step to step, so that nothing is allocated; [`reset`](Self::reset) it
-/// before it is handed over again.
+/// The answer: an estimate of the clean samples. It is reused from step to step, so that nothing is allocated;
+/// [`reset`](Self::reset) it before it is handed over again.
 #[derive(Debug, Clone)]
 pub struct Denoised {
     /// x̂₀, of the shape of x.
@@ -226,7 +228,8 @@ impl Denoised {
     }
 }
 
-/// Refuses an estimate with a value that is no number, before it is turned into a picture or blamed on the caller's code.
+/// Refuses an estimate with a value that is no number, before it is turned into a picture or blamed on the caller's
+/// code.
 pub(crate) fn check_finite(x0: &[f32], step: usize, level: NoiseLevel) -> Result<()> {
     match first_not_finite(x0) {
         Some(index) => {
@@ -239,7 +242,8 @@ pub(crate) fn check_finite(x0: &[f32], step: usize, level: NoiseLevel) -> Result
 
 /// Estimates the clean sample behind a noisy one: a network, a guidance around a network, or a formula.
 ///
-/// A denoiser around another one names it as its [`inner`](Self::inner), and what it does not answer by itself is answered by that one.
+/// A denoiser around another one names it as its [`inner`](Self::inner), and what it does not answer by itself is
+/// answered by that one.
 pub trait Denoiser: Send {
     /// Answers `query` in `out`, whose `x0` has the shape of `query.x`.
     ///
@@ -262,8 +266,8 @@ pub trait Denoiser: Send {
         self.inner()?.interrupt()
     }
 
-    /// The `(a, b)` of `x̂₀ = a·x + b·output`, where x̂₀ is made of x and of what a network predicts: for guidance that is computed of the output.
-    /// `(0, 1)` where x̂₀ is all that is said.
+    /// The `(a, b)` of `x̂₀ = a·x + b·output`, where x̂₀ is made of x and of what a network predicts: for guidance that
+    /// is computed of the output. `(0, 1)` where x̂₀ is all that is said.
     fn of_output(&self, level: NoiseLevel) -> (f64, f64) {
         self.inner().map_or((0.0, 1.0), |inner| inner.of_output(level))
     }
@@ -278,7 +282,8 @@ pub trait Denoiser: Send {
         self.inner().map_or(0, |inner| inner.bytes())
     }
 
-    /// What is evaluated, so that a snapshot is not taken up with another network: a hash of it; `None` for what has none, such as a formula.
+    /// What is evaluated, so that a snapshot is not taken up with another network: a hash of it; `None` for what has
+    /// none, such as a formula.
     ///
     /// # Errors
     /// [`Error::Io`] if the model's file is gone.
@@ -286,7 +291,8 @@ pub trait Denoiser: Send {
         self.inner().map_or(Ok(None), |inner| inner.fingerprint())
     }
 
-    /// Writes down what a denoiser keeps from query to query, for a snapshot of the job. Nothing for one that keeps nothing.
+    /// Writes down what a denoiser keeps from query to query, for a snapshot of the job. Nothing for one that keeps
+    /// nothing.
     fn save(&self, to: &mut Writer) {
         if let Some(inner) = self.inner() {
             inner.save(to);
@@ -345,11 +351,11 @@ pub enum Direction {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Threshold {
-    /// Every value is clamped to the range (Ho et al. 2020's code; Saharia et al. 2022, "Photorealistic Text-to-Image Diffusion Models",
-    /// "static thresholding").
+    /// Every value is clamped to the range (Ho et al. 2020's code; Saharia et al. 2022, "Photorealistic Text-to-Image
+    /// Diffusion Models", "static thresholding").
     Static([f32; 2]),
-    /// "Dynamic thresholding" of Saharia et al. 2022, for a range of −1 to 1: with s the `ratio`-quantile of an item's absolute values, at
-    /// least 1 and at most `most`, its values are clamped to −s … s and divided by s.
+    /// "Dynamic thresholding" of Saharia et al. 2022, for a range of −1 to 1: with s the `ratio`-quantile of an item's
+    /// absolute values, at least 1 and at most `most`, its values are clamped to −s … s and divided by s.
     Dynamic {
         /// Which quantile; 0.995 there.
         ratio: f64,

@@ -1,7 +1,9 @@
-//! The floating-point environment of a thread: how it rounds, whether it flushes small numbers to zero, and which exceptions end the process.
+//! The floating-point environment of a thread: how it rounds, whether it flushes small numbers to zero, and which
+//! exceptions end the process.
 //!
-//! A host may have changed it. Results would depend on it, and a division that is an infinity here would be a signal there. So an entry of the C
-//! interface, and a worker, works in the usual one ([`Usual`]), and the host's own code is called in the host's ([`with_hosts`]).
+//! A host may have changed it. Results would depend on it, and a division that is an infinity here would be a signal
+//! there. So an entry of the C interface, and a worker, works in the usual one ([`Usual`]), and the host's own code is
+//! called in the host's ([`with_hosts`]).
 
 use std::cell::Cell;
 
@@ -96,7 +98,8 @@ mod control {
     const FLAGS: u32 = 0x3f;
     /// All exceptions masked, to nearest, no flushing to zero and no zeros for denormal inputs.
     const MXCSR: u32 = 0x1f80;
-    /// The masks of the exceptions, and the rounding. The precision is left alone: Windows has another one than Linux, and nothing here uses it.
+    /// The masks of the exceptions, and the rounding. The precision is left alone: Windows has another one than Linux,
+    /// and nothing here uses it.
     const X87_MASKS: u16 = 0x003f;
     const X87_ROUNDING: u16 = 0x0c00;
 
@@ -126,8 +129,9 @@ mod control {
         }
 
         pub(crate) fn write(self) {
-            // SAFETY: the values are what `read` has found, or differ from that in bits that every CPU has. What an exception that was masked
-            // has left in the x87 unit would be a signal once it is not masked any more, hence `fnclex`.
+            // SAFETY: the values are what `read` has found, or differ from that in bits that every CPU has. What an
+            // exception that was masked has left in the x87 unit would be a signal once it is not masked any more,
+            // hence `fnclex`.
             unsafe {
                 asm!("ldmxcsr [{}]", in(reg) &raw const self.mxcsr, options(nostack, readonly));
                 asm!("fnclex", "fldcw [{}]", in(reg) &raw const self.x87, options(nostack, readonly));
@@ -144,7 +148,8 @@ mod control {
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub(crate) struct Control(u64);
 
-    /// The rounding (23:22), flushing to zero (24, 19 and 1, 0), default NaNs (25), the other half precision (26), and the traps (15, 12:8).
+    /// The rounding (23:22), flushing to zero (24, 19 and 1, 0), default NaNs (25), the other half precision (26), and
+    /// the traps (15, 12:8).
     const CONTROLS: u64 = 0x07c0_0000 | 0x0008_0000 | 0x9f00 | 0x3;
 
     impl Control {

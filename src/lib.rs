@@ -1,5 +1,5 @@
-//! diffuse samples from diffusion models: it runs an exported ONNX noise predictor in ONNX Runtime and does the rest, from
-//! the noise to the picture, natively.
+//! diffuse samples from diffusion models: it runs an exported ONNX noise predictor in ONNX Runtime and does the rest,
+//! from the noise to the picture, natively.
 //!
 //! ```no_run
 //! use std::{path::Path, sync::Arc};
@@ -14,8 +14,8 @@
 //! # }
 //! ```
 //!
-//! A [`Request`] becomes a [`Job`], which does one evaluation of the network per [`step`](Job::step). The parts of a job can be put
-//! together by hand as well: a [`Grid`](schedule::Grid) of noise levels, a [`Solver`](solver::Solver), a
+//! A [`Request`] becomes a [`Job`], which does one evaluation of the network per [`step`](Job::step). The parts of a
+//! job can be put together by hand as well: a [`Grid`](schedule::Grid) of noise levels, a [`Solver`](solver::Solver), a
 //! [`Denoiser`](denoiser::Denoiser) (the network, or a formula) and a [`NoiseSource`](noise::NoiseSource).
 //!
 //! ```
@@ -50,8 +50,8 @@
 //! # }
 //! ```
 //!
-//! Nothing here panics on bad input (but for [`tensor::combine`] and [`solver::Solver::plan`], which say what they demand), writes to
-//! standard output or error, or uses the network. Scalars are f64 and tensors f32.
+//! Nothing here panics on bad input (but for [`tensor::combine`] and [`solver::Solver::plan`], which say what they
+//! demand), writes to standard output or error, or uses the network. Scalars are f64 and tensors f32.
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 

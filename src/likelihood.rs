@@ -1,6 +1,6 @@
-//! How likely given samples are to a model: along the probability-flow ODE (Song et al. 2021, "Score-Based Generative Modeling through Stochastic
-//! Differential Equations", arXiv:2011.13456, §4.3 and appendix D.2), and by DDPM's variational bound (Ho et al. 2020, arXiv:2006.11239, eq. 5;
-//! Nichol & Dhariwal 2021, arXiv:2102.09672).
+//! How likely given samples are to a model: along the probability-flow ODE (Song et al. 2021, "Score-Based Generative
+//! Modeling through Stochastic Differential Equations", arXiv:2011.13456, §4.3 and appendix D.2), and by DDPM's
+//! variational bound (Ho et al. 2020, arXiv:2006.11239, eq. 5; Nichol & Dhariwal 2021, arXiv:2102.09672).
 
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 
@@ -20,25 +20,26 @@ const MOST_DIRECTIONS: usize = 10_000;
 pub enum Divergence {
     /// The whole trace, one derivative for each value of an item: for points and other small items.
     Exact,
-    /// Hutchinson's estimate from this many random directions of ±1, which is right on average (Grathwohl et al. 2018, "FFJORD",
-    /// arXiv:1810.01367, §3.1). They are the same along the whole way.
+    /// Hutchinson's estimate from this many random directions of ±1, which is right on average (Grathwohl et al. 2018,
+    /// "FFJORD", arXiv:1810.01367, §3.1). They are the same along the whole way.
     Hutchinson(usize),
 }
 
 /// The most values of an item for [`Divergence::Exact`].
 const MOST_EXACT: usize = 4096;
 
-/// The logarithm of the density of every item of `x` (batch first) at the least noisy level of `schedule`, in nats: what the probability-flow ODE
-/// makes of the noise `N(0, α² + σ²)` that runs start from.
+/// The logarithm of the density of every item of `x` (batch first) at the least noisy level of `schedule`, in nats:
+/// what the probability-flow ODE makes of the noise `N(0, α² + σ²)` that runs start from.
 ///
-/// It is the density of the slightly noisy sample, not of the clean one, which a model of points on a curve has none of. Each item is
-/// integrated by itself, to the tolerance. The derivatives that the divergence needs are the denoiser's own
-/// ([`Denoiser::derivative`]) where it has them, else differences of its answers a hundredth of the noise apart, good to some 1e-3 in f32.
-/// `noise` draws the directions of [`Divergence::Hutchinson`].
+/// It is the density of the slightly noisy sample, not of the clean one, which a model of points on a curve has none
+/// of. Each item is integrated by itself, to the tolerance. The derivatives that the divergence needs are the
+/// denoiser's own ([`Denoiser::derivative`]) where it has them, else differences of its answers a hundredth of the
+/// noise apart, good to some 1e-3 in f32. `noise` draws the directions of [`Divergence::Hutchinson`].
 ///
 /// # Errors
-/// [`Error::Argument`] if the items are too large for the exact divergence or there are no directions; [`Error::Evaluation`] if the tolerance
-/// is not met within the evaluations that are allowed; what the denoiser returns.
+/// [`Error::Argument`] if the items are too large for the exact divergence or there are no directions;
+/// [`Error::Evaluation`] if the tolerance is not met within the evaluations that are allowed; what the denoiser
+/// returns.
 pub fn log_density(
     denoiser: &mut dyn Denoiser,
     schedule: &dyn NoiseSchedule,
@@ -91,8 +92,9 @@ pub fn log_density(
     Ok(densities)
 }
 
-/// Bits per value of an item of `length` values with this `log_density` in nats; for 8-bit images of the range −1 to 1 add `7`, the
-/// logarithm of the width of their steps (Theis et al. 2016, "A Note on the Evaluation of Generative Models").
+/// Bits per value of an item of `length` values with this `log_density` in nats; for 8-bit images of the range −1 to 1
+/// add `7`, the logarithm of the width of their steps (Theis et al. 2016, "A Note on the Evaluation of Generative
+/// Models").
 #[must_use]
 pub fn bits_per_dim(log_density: f64, length: usize) -> f64 {
     -log_density / (length as f64 * std::f64::consts::LN_2)
@@ -217,7 +219,8 @@ impl VariationalBound {
         Self { total: 0.0, prior: item.iter().map(divergence).sum(), steps: 0.0, decoder: 0.0 }
     }
 
-    /// Adds what a value `x` has to it at one step, where the network predicts `denoised` of it, and `said` of the variance.
+    /// Adds what a value `x` has to it at one step, where the network predicts `denoised` of it, and `said` of the
+    /// variance.
     fn add(&mut self, x: f64, denoised: f64, reverse: &Reverse, said: f64, last: bool) {
         // The means differ by what x̂₀ is off by.
         let off = reverse.of_x0 * (x - denoised);
@@ -232,13 +235,13 @@ impl VariationalBound {
     }
 }
 
-/// The variational bound of every item of `x` (batch first; values in 256 steps of the range −1 to 1) by a chain of all training steps, with one
-/// draw of noise for each of them: T evaluations. `variance` is that of the reverse process; at the last step, where β̃ is 0, it is that of the step
-/// before, as Nichol & Dhariwal have it.
+/// The variational bound of every item of `x` (batch first; values in 256 steps of the range −1 to 1) by a chain of all
+/// training steps, with one draw of noise for each of them: T evaluations. `variance` is that of the reverse process;
+/// at the last step, where β̃ is 0, it is that of the step before, as Nichol & Dhariwal have it.
 ///
 /// # Errors
-/// [`Error::Argument`] if the schedule has no steps of training, or the variance is a learned one and the network predicts none; what the
-/// denoiser returns.
+/// [`Error::Argument`] if the schedule has no steps of training, or the variance is a learned one and the network
+/// predicts none; what the denoiser returns.
 pub fn variational_bound(
     denoiser: &mut dyn Denoiser,
     schedule: &dyn NoiseSchedule,
@@ -328,8 +331,8 @@ impl Reverse {
     }
 }
 
-/// The logarithm of the probability that a normal variable of this mean and deviation gives to the step of the 256 that `x` is in; the outermost
-/// steps are open (Ho et al. 2020, eq. 13).
+/// The logarithm of the probability that a normal variable of this mean and deviation gives to the step of the 256 that
+/// `x` is in; the outermost steps are open (Ho et al. 2020, eq. 13).
 fn log_step(x: f64, mean: f64, deviation: f64) -> f64 {
     let below =
         |edge: f64| 0.5 * special::Error::compl_error(-(edge - mean) / deviation * std::f64::consts::FRAC_1_SQRT_2);

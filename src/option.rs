@@ -1,5 +1,5 @@
-//! Options by name: what may be said of a run, of a solver or of an execution provider. The C interface, the command line and the
-//! documents know them from these tables alone.
+//! Options by name: what may be said of a run, of a solver or of an execution provider. The C interface, the command
+//! line and the documents know them from these tables alone.
 
 use std::fmt;
 

@@ -13,19 +13,21 @@ pub enum Prediction {
     X0,
     /// The velocity `v = α·ε − σ·x₀` (Salimans & Ho 2022, "Progressive Distillation", §4).
     V,
-    /// The score `∇ log p(x) = −ε/σ` (Song & Ermon 2019, "Generative Modeling by Estimating Gradients of the Data Distribution").
+    /// The score `∇ log p(x) = −ε/σ` (Song & Ermon 2019, "Generative Modeling by Estimating Gradients of the Data
+    /// Distribution").
     Score,
-    /// The velocity `ε − x₀` of the straight path (Lipman et al. 2022, "Flow Matching"; there time runs the other way, and the sign with it).
+    /// The velocity `ε − x₀` of the straight path (Lipman et al. 2022, "Flow Matching"; there time runs the other way,
+    /// and the sign with it).
     Flow,
     /// `x₀ − ε`: the same with time running toward the data.
     FlowToData,
     /// The mean of the posterior q(x_{t−1} | x_t, x₀) of training's step (Ho et al. 2020, eq. 7, "μ̃").
     PosteriorMean,
-    /// F of Karras et al. 2022, eq. 7: `x̂₀ = c_skip·y + c_out·F(c_in·y)` with `y = x/α`, u = σ/α, the data's deviation d,
-    /// `c_skip = d²/(u² + d²)`, `c_out = u·d/√(u² + d²)`, `c_in = 1/√(u² + d²)` (table 1).
+    /// F of Karras et al. 2022, eq. 7: `x̂₀ = c_skip·y + c_out·F(c_in·y)` with `y = x/α`, u = σ/α, the data's deviation
+    /// d, `c_skip = d²/(u² + d²)`, `c_out = u·d/√(u² + d²)`, `c_in = 1/√(u² + d²)` (table 1).
     Edm,
-    /// The gradient `∇ log p(y | x)` with respect to x of a classifier of noisy samples (Dhariwal & Nichol 2021, §4). Nothing of x̂₀ can be
-    /// found from it: it guides a predictor.
+    /// The gradient `∇ log p(y | x)` with respect to x of a classifier of noisy samples (Dhariwal & Nichol 2021, §4).
+    /// Nothing of x̂₀ can be found from it: it guides a predictor.
     ClassGradient,
 }
 
@@ -37,11 +39,11 @@ impl std::fmt::Display for Prediction {
 }
 
 impl Prediction {
-    /// The coefficients `(x, output)` of `x̂₀ = x·x + output·output` at `level` of `schedule`, for data of the standard deviation `sigma_data`,
-    /// which [`Prediction::Edm`] alone looks at.
+    /// The coefficients `(x, output)` of `x̂₀ = x·x + output·output` at `level` of `schedule`, for data of the standard
+    /// deviation `sigma_data`, which [`Prediction::Edm`] alone looks at.
     ///
-    /// For ε and the score they grow as 1/α: where the schedule ends in pure noise (α = 0) they are infinite, and the caller has to
-    /// refuse the level. For [`Prediction::ClassGradient`] they are no numbers.
+    /// For ε and the score they grow as 1/α: where the schedule ends in pure noise (α = 0) they are infinite, and the
+    /// caller has to refuse the level. For [`Prediction::ClassGradient`] they are no numbers.
     #[must_use]
     pub fn to_x0(self, level: NoiseLevel, schedule: &dyn NoiseSchedule, sigma_data: f64) -> (f64, f64) {
         let NoiseLevel { alpha, sigma, .. } = level;
@@ -88,8 +90,8 @@ pub enum InputScaling {
     /// x itself; [`Prediction::Edm`] sees c_in·y whatever is said here.
     #[default]
     None,
-    /// x divided by its standard deviation `√(α²·d² + σ²)`, d being the data's: what k-diffusion's wrappers show the networks of
-    /// variance-preserving training.
+    /// x divided by its standard deviation `√(α²·d² + σ²)`, d being the data's: what k-diffusion's wrappers show the
+    /// networks of variance-preserving training.
     UnitVariance,
 }
 

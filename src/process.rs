@@ -1,4 +1,5 @@
-//! The process: a fork makes another one of it, in which none of its threads is, and it ends, sometimes under our threads.
+//! The process: a fork makes another one of it, in which none of its threads is, and it ends, sometimes under our
+//! threads.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -14,7 +15,8 @@ use crate::cancel::{Canceller, Interrupt};
 use crate::error::{Error, Result};
 use crate::sync::Mutex;
 
-/// How often this process was forked: its parent counts one less. Numbers of processes can come again, in another namespace.
+/// How often this process was forked: its parent counts one less. Numbers of processes can come again, in another
+/// namespace.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
 /// A process, by its generation and, for messages, its number.
@@ -25,7 +27,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// The one that this is. The system tells of a fork, and is not asked: a handle is asked for its process at every call.
+    /// The one that this is. The system tells of a fork, and is not asked: a handle is asked for its process at every
+    /// call.
     pub(crate) fn current() -> Self {
         /// The number of this process; 0 until it was asked for.
         static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -112,8 +115,8 @@ fn others_call_first() -> bool {
 /// Whether this process can use ONNX Runtime.
 ///
 /// # Errors
-/// [`Error::Runtime`] in a child of a fork that has found another thread in the middle of an opening: ONNX Runtime would wait for that
-/// thread for ever.
+/// [`Error::Runtime`] in a child of a fork that has found another thread in the middle of an opening: ONNX Runtime
+/// would wait for that thread for ever.
 pub(crate) fn check_runtime() -> Result<()> {
     if !TORN.load(Ordering::SeqCst) {
         return Ok(());
@@ -126,8 +129,8 @@ pub(crate) fn check_runtime() -> Result<()> {
 #[cfg(not(unix))]
 fn notice_forks(_: &'static AtomicU32) {}
 
-/// A static thing of which each process has its own: a fork begins with a fresh one, since that of its parent may be locked
-/// by threads that are not there.
+/// A static thing of which each process has its own: a fork begins with a fresh one, since that of its parent may be
+/// locked by threads that are not there.
 pub(crate) struct PerProcess<T>(AtomicPtr<(u32, T)>);
 
 impl<T: Default + Send + Sync + 'static> PerProcess<T> {
@@ -217,7 +220,8 @@ pub(crate) fn is_ending() -> bool {
     state().ending.is_cancelled()
 }
 
-/// Whether a thread is in the system's `atexit`. A fork waits for it: the child's own end would wait for ever for the lock that it holds.
+/// Whether a thread is in the system's `atexit`. A fork waits for it: the child's own end would wait for ever for the
+/// lock that it holds.
 static REGISTERING: AtomicBool = AtomicBool::new(false);
 
 /// Lets what is running be stopped at the end of the process.
@@ -240,8 +244,9 @@ fn register() {
 
 /// [`register`]s again and again while this lives, beside a call of ONNX Runtime.
 ///
-/// What was registered last is called first, and the destructors of ONNX Runtime, which must not run under a thread that is in it, are registered when it
-/// is loaded, and more of them all along its first calls. [`attend`] knows of the end before any of them, but not in every process.
+/// What was registered last is called first, and the destructors of ONNX Runtime, which must not run under a thread
+/// that is in it, are registered when it is loaded, and more of them all along its first calls. [`attend`] knows of the
+/// end before any of them, but not in every process.
 pub(crate) struct Vigil {
     process: Process,
     over: Arc<AtomicBool>,
@@ -302,8 +307,8 @@ impl Drop for Vigil {
     }
 }
 
-/// Lets the end of the process be noticed before anything is destroyed, where this is the main thread: on Linux `exit` first runs the thread's own
-/// destructors, and those of the main thread (with glibc) at no other time.
+/// Lets the end of the process be noticed before anything is destroyed, where this is the main thread: on Linux `exit`
+/// first runs the thread's own destructors, and those of the main thread (with glibc) at no other time.
 pub(crate) fn attend() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
@@ -327,8 +332,8 @@ pub(crate) fn attend() {
     }
 }
 
-/// How long the end of the process waits for calls of ONNX Runtime, which looks up between the nodes of a network and the
-/// parts of an opening.
+/// How long the end of the process waits for calls of ONNX Runtime, which looks up between the nodes of a network and
+/// the parts of an opening.
 const LONGEST_CALL: Duration = Duration::from_secs(10);
 
 /// How long it waits for workers that are elsewhere, which is in the host's code.
@@ -337,7 +342,8 @@ const LONGEST_WORKER: Duration = Duration::from_secs(2);
 #[cfg_attr(not(unix), expect(dead_code, reason = "nothing is stopped there"))]
 extern "C" fn at_exit() {
     let state = state();
-    // It is registered more than once. Another thread that ends the process as well must not go on to the destructors before this one is done.
+    // It is registered more than once. Another thread that ends the process as well must not go on to the destructors
+    // before this one is done.
     if state.ended.swap(true, Ordering::SeqCst) {
         let start = Instant::now();
         while !FIRST_TO_END.get() && start.elapsed() < LONGEST_CALL + LONGEST_WORKER + LONGEST_WORKER {
@@ -430,7 +436,8 @@ impl<T> Own<T> {
         Self::made(thing, false)
     }
 
-    /// A thing of ONNX Runtime's. It is not freed when the process has ended all calls, where what it needs may be gone.
+    /// A thing of ONNX Runtime's. It is not freed when the process has ended all calls, where what it needs may be
+    /// gone.
     pub(crate) fn native(thing: T) -> Self {
         Self::made(thing, true)
     }

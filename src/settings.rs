@@ -388,8 +388,8 @@ pub fn renamed(key: &str, value: &str) -> Option<Error> {
     Some(Error::argument(key, format!("{former:?} is called {word:?} by now")))
 }
 
-/// The option called `key`, of [`OPTIONS`] or of a solver. Those of [`CHOICES`] are fields of their own in a request and
-/// in a manifest.
+/// The option called `key`, of [`OPTIONS`] or of a solver. Those of [`CHOICES`] are fields of their own in a request
+/// and in a manifest.
 #[must_use]
 pub fn option(key: &str) -> Option<&'static OptionEntry> {
     OPTIONS.iter().find(|option| option.key == key).or_else(|| solver::option(key))

@@ -103,8 +103,8 @@ mod backend {
     }
 }
 
-// Valgrind's helgrind knows the locks of pthread, and takes those of the standard library, which wait in the kernel themselves, for none at all. So
-// the build that it checks has others in their place.
+// Valgrind's helgrind knows the locks of pthread, and takes those of the standard library, which wait in the kernel
+// themselves, for none at all. So the build that it checks has others in their place.
 #[cfg(helgrind)]
 #[path = "../tests/helgrind/locks.rs"]
 mod backend;

@@ -6,8 +6,8 @@ use ndarray::{ArrayD, ArrayViewD};
 
 use crate::error::{Error, Result};
 
-/// Makes `values` as long as `length`, with `value` in what is new. Tensors are large enough for the system to have no memory for one, which is to be an
-/// error and not the end of the process.
+/// Makes `values` as long as `length`, with `value` in what is new. Tensors are large enough for the system to have no
+/// memory for one, which is to be an error and not the end of the process.
 pub(crate) fn resize<T: Clone>(values: &mut Vec<T>, length: usize, value: T) -> Result<()> {
     make_room(values, length)?;
     values.resize(length, value);

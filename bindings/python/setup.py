@@ -1,6 +1,7 @@
 """Builds the wheel: with libdiffuse in it, which cargo makes, or which the variable DIFFUSE_LIBRARY names.
 
-The package has no compiled part of its own, so one wheel is for every Python; its tag says the platform and the oldest glibc that the library runs with.
+The package has no compiled part of its own, so one wheel is for every Python; its tag says the platform and the oldest
+glibc that the library runs with.
 """
 
 import os

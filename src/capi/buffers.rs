@@ -102,7 +102,8 @@ pub(super) unsafe fn store_if_wanted<T>(pointer: *mut T, value: T, argument: &'s
     if pointer.is_null() { Ok(()) } else { unsafe { store(pointer, value, argument) } }
 }
 
-/// The size that a host's struct says of itself at its start, if it is at least `first`, which is what the first hosts knew of it.
+/// The size that a host's struct says of itself at its start, if it is at least `first`, which is what the first hosts
+/// knew of it.
 ///
 /// # Safety
 /// `pointer` is NULL or points to a struct that begins with a `u32`.

@@ -24,8 +24,8 @@ pub(super) fn remember(error: &Error) {
     MESSAGE.with_borrow_mut(|message| *message = c_string(&error.to_string()));
 }
 
-/// What went wrong in the last call on this thread that failed, in English, with the argument, file or tensor and the remedy;
-/// "" if none has failed. The string is valid until the next call that fails on this thread.
+/// What went wrong in the last call on this thread that failed, in English, with the argument, file or tensor and the
+/// remedy; "" if none has failed. The string is valid until the next call that fails on this thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn diffuse_error_message() -> *const c_char {
     MESSAGE.with_borrow(|message| message.as_ptr())

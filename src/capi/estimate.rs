@@ -35,14 +35,16 @@ struct NetworkValue {
     stopped: *const AtomicBool,
 }
 
-/// Code of the host's, called with every estimate of the clean samples: to change it, as guidance (diffuse_request_set_guidance_callback()), or to make it,
-/// as the network (diffuse_model_open_callback()). `values`, `length` of them, are those of all items one after the other; `estimate` says what they are
-/// made from. It returns 0; anything else ends the step with DIFFUSE_CALLBACK, and `message`, to which up to `capacity` bytes with a zero at their end
-/// may be written, becomes a part of its message.
+/// Code of the host's, called with every estimate of the clean samples: to change it, as guidance
+/// (diffuse_request_set_guidance_callback()), or to make it, as the network (diffuse_model_open_callback()). `values`,
+/// `length` of them, are those of all items one after the other; `estimate` says what they are made from. It returns 0;
+/// anything else ends the step with DIFFUSE_CALLBACK, and `message`, to which up to `capacity` bytes with a zero at
+/// their end may be written, becomes a part of its message.
 ///
-/// It is called on the thread that steps the job. It may cancel and free that job, but not step or read it; what is freed so is gone, with its callbacks and
-/// their data, when the step is over. Freeing another job waits for that one, so that two jobs must not free each other so. It must not unwind. One that does not return
-/// holds up its job: diffuse_job_cancel() and diffuse_job_wait() with a time return, but diffuse_job_free() does not before it does.
+/// It is called on the thread that steps the job. It may cancel and free that job, but not step or read it; what is
+/// freed so is gone, with its callbacks and their data, when the step is over. Freeing another job waits for that one,
+/// so that two jobs must not free each other so. It must not unwind. One that does not return holds up its job:
+/// diffuse_job_cancel() and diffuse_job_wait() with a time return, but diffuse_job_free() does not before it does.
 pub type diffuse_callback = Option<
     unsafe extern "C" fn(
         estimate: *const diffuse_estimate,
@@ -83,7 +85,8 @@ impl Callback {
         let mut message: [c_char; 512] = [0; 512];
         let status = lend(value, |estimate| {
             let (message, capacity) = (message.as_mut_ptr(), message.len());
-            // SAFETY: the arrays have these lengths, and live during the call; what the function does with them is the host's promise.
+            // SAFETY: the arrays have these lengths, and live during the call; what the function does with them is the
+            // host's promise.
             with_hosts(|| unsafe {
                 (self.function)(estimate, values.as_mut_ptr(), values.len(), message, capacity, self.user_data)
             })
@@ -117,15 +120,16 @@ impl Noun for diffuse_estimate {
     const TAG: u64 = u64::from_le_bytes(*b"diff:est");
 }
 
-/// The noisy samples that the estimate is made from, alpha*clean + sigma*noise, of the shape that diffuse_estimate_shape() says, to be read during the callback.
-/// NULL if `estimate` is none.
+/// The noisy samples that the estimate is made from, alpha*clean + sigma*noise, of the shape that
+/// diffuse_estimate_shape() says, to be read during the callback. NULL if `estimate` is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_x(estimate: *const diffuse_estimate) -> *const f32 {
     // SAFETY: the handle is as the header demands.
     quietly(std::ptr::null(), || unsafe { borrow(estimate, "estimate") }.map_or(std::ptr::null(), |value| value.x))
 }
 
-/// The noise level: the time `t` of the model's schedule, alpha and sigma. What a network is given for the time is another thing: diffuse_estimate_time().
+/// The noise level: the time `t` of the model's schedule, alpha and sigma. What a network is given for the time is
+/// another thing: diffuse_estimate_time().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_level(
     estimate: *const diffuse_estimate,
@@ -144,9 +148,9 @@ pub unsafe extern "C" fn diffuse_estimate_level(
     })
 }
 
-/// The step of the run, counted from 0, and how many items there are. Solvers that take several estimates a step give the same step to each; one that
-/// chooses its own steps takes one item at a time; and guidance asks a network for twice the request's items at once, the guided and the unguided, or in
-/// turn.
+/// The step of the run, counted from 0, and how many items there are. Solvers that take several estimates a step give
+/// the same step to each; one that chooses its own steps takes one item at a time; and guidance asks a network for
+/// twice the request's items at once, the guided and the unguided, or in turn.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_step(
     estimate: *const diffuse_estimate,
@@ -175,15 +179,17 @@ pub unsafe extern "C" fn diffuse_estimate_shape(
     guard(|| unsafe { store_shape(&borrow(estimate, "estimate")?.shape, axes, capacity, rank) })
 }
 
-/// What the network is given for the time, which the manifest says how to make of the level. DIFFUSE_ARGUMENT in a guidance callback.
+/// What the network is given for the time, which the manifest says how to make of the level. DIFFUSE_ARGUMENT in a
+/// guidance callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_time(estimate: *const diffuse_estimate, time: *mut f64) -> i32 {
     // SAFETY: the pointers are as the header demands.
     guard(|| unsafe { store(time, borrow(estimate, "estimate")?.network()?.time, "time") })
 }
 
-/// What the network sees of the samples, to be read during the callback: scaled as the manifest says, and with the conditions that are joined to the samples
-/// behind their channels, item by item; `*length` values. DIFFUSE_ARGUMENT in a guidance callback.
+/// What the network sees of the samples, to be read during the callback: scaled as the manifest says, and with the
+/// conditions that are joined to the samples behind their channels, item by item; `*length` values. DIFFUSE_ARGUMENT in
+/// a guidance callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_input(
     estimate: *const diffuse_estimate,
@@ -210,8 +216,8 @@ pub unsafe extern "C" fn diffuse_estimate_classes(estimate: *const diffuse_estim
     })
 }
 
-/// The condition called `name` in the manifest, of all items one after the other, to be read during the callback: `*length` values. DIFFUSE_ARGUMENT if
-/// there is none of that name.
+/// The condition called `name` in the manifest, of all items one after the other, to be read during the callback:
+/// `*length` values. DIFFUSE_ARGUMENT if there is none of that name.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_condition(
     estimate: *const diffuse_estimate,
@@ -231,8 +237,8 @@ pub unsafe extern "C" fn diffuse_estimate_condition(
     })
 }
 
-/// Whether the job was cancelled, `*cancelled` 1 or 0, so that a network that takes long may return early, with anything. DIFFUSE_ARGUMENT in a guidance
-/// callback.
+/// Whether the job was cancelled, `*cancelled` 1 or 0, so that a network that takes long may return early, with
+/// anything. DIFFUSE_ARGUMENT in a guidance callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_is_cancelled(estimate: *const diffuse_estimate, cancelled: *mut i32) -> i32 {
     guard(|| {

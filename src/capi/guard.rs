@@ -46,7 +46,8 @@ pub(super) fn quietly<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
     result.unwrap_or(otherwise)
 }
 
-/// Rust's hook prints a panic on stderr, which is the host's. Panics elsewhere (a Rust host that links us) are left as they were.
+/// Rust's hook prints a panic on stderr, which is the host's. Panics elsewhere (a Rust host that links us) are left as
+/// they were.
 fn silence_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

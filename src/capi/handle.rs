@@ -62,7 +62,8 @@ pub(super) fn lend<N: Noun, T>(value: N::Value, call: impl FnOnce(*const N) -> T
 /// `handle` is NULL or was returned by this library and not yet freed.
 pub(super) unsafe fn borrow<'a, N: Noun>(handle: *const N, argument: &'static str) -> Result<&'a N::Value> {
     let tagged = checked::<N>(handle, argument)?;
-    // SAFETY: the tag says that this is a live handle of this type; the caller promises that it stays so during the call.
+    // SAFETY: the tag says that this is a live handle of this type; the caller promises that it stays so during the
+    // call.
     Ok(unsafe { &(*tagged).value })
 }
 
@@ -76,7 +77,8 @@ pub(super) unsafe fn borrow_mut<'a, N: Noun>(handle: *mut N, argument: &'static 
     Ok(unsafe { &mut (*tagged).value })
 }
 
-/// Takes a handle back and frees it. NULL, handles of another type, and those that were made before a fork are left alone.
+/// Takes a handle back and frees it. NULL, handles of another type, and those that were made before a fork are left
+/// alone.
 ///
 /// # Safety
 /// As [`borrow_mut`], and the handle is not used afterwards.

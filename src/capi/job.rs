@@ -71,8 +71,9 @@ pub const DIFFUSE_STAGE_SAMPLING: i32 = 2;
 /// While what was drawn is made into what was asked for. No kind of model has this stage yet.
 pub const DIFFUSE_STAGE_DECODING: i32 = 3;
 
-/// Makes a job that draws `request` from `model`; both may be freed or changed afterwards. DIFFUSE_ARGUMENT with the field of the
-/// request that does not fit. On success `*job` is to be freed with diffuse_job_free(); on failure it is NULL.
+/// Makes a job that draws `request` from `model`; both may be freed or changed afterwards. DIFFUSE_ARGUMENT with the
+/// field of the request that does not fit. On success `*job` is to be freed with diffuse_job_free(); on failure it is
+/// NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_new(
     model: *const diffuse_model,
@@ -89,9 +90,11 @@ pub unsafe extern "C" fn diffuse_job_new(
     })
 }
 
-/// Makes a job whose model is opened when it is first stepped or started, so that a worker can do all of it: `path`, `options` and `request` are as for
-/// diffuse_model_open() and diffuse_job_new(), and may be freed or changed afterwards, but for what callbacks are given. What is wrong with them is said by the step, or by
-/// diffuse_job_wait(), which can be tried again. Cancelling ends the opening where ONNX Runtime looks up, which the compiling of a provider does not.
+/// Makes a job whose model is opened when it is first stepped or started, so that a worker can do all of it: `path`,
+/// `options` and `request` are as for diffuse_model_open() and diffuse_job_new(), and may be freed or changed
+/// afterwards, but for what callbacks are given. What is wrong with them is said by the step, or by diffuse_job_wait(),
+/// which can be tried again. Cancelling ends the opening where ONNX Runtime looks up, which the compiling of a provider
+/// does not.
 ///
 /// Until the model is open calls that need its samples, diffuse_job_restore() among them, are DIFFUSE_NOT_YET;
 /// diffuse_job_advance() with a time of 0 opens it and makes one step. Sizes and classes that only the model knows are
@@ -134,8 +137,9 @@ pub unsafe extern "C" fn diffuse_job_open_bytes(
     })
 }
 
-/// Cancels a job and frees it, waiting for a step that another thread is in, which ends soon. NULL is fine. In a callback of the job itself it
-/// is freed when the step is over that the callback is called in, and may not be used any more.
+/// Cancels a job and frees it, waiting for a step that another thread is in, which ends soon. NULL is fine. In a
+/// callback of the job itself it is freed when the step is over that the callback is called in, and may not be used any
+/// more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_free(job: *mut diffuse_job) {
     quietly((), || {
@@ -148,8 +152,8 @@ pub unsafe extern "C" fn diffuse_job_free(job: *mut diffuse_job) {
     });
 }
 
-/// Starts from `x`, `length` values, instead of from drawn noise: the noisy samples at the first level of the run, before the first
-/// step. They are copied.
+/// Starts from `x`, `length` values, instead of from drawn noise: the noisy samples at the first level of the run,
+/// before the first step. They are copied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_start_from(job: *mut diffuse_job, x: *const f32, length: usize) -> i32 {
     guard(|| {
@@ -162,8 +166,9 @@ pub unsafe extern "C" fn diffuse_job_start_from(job: *mut diffuse_job, x: *const
     })
 }
 
-/// Does one step: one estimate of the clean samples, and every move that it allows. `*finished` becomes 1 with the last step and is 0
-/// before; it may be NULL. Steps after the last do nothing. A step that fails leaves the samples as they were.
+/// Does one step: one estimate of the clean samples, and every move that it allows. `*finished` becomes 1 with the last
+/// step and is 0 before; it may be NULL. Steps after the last do nothing. A step that fails leaves the samples as they
+/// were.
 ///
 /// DIFFUSE_CANCELLED after diffuse_job_cancel(), DIFFUSE_EVALUATION if the network fails.
 #[unsafe(no_mangle)]
@@ -181,7 +186,8 @@ pub unsafe extern "C" fn diffuse_job_step(job: *mut diffuse_job, finished: *mut 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_run(job: *mut diffuse_job) -> i32 {
     guard(|| {
-        // SAFETY: the handle is as the header demands. It is not looked at again: a job that is freed meanwhile is cancelled.
+        // SAFETY: the handle is as the header demands. It is not looked at again: a job that is freed meanwhile is
+        // cancelled.
         let value = Arc::clone(unsafe { borrow(job, "job") }?);
         value.runner.run()
     })
@@ -222,28 +228,31 @@ pub unsafe extern "C" fn diffuse_job_expected(job: *const diffuse_job, microseco
     })
 }
 
-/// Runs the job to its end on a thread of its own, named "diffuse job", and returns at once. Meanwhile calls that step or read it return DIFFUSE_BUSY;
-/// diffuse_job_poll(), diffuse_job_wait(), diffuse_job_progress(), the previews and diffuse_job_cancel() are for any thread. A callback is
-/// called on the worker. One that has stopped can be started again.
+/// Runs the job to its end on a thread of its own, named "diffuse job", and returns at once. Meanwhile calls that step
+/// or read it return DIFFUSE_BUSY; diffuse_job_poll(), diffuse_job_wait(), diffuse_job_progress(), the previews and
+/// diffuse_job_cancel() are for any thread. A callback is called on the worker. One that has stopped can be started
+/// again.
 ///
-/// DIFFUSE_CANCELLED if it was cancelled, DIFFUSE_BUSY if it runs already or another thread is in a call of it, DIFFUSE_RUNTIME if the system refuses a thread.
+/// DIFFUSE_CANCELLED if it was cancelled, DIFFUSE_BUSY if it runs already or another thread is in a call of it,
+/// DIFFUSE_RUNTIME if the system refuses a thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_start(job: *mut diffuse_job) -> i32 {
     // SAFETY: the handle is as the header demands.
     guard(|| unsafe { borrow(job, "job") }?.runner.start(None))
 }
 
-/// As diffuse_job_start(), but for as long as the time lasts, as in diffuse_job_advance(): a deadline. The preview then is the best estimate that could be had by
-/// then; the job is DIFFUSE_JOB_PAUSED, or _FINISHED if it had steps to spare. An evaluation is not cut short.
+/// As diffuse_job_start(), but for as long as the time lasts, as in diffuse_job_advance(): a deadline. The preview then
+/// is the best estimate that could be had by then; the job is DIFFUSE_JOB_PAUSED, or _FINISHED if it had steps to
+/// spare. An evaluation is not cut short.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_start_for(job: *mut diffuse_job, microseconds: u64) -> i32 {
     // SAFETY: the handle is as the header demands.
     guard(|| unsafe { borrow(job, "job") }?.runner.start(Some(Duration::from_micros(microseconds))))
 }
 
-/// Lets the job's worker end after the step that it is in, from any thread, without waiting for it: diffuse_job_wait() does, and then finds it
-/// DIFFUSE_JOB_PAUSED, or _FINISHED. It can be read then, kept with diffuse_job_snapshot(), stepped, and started again. Of a job that is not running it
-/// does nothing.
+/// Lets the job's worker end after the step that it is in, from any thread, without waiting for it: diffuse_job_wait()
+/// does, and then finds it DIFFUSE_JOB_PAUSED, or _FINISHED. It can be read then, kept with diffuse_job_snapshot(),
+/// stepped, and started again. Of a job that is not running it does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_pause(job: *const diffuse_job) -> i32 {
     guard(|| {
@@ -253,7 +262,8 @@ pub unsafe extern "C" fn diffuse_job_pause(job: *const diffuse_job) -> i32 {
     })
 }
 
-/// Says in `*state` how the job stands: DIFFUSE_JOB_IDLE, _RUNNING, _FINISHED, _STOPPED or _PAUSED. It does not wait, and any thread may ask.
+/// Says in `*state` how the job stands: DIFFUSE_JOB_IDLE, _RUNNING, _FINISHED, _STOPPED or _PAUSED. It does not wait,
+/// and any thread may ask.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_poll(job: *const diffuse_job, state: *mut i32) -> i32 {
     guard(|| {
@@ -290,8 +300,8 @@ fn number(state: State) -> i32 {
 }
 
 /// Cancels a job, from any thread, also before it has started: the step that is running and every later one return
-/// DIFFUSE_CANCELLED, as soon as the node of the network that is running ends. OpenVINO and TensorRT make one node of all that they
-/// take; there it is after the evaluation. It cannot be taken back.
+/// DIFFUSE_CANCELLED, as soon as the node of the network that is running ends. OpenVINO and TensorRT make one node of
+/// all that they take; there it is after the evaluation. It cannot be taken back.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_cancel(job: *const diffuse_job) -> i32 {
     guard(|| {
@@ -317,8 +327,8 @@ pub unsafe extern "C" fn diffuse_job_progress(job: *const diffuse_job, step: *mu
     })
 }
 
-/// What the job is at: `*stage` is DIFFUSE_STAGE_LOADING, _ENCODING, _SAMPLING or _DECODING, of which `*done` of `*total` pieces of work are done; of sampling
-/// these are the steps. Any thread may ask.
+/// What the job is at: `*stage` is DIFFUSE_STAGE_LOADING, _ENCODING, _SAMPLING or _DECODING, of which `*done` of
+/// `*total` pieces of work are done; of sampling these are the steps. Any thread may ask.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_stage(
     job: *const diffuse_job,
@@ -346,8 +356,9 @@ fn number_of_stage(stage: Stage) -> i32 {
     }
 }
 
-/// What the latest step of the job that failed said, whichever thread it was on, also its worker: its status in `*status` (DIFFUSE_OK if none has failed) and its message as a string in
-/// `message`, as much of it as `capacity` bytes hold with the zero at the end; `message` may be NULL if `capacity` is 0. Any thread may ask.
+/// What the latest step of the job that failed said, whichever thread it was on, also its worker: its status in
+/// `*status` (DIFFUSE_OK if none has failed) and its message as a string in `message`, as much of it as `capacity`
+/// bytes hold with the zero at the end; `message` may be NULL if `capacity` is 0. Any thread may ask.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_error(
     job: *const diffuse_job,
@@ -381,8 +392,8 @@ pub unsafe extern "C" fn diffuse_job_shape(
     })
 }
 
-/// Copies the samples as they stand, all items one after the other: noisy before the end of the run, the result after it. `length` is
-/// the number of values that there is room for, exactly that of the samples.
+/// Copies the samples as they stand, all items one after the other: noisy before the end of the run, the result after
+/// it. `length` is the number of values that there is room for, exactly that of the samples.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_read(job: *const diffuse_job, values: *mut f32, length: usize) -> i32 {
     guard(|| {
@@ -392,10 +403,10 @@ pub unsafe extern "C" fn diffuse_job_read(job: *const diffuse_job, values: *mut 
     })
 }
 
-/// Draws item `item` of the samples as pixels of four bytes, for an image model. Rows are `stride` bytes apart, at least
-/// 4·width; `length` is the size of `pixels` in bytes, at least stride·(height−1) + 4·width. `flags` is 0 or a sum of
-/// DIFFUSE_BOTTOM_UP and DIFFUSE_BGRA. Values are in the encoding that the model was trained on (sRGB as a rule), alpha is straight, 255 where
-/// the image has none. Bytes between the rows are left alone.
+/// Draws item `item` of the samples as pixels of four bytes, for an image model. Rows are `stride` bytes apart, at
+/// least 4·width; `length` is the size of `pixels` in bytes, at least stride·(height−1) + 4·width. `flags` is 0 or a
+/// sum of DIFFUSE_BOTTOM_UP and DIFFUSE_BGRA. Values are in the encoding that the model was trained on (sRGB as a
+/// rule), alpha is straight, 255 where the image has none. Bytes between the rows are left alone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_read_pixels(
     job: *const diffuse_job,
@@ -413,9 +424,10 @@ pub unsafe extern "C" fn diffuse_job_read_pixels(
     })
 }
 
-/// Writes the job as it stands between two steps to `bytes`, for diffuse_job_restore(), also in another process: a saved game, a suspended app, a run
-/// that is to branch. `*length` becomes the number of bytes, which `capacity` has to be at least; with a capacity of 0, where `bytes` may be
-/// NULL, only that is said. It holds the samples and what is kept of earlier steps, not the request.
+/// Writes the job as it stands between two steps to `bytes`, for diffuse_job_restore(), also in another process: a
+/// saved game, a suspended app, a run that is to branch. `*length` becomes the number of bytes, which `capacity` has to
+/// be at least; with a capacity of 0, where `bytes` may be NULL, only that is said. It holds the samples and what is
+/// kept of earlier steps, not the request.
 ///
 /// DIFFUSE_IO if a file of the model, whose hash is noted, was changed since it was opened.
 #[unsafe(no_mangle)]
@@ -445,9 +457,10 @@ pub unsafe extern "C" fn diffuse_job_snapshot(
     })
 }
 
-/// Takes up what diffuse_job_snapshot() wrote of a job of the same model, shape, solver, steps, grid and kind of noise. With the same request the run
-/// ends with the same bits; what else the request says may differ, for a run that branches off. The bytes are not trusted: DIFFUSE_ARGUMENT
-/// if they are no snapshot, were changed, or are of another run, and the job stands where it stood.
+/// Takes up what diffuse_job_snapshot() wrote of a job of the same model, shape, solver, steps, grid and kind of noise.
+/// With the same request the run ends with the same bits; what else the request says may differ, for a run that
+/// branches off. The bytes are not trusted: DIFFUSE_ARGUMENT if they are no snapshot, were changed, or are of another
+/// run, and the job stands where it stood.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_restore(job: *mut diffuse_job, bytes: *const u8, length: usize) -> i32 {
     guard(|| {
@@ -457,8 +470,8 @@ pub unsafe extern "C" fn diffuse_job_restore(job: *mut diffuse_job, bytes: *cons
     })
 }
 
-/// Copies the latest estimate of what the samples will be, which after the last step is the result, from any thread, also while a step is running. As diffuse_job_read().
-/// DIFFUSE_NOT_YET before the first step.
+/// Copies the latest estimate of what the samples will be, which after the last step is the result, from any thread,
+/// also while a step is running. As diffuse_job_read(). DIFFUSE_NOT_YET before the first step.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_preview(job: *const diffuse_job, values: *mut f32, length: usize) -> i32 {
     guard(|| {
@@ -468,8 +481,8 @@ pub unsafe extern "C" fn diffuse_job_preview(job: *const diffuse_job, values: *m
     })
 }
 
-/// Draws item `item` of the latest estimate as pixels, from any thread, also while a step is running. As diffuse_job_read_pixels().
-/// DIFFUSE_NOT_YET before the first step.
+/// Draws item `item` of the latest estimate as pixels, from any thread, also while a step is running. As
+/// diffuse_job_read_pixels(). DIFFUSE_NOT_YET before the first step.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_preview_pixels(
     job: *const diffuse_job,

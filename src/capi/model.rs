@@ -35,8 +35,8 @@ impl Noun for diffuse_model_options {
     const TAG: u64 = u64::from_le_bytes(*b"diff:opt");
 }
 
-/// A model: a network in ONNX Runtime and its manifest. Several threads may use it at once; evaluations take turns. Jobs keep what
-/// they need of it, so it may be freed while they live.
+/// A model: a network in ONNX Runtime and its manifest. Several threads may use it at once; evaluations take turns.
+/// Jobs keep what they need of it, so it may be freed while they live.
 pub struct diffuse_model {
     _opaque: [u8; 0],
 }
@@ -56,7 +56,8 @@ impl Noun for diffuse_model {
     const TAG: u64 = u64::from_le_bytes(*b"diff:mod");
 }
 
-/// Makes options: one thread per core, no spinning, the model's own manifest. Free them with diffuse_model_options_free().
+/// Makes options: one thread per core, no spinning, the model's own manifest. Free them with
+/// diffuse_model_options_free().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_new(options: *mut *mut diffuse_model_options) -> i32 {
     // SAFETY: the pointer is as the header demands.
@@ -83,8 +84,8 @@ pub unsafe extern "C" fn diffuse_model_options_set_threads(options: *mut diffuse
     })
 }
 
-/// Whether idle threads spin while they wait (not 0) or sleep (0). Spinning makes evaluations that follow each other at once a
-/// little faster and burns a core between those that do not.
+/// Whether idle threads spin while they wait (not 0) or sleep (0). Spinning makes evaluations that follow each other at
+/// once a little faster and burns a core between those that do not.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_spinning(options: *mut diffuse_model_options, spinning: i32) -> i32 {
     guard(|| {
@@ -94,10 +95,11 @@ pub unsafe extern "C" fn diffuse_model_options_set_spinning(options: *mut diffus
     })
 }
 
-/// Adds the execution provider called `provider`, such as "cuda", to those that evaluate the network; the file PROVIDERS.md beside the
-/// header has them. They are wanted in the order in which they are added: the first that can be had takes the nodes that it can, the next ones the rest. Without
-/// any it is the CPU alone. One that cannot be had is passed over only if there is another after it, and
-/// diffuse_model_placement() says so; to go on with the CPU, add "cpu" last.
+/// Adds the execution provider called `provider`, such as "cuda", to those that evaluate the network; the file
+/// PROVIDERS.md beside the header has them. They are wanted in the order in which they are added: the first that can be
+/// had takes the nodes that it can, the next ones the rest. Without any it is the CPU alone. One that cannot be had is
+/// passed over only if there is another after it, and diffuse_model_placement() says so; to go on with the CPU, add
+/// "cpu" last.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_add_provider(
     options: *mut diffuse_model_options,
@@ -111,8 +113,8 @@ pub unsafe extern "C" fn diffuse_model_options_add_provider(
     })
 }
 
-/// Adds a provider that comes as a plugin library for ONNX Runtime, at `path`, and is called `provider` from here on. The library is
-/// loaded when a model is first opened with it, and stays as long as the process.
+/// Adds a provider that comes as a plugin library for ONNX Runtime, at `path`, and is called `provider` from here on.
+/// The library is loaded when a model is first opened with it, and stays as long as the process.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_add_provider_library(
     options: *mut diffuse_model_options,
@@ -128,8 +130,9 @@ pub unsafe extern "C" fn diffuse_model_options_add_provider_library(
     })
 }
 
-/// Sets the option `key` of `provider`, which was added before, to `value`. The file PROVIDERS.md lists the options. One that the provider
-/// does not have, or a value that it cannot have, is DIFFUSE_ARGUMENT; those of plugin libraries are checked when a model is opened.
+/// Sets the option `key` of `provider`, which was added before, to `value`. The file PROVIDERS.md lists the options.
+/// One that the provider does not have, or a value that it cannot have, is DIFFUSE_ARGUMENT; those of plugin libraries
+/// are checked when a model is opened.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_provider_option(
     options: *mut diffuse_model_options,
@@ -153,8 +156,8 @@ pub unsafe extern "C" fn diffuse_model_options_set_provider_option(
     })
 }
 
-/// Whether the CPU may take the nodes that none of the providers takes (not 0), without being one of them. Networks with free
-/// axes often have a few that compute shapes.
+/// Whether the CPU may take the nodes that none of the providers takes (not 0), without being one of them. Networks
+/// with free axes often have a few that compute shapes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_cpu_nodes(
     options: *mut diffuse_model_options,
@@ -180,8 +183,8 @@ pub unsafe extern "C" fn diffuse_model_options_set_manifest(
     })
 }
 
-/// For a model from bytes whose weights are in files of their own: a file's name, as the model spells it, and its bytes, which are
-/// copied.
+/// For a model from bytes whose weights are in files of their own: a file's name, as the model spells it, and its
+/// bytes, which are copied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_add_external_data(
     options: *mut diffuse_model_options,
@@ -229,13 +232,14 @@ pub unsafe extern "C" fn diffuse_model_options_set_cancel(
     })
 }
 
-/// Opens the model file at `path` (UTF-8). Its manifest is that of `options`, else the file beside it (model.diffuse.json for
-/// model.onnx), else the one in its metadata. `options` may be NULL.
+/// Opens the model file at `path` (UTF-8). Its manifest is that of `options`, else the file beside it
+/// (model.diffuse.json for model.onnx), else the one in its metadata. `options` may be NULL.
 ///
-/// DIFFUSE_IO if a file cannot be read, DIFFUSE_MODEL if it is no model, has no manifest, or the two do not fit, DIFFUSE_PROVIDER if none of
-/// the providers can be had, with the library that is missing, or if they leave nodes of the network to the CPU, which was not
-/// asked for: add "cpu" last, or allow it with diffuse_model_options_set_cpu_nodes(). On success
-/// `*model` is to be freed with diffuse_model_free(); on failure it is NULL.
+/// DIFFUSE_IO if a file cannot be read, DIFFUSE_MODEL if it is no model, has no manifest, or the two do not fit,
+/// DIFFUSE_PROVIDER if none of the providers can be had, with the library that is missing, or if they leave nodes of
+/// the network to the CPU, which was not asked for: add "cpu" last, or allow it with
+/// diffuse_model_options_set_cpu_nodes(). On success `*model` is to be freed with diffuse_model_free(); on failure it
+/// is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_open(
     runtime: *const diffuse_runtime,
@@ -274,12 +278,15 @@ pub unsafe extern "C" fn diffuse_model_open_bytes(
     })
 }
 
-/// Makes a model whose network is the host's own code, `callback`, for hosts that run it themselves; samplers, guidance and jobs are the same, and ONNX
-/// Runtime is not needed. `manifest` is as for a model file, without names of inputs and outputs. The callback writes what the manifest says that the network predicts, of the samples' shape
-/// (with twice the channels where it says a variance), as one batch; diffuse_estimate_time(), _input(), _classes() and _condition() have what it is told.
-/// It may be called by several jobs at once, and has to stay valid, as `user_data`, for as long as the model and its jobs do.
+/// Makes a model whose network is the host's own code, `callback`, for hosts that run it themselves; samplers, guidance
+/// and jobs are the same, and ONNX Runtime is not needed. `manifest` is as for a model file, without names of inputs
+/// and outputs. The callback writes what the manifest says that the network predicts, of the samples' shape (with twice
+/// the channels where it says a variance), as one batch; diffuse_estimate_time(), _input(), _classes() and _condition()
+/// have what it is told. It may be called by several jobs at once, and has to stay valid, as `user_data`, for as long
+/// as the model and its jobs do.
 ///
-/// DIFFUSE_MODEL with what is wrong in the manifest. On success `*model` is to be freed with diffuse_model_free(); on failure it is NULL.
+/// DIFFUSE_MODEL with what is wrong in the manifest. On success `*model` is to be freed with diffuse_model_free(); on
+/// failure it is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_open_callback(
     manifest: *const c_char,
@@ -298,8 +305,9 @@ pub unsafe extern "C" fn diffuse_model_open_callback(
     })
 }
 
-/// Gives back to the system what evaluations have needed at a time and do not need now; ONNX Runtime keeps it otherwise for as long as the model is open. That
-/// is done at the end of an evaluation, which this makes, of one item. What lies on a device is left alone. As diffuse_model_denoise().
+/// Gives back to the system what evaluations have needed at a time and do not need now; ONNX Runtime keeps it otherwise
+/// for as long as the model is open. That is done at the end of an evaluation, which this makes, of one item. What lies
+/// on a device is left alone. As diffuse_model_denoise().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_trim(model: *const diffuse_model, cancel: *const diffuse_cancel) -> i32 {
     // SAFETY: the handles are as the header demands.
@@ -313,7 +321,8 @@ pub unsafe extern "C" fn diffuse_model_free(model: *mut diffuse_model) {
     quietly((), || drop(unsafe { take(model) }));
 }
 
-/// The model's name in its manifest, else that of its file without the ending, else "model"; NULL if `model` is none. The string lives as long as the handle.
+/// The model's name in its manifest, else that of its file without the ending, else "model"; NULL if `model` is none.
+/// The string lives as long as the handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_name(model: *const diffuse_model) -> *const c_char {
     // SAFETY: the handle is as the header demands.
@@ -321,9 +330,9 @@ pub unsafe extern "C" fn diffuse_model_name(model: *const diffuse_model) -> *con
     quietly(std::ptr::null(), name)
 }
 
-/// The manifest, as JSON with all defaults filled in; NULL if `model` is none. What it says of the solver, its options, the grid
-/// and the steps is what a request gets that names no solver. What has no default is there only if the manifest gives it, and so
-/// are the names of inputs and outputs. The string lives as long as the handle.
+/// The manifest, as JSON with all defaults filled in; NULL if `model` is none. What it says of the solver, its options,
+/// the grid and the steps is what a request gets that names no solver. What has no default is there only if the
+/// manifest gives it, and so are the names of inputs and outputs. The string lives as long as the handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_manifest(model: *const diffuse_model) -> *const c_char {
     // SAFETY: the handle is as the header demands.
@@ -331,8 +340,8 @@ pub unsafe extern "C" fn diffuse_model_manifest(model: *const diffuse_model) -> 
     quietly(std::ptr::null(), manifest)
 }
 
-/// The execution provider in use, by the name it was added with: the first of those added that evaluates a part of the network; "host" for a network of
-/// the host's own; NULL if `model` is none. The string lives as long as the handle.
+/// The execution provider in use, by the name it was added with: the first of those added that evaluates a part of the
+/// network; "host" for a network of the host's own; NULL if `model` is none. The string lives as long as the handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_provider(model: *const diffuse_model) -> *const c_char {
     // SAFETY: the handle is as the header demands.
@@ -340,8 +349,9 @@ pub unsafe extern "C" fn diffuse_model_provider(model: *const diffuse_model) -> 
     quietly(std::ptr::null(), provider)
 }
 
-/// The same in full, as JSON: {"provider": "cpu", "nodes": [{"provider": "cpu", "nodes": 123}], "skipped": [{"provider": "cuda",
-/// "reason": "…"}]}, where `nodes` is empty if no provider was added; NULL if `model` is none. The string lives as long as the handle.
+/// The same in full, as JSON: {"provider": "cpu", "nodes": [{"provider": "cpu", "nodes": 123}], "skipped":
+/// [{"provider": "cuda", "reason": "…"}]}, where `nodes` is empty if no provider was added; NULL if `model` is none.
+/// The string lives as long as the handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_placement(model: *const diffuse_model) -> *const c_char {
     // SAFETY: the handle is as the header demands.
@@ -349,9 +359,10 @@ pub unsafe extern "C" fn diffuse_model_placement(model: *const diffuse_model) ->
     quietly(std::ptr::null(), placement)
 }
 
-/// What the model is known by, in hexadecimal, in `*sha256`: the SHA-256 of the lines that `sha256sum` prints of its parts ("graph", each file with weights
-/// by its name in the graph, and "manifest", the one in use); of the manifest, for a network of the host's own. The string lives as long as the handle.
-/// Files are read for it when it is first asked for: DIFFUSE_IO if one was changed since the model was opened.
+/// What the model is known by, in hexadecimal, in `*sha256`: the SHA-256 of the lines that `sha256sum` prints of its
+/// parts ("graph", each file with weights by its name in the graph, and "manifest", the one in use); of the manifest,
+/// for a network of the host's own. The string lives as long as the handle. Files are read for it when it is first
+/// asked for: DIFFUSE_IO if one was changed since the model was opened.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_sha256(model: *const diffuse_model, sha256: *mut *const c_char) -> i32 {
     guard(|| {
@@ -364,9 +375,9 @@ pub unsafe extern "C" fn diffuse_model_sha256(model: *const diffuse_model, sha25
     })
 }
 
-/// The shape of one item, without the batch; for an image channels, height, width. It is the manifest's, which a network with free axes need not
-/// keep to. Its axes go into `axes`, which has room for `capacity`, and their number into `*rank`. With a `capacity` of 0 only the number is
-/// given.
+/// The shape of one item, without the batch; for an image channels, height, width. It is the manifest's, which a
+/// network with free axes need not keep to. Its axes go into `axes`, which has room for `capacity`, and their number
+/// into `*rank`. With a `capacity` of 0 only the number is given.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_shape(
     model: *const diffuse_model,
@@ -420,10 +431,10 @@ pub unsafe extern "C" fn diffuse_model_level(
     })
 }
 
-/// One question to the network, for a process of the host's own: the estimate `denoised` of the clean samples behind the noisy samples
-/// `x`, both `count` items of the model's shape, at the noise level (t, alpha, sigma). `length` is the number of values in each of
-/// the two, which may be the same. `classes` has one class per item, and is NULL for a model without classes. DIFFUSE_ARGUMENT for a model
-/// that is told other conditions.
+/// One question to the network, for a process of the host's own: the estimate `denoised` of the clean samples behind
+/// the noisy samples `x`, both `count` items of the model's shape, at the noise level (t, alpha, sigma). `length` is
+/// the number of values in each of the two, which may be the same. `classes` has one class per item, and is NULL for a
+/// model without classes. DIFFUSE_ARGUMENT for a model that is told other conditions.
 ///
 /// `cancel` may be NULL; with one it is DIFFUSE_CANCELLED once that was cancelled, promptly, also where it waits for
 /// its turn.
@@ -453,13 +464,14 @@ pub unsafe extern "C" fn diffuse_model_denoise(
     })
 }
 
-/// The logarithm of the density, in nats, of each of the `count` samples in `x`, `length` values in all, along the probability-flow ODE, to
-/// `log_densities`, which has room for `count` values. `directions` is how many random directions Hutchinson's estimate of the divergence takes,
-/// drawn with `seed`; 0 takes the whole trace, for points and other small items. `tolerance` is the error that a step may have, relative and
-/// absolute, from 1e-9 to 0.1; 1e-5 is usual. `classes` and `cancel` as for diffuse_model_denoise().
+/// The logarithm of the density, in nats, of each of the `count` samples in `x`, `length` values in all, along the
+/// probability-flow ODE, to `log_densities`, which has room for `count` values. `directions` is how many random
+/// directions Hutchinson's estimate of the divergence takes, drawn with `seed`; 0 takes the whole trace, for points and
+/// other small items. `tolerance` is the error that a step may have, relative and absolute, from 1e-9 to 0.1; 1e-5 is
+/// usual. `classes` and `cancel` as for diffuse_model_denoise().
 ///
-/// It is the density of the slightly noisy sample at the least noisy level of the schedule. It takes hundreds of evaluations and more for
-/// each item.
+/// It is the density of the slightly noisy sample at the least noisy level of the schedule. It takes hundreds of
+/// evaluations and more for each item.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_log_density(
     model: *const diffuse_model,
@@ -521,8 +533,9 @@ pub unsafe extern "C" fn diffuse_model_variational_bound(
     })
 }
 
-/// Noises clean samples: `x` becomes alpha·x0 + sigma·noise at the time `time` of the model's schedule, for `count` items, `length` values in all. The
-/// noise is what a run with this seed starts from, item i's of seed + i. `x` may be `x0`.
+/// Noises clean samples: `x` becomes alpha·x0 + sigma·noise at the time `time` of the model's schedule, for `count`
+/// items, `length` values in all. The noise is what a run with this seed starts from, item i's of seed + i. `x` may be
+/// `x0`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_add_noise(
     model: *const diffuse_model,
@@ -542,9 +555,10 @@ pub unsafe extern "C" fn diffuse_model_add_noise(
     })
 }
 
-/// Makes values of pixels for an image model: the opposite of diffuse_job_read_pixels(), with the same `length`, `stride` and `flags`, of one image
-/// of the model's size. `capacity` is the number of values that there is room for, exactly that of an item. Drawn again they
-/// are the same pixels, if they are opaque: a model without alpha gets transparent pixels over white. Grey ones take the luma of ITU-R BT.601.
+/// Makes values of pixels for an image model: the opposite of diffuse_job_read_pixels(), with the same `length`,
+/// `stride` and `flags`, of one image of the model's size. `capacity` is the number of values that there is room for,
+/// exactly that of an item. Drawn again they are the same pixels, if they are opaque: a model without alpha gets
+/// transparent pixels over white. Grey ones take the luma of ITU-R BT.601.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_values(
     model: *const diffuse_model,

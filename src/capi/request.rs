@@ -18,8 +18,8 @@ use crate::request::{ClassifierGuidance, HostGuidance, Request};
 use crate::run::Cost;
 use crate::tensor::copied;
 
-/// What is to be drawn, and how. What is not set is as the model's manifest says. Values are checked against each other and the model when
-/// a job is made.
+/// What is to be drawn, and how. What is not set is as the model's manifest says. Values are checked against each other
+/// and the model when a job is made.
 pub struct diffuse_request {
     _opaque: [u8; 0],
 }
@@ -37,8 +37,9 @@ pub unsafe extern "C" fn diffuse_request_new(request: *mut *mut diffuse_request)
     guard(|| unsafe { give(request, "request", || Ok(Request::default())) })
 }
 
-/// What a run is expected to take. Set `struct_size` to sizeof(diffuse_cost) before it is handed over. Fields are only added, at the end: a library that knows more
-/// leaves them away, and one that knows less says so by the size, beyond which nothing was written.
+/// What a run is expected to take. Set `struct_size` to sizeof(diffuse_cost) before it is handed over. Fields are only
+/// added, at the end: a library that knows more leaves them away, and one that knows less says so by the size, beyond
+/// which nothing was written.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct diffuse_cost {
@@ -46,11 +47,11 @@ pub struct diffuse_cost {
     pub struct_size: u32,
     /// 0.
     pub reserved: u32,
-    /// How many estimates of the clean samples the run makes, each of which may take two runs of the network under guidance; 0 for a solver that
-    /// chooses its own steps.
+    /// How many estimates of the clean samples the run makes, each of which may take two runs of the network under
+    /// guidance; 0 for a solver that chooses its own steps.
     pub evaluations: u64,
-    /// How many bytes the run and its model hold at a time on the CPU: the weights, what an evaluation needs, and the run's tensors. ONNX Runtime
-    /// itself takes some 40 MB beside it.
+    /// How many bytes the run and its model hold at a time on the CPU: the weights, what an evaluation needs, and the
+    /// run's tensors. ONNX Runtime itself takes some 40 MB beside it.
     pub peak_bytes: u64,
     /// How long the run takes on this machine as it is now; 0 for a solver that chooses its own steps.
     pub milliseconds: f64,
@@ -135,8 +136,9 @@ pub unsafe extern "C" fn diffuse_request_set_count(request: *mut diffuse_request
     }
 }
 
-/// The class of every item, `count` of them, which becomes the number of items; a number that is set later has to agree. They are copied.
-/// Without classes a model that has a null class draws every item with that one, and a model that has none refuses the job.
+/// The class of every item, `count` of them, which becomes the number of items; a number that is set later has to
+/// agree. They are copied. Without classes a model that has a null class draws every item with that one, and a model
+/// that has none refuses the job.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_classes(
     request: *mut diffuse_request,
@@ -171,8 +173,8 @@ pub unsafe extern "C" fn diffuse_request_set_shape(
 
 /// Sets the option `key` to `value`, as text. The options are listed below the description of this header.
 ///
-/// DIFFUSE_ARGUMENT if there is no such option or if it cannot have this value. Whether it fits the model, the solver and the other
-/// options shows when a job is made.
+/// DIFFUSE_ARGUMENT if there is no such option or if it cannot have this value. Whether it fits the model, the solver
+/// and the other options shows when a job is made.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set(
     request: *mut diffuse_request,
@@ -195,9 +197,9 @@ pub unsafe extern "C" fn diffuse_request_set_number(
     unsafe { set(request, |request| request.set(string(key, "key")?, value + 0.0)) }
 }
 
-/// Sets what the text of a scheduler_config.json of diffusers says of sampling: the solver, the grid and their options, but not the number of
-/// steps. What was set before is replaced. DIFFUSE_ARGUMENT if it is no such text, with the field that is not understood; a job
-/// cannot be made with a model that was trained on another schedule.
+/// Sets what the text of a scheduler_config.json of diffusers says of sampling: the solver, the grid and their options,
+/// but not the number of steps. What was set before is replaced. DIFFUSE_ARGUMENT if it is no such text, with the field
+/// that is not understood; a job cannot be made with a model that was trained on another schedule.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_scheduler_config(
     request: *mut diffuse_request,
@@ -207,8 +209,8 @@ pub unsafe extern "C" fn diffuse_request_set_scheduler_config(
     unsafe { set(request, |request| request.set_scheduler_config(&SchedulerConfig::parse(string(json, "json")?)?)) }
 }
 
-/// What guidance (the option guidance_scale) leads away from: one class for all items, or one for each, `count` in all. They are copied. The model's
-/// null class unless set.
+/// What guidance (the option guidance_scale) leads away from: one class for all items, or one for each, `count` in all.
+/// They are copied. The model's null class unless set.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_negative_classes(
     request: *mut diffuse_request,
@@ -224,8 +226,9 @@ pub unsafe extern "C" fn diffuse_request_set_negative_classes(
     }
 }
 
-/// What else the network is given, by its name in the model's manifest: `length` values, of one item for all or of every item one after the
-/// other. They are copied. `negative` is 0, or 1 for what guidance leads away from. NULL takes them back.
+/// What else the network is given, by its name in the model's manifest: `length` values, of one item for all or of
+/// every item one after the other. They are copied. `negative` is 0, or 1 for what guidance leads away from. NULL takes
+/// them back.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_condition(
     request: *mut diffuse_request,
@@ -253,8 +256,9 @@ pub unsafe extern "C" fn diffuse_request_set_condition(
     }
 }
 
-/// A classifier (a model whose prediction is class_gradient) that leads the samples to classes by its numbers, one for all items or one for each,
-/// `count` in all. The classes are copied, and the classifier may be freed afterwards. NULL takes a classifier back.
+/// A classifier (a model whose prediction is class_gradient) that leads the samples to classes by its numbers, one for
+/// all items or one for each, `count` in all. The classes are copied, and the classifier may be freed afterwards. NULL
+/// takes a classifier back.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_classifier(
     request: *mut diffuse_request,
@@ -276,8 +280,9 @@ pub unsafe extern "C" fn diffuse_request_set_classifier(
     }
 }
 
-/// Sets the host's own guidance: a callback that sees every estimate of the clean samples before it is used, and may change it. It is called with `user_data`; NULL takes it back. Both have to stay valid for as long as there are jobs of this
-/// request. Jobs that different threads step call it at once.
+/// Sets the host's own guidance: a callback that sees every estimate of the clean samples before it is used, and may
+/// change it. It is called with `user_data`; NULL takes it back. Both have to stay valid for as long as there are jobs
+/// of this request. Jobs that different threads step call it at once.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_guidance_callback(
     request: *mut diffuse_request,
@@ -296,9 +301,10 @@ pub unsafe extern "C" fn diffuse_request_set_guidance_callback(
     }
 }
 
-/// Clean samples to start from, `length` values, of one item for all or of every item one after the other; they are copied. The run starts from them
-/// with the noise of its first level, and the option strength says how many of the steps it has. With a mask they are what is
-/// kept, with the option invert what is inverted. diffuse_model_values() makes them of pixels. NULL takes them back.
+/// Clean samples to start from, `length` values, of one item for all or of every item one after the other; they are
+/// copied. The run starts from them with the noise of its first level, and the option strength says how many of the
+/// steps it has. With a mask they are what is kept, with the option invert what is inverted. diffuse_model_values()
+/// makes them of pixels. NULL takes them back.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_image(
     request: *mut diffuse_request,
@@ -314,8 +320,9 @@ pub unsafe extern "C" fn diffuse_request_set_image(
     }
 }
 
-/// Where the image is drawn anew (1), kept (0), or mixed: `length` values, height·width for all of the items or for each of them, one after the
-/// other, the same for all channels. They are copied. A model that is told the mask does with it what it was trained to. NULL takes it back.
+/// Where the image is drawn anew (1), kept (0), or mixed: `length` values, height·width for all of the items or for
+/// each of them, one after the other, the same for all channels. They are copied. A model that is told the mask does
+/// with it what it was trained to. NULL takes it back.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_mask(
     request: *mut diffuse_request,

@@ -8,7 +8,8 @@ use super::guard::{guard, quietly};
 use super::handle::{Noun, borrow, give, take};
 use crate::network::Runtime;
 
-/// ONNX Runtime, loaded and started. There is one in a process: all handles refer to it, and freeing them does not stop it.
+/// ONNX Runtime, loaded and started. There is one in a process: all handles refer to it, and freeing them does not stop
+/// it.
 pub struct diffuse_runtime {
     _opaque: [u8; 0],
 }
@@ -28,11 +29,12 @@ impl Noun for diffuse_runtime {
 
 /// Loads ONNX Runtime (1.24 or newer) and starts it, or refers to the one that this process has started already.
 ///
-/// `path` is its shared library, or the folder that the library lies in. NULL takes what the environment variable ORT_DYLIB_PATH
-/// names, else the library beside this one (beside the program, if it is linked in), else, except on Windows, the system's.
+/// `path` is its shared library, or the folder that the library lies in. NULL takes what the environment variable
+/// ORT_DYLIB_PATH names, else the library beside this one (beside the program, if it is linked in), else, except on
+/// Windows, the system's.
 ///
-/// Call it before other threads read or change environment variables: it sets ORT_DISABLE_TELEMETRY=1 unless that variable is set,
-/// since ONNX Runtime's official builds send telemetry otherwise.
+/// Call it before other threads read or change environment variables: it sets ORT_DISABLE_TELEMETRY=1 unless that
+/// variable is set, since ONNX Runtime's official builds send telemetry otherwise.
 ///
 /// DIFFUSE_RUNTIME if there is none, or another one is already running. On success `*runtime` is to be freed with
 /// diffuse_runtime_free(); on failure it is NULL.
@@ -72,8 +74,9 @@ pub unsafe extern "C" fn diffuse_runtime_version(runtime: *const diffuse_runtime
     quietly(std::ptr::null(), version)
 }
 
-/// The names of the execution providers that it was built with, separated by commas; NULL if `runtime` is none. Whether one works is
-/// known when a model is opened: it may lack libraries, a driver or a device. The string lives as long as the handle.
+/// The names of the execution providers that it was built with, separated by commas; NULL if `runtime` is none. Whether
+/// one works is known when a model is opened: it may lack libraries, a driver or a device. The string lives as long as
+/// the handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_runtime_providers(runtime: *const diffuse_runtime) -> *const c_char {
     // SAFETY: the handle is as the header demands.

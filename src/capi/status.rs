@@ -31,7 +31,8 @@ pub const DIFFUSE_MEMORY: i32 = 11;
 /// What was asked for is not there yet: go on with the job, and ask again.
 pub const DIFFUSE_NOT_YET: i32 = 12;
 
-/// The numbers and their names. A number never changes its meaning: a host that was compiled against one version runs with the next.
+/// The numbers and their names. A number never changes its meaning: a host that was compiled against one version runs
+/// with the next.
 #[doc(hidden)]
 pub const DIFFUSE_STATUSES: &[(i32, &CStr)] = &[
     (DIFFUSE_OK, c"DIFFUSE_OK"),

@@ -2,7 +2,8 @@
 
 use std::ffi::c_char;
 
-/// The version of the header: major·10000 + minor·100 + patch. Compare it with `diffuse_version_number()`, the library's.
+/// The version of the header: major·10000 + minor·100 + patch. Compare it with `diffuse_version_number()`, the
+/// library's.
 pub const DIFFUSE_VERSION: u32 = 100;
 
 /// The library's version, such as "0.1.0". The string is static.

@@ -1,4 +1,5 @@
-//! Classifier guidance: Dhariwal & Nichol 2021, "Diffusion Models Beat GANs on Image Synthesis", arXiv:2105.05233, §4, algorithms 1 and 2.
+//! Classifier guidance: Dhariwal & Nichol 2021, "Diffusion Models Beat GANs on Image Synthesis", arXiv:2105.05233, §4,
+//! algorithms 1 and 2.
 
 use std::sync::Arc;
 
@@ -29,17 +30,19 @@ pub trait Classifier: Send {
         None
     }
 
-    /// `∇ log p(y | x)` with respect to x at the query's level, for the class `y` of every item in `classes`, in `out`, which has the shape of
-    /// `query.x`. The query's condition is the predictor's.
+    /// `∇ log p(y | x)` with respect to x at the query's level, for the class `y` of every item in `classes`, in `out`,
+    /// which has the shape of `query.x`. The query's condition is the predictor's.
     ///
     /// # Errors
     /// [`Error::Evaluation`] if the network fails; other variants if the query does not fit it.
     fn gradient(&mut self, query: Query<'_>, classes: &[i64], out: &mut ArrayD<f32>) -> Result<()>;
 }
 
-/// A denoiser whose answers are moved by a classifier toward the [classes](crate::denoiser::Condition::toward) of the query's condition.
+/// A denoiser whose answers are moved by a classifier toward the [classes](crate::denoiser::Condition::toward) of the
+/// query's condition.
 ///
-/// In the form for ε̂ x̂₀ moves by `(σ²/α)·s·∇ log p(y|x)`. Where nothing of the clean sample is left (α = 0) that is infinite, and that form's term is left out.
+/// In the form for ε̂ x̂₀ moves by `(σ²/α)·s·∇ log p(y|x)`. Where nothing of the clean sample is left (α = 0) that is
+/// infinite, and that form's term is left out.
 pub struct ByClassifier<D, C> {
     inner: D,
     classifier: C,
@@ -49,8 +52,8 @@ pub struct ByClassifier<D, C> {
 }
 
 impl<D: Denoiser, C: Classifier> ByClassifier<D, C> {
-    /// `inner`, moved by `scale` times the gradient of `classifier`; [`ClassifierForm::Auto`] is [`ClassifierForm::Noise`] here, where the
-    /// solver is not known.
+    /// `inner`, moved by `scale` times the gradient of `classifier`; [`ClassifierForm::Auto`] is
+    /// [`ClassifierForm::Noise`] here, where the solver is not known.
     ///
     /// # Errors
     /// [`Error::Argument`] if the scale is not finite.

@@ -1,5 +1,5 @@
-//! Classifier-free guidance: Ho & Salimans 2022, "Classifier-Free Diffusion Guidance", arXiv:2207.12598, eq. 6 with w = s − 1, and what has been made of it
-//! since.
+//! Classifier-free guidance: Ho & Salimans 2022, "Classifier-Free Diffusion Guidance", arXiv:2207.12598, eq. 6 with w =
+//! s − 1, and what has been made of it since.
 
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 
@@ -48,11 +48,12 @@ words! {
     }
 }
 
-/// The most items of which [`Pairing::Auto`] makes one batch of twice the size: beyond it nothing is gained, and twice the memory lost.
+/// The most items of which [`Pairing::Auto`] makes one batch of twice the size: beyond it nothing is gained, and twice
+/// the memory lost.
 const MOST_BATCHED: usize = 16;
 
-/// The numbers of [`Form::Projected`]: Sadat et al. 2024, "Eliminating Oversaturation and Artifacts of High Guidance Scales in Diffusion Models",
-/// arXiv:2410.02416, algorithm 1.
+/// The numbers of [`Form::Projected`]: Sadat et al. 2024, "Eliminating Oversaturation and Artifacts of High Guidance
+/// Scales in Diffusion Models", arXiv:2410.02416, algorithm 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Projection {
@@ -85,16 +86,18 @@ pub struct Guidance {
     pub scale: f64,
     /// s of every step, in place of `scale`.
     pub scales: Option<Vec<f64>>,
-    /// The σ/α between which the scale is not 1, both included: Kynkäänniemi et al. 2024, "Applying Guidance in a Limited Interval", arXiv:2404.07724.
+    /// The σ/α between which the scale is not 1, both included: Kynkäänniemi et al. 2024, "Applying Guidance in a
+    /// Limited Interval", arXiv:2404.07724.
     pub interval: [f64; 2],
-    /// φ of Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps Are Flawed", arXiv:2305.08891, eqs. 15 and 16: how far the
-    /// standard deviation of an item is brought back to what it is with the condition alone.
+    /// φ of Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps Are Flawed", arXiv:2305.08891, eqs. 15
+    /// and 16: how far the standard deviation of an item is brought back to what it is with the condition alone.
     pub rescale: f64,
     /// How the answers are put together.
     pub form: Form,
     /// Its numbers, if that is [`Form::Projected`].
     pub projection: Projection,
-    /// What `rescale` and the projection are computed of. Nothing is as their papers have it: the output for `rescale`, x̂₀ for the projection.
+    /// What `rescale` and the projection are computed of. Nothing is as their papers have it: the output for `rescale`,
+    /// x̂₀ for the projection.
     pub space: Option<Space>,
     /// How the two evaluations are made.
     pub pairing: Pairing,
@@ -174,9 +177,9 @@ impl Guidance {
     }
 }
 
-/// Classifier-free guidance around a denoiser that knows the condition: at every query whose scale is neither 1 nor 0 the denoiser is asked
-/// twice, with the query's condition and with that condition's [`negative`](Condition::negative). It is asked for the x̂₀ of both; a denoiser that
-/// parts a direction from it, or shifts a mean, goes around this one.
+/// Classifier-free guidance around a denoiser that knows the condition: at every query whose scale is neither 1 nor 0
+/// the denoiser is asked twice, with the query's condition and with that condition's [`negative`](Condition::negative).
+/// It is asked for the x̂₀ of both; a denoiser that parts a direction from it, or shifts a mean, goes around this one.
 pub struct ClassifierFree<D> {
     inner: D,
     guidance: Guidance,
@@ -186,11 +189,13 @@ pub struct ClassifierFree<D> {
     negative: Option<Denoised>,
     /// The difference of the guided evaluation before, with its momentum, for [`Form::Projected`].
     before: Vec<f64>,
-    /// That of the latest one, and which that was: a step that failed may be asked for once more, and then goes by `before` again.
+    /// That of the latest one, and which that was: a step that failed may be asked for once more, and then goes by
+    /// `before` again.
     latest: Option<(Asked, Vec<f64>)>,
 }
 
-/// Both conditions of a batch, one behind the other: joined once, so that the network sees the same tensors from step to step.
+/// Both conditions of a batch, one behind the other: joined once, so that the network sees the same tensors from step
+/// to step.
 struct Joined {
     of: Condition,
     both: Condition,
@@ -390,8 +395,8 @@ impl<D: Denoiser> Denoiser for ClassifierFree<D> {
     }
 }
 
-/// Algorithm 1 of Sadat et al. 2024 on one item: what `c` becomes, and what is kept of the difference in `kept`. It is computed of what was said,
-/// `(x̂₀ − a·x)/b`.
+/// Algorithm 1 of Sadat et al. 2024 on one item: what `c` becomes, and what is kept of the difference in `kept`. It is
+/// computed of what was said, `(x̂₀ − a·x)/b`.
 fn project(kept: &mut [f64], x: &[f32], c: &mut [f32], u: &[f32], (a, b): (f64, f64), scale: f64, numbers: Projection) {
     let Projection { momentum, parallel, norm } = numbers;
     for ((kept, c), u) in kept.iter_mut().zip(&*c).zip(u) {

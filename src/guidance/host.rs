@@ -6,14 +6,14 @@ use crate::denoiser::{Denoised, Denoiser, Query, check_finite};
 use crate::error::{Error, Result};
 use crate::tensor::first_not_finite;
 
-/// The host's code: it is given the query (x, the level and the step) and x̂₀, the items of the batch one after the other, which it may change. What it
-/// returns as an error ends the job's step with [`Error::Callback`].
+/// The host's code: it is given the query (x, the level and the step) and x̂₀, the items of the batch one after the
+/// other, which it may change. What it returns as an error ends the job's step with [`Error::Callback`].
 ///
 /// With a solver that chooses its own steps the batch is of one item, whichever is integrated.
 pub type Callback = dyn Fn(&Query<'_>, &mut [f32]) -> Result<(), String> + Send + Sync;
 
-/// A denoiser whose estimates a [`Callback`] may change: a palette, a tiling, a symmetry, physics. ε̂ follows the changed x̂₀, unless clipping
-/// or CFG++ takes it from another one. What a mask keeps is put in afterwards.
+/// A denoiser whose estimates a [`Callback`] may change: a palette, a tiling, a symmetry, physics. ε̂ follows the
+/// changed x̂₀, unless clipping or CFG++ takes it from another one. What a mask keeps is put in afterwards.
 pub struct ByHost<D> {
     inner: D,
     callback: Arc<Callback>,

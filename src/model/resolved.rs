@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::manifest::{Manifest, Schedule};
 
 impl Manifest {
-    /// The manifest as JSON, with whatever it leaves to a default filled in. `defaults` is what a run gets whose request
-    /// names no solver: with another solver the grid and the number of steps may be others ([`Manifest::grid`],
-    /// [`Manifest::steps`]). What is found in the graph (the names of inputs and outputs), or has no default (texts, the
-    /// range of a tensor, η), is there only if the manifest gives it.
+    /// The manifest as JSON, with whatever it leaves to a default filled in. `defaults` is what a run gets whose
+    /// request names no solver: with another solver the grid and the number of steps may be others ([`Manifest::grid`],
+    /// [`Manifest::steps`]). What is found in the graph (the names of inputs and outputs), or has no default (texts,
+    /// the range of a tensor, η), is there only if the manifest gives it.
     #[must_use]
     pub fn resolved(&self) -> Value {
         let mut all = self.clone();

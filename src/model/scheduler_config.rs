@@ -1,7 +1,9 @@
-//! diffusers' `scheduler_config.json`, read as this crate's parts: a schedule, a prediction, and how the model is best sampled.
+//! diffusers' `scheduler_config.json`, read as this crate's parts: a schedule, a prediction, and how the model is best
+//! sampled.
 //!
-//! Where a field of diffusers has no counterpart, or contradicts another, it is an error that names it. Where diffusers' grid for the same words is
-//! another than the papers', the papers' is taken, and [`SchedulerConfig::departures`] says so.
+//! Where a field of diffusers has no counterpart, or contradicts another, it is an error that names it. Where
+//! diffusers' grid for the same words is another than the papers', the papers' is taken, and
+//! [`SchedulerConfig::departures`] says so.
 
 use std::collections::BTreeMap;
 
@@ -41,8 +43,8 @@ pub struct SchedulerConfig {
     pub departures: Vec<&'static str>,
 }
 
-/// A shift of times that grows with the number of tokens in an image (Esser et al. 2024, "Scaling Rectified Flow Transformers", §5.3.2, as
-/// diffusers has it).
+/// A shift of times that grows with the number of tokens in an image (Esser et al. 2024, "Scaling Rectified Flow
+/// Transformers", §5.3.2, as diffusers has it).
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct DynamicShift {
     /// The least and the greatest number of tokens.
@@ -283,8 +285,8 @@ impl SchedulerConfig {
     /// Reads the bytes of a `scheduler_config.json`, in UTF-8 or in UTF-16 with a byte-order mark.
     ///
     /// # Errors
-    /// [`Error::Argument`] with the field, if the text is no such file, the class is not known, a field is not one of the class's, is of another
-    /// type, contradicts another, or asks for what this crate does not have.
+    /// [`Error::Argument`] with the field, if the text is no such file, the class is not known, a field is not one of
+    /// the class's, is of another type, contradicts another, or asks for what this crate does not have.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let refused = |reason| Error::argument("scheduler_config", format!("is not a JSON object: {reason}"));
         Self::parse(&decoded(bytes).map_err(refused)?)
@@ -718,8 +720,9 @@ fn dynamic_shift(fields: &Fields<'_>) -> Result<Option<DynamicShift>> {
 }
 
 impl SchedulerConfig {
-    /// What the options of a request have to be for the same: names and values. The solver, the grid, the ending, the offset and the clipping are
-    /// among them; the number of steps and η are not, which diffusers is told with each run.
+    /// What the options of a request have to be for the same: names and values. The solver, the grid, the ending, the
+    /// offset and the clipping are among them; the number of steps and η are not, which diffusers is told with each
+    /// run.
     #[must_use]
     pub fn options(&self) -> BTreeMap<String, String> {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);

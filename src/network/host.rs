@@ -11,9 +11,11 @@ use crate::process;
 /// What a [`HostNetwork`] is to evaluate.
 #[derive(Clone)]
 pub struct Question<'a> {
-    /// The noisy samples, the level, the step of the run, and the condition with every class and tensor that the manifest asks for.
+    /// The noisy samples, the level, the step of the run, and the condition with every class and tensor that the
+    /// manifest asks for.
     pub query: &'a Query<'a>,
-    /// What the network sees of the samples: scaled as the manifest says, with the joined conditions behind their channels.
+    /// What the network sees of the samples: scaled as the manifest says, with the joined conditions behind their
+    /// channels.
     pub input: &'a [f32],
     /// The axes of `input`, batch first.
     pub shape: &'a [usize],
@@ -30,8 +32,9 @@ impl Question<'_> {
     }
 }
 
-/// The function of a [`HostNetwork`]: it writes what the network predicts, of the samples' shape (with twice the channels where the manifest says that
-/// it says a variance), the items one after the other. An error ends the step with [`Error::Callback`](crate::Error::Callback).
+/// The function of a [`HostNetwork`]: it writes what the network predicts, of the samples' shape (with twice the
+/// channels where the manifest says that it says a variance), the items one after the other. An error ends the step
+/// with [`Error::Callback`](crate::Error::Callback).
 type Evaluate = dyn Fn(&Question<'_>, &mut [f32]) -> Result<(), String> + Send + Sync;
 
 /// A network that is the caller's own code. Jobs of several threads call it at once.

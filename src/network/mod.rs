@@ -1,4 +1,5 @@
-//! Networks: graphs that can be asked, in ONNX Runtime or as the caller's own code, and what they have for inputs and outputs.
+//! Networks: graphs that can be asked, in ONNX Runtime or as the caller's own code, and what they have for inputs and
+//! outputs.
 
 mod host;
 mod ort;

@@ -3,9 +3,10 @@
 use super::counter::CounterNoise;
 use super::source::{Draw, NoiseSource};
 
-/// The point between `a` and `b` on the great circle through both, `share` of the way from `a`: of noise it has the length that noise has, which
-/// the straight line between them has not (Shoemake 1985, "Animating Rotation with Quaternion Curves"; Song et al. 2020, arXiv:2010.02502,
-/// eq. 67). `a` itself at 0 and `b` at 1. Both have the same length.
+/// The point between `a` and `b` on the great circle through both, `share` of the way from `a`: of noise it has the
+/// length that noise has, which the straight line between them has not (Shoemake 1985, "Animating Rotation with
+/// Quaternion Curves"; Song et al. 2020, arXiv:2010.02502, eq. 67). `a` itself at 0 and `b` at 1. Both have the same
+/// length.
 #[must_use]
 pub fn slerp(a: &[f32], b: &[f32], share: f64) -> Vec<f32> {
     if share <= 0.0 {
@@ -26,8 +27,8 @@ pub fn slerp(a: &[f32], b: &[f32], share: f64) -> Vec<f32> {
     a.iter().zip(b).map(|(a, b)| (of_a * f64::from(*a) + of_b * f64::from(*b)) as f32).collect()
 }
 
-/// Noise whose items all go by one seed, but start on the way from its noise to that of another one. What is drawn on the way is of the first seed
-/// for every item, so that the items differ in nothing else.
+/// Noise whose items all go by one seed, but start on the way from its noise to that of another one. What is drawn on
+/// the way is of the first seed for every item, so that the items differ in nothing else.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BlendedNoise {
     seed: u64,
@@ -35,7 +36,8 @@ pub struct BlendedNoise {
 }
 
 impl BlendedNoise {
-    /// Item `i` starts the share `toward[i].1` of the way from the noise of `seed` to that of `toward[i].0`; further items start from `seed`.
+    /// Item `i` starts the share `toward[i].1` of the way from the noise of `seed` to that of `toward[i].0`; further
+    /// items start from `seed`.
     #[must_use]
     pub fn new(seed: u64, toward: Vec<(u64, f64)>) -> Self {
         Self { seed, toward }

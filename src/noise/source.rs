@@ -21,8 +21,8 @@ pub enum Draw {
 pub trait NoiseSource: Send {
     /// Fills `out`, the items of a batch one after the other with `item_length` values each.
     ///
-    /// A job asks for every draw once, in the order of its steps. What [`CounterNoise`](super::CounterNoise) gives depends on `draw` alone, what a
-    /// stream such as [`TorchNoise`](super::TorchNoise) gives on its position.
+    /// A job asks for every draw once, in the order of its steps. What [`CounterNoise`](super::CounterNoise) gives
+    /// depends on `draw` alone, what a stream such as [`TorchNoise`](super::TorchNoise) gives on its position.
     fn fill(&mut self, draw: Draw, item_length: usize, out: &mut [f32]);
 
     /// What tells it from sources of another kind: part of what a snapshot has to fit.
@@ -30,7 +30,8 @@ pub trait NoiseSource: Send {
         ""
     }
 
-    /// Writes down where a stream stands, for a snapshot of the job. Nothing for a source that is a function of the draw.
+    /// Writes down where a stream stands, for a snapshot of the job. Nothing for a source that is a function of the
+    /// draw.
     fn save(&self, to: &mut Writer) {
         let _ = to;
     }

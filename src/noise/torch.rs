@@ -1,9 +1,9 @@
-//! The CPU generator of torch: the same seed gives the bits that `torch.randn` gives in f32 on x86-64 with AVX2. (On other CPUs
-//! torch calls another log and cosine, and differs from itself in the last digit.)
+//! The CPU generator of torch: the same seed gives the bits that `torch.randn` gives in f32 on x86-64 with AVX2. (On
+//! other CPUs torch calls another log and cosine, and differs from itself in the last digit.)
 //!
-//! MT19937 (Matsumoto & Nishimura 1998) and, over it, torch's two ways to a normal value: Box–Muller in f64 for fewer than 16
-//! values, and in f32, eight pairs at a time, for more. The latter has the Cephes polynomials for log, sin and cos with a fused
-//! multiply-add at every step; with any other order or library the values agree to 5e-7 only.
+//! MT19937 (Matsumoto & Nishimura 1998) and, over it, torch's two ways to a normal value: Box–Muller in f64 for fewer
+//! than 16 values, and in f32, eight pairs at a time, for more. The latter has the Cephes polynomials for log, sin and
+//! cos with a fused multiply-add at every step; with any other order or library the values agree to 5e-7 only.
 
 use std::collections::VecDeque;
 use std::f64::consts::TAU;
@@ -17,12 +17,12 @@ use crate::error::{Error, Result};
 /// How many outputs of MT19937 say its state.
 const STATE: usize = 624;
 
-/// Noise as `torch.randn` draws it on the CPU, in the order in which diffusers' pipelines draw: first the start, then every
-/// step that adds noise.
+/// Noise as `torch.randn` draws it on the CPU, in the order in which diffusers' pipelines draw: first the start, then
+/// every step that adds noise.
 ///
-/// Unlike [`CounterNoise`](super::CounterNoise) it is a stream: what a draw gives depends on those before it, and a batch is
-/// drawn as one tensor, so its items are not those of single runs. [`per_item`](Self::per_item) has a stream for every item, which
-/// is diffusers' list of generators.
+/// Unlike [`CounterNoise`](super::CounterNoise) it is a stream: what a draw gives depends on those before it, and a
+/// batch is drawn as one tensor, so its items are not those of single runs. [`per_item`](Self::per_item) has a stream
+/// for every item, which is diffusers' list of generators.
 #[derive(Debug, Clone)]
 pub struct TorchNoise {
     seed: u64,
@@ -38,7 +38,8 @@ impl TorchNoise {
         Self { seed, generators: vec![Generator::new(seed)], per_item: false }
     }
 
-    /// A generator for every item, with the seeds `seed`, `seed + 1`, … (wrapping), as a list of generators in diffusers.
+    /// A generator for every item, with the seeds `seed`, `seed + 1`, … (wrapping), as a list of generators in
+    /// diffusers.
     #[must_use]
     pub fn per_item(seed: u64) -> Self {
         Self { seed, generators: Vec::new(), per_item: true }
@@ -83,7 +84,8 @@ struct Generator {
     bits: Mt,
     /// What comes before `bits` goes on: after a snapshot, which holds the outputs from which a state can be recovered.
     ahead: VecDeque<u32>,
-    /// The second value of the last pair that was drawn in f64, for the next draw of fewer than 16. Larger draws leave it.
+    /// The second value of the last pair that was drawn in f64, for the next draw of fewer than 16. Larger draws leave
+    /// it.
     spare: Option<f64>,
 }
 

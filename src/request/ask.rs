@@ -79,7 +79,8 @@ pub struct Request {
     pub compat: Compat,
     /// Where the noise comes from.
     pub noise: Noise,
-    /// What classifier-free guidance leads away from, by the model's classes: one for all items, or one for each. The null class unless given.
+    /// What classifier-free guidance leads away from, by the model's classes: one for all items, or one for each. The
+    /// null class unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub negative_classes: Option<Vec<i64>>,
     /// What else the network is given, by the names in its manifest: one for all items, or one for each, batch first.
@@ -94,12 +95,13 @@ pub struct Request {
     /// The caller's own guidance.
     #[serde(skip)]
     pub callback: Option<HostGuidance>,
-    /// Clean samples, one for all items or one for each: the run starts from them with the noise of its first level, as many of the
-    /// steps as the option `strength` says; with a mask they are what is kept.
+    /// Clean samples, one for all items or one for each: the run starts from them with the noise of its first level, as
+    /// many of the steps as the option `strength` says; with a mask they are what is kept.
     #[serde(skip)]
     pub image: Option<Arc<ArrayD<f32>>>,
-    /// Where the image is drawn anew (1) and where it is kept (0): [height, width], with an axis for the channels (1 or all of them) before it, and one
-    /// for the items (1 or all of them) before that. A model that is told the mask does with it what it was trained to.
+    /// Where the image is drawn anew (1) and where it is kept (0): [height, width], with an axis for the channels (1 or
+    /// all of them) before it, and one for the items (1 or all of them) before that. A model that is told the mask does
+    /// with it what it was trained to.
     #[serde(skip)]
     pub mask: Option<Arc<ArrayD<f32>>>,
     /// Whether the run goes the other way: from the image to the noise that it would be drawn from, by DDIM.
@@ -173,8 +175,8 @@ impl Request {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Argument`] if there is no such option, or if it cannot have this value. Whether the solver has the option shows when a
-    /// job is made.
+    /// [`Error::Argument`] if there is no such option, or if it cannot have this value. Whether the solver has the
+    /// option shows when a job is made.
     pub fn set(&mut self, key: &str, value: impl ToString) -> Result<()> {
         let text = value.to_string();
         if let Some(error) = settings::renamed(key, &text) {
@@ -210,12 +212,12 @@ impl Request {
         Ok(self)
     }
 
-    /// Sets what a `scheduler_config.json` of diffusers says of sampling: the solver, the grid and their options, but not the number of steps.
-    /// What was set of these before is replaced, what is set afterwards counts.
+    /// Sets what a `scheduler_config.json` of diffusers says of sampling: the solver, the grid and their options, but
+    /// not the number of steps. What was set of these before is replaced, what is set afterwards counts.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the configuration is of a scheduler that goes from clean samples to noise. Whether it is for a model that was trained
-    /// as this one was shows when a job is made.
+    /// [`Error::Argument`] if the configuration is of a scheduler that goes from clean samples to noise. Whether it is
+    /// for a model that was trained as this one was shows when a job is made.
     pub fn set_scheduler_config(&mut self, config: &SchedulerConfig) -> Result<()> {
         if config.inverse {
             let reason = format!("{} goes from clean samples to noise, and draws nothing", config.class);

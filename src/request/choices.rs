@@ -23,7 +23,8 @@ pub(super) struct Choices {
 }
 
 impl Request {
-    /// The request with every choice made that it leaves to a model with `manifest`: what is worth keeping beside a picture.
+    /// The request with every choice made that it leaves to a model with `manifest`: what is worth keeping beside a
+    /// picture.
     #[must_use]
     pub fn resolved(&self, manifest: &Manifest) -> Self {
         Choices::new(self, manifest).of(self)
@@ -62,7 +63,8 @@ impl Choices {
             if own_grid { (defaults.steps_offset, defaults.ending) } else { (plain.offset, plain.ending) };
         let by_model = match request.compat {
             _ if !manifest.sample.clip() => Clipping::Off,
-            // An inversion is only as good as what the network predicts, and its estimates at the noisy end lie beyond any range.
+            // An inversion is only as good as what the network predicts, and its estimates at the noisy end lie beyond
+            // any range.
             _ if request.invert => Clipping::Off,
             Compat::Papers => Clipping::On,
             Compat::Diffusers => Clipping::KeepNoise,
@@ -127,7 +129,8 @@ impl Choices {
     }
 }
 
-/// The options that are set, and those that the manifest sets where they are meant: what it says of its own solver is not meant for another.
+/// The options that are set, and those that the manifest sets where they are meant: what it says of its own solver is
+/// not meant for another.
 fn options(request: &Request, manifest: &Manifest, name: &str, own_grid: bool, levels_given: bool) -> Options {
     let entry = solver::SOLVERS.iter().find(|entry| entry.name == name);
     let has = |key: &str| entry.is_some_and(|entry| entry.options.iter().any(|option| option.key == key));

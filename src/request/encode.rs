@@ -127,7 +127,8 @@ impl Request {
             };
         };
         let image = fitted("image", "image", image, self.count, item)?;
-        // All of the noise is what a run starts from; there a mask alone keeps the image. Levels that are given may begin anywhere.
+        // All of the noise is what a run starts from; there a mask alone keeps the image. Levels that are given may
+        // begin anywhere.
         let given = settings::levels(&self.options).next().is_some();
         if self.mask.is_none() || given || !whole {
             job.start_from_clean(image.view())?;

@@ -28,7 +28,8 @@ pub(super) fn check_same_schedule(name: &'static str, theirs: &Schedule, ours: &
     Ok(())
 }
 
-/// `values` for each of `count` items of the shape `item`: given for each, or one for all, with or without an axis for the items.
+/// `values` for each of `count` items of the shape `item`: given for each, or one for all, with or without an axis for
+/// the items.
 pub(crate) fn fitted(
     argument: &'static str,
     name: &str,

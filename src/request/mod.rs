@@ -1,4 +1,5 @@
-//! From what is asked for to a job: every choice made, by the caller or by the model's manifest, and then the parts that a run is made of.
+//! From what is asked for to a job: every choice made, by the caller or by the model's manifest, and then the parts
+//! that a run is made of.
 
 mod ask;
 mod choices;

@@ -95,8 +95,8 @@ impl Request {
         Err(Error::argument("guidance_scales", reason))
     }
 
-    /// Refuses what is of no use where the scale is 1, unless that was said: an explicit scale of 1 turns guidance off, and
-    /// its unused options are no error then.
+    /// Refuses what is of no use where the scale is 1, unless that was said: an explicit scale of 1 turns guidance off,
+    /// and its unused options are no error then.
     fn check_nothing_is_guided(&self, options: &Options, form: Form) -> Result<()> {
         let given = |option: OptionEntry, options: &Options| option.given(options).is_some();
         if given(settings::GUIDANCE_SCALE, &self.options) || given(settings::GUIDANCE_SCALES, options) {

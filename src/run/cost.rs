@@ -12,20 +12,21 @@ use crate::stage::Model;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Cost {
-    /// How many estimates of the clean samples it makes. Under guidance each may take two runs of the network. `None` for a solver that chooses its
-    /// own steps.
+    /// How many estimates of the clean samples it makes. Under guidance each may take two runs of the network. `None`
+    /// for a solver that chooses its own steps.
     pub evaluations: Option<usize>,
     /// How long that takes on this machine as it is now; `None` as above.
     pub time: Option<Duration>,
-    /// How many bytes the run and its model hold at a time on the CPU: the weights, what an evaluation needs, and the run's tensors. ONNX Runtime
-    /// itself takes some 40 MB beside it.
+    /// How many bytes the run and its model hold at a time on the CPU: the weights, what an evaluation needs, and the
+    /// run's tensors. ONNX Runtime itself takes some 40 MB beside it.
     pub peak_bytes: usize,
 }
 
 impl Request {
-    /// What drawing this from `model` will take. It is found by three estimates of the clean samples as the run makes them, of which the quicker one of the
-    /// last two is what is reckoned with; the caller's guidance is left out. What the model's earlier evaluations have left behind is given back first
-    /// ([`Model::trim`]). `canceller` ends the evaluations, and the waits for their turns.
+    /// What drawing this from `model` will take. It is found by three estimates of the clean samples as the run makes
+    /// them, of which the quicker one of the last two is what is reckoned with; the caller's guidance is left out. What
+    /// the model's earlier evaluations have left behind is given back first ([`Model::trim`]). `canceller` ends the
+    /// evaluations, and the waits for their turns.
     ///
     /// # Errors
     /// As [`job`](Self::job) and [`Job::step`](crate::Job::step).

@@ -1,5 +1,5 @@
-//! What an image would be if it were of another class, and where the two differ: Wolleb et al. 2022, "Diffusion Models for Medical Anomaly
-//! Detection", arXiv:2203.04306.
+//! What an image would be if it were of another class, and where the two differ: Wolleb et al. 2022, "Diffusion Models
+//! for Medical Anomaly Detection", arXiv:2203.04306.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,22 +21,24 @@ pub struct Counterfactual {
     pub images: ArrayD<f32>,
     /// What drew them, with every choice made.
     pub request: Request,
-    /// How far each value is from that of the image: the mean of the absolute differences of its channels, batch first and without an axis of
-    /// channels.
+    /// How far each value is from that of the image: the mean of the absolute differences of its channels, batch first
+    /// and without an axis of channels.
     pub map: ArrayD<f32>,
 }
 
 impl Request {
-    /// Inverts the image by DDIM as far as the option `strength` says (half the way unless it does), without guidance, and draws it again by DDIM with
-    /// it, by a classifier or away from the negative condition. What guidance leaves alone comes back nearly as it was; what it does not is seen in
-    /// the map. Wolleb et al. take ε̂ on the way up at the level that the sample has, where there is none at the clean end; here, as in
-    /// diffusers, it is asked for at the next one.
+    /// Inverts the image by DDIM as far as the option `strength` says (half the way unless it does), without guidance,
+    /// and draws it again by DDIM with it, by a classifier or away from the negative condition. What guidance leaves
+    /// alone comes back nearly as it was; what it does not is seen in the map. Wolleb et al. take ε̂ on the way up at
+    /// the level that the sample has, where there is none at the clean end; here, as in diffusers, it is asked for at
+    /// the next one.
     ///
     /// `each` is called before every step, with the share of the work that is done, and ends the work with its error;
     /// `canceller` ends it from another thread, also within a step.
     ///
     /// # Errors
-    /// [`Error::Argument`] if there is no image, or no guidance; else as [`job`](Self::job) and [`step`](crate::Job::step).
+    /// [`Error::Argument`] if there is no image, or no guidance; else as [`job`](Self::job) and
+    /// [`step`](crate::Job::step).
     pub fn counterfactual(
         &self,
         model: &Arc<Model>,

@@ -13,8 +13,8 @@ use crate::stage::Model;
 /// Opens a model, until the canceller is cancelled.
 pub type Open = dyn Fn(&Canceller) -> Result<Model> + Send;
 
-/// A run, from its model to its samples. What it lacks is made by its first steps, so that not even opening the model is done on the thread that
-/// asks for it.
+/// A run, from its model to its samples. What it lacks is made by its first steps, so that not even opening the model
+/// is done on the thread that asks for it.
 pub struct Run {
     canceller: Canceller,
     part: Part,

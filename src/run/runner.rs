@@ -36,9 +36,10 @@ pub enum State {
     Paused,
 }
 
-/// Work that several threads may ask: how far it is, its latest estimate, to cancel. It is done inside of [`step`](Self::step), [`run`](Self::run) and
-/// [`advance`](Self::advance), on the calling thread, or after [`start`](Self::start) on a thread of its own; meanwhile what else would use the work
-/// is [`Error::Busy`]. Dropping it cancels it and waits for its thread.
+/// Work that several threads may ask: how far it is, its latest estimate, to cancel. It is done inside of
+/// [`step`](Self::step), [`run`](Self::run) and [`advance`](Self::advance), on the calling thread, or after
+/// [`start`](Self::start) on a thread of its own; meanwhile what else would use the work is [`Error::Busy`]. Dropping
+/// it cancels it and waits for its thread.
 #[derive(Debug)]
 pub struct Runner<W: Work = Run> {
     shared: Own<Arc<Shared<W>>>,
@@ -78,7 +79,8 @@ impl<W: Work> std::fmt::Debug for Shared<W> {
     }
 }
 
-/// A number of this thread, which no other one has while it lives. `std::thread::current` would allocate in a thread that is not ours.
+/// A number of this thread, which no other one has while it lives. `std::thread::current` would allocate in a thread
+/// that is not ours.
 fn this_thread() -> usize {
     thread_local!(static PLACE: u8 = const { 0 });
     PLACE.with(|place| std::ptr::from_ref(place) as usize)
@@ -141,16 +143,19 @@ impl<W: Work> Runner<W> {
         self.shared.drive_here(|pace| budget.allows(pace))
     }
 
-    /// Runs the job on a thread of its own: to its end, or for as long as `time` lasts, by the rule of [`advance`](Self::advance). Then, or after [`pause`](Self::pause),
-    /// it can be started again, and so can one that has stopped, unless it was cancelled.
+    /// Runs the job on a thread of its own: to its end, or for as long as `time` lasts, by the rule of
+    /// [`advance`](Self::advance). Then, or after [`pause`](Self::pause), it can be started again, and so can one that
+    /// has stopped, unless it was cancelled.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] if it was cancelled; [`Error::Busy`] if it runs already, or another thread is in a step or a look at it; [`Error::Runtime`] if the system refuses a thread.
+    /// [`Error::Cancelled`] if it was cancelled; [`Error::Busy`] if it runs already, or another thread is in a step or
+    /// a look at it; [`Error::Runtime`] if the system refuses a thread.
     pub fn start(&self, time: Option<Duration>) -> Result<()> {
         Shared::start(&self.shared, time)
     }
 
-    /// Lets the worker end after the step that it is in. The samples are whole then: to be looked at, or kept as a snapshot.
+    /// Lets the worker end after the step that it is in. The samples are whole then: to be looked at, or kept as a
+    /// snapshot.
     pub fn pause(&self) {
         self.shared.pause.store(true, Ordering::SeqCst);
     }
@@ -161,7 +166,8 @@ impl<W: Work> Runner<W> {
         self.shared.state()
     }
 
-    /// Waits until the worker has ended, but not longer than `most`, and says how the job stands then, which is [`State::Running`] if the time was too short.
+    /// Waits until the worker has ended, but not longer than `most`, and says how the job stands then, which is
+    /// [`State::Running`] if the time was too short.
     ///
     /// # Errors
     /// What it stopped with; [`Error::Cancelled`] also if it was cancelled before its start; [`Error::Argument`] in a
@@ -237,8 +243,8 @@ impl<W: Work> Runner<W> {
         }
     }
 
-    /// Cancels it, and waits until nobody works on it and its thread is gone; in a callback of the job itself it does not wait. Not to be called in a
-    /// [`look`](Self::look) or a [`change`](Self::change), which it would wait for.
+    /// Cancels it, and waits until nobody works on it and its thread is gone; in a callback of the job itself it does
+    /// not wait. Not to be called in a [`look`](Self::look) or a [`change`](Self::change), which it would wait for.
     pub fn close(&self) {
         if !self.shared.process.is_current() {
             return;

@@ -39,13 +39,15 @@ pub trait Work: Send + 'static {
     /// Whether all of it is done.
     fn is_finished(&self) -> bool;
 
-    /// Whether the next step only prepares: it is made along with the first that does not, and is not what a time is given for.
+    /// Whether the next step only prepares: it is made along with the first that does not, and is not what a time is
+    /// given for.
     fn prepares(&self) -> bool;
 
     /// One step. A step that fails can be made again.
     ///
     /// # Errors
-    /// [`Error::Cancelled`](crate::Error::Cancelled) once its [`canceller`](Self::canceller) was cancelled; what went wrong.
+    /// [`Error::Cancelled`](crate::Error::Cancelled) once its [`canceller`](Self::canceller) was cancelled; what went
+    /// wrong.
     fn step(&mut self) -> Result<()>;
 
     /// What cancels it.
@@ -63,7 +65,8 @@ pub trait Work: Send + 'static {
     /// The work as it stands between two steps, as bytes.
     ///
     /// # Errors
-    /// [`Error::NotYet`](crate::Error::NotYet) where there is nothing to keep yet; as [`Job::snapshot`](crate::Job::snapshot).
+    /// [`Error::NotYet`](crate::Error::NotYet) where there is nothing to keep yet; as
+    /// [`Job::snapshot`](crate::Job::snapshot).
     fn save(&self) -> Result<Vec<u8>>;
 
     /// Takes up what [`save`](Self::save) wrote.

@@ -17,8 +17,8 @@ use crate::tensor::{combine, copy, first_not_finite, resize, zeros};
 
 /// A run: the samples, where they stand on the grid, and the parts that move them.
 ///
-/// A job works only inside of [`step`](Self::step) and [`run`](Self::run), on the calling thread. A step that fails leaves
-/// the samples as they were before it (with churn, as they are once its noise was added).
+/// A job works only inside of [`step`](Self::step) and [`run`](Self::run), on the calling thread. A step that fails
+/// leaves the samples as they were before it (with churn, as they are once its noise was added).
 pub struct Job {
     pub(super) denoiser: Box<dyn Denoiser>,
     pub(super) solver: Box<dyn Solver>,
@@ -50,12 +50,12 @@ pub struct Job {
 }
 
 impl Job {
-    /// A job for samples of `shape` (batch first), started from noise: `√(α² + σ²)·z` at the first level of the grid, which
-    /// is the deviation of data of unit variance there, and exactly 1 on a variance-preserving schedule.
+    /// A job for samples of `shape` (batch first), started from noise: `√(α² + σ²)·z` at the first level of the grid,
+    /// which is the deviation of data of unit variance there, and exactly 1 on a variance-preserving schedule.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the shape has no axes, a zero or more than [`MOST_VALUES`](super::MOST_VALUES) values, or if the condition does
-    /// not have one class per item.
+    /// [`Error::Argument`] if the shape has no axes, a zero or more than [`MOST_VALUES`](super::MOST_VALUES) values, or
+    /// if the condition does not have one class per item.
     pub fn new(
         denoiser: Box<dyn Denoiser>,
         solver: Box<dyn Solver>,
@@ -106,8 +106,8 @@ impl Job {
         })
     }
 
-    /// Starts from `x` instead of from drawn noise. `x` is the noisy sample at the first level of the grid. The noise that it
-    /// replaces has been drawn, which matters to a source that is a stream.
+    /// Starts from `x` instead of from drawn noise. `x` is the noisy sample at the first level of the grid. The noise
+    /// that it replaces has been drawn, which matters to a source that is a stream.
     ///
     /// # Errors
     /// [`Error::Argument`] if the job has already been stepped, if the shape differs, or if a value is not finite.
@@ -118,8 +118,8 @@ impl Job {
         Ok(())
     }
 
-    /// Starts from the clean samples `x0`, noised to the first level of the grid with the noise that the run would have started from:
-    /// Meng et al. 2021, "SDEdit", arXiv:2108.01073, where the grid begins at less than all of the noise.
+    /// Starts from the clean samples `x0`, noised to the first level of the grid with the noise that the run would have
+    /// started from: Meng et al. 2021, "SDEdit", arXiv:2108.01073, where the grid begins at less than all of the noise.
     ///
     /// # Errors
     /// As [`start_from`](Self::start_from).
@@ -151,9 +151,10 @@ impl Job {
         Ok(())
     }
 
-    /// Draws only where `mask` is 1, and keeps what `image` has where it is 0; between them the two are mixed. At every step the known part of x̂₀ is
-    /// replaced, so that x there is the image with the noise of its level (Song et al. 2021, arXiv:2011.13456, appendix I.2, with a
-    /// noise that stays the same as long as the solver draws none); in a run that ends at a clean level the image itself stands there, bit by bit.
+    /// Draws only where `mask` is 1, and keeps what `image` has where it is 0; between them the two are mixed. At every
+    /// step the known part of x̂₀ is replaced, so that x there is the image with the noise of its level (Song et al.
+    /// 2021, arXiv:2011.13456, appendix I.2, with a noise that stays the same as long as the solver draws none); in a
+    /// run that ends at a clean level the image itself stands there, bit by bit.
     ///
     /// Both have the samples' shape, or an axis of 1 where it is the same for all.
     ///
@@ -206,7 +207,8 @@ impl Job {
         Ok(())
     }
 
-    /// How many bytes its tensors take, with those of guidance and of the network's inputs and outputs as far as there are any yet.
+    /// How many bytes its tensors take, with those of guidance and of the network's inputs and outputs as far as there
+    /// are any yet.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let vectors = [&self.fresh, &self.saved].into_iter().chain(&self.history);
@@ -228,8 +230,8 @@ impl Job {
         self.x.view()
     }
 
-    /// The latest estimate of what the samples will be; `None` before the first step. After a step that failed it may be a part of the
-    /// estimate that failed.
+    /// The latest estimate of what the samples will be; `None` before the first step. After a step that failed it may
+    /// be a part of the estimate that failed.
     #[must_use]
     pub fn preview(&self) -> Option<ArrayViewD<'_, f32>> {
         self.evaluated.then(|| self.denoised.x0.view())

@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 
-/// The most values that the samples of one job may have: 1 GiB in f32, and up to ten times that with the job's other buffers. More is
-/// a slip of the caller, and would end in the system killing the process rather than in an error.
+/// The most values that the samples of one job may have: 1 GiB in f32, and up to ten times that with the job's other
+/// buffers. More is a slip of the caller, and would end in the system killing the process rather than in an error.
 pub const MOST_VALUES: usize = 1 << 28;
 
 /// The number of values of a batch of `shape`.

@@ -15,12 +15,13 @@ const SNAPSHOT: &[u8; 8] = b"diffsnap";
 const SNAPSHOT_FORMAT: u8 = 2;
 
 impl Job {
-    /// The job as it stands between two steps, as bytes: to be taken up by [`restore`](Self::restore), also in another process, or more than
-    /// once. They hold the samples and all that was kept of earlier steps, not the request: conditions, images and callbacks are given
-    /// again to the job that takes them up.
+    /// The job as it stands between two steps, as bytes: to be taken up by [`restore`](Self::restore), also in another
+    /// process, or more than once. They hold the samples and all that was kept of earlier steps, not the request:
+    /// conditions, images and callbacks are given again to the job that takes them up.
     ///
     /// # Errors
-    /// [`Error::Io`] if a file of the model, whose hash is noted, was changed since it was opened; [`Error::Memory`] if there is none for it.
+    /// [`Error::Io`] if a file of the model, whose hash is noted, was changed since it was opened; [`Error::Memory`] if
+    /// there is none for it.
     pub fn snapshot(&self) -> Result<Vec<u8>> {
         let mut to = Writer::new();
         to.bytes(SNAPSHOT);
@@ -47,12 +48,13 @@ impl Job {
         Ok(bytes)
     }
 
-    /// Takes up a [`snapshot`](Self::snapshot) of a job of the same model, shape, solver, grid and kind of noise. What else a request says may
-    /// differ, for a run that branches off: its class, its guidance, its callback. The bytes are not trusted; a job that refuses them
-    /// stands where it stood.
+    /// Takes up a [`snapshot`](Self::snapshot) of a job of the same model, shape, solver, grid and kind of noise. What
+    /// else a request says may differ, for a run that branches off: its class, its guidance, its callback. The bytes
+    /// are not trusted; a job that refuses them stands where it stood.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the bytes are no snapshot, were changed, or are of another run; [`Error::Io`] as [`snapshot`](Self::snapshot).
+    /// [`Error::Argument`] if the bytes are no snapshot, were changed, or are of another run; [`Error::Io`] as
+    /// [`snapshot`](Self::snapshot).
     pub fn restore(&mut self, snapshot: &[u8]) -> Result<()> {
         let refuse = |reason: &str| Err(Error::argument("snapshot", reason));
         let Some((content, sum)) = snapshot.split_last_chunk::<32>() else {
@@ -112,7 +114,8 @@ impl Job {
         Ok(())
     }
 
-    /// Whether a run that can be left at `at` has a saved x there; `None` if none can be left there, which is at the end, and before evaluations.
+    /// Whether a run that can be left at `at` has a saved x there; `None` if none can be left there, which is at the
+    /// end, and before evaluations.
     fn saved_at(&self, at: Cursor) -> Option<bool> {
         if self.integration.is_some() {
             return (at.stage == 0).then_some(false);

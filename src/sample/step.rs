@@ -39,7 +39,8 @@ impl Job {
     /// Where still none fits the log sink hears so, once; [`expected_step`](Self::expected_step) is the least time that
     /// something is done in.
     ///
-    /// An evaluation is not cut short: the call takes longer than the budget by what the last one takes longer than expected.
+    /// An evaluation is not cut short: the call takes longer than the budget by what the last one takes longer than
+    /// expected.
     ///
     /// # Errors
     /// As [`step`](Self::step).

@@ -32,8 +32,8 @@ pub enum BetaKind {
     },
     /// ᾱ = e^(−12·t/T), β at most 0.999: diffusers' "exp".
     Exponential,
-    /// Most training near λ = 0, β at most 0.999: diffusers' "laplace", after Hang & Gu 2024, "Improved Noise Schedule for Diffusion Training"
-    /// (whose ᾱ is the square of what diffusers takes for it; this is diffusers').
+    /// Most training near λ = 0, β at most 0.999: diffusers' "laplace", after Hang & Gu 2024, "Improved Noise Schedule
+    /// for Diffusion Training" (whose ᾱ is the square of what diffusers takes for it; this is diffusers').
     Laplace,
     /// The β themselves, one for each training step.
     Trained(Vec<f64>),
@@ -47,10 +47,11 @@ pub enum Terminal {
     /// As β makes it: a little of the clean sample is left.
     #[default]
     AsTrained,
-    /// √ᾱ is shifted and scaled so that nothing is left (Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps are Flawed",
-    /// algorithm 1). A network that says ε cannot start there.
+    /// √ᾱ is shifted and scaled so that nothing is left (Lin et al. 2023, "Common Diffusion Noise Schedules and Sample
+    /// Steps are Flawed", algorithm 1). A network that says ε cannot start there.
     ZeroSnr,
-    /// The same with ᾱ = 2⁻²⁴ left at the last step (or half of what is left before it, if that is less), so that solvers that divide by α can start there.
+    /// The same with ᾱ = 2⁻²⁴ left at the last step (or half of what is left before it, if that is less), so that
+    /// solvers that divide by α can start there.
     Floored,
 }
 
@@ -316,7 +317,8 @@ mod tests {
     fn the_cosine_schedule_is_the_closed_form_of_its_paper() {
         let schedule = BetaSchedule::new(BetaKind::Cosine, 1000, Tables::Exact).unwrap();
         let f = |t: f64| ((t + 0.008) / 1.008 * std::f64::consts::FRAC_PI_2).cos().powi(2);
-        // Up to the last steps, where β is clipped, the product telescopes. Three known ports get it wrong by dividing integers.
+        // Up to the last steps, where β is clipped, the product telescopes. Three known ports get it wrong by dividing
+        // integers.
         for t in [0usize, 1, 10, 500, 900, 990] {
             let expected = f((t + 1) as f64 / 1000.0) / f(0.0);
             let level = schedule.level(t as f64);

@@ -1,6 +1,6 @@
-//! Schedules in continuous time: the SDEs of Song et al. 2021, "Score-Based Generative Modeling through Stochastic Differential Equations",
-//! arXiv:2011.13456 (§3.4 and appendix B), that of Karras et al. 2022, arXiv:2206.00364, and the straight path of flow matching (Lipman et al.
-//! 2022, arXiv:2210.02747; Liu et al. 2022, arXiv:2209.03003).
+//! Schedules in continuous time: the SDEs of Song et al. 2021, "Score-Based Generative Modeling through Stochastic
+//! Differential Equations", arXiv:2011.13456 (§3.4 and appendix B), that of Karras et al. 2022, arXiv:2206.00364, and
+//! the straight path of flow matching (Lipman et al. 2022, arXiv:2210.02747; Liu et al. 2022, arXiv:2209.03003).
 
 use std::f64::consts::FRAC_PI_2;
 
@@ -26,7 +26,8 @@ impl VariancePreserving {
     /// The greatest sum of β's two ends; beyond it nothing of the clean sample would be left.
     pub const MOST_BETAS: f64 = 600.0;
 
-    /// With β from `beta_min` at t = 0 to `beta_max` at t = 1 (0.1 and 20 in the paper), and runs down to `least_time` (1e-3 there).
+    /// With β from `beta_min` at t = 0 to `beta_max` at t = 1 (0.1 and 20 in the paper), and runs down to `least_time`
+    /// (1e-3 there).
     ///
     /// # Errors
     /// [`Error::Argument`] if they are not positive and finite, if β falls, or if `least_time` is not below 1.
@@ -259,8 +260,8 @@ impl NoiseSchedule for Flow {
     }
 }
 
-/// The circle: `α = cos(π·t/2)`, `σ = sin(π·t/2)`, for t from 0 to 1, where nothing of the clean sample is left (Salimans & Ho 2022,
-/// "Progressive Distillation for Fast Sampling of Diffusion Models", §4).
+/// The circle: `α = cos(π·t/2)`, `σ = sin(π·t/2)`, for t from 0 to 1, where nothing of the clean sample is left
+/// (Salimans & Ho 2022, "Progressive Distillation for Fast Sampling of Diffusion Models", §4).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trigonometric {
     least_time: f64,

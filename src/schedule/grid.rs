@@ -13,7 +13,8 @@ words! {
     /// How the evaluations of a run are spread.
     #[non_exhaustive]
     pub enum Spacing {
-        // Over the times of training (Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps are Flawed", table 2).
+        // Over the times of training (Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps are Flawed",
+        // table 2).
         Leading = "leading", "Multiples of ⌊T/N⌋ from 0 up: the first step is missed at the noisy end.";
         Trailing = "trailing", "Back from the last training step in strides of T/N.";
         Linspace = "linspace", "Evenly spaced times with both ends.";
@@ -70,20 +71,21 @@ pub struct GridOptions {
     pub ending: Ending,
     /// What is added to the times of [`Spacing::Leading`]: diffusers' `steps_offset`, 1 for Stable Diffusion.
     pub offset: usize,
-    /// The least and the greatest noise of the grids that are spread over it, in place of the schedule's: σ/α, on the straight path of flow
-    /// matching t.
+    /// The least and the greatest noise of the grids that are spread over it, in place of the schedule's: σ/α, on the
+    /// straight path of flow matching t.
     pub range: [Option<f64>; 2],
     /// ρ of [`Spacing::Karras`].
     pub rho: f64,
     /// The steps of distillation, for [`Spacing::Lcm`].
     pub original_steps: usize,
-    /// s of the shift `t ← s·t/(1 + (s−1)·t)` of times toward the noisy end, on the straight path (Esser et al. 2024, "Scaling Rectified Flow
-    /// Transformers", eq. 23). 1 is none.
+    /// s of the shift `t ← s·t/(1 + (s−1)·t)` of times toward the noisy end, on the straight path (Esser et al. 2024,
+    /// "Scaling Rectified Flow Transformers", eq. 23). 1 is none.
     pub shift: f64,
 }
 
 impl GridOptions {
-    /// `steps` evaluations spread by `spacing`, with everything else as usual: to the clean sample, ρ = 7, 50 original steps, no shift.
+    /// `steps` evaluations spread by `spacing`, with everything else as usual: to the clean sample, ρ = 7, 50 original
+    /// steps, no shift.
     #[must_use]
     pub const fn new(spacing: Spacing, steps: usize) -> Self {
         Self {
@@ -101,7 +103,8 @@ impl GridOptions {
 
 /// The levels of a run, from the noisiest to the one it ends at, and the schedule that they are from.
 ///
-/// A grid of N steps has N + 1 levels; the network is evaluated at all but the last (and, by some solvers, between them).
+/// A grid of N steps has N + 1 levels; the network is evaluated at all but the last (and, by some solvers, between
+/// them).
 ///
 /// ```
 /// use diffuse::schedule::{Edm, Grid, GridOptions, Spacing};
@@ -124,8 +127,8 @@ impl Grid {
     /// A grid of the caller's own levels, in any schedule.
     ///
     /// # Errors
-    /// [`Error::Argument`] if there are fewer than two levels, if α or σ is negative or not finite, if α is 0 anywhere but at the start or
-    /// σ anywhere but at the end, or if the noise (σ/α) does not fall from each level to the next.
+    /// [`Error::Argument`] if there are fewer than two levels, if α or σ is negative or not finite, if α is 0 anywhere
+    /// but at the start or σ anywhere but at the end, or if the noise (σ/α) does not fall from each level to the next.
     pub fn new(levels: Vec<NoiseLevel>, schedule: Arc<dyn NoiseSchedule>) -> Result<Self> {
         let refuse = |reason: String| Err(Error::argument("grid", reason));
         if levels.len() < 2 {
@@ -161,8 +164,9 @@ impl Grid {
     /// The grid that `options` make of `schedule`.
     ///
     /// # Errors
-    /// [`Error::Argument`] if there are no steps or more than were trained, if an offset leads beyond them or is given to another grid than the
-    /// leading one, if the grid visits the level that it is to end at, if the schedule has no such grid, or if an option is out of its range.
+    /// [`Error::Argument`] if there are no steps or more than were trained, if an offset leads beyond them or is given
+    /// to another grid than the leading one, if the grid visits the level that it is to end at, if the schedule has no
+    /// such grid, or if an option is out of its range.
     pub fn spaced(schedule: Arc<dyn NoiseSchedule>, options: &GridOptions) -> Result<Self> {
         let GridOptions { spacing, steps, ending, offset, .. } = *options;
         let most = schedule.train_steps().unwrap_or(MOST_STEPS);
@@ -213,8 +217,8 @@ impl Grid {
         Self::with_end("timesteps", levels, schedule, ending)
     }
 
-    /// The levels whose noise the caller gives, noisiest first, and the end. It is σ/α, as Karras et al. 2022 and k-diffusion count it, on the
-    /// straight path of flow matching t.
+    /// The levels whose noise the caller gives, noisiest first, and the end. It is σ/α, as Karras et al. 2022 and
+    /// k-diffusion count it, on the straight path of flow matching t.
     ///
     /// # Errors
     /// [`Error::Argument`] if one is not positive or does not fall, or as [`new`](Self::new).
@@ -279,8 +283,8 @@ impl Grid {
         at_noise_to_signal(&*self.schedule, ratio)
     }
 
-    /// The variable in which its ODE is solved: that of the schedule, but the straight path's if the run starts from pure noise, where σ/α is
-    /// infinite.
+    /// The variable in which its ODE is solved: that of the schedule, but the straight path's if the run starts from
+    /// pure noise, where σ/α is infinite.
     #[must_use]
     pub fn frame(&self) -> Frame {
         if self.levels[0].alpha == 0.0 { Frame::Straight } else { self.schedule.frame() }
@@ -311,7 +315,8 @@ fn at_noise_to_signal(schedule: &dyn NoiseSchedule, ratio: f64) -> NoiseLevel {
     if ratio.is_finite() { NoiseLevel { sigma: level.alpha * ratio, ..level } } else { level }
 }
 
-/// The most noise that a caller may ask for, in the schedule's own frame: its end, and a little more, since others round it.
+/// The most noise that a caller may ask for, in the schedule's own frame: its end, and a little more, since others
+/// round it.
 fn most_noise(schedule: &dyn NoiseSchedule) -> f64 {
     let u = schedule.frame().u(schedule.level(schedule.bounds()[1]));
     if schedule.frame() == Frame::Straight { u } else { 1.01 * u }
@@ -346,8 +351,8 @@ fn trained_times(train_steps: usize, options: &GridOptions) -> Result<Vec<f64>> 
     let GridOptions { spacing, steps, offset, original_steps, .. } = *options;
     let count = steps as f64;
     let total = train_steps as f64;
-    // The strides are rounded as numpy's arange and linspace round them, and ties go to even: so the times are those of the
-    // models' authors for every number of steps.
+    // The strides are rounded as numpy's arange and linspace round them, and ties go to even: so the times are those of
+    // the models' authors for every number of steps.
     let trailing = (total - total / count) - total;
     let linspace = (total - 1.0) / (count - 1.0);
     if spacing == Spacing::Lcm && !(steps..=train_steps).contains(&original_steps) {
@@ -477,7 +482,8 @@ mod tests {
 
     #[test]
     fn the_table_of_lin_et_al() {
-        // "Common Diffusion Noise Schedules and Sample Steps are Flawed", table 2: T = 1000, S = 10, counted from 1 there.
+        // "Common Diffusion Noise Schedules and Sample Steps are Flawed", table 2: T = 1000, S = 10, counted from 1
+        // there.
         assert_eq!(times(Spacing::Leading, 10, 0), [900., 800., 700., 600., 500., 400., 300., 200., 100., 0., -1.]);
         assert_eq!(times(Spacing::Leading, 10, 1)[0], 901.0);
         assert_eq!(times(Spacing::Trailing, 10, 0), [999., 899., 799., 699., 599., 499., 399., 299., 199., 99., -1.]);

@@ -5,8 +5,8 @@ use std::fmt;
 /// One point of a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct NoiseLevel {
-    /// The time, in the unit of the schedule that the level is from. For a [`BetaSchedule`](super::BetaSchedule) it is the index of training,
-    /// 0 the cleanest; −1 is the clean sample.
+    /// The time, in the unit of the schedule that the level is from. For a [`BetaSchedule`](super::BetaSchedule) it is
+    /// the index of training, 0 the cleanest; −1 is the clean sample.
     pub t: f64,
     /// α, the factor of the clean sample.
     pub alpha: f64,
@@ -38,15 +38,17 @@ impl NoiseLevel {
 
 /// The variable in which an ODE solver takes its steps.
 ///
-/// The probability-flow ODE is `dy/du = (y − x̂₀)/u` in either, where `y = x/s` and `u = σ/s`. They differ in the scale s, and with it in where a
-/// solver of higher order puts its error; a first-order step is the same in both.
+/// The probability-flow ODE is `dy/du = (y − x̂₀)/u` in either, where `y = x/s` and `u = σ/s`. They differ in the scale
+/// s, and with it in where a solver of higher order puts its error; a first-order step is the same in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Frame {
-    /// s = α: `y = x₀ + u·ε`, in which Karras et al. 2022 ("Elucidating the Design Space", eq. 3) and k-diffusion solve it. The slope is ε̂.
+    /// s = α: `y = x₀ + u·ε`, in which Karras et al. 2022 ("Elucidating the Design Space", eq. 3) and k-diffusion solve
+    /// it. The slope is ε̂.
     #[default]
     Signal,
-    /// s = α + σ: `y = (1−u)·x₀ + u·ε`, the straight path of flow matching (Lipman et al. 2022), where u is t itself. The slope is ε̂ − x̂₀.
+    /// s = α + σ: `y = (1−u)·x₀ + u·ε`, the straight path of flow matching (Lipman et al. 2022), where u is t itself.
+    /// The slope is ε̂ − x̂₀.
     Straight,
 }
 
@@ -75,8 +77,8 @@ impl NoiseLevel {
     }
 }
 
-/// The forward process at a moment, as the stochastic differential equation `dx = drift·x·dt + diffusion·dw` (Song et al. 2021, "Score-Based
-/// Generative Modeling through Stochastic Differential Equations", eq. 5).
+/// The forward process at a moment, as the stochastic differential equation `dx = drift·x·dt + diffusion·dw` (Song et
+/// al. 2021, "Score-Based Generative Modeling through Stochastic Differential Equations", eq. 5).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rates {
     /// The factor of x.
@@ -99,12 +101,12 @@ pub struct Rates {
 /// # }
 /// ```
 pub trait NoiseSchedule: Send + Sync + fmt::Debug {
-    /// The level at time `t`. Times beyond the noisiest, and NaN, give the noisiest level; times before the least noisy one give the
-    /// clean sample.
+    /// The level at time `t`. Times beyond the noisiest, and NaN, give the noisiest level; times before the least noisy
+    /// one give the clean sample.
     fn level(&self, t: f64) -> NoiseLevel;
 
-    /// The time at which λ(t) = `lambda`: the inverse of [`NoiseLevel::lambda`] along the schedule. Finite values outside of the
-    /// schedule give its nearest end, +∞ the time of the clean sample.
+    /// The time at which λ(t) = `lambda`: the inverse of [`NoiseLevel::lambda`] along the schedule. Finite values
+    /// outside of the schedule give its nearest end, +∞ the time of the clean sample.
     fn time(&self, lambda: f64) -> f64;
 
     /// The least and the greatest time that networks are trained at and runs visit.

@@ -2,8 +2,8 @@
 
 use crate::schedule::NoiseLevel;
 
-/// How the standard deviation at level `to` is split, coming from `from`: into the part of the noise that is kept and the
-/// part that is drawn afresh, for η ∈ [0, 1]. With a constant x̂₀ the first-order move is then
+/// How the standard deviation at level `to` is split, coming from `from`: into the part of the noise that is kept and
+/// the part that is drawn afresh, for η ∈ [0, 1]. With a constant x̂₀ the first-order move is then
 /// `x ← α_to·x̂₀ + kept·ε̂ + fresh·z` with `ε̂ = (x − α_from·x̂₀)/σ_from` (DDIM, eqs. 12 and 16, for any α and σ).
 pub(super) fn split_noise(from: NoiseLevel, to: NoiseLevel, eta: f64) -> (f64, f64) {
     let decay = from.alpha * to.sigma / (to.alpha * from.sigma);
@@ -13,7 +13,8 @@ pub(super) fn split_noise(from: NoiseLevel, to: NoiseLevel, eta: f64) -> (f64, f
     (kept, fresh)
 }
 
-/// The level that the deterministic part of a move from `from` to `to` ends at, and the noise that is drawn on top, for η ∈ [0, 1].
+/// The level that the deterministic part of a move from `from` to `to` ends at, and the noise that is drawn on top, for
+/// η ∈ [0, 1].
 pub(super) fn ancestral_split(from: NoiseLevel, to: NoiseLevel, eta: f64) -> (NoiseLevel, f64) {
     if eta == 0.0 {
         return (to, 0.0);

@@ -1,5 +1,5 @@
-//! Churn: noise that is added before a step, so that the step has something to correct. Karras et al. 2022, arXiv:2206.00364, algorithm 2.
-//! The paper's σ is u = σ/α here.
+//! Churn: noise that is added before a step, so that the step has something to correct. Karras et al. 2022,
+//! arXiv:2206.00364, algorithm 2. The paper's σ is u = σ/α here.
 
 use std::fmt;
 
@@ -15,7 +15,8 @@ pub struct Churn {
     pub(super) amount: f64,
     /// S_tmin, S_tmax: the u between which noise is added.
     pub(super) between: [f64; 2],
-    /// S_noise: the standard deviation of what is added, relative to what it would have to be; a little above 1 makes up for lost detail.
+    /// S_noise: the standard deviation of what is added, relative to what it would have to be; a little above 1 makes
+    /// up for lost detail.
     pub(super) noise: f64,
 }
 

@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::option::{Fallback, Group, Kind, OptionEntry};
 use crate::schedule::{Grid, NoiseLevel, Tables};
 
-/// `x ← α_to·x̂₀ + kept·ε̂ + fresh·z` (eq. 12), with `fresh` η times that of DDPM (eq. 16) and `kept = √(σ_to² − fresh²)`.
+/// `x ← α_to·x̂₀ + kept·ε̂ + fresh·z` (eq. 12), with `fresh` η times that of DDPM (eq. 16) and
+/// `kept = √(σ_to² − fresh²)`.
 ///
 /// η = 0 is deterministic, and the Euler method of the probability-flow ODE in σ/α; η = 1 is DDPM on the same levels.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,10 +39,11 @@ impl Ddim {
         Ok(Self { eta, form: Form::Paper })
     }
 
-    /// DDIM as diffusers takes its steps, for the same picture as its. It moves to the level `stride` (⌊T/N⌋) training steps
-    /// down whatever the grid's next level is: on linspace grids, and on trailing ones where N does not divide T, it moves
-    /// to one level and evaluates at another. With [`Tables::Diffusers`] its coefficients are rounded to f32 on the way, as
-    /// there: where most of the noise is drawn afresh, what is left of the old is then off by some percent.
+    /// DDIM as diffusers takes its steps, for the same picture as its. It moves to the level `stride` (⌊T/N⌋) training
+    /// steps down whatever the grid's next level is: on linspace grids, and on trailing ones where N does not divide T,
+    /// it moves to one level and evaluates at another. With [`Tables::Diffusers`] its coefficients are rounded to f32
+    /// on the way, as there: where most of the noise is drawn afresh, what is left of the old is then off by some
+    /// percent.
     ///
     /// # Errors
     /// As [`new`](Self::new).

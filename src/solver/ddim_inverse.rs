@@ -1,5 +1,5 @@
-//! DDIM backward: from a clean sample up to the noise that it would be drawn from. Song et al. 2020, arXiv:2010.02502, §4.3; Dhariwal & Nichol
-//! 2021, arXiv:2105.05233, appendix F.
+//! DDIM backward: from a clean sample up to the noise that it would be drawn from. Song et al. 2020, arXiv:2010.02502,
+//! §4.3; Dhariwal & Nichol 2021, arXiv:2105.05233, appendix F.
 
 use std::fmt;
 
@@ -7,9 +7,10 @@ use super::entry::Solver;
 use super::update::{Cursor, Move, Update};
 use crate::schedule::{Frame, Grid, NoiseLevel};
 
-/// DDIM with η = 0 on a [reversed](Grid::reversed) grid. The network is asked at the level of the end of each step, whose noise the sample
-/// does not have yet, as the step back down will ask it: ε̂(x_to, to) ≈ ε̂(x_from, to). On the straight path, and where nothing of the clean sample
-/// is left, what is taken to be the same is the velocity: of pure noise a network predicts of ε̂ only what it was shown.
+/// DDIM with η = 0 on a [reversed](Grid::reversed) grid. The network is asked at the level of the end of each step,
+/// whose noise the sample does not have yet, as the step back down will ask it: ε̂(x_to, to) ≈ ε̂(x_from, to). On the
+/// straight path, and where nothing of the clean sample is left, what is taken to be the same is the velocity: of pure
+/// noise a network predicts of ε̂ only what it was shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DdimInverse;
 

@@ -22,8 +22,8 @@ words! {
 
 /// Ancestral sampling: `x ← μ̃(x, x̂₀) + √variance·z` (eqs. 6, 7 and algorithm 2).
 ///
-/// With `from` → `to` on a sub-grid, `β = 1 − ᾱ_from/ᾱ_to` (Nichol & Dhariwal 2021, §4, on fewer steps). The last move, onto the clean sample,
-/// adds no noise.
+/// With `from` → `to` on a sub-grid, `β = 1 − ᾱ_from/ᾱ_to` (Nichol & Dhariwal 2021, §4, on fewer steps). The last move,
+/// onto the clean sample, adds no noise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ddpm {
     /// The variance of the noise.

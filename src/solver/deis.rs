@@ -1,5 +1,5 @@
-//! DEIS: Zhang, Chen 2022, "Fast Sampling of Diffusion Models with Exponential Integrator", arXiv:2204.13902, as tAB with the polynomial in
-//! ln ρ (ρ = σ/α), which is what diffusers has.
+//! DEIS: Zhang, Chen 2022, "Fast Sampling of Diffusion Models with Exponential Integrator", arXiv:2204.13902, as tAB
+//! with the polynomial in ln ρ (ρ = σ/α), which is what diffusers has.
 
 use std::fmt;
 

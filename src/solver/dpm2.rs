@@ -1,5 +1,6 @@
-//! DPM2: the midpoint method in ln σ. Karras et al. 2022, arXiv:2206.00364, and its implementation in k-diffusion (`sample_dpm_2`,
-//! `sample_dpm_2_ancestral`); it is DPM-Solver-2 of Lu et al. 2022 in another variable. The paper's σ is u = σ/α here.
+//! DPM2: the midpoint method in ln σ. Karras et al. 2022, arXiv:2206.00364, and its implementation in k-diffusion
+//! (`sample_dpm_2`, `sample_dpm_2_ancestral`); it is DPM-Solver-2 of Lu et al. 2022 in another variable. The paper's σ
+//! is u = σ/α here.
 
 use std::fmt;
 
@@ -9,10 +10,11 @@ use super::entry::{Entry, Solver};
 use super::update::{Cursor, Move, Update};
 use crate::schedule::{Grid, NoiseLevel};
 
-/// Euler's step to the level halfway in ln u, then the whole step along the slope there; second order, two evaluations a step. The last
-/// step, onto the clean sample, is Euler's.
+/// Euler's step to the level halfway in ln u, then the whole step along the slope there; second order, two evaluations
+/// a step. The last step, onto the clean sample, is Euler's.
 ///
-/// With η > 0 each step goes to the level whose noise is what η leaves of the next one's, and draws the rest afresh: ancestral.
+/// With η > 0 each step goes to the level whose noise is what η leaves of the next one's, and draws the rest afresh:
+/// ancestral.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dpm2 {
     /// η: the share of fresh noise, 0 to 1.

@@ -1,5 +1,6 @@
-//! DPM-Solver++ (2S) by midpoints, deterministic, ancestral and as the SDE solver: k-diffusion's `sample_dpmpp_2s_ancestral` and `sample_dpmpp_sde`
-//! (diffusers' DPMSolverSDEScheduler), after Lu et al. 2022, arXiv:2211.01095, algorithm 1 with r = ½.
+//! DPM-Solver++ (2S) by midpoints, deterministic, ancestral and as the SDE solver: k-diffusion's
+//! `sample_dpmpp_2s_ancestral` and `sample_dpmpp_sde` (diffusers' DPMSolverSDEScheduler), after Lu et al. 2022,
+//! arXiv:2211.01095, algorithm 1 with r = ½.
 
 use std::fmt;
 
@@ -12,8 +13,8 @@ use crate::error::Error;
 use crate::option::{Fallback, Group, Kind, OptionEntry};
 use crate::schedule::{Grid, NoiseLevel};
 
-/// x̂₀ at the middle, in λ, of the step; second order, two evaluations a step. The last step, onto the clean sample, is Euler's. With η > 0 the
-/// deterministic part goes to the level whose noise is what η leaves of the next one's.
+/// x̂₀ at the middle, in λ, of the step; second order, two evaluations a step. The last step, onto the clean sample, is
+/// Euler's. With η > 0 the deterministic part goes to the level whose noise is what η leaves of the next one's.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dpm2s {
     /// η: the share of fresh noise, 0 to 1.

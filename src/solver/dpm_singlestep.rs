@@ -1,5 +1,5 @@
-//! DPM-Solver and DPM-Solver++, singlestep: Lu et al. 2022, arXiv:2206.00927, algorithms 1 and 2, and arXiv:2211.01095, algorithm 1, on the levels
-//! of the grid, as diffusers has them (DPMSolverSinglestepScheduler).
+//! DPM-Solver and DPM-Solver++, singlestep: Lu et al. 2022, arXiv:2206.00927, algorithms 1 and 2, and arXiv:2211.01095,
+//! algorithm 1, on the levels of the grid, as diffusers has them (DPMSolverSinglestepScheduler).
 
 use std::fmt;
 
@@ -9,8 +9,9 @@ use super::update::{Cursor, Move, Update};
 use crate::error::Error;
 use crate::schedule::Grid;
 
-/// Blocks of as many levels as the order says. Each step of a block begins anew at the block's start, with what the network has said since: a step
-/// of order 1, then one of order 2, then one of order 3. Nothing is carried from block to block. The number of steps is that of evaluations.
+/// Blocks of as many levels as the order says. Each step of a block begins anew at the block's start, with what the
+/// network has said since: a step of order 1, then one of order 2, then one of order 3. Nothing is carried from block
+/// to block. The number of steps is that of evaluations.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DpmSinglestep {
     /// What is expanded.
@@ -19,8 +20,8 @@ pub struct DpmSinglestep {
     pub(super) order: usize,
     /// How the derivative enters.
     pub(super) variant: Variant,
-    /// Whether the last steps are of lower order. It is so in any case where the run ends at the clean sample or the steps do not make whole
-    /// blocks.
+    /// Whether the last steps are of lower order. It is so in any case where the run ends at the clean sample or the
+    /// steps do not make whole blocks.
     pub(super) lower_order_final: bool,
 }
 

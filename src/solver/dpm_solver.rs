@@ -1,6 +1,6 @@
-//! DPM-Solver and DPM-Solver++, multistep: Lu, Zhou, Bao, Chen, Li, Zhu 2022, "DPM-Solver", arXiv:2206.00927, and "DPM-Solver++",
-//! arXiv:2211.01095, whose algorithm 2 is the second order here; the third order and the stochastic forms are those of its code, which
-//! diffusers has as well (DPMSolverMultistepScheduler).
+//! DPM-Solver and DPM-Solver++, multistep: Lu, Zhou, Bao, Chen, Li, Zhu 2022, "DPM-Solver", arXiv:2206.00927, and
+//! "DPM-Solver++", arXiv:2211.01095, whose algorithm 2 is the second order here; the third order and the stochastic
+//! forms are those of its code, which diffusers has as well (DPMSolverMultistepScheduler).
 
 use std::fmt;
 
@@ -33,8 +33,8 @@ words! {
     }
 }
 
-/// One evaluation a step: what the network predicts is expanded in λ around the current level with differences of what it said before, and
-/// the linear part of the ODE is solved exactly.
+/// One evaluation a step: what the network predicts is expanded in λ around the current level with differences of what
+/// it said before, and the linear part of the ODE is solved exactly.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DpmSolver {
     /// What is expanded.
@@ -52,7 +52,8 @@ pub(super) fn lower_order_by_steps(grid: &Grid) -> bool {
     grid.steps() < MANY_STEPS
 }
 
-/// The order of step `at.step` of `steps`: no more than there are evaluations, fewer at the end if `lower_final`, and 1 where a level has no λ.
+/// The order of step `at.step` of `steps`: no more than there are evaluations, fewer at the end if `lower_final`, and 1
+/// where a level has no λ.
 pub(super) fn usable_order(grid: &Grid, step: usize, order: usize, lower_final: bool) -> usize {
     let levels = grid.levels();
     let at_end = if lower_final { grid.steps() - step } else { order };

@@ -25,7 +25,8 @@ pub trait Solver: fmt::Debug + fmt::Display + Send + Sync {
         false
     }
 
-    /// Whether the noise of its moves has the variance Σ of the reverse process, by which classifier guidance may move the mean.
+    /// Whether the noise of its moves has the variance Σ of the reverse process, by which classifier guidance may move
+    /// the mean.
     fn takes_shift(&self) -> bool {
         false
     }
@@ -36,7 +37,8 @@ pub trait Solver: fmt::Debug + fmt::Display + Send + Sync {
         false
     }
 
-    /// The tolerance of a solver that chooses its own steps along the grid's way; [`plan`](Self::plan) is then not asked.
+    /// The tolerance of a solver that chooses its own steps along the grid's way; [`plan`](Self::plan) is then not
+    /// asked.
     fn adaptive(&self) -> Option<Adaptive> {
         None
     }

@@ -1,5 +1,5 @@
-//! Euler's method: Karras et al. 2022, arXiv:2206.00364, algorithm 2 without its second order, and k-diffusion's `sample_euler` and
-//! `sample_euler_ancestral`. Their σ is u = σ/α here.
+//! Euler's method: Karras et al. 2022, arXiv:2206.00364, algorithm 2 without its second order, and k-diffusion's
+//! `sample_euler` and `sample_euler_ancestral`. Their σ is u = σ/α here.
 
 use std::fmt;
 
@@ -54,7 +54,8 @@ pub(super) const ENTRY: Entry = Entry {
     build: |options| -> Result<Box<dyn Solver>> { Ok(Box::new(Euler { churn: Churn::new(options)? })) },
 };
 
-/// Euler's step to the level whose noise is what is left of the next one's, and fresh noise for the rest. It is DDIM with that η.
+/// Euler's step to the level whose noise is what is left of the next one's, and fresh noise for the rest. It is DDIM
+/// with that η.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EulerAncestral {
     /// η: the share of fresh noise, 0 to 1.

@@ -1,6 +1,7 @@
 //! Integrals of interpolating polynomials with an exponential weight, which exponential integrators are made of.
 
-/// The coefficients, lowest first, of the polynomial in v that is 1 at `nodes[j]` and 0 at the other nodes, with v counted from `origin`.
+/// The coefficients, lowest first, of the polynomial in v that is 1 at `nodes[j]` and 0 at the other nodes, with v
+/// counted from `origin`.
 pub(super) fn lagrange(nodes: &[f64], j: usize, origin: f64) -> Vec<f64> {
     // Π (v − c)/(n_j − c)
     let mut coefficients = vec![1.0];
@@ -16,7 +17,8 @@ pub(super) fn lagrange(nodes: &[f64], j: usize, origin: f64) -> Vec<f64> {
     coefficients
 }
 
-/// `∫ e^(rate·(v − to))·ℓ(v) dv` from `from` to `to`, where ℓ is 1 at `nodes[j]` and 0 at the others. With a positive rate `from` may be −∞.
+/// `∫ e^(rate·(v − to))·ℓ(v) dv` from `from` to `to`, where ℓ is 1 at `nodes[j]` and 0 at the others. With a positive
+/// rate `from` may be −∞.
 pub(super) fn weighted_integral(nodes: &[f64], j: usize, from: f64, to: f64, rate: f64) -> f64 {
     let length = to - from;
     if (rate * length).abs() < 1.0 {

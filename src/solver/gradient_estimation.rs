@@ -1,5 +1,5 @@
-//! Gradient estimation: Permenter, Yuan 2023, "Interpreting and Improving Diffusion Models from an Optimization Perspective", arXiv:2306.04848,
-//! algorithm 2; k-diffusion has it as `sample_gradient_estimation`.
+//! Gradient estimation: Permenter, Yuan 2023, "Interpreting and Improving Diffusion Models from an Optimization
+//! Perspective", arXiv:2306.04848, algorithm 2; k-diffusion has it as `sample_gradient_estimation`.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use super::update::{Cursor, Move, Update};
 use crate::option::{Fallback, Group, Kind, OptionEntry};
 use crate::schedule::Grid;
 
-/// DDIM along `γ·ε̂ + (1 − γ)·ε̂_before`, by which what the last two steps got wrong alike is corrected; the last step, onto the clean sample, takes x̂₀.
-/// On ever finer grids it is of first order.
+/// DDIM along `γ·ε̂ + (1 − γ)·ε̂_before`, by which what the last two steps got wrong alike is corrected; the last step,
+/// onto the clean sample, takes x̂₀. On ever finer grids it is of first order.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct GradientEstimation {
     /// γ, 1 to 5; 1 is DDIM.

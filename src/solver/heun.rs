@@ -1,5 +1,5 @@
-//! Heun's method: Karras, Aittala, Aila, Laine 2022, "Elucidating the Design Space of Diffusion-Based Generative Models",
-//! arXiv:2206.00364, algorithms 1 and 2. The paper's σ is u = σ/α here.
+//! Heun's method: Karras, Aittala, Aila, Laine 2022, "Elucidating the Design Space of Diffusion-Based Generative
+//! Models", arXiv:2206.00364, algorithms 1 and 2. The paper's σ is u = σ/α here.
 
 use std::fmt;
 
@@ -9,8 +9,9 @@ use super::update::{Cursor, Move, Update};
 use crate::error::Result;
 use crate::schedule::{Grid, NoiseLevel};
 
-/// Euler's step to the next level, then the step again along the mean of the slopes at both ends; second order, two evaluations a step. The
-/// last step, onto the clean sample, is Euler's. With churn each step first adds noise (algorithm 2).
+/// Euler's step to the next level, then the step again along the mean of the slopes at both ends; second order, two
+/// evaluations a step. The last step, onto the clean sample, is Euler's. With churn each step first adds noise
+/// (algorithm 2).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Heun {
     /// The noise that is added before each step.

@@ -1,5 +1,5 @@
-//! An ODE by the embedded Runge–Kutta pair of Dormand & Prince 1980, "A family of embedded Runge–Kutta formulae", with the step control of Hairer,
-//! Nørsett, Wanner 1993, "Solving Ordinary Differential Equations I", §II.4.
+//! An ODE by the embedded Runge–Kutta pair of Dormand & Prince 1980, "A family of embedded Runge–Kutta formulae", with
+//! the step control of Hairer, Nørsett, Wanner 1993, "Solving Ordinary Differential Equations I", §II.4.
 
 use crate::bytes::{Reader, Writer};
 use crate::error::{Error, Result};
@@ -17,7 +17,8 @@ pub struct Adaptive {
     pub max_evaluations: usize,
 }
 
-/// The stages: where each evaluates, as a share of the step, and the weights of those before it. The last are the fifth-order result.
+/// The stages: where each evaluates, as a share of the step, and the weights of those before it. The last are the
+/// fifth-order result.
 const NODES: [f64; 7] = [0.0, 1.0 / 5.0, 3.0 / 10.0, 4.0 / 5.0, 8.0 / 9.0, 1.0, 1.0];
 const WEIGHTS: [[f64; 6]; 7] = [
     [0.0; 6],
@@ -32,8 +33,8 @@ const WEIGHTS: [[f64; 6]; 7] = [
 const ERROR: [f64; 7] =
     [71.0 / 57600.0, 0.0, -71.0 / 16695.0, 71.0 / 1920.0, -17253.0 / 339_200.0, 22.0 / 525.0, -1.0 / 40.0];
 
-/// Whether a step with this error, relative to what is allowed, is accepted, and by what the length is multiplied for the next. After a step that
-/// was not, it does not grow.
+/// Whether a step with this error, relative to what is allowed, is accepted, and by what the length is multiplied for
+/// the next. After a step that was not, it does not grow.
 fn controlled(error: f64, rejected: bool) -> (bool, f64) {
     let factor = 0.9 * error.powf(-0.2);
     if error < 1.0 {
@@ -44,8 +45,8 @@ fn controlled(error: f64, rejected: bool) -> (bool, f64) {
     }
 }
 
-/// An integration of `dy/dτ` by the pair, stage by stage: whoever holds it finds the [slope](Self::slope) of every stage, and lets it
-/// [go on](Self::go_on).
+/// An integration of `dy/dτ` by the pair, stage by stage: whoever holds it finds the [slope](Self::slope) of every
+/// stage, and lets it [go on](Self::go_on).
 #[derive(Debug)]
 struct Pair {
     tau: f64,
@@ -127,7 +128,8 @@ impl Pair {
 
 /// Where an adaptive run stands, of one item after another.
 ///
-/// With `y = x/s` and `u = σ/s` the ODE is `dy/d(ln u) = y − x̂₀` in either [`Frame`], which is free of poles; time is τ = −ln u here.
+/// With `y = x/s` and `u = σ/s` the ODE is `dy/d(ln u) = y − x̂₀` in either [`Frame`], which is free of poles; time is
+/// τ = −ln u here.
 #[derive(Debug)]
 pub(crate) struct Integration {
     adaptive: Adaptive,
@@ -217,8 +219,8 @@ impl Integration {
         }
     }
 
-    /// Takes the answer. Where a step is done it is accepted, and `x` moves, or begun anew with a shorter one. It returns how far the item is, 0
-    /// to 1.
+    /// Takes the answer. Where a step is done it is accepted, and `x` moves, or begun anew with a shorter one. It
+    /// returns how far the item is, 0 to 1.
     pub(crate) fn advance(&mut self, grid: &Grid, said: &[f32], x: &mut [f32]) -> Result<f64> {
         self.evaluations += 1;
         let [start, end] = self.ends;

@@ -1,5 +1,6 @@
-//! Langevin dynamics: Song & Ermon 2019, "Generative Modeling by Estimating Gradients of the Data Distribution", arXiv:1907.05600, algorithm 1; and
-//! as the corrector of any other solver, Song et al. 2021, arXiv:2011.13456, algorithms 4 and 5.
+//! Langevin dynamics: Song & Ermon 2019, "Generative Modeling by Estimating Gradients of the Data Distribution",
+//! arXiv:1907.05600, algorithm 1; and as the corrector of any other solver, Song et al. 2021, arXiv:2011.13456,
+//! algorithms 4 and 5.
 
 use std::fmt;
 
@@ -21,8 +22,9 @@ words! {
 
 /// `x ← x + e·s + √(2e)·z` at one level, with the score s.
 ///
-/// Song et al. 2021 take norms over the batch, by which an item depends on the others. [`StepSize::Norms`] takes each item's own;
-/// [`StepSize::Noise`] puts in what they are near for d values, √d and √d/σ. Their factor 1 − β for VP is left out.
+/// Song et al. 2021 take norms over the batch, by which an item depends on the others. [`StepSize::Norms`] takes each
+/// item's own; [`StepSize::Noise`] puts in what they are near for d values, √d and √d/σ. Their factor 1 − β for VP is
+/// left out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Correction {
     /// How often, at every level.
@@ -51,8 +53,8 @@ impl Correction {
     }
 }
 
-/// Annealed Langevin dynamics: the correction at every level of the grid, from the noisiest down, and x̂₀ at the end. With one level it is
-/// Langevin dynamics at that level.
+/// Annealed Langevin dynamics: the correction at every level of the grid, from the noisiest down, and x̂₀ at the end.
+/// With one level it is Langevin dynamics at that level.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Langevin(pub Correction);
 

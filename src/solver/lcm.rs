@@ -1,5 +1,5 @@
-//! LCM: Luo, Tan, Huang, Li, Zhao 2023, "Latent Consistency Models", arXiv:2310.04378, algorithm 3 (the multistep sampling of consistency
-//! models, Song et al. 2023, arXiv:2303.01469, algorithm 1).
+//! LCM: Luo, Tan, Huang, Li, Zhao 2023, "Latent Consistency Models", arXiv:2310.04378, algorithm 3 (the multistep
+//! sampling of consistency models, Song et al. 2023, arXiv:2303.01469, algorithm 1).
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! Linear multistep (Adams–Bashforth on uneven levels): Katherine Crowson's k-diffusion, `sample_lms`. Its σ is u = σ/α here.
+//! Linear multistep (Adams–Bashforth on uneven levels): Katherine Crowson's k-diffusion, `sample_lms`. Its σ is u = σ/α
+//! here.
 
 use std::fmt;
 
@@ -8,7 +9,8 @@ use super::update::{Cursor, Move, Update};
 use crate::option::{Fallback, Group, Kind, OptionEntry};
 use crate::schedule::Grid;
 
-/// The slope is replaced by the polynomial through its last values, and integrated; one evaluation a step, of the order of their number.
+/// The slope is replaced by the polynomial through its last values, and integrated; one evaluation a step, of the order
+/// of their number.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lms {
     /// How many slopes there are at most, 1 to 4.

@@ -3,8 +3,9 @@
 //! A solver is a pure function from a grid and a cursor to coefficients. It holds no tensor and no state, so it can be
 //! checked without a network, printed as a table, and left and resumed between any two evaluations.
 //!
-//! One page per solver, with its paper at the head. To add one: write its page with an [`Entry`], name it in [`SOLVERS`], and give
-//! it a line in `tests/all/order.rs` or `tests/all/distributions.rs`; a test fails where both lack it.
+//! One page per solver, with its paper at the head. To add one: write its page with an [`Entry`], name it in
+//! [`SOLVERS`], and give it a line in `tests/all/order.rs` or `tests/all/distributions.rs`; a test fails where both
+//! lack it.
 
 mod ancestral;
 mod churn;

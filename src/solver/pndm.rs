@@ -1,5 +1,5 @@
-//! PNDM: Liu, Ren, Lin, Zhao 2022, "Pseudo Numerical Methods for Diffusion Models on Manifolds", arXiv:2202.09778. The transfer part of a step (eq. 11)
-//! is DDIM's; what it moves along is a mean of several ε̂.
+//! PNDM: Liu, Ren, Lin, Zhao 2022, "Pseudo Numerical Methods for Diffusion Models on Manifolds", arXiv:2202.09778. The
+//! transfer part of a step (eq. 11) is DDIM's; what it moves along is a mean of several ε̂.
 
 use std::fmt;
 
@@ -19,8 +19,8 @@ words! {
     }
 }
 
-/// ε̂ is a mean of its last four values with the weights of Adams and Bashforth for even steps (eq. 12). On levels that are not evenly spaced
-/// in time it is of second order at best.
+/// ε̂ is a mean of its last four values with the weights of Adams and Bashforth for even steps (eq. 12). On levels that
+/// are not evenly spaced in time it is of second order at best.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pndm {
     /// How the first steps are taken.

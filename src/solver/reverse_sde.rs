@@ -1,5 +1,5 @@
-//! The reverse-time SDE: Song et al. 2021, "Score-Based Generative Modeling through Stochastic Differential Equations", arXiv:2011.13456,
-//! eq. 6, for VP, VE, sub-VP and every other schedule.
+//! The reverse-time SDE: Song et al. 2021, "Score-Based Generative Modeling through Stochastic Differential Equations",
+//! arXiv:2011.13456, eq. 6, for VP, VE, sub-VP and every other schedule.
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
-//! The probability-flow ODE by an adaptive Runge–Kutta method: Dormand & Prince 1980, "A family of embedded Runge–Kutta formulae", with the step
-//! control of Hairer, Nørsett, Wanner 1993, "Solving Ordinary Differential Equations I", §II.4; Song et al. 2021, arXiv:2011.13456, §4.3, sample
-//! with scipy's RK45, which is the same pair.
+//! The probability-flow ODE by an adaptive Runge–Kutta method: Dormand & Prince 1980, "A family of embedded Runge–Kutta
+//! formulae", with the step control of Hairer, Nørsett, Wanner 1993, "Solving Ordinary Differential Equations I",
+//! §II.4; Song et al. 2021, arXiv:2011.13456, §4.3, sample with scipy's RK45, which is the same pair.
 
 use std::fmt;
 
@@ -10,9 +10,9 @@ use super::update::{Cursor, Move};
 use crate::option::{Fallback, Group, Kind, OptionEntry};
 use crate::schedule::Grid;
 
-/// Steps of fifth order whose length is chosen so that the error, by the difference from a fourth-order result, is within the tolerance. It goes
-/// from the first level of the grid to the last that has noise, and takes x̂₀ there if the grid ends at the clean sample; the levels between
-/// do not matter.
+/// Steps of fifth order whose length is chosen so that the error, by the difference from a fourth-order result, is
+/// within the tolerance. It goes from the first level of the grid to the last that has noise, and takes x̂₀ there if the
+/// grid ends at the clean sample; the levels between do not matter.
 ///
 /// Each item is integrated by itself, since the steps that fit a batch would make every item depend on the others.
 #[derive(Debug, Clone, Copy, PartialEq)]

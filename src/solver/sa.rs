@@ -1,5 +1,5 @@
-//! SA-Solver: Xue, Yi, Luo, Zhang, Sun, Li, Ma 2023, "SA-Solver: Stochastic Adams Solver for Fast Sampling of Diffusion Models", arXiv:2309.05019,
-//! algorithm 1, in the form of its code.
+//! SA-Solver: Xue, Yi, Luo, Zhang, Sun, Li, Ma 2023, "SA-Solver: Stochastic Adams Solver for Fast Sampling of Diffusion
+//! Models", arXiv:2309.05019, algorithm 1, in the form of its code.
 
 use std::fmt;
 
@@ -12,8 +12,8 @@ use crate::error::Error;
 use crate::option::{Fallback, Group, Kind, OptionEntry};
 use crate::schedule::{Grid, NoiseLevel};
 
-/// A multistep predictor and corrector of the SDE whose noise is τ times that of the reverse SDE (eq. 7); one evaluation a step. What the network
-/// says at the predicted sample first corrects that sample, then predicts the next.
+/// A multistep predictor and corrector of the SDE whose noise is τ times that of the reverse SDE (eq. 7); one
+/// evaluation a step. What the network says at the predicted sample first corrects that sample, then predicts the next.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SaSolver {
     /// The order of the predictor, 1 to 3.
@@ -44,7 +44,8 @@ impl SaSolver {
         order.min(at_end).min(step + 1 + more - first)
     }
 
-    /// What the values, latest first, count in the move from level `step` to the next. The first of them is of level `newest`.
+    /// What the values, latest first, count in the move from level `step` to the next. The first of them is of level
+    /// `newest`.
     fn weights(&self, grid: &Grid, step: usize, newest: usize, order: usize) -> Vec<f64> {
         let levels = grid.levels();
         let (from, to) = (levels[step], levels[step + 1]);
@@ -79,7 +80,8 @@ impl Solver for SaSolver {
             let said = if self.data { Update::DENOISED } else { Update::epsilon(from) };
             let mut corrected = Update::X;
             if at.step > 0 && self.corrector_order > 0 && levels[at.step - 1].alpha > 0.0 {
-                // What x was made of before the prediction, and its noise, count alike in both: only the values count differently.
+                // What x was made of before the prediction, and its noise, count alike in both: only the values count
+                // differently.
                 let before = at.step - 1;
                 let order = self.order(grid, before, self.predictor_order, 0);
                 for (j, weight) in self.weights(grid, before, before, order).into_iter().enumerate() {

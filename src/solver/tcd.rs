@@ -1,5 +1,5 @@
-//! TCD: Zheng, Hu, Fan, Wang, Ding, Tao, Cham 2024, "Trajectory Consistency Distillation", arXiv:2402.19159, algorithm 4 (strategic stochastic
-//! sampling).
+//! TCD: Zheng, Hu, Fan, Wang, Ding, Tao, Cham 2024, "Trajectory Consistency Distillation", arXiv:2402.19159, algorithm
+//! 4 (strategic stochastic sampling).
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! UniPC: Zhao, Bai, Rao, Zhou, Lu 2023, "UniPC: A Unified Predictor-Corrector Framework for Fast Sampling of Diffusion Models",
-//! arXiv:2302.04867, algorithms 5 to 8, in the form that its code and diffusers have.
+//! UniPC: Zhao, Bai, Rao, Zhou, Lu 2023, "UniPC: A Unified Predictor-Corrector Framework for Fast Sampling of Diffusion
+//! Models", arXiv:2302.04867, algorithms 5 to 8, in the form that its code and diffusers have.
 
 use std::fmt;
 
@@ -20,8 +20,8 @@ words! {
     }
 }
 
-/// A multistep predictor, and a corrector of one order more that needs no evaluation of its own: what the network predicts at the predicted
-/// sample first corrects that sample, then predicts the next.
+/// A multistep predictor, and a corrector of one order more that needs no evaluation of its own: what the network
+/// predicts at the predicted sample first corrects that sample, then predicts the next.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UniPc {
     /// The order of the predictor, 1 to 3.
@@ -39,8 +39,8 @@ impl UniPc {
         usable_order(grid, step, self.order, self.lower_order_final)
     }
 
-    /// From level `step` to the next: x there, as `x` and `current` (what the network predicted there) and what it said before give it, and with `ahead`,
-    /// what it says at the next level, if that is known.
+    /// From level `step` to the next: x there, as `x` and `current` (what the network predicted there) and what it said
+    /// before give it, and with `ahead`, what it says at the next level, if that is known.
     fn advance(&self, grid: &Grid, step: usize, x: Update, current: Update, ahead: Option<Update>) -> Update {
         let levels = grid.levels();
         let (from, to, order) = (levels[step], levels[step + 1], self.order_at(grid, step));
@@ -77,8 +77,8 @@ impl UniPc {
     }
 }
 
-/// The weights ρ with `Σ_m ρ_m·points_m^k = wanted_k` for k = 0, 1, …: of a polynomial that is 1 at one point and 0 at the others the sum is that
-/// point's weight.
+/// The weights ρ with `Σ_m ρ_m·points_m^k = wanted_k` for k = 0, 1, …: of a polynomial that is 1 at one point and 0 at
+/// the others the sum is that point's weight.
 fn vandermonde(points: &[f64], wanted: &[f64]) -> Vec<f64> {
     let weight =
         |m| lagrange(points, m, 0.0).iter().zip(wanted).map(|(coefficient, wanted)| coefficient * wanted).sum();

@@ -11,11 +11,12 @@ pub const MOST_HISTORY: usize = 5;
 /// `x·`[`x`](Self::x)` + x̂₀·`[`denoised`](Self::denoised)` + d·`[`direction`](Self::direction)
 /// ` + z·`[`noise`](Self::noise)` + s·`[`saved`](Self::saved)` + Σ hᵢ·`[`history`](Self::history)
 ///
-/// where x̂₀ is the denoised sample, d the x̂₀ from which the direction back to the noise (ε̂) is taken, z standard normal, s the x that
-/// was saved and h what earlier moves kept. d is x̂₀ itself unless a denoiser parts the two, as diffusers' DDIM does when it clips.
+/// where x̂₀ is the denoised sample, d the x̂₀ from which the direction back to the noise (ε̂) is taken, z standard
+/// normal, s the x that was saved and h what earlier moves kept. d is x̂₀ itself unless a denoiser parts the two, as
+/// diffusers' DDIM does when it clips.
 ///
-/// Updates add up and can be scaled, so that a solver is written as its paper writes it: [`X`](Self::X), [`DENOISED`](Self::DENOISED) and
-/// so on are the symbols. DDIM, `x ← α·x̂₀ + σ·ε̂`:
+/// Updates add up and can be scaled, so that a solver is written as its paper writes it: [`X`](Self::X),
+/// [`DENOISED`](Self::DENOISED) and so on are the symbols. DDIM, `x ← α·x̂₀ + σ·ε̂`:
 ///
 /// ```
 /// use diffuse::schedule::{Flow, Grid, GridOptions, Spacing};
@@ -145,8 +146,8 @@ pub enum Deviation {
     One,
     /// The root of the variance whose logarithm the network predicts.
     Logarithm,
-    /// The root of the variance whose logarithm lies between these two as the network predicts: at the first for −1, at the second for 1
-    /// (Nichol & Dhariwal 2021, eq. 15).
+    /// The root of the variance whose logarithm lies between these two as the network predicts: at the first for −1, at
+    /// the second for 1 (Nichol & Dhariwal 2021, eq. 15).
     Range([f64; 2]),
 }
 
@@ -172,8 +173,9 @@ pub struct Move {
     pub save: bool,
     /// What the fresh noise is multiplied by.
     pub deviation: Deviation,
-    /// The signal-to-noise ratio r of a Langevin step whose size `e = 2·(r·‖z‖/‖s‖)²` is found from the norms of each item's noise and score:
-    /// the update has the score once and the noise √2 times, and they are multiplied by e and √e.
+    /// The signal-to-noise ratio r of a Langevin step whose size `e = 2·(r·‖z‖/‖s‖)²` is found from the norms of each
+    /// item's noise and score: the update has the score once and the noise √2 times, and they are multiplied by e and
+    /// √e.
     pub norms: Option<f64>,
     /// Where the run stands afterwards.
     pub next: Cursor,

@@ -85,8 +85,8 @@ impl Model {
         Ok(out.x0)
     }
 
-    /// Forward noising: `α·x0 + σ·z` at the time `t` of the model's schedule (Ho et al. 2020, eq. 4), with the noise z that a run with this
-    /// seed starts from unless it is told to draw torch's.
+    /// Forward noising: `α·x0 + σ·z` at the time `t` of the model's schedule (Ho et al. 2020, eq. 4), with the noise z
+    /// that a run with this seed starts from unless it is told to draw torch's.
     ///
     /// # Errors
     /// [`Error::Argument`] if `x0` does not fit the model or is not finite, or `t` is not a time of the schedule.
@@ -107,8 +107,9 @@ impl Model {
         Ok(noise)
     }
 
-    /// The logarithm of the density, in nats, of each of the samples `x` (batch first): [`likelihood::log_density`] with this model. `seed` is
-    /// that of the directions of [`Divergence::Hutchinson`]. `canceller` as for [`denoise`](Self::denoise).
+    /// The logarithm of the density, in nats, of each of the samples `x` (batch first): [`likelihood::log_density`]
+    /// with this model. `seed` is that of the directions of [`Divergence::Hutchinson`]. `canceller` as for
+    /// [`denoise`](Self::denoise).
     ///
     /// # Errors
     /// [`Error::Argument`] if `x` or `condition` does not fit the model; as there.

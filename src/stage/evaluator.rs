@@ -113,14 +113,15 @@ impl Evaluator {
         }
     }
 
-    /// The parts that a batch of `batch` items is evaluated in: a graph whose batch is fixed is run as often as it takes.
+    /// The parts that a batch of `batch` items is evaluated in: a graph whose batch is fixed is run as often as it
+    /// takes.
     pub(super) fn parts(&self, batch: usize) -> impl Iterator<Item = Range<usize>> + use<> {
         let size = self.model.fixed_batch().unwrap_or(batch).max(1);
         (0..batch).step_by(size).map(move |first| first..first + size)
     }
 
-    /// Runs the network once, and hands what it says of each item of the part to `each`, with the item's place in the part. Where that is longer than
-    /// an item, the first part of an item's length is known to be finite.
+    /// Runs the network once, and hands what it says of each item of the part to `each`, with the item's place in the
+    /// part. Where that is longer than an item, the first part of an item's length is known to be finite.
     pub(super) fn run(
         &mut self,
         query: &Query<'_>,
@@ -336,7 +337,8 @@ fn expect<'a>(name: &'a str, found: &[i64], shape: &[usize], doubled: usize) -> 
     Err(Unfit::Shape(format!("the output '{name}' has a shape of {found:?}, expected {shape:?}{twice}")))
 }
 
-/// Hands what is said of each item, `values` in parts of the length `of_item`, to `each`, if the first `checked` of it are finite.
+/// Hands what is said of each item, `values` in parts of the length `of_item`, to `each`, if the first `checked` of it
+/// are finite.
 fn said_of_each<'a>(
     name: &'a str,
     of_item: usize,

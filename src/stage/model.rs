@@ -33,8 +33,8 @@ pub(super) enum Source {
 }
 
 impl Model {
-    /// Opens the model file at `path`. Its manifest is that of `options`, else the file beside it (`model.diffuse.json` for
-    /// `model.onnx`), else the one in its metadata.
+    /// Opens the model file at `path`. Its manifest is that of `options`, else the file beside it (`model.diffuse.json`
+    /// for `model.onnx`), else the one in its metadata.
     ///
     /// # Errors
     /// [`Error::Io`] if a file cannot be read; [`Error::Model`] if it is not a model that ONNX Runtime can run, has no
@@ -75,8 +75,8 @@ impl Model {
         Ok(Self { source: Source::Graph(Arc::new(network), roles), manifest, schedule, notes })
     }
 
-    /// A model whose network is the caller's own code, `network`, which does what `manifest`, as JSON, says: for hosts that run it themselves. ONNX
-    /// Runtime is not needed.
+    /// A model whose network is the caller's own code, `network`, which does what `manifest`, as JSON, says: for hosts
+    /// that run it themselves. ONNX Runtime is not needed.
     ///
     /// # Errors
     /// [`Error::Model`] with what of the manifest is wrong, or is about a graph.
@@ -100,7 +100,8 @@ impl Model {
         }
     }
 
-    /// What the model is known by: [`Network::hash`], or the SHA-256 of its manifest where its network is the caller's own.
+    /// What the model is known by: [`Network::hash`], or the SHA-256 of its manifest where its network is the caller's
+    /// own.
     ///
     /// # Errors
     /// As there.
@@ -122,8 +123,8 @@ impl Model {
         }
     }
 
-    /// How many bytes ONNX Runtime holds for it on the CPU: its weights, and room for what evaluations have needed at a time. `None` where it does
-    /// not say, and for a network of the caller's own.
+    /// How many bytes ONNX Runtime holds for it on the CPU: its weights, and room for what evaluations have needed at a
+    /// time. `None` where it does not say, and for a network of the caller's own.
     #[must_use]
     pub fn memory(&self) -> Option<usize> {
         self.memory_unless(&Canceller::default()).ok()?
@@ -241,7 +242,8 @@ impl Model {
         }
     }
 
-    /// Whether `classes` are what a batch of `count` items needs: one class of the model per item, or none for a model without.
+    /// Whether `classes` are what a batch of `count` items needs: one class of the model per item, or none for a model
+    /// without.
     ///
     /// # Errors
     /// [`Error::Argument`] with what does not fit.

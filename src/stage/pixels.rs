@@ -38,9 +38,9 @@ pub fn rgba8(image: ArrayView3<'_, f32>, range: [f32; 2]) -> Result<Array3<u8>> 
 
 /// Draws the image `[channels, height, width]` into `out`, four bytes a pixel. Bytes between the rows are left alone.
 ///
-/// A value becomes `round(255·clamp((x − low)/(high − low), 0, 1))`, ties to even, in the encoding that the model was trained
-/// on (sRGB, as a rule): nothing is converted. One channel is replicated to three; alpha is straight, and 255 where the
-/// image has none.
+/// A value becomes `round(255·clamp((x − low)/(high − low), 0, 1))`, ties to even, in the encoding that the model was
+/// trained on (sRGB, as a rule): nothing is converted. One channel is replicated to three; alpha is straight, and 255
+/// where the image has none.
 ///
 /// # Errors
 /// [`Error::Argument`] unless there are 1, 3 or 4 channels, `range` rises, and the rows fit into `out`.

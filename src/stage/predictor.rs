@@ -45,7 +45,8 @@ impl Predictor {
         Ok(predictor)
     }
 
-    /// The coefficients of x̂₀ in x and the network's output at the query's level, and the factor of what the network sees.
+    /// The coefficients of x̂₀ in x and the network's output at the query's level, and the factor of what the network
+    /// sees.
     fn coefficients(&self, query: &Query<'_>) -> Result<(f32, f32, f32)> {
         let Model { manifest, schedule, .. } = &*self.evaluator.model;
         let (of_x, of_output) = manifest.prediction.to_x0(query.level, &**schedule, manifest.sigma_data());

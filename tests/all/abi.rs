@@ -1,4 +1,5 @@
-//! Programs that were compiled against the first version of the header and never since: they run with the library as it is now.
+//! Programs that were compiled against the first version of the header and never since: they run with the library as it
+//! is now.
 #![cfg(all(feature = "capi", target_os = "linux", target_arch = "x86_64"))]
 
 use std::path::Path;
@@ -11,8 +12,8 @@ fn run(name: &str, more: &[&Path]) {
     let folder = tempfile::tempdir().unwrap();
     let library = libraries().join("libdiffuse.so");
     std::os::unix::fs::symlink(library, folder.path().join("libdiffuse.so.0")).unwrap();
-    // Not every checkout keeps the permission to run it. Another process copies: a file that was open for writing here is
-    // still open in whatever another test starts at that moment, and would be too busy to run.
+    // Not every checkout keeps the permission to run it. Another process copies: a file that was open for writing here
+    // is still open in whatever another test starts at that moment, and would be too busy to run.
     let program = folder.path().join(name);
     let mut copy = Command::new("install");
     copy.args(["-m", "755"]).arg(repository("tests/abi/0.1").join(name)).arg(&program);

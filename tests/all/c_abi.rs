@@ -240,7 +240,8 @@ fn the_counterfactual_in_c_finds_the_spot() {
     );
 }
 
-/// Start, poll, wait, pause, cancel and free, also from the worker itself, and a network of the host's, under the sanitizers.
+/// Start, poll, wait, pause, cancel and free, also from the worker itself, and a network of the host's, under the
+/// sanitizers.
 #[test]
 fn a_worker_runs_a_job_and_lets_go_of_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -254,7 +255,8 @@ fn a_worker_runs_a_job_and_lets_go_of_it() {
     }
 }
 
-/// Other rounding, small numbers flushed to zero, exceptions that are signals: the same bits, and the host's own again, also in its callbacks.
+/// Other rounding, small numbers flushed to zero, exceptions that are signals: the same bits, and the host's own again,
+/// also in its callbacks.
 #[test]
 fn a_host_keeps_its_floating_point_environment() {
     let folder = tempfile::tempdir().unwrap();
@@ -309,7 +311,8 @@ fn the_exported_symbols_are_those_of_the_list() {
     assert_eq!(symbols, listed.lines().collect::<Vec<_>>());
 }
 
-/// Every export with every kind of bad argument, under gcc's sanitizers; the table that the program prints is the documentation.
+/// Every export with every kind of bad argument, under gcc's sanitizers; the table that the program prints is the
+/// documentation.
 #[test]
 fn bad_arguments_are_statuses() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! The command line as its users meet it: files, streams, exit codes, and what is left behind when something goes wrong.
+//! The command line as its users meet it: files, streams, exit codes, and what is left behind when something goes
+//! wrong.
 #![cfg(feature = "cli")]
 
 use std::path::Path;

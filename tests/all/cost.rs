@@ -49,7 +49,8 @@ fn counts(model: &Arc<Model>) {
         }
         assert_eq!(cost.evaluations, evaluations, "{solver}");
     }
-    // What guidance keeps is counted: the answer without the class (so many items are not asked as one batch of twice the size), and of APG two tensors in f64.
+    // What guidance keeps is counted: the answer without the class (so many items are not asked as one batch of twice
+    // the size), and of APG two tensors in f64.
     let [plain, guided, projected] =
         [&[][..], &[("guidance_scale", "2")], &[("guidance_scale", "2"), ("guidance_form", "apg")]].map(|pairs| {
             let mut request = Request { negative_classes: None, ..request(model, 64) };

@@ -119,8 +119,8 @@ fn distance(mut job: Job, trace: &ArrayD<f32>, correction: Option<&ArrayD<f32>>)
     distance / scale
 }
 
-/// diffusers' `fixed_large` adds noise on the very last step, onto the clean sample, wherever that step does not start at t = 0:
-/// by √β of the move, which is σ there. Ours does not; the difference must be exactly that noise.
+/// diffusers' `fixed_large` adds noise on the very last step, onto the clean sample, wherever that step does not start
+/// at t = 0: by √β of the move, which is σ there. Ours does not; the difference must be exactly that noise.
 fn noise_after_the_end(case: &Case<'_>, goldens: &Goldens) -> Option<ArrayD<f32>> {
     let grid = case.grid();
     let last = grid.levels()[case.steps - 1];
@@ -195,7 +195,8 @@ fn on_the_usual_grids_the_default_is_the_same() {
     }
 }
 
-/// The whole way: ONNX Runtime, our solvers and our copy of torch's generator, beside torch and diffusers' DDIM and DDPM.
+/// The whole way: ONNX Runtime, our solvers and our copy of torch's generator, beside torch and diffusers' DDIM and
+/// DDPM.
 #[test]
 fn the_sprite_pictures_are_those_of_torch() {
     let goldens = Goldens::open("onnx/goldens/sprites.safetensors");
@@ -239,8 +240,8 @@ fn the_sprite_pictures_are_those_of_torch() {
     assert!(largest(apart(&draw("ddpm", None, 6), "ddpm")) > 1.0);
 }
 
-/// The times of every grid, 1 to 1,000 steps. Ties are rounded as numpy rounds them, which a formula with another order of operations misses
-/// for dozens of numbers of steps.
+/// The times of every grid, 1 to 1,000 steps. Ties are rounded as numpy rounds them, which a formula with another order
+/// of operations misses for dozens of numbers of steps.
 #[test]
 fn every_grid_visits_the_times_of_diffusers() {
     #[derive(serde::Deserialize)]

@@ -206,7 +206,8 @@ fn langevin_and_corrections_keep_the_distribution() {
     }
 }
 
-/// Steps by norms are for items of many values: a Gaussian of deviation 0.5 in 1,024 of them. One item is what it is beside others.
+/// Steps by norms are for items of many values: a Gaussian of deviation 0.5 in 1,024 of them. One item is what it is
+/// beside others.
 #[test]
 fn langevin_by_norms_keeps_a_gaussian_of_many_values() {
     let gaussian = || -> Box<dyn Denoiser> {

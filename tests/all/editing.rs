@@ -1,4 +1,5 @@
-//! Editing: from an image at a strength, within a mask, by inversion, between noises; conditions of the network; the other class.
+//! Editing: from an image at a strength, within a mask, by inversion, between noises; conditions of the network; the
+//! other class.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -423,7 +424,8 @@ fn from_s_curve(points: &[[f32; 2]]) -> (f32, f32) {
     (mean, heights.clone().fold(f32::MIN, f32::max) - heights.fold(f32::MAX, f32::min))
 }
 
-/// From one set of points to another: a run that starts from any tensor. And the same network under a process of the caller's own.
+/// From one set of points to another: a run that starts from any tensor. And the same network under a process of the
+/// caller's own.
 #[test]
 fn a_run_starts_from_anything() {
     let model = model("onnx/models/moons_to_s_curve.onnx");

@@ -84,9 +84,9 @@ fn while_a_worker_opens_a_model() {
     run("loading", Duration::from_millis(120));
 }
 
-/// The main thread, which ends the process, has never called the library. Nothing tells of its end in time then, and what stands in
-/// for that is a race: 3 of 1,000 runs died. So one may fail here, and one more for every fifty runs; a few runs tell little, 200 tell this from the
-/// 5 of 120 that died before.
+/// The main thread, which ends the process, has never called the library. Nothing tells of its end in time then, and
+/// what stands in for that is a race: 3 of 1,000 runs died. So one may fail here, and one more for every fifty runs; a
+/// few runs tell little, 200 tell this from the 5 of 120 that died before.
 #[test]
 fn while_another_thread_opens_all() {
     run_but("elsewhere", Duration::from_millis(200), 1 + endings(8) / 50);
@@ -141,7 +141,8 @@ fn interrupted(folder: &TempDir, arguments: &[&str], delay: Duration, signals: u
     let mut command = Command::new(env!("CARGO_BIN_EXE_diffuse-cli"));
     // A shell lets what it runs in the background ignore the signal, and the tests hand that on.
     let heard = || {
-        // SAFETY: the call is one that may be made between fork and exec, and the disposition one that every process may have.
+        // SAFETY: the call is one that may be made between fork and exec, and the disposition one that every process
+        // may have.
         unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
         Ok(())
     };

@@ -1,4 +1,5 @@
-//! What a machine does to a program: memory that runs out, a disk that is full, a file that is gone, a network that fails in the middle of a run.
+//! What a machine does to a program: memory that runs out, a disk that is full, a file that is gone, a network that
+//! fails in the middle of a run.
 #![cfg(all(feature = "capi", target_os = "linux", target_env = "gnu"))]
 
 use std::path::{Path, PathBuf};

@@ -244,7 +244,8 @@ fn goldens() -> Goldens {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Sample by sample, by classifier-free guidance and by the classifier's ε̂, which with exact networks are one and the same.
+/// Sample by sample, by classifier-free guidance and by the classifier's ε̂, which with exact networks are one and the
+/// same.
 #[test]
 fn deterministic_solvers_go_where_scipy_goes() {
     let Flows { modes, class, sigmas, starts, ends } = goldens().flows;
@@ -276,8 +277,8 @@ fn deterministic_solvers_go_where_scipy_goes() {
     }
 }
 
-/// Where the mode is decided already, guidance changes nothing: an interval that leaves those levels out goes where guidance everywhere goes, for
-/// fewer evaluations.
+/// Where the mode is decided already, guidance changes nothing: an interval that leaves those levels out goes where
+/// guidance everywhere goes, for fewer evaluations.
 #[test]
 fn an_interval_is_as_good_for_fewer_evaluations() {
     let Flows { sigmas, starts, ends, .. } = goldens().flows;
@@ -357,7 +358,8 @@ fn guidance_is_as_in_diffusers() {
     println!("furthest from diffusers: {worst:.1e} of max(1, max|x|)");
 }
 
-/// CFG++ by its paper (Chung et al. 2024, algorithm 2), in f64: `x₋ = α₋·x̂₀(λ) + σ₋·ε̂(∅)`. Outside of an interval it is the condition alone.
+/// CFG++ by its paper (Chung et al. 2024, algorithm 2), in f64: `x₋ = α₋·x̂₀(λ) + σ₋·ε̂(∅)`. Outside of an interval it is
+/// the condition alone.
 #[test]
 fn cfg_plus_plus_renoises_with_the_unconditional_noise() {
     let starts = [[0.3f64, -1.1], [1.7, 0.4], [-0.9, -0.6]];

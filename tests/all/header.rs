@@ -17,31 +17,37 @@ use crate::support::{agree, repository};
 const TOP: &str = "\
 /* diffuse: draws from diffusion models. This header is generated from the library's source; do not edit it.
  *
- * Most functions return a status: DIFFUSE_OK (0) or a code that says what the caller can do. diffuse_error_message() then says what
- * was wrong. A function that fails changes nothing but the outputs that it says it clears.
+ * Most functions return a status: DIFFUSE_OK (0) or a code that says what the caller can do. diffuse_error_message()
+ * then says what was wrong. A function that fails changes nothing but the outputs that it says it clears.
  *
- * Handles are made by _new and _open and freed by _free; freeing NULL is fine. A handle must not be used after it was freed; that, and a
- * handle of another type, is noticed where it can be, and is DIFFUSE_ARGUMENT. A `const` handle may be used by several threads at once, any
- * other by one at a time, but for what diffuse_job says of itself. The library has no other state than ONNX Runtime and the log sink.
+ * Handles are made by _new and _open and freed by _free; freeing NULL is fine. A handle must not be used after it was
+ * freed; that, and a handle of another type, is noticed where it can be, and is DIFFUSE_ARGUMENT. A `const` handle may
+ * be used by several threads at once, any other by one at a time, but for what diffuse_job says of itself. The library
+ * has no other state than ONNX Runtime and the log sink.
  *
- * Pointers must be NULL (which is DIFFUSE_ARGUMENT unless it is allowed) or valid. Strings are UTF-8, end in a zero byte, and are copied
- * where they are kept. Buffers belong to the caller and are not kept. Times t are those of the model's training, 0 the cleanest; alpha and
- * sigma are the shares of the clean sample and of the noise: x = alpha*x0 + sigma*noise.
+ * Pointers must be NULL (which is DIFFUSE_ARGUMENT unless it is allowed) or valid. Strings are UTF-8, end in a zero
+ * byte, and are copied where they are kept. Buffers belong to the caller and are not kept. Times t are those of the
+ * model's training, 0 the cleanest; alpha and sigma are the shares of the clean sample and of the noise: x = alpha*x0 +
+ * sigma*noise.
  *
- * Where the system has no memory for a tensor a call returns DIFFUSE_MEMORY; small things end the process then, as they do in most libraries.
+ * Where the system has no memory for a tensor a call returns DIFFUSE_MEMORY; small things end the process then, as they
+ * do in most libraries.
  *
  * Bad input never crashes, and no function writes to stdout or stderr, exits, or installs a signal handler.
  *
- * At the end of the process (not on Windows, where its threads are gone by then) the library ends what is running, in jobs and in calls of other threads,
- * and waits for it, for 12 seconds at most. A process that ends by _exit() or a signal needs none of that.
+ * At the end of the process (not on Windows, where its threads are gone by then) the library ends what is running, in
+ * jobs and in calls of other threads, and waits for it, for 12 seconds at most. A process that ends by _exit() or a
+ * signal needs none of that.
  *
- * After fork() the child must not use the parent's handles: freeing one does nothing there, and every other call of it is DIFFUSE_ARGUMENT (NULL or 0 where a
- * function returns no status). It may open its own, beginning with diffuse_runtime_open(), which then refers to the ONNX Runtime that the parent has loaded. A fork
- * waits, for a second at most, for other threads that open ONNX Runtime or a model, or evaluate one for the first time; of a child that it could not wait for
- * diffuse_runtime_open() is DIFFUSE_RUNTIME. The log sink is the parent's alone.
+ * After fork() the child must not use the parent's handles: freeing one does nothing there, and every other call of it
+ * is DIFFUSE_ARGUMENT (NULL or 0 where a function returns no status). It may open its own, beginning with
+ * diffuse_runtime_open(), which then refers to the ONNX Runtime that the parent has loaded. A fork waits, for a second
+ * at most, for other threads that open ONNX Runtime or a model, or evaluate one for the first time; of a child that it
+ * could not wait for diffuse_runtime_open() is DIFFUSE_RUNTIME. The log sink is the parent's alone.
  *
- * Every call works in the usual floating-point environment (to nearest, nothing flushed to zero, no exception a signal) and gives the host's back; a callback
- * is called in the host's, on a worker in that of the thread that has started it.";
+ * Every call works in the usual floating-point environment (to nearest, nothing flushed to zero, no exception a signal)
+ * and gives the host's back; a callback is called in the host's, on a worker in that of the thread that has started
+ * it.";
 
 /// The options of requests, as the end of the comment at the top.
 fn request_options() -> String {

@@ -157,7 +157,8 @@ fn many_files_are_not_all_kept_open() {
     }
     let folder = tempfile::tempdir().unwrap();
     let mut model = std::fs::read(repository("onnx/fixtures/time_first.onnx")).unwrap();
-    // 200 more tensors of one float, each in a file of its own. Fields of a message may come again, and are put together.
+    // 200 more tensors of one float, each in a file of its own. Fields of a message may come again, and are put
+    // together.
     let entry = |key: &str, value: &str| bytes(13, [bytes(1, key.as_bytes()), bytes(2, value.as_bytes())].concat());
     let tensors = (0..200).map(|i| {
         let name = format!("w{i}");

@@ -163,7 +163,8 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Where the declaration that `text` begins with ends: behind the first semicolon that is in no braces and in no comment.
+/// Where the declaration that `text` begins with ends: behind the first semicolon that is in no braces and in no
+/// comment.
 fn end_of_declaration(text: &str) -> usize {
     let (mut depth, mut at) = (0, 0);
     while let Some(byte) = text.as_bytes().get(at) {

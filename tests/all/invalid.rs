@@ -1,4 +1,5 @@
-//! No operation of ours is invalid in the sense of IEEE 754 (0/0, ∞ − ∞, 0·∞): such a result is a mistake, and a signal in a host that asks for it.
+//! No operation of ours is invalid in the sense of IEEE 754 (0/0, ∞ − ∞, 0·∞): such a result is a mistake, and a signal
+//! in a host that asks for it.
 #![cfg(target_arch = "x86_64")]
 
 use std::arch::asm;

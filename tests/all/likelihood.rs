@@ -47,7 +47,8 @@ fn samples(schedule: &dyn NoiseSchedule, count: usize) -> (ArrayD<f32>, Vec<f64>
 
 #[test]
 fn the_density_along_the_ode_is_that_of_the_mixture() {
-    // So much noise at the end that the prior is the truth: what a usual schedule leaves of the sample there is 4e-3 bits/dim.
+    // So much noise at the end that the prior is the truth: what a usual schedule leaves of the sample there is 4e-3
+    // bits/dim.
     let schedules: [(&str, Arc<dyn NoiseSchedule>); 4] = [
         ("VE", Arc::new(Edm::new(0.02, 10_000.0).unwrap())),
         ("VP", Arc::new(VariancePreserving::new(0.1, 60.0, 1e-3).unwrap())),

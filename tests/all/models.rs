@@ -1,5 +1,5 @@
-//! Models of every form that the manifest and the graph allow: what the network is told, and what is made of its answer, beside
-//! torch. `onnx/fixtures.py` exports the models and writes down what torch says.
+//! Models of every form that the manifest and the graph allow: what the network is told, and what is made of its
+//! answer, beside torch. `onnx/fixtures.py` exports the models and writes down what torch says.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -354,8 +354,8 @@ fn threads_and_repetition_do_not_change_the_picture() {
 #[test]
 fn a_cancel_stops_an_evaluation_that_is_running_and_cannot_be_taken_back() {
     let model = model("onnx/models/sprites.onnx");
-    // One evaluation of this batch takes a good part of a second, and there is only one: nothing but an interrupted evaluation can be
-    // cancelled.
+    // One evaluation of this batch takes a good part of a second, and there is only one: nothing but an interrupted
+    // evaluation can be cancelled.
     let mut job = Request { steps: Some(1), ..sprites_request(1, vec![0; 256]) }.job(&model).unwrap();
     let canceller = job.canceller();
     let worker = std::thread::spawn(move || {

@@ -1,9 +1,10 @@
-//! The orders of convergence of the deterministic solvers, measured where the flow is known: a mixture of Gaussians, Karras' spacing from σ/α = 80
-//! to 0.002, no jump onto the clean sample, full order to the end. `cargo test --test all order:: -- --nocapture` prints the slopes.
+//! The orders of convergence of the deterministic solvers, measured where the flow is known: a mixture of Gaussians,
+//! Karras' spacing from σ/α = 80 to 0.002, no jump onto the clean sample, full order to the end.
+//! `cargo test --test all order:: -- --nocapture` prints the slopes.
 //!
-//! Two solvers have not come within 0.3 of their order by 320 steps on these narrow modes, and are held to it at 640 to 1280: DPM-Solver++ 3M, whose
-//! third-order part still weighs (2.4 on the way to 2), and LMS-4 (3.7 on the way to 4, and 3.1 to 5.1 on the straight path, where its error changes
-//! sign).
+//! Two solvers have not come within 0.3 of their order by 320 steps on these narrow modes, and are held to it at 640 to
+//! 1280: DPM-Solver++ 3M, whose third-order part still weighs (2.4 on the way to 2), and LMS-4 (3.7 on the way to 4,
+//! and 3.1 to 5.1 on the straight path, where its error changes sign).
 
 use std::sync::Arc;
 

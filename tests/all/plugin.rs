@@ -1,5 +1,5 @@
-//! Providers from plugin libraries, by mocks that gcc compiles from `tests/c/mock_provider.c`: what takes nodes runs, what does not is named, and
-//! a plugin that was loaded once takes part only where it is asked for.
+//! Providers from plugin libraries, by mocks that gcc compiles from `tests/c/mock_provider.c`: what takes nodes runs,
+//! what does not is named, and a plugin that was loaded once takes part only where it is asked for.
 #![cfg(target_os = "linux")]
 
 use std::path::{Path, PathBuf};

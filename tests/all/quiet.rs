@@ -1,9 +1,9 @@
 //! A host's process stays its own: while a model is open, no socket is opened and nothing is written.
 //!
-//! The test traces itself with strace, in a second process that holds a model open. To see that the trace would show it, the
-//! same is done once more with ONNX Runtime's telemetry allowed: then the very same check has to fail. Telemetry writes
-//! its database as soon as ONNX Runtime is started, and opens a socket nine seconds later: `cargo test` waits for the
-//! one, and `.ci/run` for the other as well.
+//! The test traces itself with strace, in a second process that holds a model open. To see that the trace would show
+//! it, the same is done once more with ONNX Runtime's telemetry allowed: then the very same check has to fail.
+//! Telemetry writes its database as soon as ONNX Runtime is started, and opens a socket nine seconds later:
+//! `cargo test` waits for the one, and `.ci/run` for the other as well.
 #![cfg(target_os = "linux")]
 
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! What a request makes of a manifest, without a network: every solver on every kind of model, and requests that contradict themselves.
+//! What a request makes of a manifest, without a network: every solver on every kind of model, and requests that
+//! contradict themselves.
 
 use diffuse::Request;
 use diffuse::model::{Manifest, SchedulerConfig};

@@ -1,5 +1,6 @@
-//! Every solver beside diffusers' schedulers: the same levels, start, network outputs and noise, compared after every evaluation.
-//! `onnx/goldens_solvers.py` wrote the traces. What is compared and what is not is written into tests/COVERAGE.md.
+//! Every solver beside diffusers' schedulers: the same levels, start, network outputs and noise, compared after every
+//! evaluation. `onnx/goldens_solvers.py` wrote the traces. What is compared and what is not is written into
+//! tests/COVERAGE.md.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -350,7 +351,8 @@ struct Reading {
     to_signal: Prediction,
     only_the_end: bool,
     noise_by_draw: bool,
-    /// Whether there is a learned variance, and if so, whether diffusers took the variance itself for what is its logarithm here.
+    /// Whether there is a learned variance, and if so, whether diffusers took the variance itself for what is its
+    /// logarithm here.
     learned: Option<bool>,
 }
 
@@ -515,8 +517,8 @@ fn every_trajectory_of_every_scheduler_matches() {
     agree("tests/COVERAGE.md", &page);
 }
 
-/// Every configuration is read, or refused by a field's name; the solver and, where diffusers is not said to depart, the levels that come of it
-/// are those of the trace.
+/// Every configuration is read, or refused by a field's name; the solver and, where diffusers is not said to depart,
+/// the levels that come of it are those of the trace.
 #[test]
 fn every_configuration_is_read() {
     let text = std::fs::read_to_string(repository("onnx/goldens/solvers.json")).unwrap();
@@ -590,7 +592,8 @@ fn every_configuration_is_read() {
     assert!(read > 1000 && levels_compared > 200);
 }
 
-/// k-diffusion's samplers: what diffusers lacks, or has another form of. `onnx/goldens_k_diffusion.py` wrote the traces.
+/// k-diffusion's samplers: what diffusers lacks, or has another form of. `onnx/goldens_k_diffusion.py` wrote the
+/// traces.
 #[test]
 fn every_sampler_of_k_diffusion_matches() {
     let goldens = Goldens::open("onnx/goldens/k_diffusion.safetensors");

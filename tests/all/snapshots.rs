@@ -1,5 +1,5 @@
-//! A job that is left after some steps and taken up by another one ends where one ends that was not left: for every solver, every guidance, and with
-//! torch's generators. `tests/bless` writes the table of what was compared.
+//! A job that is left after some steps and taken up by another one ends where one ends that was not left: for every
+//! solver, every guidance, and with torch's generators. `tests/bless` writes the table of what was compared.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -46,7 +46,8 @@ fn in_pieces(model: &Arc<Model>, request: &Request, every: usize) -> Vec<u32> {
     }
 }
 
-/// Every solver with every noise, every guidance, and what else a run remembers: its solver, what it has besides, and its request.
+/// Every solver with every noise, every guidance, and what else a run remembers: its solver, what it has besides, and
+/// its request.
 fn runs(model: &Arc<Model>) -> Vec<(String, String, Request)> {
     let classifier = crate::support::model("onnx/models/sprite_classifier.onnx");
     let mut runs = Vec::new();

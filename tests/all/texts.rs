@@ -33,9 +33,11 @@ const PLANNED: &[(&str, &str)] = &[
     ("flow", "--schedule flow"),
 ];
 
-/// Compares what a call prints with the file of the texts that is called `name`, and keeps the name for the list of them.
+/// Compares what a call prints with the file of the texts that is called `name`, and keeps the name for the list of
+/// them.
 fn compare(names: &mut Vec<String>, name: String, arguments: &[&str]) {
-    // In the repository, so that the names of files are the same everywhere; and the width of a terminal counts for nothing.
+    // In the repository, so that the names of files are the same everywhere; and the width of a terminal counts for
+    // nothing.
     let mut command = Command::new(program());
     let output = ended(command.args(arguments).current_dir(repository(".")).env("COLUMNS", "40"));
     assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));

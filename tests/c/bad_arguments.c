@@ -1,4 +1,5 @@
-/* Every export with every kind of bad argument: a status and a message, never a crash. It prints include/BAD_ARGUMENTS.md's table.
+/* Every export with every kind of bad argument: a status and a message, never a crash. It prints
+ * include/BAD_ARGUMENTS.md's table.
  *
  *     bad_arguments ONNXRUNTIME MODEL.onnx */
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* Calls without a job, cancelled by another thread in the middle of a network that does not end, and while they wait for their turn at it.
+/* Calls without a job, cancelled by another thread in the middle of a network that does not end, and while they wait
+ * for their turn at it.
  *
  *     cancel ONNXRUNTIME ENDLESS.onnx */
 #include <pthread.h>

@@ -1,5 +1,5 @@
-/* A plugin host: two copies of the library in one process, at work at the same time, and one that is loaded and unloaded three times.
- * Every one has to draw the same.
+/* A plugin host: two copies of the library in one process, at work at the same time, and one that is loaded and
+ * unloaded three times. Every one has to draw the same.
  *
  *     copies ONNXRUNTIME MODEL.onnx COPY COPY */
 #include <dlfcn.h>

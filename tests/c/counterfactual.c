@@ -1,8 +1,10 @@
-/* Where an image is not normal: noised by an inversion, drawn again under a classifier that leads to "normal", and compared.
+/* Where an image is not normal: noised by an inversion, drawn again under a classifier that leads to "normal", and
+ * compared.
  *
  *     counterfactual MODEL.onnx CLASSIFIER.onnx
  *
- * The image is one that the model draws, with a spot planted on it. It prints the mean difference in the spot and elsewhere. */
+ * The image is one that the model draws, with a spot planted on it. It prints the mean difference in the spot and
+ * elsewhere. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

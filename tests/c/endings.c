@@ -1,4 +1,5 @@
-/* endings RUNTIME MODEL ENDLESS SCENARIO MICROSECONDS: ends the process, or forks it, so long after something was begun. tests/all/endings.rs runs it. */
+/* endings RUNTIME MODEL ENDLESS SCENARIO MICROSECONDS: ends the process, or forks it, so long after something was
+ * begun. tests/all/endings.rs runs it. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>

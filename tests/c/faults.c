@@ -1,4 +1,5 @@
-/* Memory that runs out: every large allocation of a run fails once, and each time there is a status, and the library works afterwards.
+/* Memory that runs out: every large allocation of a run fails once, and each time there is a status, and the library
+ * works afterwards.
  *
  *     faults ONNXRUNTIME MODEL.onnx CLASSIFIER.onnx */
 #define _GNU_SOURCE
@@ -11,7 +12,8 @@
 
 #include "require.h"
 
-/* What is large: the samples of a batch, and what an evaluation of them takes. Small allocations are the standard library's, which ends the process. */
+/* What is large: the samples of a batch, and what an evaluation of them takes. Small allocations are the standard
+ * library's, which ends the process. */
 enum { LARGE = 100000, ITEMS = 16, LENGTH = ITEMS * 4 * 32 * 32 };
 
 static atomic_long until = -1;

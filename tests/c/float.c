@@ -1,4 +1,5 @@
-/* float RUNTIME MODEL: a host with another floating-point environment gets the same bits, and has its own again, also in callbacks and on workers. */
+/* float RUNTIME MODEL: a host with another floating-point environment gets the same bits, and has its own again, also
+ * in callbacks and on workers. */
 #define _GNU_SOURCE
 #include <fenv.h>
 #include <string.h>

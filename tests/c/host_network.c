@@ -1,4 +1,5 @@
-/* A network of the host's own. This one asks the sprite model, so that what is drawn has to be the same, bit for bit; yours would ask your engine.
+/* A network of the host's own. This one asks the sprite model, so that what is drawn has to be the same, bit for bit;
+ * yours would ask your engine.
  *
  *     host_network ONNXRUNTIME MODEL.onnx */
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* An execution provider in a plugin library of its own, for tests/all/plugin.rs: it runs nothing, and does one thing wrong or right.
+/* An execution provider in a plugin library of its own, for tests/all/plugin.rs: it runs nothing, and does one thing
+ * wrong or right.
  *
  *     -DNAME=\"MyExecutionProvider\"   its name
  *     -DIDLE     it takes no node

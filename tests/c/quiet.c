@@ -1,4 +1,5 @@
-/* quiet RUNTIME MODEL SECONDS FILE: draws for so long, on a worker and by steps, writes what it has drawn, and returns. tests/quiet/run watches it. */
+/* quiet RUNTIME MODEL SECONDS FILE: draws for so long, on a worker and by steps, writes what it has drawn, and returns.
+ * tests/quiet/run watches it. */
 #include <time.h>
 
 #include "require.h"

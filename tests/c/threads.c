@@ -1,4 +1,5 @@
-/* Several threads at jobs, for valgrind's helgrind: started, asked, paused, cancelled and freed, side by side on one model, by the host's network and by ONNX Runtime.
+/* Several threads at jobs, for valgrind's helgrind: started, asked, paused, cancelled and freed, side by side on one
+ * model, by the host's network and by ONNX Runtime.
  *
  *     threads ONNXRUNTIME MODEL.onnx ROUNDS */
 #include <pthread.h>

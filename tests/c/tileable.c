@@ -2,8 +2,9 @@
  *
  *     tileable MODEL.onnx OUTPUT.ppm
  *
- * A run starts from a picture that is red on the left and blue on the right. At every step the host's callback mixes what lies near an edge with
- * what lies as near to the opposite one, so that the two edges become one and the model draws what fits both. */
+ * A run starts from a picture that is red on the left and blue on the right. At every step the host's callback mixes
+ * what lies near an edge with what lies as near to the opposite one, so that the two edges become one and the model
+ * draws what fits both. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,7 +12,8 @@
 
 enum { SIZE = 32, CHANNELS = 4, SEAM = 8 };
 
-/* Mixes `a`, which is `distance` pixels from its edge, with `b` at the other: half and half at the edge, not at all SEAM pixels from it. */
+/* Mixes `a`, which is `distance` pixels from its edge, with `b` at the other: half and half at the edge, not at all
+ * SEAM pixels from it. */
 static void mix(float *a, float *b, int distance) {
   float share = 0.5f * (float)(SEAM - distance) / (float)SEAM, mean = *a + share * (*b - *a);
   *b += share * (*a - *b);

@@ -160,7 +160,8 @@ int main(int argc, char **argv) {
   }
   job = Job();
 
-  // A classifier of the host's, kept by the job when it and the request are gone, and a network that destroys the job that guidance would be called in.
+  // A classifier of the host's, kept by the job when it and the request are gone, and a network that destroys the job
+  // that guidance would be called in.
   {
     const char *const classifying =
         "{\"diffuse\": 1, \"sample\": {\"shape\": [2]}, \"prediction\": \"class_gradient\", \"classes\": {\"count\": 2},"

@@ -1,14 +1,14 @@
-//! Cold diffusion (Bansal et al. 2022, arXiv:2208.09392, algorithm 1) with the raw call of a network: the process is the program's own, and the network
-//! is asked for the clean sample alone.
+//! Cold diffusion (Bansal et al. 2022, arXiv:2208.09392, algorithm 1) with the raw call of a network: the process is
+//! the program's own, and the network is asked for the clean sample alone.
 //!
 //! ```sh
 //! cargo run --example cold_diffusion -- onnx/models/moons_to_s_curve.onnx points.csv
 //! ```
 //!
-//! What is undone here is no noise. The operator D mixes a point of an S-curve with one of two moons, `D(x₀, t) = (1 − t)·x₀ + t·m`; a run
-//! starts from the moons alone and restores an S-curve. (Algorithm 2 of the paper is for an operator that the clean sample determines; the moons are
-//! not what a point of the curve was mixed with. So what comes out lies on the curve, but not all over it: nothing lands on its middle
-//! stroke.)
+//! What is undone here is no noise. The operator D mixes a point of an S-curve with one of two moons,
+//! `D(x₀, t) = (1 − t)·x₀ + t·m`; a run starts from the moons alone and restores an S-curve. (Algorithm 2 of the paper
+//! is for an operator that the clean sample determines; the moons are not what a point of the curve was mixed with. So
+//! what comes out lies on the curve, but not all over it: nothing lands on its middle stroke.)
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,6 +1,6 @@
-//! Says of manifests whether they hold: for `onnx/test_manifest.py`, which compares that with the exporter's own rules. A
-//! line of the input is a JSON string, each character of which is a byte of a manifest's file; a line of the output is
-//! what is wrong with it, as a JSON string, or `null`.
+//! Says of manifests whether they hold: for `onnx/test_manifest.py`, which compares that with the exporter's own rules.
+//! A line of the input is a JSON string, each character of which is a byte of a manifest's file; a line of the output
+//! is what is wrong with it, as a JSON string, or `null`.
 
 use std::io::BufRead;
 

@@ -4,9 +4,10 @@
 //! cargo run --example tileable -- onnx/models/sprites.onnx tile.ppm
 //! ```
 //!
-//! A run starts from a picture that is red on the left and blue on the right. At every step the callback mixes what lies near an edge with what
-//! lies as near to the opposite one, so that the two edges become one and the model draws what fits both. The model
-//! knows sprites and no textures: what comes out is a blob of both colours whose edges meet. Its alpha is left away.
+//! A run starts from a picture that is red on the left and blue on the right. At every step the callback mixes what
+//! lies near an edge with what lies as near to the opposite one, so that the two edges become one and the model draws
+//! what fits both. The model knows sprites and no textures: what comes out is a blob of both colours whose edges meet.
+//! Its alpha is left away.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +20,8 @@ use ndarray::{ArrayD, Axis};
 const SIZE: usize = 32;
 const SEAM: usize = 8;
 
-/// Mixes a value `distance` pixels from its edge with the one at the other: half and half at the edge, not at all SEAM pixels from it.
+/// Mixes a value `distance` pixels from its edge with the one at the other: half and half at the edge, not at all SEAM
+/// pixels from it.
 fn mix(plane: &mut [f32], a: usize, b: usize, distance: usize) {
     let share = 0.5 * (SEAM - distance) as f32 / SEAM as f32;
     let (of_a, of_b) = (plane[a], plane[b]);

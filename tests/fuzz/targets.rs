@@ -1,5 +1,5 @@
-//! What is fed with bytes that nobody has checked. Each of these must return, whatever the bytes; a panic is a finding. libFuzzer calls them, and
-//! `tests/all/corpus.rs` runs them over the corpus that is committed.
+//! What is fed with bytes that nobody has checked. Each of these must return, whatever the bytes; a panic is a finding.
+//! libFuzzer calls them, and `tests/all/corpus.rs` runs them over the corpus that is committed.
 
 use std::sync::Arc;
 
@@ -193,8 +193,8 @@ pub(crate) fn options(bytes: &[u8]) {
     }
 }
 
-/// A snapshot. The first byte chooses the run, the others are put over parts of a sound snapshot, behind which a checksum is written that fits: what is
-/// found behind it has to be found out.
+/// A snapshot. The first byte chooses the run, the others are put over parts of a sound snapshot, behind which a
+/// checksum is written that fits: what is found behind it has to be found out.
 pub(crate) fn snapshot(bytes: &[u8]) {
     let mut bytes = Bytes(bytes);
     let model = Arc::new(Model::from_host(MANIFEST, Arc::new(HostNetwork::new(half))).unwrap());
@@ -248,7 +248,8 @@ pub(crate) fn snapshot(bytes: &[u8]) {
     }
 }
 
-/// A sequence of calls of the C interface, also from its callbacks and with workers; the handles are live, everything else may be anything.
+/// A sequence of calls of the C interface, also from its callbacks and with workers; the handles are live, everything
+/// else may be anything.
 pub(crate) fn c_calls(bytes: &[u8]) {
     calls::run(&mut Bytes(bytes));
 }

@@ -1,5 +1,5 @@
-//! The shipped models on an NVIDIA GPU beside the CPU: `cargo test --test gpu`. Without a GPU it says so and passes; README.md beside
-//! this file says what has to be there.
+//! The shipped models on an NVIDIA GPU beside the CPU: `cargo test --test gpu`. Without a GPU it says so and passes;
+//! README.md beside this file says what has to be there.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +14,8 @@ use ndarray::ArrayD;
 
 /// How far a GPU may be from the CPU, relative to max(1, |x̂₀|), in f32.
 const BOUND: f64 = 1e-3;
-/// The same where factors are rounded to 10 bits: what goes beyond this is wrong, not rough. The table states what it is.
+/// The same where factors are rounded to 10 bits: what goes beyond this is wrong, not rough. The table states what it
+/// is.
 const COARSE_BOUND: f64 = 5e-2;
 
 fn main() {

@@ -196,7 +196,8 @@ fn yardstick() -> &'static Yardstick {
     })
 }
 
-/// By how many standard errors the points miss the mixture, in the worst of mean, covariance, weights of the modes and sliced Wasserstein.
+/// By how many standard errors the points miss the mixture, in the worst of mean, covariance, weights of the modes and
+/// sliced Wasserstein.
 pub(crate) fn worst_deviation(points: &[[f64; 2]]) -> f64 {
     let n = points.len() as f64;
     let mut worst: f64 = 0.0;

@@ -46,8 +46,8 @@ pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Compares a file of the repository with what it should be, or writes it if `DIFFUSE_BLESS` is set, which `tests/bless`
-/// does.
+/// Compares a file of the repository with what it should be, or writes it if `DIFFUSE_BLESS` is set, which
+/// `tests/bless` does.
 pub(crate) fn agree(path: &str, expected: &str) {
     let file = repository(path);
     if std::env::var_os("DIFFUSE_BLESS").is_some() {

@@ -1,10 +1,13 @@
-// diffuse in C++14 and later: the C interface of diffuse.h with owners, strings and vectors. Header only; link libdiffuse.
+// diffuse in C++14 and later: the C interface of diffuse.h with owners, strings and vectors. Header only; link
+// libdiffuse.
 //
-// What a function does, demands and returns is said in diffuse.h, at the function of the same name; here is only what differs. Objects own their handle and
-// move, but do not copy. Where a method is const, several threads may call it at once.
+// What a function does, demands and returns is said in diffuse.h, at the function of the same name; here is only what
+// differs. Objects own their handle and move, but do not copy. Where a method is const, several threads may call it at
+// once.
 //
-// With exceptions a failure is thrown as diffuse::Error. Without them (-fno-exceptions, or DIFFUSE_NO_EXCEPTIONS defined before this header) methods return
-// diffuse::Result<T>, which is to be asked: `if (!result) puts(result.error().what());`.
+// With exceptions a failure is thrown as diffuse::Error. Without them (-fno-exceptions, or DIFFUSE_NO_EXCEPTIONS
+// defined before this header) methods return diffuse::Result<T>, which is to be asked:
+// `if (!result) puts(result.error().what());`.
 #ifndef DIFFUSE_HPP
 #define DIFFUSE_HPP
 
@@ -43,7 +46,8 @@ class Error : public std::runtime_error {
   Error(std::int32_t status, const std::string &message, const char *path = nullptr, std::int32_t number = 0)
       : std::runtime_error(message), status_(status), number_(number), path_(path ? path : "") {}
   std::int32_t status() const noexcept { return status_; }
-  /// The file that could not be read or written, and the system's number for why: diffuse_error_path(), diffuse_error_errno(). "" and 0 where it was none.
+  /// The file that could not be read or written, and the system's number for why: diffuse_error_path(),
+  /// diffuse_error_errno(). "" and 0 where it was none.
   const std::string &path() const noexcept { return path_; }
   std::int32_t number() const noexcept { return number_; }
 
@@ -65,7 +69,8 @@ class Error {
       : status_(status), number_(number), message_(std::move(message)), path_(path ? path : "") {}
   std::int32_t status() const noexcept { return status_; }
   const char *what() const noexcept { return message_.c_str(); }
-  /// The file that could not be read or written, and the system's number for why: diffuse_error_path(), diffuse_error_errno(). "" and 0 where it was none.
+  /// The file that could not be read or written, and the system's number for why: diffuse_error_path(),
+  /// diffuse_error_errno(). "" and 0 where it was none.
   const std::string &path() const noexcept { return path_; }
   std::int32_t number() const noexcept { return number_; }
 
@@ -243,8 +248,8 @@ class Estimate {
   const diffuse_estimate *handle_;
 };
 
-/// Code of the host's that makes or changes an estimate: `values`, `length` of them. It returns "", or what went wrong; an exception counts as the latter. It is
-/// kept for as long as a model, a request or a job needs it.
+/// Code of the host's that makes or changes an estimate: `values`, `length` of them. It returns "", or what went wrong;
+/// an exception counts as the latter. It is kept for as long as a model, a request or a job needs it.
 using Callback = std::function<std::string(const Estimate &estimate, float *values, std::size_t length)>;
 
 namespace detail {
@@ -281,7 +286,8 @@ struct Held : std::enable_shared_from_this<Held> {
 
 }  // namespace detail
 
-/// What ends calls that evaluate without a job, from another thread: diffuse_cancel_new(). It may be destroyed while they run.
+/// What ends calls that evaluate without a job, from another thread: diffuse_cancel_new(). It may be destroyed while
+/// they run.
 class Cancel {
  public:
   Cancel() {
@@ -396,7 +402,8 @@ class Model {
   Result<void> level(double time, double &alpha, double &sigma) const {
     return detail::checked(diffuse_model_level(get(), time, &alpha, &sigma));
   }
-  /// One estimate of the clean samples behind `x`, `count` items: diffuse_model_denoise(). `classes` is empty for a model without; `cancel` may be none.
+  /// One estimate of the clean samples behind `x`, `count` items: diffuse_model_denoise(). `classes` is empty for a
+  /// model without; `cancel` may be none.
   Result<std::vector<float>> denoise(const std::vector<float> &x, std::size_t count, double time, double alpha,
                                      double sigma, const std::vector<std::int64_t> &classes = {},
                                      const Cancel *cancel = nullptr) const {
@@ -463,7 +470,8 @@ class Model {
   std::shared_ptr<detail::Held> network_;
 };
 
-/// What is to be drawn, and how. One that has been moved from, and a Request that could not be made, is refused by what uses it.
+/// What is to be drawn, and how. One that has been moved from, and a Request that could not be made, is refused by what
+/// uses it.
 class Request {
  public:
   Request() {

@@ -1,4 +1,6 @@
-"""Runs the tests and the README's examples against the package that is installed: python bindings/python/tests/run.py"""
+"""Runs the tests and the README's examples against the package that is installed: python
+bindings/python/tests/run.py
+"""
 
 import doctest
 import os

@@ -1,4 +1,6 @@
-"""The package from outside: what it draws is what the library draws, and what goes wrong is an exception of its kind."""
+"""The package from outside: what it draws is what the library draws, and what goes wrong is an exception of its
+kind.
+"""
 
 import atexit
 import ctypes

@@ -31,8 +31,9 @@ pub(crate) struct Arguments {
     image: Vec<PathBuf>,
     #[command(flatten)]
     classifier: ClassifierArguments,
-    /// Where to: a .png with a row for each image, of the image, what it would be, and how far they are apart, from black through red and yellow to white; or a .npy of
-    /// the maps [default: anomaly.png, or anomaly-2.png and so on]; may be given more than once
+    /// Where to: a .png with a row for each image, of the image, what it would be, and how far they are apart, from
+    /// black through red and yellow to white; or a .npy of the maps [default: anomaly.png, or anomaly-2.png and so on];
+    /// may be given more than once
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
     /// The class of the model's that the images are of, by name or number [default: no class]
@@ -58,7 +59,8 @@ pub(crate) struct Arguments {
 /// How many images are run at a time.
 const BATCH: usize = 16;
 
-/// What a classifier's gradient is multiplied by, unless it is said: what suits the shipped one (the table in onnx/README.md).
+/// What a classifier's gradient is multiplied by, unless it is said: what suits the shipped one (the table in
+/// onnx/README.md).
 pub(crate) const USUAL_SCALE: f64 = 50.0;
 
 #[derive(Debug, serde::Serialize)]

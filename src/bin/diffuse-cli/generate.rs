@@ -33,8 +33,9 @@ use crate::{npy, picture};
 pub(crate) struct Arguments {
     /// The model, an .onnx file with a manifest
     model: PathBuf,
-    /// Where to: .png (a sheet, or a scatter plot of points), .csv or .npy; `-` for standard output; may be given more than
-    /// once [default: NAME-SEED.png, or .csv and .png for points, or .npy; where that is taken NAME-SEED-2 and so on]
+    /// Where to: .png (a sheet, or a scatter plot of points), .csv or .npy; `-` for standard output; may be given more
+    /// than once [default: NAME-SEED.png, or .csv and .png for points, or .npy; where that is taken NAME-SEED-2 and so
+    /// on]
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
     /// The classes, by name or number and separated by commas; `none` for no class; may be given more than once
@@ -287,8 +288,8 @@ fn report(
     written.end()
 }
 
-/// How many of `count` items are drawn at a time. One generator of torch's for all items draws them as one batch, and so does
-/// what is `blended` between seeds.
+/// How many of `count` items are drawn at a time. One generator of torch's for all items draws them as one batch, and
+/// so does what is `blended` between seeds.
 fn batch_of(arguments: &Arguments, model: &Model, count: usize, torch: bool, blended: bool) -> Result<usize, Failure> {
     let together = torch || blended;
     match arguments.batch {

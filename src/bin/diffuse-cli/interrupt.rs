@@ -1,4 +1,5 @@
-//! Ctrl-C, and what else asks the program to end: it leaves at once, whatever it is doing, but for a file that is being finished.
+//! Ctrl-C, and what else asks the program to end: it leaves at once, whatever it is doing, but for a file that is being
+//! finished.
 
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

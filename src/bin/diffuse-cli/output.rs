@@ -272,8 +272,8 @@ impl Place {
         }
     }
 
-    /// Writes `bytes`: to a temporary file beside the target that then takes its name, so that a full disk or a crash leaves
-    /// either the old file or the new one. What is not a regular file (a pipe, a device) is written to directly.
+    /// Writes `bytes`: to a temporary file beside the target that then takes its name, so that a full disk or a crash
+    /// leaves either the old file or the new one. What is not a regular file (a pipe, a device) is written to directly.
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Special(path) => {

@@ -96,7 +96,8 @@ pub(crate) fn heat(values: ArrayView2<'_, f32>) -> Array3<u8> {
     })
 }
 
-/// The pictures side by side, `columns` in a row, all of the size of the first. Cells that are left over are transparent.
+/// The pictures side by side, `columns` in a row, all of the size of the first. Cells that are left over are
+/// transparent.
 pub(crate) fn sheet(pictures: &[Array3<u8>], columns: usize) -> Array3<u8> {
     let Some(first) = pictures.first() else { return Array3::zeros((0, 0, 4)) };
     let (height, width, _) = first.dim();

@@ -30,7 +30,8 @@ pub(crate) struct Arguments {
 pub(crate) struct PlanArguments {
     /// The model whose schedule and defaults are meant; without one, --schedule
     model: Option<PathBuf>,
-    /// A schedule with its usual numbers (1000 training steps, β from 1e-4 to 0.02; VE from 0.01 to 50), where no model is given
+    /// A schedule with its usual numbers (1000 training steps, β from 1e-4 to 0.02; VE from 0.01 to 50), where no model
+    /// is given
     #[arg(long, conflicts_with_all = ["model", "scheduler_config"], default_value = "linear")]
     schedule: ScheduleName,
     #[command(flatten)]

@@ -23,7 +23,8 @@ use crate::output::Source;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "ONNX Runtime")]
 pub(crate) struct RuntimeArguments {
-    /// ONNX Runtime's library, or the folder that it lies in [default: what ORT_DYLIB_PATH names, else beside diffuse-cli, else the system's]
+    /// ONNX Runtime's library, or the folder that it lies in [default: what ORT_DYLIB_PATH names, else beside
+    /// diffuse-cli, else the system's]
     #[arg(long = "onnxruntime", value_name = "PATH")]
     pub(crate) path: Option<PathBuf>,
 }
@@ -43,7 +44,8 @@ pub(crate) struct DeviceArguments {
     /// An option of a provider, such as cuda.device_id=1; may be given more than once
     #[arg(long, value_name = "NAME.KEY=VALUE")]
     provider_option: Vec<String>,
-    /// The library of a provider that is not one of these, by the name it has in --provider; may be given more than once
+    /// The library of a provider that is not one of these, by the name it has in --provider; may be given more than
+    /// once
     #[arg(long, value_name = "NAME=PATH")]
     provider_library: Vec<String>,
     /// Let the CPU take the nodes that no provider takes
@@ -130,7 +132,8 @@ const MOST_CONFIG: u64 = 1 << 20;
 
 const SCHEDULER_CONFIG: &str = "scheduler_config";
 
-/// How a run is sampled: a flag for each option that a request can be told by name. What is not said is as the model's manifest has it.
+/// How a run is sampled: a flag for each option that a request can be told by name. What is not said is as the model's
+/// manifest has it.
 #[derive(Debug)]
 pub(crate) struct SamplingArguments {
     given: Vec<(&'static str, String)>,

@@ -59,7 +59,8 @@ pub(crate) struct SteeringArguments {
     /// left of it
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
-    /// Draw only where this .png, of the model's size, is white; keep the image where it is black or transparent, and mix where it is grey
+    /// Draw only where this .png, of the model's size, is white; keep the image where it is black or transparent, and
+    /// mix where it is grey
     #[arg(long, value_name = "FILE", requires = "image")]
     mask: Option<PathBuf>,
     /// Start from these noisy samples, a .npy, batch first, such as --invert 1 wrote; one for all items, or one for
@@ -223,7 +224,8 @@ fn decode_conditions(
     Ok(conditions)
 }
 
-/// The items from `first` on, `count` of them, of values that are given for each of `total`; all of what is given for all.
+/// The items from `first` on, `count` of them, of values that are given for each of `total`; all of what is given for
+/// all.
 fn part(values: &ArrayD<f32>, first: usize, count: usize, total: usize, rank: usize) -> ArrayD<f32> {
     if values.ndim() == rank && values.shape().first() == Some(&total) && count < total {
         return values.slice_axis(Axis(0), Slice::from(first..first + count)).to_owned();
@@ -283,7 +285,8 @@ impl Steering {
         }
     }
 
-    /// Refuses what is for another number of items than the `total`, before a part of them is drawn. `rank` is the number of axes of a batch.
+    /// Refuses what is for another number of items than the `total`, before a part of them is drawn. `rank` is the
+    /// number of axes of a batch.
     pub(crate) fn check(&self, total: usize, rank: usize) -> Result<(), Failure> {
         let of_items = |flag: &str, values: &ArrayD<f32>, rank: usize| {
             let found = values.shape().first().copied().unwrap_or(1);

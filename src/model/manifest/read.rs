@@ -20,8 +20,8 @@ const WORDED: &[&str] = &[
     "time.direction",
 ];
 
-/// Refuses what serde would take as well: for an object the list of its values; for a word its number, or an object that
-/// has it for a key.
+/// Refuses what serde would take as well: for an object the list of its values; for a word its number, or an object
+/// that has it for a key.
 fn check_forms(manifest: &serde_json::Value) -> std::result::Result<(), String> {
     let at = |field: &str| field.split('.').fold(manifest, |value, key| &value[key]);
     let conditions = || manifest["conditions"].as_object().into_iter().flat_map(|conditions| conditions.keys());
@@ -62,7 +62,8 @@ impl Manifest {
         struct Version {
             diffuse: Option<serde_json::Value>,
         }
-        // The version first: an older program should say "newer schema", not stumble over a field that it does not know.
+        // The version first: an older program should say "newer schema", not stumble over a field that it does not
+        // know.
         let json = Json::new(json).map_err(|error| format!("the manifest cannot be read as JSON: {error}"))?;
         let version: Version =
             json.read().map_err(|error| format!("the manifest cannot be read as JSON: {}", error.inner()))?;

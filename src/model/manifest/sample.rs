@@ -22,8 +22,9 @@ pub struct Sample {
     /// Whether x itself is clamped to the range after every step.
     #[serde(default, skip_serializing_if = "is_default")]
     pub clamp: bool,
-    /// The standard deviation of the data, where the network's scaling needs it. See [`Manifest::sigma_data`](super::Manifest::sigma_data) for the
-    /// default. It was called `deviation` once, and is read by that name.
+    /// The standard deviation of the data, where the network's scaling needs it. See
+    /// [`Manifest::sigma_data`](super::Manifest::sigma_data) for the default. It was called `deviation` once, and is
+    /// read by that name.
     #[serde(alias = "deviation", skip_serializing_if = "Option::is_none")]
     pub sigma_data: Option<f64>,
 }
@@ -51,7 +52,8 @@ impl Kind {
 }
 
 impl Sample {
-    /// The kind that is given; else an image for `[1 or 3 or 4, height, width]`, points for `[2]`, a tensor for the rest.
+    /// The kind that is given; else an image for `[1 or 3 or 4, height, width]`, points for `[2]`, a tensor for the
+    /// rest.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind.unwrap_or_else(|| Kind::usual(&self.shape))

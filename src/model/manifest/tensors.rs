@@ -1,4 +1,5 @@
-//! What the network takes and gives beside the sample and the time: classes, conditions, and the names of all of them in the graph.
+//! What the network takes and gives beside the sample and the time: classes, conditions, and the names of all of them
+//! in the graph.
 
 use std::collections::BTreeMap;
 
@@ -68,7 +69,8 @@ pub struct ConditionInput {
     /// The least and the greatest value, which pictures are brought to: as for a sample.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<[f32; 2]>,
-    /// Whether it has no input of its own, but lies behind the sample's channels in the sample's: with others in the order of their names.
+    /// Whether it has no input of its own, but lies behind the sample's channels in the sample's: with others in the
+    /// order of their names.
     #[serde(default, skip_serializing_if = "is_default")]
     pub joined: bool,
 }
@@ -109,8 +111,8 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// What an input of the graph may be, beside a condition, each with the names that it usually has: it is found by them
-    /// where the manifest does not name it.
+    /// What an input of the graph may be, beside a condition, each with the names that it usually has: it is found by
+    /// them where the manifest does not name it.
     pub const ROLES: &[(&str, &[&str])] = &[
         ("sample", &["x", "sample", "x_t", "noisy_sample"]),
         ("time", &["t", "timestep", "timesteps", "time", "sigma"]),

@@ -7,8 +7,8 @@ use crate::prediction::Prediction;
 use crate::schedule::{Spacing, Tables, Terminal};
 
 impl Manifest {
-    /// What the network is given for the time: as given; else t for schedules with steps of training, ln(σ)/4 for [`Schedule::Edm`] (Karras et al.
-    /// 2022, table 1), and t as a share of the greatest for the others.
+    /// What the network is given for the time: as given; else t for schedules with steps of training, ln(σ)/4 for
+    /// [`Schedule::Edm`] (Karras et al. 2022, table 1), and t as a share of the greatest for the others.
     #[must_use]
     pub fn time(&self) -> Time {
         self.time.unwrap_or(match self.schedule {
@@ -28,7 +28,8 @@ impl Manifest {
         self.sample.sigma_data.unwrap_or(if self.prediction == Prediction::Edm { 0.5 } else { 1.0 })
     }
 
-    /// What is best at few evaluations for a model of this kind, by `benches/choosing.rs`: the solver, its order, the grid and the number of steps.
+    /// What is best at few evaluations for a model of this kind, by `benches/choosing.rs`: the solver, its order, the
+    /// grid and the number of steps.
     fn usual(&self) -> (&'static str, u64, Spacing, usize) {
         let terminal = match &self.schedule {
             Schedule::Linear(range) | Schedule::ScaledLinear(range) | Schedule::Sigmoid(range) => range.terminal,
@@ -61,16 +62,17 @@ impl Manifest {
         self.is_usual(solver).then_some(self.usual().1)
     }
 
-    /// The grid for `solver`: as given; else what suits the solver that is taken where none is named; else for another solver Karras et al.'s for
-    /// [`Schedule::Edm`], evenly spaced times with both ends for the SDEs, and trailing for the others.
+    /// The grid for `solver`: as given; else what suits the solver that is taken where none is named; else for another
+    /// solver Karras et al.'s for [`Schedule::Edm`], evenly spaced times with both ends for the SDEs, and trailing for
+    /// the others.
     #[must_use]
     pub fn grid(&self, solver: &str) -> Spacing {
         let own = || if self.is_usual(solver) { self.usual().2 } else { self.schedule.grid() };
         self.defaults.grid.unwrap_or_else(own)
     }
 
-    /// The number of steps for `solver`: as given; else 20 for the solver that is taken where none is named, and 50 for others; T where that is
-    /// more.
+    /// The number of steps for `solver`: as given; else 20 for the solver that is taken where none is named, and 50 for
+    /// others; T where that is more.
     #[must_use]
     pub fn steps(&self, solver: &str) -> usize {
         let own = || if self.is_usual(solver) { self.usual().3 } else { 50 };

@@ -17,8 +17,9 @@ use crate::network::signature::Element;
 use crate::process::{Call, Own};
 use crate::tensor::resize;
 
-/// A caller's hold on a network. An input stays as it was set until it is set again, so that what does not change within a run is handed over
-/// once. As long as the shapes stay, setting and evaluating allocate nothing but what ONNX Runtime does.
+/// A caller's hold on a network. An input stays as it was set until it is set again, so that what does not change
+/// within a run is handed over once. As long as the shapes stay, setting and evaluating allocate nothing but what ONNX
+/// Runtime does.
 pub(crate) struct Binding {
     network: Arc<Network>,
     inputs: Vec<Input>,
@@ -98,8 +99,8 @@ impl Binding {
         Ok(())
     }
 
-    /// Sets an input to the `items` of `tensor`, batch first, unless it is that already. The tensor that it had before is kept as well, so that an input
-    /// which alternates between two is copied once each.
+    /// Sets an input to the `items` of `tensor`, batch first, unless it is that already. The tensor that it had before
+    /// is kept as well, so that an input which alternates between two is copied once each.
     ///
     /// # Errors
     /// As [`set`](Self::set); [`Error::Argument`] if the tensor does not have these items.
@@ -179,8 +180,8 @@ impl Binding {
         room_of(value, *element).map_err(|error| Error::runtime(error.message()))
     }
 
-    /// Evaluates the network once, and hands an output of it, its shape and its values, to `read`. Of one that is not in
-    /// f32 the first `length` values are read. `step` and `items` are for messages.
+    /// Evaluates the network once, and hands an output of it, its shape and its values, to `read`. Of one that is not
+    /// in f32 the first `length` values are read. `step` and `items` are for messages.
     ///
     /// # Errors
     /// [`Error::Cancelled`] once it was interrupted; [`Error::Memory`]; [`Error::Evaluation`] with what ONNX Runtime

@@ -1,16 +1,18 @@
 //! The names of the files that a graph has its weights in, read from the graph's file.
 //!
-//! ONNX Runtime does not say them. They are strings in a protobuf message (onnx.proto3), of which only the fields on the way are looked at. Weights that
-//! lie in the graph itself are passed over without being read, so that it takes no longer for large ones.
+//! ONNX Runtime does not say them. They are strings in a protobuf message (onnx.proto3), of which only the fields on
+//! the way are looked at. Weights that lie in the graph itself are passed over without being read, so that it takes no
+//! longer for large ones.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufReader, Read, Seek};
 
-/// The names of the files with external data that the graph in `file`, which has `length` bytes, has weights in. `stop` is asked now and then, and ends it.
+/// The names of the files with external data that the graph in `file`, which has `length` bytes, has weights in. `stop`
+/// is asked now and then, and ends it.
 ///
 /// # Errors
-/// Where it is no such graph, or longer than ONNX allows. What is wrong with it is for ONNX Runtime to say; but what it can read all the same has
-/// weights that are not known.
+/// Where it is no such graph, or longer than ONNX allows. What is wrong with it is for ONNX Runtime to say; but what it
+/// can read all the same has weights that are not known.
 pub(super) fn names(file: impl Read + Seek, length: u64, stop: &dyn Fn() -> bool) -> io::Result<BTreeSet<Vec<u8>>> {
     /// A protobuf message has at most 2 GiB.
     const LONGEST: u64 = 1 << 31;

@@ -13,7 +13,8 @@ use sha2::{Digest, Sha256};
 use super::external;
 use crate::error::{Error, Result};
 
-/// A file of a model, kept open: what is read of it later is of the file that ONNX Runtime has read, whatever its name stands for by then.
+/// A file of a model, kept open: what is read of it later is of the file that ONNX Runtime has read, whatever its name
+/// stands for by then.
 #[derive(Debug)]
 struct Part {
     /// The graph's is empty; that of external data is as the graph spells it.
@@ -27,7 +28,8 @@ struct Part {
 /// How many files of a model are kept open in any case.
 const ALWAYS_OPEN: usize = 4;
 
-/// How many more of all models together: a process may have some 1,000 open, and some exporters write one for each tensor.
+/// How many more of all models together: a process may have some 1,000 open, and some exporters write one for each
+/// tensor.
 const MOST_OPEN: usize = 64;
 
 /// How many more are.
@@ -184,8 +186,8 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Takes note of the graph's file at `path` and of those that it has its weights in. One that is not there is for ONNX Runtime to miss. `stop` is
-    /// asked now and then, and ends it.
+    /// Takes note of the graph's file at `path` and of those that it has its weights in. One that is not there is for
+    /// ONNX Runtime to miss. `stop` is asked now and then, and ends it.
     pub(super) fn open(path: &Path, stop: &dyn Fn() -> bool) -> Result<Self> {
         let graph = Part::open(String::new(), path.to_path_buf(), 0)?;
         let folder = path.parent().unwrap_or(Path::new(""));

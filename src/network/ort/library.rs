@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Refuses what is no file, and an ELF library whose end is missing: the loader maps it whole, and reading beyond the end ends the process.
-/// Everything else is left to the loader, which says what is wrong.
+/// Refuses what is no file, and an ELF library whose end is missing: the loader maps it whole, and reading beyond the
+/// end ends the process. Everything else is left to the loader, which says what is wrong.
 pub(super) fn check(path: &Path) -> Result<(), String> {
     let shown = path.display();
     let metadata = std::fs::metadata(path).map_err(|error| format!("{shown}: {error}"))?;
@@ -22,7 +22,8 @@ pub(super) fn check(path: &Path) -> Result<(), String> {
     }
 }
 
-/// Where the last segment of a 64-bit little-endian ELF file of `length` bytes ends; `None` for other files and damaged headers.
+/// Where the last segment of a 64-bit little-endian ELF file of `length` bytes ends; `None` for other files and damaged
+/// headers.
 fn elf_end(file: &mut (impl Read + Seek), length: u64) -> Option<u64> {
     let mut header = [0; 64];
     file.read_exact(&mut header).ok()?;

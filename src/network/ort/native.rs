@@ -11,7 +11,8 @@ use ort::sys::{OrtAllocator, OrtAllocatorType, OrtMemType, OrtStatusPtr};
 /// The providers that ONNX Runtime was built with, by its own names. It does not say whether they work here.
 pub(super) fn compiled_in() -> Vec<String> {
     let (mut names, mut count) = (std::ptr::null_mut(), 0);
-    // SAFETY: both pointers may be written to; ONNX Runtime fills them with an array of C strings, or fails and leaves them.
+    // SAFETY: both pointers may be written to; ONNX Runtime fills them with an array of C strings, or fails and leaves
+    // them.
     let status = unsafe { (ort::api().GetAvailableProviders)(&raw mut names, &raw mut count) };
     // SAFETY: the status is what the call returned, and is given up here.
     if unsafe { ort::Error::result_from_status(status) }.is_err() || names.is_null() {
@@ -36,8 +37,9 @@ pub(super) struct Assigned {
 
 /// Where ONNX Runtime put the nodes, if the session was told to record it.
 pub(super) fn assigned(session: &Session) -> Result<Vec<Assigned>, String> {
-    // SAFETY, for all calls below: the session is alive, and so are the arrays and strings that ONNX Runtime promises and that it owns;
-    // every pointer that is handed over may be written to; a status is given up to `result_from_status` once.
+    // SAFETY, for all calls below: the session is alive, and so are the arrays and strings that ONNX Runtime promises
+    // and that it owns; every pointer that is handed over may be written to; a status is given up to
+    // `result_from_status` once.
     let text = |pointer: *const c_char| {
         if pointer.is_null() {
             return Err("ONNX Runtime does not say where it put the nodes".to_owned());

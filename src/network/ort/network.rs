@@ -87,8 +87,8 @@ impl fmt::Debug for Network {
 }
 
 impl Network {
-    /// Opens the model file at `path`, with the external data that lies beside it. It is noted which files they are, and they stay open, so that
-    /// [`hash`](Self::hash) is that of what was opened.
+    /// Opens the model file at `path`, with the external data that lies beside it. It is noted which files they are,
+    /// and they stay open, so that [`hash`](Self::hash) is that of what was opened.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read; [`Error::Model`] if it is not a model that ONNX Runtime can run.
@@ -197,16 +197,18 @@ impl Network {
         }
     }
 
-    /// What the model is known by, in hexadecimal: the SHA-256 of the lines that `sha256sum` prints of its [`parts`](Self::parts), each "hash, two spaces,
-    /// part". Files are read for it when it is first asked for.
+    /// What the model is known by, in hexadecimal: the SHA-256 of the lines that `sha256sum` prints of its
+    /// [`parts`](Self::parts), each "hash, two spaces, part". Files are read for it when it is first asked for.
     ///
     /// # Errors
-    /// [`Error::Io`] if a file of it was changed since the model was opened; [`Error::Argument`] in a process that was forked since.
+    /// [`Error::Io`] if a file of it was changed since the model was opened; [`Error::Argument`] in a process that was
+    /// forked since.
     pub fn hash(&self) -> Result<&str> {
         Ok(&self.hashes()?.0)
     }
 
-    /// The SHA-256 of all that the model consists of: the graph, every file with weights of its own, and the manifest in use.
+    /// The SHA-256 of all that the model consists of: the graph, every file with weights of its own, and the manifest
+    /// in use.
     ///
     /// # Errors
     /// As [`hash`](Self::hash).
@@ -237,15 +239,16 @@ impl Network {
         Ok(self.hashes.get_or_init(|| (hex(whole.finalize()), parts)))
     }
 
-    /// The files with weights of its own that the model file at `path` names, as far as they are there; nothing is opened for good.
+    /// The files with weights of its own that the model file at `path` names, as far as they are there; nothing is
+    /// opened for good.
     #[must_use]
     pub fn weight_files(path: &Path) -> Vec<PathBuf> {
         let files = std::fs::metadata(path).is_ok_and(|file| file.is_file()).then(|| Files::open(path, &|| false));
         files.and_then(Result::ok).iter().flat_map(Files::paths).skip(1).map(Path::to_path_buf).collect()
     }
 
-    /// The session itself, for the benchmarks and tests that hold a step against a bare call of it. Not part of the API: it has
-    /// the types of a release candidate of another crate.
+    /// The session itself, for the benchmarks and tests that hold a step against a bare call of it. Not part of the
+    /// API: it has the types of a release candidate of another crate.
     #[doc(hidden)]
     pub fn with_session<T>(&self, call: impl FnOnce(&mut Session) -> T) -> Option<T> {
         let _call = Call::begin().ok()?;

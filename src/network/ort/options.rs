@@ -17,23 +17,24 @@ use crate::process::{self, Vigil};
 pub struct ModelOptions {
     /// Threads that one evaluation uses, up to 1024; 0 leaves it to ONNX Runtime, which takes one per physical core.
     pub threads: usize,
-    /// Whether idle threads spin while they wait. It makes evaluations that follow each other at once a little faster, and
-    /// burns a core between those that do not.
+    /// Whether idle threads spin while they wait. It makes evaluations that follow each other at once a little faster,
+    /// and burns a core between those that do not.
     pub spinning: bool,
-    /// What evaluates the network, in the order wanted: the first that can be had takes the nodes that it can, the next ones the rest.
-    /// Nothing is the CPU alone. One that cannot be had is passed over only if there is another after it;
-    /// [`Network::placement`](super::Network::placement) says so.
+    /// What evaluates the network, in the order wanted: the first that can be had takes the nodes that it can, the next
+    /// ones the rest. Nothing is the CPU alone. One that cannot be had is passed over only if there is another after
+    /// it; [`Network::placement`](super::Network::placement) says so.
     pub providers: Vec<Provider>,
-    /// Whether the CPU may take the nodes that none of `providers` takes, without being one of them. Networks with free axes
-    /// often have a few that compute shapes.
+    /// Whether the CPU may take the nodes that none of `providers` takes, without being one of them. Networks with free
+    /// axes often have a few that compute shapes.
     pub cpu_nodes: bool,
     /// A manifest, as JSON, to use instead of the model's own.
     pub manifest: Option<String>,
-    /// For a model from bytes whose weights are in files of their own: each file's name, as the model spells it, and its
-    /// bytes. They are kept for as long as the model is open. A model from a file takes none.
+    /// For a model from bytes whose weights are in files of their own: each file's name, as the model spells it, and
+    /// its bytes. They are kept for as long as the model is open. A model from a file takes none.
     pub external_data: Vec<(String, Arc<[u8]>)>,
-    /// Whether weights that lie in files of their own are read into memory. Otherwise the system maps those files, which is quicker and takes less
-    /// memory, and a program that overwrites one of them in place ends this process (SIGBUS) or changes what is drawn.
+    /// Whether weights that lie in files of their own are read into memory. Otherwise the system maps those files,
+    /// which is quicker and takes less memory, and a program that overwrites one of them in place ends this process
+    /// (SIGBUS) or changes what is drawn.
     pub copy_weights: bool,
     /// What cancels the opening, from another thread, which then is [`Error::Cancelled`].
     pub canceller: Option<Canceller>,

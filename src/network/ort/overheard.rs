@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 
 thread_local! {
-    /// What ONNX Runtime says on this thread while somebody listens. The reason why a library cannot be loaded is only there.
+    /// What ONNX Runtime says on this thread while somebody listens. The reason why a library cannot be loaded is only
+    /// there.
     static OVERHEARD: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 

@@ -1,4 +1,5 @@
-//! Finding ONNX Runtime and starting it: once in a process, by absolute path, without a word on stderr or on the network.
+//! Finding ONNX Runtime and starting it: once in a process, by absolute path, without a word on stderr or on the
+//! network.
 
 use std::ffi::{CStr, c_char, c_void};
 use std::path::{Path, PathBuf};
@@ -29,8 +30,8 @@ const NAMED: &str = "the environment variable ORT_DYLIB_PATH";
 const DEBIAN_LIBRARIES: &str =
     if cfg!(target_arch = "aarch64") { "/usr/lib/aarch64-linux-gnu" } else { "/usr/lib/x86_64-linux-gnu" };
 
-/// ONNX Runtime allows one environment per process, ever: a second cannot be made even when the first is gone. Hence this
-/// one lives as long as the process.
+/// ONNX Runtime allows one environment per process, ever: a second cannot be made even when the first is gone. Hence
+/// this one lives as long as the process.
 static OPENED: Mutex<Option<Runtime>> = Mutex::new(None);
 
 fn log(level: LogLevel, message: &str) {
@@ -70,18 +71,18 @@ impl Runtime {
     /// Loads ONNX Runtime and starts it, or returns the one that this process has already started.
     ///
     /// `path` is its library, or the folder that the library lies in. Without one it is taken from the first of these
-    /// [`candidates`](Self::candidates) that has it: what the environment variable `ORT_DYLIB_PATH` names; the folder of
-    /// this library (of the program, where it is linked in, and on Windows), where it is a link that of the link first; and except on Windows, whose system folder may hold an old
-    /// one of another's, the system's library folders.
+    /// [`candidates`](Self::candidates) that has it: what the environment variable `ORT_DYLIB_PATH` names; the folder
+    /// of this library (of the program, where it is linked in, and on Windows), where it is a link that of the link
+    /// first; and except on Windows, whose system folder may hold an old one of another's, the system's library
+    /// folders.
     ///
     /// Official builds of ONNX Runtime from 1.29 on send telemetry. With one of those, unless the environment variable
-    /// `ORT_DISABLE_TELEMETRY` is already set to something, this call sets it to 1: call it before other threads read or
-    /// write environment variables, or set the variable for the process.
+    /// `ORT_DISABLE_TELEMETRY` is already set to something, this call sets it to 1: call it before other threads read
+    /// or write environment variables, or set the variable for the process.
     ///
     /// # Errors
-    /// [`Error::Runtime`] if there is no library, if it cannot be loaded, if it is older than 1.24, if `ORT_DYLIB_PATH` names a place
-    /// that has none, or if another one is
-    /// already running in this process.
+    /// [`Error::Runtime`] if there is no library, if it cannot be loaded, if it is older than 1.24, if `ORT_DYLIB_PATH`
+    /// names a place that has none, or if another one is already running in this process.
     pub fn open(path: Option<&Path>) -> Result<Self> {
         process::check_runtime()?;
         let mut opening = Opening::begin()?;
@@ -242,8 +243,8 @@ fn library_at(place: &Path) -> Option<PathBuf> {
         .max_by_key(numbers)
 }
 
-/// The folder of the module that this code is in: libdiffuse's, or the program's where it is linked in. Where that is a link, the link's folder
-/// comes first and that of the file second.
+/// The folder of the module that this code is in: libdiffuse's, or the program's where it is linked in. Where that is a
+/// link, the link's folder comes first and that of the file second.
 #[cfg(unix)]
 fn own_folders() -> Vec<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
@@ -259,8 +260,9 @@ fn own_folders() -> Vec<PathBuf> {
     // SAFETY: dladdr promises a string that lives as long as the module, which this code is part of.
     let name = unsafe { std::ffi::CStr::from_ptr(info.dli_fname) };
     let name = Path::new(std::ffi::OsStr::from_bytes(name.to_bytes()));
-    // A relative name was good when the module was loaded, in a working directory that may have changed since. For the main program it
-    // may even be a bare name that was found through PATH. It counts where it still leads to the file that is in memory.
+    // A relative name was good when the module was loaded, in a working directory that may have changed since. For the
+    // main program it may even be a bare name that was found through PATH. It counts where it still leads to the file
+    // that is in memory.
     let path = if name.is_absolute() {
         Some(name.to_path_buf())
     } else {
@@ -309,8 +311,9 @@ fn start(library: PathBuf) -> Result<Runtime> {
     let builder = ort::init_from(&library).map_err(|error| refusal(&library, &error))?;
     let version = version(&library).unwrap_or_else(|| "unknown".into());
     if has_telemetry(&version) && std::env::var_os(TELEMETRY).is_none() {
-        // SAFETY: the caller of `Runtime::open` was told to call it before other threads use the environment. Rust's own
-        // accesses are synchronised; there is no other way to keep the library quiet (its API call for it is not heeded).
+        // SAFETY: the caller of `Runtime::open` was told to call it before other threads use the environment. Rust's
+        // own accesses are synchronised; there is no other way to keep the library quiet (its API call for it is not
+        // heeded).
         unsafe { std::env::set_var(TELEMETRY, "1") };
     }
     // The logger is what keeps errors that we report ourselves, and warnings about graphics cards, off stderr.
@@ -320,7 +323,8 @@ fn start(library: PathBuf) -> Result<Runtime> {
         .with_logger(Arc::new(|level, _: &str, _: &str, _: &str, message: &str| log(level, message)))
         .build()
         .map_err(|error| Error::runtime(format!("{} did not start: {error}", library.display())))?;
-    // `ort` asks for everything, and ONNX Runtime would word messages that nobody reads, also between the nodes of a run.
+    // `ort` asks for everything, and ONNX Runtime would word messages that nobody reads, also between the nodes of a
+    // run.
     environment.set_log_level(LogLevel::Warning);
     Ok(Runtime { environment, path: library.into(), version: version.into() })
 }

@@ -10,7 +10,8 @@ use crate::cancel::Interrupt;
 use crate::error::{Error, Result};
 use crate::process::{self, Call, Own};
 
-/// Ends an evaluation from another thread: the wait for its turn at once, and ONNX Runtime before the next node; and so every later one.
+/// Ends an evaluation from another thread: the wait for its turn at once, and ONNX Runtime before the next node; and so
+/// every later one.
 pub(super) struct Stop {
     stopped: AtomicBool,
     /// What waits for its turn at the session.

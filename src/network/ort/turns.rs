@@ -1,4 +1,5 @@
-//! Turns at what one thread at a time can use: who came first is next, so that several jobs on one model go on side by side.
+//! Turns at what one thread at a time can use: who came first is next, so that several jobs on one model go on side by
+//! side.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -13,7 +13,9 @@ _MOMENT = 0.02
 
 
 class Cancel:
-    """Ends the calls that it is handed to, from another thread, with Cancelled; those that it is handed to afterwards as well."""
+    """Ends the calls that it is handed to, from another thread, with Cancelled; those that it is handed to afterwards
+    as well.
+    """
 
     def __init__(self) -> None:
         self._handle = Handle("diffuse_cancel_free", lambda place: int(library.diffuse_cancel_new(place)))
@@ -24,7 +26,9 @@ class Cancel:
 
 
 def interruptible(call: Callable[[Any], int], cancel: Cancel | None) -> None:
-    """Makes a call of the library's that takes `cancel`. Ctrl-C is heard meanwhile, and ends it. `call` holds on to all that it uses."""
+    """Makes a call of the library's that takes `cancel`. Ctrl-C is heard meanwhile, and ends it. `call` holds on to all
+    that it uses.
+    """
     own = cancel if cancel is not None else Cancel()
     if threading.current_thread() is not threading.main_thread():
         # Ctrl-C is the main thread's.

@@ -26,7 +26,9 @@ class EvaluationError(DiffuseError):
 
 
 class FileError(DiffuseError, OSError):
-    """A file could not be read. It has the `errno`, `strerror` and `filename` of other OSErrors, as far as the system gave them."""
+    """A file could not be read. It has the `errno`, `strerror` and `filename` of other OSErrors, as far as the system
+    gave them.
+    """
 
     def __str__(self) -> str:
         # An OSError with these would leave the message away.

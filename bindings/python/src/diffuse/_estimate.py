@@ -18,7 +18,9 @@ Network = Callable[["Estimate"], npt.ArrayLike]
 
 
 class Estimate:
-    """What an estimate of the clean samples is made from. It is for the time of the call; arrays that are to be kept have to be copied."""
+    """What an estimate of the clean samples is made from. It is for the time of the call; arrays that are to be kept
+    have to be copied.
+    """
 
     def __init__(self, pointer: int) -> None:
         self._pointer = ctypes.c_void_p(pointer)
@@ -67,7 +69,9 @@ class Estimate:
 
     @property
     def input(self) -> Floats:
-        """What a network sees of the samples: scaled as the manifest says, with the joined conditions behind their channels."""
+        """What a network sees of the samples: scaled as the manifest says, with the joined conditions behind their
+        channels.
+        """
         values, length = ctypes.POINTER(ctypes.c_float)(), ctypes.c_size_t()
         check(library.diffuse_estimate_input(self._pointer, ctypes.byref(values), ctypes.byref(length)))
         items, _, *rest = self.shape
@@ -104,7 +108,9 @@ def _said(raised: BaseException) -> str:
 
 
 class Called:
-    """A function of the caller's for the library: what it raises becomes the message of the failed step, and is kept as its cause."""
+    """A function of the caller's for the library: what it raises becomes the message of the failed step, and is kept as
+    its cause.
+    """
 
     #: How many exceptions are kept for the steps that failed with them: those of as many jobs at once.
     KEPT = 32

@@ -42,9 +42,11 @@ class Progress(NamedTuple):
 
 
 class Job:
-    """A run of a request. Iterating over it steps it; len() is how many steps are left, so that `for _ in tqdm(job)` has a bar.
+    """A run of a request. Iterating over it steps it; len() is how many steps are left, so that `for _ in tqdm(job)`
+    has a bar.
 
-    One thread at a time may work on it, and gets BusyError otherwise; any may ask for its state, its progress and its preview, or cancel it.
+    One thread at a time may work on it, and gets BusyError otherwise; any may ask for its state, its progress and its
+    preview, or cancel it.
     """
 
     def __init__(self, model: Model, request: Request) -> None:
@@ -53,7 +55,8 @@ class Job:
         # What its callbacks are called with has to outlive it.
         self._called = native.called + ([model._network] if model._network is not None else [])
         self._handle = Handle("diffuse_job_free", lambda place: int(library.diffuse_job_new(own, asked, place)))
-        # As an attribute of the handle, they are still there when that is freed, and a function that refers to its job is no leak.
+        # As an attribute of the handle, they are still there when that is freed, and a function that refers to its job
+        # is no leak.
         self._handle.called = self._called  # type: ignore[attr-defined]
 
     def _check(self, status: int) -> None:
@@ -86,13 +89,17 @@ class Job:
 
     @property
     def expected(self) -> float | None:
-        """How many seconds the next step is expected to take, which is enough for advance() to make one; None before the first."""
+        """How many seconds the next step is expected to take, which is enough for advance() to make one; None before
+        the first.
+        """
         microseconds = ctypes.c_uint64()
         check(library.diffuse_job_expected(self._handle.pointer, ctypes.byref(microseconds)))
         return microseconds.value / 1e6 if microseconds.value else None
 
     def run(self, progress: Progressive | None = None) -> Job:
-        """Steps to the end, on a worker, so that Ctrl-C is heard; it cancels the job. `progress` is as for Model.draw()."""
+        """Steps to the end, on a worker, so that Ctrl-C is heard; it cancels the job. `progress` is as for
+        Model.draw().
+        """
         before = self.progress
         if progress is not None and not callable(progress):
             raise ArgumentError(f"progress: {progress!r}; expected tqdm or its like")

@@ -75,7 +75,9 @@ def _free(function: Any, place: ctypes.c_void_p) -> None:
 
 
 class Handle:
-    """A handle of the library's, which is freed with the last reference to it, at the latest when the interpreter ends."""
+    """A handle of the library's, which is freed with the last reference to it, at the latest when the interpreter
+    ends.
+    """
 
     def __init__(self, free: str, make: Callable[[Any], int]) -> None:
         place = ctypes.c_void_p()
@@ -96,7 +98,9 @@ class Handle:
 
     @property
     def pointer(self) -> ctypes.c_void_p:
-        """The handle itself. After a fork it is the parent's: the library refuses it as well, where a call can say so."""
+        """The handle itself. After a fork it is the parent's: the library refuses it as well, where a call can say
+        so.
+        """
         if os.getpid() != self._process:
             raise refused(f"opened in process {self._process}, which this one was forked from; open another one here")
         return self._place

@@ -32,10 +32,10 @@ class Level(NamedTuple):
 class Model:
     """A network and its manifest. Several threads may use it at once; evaluations take turns.
 
-    `source` is the path of a model file, or its bytes. `providers` are execution providers in the order wanted, each a name or a name with its
-    options; one that is a path of a plugin library is ("name", {"library": path}). `runtime` is ONNX Runtime, found by itself unless it is given.
-    `copy_weights` reads weights that lie in files of their own into memory, so that nobody can overwrite them under an open model.
-    `cancel` ends the opening, as Ctrl-C does.
+    `source` is the path of a model file, or its bytes. `providers` are execution providers in the order wanted, each a
+    name or a name with its options; one that is a path of a plugin library is ("name", {"library": path}). `runtime` is
+    ONNX Runtime, found by itself unless it is given. `copy_weights` reads weights that lie in files of their own into
+    memory, so that nobody can overwrite them under an open model. `cancel` ends the opening, as Ctrl-C does.
     """
 
     def __init__(
@@ -97,7 +97,9 @@ class Model:
 
     @classmethod
     def from_network(cls, manifest: str | Mapping[str, Any], network: Network) -> Model:
-        """A model whose network is the function `network`, which does what `manifest` says. ONNX Runtime is not needed."""
+        """A model whose network is the function `network`, which does what `manifest` says. ONNX Runtime is not
+        needed.
+        """
         if not callable(network):
             raise ArgumentError(f"network: {network!r}; expected a function")
         called = Called.network(network)
@@ -134,7 +136,9 @@ class Model:
 
     @property
     def sha256(self) -> str:
-        """What the model is known by: a SHA-256, in hexadecimal, of its graph, its files with weights and its manifest."""
+        """What the model is known by: a SHA-256, in hexadecimal, of its graph, its files with weights and its
+        manifest.
+        """
         text = ctypes.c_char_p()
         check(library.diffuse_model_sha256(self._handle.pointer, ctypes.byref(text)))
         return (text.value or b"").decode()
@@ -166,8 +170,8 @@ class Model:
     ) -> Floats:
         """Draws, and returns the samples, batch first: `model.draw(classes=["heart"], seed=7, steps=20)`.
 
-        What is said beside `request` replaces what it says; names that are no field of Request are options. `progress` is tqdm, or anything that
-        is called as `progress(total=…, initial=…)` and then has update(count) and close().
+        What is said beside `request` replaces what it says; names that are no field of Request are options. `progress`
+        is tqdm, or anything that is called as `progress(total=…, initial=…)` and then has update(count) and close().
         """
         return self.job(request, **changes).run(progress).read()
 
@@ -187,7 +191,9 @@ class Model:
         *,
         cancel: Cancel | None = None,
     ) -> Floats:
-        """One estimate of the clean samples behind the noisy samples `x`, batch first. `cancel` ends it, as Ctrl-C does, which cancels that too."""
+        """One estimate of the clean samples behind the noisy samples `x`, batch first. `cancel` ends it, as Ctrl-C
+        does, which cancels that too.
+        """
         given = self._items(x)
         numbers = self._classes(classes, len(given))
         denoised = np.empty_like(given)
@@ -214,7 +220,9 @@ class Model:
         seed: int = 0,
         cancel: Cancel | None = None,
     ) -> npt.NDArray[np.float64]:
-        """The logarithm of the density of each of the samples `x`, in nats. `directions` 0 takes the whole trace; `cancel` as for denoise()."""
+        """The logarithm of the density of each of the samples `x`, in nats. `directions` 0 takes the whole trace;
+        `cancel` as for denoise().
+        """
         given = self._items(x)
         numbers = self._classes(classes, len(given))
         densities = np.empty(len(given))
@@ -265,7 +273,9 @@ class Model:
         return values
 
     def trim(self, *, cancel: Cancel | None = None) -> None:
-        """Gives memory back that evaluations have needed at a time and do not need now, by an evaluation. `cancel` as for denoise()."""
+        """Gives memory back that evaluations have needed at a time and do not need now, by an evaluation. `cancel` as
+        for denoise().
+        """
         interruptible(lambda ends: int(library.diffuse_model_trim(self._handle.pointer, ends)), cancel)
 
     def _items(self, x: npt.ArrayLike) -> Floats:

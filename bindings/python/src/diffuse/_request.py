@@ -67,7 +67,9 @@ class Request:
     options: Mapping[str, Option] = field(default_factory=dict)
 
     def cost(self, model: Model, cancel: Cancel | None = None) -> Cost:
-        """What drawing this will take: by three estimates of the clean samples; a guidance function is left out. `cancel` ends them, as Ctrl-C does."""
+        """What drawing this will take: by three estimates of the clean samples; a guidance function is left out.
+        `cancel` ends them, as Ctrl-C does.
+        """
         from . import _abi
 
         native = _Native(self, model)

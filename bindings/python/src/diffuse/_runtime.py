@@ -23,8 +23,9 @@ def _in_wheel() -> Path | None:
 class Runtime:
     """ONNX Runtime, loaded and started. There is one in a process: every Runtime refers to it.
 
-    `path` is its library, or the folder that it lies in. Without one it is what the environment variable ORT_DYLIB_PATH names, else that of the
-    onnxruntime package of this Python, else the system's. RuntimeMissing if there is none, or if another one runs already.
+    `path` is its library, or the folder that it lies in. Without one it is what the environment variable ORT_DYLIB_PATH
+    names, else that of the onnxruntime package of this Python, else the system's. RuntimeMissing if there is none, or
+    if another one runs already.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:

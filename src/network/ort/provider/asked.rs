@@ -51,14 +51,15 @@ impl Provider {
         Ok(Self { name: name.to_owned(), library: None, options: Vec::new() })
     }
 
-    /// A provider that comes as a plugin library for ONNX Runtime, at `library`. `name` is what it is called from here on. Its options
-    /// are handed on as they are, but for `device`, which is the place of the device, counted from 0, among those that the library finds.
+    /// A provider that comes as a plugin library for ONNX Runtime, at `library`. `name` is what it is called from here
+    /// on. Its options are handed on as they are, but for `device`, which is the place of the device, counted from 0,
+    /// among those that the library finds.
     ///
     /// The library is loaded when a model is first opened with it, and stays for as long as the process lives.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the name is empty, longer than 64 bytes, has other characters than letters, digits, `_` and `-`, or is that
-    /// of one of [`PROVIDERS`]; if the path is empty.
+    /// [`Error::Argument`] if the name is empty, longer than 64 bytes, has other characters than letters, digits, `_`
+    /// and `-`, or is that of one of [`PROVIDERS`]; if the path is empty.
     pub fn plugin(name: &str, library: impl Into<PathBuf>) -> Result<Self> {
         let library = library.into();
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
@@ -125,7 +126,8 @@ impl Provider {
         PROVIDERS.iter().find(|entry| self.library.is_none() && entry.name == self.name)
     }
 
-    /// Makes it the next choice of `builder`, or says why it cannot be. Beside the builder comes ONNX Runtime's name for it.
+    /// Makes it the next choice of `builder`, or says why it cannot be. Beside the builder comes ONNX Runtime's name
+    /// for it.
     pub(super) fn register(
         &self,
         runtime: &Runtime,
@@ -211,8 +213,8 @@ impl fmt::Display for Provider {
 }
 
 impl Runtime {
-    /// The names of the [`PROVIDERS`] that this ONNX Runtime was built with. Whether they work is known when a model is opened:
-    /// they may lack libraries, a driver or a device.
+    /// The names of the [`PROVIDERS`] that this ONNX Runtime was built with. Whether they work is known when a model is
+    /// opened: they may lack libraries, a driver or a device.
     #[must_use]
     pub fn providers(&self) -> Vec<&'static str> {
         let names = compiled_in();
@@ -260,8 +262,8 @@ fn load_plugin(runtime: &Runtime, name: &str, library: &Path) -> Result<String, 
     provider
 }
 
-/// The CPU as a provider that is asked for. Without it ONNX Runtime, as `ort` sets it up, would choose among the devices of every plugin that
-/// was ever loaded into the process, and on macOS of CoreML.
+/// The CPU as a provider that is asked for. Without it ONNX Runtime, as `ort` sets it up, would choose among the
+/// devices of every plugin that was ever loaded into the process, and on macOS of CoreML.
 pub(super) fn on_cpu(runtime: &Runtime, builder: SessionBuilder) -> Result<SessionBuilder, String> {
     let is_cpu = |device: &ort::device::Device<'_>| device.ep().is_ok_and(|ep| ep == "CPUExecutionProvider");
     // A minimal build has no list of devices, and no plugins either.

@@ -1,4 +1,5 @@
-//! Execution providers: what evaluates a network (the CPU, CUDA, TensorRT, …), by name, in the order in which they are wanted.
+//! Execution providers: what evaluates a network (the CPU, CUDA, TensorRT, …), by name, in the order in which they are
+//! wanted.
 
 mod asked;
 mod placement;

@@ -21,8 +21,8 @@ use crate::sync::Mutex;
 pub struct Placement {
     /// The provider in use: the first of those asked for that evaluates a part of the network.
     pub provider: String,
-    /// The providers that evaluate the network, in the order asked for, each with its share. Empty if none was asked for, which is the
-    /// CPU.
+    /// The providers that evaluate the network, in the order asked for, each with its share. Empty if none was asked
+    /// for, which is the CPU.
     pub nodes: Vec<ProviderNodes>,
     /// The providers that were asked for before and cannot be used.
     pub skipped: Vec<Skipped>,
@@ -34,8 +34,8 @@ pub struct Placement {
 pub struct ProviderNodes {
     /// The provider.
     pub provider: String,
-    /// How many nodes of the graph it took when the graph was divided, before ONNX Runtime's last fusions. 0 if this ONNX Runtime
-    /// does not say.
+    /// How many nodes of the graph it took when the graph was divided, before ONNX Runtime's last fusions. 0 if this
+    /// ONNX Runtime does not say.
     pub nodes: usize,
     /// What its options were set to.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -79,8 +79,8 @@ pub(in crate::network::ort) struct Opening<'a, B, C> {
     pub(in crate::network::ort) commit: C,
 }
 
-/// Opens a session on the first of the providers that can be had, with the later ones for the nodes that it does not take. A provider that
-/// cannot be had is passed over if there is another.
+/// Opens a session on the first of the providers that can be had, with the later ones for the nodes that it does not
+/// take. A provider that cannot be had is passed over if there is another.
 ///
 /// Only one session at a time is opened on anything but the CPU: CUDA's fail when they are made at the same time.
 // Long: one search, whose turns share what is left and what was skipped.
@@ -156,7 +156,8 @@ where
 /// A builder, and the names here and ONNX Runtime's of the providers that it has.
 type Registered<'a> = (SessionBuilder, Vec<(&'a str, String)>);
 
-/// A builder with all of `providers`, and their names here and ONNX Runtime's; else the place of the one that cannot be had, and why.
+/// A builder with all of `providers`, and their names here and ONNX Runtime's; else the place of the one that cannot be
+/// had, and why.
 fn register<'a>(
     runtime: &Runtime,
     mut builder: SessionBuilder,
@@ -263,7 +264,8 @@ impl ProviderNodes {
     }
 }
 
-/// How many nodes each provider has, those that were asked for first. `registered` are their names here and ONNX Runtime's.
+/// How many nodes each provider has, those that were asked for first. `registered` are their names here and ONNX
+/// Runtime's.
 fn shares(nodes: &[Assigned], registered: &[(&str, String)], providers: &[&Provider]) -> Vec<ProviderNodes> {
     let mut names: Vec<(&str, &str)> = registered.iter().map(|(name, of)| (*name, of.as_str())).collect();
     for node in nodes {

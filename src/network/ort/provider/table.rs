@@ -34,7 +34,8 @@ pub(super) const fn option(key: &'static str, kind: Kind, default: Fallback, sum
 const ON: Fallback = Fallback::Flag(true);
 const OFF: Fallback = Fallback::Flag(false);
 
-/// Every provider that is known by name. Others come as plugin libraries ([`Provider::plugin`](super::Provider::plugin)).
+/// Every provider that is known by name. Others come as plugin libraries
+/// ([`Provider::plugin`](super::Provider::plugin)).
 pub const PROVIDERS: &[ProviderEntry] = &[
     ProviderEntry {
         name: "cpu",

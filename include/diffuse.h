@@ -1,30 +1,36 @@
 /* diffuse: draws from diffusion models. This header is generated from the library's source; do not edit it.
  *
- * Most functions return a status: DIFFUSE_OK (0) or a code that says what the caller can do. diffuse_error_message() then says what
- * was wrong. A function that fails changes nothing but the outputs that it says it clears.
+ * Most functions return a status: DIFFUSE_OK (0) or a code that says what the caller can do. diffuse_error_message()
+ * then says what was wrong. A function that fails changes nothing but the outputs that it says it clears.
  *
- * Handles are made by _new and _open and freed by _free; freeing NULL is fine. A handle must not be used after it was freed; that, and a
- * handle of another type, is noticed where it can be, and is DIFFUSE_ARGUMENT. A `const` handle may be used by several threads at once, any
- * other by one at a time, but for what diffuse_job says of itself. The library has no other state than ONNX Runtime and the log sink.
+ * Handles are made by _new and _open and freed by _free; freeing NULL is fine. A handle must not be used after it was
+ * freed; that, and a handle of another type, is noticed where it can be, and is DIFFUSE_ARGUMENT. A `const` handle may
+ * be used by several threads at once, any other by one at a time, but for what diffuse_job says of itself. The library
+ * has no other state than ONNX Runtime and the log sink.
  *
- * Pointers must be NULL (which is DIFFUSE_ARGUMENT unless it is allowed) or valid. Strings are UTF-8, end in a zero byte, and are copied
- * where they are kept. Buffers belong to the caller and are not kept. Times t are those of the model's training, 0 the cleanest; alpha and
- * sigma are the shares of the clean sample and of the noise: x = alpha*x0 + sigma*noise.
+ * Pointers must be NULL (which is DIFFUSE_ARGUMENT unless it is allowed) or valid. Strings are UTF-8, end in a zero
+ * byte, and are copied where they are kept. Buffers belong to the caller and are not kept. Times t are those of the
+ * model's training, 0 the cleanest; alpha and sigma are the shares of the clean sample and of the noise: x = alpha*x0 +
+ * sigma*noise.
  *
- * Where the system has no memory for a tensor a call returns DIFFUSE_MEMORY; small things end the process then, as they do in most libraries.
+ * Where the system has no memory for a tensor a call returns DIFFUSE_MEMORY; small things end the process then, as they
+ * do in most libraries.
  *
  * Bad input never crashes, and no function writes to stdout or stderr, exits, or installs a signal handler.
  *
- * At the end of the process (not on Windows, where its threads are gone by then) the library ends what is running, in jobs and in calls of other threads,
- * and waits for it, for 12 seconds at most. A process that ends by _exit() or a signal needs none of that.
+ * At the end of the process (not on Windows, where its threads are gone by then) the library ends what is running, in
+ * jobs and in calls of other threads, and waits for it, for 12 seconds at most. A process that ends by _exit() or a
+ * signal needs none of that.
  *
- * After fork() the child must not use the parent's handles: freeing one does nothing there, and every other call of it is DIFFUSE_ARGUMENT (NULL or 0 where a
- * function returns no status). It may open its own, beginning with diffuse_runtime_open(), which then refers to the ONNX Runtime that the parent has loaded. A fork
- * waits, for a second at most, for other threads that open ONNX Runtime or a model, or evaluate one for the first time; of a child that it could not wait for
- * diffuse_runtime_open() is DIFFUSE_RUNTIME. The log sink is the parent's alone.
+ * After fork() the child must not use the parent's handles: freeing one does nothing there, and every other call of it
+ * is DIFFUSE_ARGUMENT (NULL or 0 where a function returns no status). It may open its own, beginning with
+ * diffuse_runtime_open(), which then refers to the ONNX Runtime that the parent has loaded. A fork waits, for a second
+ * at most, for other threads that open ONNX Runtime or a model, or evaluate one for the first time; of a child that it
+ * could not wait for diffuse_runtime_open() is DIFFUSE_RUNTIME. The log sink is the parent's alone.
  *
- * Every call works in the usual floating-point environment (to nearest, nothing flushed to zero, no exception a signal) and gives the host's back; a callback
- * is called in the host's, on a worker in that of the thread that has started it.
+ * Every call works in the usual floating-point environment (to nearest, nothing flushed to zero, no exception a signal)
+ * and gives the host's back; a callback is called in the host's, on a worker in that of the thread that has started
+ * it.
  *
  * The options of diffuse_request_set():
  *
@@ -423,7 +429,8 @@
 #define DIFFUSE_NOT_YET 12
 
 /*
- The version of the header: major·10000 + minor·100 + patch. Compare it with `diffuse_version_number()`, the library's.
+ The version of the header: major·10000 + minor·100 + patch. Compare it with `diffuse_version_number()`, the
+ library's.
  */
 #define DIFFUSE_VERSION 100
 
@@ -448,8 +455,8 @@ typedef struct diffuse_estimate diffuse_estimate;
 typedef struct diffuse_job diffuse_job;
 
 /*
- A model: a network in ONNX Runtime and its manifest. Several threads may use it at once; evaluations take turns. Jobs keep what
- they need of it, so it may be freed while they live.
+ A model: a network in ONNX Runtime and its manifest. Several threads may use it at once; evaluations take turns.
+ Jobs keep what they need of it, so it may be freed while they live.
  */
 typedef struct diffuse_model diffuse_model;
 
@@ -459,13 +466,14 @@ typedef struct diffuse_model diffuse_model;
 typedef struct diffuse_model_options diffuse_model_options;
 
 /*
- What is to be drawn, and how. What is not set is as the model's manifest says. Values are checked against each other and the model when
- a job is made.
+ What is to be drawn, and how. What is not set is as the model's manifest says. Values are checked against each other
+ and the model when a job is made.
  */
 typedef struct diffuse_request diffuse_request;
 
 /*
- ONNX Runtime, loaded and started. There is one in a process: all handles refer to it, and freeing them does not stop it.
+ ONNX Runtime, loaded and started. There is one in a process: all handles refer to it, and freeing them does not stop
+ it.
  */
 typedef struct diffuse_runtime diffuse_runtime;
 
@@ -476,14 +484,16 @@ typedef struct diffuse_runtime diffuse_runtime;
 typedef void (*diffuse_log_sink)(int32_t severity, const char *message, void *user_data);
 
 /*
- Code of the host's, called with every estimate of the clean samples: to change it, as guidance (diffuse_request_set_guidance_callback()), or to make it,
- as the network (diffuse_model_open_callback()). `values`, `length` of them, are those of all items one after the other; `estimate` says what they are
- made from. It returns 0; anything else ends the step with DIFFUSE_CALLBACK, and `message`, to which up to `capacity` bytes with a zero at their end
- may be written, becomes a part of its message.
+ Code of the host's, called with every estimate of the clean samples: to change it, as guidance
+ (diffuse_request_set_guidance_callback()), or to make it, as the network (diffuse_model_open_callback()). `values`,
+ `length` of them, are those of all items one after the other; `estimate` says what they are made from. It returns 0;
+ anything else ends the step with DIFFUSE_CALLBACK, and `message`, to which up to `capacity` bytes with a zero at
+ their end may be written, becomes a part of its message.
 
- It is called on the thread that steps the job. It may cancel and free that job, but not step or read it; what is freed so is gone, with its callbacks and
- their data, when the step is over. Freeing another job waits for that one, so that two jobs must not free each other so. It must not unwind. One that does not return
- holds up its job: diffuse_job_cancel() and diffuse_job_wait() with a time return, but diffuse_job_free() does not before it does.
+ It is called on the thread that steps the job. It may cancel and free that job, but not step or read it; what is
+ freed so is gone, with its callbacks and their data, when the step is over. Freeing another job waits for that one,
+ so that two jobs must not free each other so. It must not unwind. One that does not return holds up its job:
+ diffuse_job_cancel() and diffuse_job_wait() with a time return, but diffuse_job_free() does not before it does.
  */
 typedef int32_t (*diffuse_callback)(const struct diffuse_estimate *estimate,
                                     float *values,
@@ -493,8 +503,9 @@ typedef int32_t (*diffuse_callback)(const struct diffuse_estimate *estimate,
                                     void *user_data);
 
 /*
- What a run is expected to take. Set `struct_size` to sizeof(diffuse_cost) before it is handed over. Fields are only added, at the end: a library that knows more
- leaves them away, and one that knows less says so by the size, beyond which nothing was written.
+ What a run is expected to take. Set `struct_size` to sizeof(diffuse_cost) before it is handed over. Fields are only
+ added, at the end: a library that knows more leaves them away, and one that knows less says so by the size, beyond
+ which nothing was written.
  */
 typedef struct diffuse_cost {
   /*
@@ -506,13 +517,13 @@ typedef struct diffuse_cost {
    */
   uint32_t reserved;
   /*
-   How many estimates of the clean samples the run makes, each of which may take two runs of the network under guidance; 0 for a solver that
-   chooses its own steps.
+   How many estimates of the clean samples the run makes, each of which may take two runs of the network under
+   guidance; 0 for a solver that chooses its own steps.
    */
   uint64_t evaluations;
   /*
-   How many bytes the run and its model hold at a time on the CPU: the weights, what an evaluation needs, and the run's tensors. ONNX Runtime
-   itself takes some 40 MB beside it.
+   How many bytes the run and its model hold at a time on the CPU: the weights, what an evaluation needs, and the
+   run's tensors. ONNX Runtime itself takes some 40 MB beside it.
    */
   uint64_t peak_bytes;
   /*
@@ -543,8 +554,8 @@ void diffuse_cancel_free(struct diffuse_cancel *cancel);
 int32_t diffuse_cancel_cancel(const struct diffuse_cancel *cancel);
 
 /*
- What went wrong in the last call on this thread that failed, in English, with the argument, file or tensor and the remedy;
- "" if none has failed. The string is valid until the next call that fails on this thread.
+ What went wrong in the last call on this thread that failed, in English, with the argument, file or tensor and the
+ remedy; "" if none has failed. The string is valid until the next call that fails on this thread.
  */
 const char *diffuse_error_message(void);
 
@@ -560,13 +571,14 @@ const char *diffuse_error_path(void);
 int32_t diffuse_error_errno(void);
 
 /*
- The noisy samples that the estimate is made from, alpha*clean + sigma*noise, of the shape that diffuse_estimate_shape() says, to be read during the callback.
- NULL if `estimate` is none.
+ The noisy samples that the estimate is made from, alpha*clean + sigma*noise, of the shape that
+ diffuse_estimate_shape() says, to be read during the callback. NULL if `estimate` is none.
  */
 const float *diffuse_estimate_x(const struct diffuse_estimate *estimate);
 
 /*
- The noise level: the time `t` of the model's schedule, alpha and sigma. What a network is told of the time is another thing: diffuse_estimate_time().
+ The noise level: the time `t` of the model's schedule, alpha and sigma. What a network is given for the time is
+ another thing: diffuse_estimate_time().
  */
 int32_t diffuse_estimate_level(const struct diffuse_estimate *estimate,
                                double *t,
@@ -574,9 +586,9 @@ int32_t diffuse_estimate_level(const struct diffuse_estimate *estimate,
                                double *sigma);
 
 /*
- The step of the run, counted from 0, and how many items there are. Solvers that take several estimates a step give the same step to each; one that
- chooses its own steps takes one item at a time; and guidance asks a network for twice the request's items at once, the guided and the unguided, or in
- turn.
+ The step of the run, counted from 0, and how many items there are. Solvers that take several estimates a step give
+ the same step to each; one that chooses its own steps takes one item at a time; and guidance asks a network for
+ twice the request's items at once, the guided and the unguided, or in turn.
  */
 int32_t diffuse_estimate_step(const struct diffuse_estimate *estimate,
                               size_t *step,
@@ -591,14 +603,16 @@ int32_t diffuse_estimate_shape(const struct diffuse_estimate *estimate,
                                size_t *rank);
 
 /*
- What the network is told of the time, which the manifest says how to make of the level. DIFFUSE_ARGUMENT in a guidance callback.
+ What the network is given for the time, which the manifest says how to make of the level. DIFFUSE_ARGUMENT in a
+ guidance callback.
  */
 int32_t diffuse_estimate_time(const struct diffuse_estimate *estimate,
                               double *time);
 
 /*
- What the network sees of the samples, to be read during the callback: scaled as the manifest says, and with the conditions that are joined to the samples
- behind their channels, item by item; `*length` values. DIFFUSE_ARGUMENT in a guidance callback.
+ What the network sees of the samples, to be read during the callback: scaled as the manifest says, and with the
+ conditions that are joined to the samples behind their channels, item by item; `*length` values. DIFFUSE_ARGUMENT in
+ a guidance callback.
  */
 int32_t diffuse_estimate_input(const struct diffuse_estimate *estimate,
                                const float **values,
@@ -610,8 +624,8 @@ int32_t diffuse_estimate_input(const struct diffuse_estimate *estimate,
 const int64_t *diffuse_estimate_classes(const struct diffuse_estimate *estimate);
 
 /*
- The condition called `name` in the manifest, of all items one after the other, to be read during the callback: `*length` values. DIFFUSE_ARGUMENT if
- there is none of that name.
+ The condition called `name` in the manifest, of all items one after the other, to be read during the callback:
+ `*length` values. DIFFUSE_ARGUMENT if there is none of that name.
  */
 int32_t diffuse_estimate_condition(const struct diffuse_estimate *estimate,
                                    const char *name,
@@ -619,24 +633,27 @@ int32_t diffuse_estimate_condition(const struct diffuse_estimate *estimate,
                                    size_t *length);
 
 /*
- Whether the job was cancelled, `*cancelled` 1 or 0, so that a network that takes long may return early, with anything. DIFFUSE_ARGUMENT in a guidance
- callback.
+ Whether the job was cancelled, `*cancelled` 1 or 0, so that a network that takes long may return early, with
+ anything. DIFFUSE_ARGUMENT in a guidance callback.
  */
 int32_t diffuse_estimate_is_cancelled(const struct diffuse_estimate *estimate,
                                       int32_t *cancelled);
 
 /*
- Makes a job that draws `request` from `model`; both may be freed or changed afterwards. DIFFUSE_ARGUMENT with the field of the
- request that does not fit. On success `*job` is to be freed with diffuse_job_free(); on failure it is NULL.
+ Makes a job that draws `request` from `model`; both may be freed or changed afterwards. DIFFUSE_ARGUMENT with the
+ field of the request that does not fit. On success `*job` is to be freed with diffuse_job_free(); on failure it is
+ NULL.
  */
 int32_t diffuse_job_new(const struct diffuse_model *model,
                         const struct diffuse_request *request,
                         struct diffuse_job **job);
 
 /*
- Makes a job whose model is opened when it is first stepped or started, so that a worker can do all of it: `path`, `options` and `request` are as for
- diffuse_model_open() and diffuse_job_new(), and may be freed or changed afterwards, but for what callbacks are given. What is wrong with them is said by the step, or by
- diffuse_job_wait(), which can be tried again. Cancelling ends the opening where ONNX Runtime looks up, which the compiling of a provider does not.
+ Makes a job whose model is opened when it is first stepped or started, so that a worker can do all of it: `path`,
+ `options` and `request` are as for diffuse_model_open() and diffuse_job_new(), and may be freed or changed
+ afterwards, but for what callbacks are given. What is wrong with them is said by the step, or by diffuse_job_wait(),
+ which can be tried again. Cancelling ends the opening where ONNX Runtime looks up, which the compiling of a provider
+ does not.
 
  Until the model is open calls that need its samples, diffuse_job_restore() among them, are DIFFUSE_NOT_YET;
  diffuse_job_advance() with a time of 0 opens it and makes one step. Sizes and classes that only the model knows are
@@ -659,22 +676,24 @@ int32_t diffuse_job_open_bytes(const struct diffuse_runtime *runtime,
                                struct diffuse_job **job);
 
 /*
- Cancels a job and frees it, waiting for a step that another thread is in, which ends soon. NULL is fine. In a callback of the job itself it
- is freed when the step is over that the callback is called in, and may not be used any more.
+ Cancels a job and frees it, waiting for a step that another thread is in, which ends soon. NULL is fine. In a
+ callback of the job itself it is freed when the step is over that the callback is called in, and may not be used any
+ more.
  */
 void diffuse_job_free(struct diffuse_job *job);
 
 /*
- Starts from `x`, `length` values, instead of from drawn noise: the noisy samples at the first level of the run, before the first
- step. They are copied.
+ Starts from `x`, `length` values, instead of from drawn noise: the noisy samples at the first level of the run,
+ before the first step. They are copied.
  */
 int32_t diffuse_job_start_from(struct diffuse_job *job,
                                const float *x,
                                size_t length);
 
 /*
- Does one step: one estimate of the clean samples, and every move that it allows. `*finished` becomes 1 with the last step and is 0
- before; it may be NULL. Steps after the last do nothing. A step that fails leaves the samples as they were.
+ Does one step: one estimate of the clean samples, and every move that it allows. `*finished` becomes 1 with the last
+ step and is 0 before; it may be NULL. Steps after the last do nothing. A step that fails leaves the samples as they
+ were.
 
  DIFFUSE_CANCELLED after diffuse_job_cancel(), DIFFUSE_EVALUATION if the network fails.
  */
@@ -709,30 +728,34 @@ int32_t diffuse_job_expected(const struct diffuse_job *job,
                              uint64_t *microseconds);
 
 /*
- Runs the job to its end on a thread of its own, named "diffuse job", and returns at once. Meanwhile calls that step or read it return DIFFUSE_BUSY;
- diffuse_job_poll(), diffuse_job_wait(), diffuse_job_progress(), the previews and diffuse_job_cancel() are for any thread. A callback is
- called on the worker. One that has stopped can be started again.
+ Runs the job to its end on a thread of its own, named "diffuse job", and returns at once. Meanwhile calls that step
+ or read it return DIFFUSE_BUSY; diffuse_job_poll(), diffuse_job_wait(), diffuse_job_progress(), the previews and
+ diffuse_job_cancel() are for any thread. A callback is called on the worker. One that has stopped can be started
+ again.
 
- DIFFUSE_CANCELLED if it was cancelled, DIFFUSE_BUSY if it runs already or another thread is in a call of it, DIFFUSE_RUNTIME if the system refuses a thread.
+ DIFFUSE_CANCELLED if it was cancelled, DIFFUSE_BUSY if it runs already or another thread is in a call of it,
+ DIFFUSE_RUNTIME if the system refuses a thread.
  */
 int32_t diffuse_job_start(struct diffuse_job *job);
 
 /*
- As diffuse_job_start(), but for as long as the time lasts, as in diffuse_job_advance(): a deadline. The preview then is the best estimate that could be had by
- then; the job is DIFFUSE_JOB_PAUSED, or _FINISHED if it had steps to spare. An evaluation is not cut short.
+ As diffuse_job_start(), but for as long as the time lasts, as in diffuse_job_advance(): a deadline. The preview then
+ is the best estimate that could be had by then; the job is DIFFUSE_JOB_PAUSED, or _FINISHED if it had steps to
+ spare. An evaluation is not cut short.
  */
 int32_t diffuse_job_start_for(struct diffuse_job *job,
                               uint64_t microseconds);
 
 /*
- Lets the job's worker end after the step that it is in, from any thread, without waiting for it: diffuse_job_wait() does, and then finds it
- DIFFUSE_JOB_PAUSED, or _FINISHED. It can be read then, kept with diffuse_job_snapshot(), stepped, and started again. Of a job that is not running it
- does nothing.
+ Lets the job's worker end after the step that it is in, from any thread, without waiting for it: diffuse_job_wait()
+ does, and then finds it DIFFUSE_JOB_PAUSED, or _FINISHED. It can be read then, kept with diffuse_job_snapshot(),
+ stepped, and started again. Of a job that is not running it does nothing.
  */
 int32_t diffuse_job_pause(const struct diffuse_job *job);
 
 /*
- Says in `*state` how the job stands: DIFFUSE_JOB_IDLE, _RUNNING, _FINISHED, _STOPPED or _PAUSED. It does not wait, and any thread may ask.
+ Says in `*state` how the job stands: DIFFUSE_JOB_IDLE, _RUNNING, _FINISHED, _STOPPED or _PAUSED. It does not wait,
+ and any thread may ask.
  */
 int32_t diffuse_job_poll(const struct diffuse_job *job,
                          int32_t *state);
@@ -749,8 +772,8 @@ int32_t diffuse_job_wait(const struct diffuse_job *job,
 
 /*
  Cancels a job, from any thread, also before it has started: the step that is running and every later one return
- DIFFUSE_CANCELLED, as soon as the node of the network that is running ends. OpenVINO and TensorRT make one node of all that they
- take; there it is after the evaluation. It cannot be taken back.
+ DIFFUSE_CANCELLED, as soon as the node of the network that is running ends. OpenVINO and TensorRT make one node of
+ all that they take; there it is after the evaluation. It cannot be taken back.
  */
 int32_t diffuse_job_cancel(const struct diffuse_job *job);
 
@@ -762,8 +785,8 @@ int32_t diffuse_job_progress(const struct diffuse_job *job,
                              size_t *steps);
 
 /*
- What the job is at: `*stage` is DIFFUSE_STAGE_LOADING, _ENCODING, _SAMPLING or _DECODING, of which `*done` of `*total` pieces of work are done; of sampling
- these are the steps. Any thread may ask.
+ What the job is at: `*stage` is DIFFUSE_STAGE_LOADING, _ENCODING, _SAMPLING or _DECODING, of which `*done` of
+ `*total` pieces of work are done; of sampling these are the steps. Any thread may ask.
  */
 int32_t diffuse_job_stage(const struct diffuse_job *job,
                           int32_t *stage,
@@ -771,8 +794,9 @@ int32_t diffuse_job_stage(const struct diffuse_job *job,
                           size_t *total);
 
 /*
- What the latest step of the job that failed said, whichever thread it was on, also its worker: its status in `*status` (DIFFUSE_OK if none has failed) and its message as a string in
- `message`, as much of it as `capacity` bytes hold with the zero at the end; `message` may be NULL if `capacity` is 0. Any thread may ask.
+ What the latest step of the job that failed said, whichever thread it was on, also its worker: its status in
+ `*status` (DIFFUSE_OK if none has failed) and its message as a string in `message`, as much of it as `capacity`
+ bytes hold with the zero at the end; `message` may be NULL if `capacity` is 0. Any thread may ask.
  */
 int32_t diffuse_job_error(const struct diffuse_job *job,
                           int32_t *status,
@@ -788,18 +812,18 @@ int32_t diffuse_job_shape(const struct diffuse_job *job,
                           size_t *rank);
 
 /*
- Copies the samples as they stand, all items one after the other: noisy before the end of the run, the result after it. `length` is
- the number of values that there is room for, exactly that of the samples.
+ Copies the samples as they stand, all items one after the other: noisy before the end of the run, the result after
+ it. `length` is the number of values that there is room for, exactly that of the samples.
  */
 int32_t diffuse_job_read(const struct diffuse_job *job,
                          float *values,
                          size_t length);
 
 /*
- Draws item `item` of the samples as pixels of four bytes, for an image model. Rows are `stride` bytes apart, at least
- 4·width; `length` is the size of `pixels` in bytes, at least stride·(height−1) + 4·width. `flags` is 0 or a sum of
- DIFFUSE_BOTTOM_UP and DIFFUSE_BGRA. Values are in the encoding that the model was trained on (sRGB as a rule), alpha is straight, 255 where
- the image has none. Bytes between the rows are left alone.
+ Draws item `item` of the samples as pixels of four bytes, for an image model. Rows are `stride` bytes apart, at
+ least 4·width; `length` is the size of `pixels` in bytes, at least stride·(height−1) + 4·width. `flags` is 0 or a
+ sum of DIFFUSE_BOTTOM_UP and DIFFUSE_BGRA. Values are in the encoding that the model was trained on (sRGB as a
+ rule), alpha is straight, 255 where the image has none. Bytes between the rows are left alone.
  */
 int32_t diffuse_job_read_pixels(const struct diffuse_job *job,
                                 size_t item,
@@ -809,9 +833,10 @@ int32_t diffuse_job_read_pixels(const struct diffuse_job *job,
                                 uint32_t flags);
 
 /*
- Writes the job as it stands between two steps to `bytes`, for diffuse_job_restore(), also in another process: a saved game, a suspended app, a run
- that is to branch. `*length` becomes the number of bytes, which `capacity` has to be at least; with a capacity of 0, where `bytes` may be
- NULL, only that is said. It holds the samples and what is kept of earlier steps, not the request.
+ Writes the job as it stands between two steps to `bytes`, for diffuse_job_restore(), also in another process: a
+ saved game, a suspended app, a run that is to branch. `*length` becomes the number of bytes, which `capacity` has to
+ be at least; with a capacity of 0, where `bytes` may be NULL, only that is said. It holds the samples and what is
+ kept of earlier steps, not the request.
 
  DIFFUSE_IO if a file of the model, whose hash is noted, was changed since it was opened.
  */
@@ -821,25 +846,26 @@ int32_t diffuse_job_snapshot(const struct diffuse_job *job,
                              size_t *length);
 
 /*
- Takes up what diffuse_job_snapshot() wrote of a job of the same model, shape, solver, steps, grid and kind of noise. With the same request the run
- ends with the same bits; what else the request says may differ, for a run that branches off. The bytes are not trusted: DIFFUSE_ARGUMENT
- if they are no snapshot, were changed, or are of another run, and the job stands where it stood.
+ Takes up what diffuse_job_snapshot() wrote of a job of the same model, shape, solver, steps, grid and kind of noise.
+ With the same request the run ends with the same bits; what else the request says may differ, for a run that
+ branches off. The bytes are not trusted: DIFFUSE_ARGUMENT if they are no snapshot, were changed, or are of another
+ run, and the job stands where it stood.
  */
 int32_t diffuse_job_restore(struct diffuse_job *job,
                             const uint8_t *bytes,
                             size_t length);
 
 /*
- Copies the latest estimate of what the samples will be, which after the last step is the result, from any thread, also while a step is running. As diffuse_job_read().
- DIFFUSE_NOT_YET before the first step.
+ Copies the latest estimate of what the samples will be, which after the last step is the result, from any thread,
+ also while a step is running. As diffuse_job_read(). DIFFUSE_NOT_YET before the first step.
  */
 int32_t diffuse_job_preview(const struct diffuse_job *job,
                             float *values,
                             size_t length);
 
 /*
- Draws item `item` of the latest estimate as pixels, from any thread, also while a step is running. As diffuse_job_read_pixels().
- DIFFUSE_NOT_YET before the first step.
+ Draws item `item` of the latest estimate as pixels, from any thread, also while a step is running. As
+ diffuse_job_read_pixels(). DIFFUSE_NOT_YET before the first step.
  */
 int32_t diffuse_job_preview_pixels(const struct diffuse_job *job,
                                    size_t item,
@@ -857,7 +883,8 @@ int32_t diffuse_log_set(diffuse_log_sink sink,
                         void *user_data);
 
 /*
- Makes options: one thread per core, no spinning, the model's own manifest. Free them with diffuse_model_options_free().
+ Makes options: one thread per core, no spinning, the model's own manifest. Free them with
+ diffuse_model_options_free().
  */
 int32_t diffuse_model_options_new(struct diffuse_model_options **options);
 
@@ -872,32 +899,34 @@ void diffuse_model_options_free(struct diffuse_model_options *options);
 int32_t diffuse_model_options_set_threads(struct diffuse_model_options *options, uint32_t threads);
 
 /*
- Whether idle threads spin while they wait (not 0) or sleep (0). Spinning makes evaluations that follow each other at once a
- little faster and burns a core between those that do not.
+ Whether idle threads spin while they wait (not 0) or sleep (0). Spinning makes evaluations that follow each other at
+ once a little faster and burns a core between those that do not.
  */
 int32_t diffuse_model_options_set_spinning(struct diffuse_model_options *options,
                                            int32_t spinning);
 
 /*
- Adds the execution provider called `provider`, such as "cuda", to those that evaluate the network; the file PROVIDERS.md beside the
- header has them. They are wanted in the order in which they are added: the first that can be had takes the nodes that it can, the next ones the rest. Without
- any it is the CPU alone. One that cannot be had is passed over only if there is another after it, and
- diffuse_model_placement() says so; to go on with the CPU, add "cpu" last.
+ Adds the execution provider called `provider`, such as "cuda", to those that evaluate the network; the file
+ PROVIDERS.md beside the header has them. They are wanted in the order in which they are added: the first that can be
+ had takes the nodes that it can, the next ones the rest. Without any it is the CPU alone. One that cannot be had is
+ passed over only if there is another after it, and diffuse_model_placement() says so; to go on with the CPU, add
+ "cpu" last.
  */
 int32_t diffuse_model_options_add_provider(struct diffuse_model_options *options,
                                            const char *provider);
 
 /*
- Adds a provider that comes as a plugin library for ONNX Runtime, at `path`, and is called `provider` from here on. The library is
- loaded when a model is first opened with it, and stays as long as the process.
+ Adds a provider that comes as a plugin library for ONNX Runtime, at `path`, and is called `provider` from here on.
+ The library is loaded when a model is first opened with it, and stays as long as the process.
  */
 int32_t diffuse_model_options_add_provider_library(struct diffuse_model_options *options,
                                                    const char *provider,
                                                    const char *path);
 
 /*
- Sets the option `key` of `provider`, which was added before, to `value`. The file PROVIDERS.md lists the options. One that the provider
- does not have, or a value that it cannot have, is DIFFUSE_ARGUMENT; those of plugin libraries are checked when a model is opened.
+ Sets the option `key` of `provider`, which was added before, to `value`. The file PROVIDERS.md lists the options.
+ One that the provider does not have, or a value that it cannot have, is DIFFUSE_ARGUMENT; those of plugin libraries
+ are checked when a model is opened.
  */
 int32_t diffuse_model_options_set_provider_option(struct diffuse_model_options *options,
                                                   const char *provider,
@@ -905,8 +934,8 @@ int32_t diffuse_model_options_set_provider_option(struct diffuse_model_options *
                                                   const char *value);
 
 /*
- Whether the CPU may take the nodes that none of the providers takes (not 0), without being one of them. Networks with free
- axes often have a few that compute shapes.
+ Whether the CPU may take the nodes that none of the providers takes (not 0), without being one of them. Networks
+ with free axes often have a few that compute shapes.
  */
 int32_t diffuse_model_options_set_cpu_nodes(struct diffuse_model_options *options,
                                             int32_t cpu_nodes);
@@ -917,8 +946,8 @@ int32_t diffuse_model_options_set_cpu_nodes(struct diffuse_model_options *option
 int32_t diffuse_model_options_set_manifest(struct diffuse_model_options *options, const char *json);
 
 /*
- For a model from bytes whose weights are in files of their own: a file's name, as the model spells it, and its bytes, which are
- copied.
+ For a model from bytes whose weights are in files of their own: a file's name, as the model spells it, and its
+ bytes, which are copied.
  */
 int32_t diffuse_model_options_add_external_data(struct diffuse_model_options *options,
                                                 const char *name,
@@ -942,13 +971,14 @@ int32_t diffuse_model_options_set_cancel(struct diffuse_model_options *options,
                                          const struct diffuse_cancel *cancel);
 
 /*
- Opens the model file at `path` (UTF-8). Its manifest is that of `options`, else the file beside it (model.diffuse.json for
- model.onnx), else the one in its metadata. `options` may be NULL.
+ Opens the model file at `path` (UTF-8). Its manifest is that of `options`, else the file beside it
+ (model.diffuse.json for model.onnx), else the one in its metadata. `options` may be NULL.
 
- DIFFUSE_IO if a file cannot be read, DIFFUSE_MODEL if it is no model, has no manifest, or the two do not fit, DIFFUSE_PROVIDER if none of
- the providers can be had, with the library that is missing, or if they leave nodes of the network to the CPU, which was not
- asked for: add "cpu" last, or allow it with diffuse_model_options_set_cpu_nodes(). On success
- `*model` is to be freed with diffuse_model_free(); on failure it is NULL.
+ DIFFUSE_IO if a file cannot be read, DIFFUSE_MODEL if it is no model, has no manifest, or the two do not fit,
+ DIFFUSE_PROVIDER if none of the providers can be had, with the library that is missing, or if they leave nodes of
+ the network to the CPU, which was not asked for: add "cpu" last, or allow it with
+ diffuse_model_options_set_cpu_nodes(). On success `*model` is to be freed with diffuse_model_free(); on failure it
+ is NULL.
  */
 int32_t diffuse_model_open(const struct diffuse_runtime *runtime,
                            const char *path,
@@ -965,12 +995,15 @@ int32_t diffuse_model_open_bytes(const struct diffuse_runtime *runtime,
                                  struct diffuse_model **model);
 
 /*
- Makes a model whose network is the host's own code, `callback`, for hosts that run it themselves; samplers, guidance and jobs are the same, and ONNX
- Runtime is not needed. `manifest` is as for a model file, without names of inputs and outputs. The callback writes what the manifest says that the network says, of the samples' shape
- (with twice the channels where it says a variance), as one batch; diffuse_estimate_time(), _input(), _classes() and _condition() have what it is told.
- It may be called by several jobs at once, and has to stay valid, as `user_data`, for as long as the model and its jobs do.
+ Makes a model whose network is the host's own code, `callback`, for hosts that run it themselves; samplers, guidance
+ and jobs are the same, and ONNX Runtime is not needed. `manifest` is as for a model file, without names of inputs
+ and outputs. The callback writes what the manifest says that the network predicts, of the samples' shape (with twice
+ the channels where it says a variance), as one batch; diffuse_estimate_time(), _input(), _classes() and _condition()
+ have what it is told. It may be called by several jobs at once, and has to stay valid, as `user_data`, for as long
+ as the model and its jobs do.
 
- DIFFUSE_MODEL with what is wrong in the manifest. On success `*model` is to be freed with diffuse_model_free(); on failure it is NULL.
+ DIFFUSE_MODEL with what is wrong in the manifest. On success `*model` is to be freed with diffuse_model_free(); on
+ failure it is NULL.
  */
 int32_t diffuse_model_open_callback(const char *manifest,
                                     diffuse_callback callback,
@@ -978,8 +1011,9 @@ int32_t diffuse_model_open_callback(const char *manifest,
                                     struct diffuse_model **model);
 
 /*
- Gives back to the system what evaluations have needed at a time and do not need now; ONNX Runtime keeps it otherwise for as long as the model is open. That
- is done at the end of an evaluation, which this makes, of one item. What lies on a device is left alone. As diffuse_model_denoise().
+ Gives back to the system what evaluations have needed at a time and do not need now; ONNX Runtime keeps it otherwise
+ for as long as the model is open. That is done at the end of an evaluation, which this makes, of one item. What lies
+ on a device is left alone. As diffuse_model_denoise().
  */
 int32_t diffuse_model_trim(const struct diffuse_model *model,
                            const struct diffuse_cancel *cancel);
@@ -990,41 +1024,44 @@ int32_t diffuse_model_trim(const struct diffuse_model *model,
 void diffuse_model_free(struct diffuse_model *model);
 
 /*
- The model's name in its manifest, else that of its file without the ending, else "model"; NULL if `model` is none. The string lives as long as the handle.
+ The model's name in its manifest, else that of its file without the ending, else "model"; NULL if `model` is none.
+ The string lives as long as the handle.
  */
 const char *diffuse_model_name(const struct diffuse_model *model);
 
 /*
- The manifest, as JSON with all defaults filled in; NULL if `model` is none. What it says of the solver, its options, the grid
- and the steps is what a request gets that names no solver. What has no default is there only if the manifest gives it, and so
- are the names of inputs and outputs. The string lives as long as the handle.
+ The manifest, as JSON with all defaults filled in; NULL if `model` is none. What it says of the solver, its options,
+ the grid and the steps is what a request gets that names no solver. What has no default is there only if the
+ manifest gives it, and so are the names of inputs and outputs. The string lives as long as the handle.
  */
 const char *diffuse_model_manifest(const struct diffuse_model *model);
 
 /*
- The execution provider in use, by the name it was added with: the first of those added that evaluates a part of the network; "host" for a network of
- the host's own; NULL if `model` is none. The string lives as long as the handle.
+ The execution provider in use, by the name it was added with: the first of those added that evaluates a part of the
+ network; "host" for a network of the host's own; NULL if `model` is none. The string lives as long as the handle.
  */
 const char *diffuse_model_provider(const struct diffuse_model *model);
 
 /*
- The same in full, as JSON: {"provider": "cpu", "nodes": [{"provider": "cpu", "nodes": 123}], "skipped": [{"provider": "cuda",
- "reason": "…"}]}, where `nodes` is empty if no provider was added; NULL if `model` is none. The string lives as long as the handle.
+ The same in full, as JSON: {"provider": "cpu", "nodes": [{"provider": "cpu", "nodes": 123}], "skipped":
+ [{"provider": "cuda", "reason": "…"}]}, where `nodes` is empty if no provider was added; NULL if `model` is none.
+ The string lives as long as the handle.
  */
 const char *diffuse_model_placement(const struct diffuse_model *model);
 
 /*
- What the model is known by, in hexadecimal, in `*sha256`: the SHA-256 of the lines that `sha256sum` prints of its parts ("graph", each file with weights
- by its name in the graph, and "manifest", the one in use); of the manifest, for a network of the host's own. The string lives as long as the handle.
- Files are read for it when it is first asked for: DIFFUSE_IO if one was changed since the model was opened.
+ What the model is known by, in hexadecimal, in `*sha256`: the SHA-256 of the lines that `sha256sum` prints of its
+ parts ("graph", each file with weights by its name in the graph, and "manifest", the one in use); of the manifest,
+ for a network of the host's own. The string lives as long as the handle. Files are read for it when it is first
+ asked for: DIFFUSE_IO if one was changed since the model was opened.
  */
 int32_t diffuse_model_sha256(const struct diffuse_model *model,
                              const char **sha256);
 
 /*
- The shape of one item, without the batch; for an image channels, height, width. It is the manifest's, which a network with free axes need not
- keep to. Its axes go into `axes`, which has room for `capacity`, and their number into `*rank`. With a `capacity` of 0 only the number is
- given.
+ The shape of one item, without the batch; for an image channels, height, width. It is the manifest's, which a
+ network with free axes need not keep to. Its axes go into `axes`, which has room for `capacity`, and their number
+ into `*rank`. With a `capacity` of 0 only the number is given.
  */
 int32_t diffuse_model_shape(const struct diffuse_model *model,
                             size_t *axes,
@@ -1053,10 +1090,10 @@ int32_t diffuse_model_level(const struct diffuse_model *model,
                             double *sigma);
 
 /*
- One question to the network, for a process of the host's own: the estimate `denoised` of the clean samples behind the noisy samples
- `x`, both `count` items of the model's shape, at the noise level (t, alpha, sigma). `length` is the number of values in each of
- the two, which may be the same. `classes` has one class per item, and is NULL for a model without classes. DIFFUSE_ARGUMENT for a model
- that is told other conditions.
+ One question to the network, for a process of the host's own: the estimate `denoised` of the clean samples behind
+ the noisy samples `x`, both `count` items of the model's shape, at the noise level (t, alpha, sigma). `length` is
+ the number of values in each of the two, which may be the same. `classes` has one class per item, and is NULL for a
+ model without classes. DIFFUSE_ARGUMENT for a model that is told other conditions.
 
  `cancel` may be NULL; with one it is DIFFUSE_CANCELLED once that was cancelled, promptly, also where it waits for
  its turn.
@@ -1073,13 +1110,14 @@ int32_t diffuse_model_denoise(const struct diffuse_model *model,
                               float *denoised);
 
 /*
- The logarithm of the density, in nats, of each of the `count` samples in `x`, `length` values in all, along the probability-flow ODE, to
- `log_densities`, which has room for `count` values. `directions` is how many random directions Hutchinson's estimate of the divergence takes,
- drawn with `seed`; 0 takes the whole trace, for points and other small items. `tolerance` is the error that a step may have, relative and
- absolute, from 1e-9 to 0.1; 1e-5 is usual. `classes` and `cancel` as for diffuse_model_denoise().
+ The logarithm of the density, in nats, of each of the `count` samples in `x`, `length` values in all, along the
+ probability-flow ODE, to `log_densities`, which has room for `count` values. `directions` is how many random
+ directions Hutchinson's estimate of the divergence takes, drawn with `seed`; 0 takes the whole trace, for points and
+ other small items. `tolerance` is the error that a step may have, relative and absolute, from 1e-9 to 0.1; 1e-5 is
+ usual. `classes` and `cancel` as for diffuse_model_denoise().
 
- It is the density of the slightly noisy sample at the least noisy level of the schedule. It takes hundreds of evaluations and more for
- each item.
+ It is the density of the slightly noisy sample at the least noisy level of the schedule. It takes hundreds of
+ evaluations and more for each item.
  */
 int32_t diffuse_model_log_density(const struct diffuse_model *model,
                                   const float *x,
@@ -1110,8 +1148,9 @@ int32_t diffuse_model_variational_bound(const struct diffuse_model *model,
                                         double *bits_per_dim);
 
 /*
- Noises clean samples: `x` becomes alpha·x0 + sigma·noise at the time `time` of the model's schedule, for `count` items, `length` values in all. The
- noise is what a run with this seed starts from, item i's of seed + i. `x` may be `x0`.
+ Noises clean samples: `x` becomes alpha·x0 + sigma·noise at the time `time` of the model's schedule, for `count`
+ items, `length` values in all. The noise is what a run with this seed starts from, item i's of seed + i. `x` may be
+ `x0`.
  */
 int32_t diffuse_model_add_noise(const struct diffuse_model *model,
                                 const float *x0,
@@ -1122,9 +1161,10 @@ int32_t diffuse_model_add_noise(const struct diffuse_model *model,
                                 float *x);
 
 /*
- Makes values of pixels for an image model: the opposite of diffuse_job_read_pixels(), with the same `length`, `stride` and `flags`, of one image
- of the model's size. `capacity` is the number of values that there is room for, exactly that of an item. Drawn again they
- are the same pixels, if they are opaque: a model without alpha gets transparent pixels over white. Grey ones take the luma of ITU-R BT.601.
+ Makes values of pixels for an image model: the opposite of diffuse_job_read_pixels(), with the same `length`,
+ `stride` and `flags`, of one image of the model's size. `capacity` is the number of values that there is room for,
+ exactly that of an item. Drawn again they are the same pixels, if they are opaque: a model without alpha gets
+ transparent pixels over white. Grey ones take the luma of ITU-R BT.601.
  */
 int32_t diffuse_model_values(const struct diffuse_model *model,
                              const uint8_t *pixels,
@@ -1165,8 +1205,9 @@ int32_t diffuse_request_set_seed(struct diffuse_request *request, uint64_t seed)
 int32_t diffuse_request_set_count(struct diffuse_request *request, size_t count);
 
 /*
- The class of every item, `count` of them, which becomes the number of items; a number that is set later has to agree. They are copied.
- Without classes a model that has a null class draws every item with that one, and a model that has none refuses the job.
+ The class of every item, `count` of them, which becomes the number of items; a number that is set later has to
+ agree. They are copied. Without classes a model that has a null class draws every item with that one, and a model
+ that has none refuses the job.
  */
 int32_t diffuse_request_set_classes(struct diffuse_request *request,
                                     const int64_t *classes,
@@ -1180,8 +1221,8 @@ int32_t diffuse_request_set_shape(struct diffuse_request *request, const size_t 
 /*
  Sets the option `key` to `value`, as text. The options are listed below the description of this header.
 
- DIFFUSE_ARGUMENT if there is no such option or if it cannot have this value. Whether it fits the model, the solver and the other
- options shows when a job is made.
+ DIFFUSE_ARGUMENT if there is no such option or if it cannot have this value. Whether it fits the model, the solver
+ and the other options shows when a job is made.
  */
 int32_t diffuse_request_set(struct diffuse_request *request,
                             const char *key,
@@ -1193,24 +1234,25 @@ int32_t diffuse_request_set(struct diffuse_request *request,
 int32_t diffuse_request_set_number(struct diffuse_request *request, const char *key, double value);
 
 /*
- Sets what the text of a scheduler_config.json of diffusers says of sampling: the solver, the grid and their options, but not the number of
- steps. What was set before is replaced. DIFFUSE_ARGUMENT if it is no such text, with the field that is not understood; a job
- cannot be made with a model that was trained on another schedule.
+ Sets what the text of a scheduler_config.json of diffusers says of sampling: the solver, the grid and their options,
+ but not the number of steps. What was set before is replaced. DIFFUSE_ARGUMENT if it is no such text, with the field
+ that is not understood; a job cannot be made with a model that was trained on another schedule.
  */
 int32_t diffuse_request_set_scheduler_config(struct diffuse_request *request,
                                              const char *json);
 
 /*
- What guidance (the option guidance_scale) leads away from: one class for all items, or one for each, `count` in all. They are copied. The model's
- null class unless set.
+ What guidance (the option guidance_scale) leads away from: one class for all items, or one for each, `count` in all.
+ They are copied. The model's null class unless set.
  */
 int32_t diffuse_request_set_negative_classes(struct diffuse_request *request,
                                              const int64_t *classes,
                                              size_t count);
 
 /*
- What the network is told besides, by its name in the model's manifest: `length` values, of one item for all or of every item one after the
- other. They are copied. `negative` is 0, or 1 for what guidance leads away from. NULL takes them back.
+ What else the network is given, by its name in the model's manifest: `length` values, of one item for all or of
+ every item one after the other. They are copied. `negative` is 0, or 1 for what guidance leads away from. NULL takes
+ them back.
  */
 int32_t diffuse_request_set_condition(struct diffuse_request *request,
                                       const char *name,
@@ -1219,8 +1261,9 @@ int32_t diffuse_request_set_condition(struct diffuse_request *request,
                                       int32_t negative);
 
 /*
- A classifier (a model whose prediction is class_gradient) that leads the samples to classes by its numbers, one for all items or one for each,
- `count` in all. The classes are copied, and the classifier may be freed afterwards. NULL takes a classifier back.
+ A classifier (a model whose prediction is class_gradient) that leads the samples to classes by its numbers, one for
+ all items or one for each, `count` in all. The classes are copied, and the classifier may be freed afterwards. NULL
+ takes a classifier back.
  */
 int32_t diffuse_request_set_classifier(struct diffuse_request *request,
                                        const struct diffuse_model *classifier,
@@ -1228,25 +1271,28 @@ int32_t diffuse_request_set_classifier(struct diffuse_request *request,
                                        size_t count);
 
 /*
- Sets the host's own guidance: a callback that sees every estimate of the clean samples before it is used, and may change it. It is called with `user_data`; NULL takes it back. Both have to stay valid for as long as there are jobs of this
- request. Jobs that different threads step call it at once.
+ Sets the host's own guidance: a callback that sees every estimate of the clean samples before it is used, and may
+ change it. It is called with `user_data`; NULL takes it back. Both have to stay valid for as long as there are jobs
+ of this request. Jobs that different threads step call it at once.
  */
 int32_t diffuse_request_set_guidance_callback(struct diffuse_request *request,
                                               diffuse_callback callback,
                                               void *user_data);
 
 /*
- Clean samples to start from, `length` values, of one item for all or of every item one after the other; they are copied. The run starts from them
- with the noise of its first level, and the option strength says how many of the steps it has. With a mask they are what is
- kept, with the option invert what is inverted. diffuse_model_values() makes them of pixels. NULL takes them back.
+ Clean samples to start from, `length` values, of one item for all or of every item one after the other; they are
+ copied. The run starts from them with the noise of its first level, and the option strength says how many of the
+ steps it has. With a mask they are what is kept, with the option invert what is inverted. diffuse_model_values()
+ makes them of pixels. NULL takes them back.
  */
 int32_t diffuse_request_set_image(struct diffuse_request *request,
                                   const float *values,
                                   size_t length);
 
 /*
- Where the image is drawn anew (1), kept (0), or mixed: `length` values, height·width for all of the items or for each of them, one after the
- other, the same for all channels. They are copied. A model that is told the mask does with it what it was trained to. NULL takes it back.
+ Where the image is drawn anew (1), kept (0), or mixed: `length` values, height·width for all of the items or for
+ each of them, one after the other, the same for all channels. They are copied. A model that is told the mask does
+ with it what it was trained to. NULL takes it back.
  */
 int32_t diffuse_request_set_mask(struct diffuse_request *request,
                                  const float *values,
@@ -1255,11 +1301,12 @@ int32_t diffuse_request_set_mask(struct diffuse_request *request,
 /*
  Loads ONNX Runtime (1.24 or newer) and starts it, or refers to the one that this process has started already.
 
- `path` is its shared library, or the folder that the library lies in. NULL takes what the environment variable ORT_DYLIB_PATH
- names, else the library beside this one (beside the program, if it is linked in), else, except on Windows, the system's.
+ `path` is its shared library, or the folder that the library lies in. NULL takes what the environment variable
+ ORT_DYLIB_PATH names, else the library beside this one (beside the program, if it is linked in), else, except on
+ Windows, the system's.
 
- Call it before other threads read or change environment variables: it sets ORT_DISABLE_TELEMETRY=1 unless that variable is set,
- since ONNX Runtime's official builds send telemetry otherwise.
+ Call it before other threads read or change environment variables: it sets ORT_DISABLE_TELEMETRY=1 unless that
+ variable is set, since ONNX Runtime's official builds send telemetry otherwise.
 
  DIFFUSE_RUNTIME if there is none, or another one is already running. On success `*runtime` is to be freed with
  diffuse_runtime_free(); on failure it is NULL.
@@ -1283,8 +1330,9 @@ const char *diffuse_runtime_path(const struct diffuse_runtime *runtime);
 const char *diffuse_runtime_version(const struct diffuse_runtime *runtime);
 
 /*
- The names of the execution providers that it was built with, separated by commas; NULL if `runtime` is none. Whether one works is
- known when a model is opened: it may lack libraries, a driver or a device. The string lives as long as the handle.
+ The names of the execution providers that it was built with, separated by commas; NULL if `runtime` is none. Whether
+ one works is known when a model is opened: it may lack libraries, a driver or a device. The string lives as long as
+ the handle.
  */
 const char *diffuse_runtime_providers(const struct diffuse_runtime *runtime);
 

@@ -61,7 +61,7 @@
  *         - model: As the model's manifest says.
  *         - off: Never.
  *         - on: At every step, to the range in the manifest; ε̂ is taken from the clipped x̂₀.
- *         - keep-noise: At every step; ε̂ is as the network said.
+ *         - keep-noise: At every step; ε̂ is as the network predicted.
  *         - dynamic: At every step, by dynamic thresholding (Saharia et al. 2022), for a range of −1 to 1.
  *
  *     compat: papers, diffusers
@@ -81,7 +81,7 @@
  *         1 goes from an image to the noise that it would be drawn from, by ddim, for a run that starts from that noise. Default: 0.
  *
  *     strength: a number from 0 to 1
- *         The share of the steps that is run, the last ones, which start with less noise and so stay nearer to the image. Default: 1 (0.8 from an image without a mask).
+ *         The share of the steps that is run, the last ones, which start with less noise and so stay nearer to the image. Default: 1 (0.8 from an image without a mask, not inverted).
  *
  *     interpolate_to: a whole number from 0
  *         The seed that the last item starts from; those between start evenly between its noise and that of the first, and all else is of the first.
@@ -151,7 +151,7 @@
  *
  *     guidance_space: output, denoised
  *         What apg and guidance_rescale are computed of; diffusers takes the output for both. Default: the model's, else denoised (output for guidance_rescale, as in their papers).
- *         - output: What the network says.
+ *         - output: The network's output.
  *         - denoised: x̂₀.
  *
  *     guidance_momentum: a number from -0.999 to 0.999
@@ -207,8 +207,8 @@
  *         The variance of DDPM's noise. Default: the model's, else posterior.
  *         - posterior: β̃, the variance of the posterior q(x_{t−1} | x_t, x₀) (eq. 7): right for data that is a single point.
  *         - beta: β: right for data that is standard normal, and the larger of the two.
- *         - learned: What the network says the logarithm of, in the second half of its output (Nichol & Dhariwal 2021, "Improved Denoising Diffusion Probabilistic Models").
- *         - learned-range: Between those two in the logarithm, at the place that the network says (eq. 15 there).
+ *         - learned: The variance whose logarithm the network predicts, in the second half of its output (Nichol & Dhariwal 2021, "Improved Denoising Diffusion Probabilistic Models").
+ *         - learned-range: Between those two in the logarithm, at the place that the network predicts (eq. 15 there).
  *
  *     eta: a number from 0 to 1
  *         η, the share of fresh noise: 0 is deterministic, 1 as much as DDPM. Default: the model's, else 0 (1 for euler-ancestral).
@@ -999,7 +999,7 @@ int32_t diffuse_model_open_bytes(const struct diffuse_runtime *runtime,
  and jobs are the same, and ONNX Runtime is not needed. `manifest` is as for a model file, without names of inputs
  and outputs. The callback writes what the manifest says that the network predicts, of the samples' shape (with twice
  the channels where it says a variance), as one batch; diffuse_estimate_time(), _input(), _classes() and _condition()
- have what it is told. It may be called by several jobs at once, and has to stay valid, as `user_data`, for as long
+ have what it is given. It may be called by several jobs at once, and has to stay valid, as `user_data`, for as long
  as the model and its jobs do.
 
  DIFFUSE_MODEL with what is wrong in the manifest. On success `*model` is to be freed with diffuse_model_free(); on
@@ -1093,7 +1093,7 @@ int32_t diffuse_model_level(const struct diffuse_model *model,
  One question to the network, for a process of the host's own: the estimate `denoised` of the clean samples behind
  the noisy samples `x`, both `count` items of the model's shape, at the noise level (t, alpha, sigma). `length` is
  the number of values in each of the two, which may be the same. `classes` has one class per item, and is NULL for a
- model without classes. DIFFUSE_ARGUMENT for a model that is told other conditions.
+ model without classes. DIFFUSE_ARGUMENT for a model that is given other conditions.
 
  `cancel` may be NULL; with one it is DIFFUSE_CANCELLED once that was cancelled, promptly, also where it waits for
  its turn.
@@ -1291,7 +1291,7 @@ int32_t diffuse_request_set_image(struct diffuse_request *request,
 
 /*
  Where the image is drawn anew (1), kept (0), or mixed: `length` values, height·width for all of the items or for
- each of them, one after the other, the same for all channels. They are copied. A model that is told the mask does
+ each of them, one after the other, the same for all channels. They are copied. A model that is given the mask does
  with it what it was trained to. NULL takes it back.
  */
 int32_t diffuse_request_set_mask(struct diffuse_request *request,

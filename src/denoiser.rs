@@ -83,24 +83,32 @@ impl Condition {
     }
 
     /// The condition of a batch of twice the size: this one's items, and behind them those of `other`.
-    #[must_use]
-    pub fn beside(&self, other: &Self) -> Self {
-        let both = |name: &String, tensor: &Arc<ArrayD<f32>>| {
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if there is no memory for it.
+    pub fn beside(&self, other: &Self) -> Result<Self> {
+        let both = |(name, tensor): (&String, &Arc<ArrayD<f32>>)| {
             let other = other.tensors.get(name).unwrap_or(tensor);
-            match ndarray::concatenate(Axis(0), &[tensor.view(), other.view()]) {
-                Ok(both) => (name.clone(), Arc::new(both)),
+            let (Some(&own), Some(&others)) = (tensor.shape().first(), other.shape().first()) else {
+                return Ok((name.clone(), Arc::clone(tensor)));
+            };
+            if tensor.shape()[1..] != other.shape()[1..] {
                 // Of other shapes, which the network will refuse.
-                Err(_) => (name.clone(), Arc::clone(tensor)),
+                return Ok((name.clone(), Arc::clone(tensor)));
             }
+            let mut both = zeros(&[&[own + others], &tensor.shape()[1..]].concat())?;
+            both.slice_axis_mut(Axis(0), Slice::from(..own)).assign(tensor);
+            both.slice_axis_mut(Axis(0), Slice::from(own..)).assign(other);
+            Ok((name.clone(), Arc::new(both)))
         };
-        Self {
+        Ok(Self {
             classes: match (&self.classes, &other.classes) {
                 (Some(classes), Some(others)) => Some(classes.iter().chain(others).copied().collect()),
                 (classes, _) => classes.clone(),
             },
-            tensors: self.tensors.iter().map(|(name, tensor)| both(name, tensor)).collect(),
+            tensors: self.tensors.iter().map(both).collect::<Result<_>>()?,
             ..Self::default()
-        }
+        })
     }
 }
 

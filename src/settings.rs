@@ -16,7 +16,7 @@ words! {
         Model = "model", "As the model's manifest says.";
         Off = "off", "Never.";
         On = "on", "At every step, to the range in the manifest; ε̂ is taken from the clipped x̂₀.";
-        KeepNoise = "keep-noise", "At every step; ε̂ is as the network said.";
+        KeepNoise = "keep-noise", "At every step; ε̂ is as the network predicted.";
         Dynamic = "dynamic", "At every step, by dynamic thresholding (Saharia et al. 2022), for a range of −1 to 1.";
     }
 }
@@ -183,7 +183,7 @@ pub(crate) const STRENGTH: OptionEntry = OptionEntry {
     kind: Kind::Real(0.0, 1.0),
     default: Fallback::But(
         &Fallback::Real(1.0),
-        &[("from an image without a mask", Fallback::Real(STRENGTH_FROM_IMAGE))],
+        &[("from an image without a mask, not inverted", Fallback::Real(STRENGTH_FROM_IMAGE))],
     ),
     summary: "The share of the steps that is run, the last ones, which start with less noise and so stay nearer to the image.",
 };

@@ -521,6 +521,6 @@ impl JobValue {
         let item = samples.index_axis_move(ndarray::Axis(0), item);
         let refused = format!("items of shape {:?} are no images; read their values", item.shape());
         let image: ArrayView3<'_, f32> = item.into_dimensionality().map_err(|_| Error::argument("job", refused))?;
-        rgba8_into(image, self.runner.samples()?.range, out, layout)
+        rgba8_into(image, self.runner.samples()?.range.unwrap_or([-1.0, 1.0]), out, layout)
     }
 }

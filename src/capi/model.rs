@@ -282,7 +282,7 @@ pub unsafe extern "C" fn diffuse_model_open_bytes(
 /// and jobs are the same, and ONNX Runtime is not needed. `manifest` is as for a model file, without names of inputs
 /// and outputs. The callback writes what the manifest says that the network predicts, of the samples' shape (with twice
 /// the channels where it says a variance), as one batch; diffuse_estimate_time(), _input(), _classes() and _condition()
-/// have what it is told. It may be called by several jobs at once, and has to stay valid, as `user_data`, for as long
+/// have what it is given. It may be called by several jobs at once, and has to stay valid, as `user_data`, for as long
 /// as the model and its jobs do.
 ///
 /// DIFFUSE_MODEL with what is wrong in the manifest. On success `*model` is to be freed with diffuse_model_free(); on
@@ -434,7 +434,7 @@ pub unsafe extern "C" fn diffuse_model_level(
 /// One question to the network, for a process of the host's own: the estimate `denoised` of the clean samples behind
 /// the noisy samples `x`, both `count` items of the model's shape, at the noise level (t, alpha, sigma). `length` is
 /// the number of values in each of the two, which may be the same. `classes` has one class per item, and is NULL for a
-/// model without classes. DIFFUSE_ARGUMENT for a model that is told other conditions.
+/// model without classes. DIFFUSE_ARGUMENT for a model that is given other conditions.
 ///
 /// `cancel` may be NULL; with one it is DIFFUSE_CANCELLED once that was cancelled, promptly, also where it waits for
 /// its turn.

@@ -321,7 +321,7 @@ pub unsafe extern "C" fn diffuse_request_set_image(
 }
 
 /// Where the image is drawn anew (1), kept (0), or mixed: `length` values, height·width for all of the items or for
-/// each of them, one after the other, the same for all channels. They are copied. A model that is told the mask does
+/// each of them, one after the other, the same for all channels. They are copied. A model that is given the mask does
 /// with it what it was trained to. NULL takes it back.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_mask(

@@ -25,7 +25,7 @@ words! {
     /// What guidance that is not linear is computed of.
     #[non_exhaustive]
     pub enum Space {
-        Output = "output", "What the network says.";
+        Output = "output", "The network's output.";
         Denoised = "denoised", "x̂₀.";
     }
 }
@@ -246,7 +246,7 @@ impl<D: Denoiser> ClassifierFree<D> {
         }
         let joined = match &mut self.joined {
             Some(joined) if joined.of.is(query.condition) => joined,
-            joined => joined.insert(Joined { of: query.condition.clone(), both: query.condition.beside(negative) }),
+            joined => joined.insert(Joined { of: query.condition.clone(), both: query.condition.beside(negative)? }),
         };
         answer.reset();
         let both = Query { x: x.view(), level: query.level, condition: &joined.both, step: query.step };

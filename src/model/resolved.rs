@@ -3,8 +3,26 @@
 use serde_json::{Value, json};
 
 use super::manifest::{Manifest, Schedule};
+use crate::settings;
 
 impl Manifest {
+    /// The manifest as it is written, by the names that everything had first: the hash of that is what a model without
+    /// a graph is known by, also to snapshots that are older than a name.
+    #[must_use]
+    pub(crate) fn by_first_names(&self) -> String {
+        let mut former = self.clone();
+        let options = &mut former.defaults.options;
+        for (key, first, word) in settings::REWORDED {
+            let value = options.get_mut(*key).filter(|value| *value == word);
+            value.into_iter().for_each(|value| *value = (*first).into());
+        }
+        for (first, key) in settings::RENAMED {
+            options.remove(*key).into_iter().for_each(|value| drop(options.insert((*first).to_owned(), value)));
+        }
+        // Within a text its quotes would be escaped.
+        serde_json::to_string(&former).unwrap_or_default().replace("\"sigma_data\":", "\"deviation\":")
+    }
+
     /// The manifest as JSON, with whatever it leaves to a default filled in. `defaults` is what a run gets whose
     /// request names no solver: with another solver the grid and the number of steps may be others ([`Manifest::grid`],
     /// [`Manifest::steps`]). What is found in the graph (the names of inputs and outputs), or has no default (texts,
@@ -63,6 +81,13 @@ impl Manifest {
 
 #[cfg(test)]
 mod tests {
+    /// As it was written before the names were others: what a snapshot of a host's model goes by.
+    #[test]
+    fn a_model_is_known_by_the_names_of_the_first_version() {
+        let first = r#"{"diffuse":1,"sample":{"shape":[2],"deviation":0.25},"schedule":{"kind":"edm","sigma_min":0.002,"sigma_max":80.0},"prediction":"edm","variance":"none","defaults":{"solver":"rk45","steps_offset":0,"options":{"guidance_pairing":"apart","most_evaluations":100,"rtol":0.01}}}"#;
+        assert_eq!(Manifest::parse(first).unwrap().by_first_names(), first);
+    }
+
     use std::collections::BTreeSet;
 
     use super::*;

@@ -1,4 +1,4 @@
-//! From a request to a job: the parts that a run is made of, chosen by the caller or by the model's manifest.
+//! What is asked for: a request, and how it is told by name.
 
 use std::collections::BTreeMap;
 use std::fmt;

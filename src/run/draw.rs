@@ -18,7 +18,8 @@ pub type Open = dyn Fn(&Canceller) -> Result<Model> + Send;
 pub struct Run {
     canceller: Canceller,
     part: Part,
-    range: [f32; 2],
+    /// What of the samples is black and white, where the model is known.
+    range: Option<[f32; 2]>,
     /// Before there is a job.
     pace: Pace,
 }
@@ -46,7 +47,7 @@ impl Run {
     }
 
     fn at(part: Part, canceller: Canceller) -> Self {
-        Self { canceller, part, range: [-1.0, 1.0], pace: Pace::default() }
+        Self { canceller, part, range: None, pace: Pace::default() }
     }
 
     /// The job.
@@ -159,6 +160,6 @@ impl Work for Run {
 }
 
 /// What of a model's samples is black and white.
-fn range_of(model: &Model) -> [f32; 2] {
-    model.manifest().sample.range().unwrap_or([-1.0, 1.0])
+fn range_of(model: &Model) -> Option<[f32; 2]> {
+    model.manifest().sample.range()
 }

@@ -213,12 +213,13 @@ impl<W: Work> Runner<W> {
     /// Hands the work to `look`.
     ///
     /// # Errors
-    /// [`Error::Busy`] while it is worked on; what `look` returns.
+    /// [`Error::Busy`] while it is worked on; what `look` returns, which for a run without a job yet is
+    /// [`Error::NotYet`].
     pub fn look<T>(&self, look: impl FnOnce(&W) -> Result<T>) -> Result<T> {
         look(&*self.shared.lock()?)
     }
 
-    /// Hands the work to `change`, between two steps.
+    /// Hands the work to `change`, between two steps, which must not put other work in its place.
     ///
     /// # Errors
     /// As [`look`](Self::look).

@@ -21,14 +21,17 @@ pub enum Stage {
 
 /// What the samples of a run are.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Samples {
     /// Their shape, batch first.
     pub shape: Vec<usize>,
-    /// What of their values is black and white.
-    pub range: [f32; 2],
+    /// What of their values is black and white; `None` where no model says so.
+    pub range: Option<[f32; 2]>,
 }
 
-/// Work that is done in steps, each of them one evaluation of one network. A [`Runner`](super::Runner) drives it.
+/// Work that is done in steps, each of them one estimate, for which networks are evaluated as often as it takes, or one
+/// preparation. A [`Runner`](super::Runner) drives it. Stages follow each other in the order of [`Stage`], and within
+/// one the progress does not fall.
 pub trait Work: Send + 'static {
     /// What it is at.
     fn stage(&self) -> Stage;
@@ -39,8 +42,8 @@ pub trait Work: Send + 'static {
     /// Whether all of it is done.
     fn is_finished(&self) -> bool;
 
-    /// Whether the next step only prepares: it is made along with the first that does not, and is not what a time is
-    /// given for.
+    /// Whether the next step only prepares, as opening a model does: it is made along with the first that does not, and
+    /// is not what a time is given for.
     fn prepares(&self) -> bool;
 
     /// One step. A step that fails can be made again.
@@ -53,10 +56,11 @@ pub trait Work: Send + 'static {
     /// What cancels it.
     fn canceller(&self) -> Canceller;
 
-    /// How long its steps take.
+    /// How long its steps take: whoever makes a step [notes](Pace::note) it here, but for those that prepare. Budgets
+    /// and deadlines go by nothing else.
     fn pace(&mut self) -> &mut Pace;
 
-    /// What its samples are; `None` before that is known.
+    /// What its samples are, which does not change from then on; `None` while it [prepares](Self::prepares).
     fn samples(&self) -> Option<Samples>;
 
     /// The latest estimate of them; `None` before the first.

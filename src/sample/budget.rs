@@ -29,7 +29,8 @@ impl Pace {
         Self { latest: VecDeque::with_capacity(Self::LATEST), ..Self::default() }
     }
 
-    pub(crate) fn note(&mut self, step: Duration) {
+    /// Takes note of how long a step took.
+    pub fn note(&mut self, step: Duration) {
         self.measured += 1;
         self.quickest = Some(self.quickest.map_or(step, |quickest| quickest.min(step)));
         if self.measured == 1 {

@@ -15,8 +15,8 @@ words! {
         #[default]
         Posterior = "posterior", "β̃, the variance of the posterior q(x_{t−1} | x_t, x₀) (eq. 7): right for data that is a single point.";
         Beta = "beta", "β: right for data that is standard normal, and the larger of the two.";
-        Learned = "learned", "What the network says the logarithm of, in the second half of its output (Nichol & Dhariwal 2021, \"Improved Denoising Diffusion Probabilistic Models\").";
-        LearnedRange = "learned-range", "Between those two in the logarithm, at the place that the network says (eq. 15 there).";
+        Learned = "learned", "The variance whose logarithm the network predicts, in the second half of its output (Nichol & Dhariwal 2021, \"Improved Denoising Diffusion Probabilistic Models\").";
+        LearnedRange = "learned-range", "Between those two in the logarithm, at the place that the network predicts (eq. 15 there).";
     }
 }
 

@@ -92,8 +92,15 @@ impl Pair {
         &mut self.slopes[self.stage]
     }
 
-    /// Goes on behind a stage whose slope was written, in a span of which no more than `end` is left.
-    fn go_on(&mut self, adaptive: Adaptive, end: f64) -> Outcome {
+    /// Lets a step that is to begin not go beyond `end`.
+    fn stop_at(&mut self, end: f64) {
+        if self.length >= end - self.tau {
+            self.length = end - self.tau;
+        }
+    }
+
+    /// Goes on behind a stage whose slope was written.
+    fn go_on(&mut self, adaptive: Adaptive) -> Outcome {
         if self.stage < 6 {
             self.stage += 1;
             return Outcome::Stage;
@@ -119,9 +126,6 @@ impl Pair {
         }
         self.stage = 1;
         self.length *= factor;
-        if self.length >= end - self.tau {
-            self.length = end - self.tau;
-        }
         if accepted { Outcome::Accepted } else { Outcome::Rejected }
     }
 }
@@ -239,7 +243,7 @@ impl Integration {
             let asked = f64::from((self.pair.asked(i) * scale) as f32) / scale;
             self.pair.slope()[i] = f64::from(said) - asked;
         }
-        if self.pair.go_on(self.adaptive, end) == Outcome::Accepted {
+        if self.pair.go_on(self.adaptive) == Outcome::Accepted {
             let scale = self.frame.scale(self.level_at(grid, self.pair.tau));
             x.iter_mut().zip(&self.pair.y).for_each(|(x, y)| *x = (y * scale) as f32);
             if end - self.pair.tau <= 1e-12 * (end - start) {
@@ -251,6 +255,7 @@ impl Integration {
                 self.next_item();
                 return Ok(0.0);
             }
+            self.pair.stop_at(end);
         }
         self.within_budget(start, end)
     }
@@ -281,7 +286,7 @@ impl Integration {
     }
 }
 
-/// Integrates `dy/dτ = slope(τ, y)` over `span`, to the tolerance.
+/// Integrates `dy/dτ = slope(τ, y)` over `span`, whose end is above its start, to the tolerance.
 ///
 /// # Errors
 /// [`Error::Evaluation`] if that takes more evaluations than are allowed; what `slope` returns.
@@ -294,7 +299,8 @@ pub(crate) fn dormand_prince(
     let [start, end] = span;
     let left = |tau: f64| (end - tau) / (end - start) > 1e-12;
     let mut pair = Pair::new(std::mem::take(y), start)?;
-    let mut asked = pair.y.clone();
+    let mut asked = Vec::new();
+    resize(&mut asked, pair.y.len(), 0.0)?;
     let mut evaluations = 0;
     while left(pair.tau) {
         asked.iter_mut().enumerate().for_each(|(i, asked)| *asked = pair.asked(i));
@@ -306,7 +312,10 @@ pub(crate) fn dormand_prince(
         if pair.stage == 0 {
             pair.length = (end - start) / 100.0;
         }
-        let outcome = pair.go_on(adaptive, end);
+        let outcome = pair.go_on(adaptive);
+        if outcome != Outcome::Stage {
+            pair.stop_at(end);
+        }
         if outcome != Outcome::Stage && evaluations >= adaptive.max_evaluations && left(pair.tau) {
             let reached = 100.0 * (pair.tau - start) / (end - start);
             let reason = format!(

@@ -232,9 +232,11 @@ impl Input<'_, '_> {
             let classes = query.condition.classes.as_deref().and_then(|all| all.get(part.items.clone()));
             binding.count(slot.index, classes.ok_or_else(no_classes)?)?;
         }
+        // Guidance that asks one after the other alternates between two conditions, of as many parts as there are.
+        let others = 2 * query.x.shape()[0].div_ceil(count) - 1;
         for (slot, (name, info)) in roles.conditions.iter().zip(&model.manifest.conditions) {
             let Some(slot) = slot else { continue };
-            binding.keep(slot.index, told(query, part, name, info)?, part.items.clone())?;
+            binding.keep(slot.index, told(query, part, name, info)?, part.items.clone(), others)?;
         }
         if let Some(slot) = roles.direction {
             still.clear();

@@ -108,9 +108,7 @@ impl Model {
     pub fn hash(&self) -> Result<Cow<'_, str>> {
         match &self.source {
             Source::Graph(network, _) => network.hash().map(Cow::Borrowed),
-            Source::Host(..) => {
-                Ok(Cow::Owned(hex(Sha256::digest(serde_json::to_string(&self.manifest).unwrap_or_default()))))
-            }
+            Source::Host(..) => Ok(Cow::Owned(hex(Sha256::digest(self.manifest.by_first_names())))),
         }
     }
 

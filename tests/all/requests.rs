@@ -1,10 +1,15 @@
 //! What a request makes of a manifest, without a network: every solver on every kind of model, and requests that
 //! contradict themselves.
 
-use diffuse::Request;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use diffuse::model::{Manifest, SchedulerConfig};
+use diffuse::option::{Kind, OptionEntry};
 use diffuse::request::Plan;
-use diffuse::solver::{Cursor, NAMES, Update};
+use diffuse::solver::{Cursor, NAMES, SOLVERS, Update};
+use diffuse::{Request, settings};
+use ndarray::{ArrayD, IxDyn};
 use serde_json::{Value, json};
 
 fn manifest(change: Value) -> Manifest {
@@ -297,4 +302,79 @@ fn former_names_name_the_present_ones() {
     );
     let both = manifest("deviation", r#"{"most_evaluations": 100, "max_evaluations": 100}"#).unwrap_err();
     assert!(both.contains("the same option"), "{both}");
+}
+
+/// Values of every kind that an option may have.
+fn values_of(option: &OptionEntry) -> Vec<String> {
+    match option.kind {
+        Kind::Flag => vec!["0".into(), "1".into()],
+        Kind::Choice(words, _) => words.iter().map(ToString::to_string).collect(),
+        Kind::Whole(least, most) => [least, 2, 3, 20, 400].map(|value| value.clamp(least, most).to_string()).to_vec(),
+        Kind::Real(least, most) => {
+            [0.0, 0.1, 0.3, 0.6, 0.9, 2.0, 7.0].map(|value: f64| value.clamp(least, most).to_string()).to_vec()
+        }
+        Kind::Numbers => ["900,500", "900,100", "0.9,0.5", "0.9,0.1", "3,2", "5,4"].map(Into::into).to_vec(),
+        _ => panic!("{} is of no kind that a request has", option.key),
+    }
+}
+
+/// What an option may need beside it to count: a grid, guidance, a solver, or another of the solver's options.
+fn surroundings() -> Vec<Vec<(&'static str, String)>> {
+    let pairs = |pairs: &[(&'static str, &str)]| pairs.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+    let mut all: Vec<Vec<_>> = [
+        &[][..],
+        &[("grid", "karras")],
+        &[("grid", "lcm")],
+        &[("grid", "leading")],
+        &[("guidance_scale", "3")],
+        &[("guidance_scale", "3"), ("guidance_form", "apg")],
+        &[("clipping", "dynamic")],
+        &[("corrector_steps", "1")],
+        &[("steps", "2")],
+    ]
+    .map(pairs)
+    .into();
+    for solver in SOLVERS {
+        all.push(pairs(&[("solver", solver.name)]));
+        for option in solver.options {
+            all.extend(
+                values_of(option).into_iter().map(|value| vec![("solver", solver.name.into()), (option.key, value)]),
+            );
+        }
+    }
+    all
+}
+
+/// An option that is set and that nobody reads would be no error anywhere: each makes another plan where it counts.
+#[test]
+fn every_option_is_read() {
+    // What a plan only names, and what is made with the job: the tests of editing, noise and guidance hold these.
+    const OF_JOBS: &[&str] =
+        &["noise", "interpolate_to", "variation_seed", "variation_strength", "classifier_scale", "classifier_form"];
+    let manifests = [("linear", "epsilon"), ("flow", "flow"), ("edm", "edm")].map(|(schedule, prediction)| {
+        manifest(json!({
+            "sample": {"shape": [3, 8, 8]}, "schedule": {"kind": schedule}, "prediction": prediction,
+            "classes": {"count": 3, "null": 3}, "variance": "learned_range",
+        }))
+    });
+    let surroundings = surroundings();
+    for option in settings::all().filter(|option| !OF_JOBS.contains(&option.key)) {
+        let mut made = surroundings.iter().flat_map(|around| manifests.iter().map(move |manifest| (around, manifest)));
+        let is_read = made.any(|(around, manifest)| {
+            let plan = |value: String| {
+                let image = (option.key == "invert").then(|| Arc::new(ArrayD::zeros(IxDyn(&[3, 8, 8]))));
+                let mut request = Request { classes: Some(vec![1]), image, ..Request::default() };
+                around.iter().try_for_each(|(key, value)| request.set(key, value)).ok()?;
+                request.set(option.key, value).ok()?;
+                let plan = request.plan(manifest).ok()?;
+                Some(format!("{:?} {:?} {:?} {:?}", plan.solver, plan.grid.levels(), plan.guidance, plan.clipping))
+            };
+            values_of(option).into_iter().filter_map(plan).collect::<BTreeSet<_>>().len() > 1
+        });
+        assert!(
+            is_read,
+            "{}: no plan depends on it; nobody reads it, or it counts where this test does not look",
+            option.key
+        );
+    }
 }

@@ -23,8 +23,10 @@ use crate::tensor::resize;
 pub(crate) struct Binding {
     network: Arc<Network>,
     inputs: Vec<Input>,
-    /// What the network is evaluated on, and behind that, for each input, the tensor that it had before.
+    /// What the network is evaluated on.
     values: Own<Vec<SessionInputValue<'static>>>,
+    /// For each input, tensors that it had before.
+    before: Own<Vec<Vec<SessionInputValue<'static>>>>,
     /// An output in f32, where it is of another type.
     output: Vec<f32>,
     stop: Arc<Stop>,
@@ -34,8 +36,12 @@ pub(crate) struct Binding {
 struct Input {
     element: Element,
     set: bool,
-    /// What its two tensors were made of, as far as that was kept.
-    of: [Option<Kept>; 2],
+    /// What its tensor was made of, as far as that was kept.
+    of: Option<Kept>,
+    /// What those were made of that it had before.
+    of_before: Vec<Option<Kept>>,
+    /// Which of these makes room for the next.
+    next: usize,
 }
 
 /// Some items of a tensor that is shared, and so does not change.
@@ -58,10 +64,13 @@ impl Binding {
     pub(crate) fn new(network: &Arc<Network>, options: &[(&str, &str)]) -> Result<Self> {
         let stop = Stop::new(network.session(), options)?;
         let inputs = network.signature().inputs.iter();
-        let inputs: Vec<_> = inputs.map(|info| Input { element: info.element, set: false, of: [None, None] }).collect();
-        let values: Result<Vec<_>> = inputs.iter().chain(&inputs).map(|input| tensor(input.element, &[1])).collect();
+        let inputs: Vec<_> = inputs
+            .map(|info| Input { element: info.element, set: false, of: None, of_before: Vec::new(), next: 0 })
+            .collect();
+        let values: Result<Vec<_>> = inputs.iter().map(|input| tensor_of(input.element, &[1])).collect();
+        let before = Own::native(inputs.iter().map(|_| Vec::new()).collect());
         let values = Own::native(values?);
-        Ok(Self { network: Arc::clone(network), inputs, values, output: Vec::new(), stop })
+        Ok(Self { network: Arc::clone(network), inputs, values, before, output: Vec::new(), stop })
     }
 
     /// The network.
@@ -80,7 +89,8 @@ impl Binding {
             let shape = value.dtype().tensor_shape().map_or(0, Shape::num_elements);
             shape * value.dtype().tensor_type().map_or(0, |element| element.byte_size(1).unwrap_or(0))
         };
-        self.values.iter().map(size).sum::<usize>() + size_of_val(&self.output[..])
+        let all = self.values.iter().chain(self.before.iter().flatten());
+        all.map(size).sum::<usize>() + size_of_val(&self.output[..])
     }
 
     /// Sets an input of a floating-point type to `values`.
@@ -99,20 +109,43 @@ impl Binding {
         Ok(())
     }
 
-    /// Sets an input to the `items` of `tensor`, batch first, unless it is that already. The tensor that it had before
-    /// is kept as well, so that an input which alternates between two is copied once each.
+    /// Sets an input to the `items` of `tensor`, batch first, unless it is that already. As many as `others` of the
+    /// tensors that it had before are kept as well, so that what an input alternates between is copied once each.
     ///
     /// # Errors
     /// As [`set`](Self::set); [`Error::Argument`] if the tensor does not have these items.
-    pub(crate) fn keep(&mut self, input: usize, tensor: &Arc<ArrayD<f32>>, items: Range<usize>) -> Result<()> {
+    pub(crate) fn keep(
+        &mut self,
+        input: usize,
+        tensor: &Arc<ArrayD<f32>>,
+        items: Range<usize>,
+        others: usize,
+    ) -> Result<()> {
         let is = |kept: &Option<Kept>| kept.as_ref().is_some_and(|kept| kept.is(tensor, &items));
-        if is(&self.inputs[input].of[0]) {
+        let Input { element, of, of_before, next, .. } = &mut self.inputs[input];
+        if is(of) {
             return Ok(());
         }
-        self.inputs[input].of.swap(0, 1);
-        let before = input + self.inputs.len();
-        self.values.swap(input, before);
-        if is(&self.inputs[input].of[0]) {
+        let before = &mut self.before[input];
+        let place = match of_before.iter().position(is) {
+            // There is nothing to keep.
+            None if of.is_none() || others == 0 => None,
+            None if before.len() < others => {
+                before.push(tensor_of(*element, &[1])?);
+                of_before.push(None);
+                Some(before.len() - 1)
+            }
+            None => {
+                *next = (*next + 1) % before.len();
+                Some(*next)
+            }
+            known => known,
+        };
+        if let Some(place) = place {
+            std::mem::swap(&mut self.values[input], &mut before[place]);
+            std::mem::swap(of, &mut of_before[place]);
+        }
+        if is(of) {
             return Ok(());
         }
         let mut shape = tensor.shape().to_vec();
@@ -123,7 +156,7 @@ impl Binding {
             return Err(Error::argument("condition", "it does not have the items that are asked for"));
         };
         self.set(input, &shape, values)?;
-        self.inputs[input].of[0] = Some(Kept { tensor: Arc::clone(tensor), items });
+        self.inputs[input].of = Some(Kept { tensor: Arc::clone(tensor), items });
         Ok(())
     }
 
@@ -165,15 +198,18 @@ impl Binding {
 
     /// The values of an input, which has this shape from now on.
     fn room(&mut self, input: usize, shape: &[usize]) -> Result<Room<'_>> {
-        let Input { element, set, of } = &mut self.inputs[input];
-        (*set, of[0]) = (true, None);
+        // What it had is freed here.
+        let _call = Call::begin()?;
+        let Input { element, set, of, .. } = &mut self.inputs[input];
+        *of = None;
         let value = &mut self.values[input];
         let has = value.dtype().tensor_shape().is_some_and(|has| {
             has.len() == shape.len() && has.iter().zip(shape).all(|(has, size)| usize::try_from(*has) == Ok(*size))
         });
         if !has {
-            *value = tensor(*element, shape)?;
+            *value = tensor_of(*element, shape)?;
         }
+        *set = true;
         let SessionInputValue::Owned(value) = value else {
             return Err(Error::runtime("an input is not the caller's own"));
         };
@@ -192,7 +228,7 @@ impl Binding {
         (step, items): (usize, usize),
         read: impl FnOnce(&[i64], &[f32]) -> Result<T>,
     ) -> Result<T> {
-        let Self { network, inputs, values, output: room, stop } = self;
+        let Self { network, inputs, values, output: room, stop, .. } = self;
         if let Some(missing) = inputs.iter().position(|input| !input.set) {
             let name = &network.signature().inputs[missing].name;
             return Err(Error::Evaluation { step, reason: format!("the input '{name}' was never set") });
@@ -205,7 +241,7 @@ impl Binding {
             let (shape, values) = values_of(outputs, output, room)?;
             Ok(read(shape, values))
         };
-        let result = network.run(&values[..inputs.len()], stop, read)?;
+        let result = network.run(&values[..], stop, read)?;
         result.unwrap_or_else(|error| match error.message() {
             // It was ended before the next node.
             _ if stop.is_stopped() => Err(Error::Cancelled),
@@ -250,7 +286,7 @@ fn room_of(value: &mut DynValue, element: Element) -> ort::Result<Room<'_>> {
 }
 
 /// A tensor of zeros.
-fn tensor(element: Element, shape: &[usize]) -> Result<SessionInputValue<'static>> {
+fn tensor_of(element: Element, shape: &[usize]) -> Result<SessionInputValue<'static>> {
     fn zeros<T: PrimitiveTensorElementType + Clone + Default + std::fmt::Debug + 'static>(
         shape: &[usize],
     ) -> Result<SessionInputValue<'static>> {

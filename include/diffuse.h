@@ -1032,7 +1032,9 @@ const char *diffuse_model_name(const struct diffuse_model *model);
 /*
  The manifest, as JSON with all defaults filled in; NULL if `model` is none. What it says of the solver, its options,
  the grid and the steps is what a request gets that names no solver. What has no default is there only if the
- manifest gives it, and so are the names of inputs and outputs. The string lives as long as the handle.
+ manifest gives it, and so are the names of inputs and outputs. It is to be read, not to open a model with: a grid
+ and steps that stand in a manifest are also those of a solver that a request names. The string lives as long as the
+ handle.
  */
 const char *diffuse_model_manifest(const struct diffuse_model *model);
 

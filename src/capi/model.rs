@@ -332,7 +332,9 @@ pub unsafe extern "C" fn diffuse_model_name(model: *const diffuse_model) -> *con
 
 /// The manifest, as JSON with all defaults filled in; NULL if `model` is none. What it says of the solver, its options,
 /// the grid and the steps is what a request gets that names no solver. What has no default is there only if the
-/// manifest gives it, and so are the names of inputs and outputs. The string lives as long as the handle.
+/// manifest gives it, and so are the names of inputs and outputs. It is to be read, not to open a model with: a grid
+/// and steps that stand in a manifest are also those of a solver that a request names. The string lives as long as the
+/// handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_manifest(model: *const diffuse_model) -> *const c_char {
     // SAFETY: the handle is as the header demands.

@@ -81,7 +81,7 @@ impl From<Job> for Run {
 }
 
 pub(super) fn not_yet() -> Error {
-    Error::not_yet("the job's model is not open yet: step or start it first")
+    Error::not_yet("the job is not made yet: its first step opens the model and makes it, so step or start it first")
 }
 
 impl Work for Run {

@@ -219,18 +219,19 @@ impl<W: Work> Runner<W> {
         look(&*self.shared.lock()?)
     }
 
-    /// Hands the work to `change`, between two steps, which must not put other work in its place.
+    /// Hands the work to `change`, between two steps, which must not put other work in its place. A worker that has
+    /// stopped is forgotten then, unless `change` fails, which is to leave the work as it was.
     ///
     /// # Errors
     /// As [`look`](Self::look).
     pub fn change<T>(&self, change: impl FnOnce(&mut W) -> Result<T>) -> Result<T> {
         let work = &mut *self.shared.lock()?;
-        let result = change(work);
+        let result = change(work)?;
         if !work.prepares() {
             self.shared.publish(work);
             self.shared.settle(work.is_finished());
         }
-        result
+        Ok(result)
     }
 
     /// Hands the latest estimate of what the samples will be to `read`, also while a step is running.
@@ -317,10 +318,12 @@ impl<W: Work> Shared<W> {
     /// What is to be done, for a call of the owner's; not while the worker has it.
     fn lock(&self) -> Result<Guard<'_, W>> {
         self.process.check("job")?;
+        // In this order: whoever starts a worker holds the work, so that a state that is seen with it stays.
+        let work = self.work.try_held().ok_or(Error::Busy)?;
         if self.state() == State::Running {
             return Err(Error::Busy);
         }
-        self.work.try_held().ok_or(Error::Busy)
+        Ok(work)
     }
 
     /// What is to be done, for whoever works on it.

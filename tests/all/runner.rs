@@ -297,6 +297,50 @@ fn the_state_is_that_of_the_job() {
     assert_eq!((runner.state(), runner.wait(FOREVER).unwrap()), (State::Finished, State::Finished));
 }
 
+/// One that was told of a snapshot between two runs took a worker that had just been started for none, so that the
+/// next start waited for a thread that waited for it.
+#[test]
+fn who_starts_and_who_changes_do_not_wait_for_each_other() {
+    let request = Request { steps: Some(999), ..Request::default() };
+    let runner = Runner::new(request.job(&model("onnx/fixtures/time_first.onnx")).unwrap());
+    let over = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while over.load(Ordering::SeqCst) == 0 {
+                let _ = runner.change(|run| run.restore(&[0; 4]));
+                let _ = runner.change(|_| Ok(()));
+            }
+        });
+        let mut started = 0;
+        while started < 500 {
+            started += usize::from(runner.start(Some(Duration::ZERO)).is_ok());
+        }
+        over.store(1, Ordering::SeqCst);
+    });
+    runner.wait(FOREVER).unwrap();
+}
+
+#[test]
+fn a_change_that_fails_leaves_what_was_said() {
+    let runner = opening(ModelOptions::default(), "onnx/models/nowhere.onnx", request(5, 10));
+    runner.start(None).unwrap();
+    runner.wait(FOREVER).unwrap_err();
+    assert!(matches!(runner.change(|run| run.restore(&[])), Err(Error::NotYet { .. })));
+    assert_eq!(runner.state(), State::Stopped);
+
+    let callback: Arc<Callback> = Arc::new(|_: &Query<'_>, _: &mut [f32]| panic!("for this test"));
+    let request = Request { callback: Some(HostGuidance(callback)), ..request(1, 3) };
+    let runner = Runner::new(request.job(&model("onnx/models/sprites.onnx")).unwrap());
+    let snapshot = runner.look(Run::save).unwrap();
+    runner.start(None).unwrap();
+    runner.wait(FOREVER).unwrap_err();
+    runner.change(|run| run.restore(&[0; 4])).unwrap_err();
+    assert_eq!(runner.state(), State::Stopped);
+    assert!(matches!(runner.wait(FOREVER), Err(Error::Panic { .. })));
+    runner.change(|run| run.restore(&snapshot)).unwrap();
+    assert_eq!(runner.state(), State::Idle);
+}
+
 #[test]
 fn a_panic_is_an_error_that_stays() {
     let graph = model("onnx/models/sprites.onnx");

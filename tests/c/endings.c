@@ -142,14 +142,25 @@ static void free_all(void) {
   diffuse_runtime_free(runtime);
 }
 
-/* The child frees what it has inherited, or tries it, or draws on its own; and ends as any program does. */
-static int forked(const char *what, const char *library) {
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* The child frees what it has inherited, or tries it, or draws on its own; and ends as any program does. A fork that
+ * waited for a second on another thread's opening, as on a machine that has too much to do, is the one after which it
+ * cannot draw, and it is told so. */
+static int forked(const char *what, const char *library, double waited) {
   alarm(60);
   if (strcmp(what, "fork_frees") == 0) free_all();
   if (strcmp(what, "fork_calls") == 0) inherited();
   if (strncmp(what, "fork_opens", 10) == 0) {
     free_all();
-    CHECK(diffuse_runtime_open(library, &runtime));
+    int32_t status = diffuse_runtime_open(library, &runtime);
+    if (status == DIFFUSE_RUNTIME && waited >= 1 && strstr(diffuse_error_message(), "as this process was forked"))
+      return 0;
+    REQUIRE(status == DIFFUSE_OK);
     open_model();
     draw(again, 4096);
     REQUIRE(memcmp(samples, again, sizeof samples) == 0);
@@ -195,8 +206,9 @@ int main(int count, char **arguments) {
   }
   wait_for(atol(arguments[5]));
   if (forks) {
+    double start = now();
     pid_t child = fork();
-    if (child == 0) return forked(scenario, arguments[1]);
+    if (child == 0) return forked(scenario, arguments[1], now() - start);
     int status = 0;
     REQUIRE(waitpid(child, &status, 0) == child);
     if (WIFSIGNALED(status)) fprintf(stderr, "the child died of signal %d\n", WTERMSIG(status));

@@ -72,7 +72,9 @@ fn notice_forks(number: &'static AtomicU32) {
     static NUMBERS: AtomicPtr<AtomicU32> = AtomicPtr::new(null_mut());
     static ONCE: Once = Once::new();
     extern "C" fn before() {
-        // ONNX Runtime makes what it needs in its first calls, behind locks that the child would inherit.
+        // ONNX Runtime makes what it needs in its first calls, behind locks that the child would inherit. None begins
+        // from here on, so that there is no next one to wait for.
+        FORKS.fetch_add(1, Ordering::SeqCst);
         let start = Instant::now();
         while others_call_first() && start.elapsed() < LONGEST_FORK {
             std::thread::sleep(Duration::from_micros(100));
@@ -83,12 +85,14 @@ fn notice_forks(number: &'static AtomicU32) {
     }
     extern "C" fn in_the_parent() {
         REGISTERING.store(false, Ordering::SeqCst);
+        FORKS.fetch_sub(1, Ordering::SeqCst);
     }
     extern "C" fn in_the_child() {
         REGISTERING.store(false, Ordering::SeqCst);
         GENERATION.fetch_add(1, Ordering::Relaxed);
         TORN.store(TORN.load(Ordering::SeqCst) || others_call_first(), Ordering::SeqCst);
         FIRST_CALLS.store(0, Ordering::SeqCst);
+        FORKS.store(0, Ordering::SeqCst);
         // SAFETY: it was stored before this function was registered, and lives for ever.
         unsafe { &*NUMBERS.load(Ordering::SeqCst) }.store(0, Ordering::Relaxed);
     }
@@ -256,13 +260,24 @@ pub(crate) struct Vigil {
 /// How many of these calls are under way.
 static FIRST_CALLS: AtomicUsize = AtomicUsize::new(0);
 
+/// How many forks are under way. None of these calls begins beside one.
+static FORKS: AtomicUsize = AtomicUsize::new(0);
+
 impl Vigil {
     /// One beside a call of this kind, of which the first ones register something.
     pub(crate) fn keep(kind: &str) -> Self {
         /// How many calls of a kind it takes until nothing new is registered, and some to spare.
         const CALLS: usize = 8;
         static SEEN: PerProcess<Mutex<BTreeMap<String, usize>>> = PerProcess::new();
-        FIRST_CALLS.fetch_add(1, Ordering::SeqCst);
+        loop {
+            FIRST_CALLS.fetch_add(1, Ordering::SeqCst);
+            // A call within another goes on: the fork waits for both.
+            if FORKS.load(Ordering::SeqCst) == 0 || OWN_FIRST_CALLS.get() > 0 {
+                break;
+            }
+            FIRST_CALLS.fetch_sub(1, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_micros(100));
+        }
         OWN_FIRST_CALLS.set(OWN_FIRST_CALLS.get() + 1);
         let over = Arc::new(AtomicBool::new(false));
         let mut vigil = Self { process: Process::current(), over: Arc::clone(&over), watcher: None };

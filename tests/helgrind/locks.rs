@@ -30,7 +30,7 @@ impl<T> Mutex<T> {
 
     pub(super) fn try_held(&self) -> Option<Guard<'_, T>> {
         // SAFETY: as above.
-        (unsafe { libc::pthread_mutex_trylock(self.lock.get()) } == 0).then_some(Guard(self))
+        (unsafe { libc::pthread_mutex_trylock(self.lock.get()) } == 0).then(|| Guard(self))
     }
 }
 

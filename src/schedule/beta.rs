@@ -30,6 +30,17 @@ pub enum BetaKind {
         /// β that the curve tends to.
         end: f64,
     },
+    /// ᾱ along a logistic curve of the step, between its arguments `start/τ` and `end/τ`, scaled to fall from 1 to 0, β
+    /// at most 0.999 (Jabri et al. 2022, "Scalable Adaptive Computation for Iterative Generation", figure 8). The
+    /// curve's end is rounded to f32, as in denoising-diffusion-pytorch.
+    SigmoidAlphaBar {
+        /// Where the curve begins, times τ.
+        start: f64,
+        /// Where it ends, times τ.
+        end: f64,
+        /// The temperature τ: the smaller it is, the steeper the curve.
+        tau: f64,
+    },
     /// ᾱ = e^(−12·t/T), β at most 0.999: diffusers' "exp".
     Exponential,
     /// Most training near λ = 0, β at most 0.999: diffusers' "laplace", after Hang & Gu 2024, "Improved Noise Schedule
@@ -95,6 +106,10 @@ impl Tables {
 }
 
 impl BetaKind {
+    /// The most that `start/τ` and `end/τ` of [`SigmoidAlphaBar`](Self::SigmoidAlphaBar) may be away from 0. Beyond it
+    /// their exponentials are not finite.
+    pub const MOST_ARGUMENT: f64 = 600.0;
+
     fn betas(&self, steps: usize, tables: Tables) -> Vec<f64> {
         let round = |value| tables.round(value);
         let of_alpha_bar = |alpha_bar: &dyn Fn(f64) -> f64| {
@@ -110,6 +125,18 @@ impl BetaKind {
                 tables.linspace(start.sqrt(), end.sqrt(), steps).into_iter().map(|root| round(root * root)).collect()
             }
             Self::Cosine => of_alpha_bar(&|t| ((t + 0.008) / 1.008 * std::f64::consts::FRAC_PI_2).cos().powi(2)),
+            Self::SigmoidAlphaBar { start, end, tau } => {
+                let (start, end) = (start / tau, end / tau);
+                let logistic = |argument: f64| 1.0 / (1.0 + (-argument).exp());
+                let single = |value: f64| f64::from(value as f32);
+                // How far the rounding moves ᾱ. It is up to 6e-8, which is 1e-5 in the last α where τ is 0.3.
+                let moved = single(logistic(single(end))) - logistic(end);
+                of_alpha_bar(&|t| {
+                    let behind = (1.0 - t) * (end - start);
+                    // logistic(end) − logistic(end − behind), without cancellation.
+                    logistic(end) * -(-behind).exp_m1() / (1.0 + (end - behind).exp()) + moved
+                })
+            }
             Self::Exponential => of_alpha_bar(&|t| (-12.0 * t).exp()),
             Self::Laplace => of_alpha_bar(&|t| {
                 let lambda = -0.5 * (0.5 - t).signum() * (1.0 - 2.0 * (0.5 - t).abs() + 1e-6).ln();
@@ -165,6 +192,9 @@ impl BetaSchedule {
                 }
             }
         }
+        if let BetaKind::SigmoidAlphaBar { start, end, tau } = kind {
+            check_sigmoid(start, end, tau)?;
+        }
         if let BetaKind::Trained(betas) = &kind {
             if betas.len() != steps {
                 let reason = format!("{} values of β for {steps} training steps", betas.len());
@@ -215,6 +245,26 @@ impl BetaSchedule {
         let alpha_bar = self.alpha_bar[index];
         NoiseLevel { t: index as f64, alpha: alpha_bar.sqrt(), sigma: (1.0 - alpha_bar).sqrt() }
     }
+}
+
+fn check_sigmoid(start: f64, end: f64, tau: f64) -> Result<()> {
+    let most = BetaKind::MOST_ARGUMENT;
+    for (name, value) in [("start", start), ("end", end)] {
+        if !value.is_finite() {
+            return Err(Error::argument(name, format!("{value}; it has to be finite")));
+        }
+    }
+    if !(tau > 0.0 && tau.is_finite()) {
+        return Err(Error::argument("tau", format!("{tau}; it has to be finite and above 0")));
+    }
+    if start.abs().max(end.abs()) / tau > most {
+        let reason = format!("{tau}; start/tau and end/tau have to lie between −{most} and {most}");
+        return Err(Error::argument("tau", reason));
+    }
+    if end / tau <= start / tau {
+        return Err(Error::argument("end", format!("{end}; it has to be above start, which is {start}")));
+    }
+    Ok(())
 }
 
 /// The running product of the terms. It is kept in f64 also where its terms are rounded: torch's cumprod does so.
@@ -306,11 +356,12 @@ impl NoiseSchedule for BetaSchedule {
 mod tests {
     use super::*;
 
-    const KINDS: [BetaKind; 4] = [
+    const KINDS: [BetaKind; 5] = [
         BetaKind::Linear { start: 1e-4, end: 0.02 },
         BetaKind::ScaledLinear { start: 0.00085, end: 0.012 },
         BetaKind::Cosine,
         BetaKind::Sigmoid { start: 1e-4, end: 0.02 },
+        BetaKind::SigmoidAlphaBar { start: -3.0, end: 3.0, tau: 1.0 },
     ];
 
     #[test]
@@ -365,5 +416,30 @@ mod tests {
         assert!(new(0.5, 0.9, 5000).unwrap_err().to_string().contains("smaller β"), "ᾱ underflows");
         assert!(new(1e-300, 1e-300, 10).unwrap_err().to_string().contains("larger"), "β is lost");
         assert!(new(1e-4, 0.02, 1).is_ok());
+        let new = |start, end, tau, steps| {
+            BetaSchedule::new(BetaKind::SigmoidAlphaBar { start, end, tau }, steps, Tables::Exact)
+                .map_err(|error| error.to_string())
+        };
+        for (start, end, tau, named) in [
+            (f64::NAN, 3.0, 1.0, "start"),
+            (f64::NEG_INFINITY, 3.0, 1.0, "start"),
+            (-3.0, f64::NAN, 1.0, "end"),
+            (3.0, 3.0, 1.0, "end"),
+            (3.0, -3.0, 1.0, "end"),
+            (-3.0, 3.0, f64::NAN, "tau"),
+            (-3.0, 3.0, 0.0, "tau"),
+            (-3.0, 3.0, -1.0, "tau"),
+            (-3.0, 3.0, 1e-3, "tau"),
+            (-f64::MAX, f64::MAX, 1e-300, "tau"),
+            (-300.0, 3.0, 1.0, "larger"),
+        ] {
+            let error = new(start, end, tau, 1000).unwrap_err();
+            assert!(error.contains(named), "{start}, {end}, {tau}: {error}");
+        }
+        assert!(new(-3.0, 3.0, 1.0, 0).is_err() && new(-3.0, 3.0, 1.0, BetaSchedule::MOST_STEPS + 1).is_err());
+        for steps in [1, 2, BetaSchedule::MOST_STEPS] {
+            assert!(new(-3.0, 3.0, 1.0, steps).is_ok(), "{steps}");
+        }
+        assert!(new(-600.0, 600.0, 1.0, 10).is_err() && new(0.0, 600.0, 1.0, 1000).is_ok());
     }
 }

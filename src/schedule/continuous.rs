@@ -300,6 +300,75 @@ impl NoiseSchedule for Trigonometric {
     }
 }
 
+/// The cosine of [`BetaKind::Cosine`](super::BetaKind::Cosine) in continuous time (Nichol & Dhariwal 2021, eq. 17):
+/// `α = cos φ`, `σ = sin φ` with `φ = (t + s)/(1 + s)·π/2`, for t from 0 to 1. Its clean sample has t = −1.
+///
+/// The ends are those of denoising-diffusion-pytorch's ContinuousTimeGaussianDiffusion. σ²/α² is 1e-5 at least. At
+/// t = 1, where the cosine is 0, α is 4.4e-8, which the library's arithmetic in f32 makes of it. So a network that
+/// predicts ε can start there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ContinuousCosine {
+    s: f64,
+    least_time: f64,
+}
+
+impl ContinuousCosine {
+    /// The least π/2 − φ, and so α: how far π/2 in f32 is from π/2.
+    const LEAST_ANGLE: f64 = std::f32::consts::FRAC_PI_2 as f64 - FRAC_PI_2;
+
+    /// With the offset `s` (0.008 in the library), and runs down to `least_time`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if `s` is not from 0 to below 1, or `least_time` is not between 0 and 1.
+    pub fn new(s: f64, least_time: f64) -> Result<Self> {
+        if !(0.0..1.0).contains(&s) {
+            return Err(Error::argument("s", format!("{s}; it lies between 0 and 1, 1 excluded")));
+        }
+        check_least_time(least_time)?;
+        Ok(Self { s, least_time })
+    }
+
+    /// How fast φ grows.
+    fn rate(&self) -> f64 {
+        FRAC_PI_2 / (1.0 + self.s)
+    }
+
+    /// π/2 − φ, which is exact where little of the clean sample is left.
+    fn angle(&self, t: f64) -> f64 {
+        ((1.0 - t) * self.rate()).clamp(Self::LEAST_ANGLE, 1e5f64.sqrt().atan())
+    }
+}
+
+impl NoiseSchedule for ContinuousCosine {
+    fn level(&self, t: f64) -> NoiseLevel {
+        if t < 0.0 {
+            return NoiseLevel::clean(-1.0);
+        }
+        let t = unit(t);
+        let (alpha, sigma) = self.angle(t).sin_cos();
+        NoiseLevel { t, alpha, sigma }
+    }
+
+    fn time(&self, lambda: f64) -> f64 {
+        if lambda == f64::INFINITY {
+            return -1.0;
+        }
+        let angle = lambda.exp().atan().min(self.angle(0.0));
+        // The last 3e-8 of the time have the same level.
+        if angle <= Self::LEAST_ANGLE * (1.0 + 1e-12) { 1.0 } else { (1.0 - angle / self.rate()).max(0.0) }
+    }
+
+    fn bounds(&self) -> [f64; 2] {
+        // Before the second the level is the same.
+        [self.least_time.max(1.0 - self.angle(0.0) / self.rate()), 1.0]
+    }
+
+    fn rates(&self, t: f64) -> Rates {
+        let rate = self.rate() / self.angle(t).tan();
+        Rates { drift: -rate, diffusion: (2.0 * rate).sqrt() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -312,6 +381,8 @@ mod tests {
             Box::new(Edm::new(0.002, 80.0).unwrap()),
             Box::new(Flow::new(1e-3).unwrap()),
             Box::new(Trigonometric::new(1e-3).unwrap()),
+            Box::new(ContinuousCosine::new(0.008, 1e-3).unwrap()),
+            Box::new(ContinuousCosine::new(0.0, 1e-3).unwrap()),
         ]
     }
 
@@ -365,5 +436,9 @@ mod tests {
         assert!(VarianceExploding::new(-1.0, 50.0, 1e-5).is_err());
         assert!(Edm::new(0.002, 0.001).is_err());
         assert!(Flow::new(1.0).is_err() && Flow::new(f64::NAN).is_err());
+        for s in [f64::NAN, -0.001, 1.0, f64::INFINITY] {
+            assert!(ContinuousCosine::new(s, 1e-3).is_err(), "{s}");
+        }
+        assert!(ContinuousCosine::new(0.008, 0.0).is_err());
     }
 }

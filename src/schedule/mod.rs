@@ -8,6 +8,8 @@ mod grid;
 mod level;
 
 pub use beta::{BetaKind, BetaSchedule, Tables, Terminal};
-pub use continuous::{Edm, Flow, SubVariancePreserving, Trigonometric, VarianceExploding, VariancePreserving};
+pub use continuous::{
+    ContinuousCosine, Edm, Flow, SubVariancePreserving, Trigonometric, VarianceExploding, VariancePreserving,
+};
 pub use grid::{Ending, Grid, GridOptions, Spacing};
 pub use level::{Frame, NoiseLevel, NoiseSchedule, Rates};

@@ -274,8 +274,12 @@ def validate_schedule(check, manifest):
             schedule, f"schedule.{field}", "a number between 0 and 1, both excluded",
             lambda value: is_number(value) and 0 < value < 1,
         )
-    for field in ("beta_min", "beta_max", "sigma_min", "sigma_max"):
+    for field in ("beta_min", "beta_max", "sigma_min", "sigma_max", "tau"):
         check.value(schedule, f"schedule.{field}", "a number above 0", lambda value: is_number(value) and value > 0)
+
+    for field in ("start", "end"):
+        check.number(schedule, f"schedule.{field}")
+    check.value(schedule, "schedule.s", "a number from 0 to below 1", lambda value: is_number(value) and 0 <= value < 1)
 
     def is_betas(value):
         return (
@@ -292,6 +296,14 @@ def validate_schedule(check, manifest):
             check.complain(f"schedule.{most}", f"more than {least}", schedule[most])
     if "beta_max" in schedule and schedule["beta_min"] + schedule["beta_max"] > LIMITS["betas"]:
         check.complain("schedule.beta_max", f"at most {LIMITS['betas']} with beta_min", schedule["beta_max"])
+    if "tau" in schedule:
+        start, end = arguments(schedule)
+        if max(abs(start), abs(end)) > LIMITS["argument"]:
+            check.complain("schedule.tau", f"start/tau and end/tau from {-LIMITS['argument']} to {LIMITS['argument']}", schedule["tau"])
+            return
+        if not end > start:
+            check.complain("schedule.end", "more than start", schedule["end"])
+            return
     if not facts["continuous"]:
         validate_tables(check, schedule)
 
@@ -533,6 +545,11 @@ def filled(schedule):
     return {**facts["defaults"], **terminal, **schedule}
 
 
+def arguments(schedule):
+    """Between which arguments of the logistic function the schedule sigmoid_alpha_bar lies."""
+    return [float(schedule[field]) / float(schedule["tau"]) for field in ("start", "end")]
+
+
 def class_count(manifest):
     """How many classes there are besides the null class; 0 for an unconditional model."""
     classes = manifest.get("classes", {})
@@ -564,6 +581,12 @@ def alphas_bar(schedule):
             betas = evenly(math.sqrt(start), math.sqrt(end)) ** 2
         case "sigmoid":
             betas = 1 / (1 + np.exp(-evenly(-6, 6))) * (end - start) + start
+        case "sigmoid_alpha_bar":  # Jabri et al. 2022, figure 8; denoising-diffusion-pytorch rounds the end to f32
+            first, last = arguments(schedule)
+            logistic = lambda argument: 1 / (1 + np.exp(-argument))
+            moved = float(np.float32(logistic(float(np.float32(last))))) - logistic(last)
+            behind = (1 - share) * (last - first)
+            betas = of_curve(logistic(last) * -np.expm1(-behind) / (1 + np.exp(last - behind)) + moved)
         case "cosine":  # Nichol & Dhariwal 2021, eq. 17
             betas = of_curve(np.cos((share + 0.008) / 1.008 * math.pi / 2) ** 2)
         case "exponential":
@@ -599,6 +622,11 @@ def levels(schedule, count=101):
         return t, 1 - t, t
     if kind == "trigonometric":
         return t, np.cos(t * math.pi / 2), np.sin(t * math.pi / 2)
+    if kind == "continuous_cosine":
+        # As far from pure noise, and from the clean sample, as in the arithmetic of denoising-diffusion-pytorch.
+        least = float(np.float32(math.pi / 2)) - math.pi / 2
+        angle = np.clip((1 - t) * math.pi / 2 / (1 + schedule["s"]), least, math.atan(math.sqrt(1e5)))
+        return t, np.sin(angle), np.cos(angle)
     if kind == "ve":
         return t, np.ones(count), schedule["sigma_min"] * (schedule["sigma_max"] / schedule["sigma_min"]) ** t
     least, most = schedule["beta_min"], schedule["beta_max"]

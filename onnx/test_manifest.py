@@ -49,6 +49,26 @@ def test_every_case():
     print(f"{len(CASES)} cases hold")
 
 
+def test_levels():
+    """The levels of the schedules that only denoising-diffusion-pytorch has."""
+    for table in json.loads((HERE / "goldens" / "denoising_diffusion.json").read_text(encoding="utf-8"))["tables"]:
+        schedule, compared = table["schedule"], 0
+        if FACTS["schedules"][schedule["kind"]]["continuous"]:
+            # The times of the library's own sampler, but for the clean end.
+            schedule = {**schedule, "least_time": 1 / 500}
+        _, alpha, sigma = manifest.levels(schedule, 500)
+        for t, *expected in zip(table["times"], table["f32"]["alpha"], table["f32"]["sigma"]):
+            place = round(500 * t) - 1 if "least_time" in schedule else t
+            if place >= 0:
+                # In f32 the library finds a small sigma in continuous time as the difference of two numbers near 1.
+                bound = 2e-6 if "least_time" in schedule and t < 0.01 else 1e-6
+                off = max(abs(alpha[place] - expected[0]), abs(sigma[place] - expected[1]))
+                assert off < bound, f"{schedule}: {off} at {t}"
+                compared += 1
+        assert compared > 10
+    print("the levels are those of denoising-diffusion-pytorch")
+
+
 def test_every_encoding():
     text = '{"diffuse": 1, "name": "ä"}'
     for content in [text.encode(), text.encode("utf-8-sig"), b"\xff\xfe" + text.encode("utf-16-le"), b"\xfe\xff" + text.encode("utf-16-be")]:
@@ -216,6 +236,8 @@ def schedules():
     for kind, facts in FACTS["schedules"].items():
         values = {
             "train_steps": (1, 2, 3, 10, 1000, 4000, 1_000_000), "beta_start": small, "beta_end": small, "least_time": small,
+            "start": (-600, -20, -3, 0, 3), "end": (-20, 0, 3, 20, 600), "tau": (1e-300, 0.005, 0.3, 1, 600, 1e300),
+            "s": (-1e-9, 0, 0.008, 0.5, 0.999999, 1 - 2**-53, 1),
             "beta_min": large, "beta_max": large, "sigma_min": large, "sigma_max": large, "terminal": FACTS["words"]["schedule.terminal"],
             "betas": ([0.5], [0.5] * 2, [1e-17], [0.1, 1e-17], [0.999] * 100, [0.999] * 109, [0.9] * 1000, [0.5] * 1200, [0.01, 0.02, 1 - 2**-53]),
         }
@@ -347,6 +369,7 @@ def test_both_sides():
 
 
 if __name__ == "__main__":
+    test_levels()
     test_every_encoding()
     test_every_case()
     test_both_sides()

@@ -6,6 +6,6 @@ mod scheduler_config;
 
 pub use manifest::{
     BetaRange, Classes, ConditionInput, ContinuousBeta, Defaults, Encoding, Inputs, Kind, LearnedVariance,
-    MOST_CLASSES, MOST_NAME, Manifest, Outputs, Sample, Schedule, Steps, Time, Toward,
+    MOST_CLASSES, MOST_NAME, Manifest, Outputs, Sample, Schedule, SigmoidRange, Steps, Time, Toward,
 };
 pub use scheduler_config::{DynamicShift, SchedulerConfig};

@@ -66,6 +66,7 @@ impl Manifest {
             Schedule::Linear(range) | Schedule::ScaledLinear(range) | Schedule::Sigmoid(range) => {
                 fill("/schedule", "terminal", json!(range.terminal));
             }
+            Schedule::SigmoidAlphaBar(range) => fill("/schedule", "terminal", json!(range.terminal)),
             Schedule::Cosine(steps) | Schedule::Exponential(steps) | Schedule::Laplace(steps) => {
                 fill("/schedule", "terminal", json!(steps.terminal));
             }
@@ -99,6 +100,7 @@ mod tests {
             json!({"kind": "linear"}),
             json!({"kind": "scaled_linear"}),
             json!({"kind": "sigmoid"}),
+            json!({"kind": "sigmoid_alpha_bar"}),
             json!({"kind": "cosine"}),
             json!({"kind": "exponential"}),
             json!({"kind": "laplace"}),
@@ -109,6 +111,7 @@ mod tests {
             json!({"kind": "ve", "sigma_min": 0.01, "sigma_max": 50}),
             json!({"kind": "flow"}),
             json!({"kind": "trigonometric"}),
+            json!({"kind": "continuous_cosine"}),
             json!({"kind": "edm"}),
         ];
         let mut manifests = Vec::new();

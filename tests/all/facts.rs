@@ -9,7 +9,7 @@ use diffuse::model::{
 };
 use diffuse::option::{Kind, MOST_NUMBERS};
 use diffuse::sample::MOST_VALUES;
-use diffuse::schedule::{BetaSchedule, Ending, Spacing, Tables, Terminal, VariancePreserving};
+use diffuse::schedule::{BetaKind, BetaSchedule, Ending, Spacing, Tables, Terminal, VariancePreserving};
 use diffuse::settings::{OPTIONS, RENAMED, REWORDED};
 use diffuse::solver::SOLVERS;
 use diffuse::{InputScaling, Prediction};
@@ -179,6 +179,7 @@ fn facts() -> Value {
             "name": MOST_NAME,
             "train_steps": BetaSchedule::MOST_STEPS,
             "betas": VariancePreserving::MOST_BETAS,
+            "argument": BetaKind::MOST_ARGUMENT,
             "numbers": MOST_NUMBERS,
         },
         "sections": {

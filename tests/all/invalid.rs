@@ -40,12 +40,14 @@ fn manifests() -> Vec<(String, Manifest)> {
         r#"{"kind": "scaled_linear"}"#,
         r#"{"kind": "cosine"}"#,
         r#"{"kind": "sigmoid"}"#,
+        r#"{"kind": "sigmoid_alpha_bar"}"#,
         r#"{"kind": "exponential"}"#,
         r#"{"kind": "laplace"}"#,
         r#"{"kind": "vp"}"#,
         r#"{"kind": "sub_vp"}"#,
         r#"{"kind": "ve", "sigma_min": 0.01, "sigma_max": 50.0}"#,
         r#"{"kind": "edm"}"#,
+        r#"{"kind": "continuous_cosine"}"#,
         r#"{"kind": "flow"}"#,
     ];
     let mut manifests = Vec::new();

@@ -27,12 +27,14 @@ fn kinds() -> Vec<Manifest> {
         json!({"kind": "scaled_linear", "terminal": "zero_snr"}),
         json!({"kind": "linear", "terminal": "floored"}),
         json!({"kind": "trained", "betas": [0.01, 0.02, 0.04, 0.08, 0.16, 0.3, 0.5, 0.7]}),
+        json!({"kind": "sigmoid_alpha_bar"}),
         json!({"kind": "vp"}),
         json!({"kind": "sub_vp"}),
         json!({"kind": "ve", "sigma_min": 0.01, "sigma_max": 50}),
         json!({"kind": "edm"}),
         json!({"kind": "flow"}),
         json!({"kind": "trigonometric"}),
+        json!({"kind": "continuous_cosine"}),
     ]
     .map(|schedule| manifest(json!({ "schedule": schedule })))
     .into();

@@ -673,3 +673,37 @@ fn the_tables_match() {
         }
     }
 }
+
+/// The schedules that only denoising-diffusion-pytorch has, as a manifest names them.
+#[test]
+fn the_levels_of_denoising_diffusion_pytorch_match() {
+    let text = std::fs::read_to_string(repository("onnx/goldens/denoising_diffusion.json")).unwrap();
+    let file: Value = serde_json::from_str(&text).unwrap();
+    let mut compared = 0;
+    for table in file["tables"].as_array().unwrap() {
+        let named: Schedule = serde_json::from_value(table["schedule"].clone()).unwrap();
+        let schedule = named.build(Tables::Exact).unwrap();
+        let is_discrete = schedule.train_steps().is_some();
+        for (key, levels) in ["f32", "f64"].into_iter().filter_map(|key| Some((key, table.get(key)?))) {
+            for (place, t) in table["times"].as_array().unwrap().iter().enumerate() {
+                let t = t.as_f64().unwrap();
+                let bound = match key {
+                    "f32" if is_discrete => 1e-7,
+                    // In f32 a small σ² is the difference of two numbers near 1.
+                    "f32" if t < 0.01 => 2e-6,
+                    "f32" => 1e-6,
+                    // There the cosine of π/2 is that of f32.
+                    _ if t == 1.0 => 1e-7,
+                    _ => 1e-12,
+                };
+                let NoiseLevel { alpha, sigma, .. } = schedule.level(t);
+                for (name, found) in [("alpha", alpha), ("sigma", sigma)] {
+                    let expected = levels[name][place].as_f64().unwrap();
+                    assert!((found - expected).abs() < bound, "{named:?} {key}: {name} at {t}: {found} for {expected}");
+                    compared += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(compared, 2 * (32 + 12 + 32 + 34 + 34));
+}

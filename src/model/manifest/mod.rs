@@ -15,6 +15,6 @@ pub use check::MOST_NAME;
 pub use defaults::Defaults;
 pub use document::Manifest;
 pub use sample::{Kind, Sample};
-pub use schedule::{BetaRange, ContinuousBeta, Schedule, Steps};
+pub use schedule::{BetaRange, ContinuousBeta, Schedule, SigmoidRange, Steps};
 pub use tensors::{Classes, ConditionInput, Inputs, LearnedVariance, MOST_CLASSES, Outputs};
 pub use time::{Encoding, Time, Toward};

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::omitted::is_default;
 use crate::schedule::{
-    BetaKind, BetaSchedule, Edm, Flow, NoiseSchedule, Spacing, SubVariancePreserving, Tables, Terminal, Trigonometric,
-    VarianceExploding, VariancePreserving,
+    BetaKind, BetaSchedule, ContinuousCosine, Edm, Flow, NoiseSchedule, Spacing, SubVariancePreserving, Tables,
+    Terminal, Trigonometric, VarianceExploding, VariancePreserving,
 };
 
 /// The noise schedule of training.
@@ -21,6 +21,8 @@ pub enum Schedule {
     ScaledLinear(BetaRange),
     /// [`BetaKind::Sigmoid`].
     Sigmoid(BetaRange),
+    /// [`BetaKind::SigmoidAlphaBar`].
+    SigmoidAlphaBar(SigmoidRange),
     /// [`BetaKind::Cosine`].
     Cosine(Steps),
     /// [`BetaKind::Exponential`].
@@ -64,6 +66,15 @@ pub enum Schedule {
         #[serde(default = "least_time")]
         least_time: f64,
     },
+    /// [`ContinuousCosine`].
+    ContinuousCosine {
+        /// The offset of the time.
+        #[serde(default = "offset")]
+        s: f64,
+        /// The least time that runs visit.
+        #[serde(default = "least_time")]
+        least_time: f64,
+    },
     /// [`Flow`].
     Flow {
         /// The least time that runs visit.
@@ -90,6 +101,29 @@ pub struct BetaRange {
 impl Default for BetaRange {
     fn default() -> Self {
         Self { train_steps: 1000, beta_start: 1e-4, beta_end: 0.02, terminal: Terminal::AsTrained }
+    }
+}
+
+/// T, and which part of a logistic curve ᾱ follows.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SigmoidRange {
+    /// T.
+    pub train_steps: usize,
+    /// Where the curve begins.
+    pub start: f64,
+    /// Where it ends.
+    pub end: f64,
+    /// What both are divided by.
+    pub tau: f64,
+    /// How the schedule ends.
+    #[serde(skip_serializing_if = "is_default")]
+    pub terminal: Terminal,
+}
+
+impl Default for SigmoidRange {
+    fn default() -> Self {
+        Self { train_steps: 1000, start: -3.0, end: 3.0, tau: 1.0, terminal: Terminal::AsTrained }
     }
 }
 
@@ -128,6 +162,10 @@ impl Default for ContinuousBeta {
     }
 }
 
+fn offset() -> f64 {
+    0.008
+}
+
 fn least_time() -> f64 {
     1e-3
 }
@@ -159,6 +197,10 @@ impl Schedule {
             Self::Linear(range) => Arc::new(ranged(|start, end| BetaKind::Linear { start, end }, range)?),
             Self::ScaledLinear(range) => Arc::new(ranged(|start, end| BetaKind::ScaledLinear { start, end }, range)?),
             Self::Sigmoid(range) => Arc::new(ranged(|start, end| BetaKind::Sigmoid { start, end }, range)?),
+            Self::SigmoidAlphaBar(SigmoidRange { train_steps, start, end, tau, terminal }) => {
+                let kind = BetaKind::SigmoidAlphaBar { start: *start, end: *end, tau: *tau };
+                Arc::new(BetaSchedule::ending(kind, *train_steps, tables, *terminal)?)
+            }
             Self::Cosine(steps) => Arc::new(plain(BetaKind::Cosine, steps)?),
             Self::Exponential(steps) => Arc::new(plain(BetaKind::Exponential, steps)?),
             Self::Laplace(steps) => Arc::new(plain(BetaKind::Laplace, steps)?),
@@ -172,6 +214,7 @@ impl Schedule {
             }
             Self::Edm { sigma_min, sigma_max } => Arc::new(Edm::new(*sigma_min, *sigma_max)?),
             Self::Trigonometric { least_time } => Arc::new(Trigonometric::new(*least_time)?),
+            Self::ContinuousCosine { s, least_time } => Arc::new(ContinuousCosine::new(*s, *least_time)?),
             Self::Flow { least_time } => Arc::new(Flow::new(*least_time)?),
         })
     }

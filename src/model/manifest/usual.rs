@@ -17,6 +17,7 @@ impl Manifest {
             | Schedule::SubVp(_)
             | Schedule::Ve { .. }
             | Schedule::Trigonometric { .. }
+            | Schedule::ContinuousCosine { .. }
             | Schedule::Flow { .. } => Time { encoding: Encoding::Unit, ..Time::default() },
             _ => Time::default(),
         })
@@ -33,6 +34,7 @@ impl Manifest {
     fn usual(&self) -> (&'static str, u64, Spacing, usize) {
         let terminal = match &self.schedule {
             Schedule::Linear(range) | Schedule::ScaledLinear(range) | Schedule::Sigmoid(range) => range.terminal,
+            Schedule::SigmoidAlphaBar(range) => range.terminal,
             Schedule::Cosine(steps) | Schedule::Exponential(steps) | Schedule::Laplace(steps) => steps.terminal,
             Schedule::Trained { terminal, .. } => *terminal,
             _ => Terminal::AsTrained,

@@ -46,6 +46,7 @@ enum ScheduleName {
     ScaledLinear,
     Cosine,
     Sigmoid,
+    SigmoidAlphaBar,
     Exponential,
     Laplace,
     Vp,
@@ -53,6 +54,7 @@ enum ScheduleName {
     Ve,
     Edm,
     Flow,
+    ContinuousCosine,
 }
 
 fn solvers() -> String {

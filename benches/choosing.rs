@@ -10,7 +10,7 @@ use std::sync::Arc;
 use diffuse::denoiser::Condition;
 use diffuse::noise::CounterNoise;
 use diffuse::schedule::{
-    BetaKind, BetaSchedule, Edm, Flow, Grid, GridOptions, NoiseLevel, NoiseSchedule, Spacing, Tables,
+    BetaKind, BetaSchedule, ContinuousCosine, Edm, Flow, Grid, GridOptions, NoiseLevel, NoiseSchedule, Spacing, Tables,
 };
 use diffuse::solver::{self, Cursor, Solver};
 use diffuse::{Job, Request};
@@ -149,6 +149,9 @@ fn main() {
     on_the_mixture(&(Arc::new(Edm::new(0.002, 80.0).unwrap()) as _), &[Spacing::Karras, Spacing::Exponential]);
     header("Mixture, flow matching: median distance from the exact flow");
     on_the_mixture(&(Arc::new(Flow::new(1e-3).unwrap()) as _), &[Spacing::Trailing, Spacing::Linspace]);
+    header("Mixture, the cosine in continuous time: median distance from the exact flow");
+    let cosine = ContinuousCosine::new(0.008, 1e-3).unwrap();
+    on_the_mixture(&(Arc::new(cosine) as _), &[Spacing::Trailing, Spacing::Exponential]);
     header("Sprites (cosine): root mean square difference from 1,000 steps of DDIM");
     on_the_sprites();
 }

@@ -145,6 +145,24 @@ mod tests {
     }
 
     #[test]
+    fn the_continuous_cosine_is_trailing_where_an_error_at_its_noisy_end_is_bounded() {
+        for (prediction, clip, expected) in [
+            ("v", false, Spacing::Trailing),
+            ("epsilon", true, Spacing::Trailing),
+            ("epsilon", false, Spacing::Exponential),
+            ("score", false, Spacing::Exponential),
+        ] {
+            let json = format!(
+                r#"{{"diffuse": 1, "sample": {{"shape": [3, 8, 8], "clip": {clip}}}, "schedule": {{"kind": "continuous_cosine"}},
+                "prediction": "{prediction}"}}"#
+            );
+            let manifest = Manifest::parse(&json).unwrap();
+            assert_eq!(manifest.grid("unipc"), expected, "{prediction}, {clip}");
+            assert_eq!(manifest.grid("ddim"), Spacing::Trailing);
+        }
+    }
+
+    #[test]
     fn times_are_encoded_as_documented() {
         let level = NoiseLevel { t: 249.0, alpha: 0.8, sigma: 0.6 };
         let schedule = Schedule::Linear(BetaRange::default()).build(Tables::Exact).unwrap();

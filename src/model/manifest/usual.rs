@@ -43,6 +43,11 @@ impl Manifest {
             Schedule::Edm { .. } => ("deis", 3, Spacing::Karras, 20),
             // From pure noise there are no even steps in the logarithm of the noise.
             Schedule::Flow { .. } | Schedule::Trigonometric { .. } => ("unipc", 2, Spacing::Trailing, 20),
+            // More than half of those steps would be where α is below 0.01. But the first of the trailing ones
+            // multiplies an error of ε̂ by a million, unless x̂₀ is clipped.
+            Schedule::ContinuousCosine { .. } if self.prediction.allows_pure_noise() || self.sample.clip() => {
+                ("unipc", 2, Spacing::Trailing, 20)
+            }
             _ if terminal == Terminal::ZeroSnr => ("unipc", 2, Spacing::Trailing, 20),
             _ => ("unipc", 2, Spacing::Exponential, 20),
         }

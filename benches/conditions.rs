@@ -50,8 +50,8 @@ fn main() -> diffuse::Result<()> {
     Ok(())
 }
 
-fn condition(value: f32) -> Arc<ArrayD<f32>> {
-    Arc::new(ArrayD::from_elem(IxDyn(&CONDITION), value))
+fn condition(value: f32) -> Arc<diffuse::tensor::Tensor> {
+    Arc::new(ArrayD::from_elem(IxDyn(&CONDITION), value).into())
 }
 
 /// Milliseconds of a step after the first.

@@ -165,9 +165,9 @@
  *
  *     guidance_pairing: auto, batched, sequential
  *         How the two evaluations of guidance are made. Default: the model's, else auto.
- *         - auto: As one batch, but one after the other where the graph's batch is fixed or the batch has more than 16 items.
+ *         - auto: As one batch, but one after the other where the graph's batch is fixed or the batch has more than 16 items; where the graph's batch is the pair of guidance, always as that pair.
  *         - batched: As one batch of twice the size.
- *         - sequential: One after the other.
+ *         - sequential: One after the other, but for a graph whose batch is that pair.
  *
  * Classifier guidance:
  *
@@ -307,6 +307,71 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+/*
+ The type of an array: 32-bit floats.
+ */
+#define DIFFUSE_ELEMENT_F32 0
+
+/*
+ 16-bit floats (IEEE 754 half precision).
+ */
+#define DIFFUSE_ELEMENT_F16 1
+
+/*
+ 16-bit floats with the exponent of 32 bits (bfloat16).
+ */
+#define DIFFUSE_ELEMENT_BF16 2
+
+/*
+ 64-bit floats.
+ */
+#define DIFFUSE_ELEMENT_F64 3
+
+/*
+ 64-bit integers.
+ */
+#define DIFFUSE_ELEMENT_I64 4
+
+/*
+ 32-bit integers.
+ */
+#define DIFFUSE_ELEMENT_I32 5
+
+/*
+ 16-bit integers.
+ */
+#define DIFFUSE_ELEMENT_I16 6
+
+/*
+ 8-bit integers.
+ */
+#define DIFFUSE_ELEMENT_I8 7
+
+/*
+ 64-bit integers without a sign.
+ */
+#define DIFFUSE_ELEMENT_U64 8
+
+/*
+ 32-bit integers without a sign.
+ */
+#define DIFFUSE_ELEMENT_U32 9
+
+/*
+ 16-bit integers without a sign.
+ */
+#define DIFFUSE_ELEMENT_U16 10
+
+/*
+ 8-bit integers without a sign.
+ */
+#define DIFFUSE_ELEMENT_U8 11
+
+/*
+ Truth values, a byte each, 0 or 1.
+ */
+#define DIFFUSE_ELEMENT_BOOL 12
 
 /*
  What diffuse_job_poll() says of a job that no worker has, and that is not at its end: it is stepped by the host.
@@ -537,6 +602,79 @@ extern "C" {
 #endif // __cplusplus
 
 /*
+ One question to the network, for a process of the host's own: the estimate `denoised` of the clean samples behind
+ the noisy samples `x`, both `count` items of the model's shape, at the noise level (t, alpha, sigma). `length` is
+ the number of values in each of the two, which may be the same. `request` says the classes and conditions of the
+ items, and their shape where the model leaves it free; what else it says is about runs, and is not looked at. It may
+ be NULL for a model that is given nothing.
+
+ `cancel` may be NULL; with one it is DIFFUSE_CANCELLED once that was cancelled, promptly, also where it waits for
+ its turn.
+ */
+int32_t diffuse_model_denoise(const struct diffuse_model *model,
+                              const struct diffuse_request *request,
+                              const float *x,
+                              size_t length,
+                              size_t count,
+                              double t,
+                              double alpha,
+                              double sigma,
+                              const struct diffuse_cancel *cancel,
+                              float *denoised);
+
+/*
+ The logarithm of the density, in nats, of each of the `count` samples in `x`, `length` values in all, along the
+ probability-flow ODE, to `log_densities`, which has room for `count` values. `directions` is how many random
+ directions Hutchinson's estimate of the divergence takes, drawn with `seed`; 0 takes the whole trace, for points and
+ other small items. `tolerance` is the error that a step may have, relative and absolute, from 1e-9 to 0.1; 1e-5 is
+ usual. `request` and `cancel` as for diffuse_model_denoise().
+
+ It is the density of the slightly noisy sample at the least noisy level of the schedule. It takes hundreds of
+ evaluations and more for each item.
+ */
+int32_t diffuse_model_log_density(const struct diffuse_model *model,
+                                  const struct diffuse_request *request,
+                                  const float *x,
+                                  size_t length,
+                                  size_t count,
+                                  size_t directions,
+                                  double tolerance,
+                                  uint64_t seed,
+                                  const struct diffuse_cancel *cancel,
+                                  double *log_densities);
+
+/*
+ DDPM's variational bound on the negative logarithm of the probability of each of the `count` samples in `x`,
+ `length` values in all (from -1 to 1 in 256 steps), in bits per value, to `bits_per_dim`, which has room for `count`
+ values. `variance` is that of the reverse process: "posterior", "beta", or for a network that says it "learned" or
+ "learned-range". The noise is drawn with `seed`. `request` and `cancel` as for diffuse_model_denoise(). It takes one
+ evaluation for each training step; DIFFUSE_ARGUMENT where the schedule has none.
+ */
+int32_t diffuse_model_variational_bound(const struct diffuse_model *model,
+                                        const struct diffuse_request *request,
+                                        const float *x,
+                                        size_t length,
+                                        size_t count,
+                                        const char *variance,
+                                        uint64_t seed,
+                                        const struct diffuse_cancel *cancel,
+                                        double *bits_per_dim);
+
+/*
+ Noises clean samples: `x` becomes alpha·x0 + sigma·noise at the time `time` of the model's schedule, for `count`
+ items, `length` values in all. The noise is what a run with this seed starts from, item i's of seed + i. `x` may be
+ `x0`. `request` says the items' shape where the model leaves it free, else it may be NULL.
+ */
+int32_t diffuse_model_add_noise(const struct diffuse_model *model,
+                                const struct diffuse_request *request,
+                                const float *x0,
+                                size_t length,
+                                size_t count,
+                                double time,
+                                uint64_t seed,
+                                float *x);
+
+/*
  Makes a cancel. Free it with diffuse_cancel_free().
  */
 int32_t diffuse_cancel_new(struct diffuse_cancel **cancel);
@@ -611,7 +749,7 @@ int32_t diffuse_estimate_time(const struct diffuse_estimate *estimate,
 
 /*
  What the network sees of the samples, to be read during the callback: scaled as the manifest says, and with the
- conditions that are joined to the samples behind their channels, item by item; `*length` values. DIFFUSE_ARGUMENT in
+ conditions that are joined to the samples before or behind them, item by item; `*length` values. DIFFUSE_ARGUMENT in
  a guidance callback.
  */
 int32_t diffuse_estimate_input(const struct diffuse_estimate *estimate,
@@ -624,13 +762,19 @@ int32_t diffuse_estimate_input(const struct diffuse_estimate *estimate,
 const int64_t *diffuse_estimate_classes(const struct diffuse_estimate *estimate);
 
 /*
- The condition called `name` in the manifest, of all items one after the other, to be read during the callback:
- `*length` values. DIFFUSE_ARGUMENT if there is none of that name.
+ The condition called `name` in the manifest, to be read during the callback: its values in `*values`, of the type
+ `*element`, and its shape, items first unless it is one for all, as diffuse_estimate_shape() gives that of x. The
+ type is one that has the numbers of the graph's: DIFFUSE_ELEMENT_F32 for floats of 16 and 32 bits,
+ DIFFUSE_ELEMENT_F64, or DIFFUSE_ELEMENT_I64 for integers and truth values; for a network of the host's own one that
+ has the numbers of the request's. DIFFUSE_ARGUMENT if there is none of that name.
  */
 int32_t diffuse_estimate_condition(const struct diffuse_estimate *estimate,
                                    const char *name,
-                                   const float **values,
-                                   size_t *length);
+                                   int32_t *element,
+                                   const void **values,
+                                   size_t *axes,
+                                   size_t capacity,
+                                   size_t *rank);
 
 /*
  Whether the job was cancelled, `*cancelled` 1 or 0, so that a network that takes long may return early, with
@@ -823,7 +967,8 @@ int32_t diffuse_job_read(const struct diffuse_job *job,
  Draws item `item` of the samples as pixels of four bytes, for an image model. Rows are `stride` bytes apart, at
  least 4·width; `length` is the size of `pixels` in bytes, at least stride·(height−1) + 4·width. `flags` is 0 or a
  sum of DIFFUSE_BOTTOM_UP and DIFFUSE_BGRA. Values are in the encoding that the model was trained on (sRGB as a
- rule), alpha is straight, 255 where the image has none. Bytes between the rows are left alone.
+ rule), alpha is straight, 255 where the image has none. Bytes between the rows are left alone. DIFFUSE_ARGUMENT for
+ latents, which are no pixels before they are decoded, and for a tensor.
  */
 int32_t diffuse_job_read_pixels(const struct diffuse_job *job,
                                 size_t item,
@@ -865,7 +1010,8 @@ int32_t diffuse_job_preview(const struct diffuse_job *job,
 
 /*
  Draws item `item` of the latest estimate as pixels, from any thread, also while a step is running. As
- diffuse_job_read_pixels(). DIFFUSE_NOT_YET before the first step.
+ diffuse_job_read_pixels(), but latents can be looked at: by the matrix of the manifest (sample.preview), else by
+ their first three channels, each from its least value to its greatest. DIFFUSE_NOT_YET before the first step.
  */
 int32_t diffuse_job_preview_pixels(const struct diffuse_job *job,
                                    size_t item,
@@ -1062,8 +1208,8 @@ int32_t diffuse_model_sha256(const struct diffuse_model *model,
 
 /*
  The shape of one item, without the batch; for an image channels, height, width. It is the manifest's, which a
- network with free axes need not keep to. Its axes go into `axes`, which has room for `capacity`, and their number
- into `*rank`. With a `capacity` of 0 only the number is given.
+ network with free axes need not keep to; 0 is a size that the manifest leaves free as well. Its axes go into `axes`,
+ which has room for `capacity`, and their number into `*rank`. With a `capacity` of 0 only the number is given.
  */
 int32_t diffuse_model_shape(const struct diffuse_model *model,
                             size_t *axes,
@@ -1090,77 +1236,6 @@ int32_t diffuse_model_level(const struct diffuse_model *model,
                             double t,
                             double *alpha,
                             double *sigma);
-
-/*
- One question to the network, for a process of the host's own: the estimate `denoised` of the clean samples behind
- the noisy samples `x`, both `count` items of the model's shape, at the noise level (t, alpha, sigma). `length` is
- the number of values in each of the two, which may be the same. `classes` has one class per item, and is NULL for a
- model without classes. DIFFUSE_ARGUMENT for a model that is given other conditions.
-
- `cancel` may be NULL; with one it is DIFFUSE_CANCELLED once that was cancelled, promptly, also where it waits for
- its turn.
- */
-int32_t diffuse_model_denoise(const struct diffuse_model *model,
-                              const float *x,
-                              size_t length,
-                              size_t count,
-                              double t,
-                              double alpha,
-                              double sigma,
-                              const int64_t *classes,
-                              const struct diffuse_cancel *cancel,
-                              float *denoised);
-
-/*
- The logarithm of the density, in nats, of each of the `count` samples in `x`, `length` values in all, along the
- probability-flow ODE, to `log_densities`, which has room for `count` values. `directions` is how many random
- directions Hutchinson's estimate of the divergence takes, drawn with `seed`; 0 takes the whole trace, for points and
- other small items. `tolerance` is the error that a step may have, relative and absolute, from 1e-9 to 0.1; 1e-5 is
- usual. `classes` and `cancel` as for diffuse_model_denoise().
-
- It is the density of the slightly noisy sample at the least noisy level of the schedule. It takes hundreds of
- evaluations and more for each item.
- */
-int32_t diffuse_model_log_density(const struct diffuse_model *model,
-                                  const float *x,
-                                  size_t length,
-                                  size_t count,
-                                  const int64_t *classes,
-                                  size_t directions,
-                                  double tolerance,
-                                  uint64_t seed,
-                                  const struct diffuse_cancel *cancel,
-                                  double *log_densities);
-
-/*
- DDPM's variational bound on the negative logarithm of the probability of each of the `count` samples in `x`,
- `length` values in all (from -1 to 1 in 256 steps), in bits per value, to `bits_per_dim`, which has room for `count`
- values. `variance` is that of the reverse process: "posterior", "beta", or for a network that says it "learned" or
- "learned-range". The noise is drawn with `seed`. `classes` and `cancel` as for diffuse_model_denoise(). It takes one
- evaluation for each training step; DIFFUSE_ARGUMENT where the schedule has none.
- */
-int32_t diffuse_model_variational_bound(const struct diffuse_model *model,
-                                        const float *x,
-                                        size_t length,
-                                        size_t count,
-                                        const int64_t *classes,
-                                        const char *variance,
-                                        uint64_t seed,
-                                        const struct diffuse_cancel *cancel,
-                                        double *bits_per_dim);
-
-/*
- Noises clean samples: `x` becomes alpha·x0 + sigma·noise at the time `time` of the model's schedule, for `count`
- items, `length` values in all. The noise is what a run with this seed starts from, item i's of seed + i. `x` may be
- `x0`.
- */
-int32_t diffuse_model_add_noise(const struct diffuse_model *model,
-                                const float *x0,
-                                size_t length,
-                                size_t count,
-                                double time,
-                                uint64_t seed,
-                                float *x);
 
 /*
  Makes values of pixels for an image model: the opposite of diffuse_job_read_pixels(), with the same `length`,
@@ -1216,9 +1291,12 @@ int32_t diffuse_request_set_classes(struct diffuse_request *request,
                                     size_t count);
 
 /*
- The shape of one item, for a model that leaves it free. It is copied.
+ The shape of one item, for a model that leaves it free (0 in diffuse_model_shape() where its manifest says so too,
+ and no condition says how long that is). It is copied.
  */
-int32_t diffuse_request_set_shape(struct diffuse_request *request, const size_t *axes, size_t rank);
+int32_t diffuse_request_set_shape(struct diffuse_request *request,
+                                  const size_t *axes,
+                                  size_t rank);
 
 /*
  Sets the option `key` to `value`, as text. The options are listed below the description of this header.
@@ -1252,14 +1330,18 @@ int32_t diffuse_request_set_negative_classes(struct diffuse_request *request,
                                              size_t count);
 
 /*
- What else the network is given, by its name in the model's manifest: `length` values, of one item for all or of
- every item one after the other. They are copied. `negative` is 0, or 1 for what guidance leads away from. NULL takes
- them back.
+ What else the network is given, by its name in the model's manifest: values of the type `element`, one of the
+ DIFFUSE_ELEMENT_ numbers, in the shape of the `rank` axes: that of one item for all, or items first. They are
+ copied. The type need not be the graph's, but the graph's has to have the numbers. One axis may stand for all: a
+ list of values is as many items as it is long; and `rank` 0 is one number. `negative` is 0, or 1 for what guidance
+ leads away from. `values` NULL takes it back.
  */
 int32_t diffuse_request_set_condition(struct diffuse_request *request,
                                       const char *name,
-                                      const float *values,
-                                      size_t length,
+                                      int32_t element,
+                                      const void *values,
+                                      const size_t *axes,
+                                      size_t rank,
                                       int32_t negative);
 
 /*

@@ -4,6 +4,7 @@
     export(module, manifest, "model.onnx")
 
     python onnx/export.py check model.onnx
+    python onnx/export.py check model.onnx --sizes L=4800,T=16
 """
 
 import argparse
@@ -23,6 +24,7 @@ import warnings
 import numpy as np
 
 import manifest as schema
+from graph import ExportError, Graph, Layout, free_sizes, has_whole_times, usual_sizes
 from manifest import ManifestError
 
 # ONNX Runtime 1.29 and later report usage over the network unless told not to before they load.
@@ -40,16 +42,7 @@ LARGEST_SINGLE_FILE = 1_900_000_000
 
 # Largest |difference| over largest |value|. f16 has 11 bits, and torch and ONNX Runtime round after
 # different operations; a wrong time or a swapped input is off by far more than this.
-TOLERANCE = {"float32": 1e-4, "float64": 1e-4, "float16": 2e-2}
-
-ONNX_TYPES = {
-    "tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64",
-    "tensor(int64)": "int64", "tensor(int32)": "int32",
-}
-
-
-class ExportError(Exception):
-    """Says what does not fit: the manifest's field, the tensor, what was expected and what was found."""
+TOLERANCE = {"float32": 1e-4, "float64": 1e-4, "float16": 2e-2, "bfloat16": 5e-2}
 
 
 def export(
@@ -63,6 +56,7 @@ def export(
     dynamic_size=False,
     external_data=None,
     dynamo=True,
+    sizes=None,
     tolerance=None,
     check=True,
     derivative=False,
@@ -73,11 +67,14 @@ def export(
 
     manifest        the schema of README.md. The order of `inputs` is the order of forward's arguments;
                     without `inputs`, forward's own argument names say which is which.
-    example_inputs  {role: tensor} where the default does not do. Only type and rank count: a scalar time
-                    stays a scalar, a time of shape [1] stays [1], any other is one time per item.
+    example_inputs  {role: tensor} where the default does not do. Only type and form count: of a time or a class a
+                    scalar stays a scalar, one of shape [1] stays [1], and any other is one per item; a class is a
+                    row of zeros and a one where its last axis is as long as there are classes.
                     Default: the module's own float type, int64 for classes and for whole times.
-    dynamic_batch   False fixes the batch axis at 1.
-    dynamic_size    leaves height and width (axes 2 and 3) open as well.
+    dynamic_batch   False fixes the batch axis at 1. With guidance_pair it is fixed at 2 in any case.
+    dynamic_size    leaves height and width (axes 2 and 3) open as well, where sample.shape has numbers for them.
+                    Sizes that are free in the manifest are open in any case.
+    sizes           {name: size}: what free sizes are when it is tried, where the usual ones do not go together.
     external_data   True puts the weights into a second file, `<path>.data`; default: only where they
                     are too large for one file.
     dynamo          False takes torch's older, tracing exporter, for modules that torch.export refuses.
@@ -110,8 +107,10 @@ def export(
     weights = [*module.parameters(), *module.buffers()]
     if external_data is None:
         external_data = sum(weight.nbytes for weight in weights) > LARGEST_SINGLE_FILE
-    prototypes = example_prototypes(manifest, weights, example_inputs or {})
-    batch = 2 if dynamic_batch else 1  # torch.export takes an axis of 1 for a constant
+    prototypes = example_prototypes(manifest, weights, example_inputs or {}, sizes or {})
+    pair = "guidance_pair" in manifest
+    batch = 2 if dynamic_batch or pair else 1  # torch.export takes an axis of 1 for a constant
+    dynamic_batch = dynamic_batch and not pair
     example = tuple(prototypes[role].draw(batch) for role in roles)
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,7 +124,7 @@ def export(
             axes = dynamic_axes(manifest, prototypes, dynamic_batch, dynamic_size)
             with torch.no_grad():
                 write(module, example, manifest, axes, partial, opset, external_data, dynamo, traced, half_weights)
-                error = compare(module, manifest, prototypes, partial, axes, tolerance) if check else None
+                error = compare(module, manifest, prototypes, partial, axes, sizes, tolerance) if check else None
             if not external_data:
                 path.with_name(path.name + ".data").unlink(missing_ok=True)
             # The weights first: a reader that sees the new model finds what it refers to.
@@ -201,64 +200,83 @@ def forward_roles(module, manifest):
 
 
 class Prototype:
-    """What an input looks like: type, shape of one item, and whether it has a batch axis."""
+    """What an input looks like: its type, and its layout."""
 
-    def __init__(self, role, dtype, device, item, per_item=True, one=False):
-        self.role, self.dtype, self.device = role, dtype, device
-        self.item, self.per_item, self.one = list(item), per_item, one
-
-    def shape(self, batch):
-        return [batch, *self.item] if self.per_item else [1] if self.one else []
+    def __init__(self, role, dtype, device, layout, one_hot=False):
+        self.role, self.dtype, self.device, self.layout, self.one_hot = role, dtype, device, layout, one_hot
 
     def draw(self, batch):
         import torch
 
-        if self.role not in ("time", "class"):
-            return torch.randn(self.shape(batch), dtype=self.dtype, device=self.device)
-        return torch.full(self.shape(batch), 1 if self.role == "time" else 0, dtype=self.dtype, device=self.device)
+        shape = self.layout.shape(batch)
+        if self.role in ("time", "class") or not self.dtype.is_floating_point:
+            value = torch.full(shape, 0 if self.role == "class" else 1, dtype=self.dtype, device=self.device)
+            if self.one_hot:
+                value[..., 0] = 1
+            return value
+        return torch.randn(shape, dtype=self.dtype, device=self.device)
 
 
-def example_prototypes(manifest, weights, examples):
+def example_prototypes(manifest, weights, examples, sizes):
     import torch
 
     unknown = set(examples) - set(manifest["inputs"])
     if unknown:
         raise ExportError(f"example_inputs: expected the roles {', '.join(manifest['inputs'])}, found {', '.join(unknown)}")
+    names = free_sizes(manifest)
+    if set(sizes) - set(names):
+        raise ExportError(f"sizes: expected some of the free sizes {', '.join(names) or '(there are none)'}, found {', '.join(sizes)}")
     device = weights[0].device if weights else torch.device("cpu")
     floating = next((weight.dtype for weight in weights if weight.is_floating_point()), torch.float32)
     defaults = {"sample": floating, "time": torch.int64 if has_whole_times(manifest) else floating, "class": torch.int64}
+    conditions = manifest.get("conditions", {})
     prototypes = {}
-    shapes = schema.sample_shapes(manifest)
+    shapes = schema.sample_shapes(manifest, usual_sizes(names) | sizes)
     for role in manifest["inputs"]:
         example = examples.get(role)
         dtype = defaults.get(role, floating) if example is None else example.dtype
-        item = shapes.get(role, [])
-        prototype = Prototype(role, dtype, device, item)
-        if role == "time" and example is not None:
-            if example.ndim > 1:
-                raise ExportError(f"inputs.time: expected a scalar or one axis, found an example of shape {list(example.shape)}")
-            prototype.per_item = example.ndim == 1 and len(example) != 1
-            prototype.one = example.ndim == 1
+        condition = conditions.get(role, {})
+        batch = None if condition.get("batch") is False else schema.batch_axis(condition.get("shape", ()))
+        prototype = Prototype(role, dtype, device, Layout(shapes.get(role, []), batch))
+        if role in ("time", "class") and example is not None:
+            layout = list(example.shape)
+            if role == "class" and example.ndim > 1 and example.shape[-1] > 1:
+                prototype.one_hot = True
+                layout.pop()
+            longer = [place for place, size in enumerate(layout) if size != 1]
+            if len(longer) > 1:
+                raise ExportError(f"inputs.{role}: expected one number, or one for each item, found an example of shape {list(example.shape)}")
+            width = [example.shape[-1]] if prototype.one_hot else []
+            prototype.layout = Layout([1] * (len(layout) - len(longer)) + width, longer[0] if longer else None)
         prototypes[role] = prototype
     return prototypes
-
-
-def has_whole_times(manifest):
-    """Whether every time of training is a whole number."""
-    time = schema.told_time(manifest)
-    factors = time.get("scale", 1), time.get("offset", 0)
-    return time.get("encoding", "index") == "index" and all(factor == int(factor) for factor in factors)
 
 
 def dynamic_axes(manifest, prototypes, dynamic_batch, dynamic_size):
     """Role -> {axis: name} of the axes that stay open."""
     axes = {}
+    shapes, sample = schema.sample_shapes(manifest), manifest["sample"]
+    joined = [condition.get("axis", 0) for condition in manifest.get("conditions", {}).values() if schema.is_joined(condition)]
     for role, prototype in prototypes.items():
-        axes[role] = {0: "batch"} if dynamic_batch and prototype.per_item else {}
+        item = list(shapes.get(role, ()))
+        if role == "sample" and joined:
+            # Its axis is longer than that of others with this name.
+            place = (joined[0] - bool(sample.get("channels_last"))) % len(item)
+            item[place] = f"{item[place]}_joined" if isinstance(item[place], str) else item[place]
+        layout = Layout(item, prototype.layout.batch)
+        axes[role] = {place: name for place, name in enumerate(layout.shape(schema.BATCH)) if isinstance(name, str)}
+        if not dynamic_batch and layout.batch is not None:
+            del axes[role][layout.batch]
     if dynamic_size:
-        if len(manifest["sample"]["shape"]) != 3:
-            raise ExportError(f"dynamic_size: expected a sample of [channels, height, width], found {manifest['sample']['shape']}")
+        plain = len(sample["shape"]) == 3 and not sample.get("channels_last") and not any(joined)
+        if not plain or any(isinstance(size, str) for size in sample["shape"]):
+            raise ExportError(
+                f"dynamic_size: expected a sample of [channels, height, width] in numbers, found {sample['shape']}; "
+                "sizes that are names in sample.shape are open without it"
+            )
         axes["sample"] |= {2: "height", 3: "width"}
+        if "self_condition" in axes:
+            axes["self_condition"] |= {2: "height", 3: "width"}
     return axes
 
 
@@ -457,167 +475,39 @@ def load_weights(module, path):
 
 def open_session(path):
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong is raised as well
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def spell(tensor):
-    axes = ", ".join(str(axis) for axis in tensor.shape)
-    return f"tensor {tensor.name}: {ONNX_TYPES.get(tensor.type, tensor.type)}[{axes}]"
-
-
-def fit(manifest, session):
-    """Complaints about a graph that does not fit its manifest; none if it does."""
-    complaints = []
-    inputs = {tensor.name: tensor for tensor in session.get_inputs()}
-    outputs = {tensor.name: tensor for tensor in session.get_outputs()}
-    try:
-        roles = schema.guess_roles(list(inputs), manifest)
-    except ManifestError as error:
-        return error.complaints
-    for role, name in roles.items():
-        if name not in inputs:
-            complaints.append(f"inputs.{role}: expected one of the graph's inputs {', '.join(inputs)}, found {name}")
-    for name in set(inputs) - set(roles.values()):
-        complaints.append(f"inputs: the graph's input {name} has no role; export the model without it or with its value built in")
-    name = prediction_name(manifest, session)
-    if name not in outputs:
-        complaints.append(f"outputs.prediction: expected one of the graph's outputs {', '.join(outputs)}, found {name}")
-    if complaints:
-        return complaints
-
-    def same(axis, size):
-        return isinstance(axis, str) or axis is None or axis == size
-
-    def shaped(field, tensor, shape):
-        if len(tensor.shape) != len(shape) + 1 or not all(map(same, tensor.shape[1:], shape)):
-            complaints.append(f"{field}: expected [batch, {', '.join(map(str, shape))}], found {spell(tensor)}")
-
-    def typed(field, tensor, expected):
-        if ONNX_TYPES.get(tensor.type) not in expected:
-            complaints.append(f"{field}: expected {' or '.join(expected)}, found {spell(tensor)}")
-
-    shape = manifest["sample"]["shape"]
-    floats, integers = ("float32", "float16"), ("int64", "int32")
-    shaped("sample.shape", inputs[roles["sample"]], schema.sample_shapes(manifest)["sample"])
-    typed("inputs.sample", inputs[roles["sample"]], floats)
-    learned = manifest.get("variance", "none") != "none"
-    field = "sample.shape with twice the channels for variance" if learned else "sample.shape"
-    shaped(field, outputs[name], [shape[0] * (2 if learned else 1), *shape[1:]])
-    typed("outputs.prediction", outputs[name], floats)
-    time = inputs[roles["time"]]
-    if len(time.shape) > 1:
-        complaints.append(f"inputs.time: expected a scalar, [1] or [batch], found {spell(time)}")
-    typed("inputs.time", time, (*integers, *floats, "float64"))
-    if ONNX_TYPES.get(time.type) in integers and not has_whole_times(manifest):
-        complaints.append(f"time.encoding: gives fractions, expected a time of a float type, found {spell(time)}")
-    shapes = schema.sample_shapes(manifest)
-    for role in set(shapes) - {"sample"}:
-        shaped(f"inputs.{role}", inputs[roles[role]], shapes[role])
-        typed(f"inputs.{role}", inputs[roles[role]], floats)
-    derivative = manifest.get("outputs", {}).get("derivative")
-    if derivative is not None:
-        if derivative not in outputs:
-            complaints.append(f"outputs.derivative: expected one of the graph's outputs {', '.join(outputs)}, found {derivative}")
-        else:
-            shaped("outputs.derivative", outputs[derivative], shape)
-            typed("outputs.derivative", outputs[derivative], floats)
-    if "class" in roles:
-        typed("inputs.class", inputs[roles["class"]], integers)
-        if len(inputs[roles["class"]].shape) != 1:
-            complaints.append(f"inputs.class: expected [batch], found {spell(inputs[roles['class']])}")
-    return complaints
-
-
-def prediction_name(manifest, session):
-    outputs = session.get_outputs()
-    return manifest.get("outputs", {}).get("prediction") or (outputs[0].name if len(outputs) == 1 else None)
-
-
-def by_role(manifest, session):
-    inputs = {tensor.name: tensor for tensor in session.get_inputs()}
-    return {role: inputs[name] for role, name in schema.guess_roles(list(inputs), manifest).items()}
-
-
-def fixed_batch(manifest, session):
-    """The size that the graph's batch axis is fixed at; None where it is open."""
-    axis = by_role(manifest, session)["sample"].shape[0]
-    return axis if isinstance(axis, int) else None
-
-
-def trials(manifest, session, other_size=False):
-    """Random inputs by role, at several batch sizes and times, the first and the last included."""
-    rng = np.random.default_rng(0)
-    tensors = by_role(manifest, session)
-    types = {role: np.dtype(ONNX_TYPES[tensor.type]) for role, tensor in tensors.items()}
-    times = schema.encoded_times(manifest)
-    last = len(times) - 1
-    fixed = fixed_batch(manifest, session)
-    per_item = len(tensors["time"].shape) == 1 and tensors["time"].shape[0] != 1
-    shape = list(manifest["sample"]["shape"])
-    labels = list(range(schema.class_count(manifest)))
-    labels += [manifest["classes"]["null"]] if "null" in manifest.get("classes", {}) else []
-
-    plans = [(fixed or batch, shape, indices) for batch, indices in (
-        (1, [0]), (1, [last // 2]), (1, [last]), (2, [0, last]), (5, [0, last // 4, last // 2, last - last // 4, last]),
-    )]
-    if other_size:  # whatever divides the sizes divides their doubles
-        plans.append((2, [shape[0], 2 * shape[1], 2 * shape[2]], [last // 3, last // 3]))
-        plans.append((1, [shape[0], shape[1], 2 * shape[2]], [last // 3]))
-    for batch, size, indices in plans:
-        told = times[np.resize(indices, batch)] if per_item else times[indices[-1:]]
-        trial = {
-            role: rng.standard_normal([batch, *(own[:1] + size[1:] if own[1:] == shape[1:] else own)]).astype(types[role])
-            for role, own in schema.sample_shapes(manifest).items()
-        } | {
-            "time": told.astype(types["time"]).reshape([-1] if len(tensors["time"].shape) else []),
-        }
-        if "class" in tensors:
-            trial["class"] = rng.choice(labels, batch).astype(types["class"])
-        yield trial
-
-
-def run(session, manifest, trial):
-    names = {role: tensor.name for role, tensor in by_role(manifest, session).items()}
-    wanted = [prediction_name(manifest, session), *filter(None, [manifest.get("outputs", {}).get("derivative")])]
-    found = session.run(wanted, {names[role]: value for role, value in trial.items()})
-    # What is compared is one array: the derivative, where there is one, behind the prediction.
-    return np.concatenate(found, axis=-1) if len(found) > 1 else found[0]
-
-
-def describe(trial):
-    return f"batch {len(trial['sample'])}, size {list(trial['sample'].shape[1:])}, time {trial['time'].tolist()}"
-
-
-def compare(module, manifest, prototypes, path, axes, tolerance):
+def compare(module, manifest, prototypes, path, axes, sizes, tolerance):
     """The largest relative error of ONNX Runtime against torch."""
     import torch
 
-    session = open_session(path)
-    complaints = fit(manifest, session)
-    shapes = {tensor.name: tensor for tensor in session.get_inputs()}
+    graph = Graph(open_session(path), manifest)
+    complaints = graph.complaints
     for role, name in manifest["inputs"].items():
-        for axis, open_axis in axes[role].items():
-            if isinstance(shapes[name].shape[axis], int):
+        tensor = graph.inputs.get(name)
+        for axis, open_axis in axes[role].items() if tensor else ():
+            if tensor.shape[axis] is not None:
                 complaints.append(
-                    f"inputs.{role}: expected the axis {open_axis} to stay open, found {spell(shapes[name])}; "
+                    f"inputs.{role}: expected the axis {open_axis} to stay open, found {tensor}; "
                     "something in forward turns it into a constant"
                 )
     if complaints:
         raise ExportError("\n".join(complaints))
-    worst = 0.0
-    for trial in trials(manifest, session, other_size=2 in axes["sample"]):
-        arguments = [torch.from_numpy(np.asarray(trial[role])).to(prototypes[role].device) for role in manifest["inputs"]]
+    worst, name = 0.0, manifest["outputs"]["prediction"]
+    for trial in graph.trials(sizes, other_size="height" in axes["sample"].values()):
+        arguments = [torch.from_numpy(trial.given[role]).to(prototypes[role].device) for role in manifest["inputs"]]
         said = module(*arguments)
-        expected = (torch.cat(said, dim=-1) if isinstance(said, tuple) else said).detach().cpu().numpy()
-        if not np.isfinite(expected).all():
-            raise ExportError(f"forward: expected finite numbers, found {expected[~np.isfinite(expected)][0]} ({describe(trial)})")
-        limit = tolerance or TOLERANCE[str(expected.dtype)]
-        error = difference(run(session, manifest, trial), expected, manifest["outputs"]["prediction"], trial)
+        expected = [one.detach().cpu().numpy() for one in (said if isinstance(said, tuple) else (said,))]
+        for values in expected:
+            if not np.isfinite(values).all():
+                raise ExportError(f"forward: expected finite numbers, found {values[~np.isfinite(values)][0]} ({trial})")
+        limit = tolerance or TOLERANCE[str(expected[0].dtype)]
+        error = max(difference(*both, name, trial) for both in zip(graph.run(trial), expected))
         if not error <= limit:
             raise ExportError(
-                f"tensor {manifest['outputs']['prediction']}: expected torch's output within {limit:.0e}, "
-                f"found a relative error of {error:.1e} ({describe(trial)})"
+                f"tensor {name}: expected torch's output within {limit:.0e}, found a relative error of {error:.1e} ({trial})"
             )
         worst = max(worst, error)
     return worst
@@ -626,7 +516,7 @@ def compare(module, manifest, prototypes, path, axes, tolerance):
 def difference(found, expected, name, trial):
     """Largest |difference| over largest |expected|; raises where the shapes differ."""
     if found.shape != expected.shape:
-        raise ExportError(f"tensor {name}: expected {list(expected.shape)}, found {list(found.shape)} ({describe(trial)})")
+        raise ExportError(f"tensor {name}: expected {list(expected.shape)}, found {list(found.shape)} ({trial})")
     largest = np.abs(expected).max().astype(np.float64)
     return np.abs(found.astype(np.float64) - expected).max() / max(largest, np.finfo(np.float32).tiny)
 
@@ -648,33 +538,49 @@ def read_manifest(path, session):
     return schema.validate(found), place
 
 
-def check_model(path):
-    """Checks a model file against its manifest and runs it; returns what it is, in lines."""
+def check_model(path, sizes=None):
+    """Checks a model file against its manifest and runs it, with free sizes as in `sizes` where they are there; returns
+    what it is, in lines.
+    """
     session = open_session(path)
     manifest, place = read_manifest(path, session)
-    complaints = fit(manifest, session)
-    if complaints:
-        raise ExportError("\n".join(complaints))
-    worst = 0.0
-    for trial in trials(manifest, session):
-        found = run(session, manifest, trial)
-        name = prediction_name(manifest, session)
+    graph = Graph(session, manifest)
+    if graph.complaints:
+        raise ExportError("\n".join(graph.complaints))
+    worst, said = None, graph.said["prediction"]
+    for trial in graph.trials(sizes):
+        found = graph.items(graph.run(trial), trial)
         if not np.isfinite(found).all():
-            raise ExportError(f"tensor {name}: expected finite numbers, found {found[~np.isfinite(found)][0]} ({describe(trial)})")
-        if len(found) > 1 and fixed_batch(manifest, session) is None:
-            # The last item: a network that looks beyond an item mostly looks at the first.
-            alone = {role: value[-1:] if value.ndim and len(value) == len(found) else value for role, value in trial.items()}
-            error = difference(found[-1:], run(session, manifest, alone), name, alone)
-            if not error <= 10 * TOLERANCE[str(found.dtype)]:
-                raise ExportError(f"tensor {name}: expected an item to come out the same alone, found a relative error of {error:.1e} ({describe(trial)})")
-            worst = max(worst, error)
+            raise ExportError(f"tensor {said.name}: expected finite numbers, found {found[~np.isfinite(found)][0]} ({trial})")
+        if trial.batch > 1 and graph.fixed_batch() is None:
+            alone = trial.alone()
+            error = difference(found[-1:], graph.items(graph.run(alone), alone), said.name, alone)
+            if not error <= 10 * TOLERANCE[said.type]:
+                raise ExportError(f"tensor {said.name}: expected an item to come out the same alone, found a relative error of {error:.1e} ({trial})")
+            worst = max(worst or 0.0, error)
+    one = "one item is evaluated at a time"
+    how = {None: f"an item alone and in a batch differ by {worst or 0:.1e}", 1: one}
+    batch = f"{one}, in both rows of the batch" if graph.pair else how.get(graph.batch, f"{graph.batch} items are evaluated at a time")
+    sizes = ", ".join(f"{name} = {size}" for name, size in graph.chosen_sizes(sizes or {}).items())
     return [
         f"{pathlib.Path(path).name}: the manifest ({place}) fits",
-        *(f"  in   {spell(tensor)}" for tensor in session.get_inputs()),
-        *(f"  out  {spell(tensor)}" for tensor in session.get_outputs()),
-        f"  an item alone and in a batch differ by {worst:.1e}",
+        *(f"  in   {tensor}" for tensor in graph.inputs.values()),
+        *(f"  out  {tensor}" for tensor in graph.outputs.values()),
+        f"  {batch}",
+        *([f"  tried with {sizes}"] if sizes else []),
         json.dumps(manifest, indent=2, ensure_ascii=False),
     ]
+
+
+def named_sizes(text):
+    """`L=4800,T=16` as a dictionary."""
+    sizes = {}
+    for part in text.split(","):
+        name, _, size = part.partition("=")
+        if not (size.isdecimal() and int(size) > 0):
+            raise argparse.ArgumentTypeError(f"expected NAME=SIZE,NAME=SIZE, found {text}")
+        sizes[name.strip()] = int(size)
+    return sizes
 
 
 def main():
@@ -682,9 +588,10 @@ def main():
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("check", help="compare a model with its manifest, and run it")
     check.add_argument("model", type=pathlib.Path)
+    check.add_argument("--sizes", type=named_sizes, help="what free sizes are when it is run, as L=4800,T=16")
     arguments = parser.parse_args()
     try:
-        print("\n".join(check_model(arguments.model)))
+        print("\n".join(check_model(arguments.model, arguments.sizes)))
     except (ExportError, ManifestError) as error:
         sys.exit(f"{arguments.model.name}: {error}")
 

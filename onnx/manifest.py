@@ -23,6 +23,8 @@ SCHEDULES = FACTS["schedules"]
 # What a graph's inputs may be -> how they are usually called, where the manifest does not name them.
 USUAL_NAMES = FACTS["roles"]
 ROLES = tuple(USUAL_NAMES)
+# The axis of the items in a shape.
+BATCH = "batch"
 
 # JSON's whole numbers are those of 64 bits; greater ones are read as the nearest number that there is.
 WHOLE = range(-(2**63), 2**64)
@@ -44,17 +46,34 @@ def is_integer(value, least=0):
     return isinstance(value, int) and not isinstance(value, bool) and value >= least and value in WHOLE
 
 
-def is_shape(value):
-    return isinstance(value, list) and value and all(is_integer(size, 1) for size in value)
+def is_axis(value):
+    """Whether it is an axis of a shape: a size, "batch", or the name of a size that is free."""
+    if not isinstance(value, str):
+        return is_integer(value, 1)
+    # Of digits alone it is a size in quotes, which is a slip.
+    return len(value) <= LIMITS["name"] and bool(re.fullmatch(r"[0-9]*[A-Za-z_][A-Za-z0-9_]*", value))
+
+
+def is_item_shape(value):
+    """Whether it is the shape of one item, which has an axis at least, and none for the batch."""
+    return isinstance(value, list) and value != [] and all(map(is_axis, value)) and BATCH not in value
+
+
+def is_condition_shape(value):
+    return isinstance(value, list) and all(map(is_axis, value)) and value.count(BATCH) <= 1
+
+
+def is_numbers(value):
+    """Whether it is a list of finite numbers of 32 bits, which samples are made of."""
+    if not (isinstance(value, list) and all(map(is_number, value))):
+        return False
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(np.array(value, dtype=np.float64).astype(np.float32)).all())
 
 
 def is_range(value):
-    """Whether it is the least and the greatest value, as numbers of 32 bits, which samples are made of."""
-    if not (isinstance(value, list) and len(value) == 2 and all(map(is_number, value))):
-        return False
-    with np.errstate(over="ignore"):
-        low, high = np.array(value, dtype=np.float64).astype(np.float32)
-    return bool(np.isfinite([low, high]).all() and low < high)
+    """Whether it is the least and the greatest value."""
+    return is_numbers(value) and len(value) == 2 and bool(np.float32(value[0]) < np.float32(value[1]))
 
 
 def decoded(content):
@@ -150,14 +169,17 @@ class Checker:
     def text(self, section, field):
         return self.value(section, field, "a text", lambda value: isinstance(value, str))
 
-    def shape(self, section, field):
+    def shape(self, section, field, expected, holds):
         """Whether there is a shape that holds."""
-        key = field.rpartition(".")[2]
-        if not self.value(section, field, "a list of positive integers, not empty", is_shape) or not is_shape(section[key]):
+        if not self.value(section, field, expected, holds):
             return False
-        if math.prod(section[key]) > LIMITS["values"]:
-            self.complain(field, f"at most {LIMITS['values']} values", section[key])
+        shape = section[field.rpartition(".")[2]]
+        if math.prod(size for size in shape if not isinstance(size, str)) > LIMITS["values"]:
+            self.complain(field, f"at most {LIMITS['values']} values", shape)
         return True
+
+    def flag(self, section, field):
+        return self.value(section, field, "true or false", lambda value: isinstance(value, bool))
 
     def number(self, section, field):
         return self.value(section, field, "a finite number", is_number)
@@ -206,9 +228,9 @@ def validate(manifest):
         manifest, "name", f"1 to {LIMITS['name']} letters, digits, '-', '_' and '.', not beginning with '.'",
         lambda value: isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", value) and len(value) <= LIMITS["name"],
     )
-    for field in ("description", "license", "source"):
+    for field in ("$schema", "description", "license", "source"):
         check.text(manifest, field)
-    for field in ("prediction", "input_scaling", "variance"):
+    for field in ("prediction", "input_scaling", "variance", "guidance_pair"):
         check.choice(manifest, field)
     validate_sample(check, manifest)
     validate_schedule(check, manifest)
@@ -230,11 +252,13 @@ def validate_sample(check, manifest):
     sample = check.section(manifest, "sample")
     if isinstance(manifest.get("sample"), dict):
         check.required(sample, "sample.", FACTS["sections"]["sample"]["required"])
-    shaped = check.shape(sample, "sample.shape")
+    shaped = check.shape(
+        sample, "sample.shape", "a list of positive integers and of names of free sizes, not empty and without the batch", is_item_shape
+    )
     check.choice(sample, "sample.kind")
     check.value(sample, "sample.range", "[low, high] with low below high", is_range)
-    for field in ("clip", "clamp"):
-        check.value(sample, f"sample.{field}", "true or false", lambda value: isinstance(value, bool))
+    for field in ("clip", "clamp", "channels_last"):
+        check.flag(sample, f"sample.{field}")
     for field in ("sigma_data", *FACTS["sections"]["sample"]["former"]):
         check.value(sample, f"sample.{field}", "a number above 0", lambda value: is_number(value) and value > 0)
     if not shaped:
@@ -244,9 +268,33 @@ def validate_sample(check, manifest):
         check.complain("sample.shape", "[1, 3 or 4 channels, height, width] for the kind image", shape)
     if sample.get("kind") == "points" and shape != [2]:
         check.complain("sample.shape", "[2] for the kind points", shape)
+    if sample.get("kind") == "latent" and not looks_like_latents(shape):
+        check.complain("sample.shape", "[channels, height, width] for the kind latent", shape)
     for field in ("clip", "clamp"):
         if sample.get(field) is True and "range" not in sample and sample_kind(sample) != "image":
-            check.complaints.append(f"sample.{field}: is true, but there is no sample.range to {field} to")
+            four = "; four channels are a tensor unless sample.kind says image" if is_ambiguous(sample) else ""
+            check.complaints.append(f"sample.{field}: is true, but there is no sample.range to {field} to{four}")
+    if "preview" in sample:
+        validate_preview(check, sample)
+    if isinstance(shape[0], str) and (sample.get("channels_last") is True or manifest.get("variance") in doubling()):
+        check.complain("sample.shape", "a number of channels, its first axis, with channels_last or twice the channels", shape)
+
+
+def validate_preview(check, sample):
+    if sample.get("kind") != "latent":
+        check.complaints.append("sample.preview: is how latents are shown, and sample.kind is not latent")
+        return
+    channels = sample["shape"][0]
+
+    def is_preview(value):
+        return (
+            isinstance(value, list) and len(value) == 3
+            and all(is_numbers(row) and len(row) in (channels, channels + 1) for row in value)
+        )
+
+    expected = f"for red, green and blue {channels} finite numbers each, one for each channel, and perhaps a summand"
+    if isinstance(channels, int):
+        check.value(sample, "sample.preview", expected, is_preview)
 
 
 def validate_schedule(check, manifest):
@@ -331,7 +379,7 @@ def validate_prediction(check, manifest):
         check.complain("prediction", "v, x0 or flow where the schedule leaves nothing of the clean sample", prediction)
     if prediction == "class_gradient" and "classes" not in manifest:
         check.complaints.append("classes: are required with the prediction class_gradient, which is of a class")
-    if prediction == "class_gradient" and learned_variance(manifest):
+    if prediction == "class_gradient" and has_second_half(manifest):
         check.complain("variance", "none with the prediction class_gradient", manifest["variance"])
     if prediction == "posterior_mean" and SCHEDULES[schedule["kind"]]["continuous"]:
         check.complain("prediction", "another than posterior_mean, which a schedule in continuous time does not have", prediction)
@@ -345,7 +393,10 @@ def validate_time(check, manifest):
     check.number(time, "time.offset")
     time = {**FACTS["defaults"]["time"], **time}
     if "time" in manifest and SCHEDULES[manifest["schedule"]["kind"]]["continuous"] and time["encoding"] == "index":
-        check.complain("time.encoding", "unit, sigma or log_sigma for a schedule in continuous time", time["encoding"])
+        others = [word for word in WORDS["time.encoding"] if word != "index"]
+        check.complain("time.encoding", f"one of {', '.join(others)} for a schedule in continuous time", time["encoding"])
+    if time["encoding"] == "alpha" and SCHEDULES[manifest["schedule"]["kind"]]["alpha_is_one"]:
+        check.complain("time.encoding", "another than alpha, which is 1 at every time of this schedule", time["encoding"])
     if time["direction"] == "data" and time["encoding"] not in ("index", "unit"):
         check.complain("time.direction", f"noise with the encoding {time['encoding']}", "data")
 
@@ -385,18 +436,45 @@ def validate_conditions(check, manifest):
             continue
         condition = check.section(conditions, name, FACTS["sections"]["conditions"]["fields"])
         check.required(condition, f"conditions.{name}.", FACTS["sections"]["conditions"]["required"])
-        shaped = check.shape(condition, f"{name}.shape")
+        expected = "a list of positive integers, of names of free sizes, and perhaps of one batch"
+        shaped = check.shape(condition, f"{name}.shape", expected, is_condition_shape)
         check.choice(condition, f"{name}.kind", WORDS["sample.kind"])
         check.value(condition, f"{name}.range", "[low, high] with low below high", is_range)
-        check.value(condition, f"{name}.joined", "true or false", lambda value: isinstance(value, bool))
-        joined = condition.get("joined") is True
-        sample = manifest["sample"]["shape"]
-        if shaped and joined and (len(condition["shape"]) != len(sample) or condition["shape"][1:] != sample[1:]):
-            check.complain(f"{name}.shape", f"what differs from the sample {sample} in the channels alone, since it is joined to it", condition["shape"])
-        if joined and isinstance(named, dict) and name in named:
+        for field in ("batch", "joined", "before"):
+            check.flag(condition, f"{name}.{field}")
+        placed = check.integer(condition, f"{name}.axis", 0)
+        if condition.get("joined") is not True:
+            if condition.get("before") is True or placed and condition["axis"] != 0:
+                check.complaints.append(f"conditions.{name}: before and axis are for what is joined, and it is not")
+        elif isinstance(named, dict) and name in named:
             check.complaints.append(f"inputs.{name}: is named, but the condition is joined to the sample")
-        if shaped and condition.get("kind") == "image" and not looks_like_image(condition["shape"]):
-            check.complain(f"{name}.shape", "[1, 3 or 4 channels, height, width] for the kind image", condition["shape"])
+        if not shaped:
+            continue
+        shape = condition["shape"]
+        if condition.get("kind") == "image" and not looks_like_image(item(shape)):
+            check.complain(f"{name}.shape", "[1, 3 or 4 channels, height, width] for the kind image", shape)
+        if condition.get("kind") == "latent" and not looks_like_latents(item(shape)):
+            check.complain(f"{name}.shape", "[channels, height, width] for the kind latent", shape)
+        if condition.get("batch") is False and BATCH in shape:
+            check.complain(f"{name}.shape", "none for the batch, since batch is false", shape)
+        if condition.get("joined") is True and (placed or "axis" not in condition):
+            validate_joined(check, manifest["sample"]["shape"], name, condition)
+    axes = [condition.get("axis", 0) for condition in conditions.values() if is_joined(condition)]
+    if any(axis != axes[0] for axis in axes):
+        check.complain("conditions.NAME.axis", "the same for all that are joined", axes)
+
+
+def validate_joined(check, sample, name, condition):
+    """What is joined to the sample differs from it along one axis."""
+    shape, axis = condition["shape"], condition.get("axis", 0)
+    own = item(shape)
+    others = [place for place in range(len(sample)) if place != axis]
+    fits = len(own) == len(sample) and axis < len(own) and not isinstance(own[axis], str)
+    if not (fits and all(own[place] == sample[place] for place in others)):
+        expected = f"what differs from the sample {sample} in the size of axis {axis} alone, since it is joined to it"
+        check.complain(f"{name}.shape", expected, shape)
+    if condition.get("batch") is False or batch_axis(shape) != 0:
+        check.complaints.append(f"conditions.{name}: what is joined has the batch in front, as the sample has it")
 
 
 def validate_tensors(check, manifest):
@@ -410,11 +488,22 @@ def validate_tensors(check, manifest):
         check.text(outputs, f"outputs.{role}")
     if ("direction" in inputs) != ("derivative" in outputs):
         check.complaints.append("inputs.direction, outputs.derivative: a graph that says its derivative has both")
-    if "derivative" in outputs and learned_variance(manifest):
-        check.complaints.append("outputs.derivative: a network with a learned variance cannot have it")
-    if "derivative" in outputs and any(isinstance(one, dict) and one.get("joined") is True for one in conditions.values()):
-        check.complaints.append("outputs.derivative: a network with joined conditions cannot have it")
-    names = [name for name in inputs.values() if isinstance(name, str)]
+    if "derivative" in outputs:
+        for cannot, what in (
+            (has_second_half(manifest), "twice the channels"),
+            (any(map(is_joined, conditions.values())), "joined conditions"),
+            (manifest["sample"].get("channels_last") is True, "sample.channels_last"),
+            ("guidance_pair" in manifest, "guidance_pair"),
+            ("self_condition" in inputs, "inputs.self_condition"),
+        ):
+            if cannot:
+                check.complaints.append(f"outputs.derivative: a network with {what} cannot have it")
+    if manifest["prediction"] == "class_gradient":
+        for found, field in (("guidance_pair" in manifest, "guidance_pair"), ("self_condition" in inputs, "inputs.self_condition")):
+            if found:
+                check.complaints.append(f"{field}: a classifier, whose prediction is class_gradient, has none")
+    own = {name: name for name, condition in conditions.items() if not is_joined(condition)}
+    names = [name for name in {**own, **inputs}.values() if isinstance(name, str)]
     if len(set(names)) < len(names):
         check.complain("inputs", "another tensor for each role", inputs)
     if "class" in inputs and "classes" not in manifest:
@@ -524,18 +613,48 @@ def option_value(facts, given):
             return numbers if None not in numbers and len(numbers) <= LIMITS["numbers"] else None
 
 
+def item(shape):
+    """The axes of one item."""
+    return [axis for axis in shape if axis != BATCH]
+
+
+def batch_axis(shape):
+    """Where the axis of the batch is: in front unless it stands elsewhere."""
+    return shape.index(BATCH) if BATCH in shape else 0
+
+
+def is_joined(condition):
+    return isinstance(condition, dict) and condition.get("joined") is True
+
+
 def looks_like_image(shape):
     return len(shape) == 3 and shape[0] in (1, 3, 4)
+
+
+def looks_like_latents(shape):
+    return len(shape) == 3 and not isinstance(shape[0], str)
+
+
+def is_ambiguous(sample):
+    """Whether the sample may be RGBA or latents, and its kind is not given: it is a tensor then."""
+    return "kind" not in sample and len(sample["shape"]) == 3 and sample["shape"][0] == 4
 
 
 def sample_kind(sample):
     """The kind, by its default where it is not given."""
     shape = list(sample["shape"])
-    return sample.get("kind") or ("image" if looks_like_image(shape) else "points" if shape == [2] else "tensor")
+    usual = "image" if looks_like_image(shape) and not is_ambiguous(sample) else "points" if shape == [2] else "tensor"
+    return sample.get("kind") or usual
 
 
-def learned_variance(manifest):
-    return manifest.get("variance", FACTS["defaults"]["variance"]) != FACTS["defaults"]["variance"]
+def doubling():
+    """The words of `variance` with which the output has twice the channels."""
+    return [word for word in WORDS["variance"] if word != FACTS["defaults"]["variance"]]
+
+
+def has_second_half(manifest):
+    """Whether the output has twice the channels."""
+    return manifest.get("variance") in doubling()
 
 
 def filled(schedule):
@@ -648,15 +767,23 @@ def encoded_times(manifest):
     time = told_time(manifest)
     toward_data = time["direction"] == "data"
     unit = t / t[-1] if SCHEDULES[schedule["kind"]]["continuous"] else (t + 1) / len(t)
-    match time["encoding"]:
-        case "index":
-            encoded = t[-1] - t if toward_data else t
-        case "unit":
-            encoded = 1 - unit if toward_data else unit
-        case "sigma":
-            encoded = sigma / alpha
-        case "log_sigma":
-            encoded = np.log(sigma / alpha)
+    with np.errstate(divide="ignore"):
+        # Where nothing of the sample is left, some are infinite.
+        match time["encoding"]:
+            case "index":
+                encoded = t[-1] - t if toward_data else t
+            case "unit":
+                encoded = 1 - unit if toward_data else unit
+            case "sigma":
+                encoded = sigma / alpha
+            case "log_sigma":
+                encoded = np.log(sigma / alpha)
+            case "alpha":
+                encoded = alpha
+            case "sigma_squared":
+                encoded = sigma**2
+            case "log_snr":
+                encoded = 2 * np.log(alpha / sigma)
     return time["scale"] * encoded + time["offset"]
 
 
@@ -665,40 +792,70 @@ def sidecar(path):
     return pathlib.Path(path).with_suffix(".diffuse.json")
 
 
+def own_conditions(manifest):
+    """The conditions that have an input of their own, by their names."""
+    return {name: condition for name, condition in manifest.get("conditions", {}).items() if not is_joined(condition)}
+
+
 def wanted_roles(manifest):
     """The roles that the inputs of a graph with this manifest have."""
-    own = [name for name, condition in manifest.get("conditions", {}).items() if not condition.get("joined")]
-    directed = ["direction"] if "direction" in manifest.get("inputs", {}) else []
-    return ["sample", "time"] + (["class"] if "classes" in manifest else []) + own + directed
+    named = [role for role in ("direction", "self_condition") if role in manifest.get("inputs", {})]
+    return ["sample", "time"] + (["class"] if "classes" in manifest else []) + [*own_conditions(manifest)] + named
 
 
-def sample_shapes(manifest):
+def sample_shapes(manifest, sizes=None):
     """Role -> shape of one item, of the inputs that hold values: the sample with what is joined to it, the conditions,
-    the direction.
+    the direction, the last estimate. The axes are in the graph's order; a free size that is not among `sizes` stays a
+    name.
     """
-    channels, *size = manifest["sample"]["shape"]
-    conditions = manifest.get("conditions", {})
-    joined = sum(condition["shape"][0] for condition in conditions.values() if condition.get("joined"))
-    shapes = {"sample": [channels + joined, *size]}
-    shapes |= {name: list(conditions[name]["shape"]) for name in conditions if not conditions[name].get("joined")}
-    return shapes | ({"direction": [channels, *size]} if "direction" in wanted_roles(manifest) else {})
+    sizes = sizes or {}
+
+    def bound(shape):
+        return [sizes.get(axis, axis) for axis in item(shape)]
+
+    def in_order(shape):
+        return [*shape[1:], shape[0]] if manifest["sample"].get("channels_last") else shape
+
+    own = bound(manifest["sample"]["shape"])
+    seen = list(own)
+    for condition in manifest.get("conditions", {}).values():
+        axis = condition.get("axis", 0)
+        if is_joined(condition) and not isinstance(seen[axis], str):
+            seen[axis] += item(condition["shape"])[axis]
+    shapes = {"sample": in_order(seen)} | {name: bound(one["shape"]) for name, one in own_conditions(manifest).items()}
+    like_sample = [role for role in ("direction", "self_condition") if role in wanted_roles(manifest)]
+    return shapes | {role: in_order(own) for role in like_sample}
 
 
-def guess_roles(names, manifest):
-    """Role -> name for the given tensor names: what the manifest says, else what is usual."""
+def guess_roles(names, manifest, fits=None):
+    """Role -> name for the given tensor names: what the manifest says, else what is usual.
+
+    Where the names are a graph's inputs, `fits(role, name)` is whether that input can have that role, and what is left
+    over is taken as well, if it is one.
+    """
     roles = dict(manifest.get("inputs", {}))
-    for role in wanted_roles(manifest):
-        if role not in roles and not USUAL_NAMES.get(role):
+    for role in own_conditions(manifest):
+        if role not in roles and role not in names:
             # What is a model's own is called the same in its graph.
-            if role not in names:
-                raise ManifestError([f"inputs.{role}: is not given, and there is no input of this name; there are {', '.join(names)}"])
-            roles[role] = role
-        elif role not in roles:
-            usual = [name for name in names if name in USUAL_NAMES[role] and name not in roles.values()]
-            if len(usual) != 1:
-                raise ManifestError([
-                    f"inputs.{role}: is not given, and of the inputs {', '.join(names)} "
-                    f"{len(usual)} have a usual name ({', '.join(USUAL_NAMES[role])})"
-                ])
-            roles[role] = usual[0]
+            raise ManifestError([f"inputs.{role}: is not given, and there is no input of this name; there are {', '.join(names)}"])
+        roles.setdefault(role, role)
+    needed = ["sample", "time"] + (["class"] if "classes" in manifest else [])
+    for by_name in (True, False) if fits else (True,):
+        for role in ("sample", "time", "class", "self_condition"):
+            # A graph's input that is called as a class is one.
+            is_sought = role in needed or by_name and (fits or role != "class")
+            if role in roles or not is_sought:
+                continue
+            free = [name for name in names if name not in roles.values() and (not fits or fits(role, name))]
+            found = [name for name in free if name in USUAL_NAMES[role]] if by_name else free
+            if by_name and len(found) > 1:
+                raise ManifestError([f"inputs.{role}: is not given, and each of {', '.join(found)} could be it"])
+            if len(found) == 1:
+                roles[role] = found[0]
+    complaints = [
+        f"inputs.{role}: is not given, and of the inputs {', '.join(names)} none has a usual name ({', '.join(USUAL_NAMES[role])})"
+        for role in needed if role not in roles
+    ]
+    if complaints:
+        raise ManifestError(complaints)
     return roles

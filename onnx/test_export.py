@@ -12,8 +12,9 @@ import onnx
 import torch
 from torch import nn
 
-from export import ExportError, check_model, export, load_weights
+from export import ExportError, check_model, export, load_weights, open_session
 from fixtures import IMAGE, TinyNet, manifest
+from graph import Graph
 from manifest import ManifestError, alphas_bar, encoded_times, levels, validate
 
 HERE = pathlib.Path(__file__).parent
@@ -41,6 +42,7 @@ def test_complaints_name_the_field():
         (None, "prediction", "noise", "prediction"),
         (None, "prediction", None, "prediction"),
         (None, "variance", "fixed", "variance"),
+        (None, "guidance_pair", "first", "guidance_pair"),
         (None, "name", "", "name"),
         (None, "sample", [3, 8, 8], "sample"),
         ("sample", "shape", [3, 8, 0], "sample.shape"),
@@ -48,6 +50,8 @@ def test_complaints_name_the_field():
         ("sample", "shape", [3.0, 8, 8], "sample.shape"),
         ("sample", "range", [1, -1], "sample.range"),
         ("sample", "clip", 1, "sample.clip"),
+        ("sample", "channels_last", 1, "sample.channels_last"),
+        ("sample", "preview", [[1, 1, 1]] * 3, "sample.preview"),
         ("sample", "kind", "points", "sample.shape"),
         ("schedule", "kind", "karras", "schedule.kind"),
         ("schedule", "kind", ["linear"], "schedule.kind"),
@@ -58,7 +62,7 @@ def test_complaints_name_the_field():
         ("time", "encoding", "seconds", "time.encoding"),
         ("classes", "null", 3, "classes: has neither names nor a count"),
         ("classes", "names", ["a", "a"], "classes.names"),
-        ("classes", "names", [], "classes.names"),
+        ("classes", "names", [], "classes: has neither names nor a count"),
         ("inputs", "image", "x", "inputs.image"),
         ("inputs", "class", "y", "inputs.class"),
         ("outputs", "epsilon", "x", "outputs.epsilon"),
@@ -99,8 +103,13 @@ def test_times_are_encoded():
         ({"encoding": "unit", "direction": "data", "scale": 1000, "offset": 1}, 1000, 1),
         ({"encoding": "sigma"}, least, most),
         ({"encoding": "log_sigma", "scale": 0.25}, np.log(least) / 4, np.log(most) / 4),
+        ({"encoding": "alpha"}, alpha[0], alpha[-1]),
+        ({"encoding": "sigma_squared"}, 1 - alpha[0] ** 2, 1 - alpha[-1] ** 2),
+        ({"encoding": "log_snr"}, -2 * np.log(least), -2 * np.log(most)),
     ):
         assert np.allclose(encoded_times(LEAST | {"time": time})[[0, -1]], [first, last], atol=1e-12), time
+    vp = {"schedule": {"kind": "vp"}, "time": {"encoding": "log_snr"}}
+    assert encoded_times(LEAST | vp)[-1] < -10 < 0 < encoded_times(LEAST | vp)[0]
 
 
 class Extra(TinyNet):
@@ -171,6 +180,89 @@ def test_the_older_exporter_and_open_sizes():
         assert not path.with_name("model.onnx.data").exists(), "weights of an earlier export were left behind"
 
 
+class Speech(nn.Module):
+    """Told a mask of whole numbers, a spectrogram as long as the sample, a number per item, and a vector for all."""
+
+    def __init__(self):
+        super().__init__()
+        self.enter, self.style, self.leave = nn.Conv1d(8, 8, 3, padding=1), nn.Linear(3, 8), nn.Conv1d(8, 4, 3, padding=1)
+
+    def forward(self, x, t, mask, mu, speed, style):
+        told = (t.to(x.dtype) / 1000 + speed).reshape(-1, 1, 1) + self.style(style)[None, :, None]
+        return self.leave((self.enter(torch.cat([x, mu], 1)) + told).tanh() * mask[:, None].to(x.dtype))
+
+
+class ChannelsLast(nn.Module):
+    """Told its last estimate, and a class as a row of zeros and a one."""
+
+    def __init__(self):
+        super().__init__()
+        self.enter, self.label, self.leave = nn.Linear(6, 8), nn.Linear(4, 8), nn.Linear(8, 3)
+
+    def forward(self, x, t, y, last):
+        told = (t.to(x.dtype) / 1000).reshape(-1, 1, 1, 1) + self.label(y)[:, None, None]
+        return self.leave((self.enter(torch.cat([x, last], -1)) + told).tanh())
+
+
+class GuidancePair(nn.Module):
+    """Tells its two rows apart."""
+
+    def __init__(self):
+        super().__init__()
+        self.text = nn.Linear(5, 3)
+
+    def forward(self, x, t, text):
+        told = self.text(text)[:, :, None, None] + t.to(x.dtype).reshape(-1, 1, 1, 1) / 1000
+        return (x + told).tanh() * torch.tensor([1.0, 0.5]).reshape(2, 1, 1, 1)
+
+
+class Prompted(nn.Module):
+    """With three columns before the sample."""
+
+    def __init__(self):
+        super().__init__()
+        self.enter = nn.Conv1d(4, 4, 3, padding=1)
+
+    def forward(self, x, t):
+        return self.enter(x)[..., 3:] * t.to(x.dtype).reshape(-1, 1, 1) / 1000
+
+
+def test_what_other_networks_are_told():
+    conditions = {"mask": {"shape": ["T"]}, "mu": {"shape": [4, "T"]}, "speed": {"shape": []}, "style": {"shape": [3], "batch": False}}
+    speech = {"sample": {"shape": [4, "T"]}, "conditions": conditions}
+    last = {
+        "sample": {"shape": [3, 8, 8], "channels_last": True}, "classes": {"count": 4, "null": 4},
+        "inputs": {"sample": "x", "time": "t", "class": "y", "self_condition": "last"},
+    }
+    pair = {"guidance_pair": "negative_first", "conditions": {"text": {"shape": [5]}}}
+    prompt = {"shape": [4, 3], "joined": True, "axis": 1, "before": True}
+    prompted = {"sample": {"shape": [4, "T"]}, "conditions": {"prompt": prompt}}
+    whole, one = {"mask": torch.ones(1, dtype=torch.int64)}, {"mask": torch.ones(1, dtype=torch.bool)}
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "model.onnx"
+        for module, fields, options, x, found in (
+            (Speech(), speech, {"example_inputs": whole}, [None, 4, None], "tried with T = 64"),
+            (Speech(), speech, {"example_inputs": one, "sizes": {"T": 20}, "dynamo": False}, [None, 4, None], "tried with T = 64"),
+            (ChannelsLast(), last, {"example_inputs": {"class": torch.zeros(2, 4)}}, [None, 8, 8, 3], "an item alone"),
+            (GuidancePair(), pair, {}, [2, 3, 8, 8], "in both rows"),
+            (Prompted(), prompted, {}, [None, 4, None], "tried with T = 64"),
+            (Prompted(), prompted, {"example_inputs": {"time": torch.ones(2, 1, 1)}}, [None, 4, None], "tried with T = 64"),
+            (Prompted(), prompted, {"example_inputs": {"time": torch.tensor(1.0)}}, [None, 4, None], "tried with T = 64"),
+        ):
+            export(module, LEAST | fields, path, **options)
+            graph = Graph(open_session(path), validate(LEAST | fields))
+            assert graph.roles["sample"].shape == x, graph.roles["sample"]
+            assert any(found in line for line in check_model(path)), found
+            path.unlink()
+        for options, named in (
+            ({"sizes": {"L": 3}}, "sizes"),
+            ({"dynamic_size": True}, "dynamic_size"),
+            ({"example_inputs": {"time": torch.ones(2, 2)}}, "inputs.time"),
+        ):
+            fails(ExportError, named, export, Prompted(), LEAST | prompted, path, **options)
+            assert not list(pathlib.Path(folder).iterdir()), f"{named}: left a file behind"
+
+
 def test_the_file_beside_a_model_wins():
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "model.onnx"
@@ -194,7 +286,7 @@ def test_derivatives_and_half_weights():
 
 
 def test_committed_models_hold_no_paths():
-    models = [*HERE.glob("fixtures/*.onnx"), *HERE.glob("models/*.onnx")]
+    models = [*HERE.glob("fixtures/**/*.onnx"), *HERE.glob("models/*.onnx")]
     assert models
     for path in models:
         content = path.read_bytes()

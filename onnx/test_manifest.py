@@ -1,7 +1,8 @@
 """Holds the rules of manifest.py against those of the library: on the cases that both are held against, and on many
-more manifests, of which the library is asked.
+more manifests, of which the library is asked. Seeds on the command line draw others.
 
     python onnx/test_manifest.py
+    python onnx/test_manifest.py 2 3 4
 """
 
 import copy
@@ -9,7 +10,11 @@ import itertools
 import json
 import pathlib
 import random
+import re
 import subprocess
+import sys
+
+import jsonschema
 
 import manifest
 from manifest import FACTS
@@ -24,7 +29,11 @@ VALUES = (
     None, True, False, 0, 1, 2, -1, 3, 0.5, 1.5, -0.0, 1e-9, 5e-324, 1e39, 1e300, 2**31, 2**53, 2**53 + 1, 2**63, 2**64 - 1, 2**64, -(2**63),
     -(2**64), 64, 1000, 1_000_000, 1_000_001, 1 << 28, (1 << 28) + 1, "", " ", "x", "1", "0.5", "true", "none", "a" * 64, "a" * 65, ".a", "ä",
     [], {}, [1], [2], [0], [1, 2], [2, 1], [-1, 1], [0.5, 0.25], [1, 1e-46], [1, 1e39], [3, 8, 8], [4, 8, 8], [2, 8, 8], [1, 1 << 28],
-    [1 << 40, 1 << 40], ["a"], ["a", "b"], ["a", "a"], [""], [None], [True], [[1]], {"x": 1}, {"image": None}, {"shape": [1]}, {"kind": "linear"},
+    [1 << 40, 1 << 40], [3, "T"], [80, "T"], ["T", "T"], [4, "h", "w"], [1, "h", "w"], ["h", 1, "w"], ["C", 8, 8], [1 << 28, "T"], ["T", 1 << 28, 2],
+    "batch", ["batch"], ["batch", 3], ["T", "batch", 3], ["batch", "batch"],
+    [3, "8", 8], [3, "2B", 8], [3, "a b", 8], [3, "ä", 8], [1, "a" * 64], [1, "a" * 65],
+    [[1] * 3] * 3, [[1] * 4] * 3, [[1] * 5, [1] * 4, [1] * 4], [[1] * 4] * 2, [[1] * 4] * 4, [[1] * 3 + [1e39]] * 3, [[1, 1, 1, None]] * 3,
+    ["a"], ["a", "b"], ["a", "a"], [""], [None], [True], [[1]], {"x": 1}, {"image": None}, {"shape": [1]}, {"kind": "linear"},
 )
 
 # What the text of a file may have that its value does not: how a number, a text or the whole is spelled.
@@ -33,6 +42,51 @@ SPELLINGS = (
     "9007199254740993.0", "18446744073709551615", "18446744073709551616", "1" * 30, "1" * 400, "1" * 5000, "1000.0", "1E3", "10.5e1",
     '"\\u0061"', '"\\ud800"', '"\\udc00\\ud800"', '"\\ud83d\\ude00"', '"\\x"', '"\t"', '"\\u0000"', "'a'", "tru", "None", "",
     "[1,]", "[" * 200 + "]" * 200, "[" * 100_000, '{"a":1,}', '{"a":1,"a":1}', "1 1", "/**/1",
+)
+
+
+# Manifests that have every field between them, so that each is changed where it is.
+FULL = (
+    {
+        **LEAST, "name": "a", "description": "b", "input_scaling": "none", "variance": "none",
+        "sample": {"shape": [3, 8, 8], "kind": "image", "range": [0, 1], "clip": True, "clamp": False, "sigma_data": 0.5},
+        "schedule": {"kind": "linear", "train_steps": 100, "beta_start": 0.001, "beta_end": 0.02, "terminal": "as_trained"},
+        "time": {"encoding": "index", "scale": 1, "offset": 0.5, "direction": "data"},
+        "classes": {"names": ["a", "b"], "count": 2, "null": 2},
+        "conditions": {
+            "low": {"shape": [3, 4, 4], "kind": "image", "range": [0, 1], "joined": False},
+            "mask": {"shape": [1, 8, 8], "joined": True},
+        },
+        "inputs": {"sample": "x", "time": "t", "class": "y", "low": "l"}, "outputs": {"prediction": "p"},
+        "defaults": {
+            "solver": "ddim", "steps": 20, "grid": "leading", "steps_offset": 1, "ending": "first", "eta": 0.5, "options": {"rho": 3},
+        },
+    },
+    {
+        **LEAST, "variance": "unused", "guidance_pair": "negative_first", "time": {"encoding": "log_snr"},
+        "sample": {
+            "shape": [4, "h", "w"], "channels_last": True, "kind": "latent", "preview": [[0.1] * 4, [0.2] * 5, [0.3] * 4],
+        },
+        "conditions": {
+            "text": {"shape": ["T", "batch", 8]}, "scale": {"shape": [], "batch": False},
+            "low": {"shape": [4, "h", 8], "kind": "latent", "batch": True},
+            "mask": {"shape": [1, "h", "w"], "joined": True, "before": True, "axis": 0},
+            "hint": {"shape": ["batch", 4, "h", "w"], "joined": True},
+        },
+        "inputs": {"self_condition": "last", "text": "t5"},
+    },
+    {
+        **LEAST, "sample": {"shape": [80, "T"]}, "schedule": {"kind": "ve", "sigma_min": 0.01, "sigma_max": 50},
+        "time": {"encoding": "sigma_squared"},
+        "conditions": {
+            "prompt": {"shape": [80, 3], "joined": True, "axis": 1},
+            "end": {"shape": [80, 1], "joined": True, "axis": 1, "before": False},
+        },
+    },
+    {
+        **LEAST, "sample": {"shape": [4, 8, 8], "range": [-1, 1], "clip": True, "clamp": True},
+        "inputs": {"direction": "d"}, "outputs": {"derivative": "j"},
+    },
 )
 
 
@@ -47,6 +101,38 @@ def test_every_case():
             assert wrong is not None, f"{case['why']}: is accepted"
             assert case["names"] in wrong, f"{case['why']}: {wrong}"
     print(f"{len(CASES)} cases hold")
+
+
+def test_the_schema():
+    """What holds is valid by manifest.schema.json, and so are the manifests of what is shipped; a field that is
+    unknown, of another type, or missing is not. What fields say of each other is not the schema's.
+    """
+    schema = json.loads((HERE / "manifest.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    refused = 0
+    for case in (case for case in CASES if "manifest" in case):
+        wrong = next(validator.iter_errors(case["manifest"]), None)
+        assert not (case["holds"] and wrong), f"{case['why']}: {wrong}"
+        refused += not case["holds"] and wrong is not None
+    of_shape = sum(not case["holds"] and "manifest" in case for case in CASES)
+    assert refused > 60, f"{refused} of {of_shape}"
+    for path in sorted(HERE.glob("fixtures/predictors/**/*.diffuse.json")):
+        validator.validate(json.loads(path.read_text(encoding="utf-8")))
+    for broken in [{**LEAST, "unheard": 1}, {**LEAST, "sample": {"shape": "3"}}, {"diffuse": 1}, {**LEAST, "time": {"encoding": "when"}}]:
+        assert not validator.is_valid(broken), broken
+    print(f"the schema holds, and refuses {refused} of {of_shape} manifests that do not")
+
+
+def test_what_the_readme_shows():
+    """Its examples of what other networks are told are parts of manifests."""
+    text = (HERE / "README.md").read_text(encoding="utf-8").split("\n## What other networks are told\n")[1].split("\n## ")[0]
+    parts = re.findall(r"^```json\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert len(parts) >= 10
+    for part in parts:
+        wrong = complaint(json.dumps(LEAST | json.loads(part)).encode())
+        assert wrong is None, f"{part}: {wrong}"
+    print(f"{len(parts)} examples of README.md hold")
 
 
 def test_levels():
@@ -140,7 +226,9 @@ def manifest_of(path):
 def shipped():
     """The manifests of the models in this folder."""
     found = [manifest_of(path) for folder in ("models", "fixtures") for path in sorted((HERE / folder).glob("*.onnx"))]
-    assert len(found) > 20
+    beside = sorted((HERE / "fixtures" / "predictors").rglob("*.diffuse.json"))
+    assert len(found) > 20 and len(beside) > 50
+    found += [json.loads(path.read_text(encoding="utf-8")) for path in beside]
     return [one for one in found if one is not None]
 
 
@@ -186,16 +274,20 @@ def mutations(base, values):
             for new in values:
                 yield changed(base, path, put(new))
     yield from values
+
+    def of(parent, key):
+        return parent[key] if isinstance(parent.get(key), dict) else {}
+
     for section, facts in FACTS["sections"].items():
         for field in (*facts["fields"], "other"):
             for new in values:
                 if section == "":
                     yield {**base, field: new}
                 elif section == "conditions":
-                    conditions = {name: {**condition, field: new} for name, condition in base.get("conditions", {"low": {"shape": [2]}}).items()}
-                    yield {**base, "conditions": conditions}
+                    conditions = of(base, "conditions") or {"low": {"shape": [2]}}
+                    yield {**base, "conditions": {name: {**of(conditions, name), field: new} for name in conditions}}
                 else:
-                    yield {**base, section: {**base.get(section, {}), field: new}}
+                    yield {**base, section: {**of(base, section), field: new}}
 
 
 def respelled(base):
@@ -312,6 +404,45 @@ def options(random):
             yield {**least_of(kind), "defaults": {"options": {key: (near(FACTS["options"][key]) or [1])[0]}}}
 
 
+def tensors(random):
+    """Samples and conditions of many shapes, which fit each other or do not."""
+
+    def perhaps(share, fields):
+        return fields if random.random() < share else type(fields)()
+
+    def axes(most):
+        return [random.choice((1, 2, 3, 4, 8, "T", "h", "w")) for _ in range(random.randint(0, most))]
+
+    def condition(sample):
+        shape, joined = axes(3), random.random() < 0.5
+        axis = random.choice((0, 0, 1, 2))
+        if joined and random.random() < 0.8:
+            shape = [random.choice((1, 3, 5)) if place == axis else size for place, size in enumerate(sample)]
+        if random.random() < 0.3:
+            shape.insert(random.choice((0, 0, len(shape))), "batch")
+        found = {"shape": shape, **perhaps(0.2, {"kind": random.choice(FACTS["words"]["sample.kind"])})}
+        found |= {"joined": True} if joined else {}
+        found |= perhaps(0.9 if joined else 0.1, {"axis": axis}) | perhaps(0.3 if joined else 0.1, {"before": random.random() < 0.7})
+        return found | perhaps(0.2, {"batch": random.random() < 0.5})
+
+    for _ in range(8000):
+        shape = random.choice(([3, 8, 8], [4, 8, 8], [4, "h", "w"], [80, "T"], ["T"], [2], axes(4)))
+        sample = {"shape": shape, **perhaps(0.3, {"kind": random.choice(FACTS["words"]["sample.kind"])})}
+        sample |= perhaps(0.2, {"channels_last": random.random() < 0.8}) | perhaps(0.2, {"range": [-1, 1]})
+        sample |= perhaps(0.2, {"clip": random.random() < 0.7}) | perhaps(0.2, {"clamp": random.random() < 0.5})
+        sample |= perhaps(0.2, {"preview": [[0.5] * random.choice((3, 4, 4, 5)) for _ in range(3)]})
+        names = random.sample(("a", "b", "c", "x", *perhaps(0.05, ("self_condition",))), random.choice((0, 1, 1, 2, 3)))
+        derived = random.random() < 0.1
+        roles = [*random.sample((*FACTS["roles"], *names), random.choice((0, 0, 1, 2))), *(("direction",) if derived else ())]
+        yield {
+            **LEAST, "sample": sample, "conditions": {name: condition(shape) for name in names},
+            "inputs": {role: random.choice(("a", "b", "c", "x", "y", "z")) for role in roles},
+            **({"outputs": {"derivative": "j"}} if derived else {}),
+            **perhaps(0.2, {"guidance_pair": random.choice(FACTS["words"]["guidance_pair"])}), **perhaps(0.3, {"classes": {"count": 2}}),
+            **perhaps(0.2, {"variance": random.choice(FACTS["words"]["variance"])}), **perhaps(0.1, {"prediction": "class_gradient"}),
+        }
+
+
 def several(bases, values, random):
     """Manifests with two or three changes at once."""
     for _ in range(6000):
@@ -329,29 +460,20 @@ def several(bases, values, random):
         yield base
 
 
-def test_both_sides():
+def test_both_sides(seed=1):
     """The library accepts and refuses the same files."""
-    generator = random.Random(1)
+    generator = random.Random(seed)
     cases = [case["manifest"] for case in CASES if "manifest" in case]
     bases = [base for base in (*cases, *shipped()) if isinstance(base, dict)]
     holding = [case["manifest"] for case in CASES if case["holds"] and "manifest" in case]
-    # A manifest with everything, so that every field is changed where it is.
-    full = {
-        **LEAST, "name": "a", "description": "b", "input_scaling": "none", "variance": "none", "classes": {"names": ["a", "b"], "count": 2, "null": 2},
-        "sample": {"shape": [3, 8, 8], "kind": "image", "range": [0, 1], "clip": True, "clamp": False, "sigma_data": 0.5},
-        "schedule": {"kind": "linear", "train_steps": 100, "beta_start": 0.001, "beta_end": 0.02, "terminal": "as_trained"},
-        "time": {"encoding": "index", "scale": 1, "offset": 0.5, "direction": "data"},
-        "conditions": {"low": {"shape": [3, 4, 4], "kind": "image", "range": [0, 1], "joined": False}, "mask": {"shape": [1, 8, 8], "joined": True}},
-        "inputs": {"sample": "x", "time": "t", "class": "y", "low": "l"}, "outputs": {"prediction": "p"},
-        "defaults": {"solver": "ddim", "steps": 20, "grid": "leading", "steps_offset": 1, "ending": "first", "eta": 0.5, "options": {"rho": 3}},
-    }
+    assert all(complaint(json.dumps(full).encode()) is None for full in FULL)
     values = (*VALUES, *words())
     found = itertools.chain(
-        bases, mutations(full, values), *(mutations(base, VALUES) for base in generator.sample(bases, 12)), mutations(LEAST, values),
-        schedules(), options(generator), several([full, *holding], values, generator),
+        bases, *(mutations(full, values) for full in FULL), *(mutations(base, VALUES) for base in generator.sample(bases, 12)),
+        mutations(LEAST, values), schedules(), options(generator), tensors(generator), several([*FULL, *holding], values, generator),
     )
     contents = {json.dumps(one, ensure_ascii=False).encode() for one in found}
-    contents |= {text.encode() for text in respelled(full)} | set(encoded(LEAST))
+    contents |= {text.encode() for full in FULL for text in respelled(full)} | set(encoded(LEAST))
     contents |= {case["text"].encode() for case in CASES if "text" in case}
     contents |= {path.read_bytes() for path in sorted((HERE.parent / "tests" / "fuzz" / "corpus" / "manifest").iterdir())}
     contents = sorted(contents)
@@ -372,4 +494,7 @@ if __name__ == "__main__":
     test_levels()
     test_every_encoding()
     test_every_case()
-    test_both_sides()
+    test_the_schema()
+    test_what_the_readme_shows()
+    for seed in sys.argv[1:] or (1,):
+        test_both_sides(int(seed))

@@ -5,7 +5,8 @@ is given.
 
 `test_pages.py` needs torch, and holds what is exported against the networks. This one holds what the pages say of a
 model against the rules of manifests, and what the page of diffusers makes of a scheduler against
-`fixtures/scheduler_configs.json`, which the library reads as well.
+`fixtures/scheduler_configs.json`, which the library reads as well. Of a page whose model is downloaded it reads the
+manifest alone; `test_terrain.py` runs it.
 """
 
 import contextlib
@@ -113,6 +114,10 @@ IMPORTS = {
 }
 
 
+# The pages whose models are downloaded.
+DOWNLOADED = {"terrain.md"}
+
+
 def run_page(page):
     """Runs all that the page has of Python, and returns the manifests that it exported and the names that it made."""
     exported = {}
@@ -140,7 +145,10 @@ def run_page(page):
 
 
 def test_every_page():
-    assert {page.name for page in PAGES.glob("*.md")} == set(IMPORTS), "a page is not tested"
+    assert {page.name for page in PAGES.glob("*.md")} == set(IMPORTS) | DOWNLOADED, "a page is not tested"
+    for page in DOWNLOADED:
+        (stated,) = blocks(page, "json")
+        manifest.validate(manifest.parsed(stated))
     for page in IMPORTS:
         exported, _ = run_page(page)
         # What a page says to check is what it has exported.
@@ -174,4 +182,4 @@ def test_every_scheduler():
 if __name__ == "__main__":
     test_every_page()
     test_every_scheduler()
-    print(f"{len(IMPORTS)} pages and {len(cases())} schedulers hold")
+    print(f"{len(IMPORTS) + len(DOWNLOADED)} pages and {len(cases())} schedulers hold")

@@ -3,27 +3,32 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
+use ndarray::{ArrayD, ArrayViewD};
 
 use crate::bytes::{Reader, Writer};
 pub use crate::cancel::Interrupt;
 use crate::error::{Error, Result};
 use crate::schedule::NoiseLevel;
-use crate::tensor::{copy, first_not_finite, make_room, zeros};
+use crate::tensor::{Tensor, copy, first_not_finite, make_room, zeros};
 
 /// What the samples of a batch are conditioned on.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Condition {
     /// The class of every item, in the order of the batch; `None` for a model without classes.
     pub classes: Option<Vec<i64>>,
-    /// What else the network is given, by the names in its manifest, each batch first and in standard order. Shared,
-    /// since it may be large.
-    pub tensors: BTreeMap<String, Arc<ArrayD<f32>>>,
+    /// What else the network is given of every item, by the names in its manifest, each batch first and in standard
+    /// order. Shared, since it may be large.
+    pub tensors: BTreeMap<String, Arc<Tensor>>,
+    /// What it is given of all items together, likewise, without an axis for them.
+    pub common: BTreeMap<String, Arc<Tensor>>,
     /// What [classifier-free guidance](crate::guidance::ClassifierFree) leads away from.
     pub negative: Option<Arc<Condition>>,
     /// The class of every item that [a classifier](crate::guidance::ByClassifier) leads to, by the classifier's
     /// numbers.
     pub toward: Option<Vec<i64>>,
+    /// Whether the second half of the items are those of the first half under another condition
+    /// ([`beside`](Self::beside)): a graph whose batch of two is such a pair is handed them so.
+    pub paired: bool,
 }
 
 impl Condition {
@@ -54,12 +59,14 @@ impl Condition {
     #[must_use]
     pub fn item(&self, item: usize) -> Self {
         let one = |classes: &Option<Vec<i64>>| classes.as_ref().and_then(|all| all.get(item)).map(|&class| vec![class]);
-        let only = |tensor: &ArrayD<f32>| tensor.slice_axis(Axis(0), Slice::from(item..item + 1)).to_owned();
+        let only = |tensor: &Tensor| Arc::new(tensor.items(item, 1));
         Self {
             classes: one(&self.classes),
-            tensors: self.tensors.iter().map(|(name, tensor)| (name.clone(), Arc::new(only(tensor)))).collect(),
+            tensors: self.tensors.iter().map(|(name, tensor)| (name.clone(), only(tensor))).collect(),
+            common: self.common.clone(),
             negative: self.negative.as_ref().map(|negative| Arc::new(negative.item(item))),
             toward: one(&self.toward),
+            paired: false,
         }
     }
 
@@ -73,43 +80,42 @@ impl Condition {
         negative
             && self.classes == other.classes
             && self.toward == other.toward
-            && self.tensors.keys().eq(other.tensors.keys())
-            && self.tensors.values().zip(other.tensors.values()).all(|(one, other)| Arc::ptr_eq(one, other))
+            && self.paired == other.paired
+            && same(&self.tensors, &other.tensors)
+            && same(&self.common, &other.common)
     }
 
     /// How many bytes its tensors take, shared or not.
     pub(crate) fn bytes(&self) -> usize {
-        size_of::<f32>() * self.tensors.values().map(|tensor| tensor.len()).sum::<usize>()
+        self.tensors.values().chain(self.common.values()).map(|tensor| tensor.bytes()).sum()
     }
 
-    /// The condition of a batch of twice the size: this one's items, and behind them those of `other`.
+    /// The condition of a batch of twice the size: this one's items, and behind them those of `other`. `None` where one
+    /// batch cannot have both: the tensors have other shapes or types, or what all items have together is not the same.
     ///
     /// # Errors
     /// [`Error::Memory`] if there is no memory for it.
-    pub fn beside(&self, other: &Self) -> Result<Self> {
-        let both = |(name, tensor): (&String, &Arc<ArrayD<f32>>)| {
-            let other = other.tensors.get(name).unwrap_or(tensor);
-            let (Some(&own), Some(&others)) = (tensor.shape().first(), other.shape().first()) else {
-                return Ok((name.clone(), Arc::clone(tensor)));
-            };
-            if tensor.shape()[1..] != other.shape()[1..] {
-                // Of other shapes, which the network will refuse.
-                return Ok((name.clone(), Arc::clone(tensor)));
-            }
-            let mut both = zeros(&[&[own + others], &tensor.shape()[1..]].concat())?;
-            both.slice_axis_mut(Axis(0), Slice::from(..own)).assign(tensor);
-            both.slice_axis_mut(Axis(0), Slice::from(own..)).assign(other);
-            Ok((name.clone(), Arc::new(both)))
+    pub fn beside(&self, other: &Self) -> Result<Option<Self>> {
+        let classes = match (&self.classes, &other.classes) {
+            (Some(classes), Some(others)) => Some(classes.iter().chain(others).copied().collect()),
+            (None, None) => None,
+            _ => return Ok(None),
         };
-        Ok(Self {
-            classes: match (&self.classes, &other.classes) {
-                (Some(classes), Some(others)) => Some(classes.iter().chain(others).copied().collect()),
-                (classes, _) => classes.clone(),
-            },
-            tensors: self.tensors.iter().map(both).collect::<Result<_>>()?,
-            ..Self::default()
-        })
+        if !same(&self.common, &other.common) || !self.tensors.keys().eq(other.tensors.keys()) {
+            return Ok(None);
+        }
+        let mut tensors = BTreeMap::new();
+        for ((name, tensor), other) in self.tensors.iter().zip(other.tensors.values()) {
+            let Some(both) = tensor.followed_by(other)? else { return Ok(None) };
+            tensors.insert(name.clone(), Arc::new(both));
+        }
+        Ok(Some(Self { classes, tensors, common: self.common.clone(), paired: true, ..Self::default() }))
     }
+}
+
+/// Whether these are the same tensors: by their places, and not value by value.
+fn same(some: &BTreeMap<String, Arc<Tensor>>, others: &BTreeMap<String, Arc<Tensor>>) -> bool {
+    some.keys().eq(others.keys()) && some.values().zip(others.values()).all(|(one, other)| Arc::ptr_eq(one, other))
 }
 
 /// One question to a [`Denoiser`].
@@ -280,9 +286,24 @@ pub trait Denoiser: Send {
         self.inner().map_or((0.0, 1.0), |inner| inner.of_output(level))
     }
 
+    /// Tells it what became of its latest answer: the x̂₀ that the run goes on with, of the shape of x, for a network
+    /// that is given that the next time ("self-conditioning", Chen et al. 2022, "Analog Bits").
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if there is no memory to keep it.
+    fn feed_back(&mut self, x0: &ArrayD<f32>) -> Result<()> {
+        self.inner_mut().map_or(Ok(()), |inner| inner.feed_back(x0))
+    }
+
     /// Whether a batch of any size is evaluated at once.
     fn takes_any_batch(&self) -> bool {
         self.inner().is_none_or(|inner| inner.takes_any_batch())
+    }
+
+    /// Whether it is asked for a condition and its negative at no more cost than for one of them, so that both are
+    /// asked for at once however many items there are.
+    fn wants_pairs(&self) -> bool {
+        self.inner().is_some_and(|inner| inner.wants_pairs())
     }
 
     /// How many bytes of tensors it keeps from query to query, those of the inner one included.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use diffuse::tensor::Tensor;
 use diffuse::{Model, Request};
 use ndarray::ArrayD;
 use ort::value::TensorRef;
@@ -88,8 +89,8 @@ fn a_step_allocates_no_more_than_bare_calls() {
     let one = bare!(conditioned, [1usize, 3, 8, 8] => x[..192], [1usize] => t[..1], [1usize, 3, 4, 4] => small[..48], [1usize, 5] => vector[..5]);
     let two =
         bare!(conditioned, [2usize, 3, 8, 8] => x, [2usize] => t, [2usize, 3, 4, 4] => small, [2usize, 5] => vector);
-    let tensors = |value: f32| -> BTreeMap<String, Arc<ArrayD<f32>>> {
-        let of = |name: &str, shape: &[usize]| (name.to_owned(), Arc::new(ArrayD::from_elem(shape, value)));
+    let tensors = |value: f32| -> BTreeMap<String, Arc<Tensor>> {
+        let of = |name: &str, shape: &[usize]| (name.to_owned(), Arc::new(ArrayD::from_elem(shape, value).into()));
         [of("small", &[3, 4, 4]), of("vector", &[5])].into()
     };
     let request = Request { conditions: tensors(0.5), classes: None, ..request }.with("solver", "ddim").unwrap();
@@ -99,5 +100,43 @@ fn a_step_allocates_no_more_than_bare_calls() {
         let request = guided.clone().with("guidance_pairing", pairing).unwrap();
         wrong.extend(over(&conditioned, &request, most, &format!("conditioned, guided, {pairing}")));
     }
+    wrong.extend(of_other_shapes());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Conditions of a size that is free, a batch that is the pair of guidance, and a network that is told its estimate.
+fn of_other_shapes() -> Vec<String> {
+    let folder = "onnx/fixtures/predictors/made";
+    let request = |classes: Option<i64>, conditions: &[(&str, &[usize])]| {
+        let of = |(name, shape): &(&str, &[usize])| {
+            ((*name).to_owned(), Arc::new(Tensor::from(ArrayD::from_elem(*shape, 0.5f32))))
+        };
+        let conditions = conditions.iter().map(of).collect();
+        let classes = classes.map(|class| vec![class]);
+        Request { classes, conditions, steps: Some(20), ..Request::default() }.with("solver", "ddim").unwrap()
+    };
+    let guided = |request: &Request, negative: &Request| {
+        let negative_conditions = negative.conditions.clone();
+        Request { negative_conditions, ..request.clone() }.with("guidance_scale", 2).unwrap()
+    };
+    let (values, t, y) = (vec![0.5f32; 64], [7i64; 2], [0i64; 2]);
+    let mut wrong = Vec::new();
+
+    let free = model(&format!("{folder}/shared_free_size.onnx"));
+    let one = bare!(free, [1usize, 2, 4] => values[..8], [1usize, 4, 3] => values[..12], [1usize] => t[..1]);
+    let two = bare!(free, [2usize, 2, 4] => values[..16], [2usize, 4, 3] => values[..24], [2usize] => t);
+    let plain = request(None, &[("features", &[4, 3])]);
+    wrong.extend(over(&free, &plain, one, "a free size"));
+    wrong.extend(over(&free, &guided(&plain, &plain), two, "a free size, guided"));
+
+    let pair = model(&format!("{folder}/pair_negative_first_fixed.onnx"));
+    let both = bare!(pair, [2usize, 2, 3, 4] => values[..48], [2usize] => t, [2usize, 3] => values[..6], [2usize] => y);
+    let plain = request(Some(0), &[("text", &[3])]);
+    wrong.extend(over(&pair, &plain, both, "a pair"));
+    wrong.extend(over(&pair, &guided(&plain, &plain), both, "a pair, guided"));
+
+    let told = model(&format!("{folder}/self_condition.onnx"));
+    let one = bare!(told, [1usize, 2, 3, 4] => values[..24], [1usize] => t[..1], [1usize, 2, 3, 4] => values[..24], [1usize] => y[..1]);
+    wrong.extend(over(&told, &request(Some(0), &[]), one, "self-conditioning"));
+    wrong
 }

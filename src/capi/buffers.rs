@@ -132,20 +132,32 @@ pub(super) fn null(argument: &'static str) -> Error {
     Error::argument(argument, "is NULL")
 }
 
+/// The axes of a host's shape.
+///
+/// # Safety
+/// As [`slice`].
+pub(super) unsafe fn shape<'a>(axes: *const usize, rank: usize) -> Result<&'a [usize]> {
+    /// More than any tensor has: a number beyond it is no rank, and what it would be read from is not there.
+    const MOST_AXES: usize = 64;
+    if rank > MOST_AXES {
+        return Err(Error::argument("rank", format!("{rank}; a shape has at most {MOST_AXES} axes")));
+    }
+    // SAFETY: passed on.
+    unsafe { slice(axes, rank, "axes") }
+}
+
 /// # Safety
 /// `axes` has room for `capacity` values, `rank` may be written to.
 pub(super) unsafe fn store_shape(shape: &[usize], axes: *mut usize, capacity: usize, rank: *mut usize) -> Result<()> {
-    // SAFETY: passed on.
-    unsafe { store(rank, shape.len(), "rank")? };
-    if capacity == 0 {
-        return Ok(());
-    }
-    if capacity < shape.len() {
+    if capacity > 0 && capacity < shape.len() {
         return Err(Error::argument("capacity", format!("{capacity}; the shape has {} axes", shape.len())));
     }
+    if capacity > 0 {
+        // SAFETY: passed on.
+        unsafe { slice_mut(axes, shape.len(), "axes") }?.copy_from_slice(shape);
+    }
     // SAFETY: passed on.
-    unsafe { slice_mut(axes, shape.len(), "axes") }?.copy_from_slice(shape);
-    Ok(())
+    unsafe { store(rank, shape.len(), "rank") }
 }
 
 /// Copies an array into a host's buffer of exactly its size.

@@ -3,7 +3,8 @@
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::buffers::{store, store_shape, string};
+use super::buffers::{null, store, store_shape, string};
+use super::element::values_of;
 use super::guard::{guard, quietly};
 use super::handle::{Noun, borrow, lend};
 use crate::denoiser::{Condition, Query};
@@ -188,7 +189,7 @@ pub unsafe extern "C" fn diffuse_estimate_time(estimate: *const diffuse_estimate
 }
 
 /// What the network sees of the samples, to be read during the callback: scaled as the manifest says, and with the
-/// conditions that are joined to the samples behind their channels, item by item; `*length` values. DIFFUSE_ARGUMENT in
+/// conditions that are joined to the samples before or behind them, item by item; `*length` values. DIFFUSE_ARGUMENT in
 /// a guidance callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_input(
@@ -216,23 +217,35 @@ pub unsafe extern "C" fn diffuse_estimate_classes(estimate: *const diffuse_estim
     })
 }
 
-/// The condition called `name` in the manifest, of all items one after the other, to be read during the callback:
-/// `*length` values. DIFFUSE_ARGUMENT if there is none of that name.
+/// The condition called `name` in the manifest, to be read during the callback: its values in `*values`, of the type
+/// `*element`, and its shape, items first unless it is one for all, as diffuse_estimate_shape() gives that of x. The
+/// type is one that has the numbers of the graph's: DIFFUSE_ELEMENT_F32 for floats of 16 and 32 bits,
+/// DIFFUSE_ELEMENT_F64, or DIFFUSE_ELEMENT_I64 for integers and truth values; for a network of the host's own one that
+/// has the numbers of the request's. DIFFUSE_ARGUMENT if there is none of that name.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_condition(
     estimate: *const diffuse_estimate,
     name: *const c_char,
-    values: *mut *const f32,
-    length: *mut usize,
+    element: *mut i32,
+    values: *mut *const c_void,
+    axes: *mut usize,
+    capacity: usize,
+    rank: *mut usize,
 ) -> i32 {
     guard(|| {
         // SAFETY: the pointers are as the header demands, and the condition outlives the callback.
         unsafe {
             let (condition, name) = (&*borrow(estimate, "estimate")?.condition, string(name, "name")?);
-            let found = condition.tensors.get(name).and_then(|tensor| tensor.as_slice());
+            let found = condition.tensors.get(name).or_else(|| condition.common.get(name));
             let found = found.ok_or_else(|| Error::argument("name", format!("there is no condition {name:?}")))?;
-            store(values, found.as_ptr(), "values")?;
-            store(length, found.len(), "length")
+            let (own, place) = values_of(found);
+            // Nothing is written where something is wrong.
+            if element.is_null() || values.is_null() {
+                return Err(null(if element.is_null() { "element" } else { "values" }));
+            }
+            store_shape(found.shape(), axes, capacity, rank)?;
+            store(element, own, "element")?;
+            store(values, place, "values")
         }
     })
 }

@@ -21,7 +21,7 @@ use crate::request::Request;
 use crate::run::{Run, Runner, Stage, State, Work};
 use crate::sample::{Canceller, Progress};
 use crate::stage::Model;
-use crate::stage::pixels::{Layout, rgba8_into};
+use crate::stage::pixels::{Layout, Look, latent_preview, rgba8_into};
 use crate::tensor::copied;
 
 /// A run. It works inside of diffuse_job_step(), diffuse_job_run() and diffuse_job_advance(), on the calling thread, or
@@ -406,7 +406,8 @@ pub unsafe extern "C" fn diffuse_job_read(job: *const diffuse_job, values: *mut 
 /// Draws item `item` of the samples as pixels of four bytes, for an image model. Rows are `stride` bytes apart, at
 /// least 4·width; `length` is the size of `pixels` in bytes, at least stride·(height−1) + 4·width. `flags` is 0 or a
 /// sum of DIFFUSE_BOTTOM_UP and DIFFUSE_BGRA. Values are in the encoding that the model was trained on (sRGB as a
-/// rule), alpha is straight, 255 where the image has none. Bytes between the rows are left alone.
+/// rule), alpha is straight, 255 where the image has none. Bytes between the rows are left alone. DIFFUSE_ARGUMENT for
+/// latents, which are no pixels before they are decoded, and for a tensor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_read_pixels(
     job: *const diffuse_job,
@@ -420,7 +421,7 @@ pub unsafe extern "C" fn diffuse_job_read_pixels(
         // SAFETY: the pointers are as the header demands.
         let (value, out) = unsafe { (borrow(job, "job")?, slice_mut(pixels, length, "pixels")?) };
         let layout = layout(stride, flags)?;
-        value.runner.look(|run| value.draw(run.job()?.sample(), item, out, layout))
+        value.runner.look(|run| value.draw(run.job()?.sample(), item, out, layout, false))
     })
 }
 
@@ -482,7 +483,8 @@ pub unsafe extern "C" fn diffuse_job_preview(job: *const diffuse_job, values: *m
 }
 
 /// Draws item `item` of the latest estimate as pixels, from any thread, also while a step is running. As
-/// diffuse_job_read_pixels(). DIFFUSE_NOT_YET before the first step.
+/// diffuse_job_read_pixels(), but latents can be looked at: by the matrix of the manifest (sample.preview), else by
+/// their first three channels, each from its least value to its greatest. DIFFUSE_NOT_YET before the first step.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_preview_pixels(
     job: *const diffuse_job,
@@ -496,7 +498,7 @@ pub unsafe extern "C" fn diffuse_job_preview_pixels(
         // SAFETY: the pointers are as the header demands.
         let (value, out) = unsafe { (borrow(job, "job")?, slice_mut(pixels, length, "pixels")?) };
         let layout = layout(stride, flags)?;
-        value.runner.preview(|preview| value.draw(preview, item, out, layout))
+        value.runner.preview(|preview| value.draw(preview, item, out, layout, true))
     })
 }
 
@@ -512,15 +514,33 @@ impl JobValue {
         Arc::new(Self { runner: Runner::new(Run::open(Box::new(open), request)) })
     }
 
-    /// Item `item` of `samples` as pixels.
-    fn draw(&self, samples: ArrayViewD<'_, f32>, item: usize, out: &mut [u8], layout: Layout) -> Result<()> {
+    /// Item `item` of `samples` as pixels, or as a preview of them.
+    fn draw(
+        &self,
+        samples: ArrayViewD<'_, f32>,
+        item: usize,
+        out: &mut [u8],
+        layout: Layout,
+        as_preview: bool,
+    ) -> Result<()> {
         let count = samples.shape()[0];
         if item >= count {
             return Err(Error::argument("item", format!("{item}; there are {count} items, counted from 0")));
         }
         let item = samples.index_axis_move(ndarray::Axis(0), item);
-        let refused = format!("items of shape {:?} are no images; read their values", item.shape());
-        let image: ArrayView3<'_, f32> = item.into_dimensionality().map_err(|_| Error::argument("job", refused))?;
-        rgba8_into(image, self.runner.samples()?.range.unwrap_or([-1.0, 1.0]), out, layout)
+        let refused = |what: &str| Error::argument("job", format!("items of shape {:?} are {what}", item.shape()));
+        let (look, values) =
+            (&self.runner.samples()?.look, "no images by the manifest's sample.kind; read their values");
+        let image: ArrayView3<'_, f32> = item.view().into_dimensionality().map_err(|_| refused(values))?;
+        match (look, as_preview) {
+            (Some(Look::Pixels(range)), _) => rgba8_into(image, *range, out, layout),
+            (Some(Look::Latents(matrix)), true) => {
+                rgba8_into(latent_preview(image, matrix.as_ref())?.view(), [-1.0, 1.0], out, layout)
+            }
+            (Some(Look::Latents(_)), false) => Err(refused(
+                "latents, which a decoder makes pixels of; read their values, or look at diffuse_job_preview_pixels()",
+            )),
+            _ => Err(refused(values)),
+        }
     }
 }

@@ -9,7 +9,9 @@
 compile_error!("the feature capi needs panic = \"unwind\": with abort, a bug here would end the host");
 
 mod buffers;
+mod calls;
 mod cancel;
+mod element;
 mod error;
 mod estimate;
 mod guard;
@@ -23,7 +25,9 @@ mod runtime;
 mod status;
 mod version;
 
+pub use calls::*;
 pub use cancel::*;
+pub use element::*;
 pub use error::*;
 pub use estimate::*;
 pub use job::*;

@@ -4,25 +4,20 @@ use std::ffi::{CString, c_char, c_void};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use ndarray::{ArrayViewD, ArrayViewMut3};
+use ndarray::ArrayViewMut3;
 
-use super::buffers::{c_string, copy_out, null, slice, slice_mut, store, store_shape, string};
+use super::buffers::{c_string, null, slice, slice_mut, store, store_shape, string};
 use super::cancel::{canceller_of, diffuse_cancel};
 use super::estimate::{Callback, diffuse_callback};
 use super::guard::{guard, quietly};
 use super::handle::{Noun, borrow, borrow_mut, give, take};
 use super::pixels::layout;
 use super::runtime::diffuse_runtime;
-use crate::denoiser::Condition;
 use crate::error::{Error, Result};
-use crate::likelihood::Divergence;
-use crate::model::Sample;
+use crate::model::Kind;
 use crate::network::{HostNetwork, MOST_THREADS, ModelOptions, Provider};
-use crate::schedule::NoiseLevel;
-use crate::solver::{Adaptive, Variance};
 use crate::stage::Model;
 use crate::stage::pixels::from_rgba8;
-use crate::tensor::copied;
 
 /// How a model is opened. A fresh one is right for a program that does other things as well.
 pub struct diffuse_model_options {
@@ -378,8 +373,8 @@ pub unsafe extern "C" fn diffuse_model_sha256(model: *const diffuse_model, sha25
 }
 
 /// The shape of one item, without the batch; for an image channels, height, width. It is the manifest's, which a
-/// network with free axes need not keep to. Its axes go into `axes`, which has room for `capacity`, and their number
-/// into `*rank`. With a `capacity` of 0 only the number is given.
+/// network with free axes need not keep to; 0 is a size that the manifest leaves free as well. Its axes go into `axes`,
+/// which has room for `capacity`, and their number into `*rank`. With a `capacity` of 0 only the number is given.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_shape(
     model: *const diffuse_model,
@@ -389,7 +384,11 @@ pub unsafe extern "C" fn diffuse_model_shape(
 ) -> i32 {
     guard(|| {
         // SAFETY: the pointers are as the header demands.
-        unsafe { store_shape(&borrow(model, "model")?.model.manifest().sample.shape, axes, capacity, rank) }
+        unsafe {
+            let model = &borrow(model, "model")?.model;
+            let shape = model.manifest().sample.shape.bound_or(&model.sizes(), 0);
+            store_shape(&shape, axes, capacity, rank)
+        }
     })
 }
 
@@ -433,130 +432,6 @@ pub unsafe extern "C" fn diffuse_model_level(
     })
 }
 
-/// One question to the network, for a process of the host's own: the estimate `denoised` of the clean samples behind
-/// the noisy samples `x`, both `count` items of the model's shape, at the noise level (t, alpha, sigma). `length` is
-/// the number of values in each of the two, which may be the same. `classes` has one class per item, and is NULL for a
-/// model without classes. DIFFUSE_ARGUMENT for a model that is given other conditions.
-///
-/// `cancel` may be NULL; with one it is DIFFUSE_CANCELLED once that was cancelled, promptly, also where it waits for
-/// its turn.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn diffuse_model_denoise(
-    model: *const diffuse_model,
-    x: *const f32,
-    length: usize,
-    count: usize,
-    t: f64,
-    alpha: f64,
-    sigma: f64,
-    classes: *const i64,
-    cancel: *const diffuse_cancel,
-    denoised: *mut f32,
-) -> i32 {
-    guard(|| {
-        // SAFETY: the pointers are as the header demands.
-        let (model, x, condition, canceller) = unsafe {
-            let (model, x) = (&borrow(model, "model")?.model, slice(x, length, "x")?);
-            (model, x, condition_of(classes, count)?, canceller_of(cancel)?)
-        };
-        let (x, level) = (items_of(model, x, count)?, NoiseLevel { t, alpha, sigma });
-        let answer = model.denoise(x, level, &condition, &canceller)?;
-        // SAFETY: as above; `x` is not read any more, so the two may be the same.
-        copy_out(answer.view(), unsafe { slice_mut(denoised, length, "denoised") }?, "denoised")
-    })
-}
-
-/// The logarithm of the density, in nats, of each of the `count` samples in `x`, `length` values in all, along the
-/// probability-flow ODE, to `log_densities`, which has room for `count` values. `directions` is how many random
-/// directions Hutchinson's estimate of the divergence takes, drawn with `seed`; 0 takes the whole trace, for points and
-/// other small items. `tolerance` is the error that a step may have, relative and absolute, from 1e-9 to 0.1; 1e-5 is
-/// usual. `classes` and `cancel` as for diffuse_model_denoise().
-///
-/// It is the density of the slightly noisy sample at the least noisy level of the schedule. It takes hundreds of
-/// evaluations and more for each item.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn diffuse_model_log_density(
-    model: *const diffuse_model,
-    x: *const f32,
-    length: usize,
-    count: usize,
-    classes: *const i64,
-    directions: usize,
-    tolerance: f64,
-    seed: u64,
-    cancel: *const diffuse_cancel,
-    log_densities: *mut f64,
-) -> i32 {
-    guard(|| {
-        // SAFETY: the pointers are as the header demands.
-        let (model, x, condition, canceller, out) = unsafe {
-            let (model, x) = (&borrow(model, "model")?.model, slice(x, length, "x")?);
-            let (condition, out) = (condition_of(classes, count)?, slice_mut(log_densities, count, "log_densities")?);
-            (model, x, condition, canceller_of(cancel)?, out)
-        };
-        if !(1e-9..=0.1).contains(&tolerance) {
-            return Err(Error::argument("tolerance", format!("{tolerance}; expected a number from 1e-9 to 0.1")));
-        }
-        let divergence = if directions == 0 { Divergence::Exact } else { Divergence::Hutchinson(directions) };
-        let tolerance = Adaptive { relative: tolerance, absolute: tolerance, max_evaluations: 100_000 };
-        let x = items_of(model, x, count)?;
-        out.copy_from_slice(&model.log_density(x, &condition, divergence, tolerance, seed, &canceller)?);
-        Ok(())
-    })
-}
-
-/// DDPM's variational bound on the negative logarithm of the probability of each of the `count` samples in `x`,
-/// `length` values in all (from -1 to 1 in 256 steps), in bits per value, to `bits_per_dim`, which has room for `count`
-/// values. `variance` is that of the reverse process: "posterior", "beta", or for a network that says it "learned" or
-/// "learned-range". The noise is drawn with `seed`. `classes` and `cancel` as for diffuse_model_denoise(). It takes one
-/// evaluation for each training step; DIFFUSE_ARGUMENT where the schedule has none.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn diffuse_model_variational_bound(
-    model: *const diffuse_model,
-    x: *const f32,
-    length: usize,
-    count: usize,
-    classes: *const i64,
-    variance: *const c_char,
-    seed: u64,
-    cancel: *const diffuse_cancel,
-    bits_per_dim: *mut f64,
-) -> i32 {
-    guard(|| {
-        // SAFETY: the pointers are as the header demands.
-        let (model, x, condition, variance, canceller, out) = unsafe {
-            let (model, x) = (&borrow(model, "model")?.model, slice(x, length, "x")?);
-            let (condition, variance) = (condition_of(classes, count)?, variance_of(variance)?);
-            (model, x, condition, variance, canceller_of(cancel)?, slice_mut(bits_per_dim, count, "bits_per_dim")?)
-        };
-        let bounds = model.variational_bound(items_of(model, x, count)?, &condition, variance, seed, &canceller)?;
-        out.iter_mut().zip(bounds).for_each(|(out, bound)| *out = bound.total);
-        Ok(())
-    })
-}
-
-/// Noises clean samples: `x` becomes alpha·x0 + sigma·noise at the time `time` of the model's schedule, for `count`
-/// items, `length` values in all. The noise is what a run with this seed starts from, item i's of seed + i. `x` may be
-/// `x0`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn diffuse_model_add_noise(
-    model: *const diffuse_model,
-    x0: *const f32,
-    length: usize,
-    count: usize,
-    time: f64,
-    seed: u64,
-    x: *mut f32,
-) -> i32 {
-    guard(|| {
-        // SAFETY: the pointers are as the header demands; what is read is copied before anything is written.
-        let (model, clean) = unsafe { (&borrow(model, "model")?.model, copied(slice(x0, length, "x0")?)?) };
-        let noisy = model.add_noise(items_of(model, &clean, count)?, time, seed)?;
-        // SAFETY: as above.
-        copy_out(noisy.view(), unsafe { slice_mut(x, length, "x") }?, "length")
-    })
-}
-
 /// Makes values of pixels for an image model: the opposite of diffuse_job_read_pixels(), with the same `length`,
 /// `stride` and `flags`, of one image of the model's size. `capacity` is the number of values that there is room for,
 /// exactly that of an item. Drawn again they are the same pixels, if they are opaque: a model without alpha gets
@@ -576,39 +451,13 @@ pub unsafe extern "C" fn diffuse_model_values(
         let (model, pixels, out) = unsafe {
             (&borrow(model, "model")?.model, slice(pixels, length, "pixels")?, slice_mut(values, capacity, "values")?)
         };
-        let Sample { shape, .. } = &model.manifest().sample;
-        let wrong = |_| Error::argument("capacity", format!("{capacity}; this model's items are {shape:?}, as images"));
+        let own = &model.manifest().sample;
+        let wrong =
+            |_| Error::argument("capacity", format!("{capacity}; this model's items are {}, as images", own.shape));
+        let shape = own.shape.bound(&model.sizes()).filter(|_| own.kind() == Kind::Image).unwrap_or_default();
         let [channels, height, width] = shape[..] else { return Err(wrong(())) };
         let image = ArrayViewMut3::from_shape((channels, height, width), out).map_err(|_| wrong(()))?;
         from_rgba8(pixels, layout(stride, flags)?, model.manifest().sample.range().unwrap_or([-1.0, 1.0]), image)
-    })
-}
-
-/// # Safety
-/// `classes` is NULL or has `count` values.
-unsafe fn condition_of(classes: *const i64, count: usize) -> Result<Condition> {
-    if classes.is_null() {
-        return Ok(Condition::default());
-    }
-    // SAFETY: passed on.
-    Ok(Condition::classes(Some(copied(unsafe { slice(classes, count, "classes") }?)?)))
-}
-
-/// # Safety
-/// As [`string`].
-unsafe fn variance_of(word: *const c_char) -> Result<Variance> {
-    // SAFETY: passed on.
-    let word = unsafe { string(word, "variance") }?;
-    let unknown = || Error::argument("variance", format!("{word:?}; expected {}", Variance::WORDS.join(", ")));
-    Variance::from_word(word).ok_or_else(unknown)
-}
-
-/// A host's values as `count` items of the model's shape.
-fn items_of<'a>(model: &Model, x: &'a [f32], count: usize) -> Result<ArrayViewD<'a, f32>> {
-    let mut shape = vec![count];
-    shape.extend(&model.manifest().sample.shape);
-    ArrayViewD::from_shape(shape.as_slice(), x).map_err(|_| {
-        Error::argument("length", format!("{} values do not make {count} items of {:?}", x.len(), &shape[1..]))
     })
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, IxDyn};
 
-use super::buffers::{slice, store_part, string, struct_size};
+use super::buffers::{shape, slice, store_part, string, struct_size};
 use super::cancel::{canceller_of, diffuse_cancel};
+use super::element::tensor_of;
 use super::estimate::{Callback, diffuse_callback};
 use super::guard::{guard, quietly};
 use super::handle::{Noun, borrow, borrow_mut, give, take};
@@ -155,7 +156,8 @@ pub unsafe extern "C" fn diffuse_request_set_classes(
     }
 }
 
-/// The shape of one item, for a model that leaves it free. It is copied.
+/// The shape of one item, for a model that leaves it free (0 in diffuse_model_shape() where its manifest says so too,
+/// and no condition says how long that is). It is copied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_shape(
     request: *mut diffuse_request,
@@ -165,7 +167,7 @@ pub unsafe extern "C" fn diffuse_request_set_shape(
     // SAFETY: the pointers are as the header demands.
     unsafe {
         set(request, |request| {
-            request.shape = Some(copied(slice(axes, rank, "axes")?)?);
+            request.shape = Some(copied(shape(axes, rank)?)?);
             Ok(())
         })
     }
@@ -226,15 +228,19 @@ pub unsafe extern "C" fn diffuse_request_set_negative_classes(
     }
 }
 
-/// What else the network is given, by its name in the model's manifest: `length` values, of one item for all or of
-/// every item one after the other. They are copied. `negative` is 0, or 1 for what guidance leads away from. NULL takes
-/// them back.
+/// What else the network is given, by its name in the model's manifest: values of the type `element`, one of the
+/// DIFFUSE_ELEMENT_ numbers, in the shape of the `rank` axes: that of one item for all, or items first. They are
+/// copied. The type need not be the graph's, but the graph's has to have the numbers. One axis may stand for all: a
+/// list of values is as many items as it is long; and `rank` 0 is one number. `negative` is 0, or 1 for what guidance
+/// leads away from. `values` NULL takes it back.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_condition(
     request: *mut diffuse_request,
     name: *const c_char,
-    values: *const f32,
-    length: usize,
+    element: i32,
+    values: *const c_void,
+    axes: *const usize,
+    rank: usize,
     negative: i32,
 ) -> i32 {
     // SAFETY: the pointers are as the header demands.
@@ -249,7 +255,13 @@ pub unsafe extern "C" fn diffuse_request_set_condition(
             if values.is_null() {
                 conditions.remove(&name);
             } else {
-                conditions.insert(name, flat(values, length, "values")?);
+                let tensor = tensor_of(element, values, shape(axes, rank)?).map_err(|error| match error {
+                    Error::Argument { name: argument, reason } => {
+                        Error::argument(argument, format!("'{name}': {reason}"))
+                    }
+                    other => other,
+                })?;
+                conditions.insert(name, Arc::new(tensor));
             }
             Ok(())
         })

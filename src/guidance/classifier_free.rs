@@ -42,9 +42,9 @@ words! {
     #[non_exhaustive]
     pub enum Pairing {
         #[default]
-        Auto = "auto", "As one batch, but one after the other where the graph's batch is fixed or the batch has more than 16 items.";
+        Auto = "auto", "As one batch, but one after the other where the graph's batch is fixed or the batch has more than 16 items; where the graph's batch is the pair of guidance, always as that pair.";
         Batched = "batched", "As one batch of twice the size.";
-        Sequential = "sequential", "One after the other.";
+        Sequential = "sequential", "One after the other, but for a graph whose batch is that pair.";
     }
 }
 
@@ -198,7 +198,20 @@ pub struct ClassifierFree<D> {
 /// to step.
 struct Joined {
     of: Condition,
-    both: Condition,
+    /// Nothing where one batch cannot have both.
+    both: Option<Condition>,
+}
+
+/// Both conditions as that of one batch, if it can have both.
+fn joined<'a>(
+    joined: &'a mut Option<Joined>,
+    condition: &Condition,
+    negative: &Condition,
+) -> Result<Option<&'a Condition>> {
+    if joined.as_ref().is_none_or(|known| !known.of.is(condition)) {
+        *joined = Some(Joined { of: condition.clone(), both: condition.beside(negative)? });
+    }
+    Ok(joined.as_ref().and_then(|known| known.both.as_ref()))
 }
 
 /// Which query it was: the step, and t as bits.
@@ -220,18 +233,23 @@ impl<D: Denoiser> ClassifierFree<D> {
         let batch = shape[0];
         let batched = match self.guidance.pairing {
             Pairing::Batched => true,
-            Pairing::Sequential => false,
-            Pairing::Auto => batch <= MOST_BATCHED && self.inner.takes_any_batch(),
+            Pairing::Sequential => self.inner.wants_pairs(),
+            Pairing::Auto => self.inner.wants_pairs() || batch <= MOST_BATCHED && self.inner.takes_any_batch(),
         };
         let other = match &mut self.negative {
             Some(other) if other.x0.shape() == shape => other,
             other => other.insert(Denoised::new(shape)?),
         };
-        if !batched {
+        let both = if batched { joined(&mut self.joined, query.condition, negative)? } else { None };
+        if batched && both.is_none() && self.guidance.pairing == Pairing::Batched {
+            let reason = "what the two conditions give the network differs in shape, or is one for all items; \"sequential\" asks one after the other";
+            return Err(Error::argument("guidance_pairing", reason));
+        }
+        let Some(both) = both else {
             self.inner.denoise(query.clone(), out)?;
             other.reset();
             return self.inner.denoise(Query { condition: negative, ..query.clone() }, other);
-        }
+        };
         let is_pair = |of: &[usize]| of[0] == 2 * batch && of[1..] == shape[1..];
         let (x, answer) = match &mut self.pair {
             Some(pair) if is_pair(pair.0.shape()) => pair,
@@ -244,12 +262,8 @@ impl<D: Denoiser> ClassifierFree<D> {
         for first in [0, batch] {
             half_mut(x, first, batch).assign(&query.x);
         }
-        let joined = match &mut self.joined {
-            Some(joined) if joined.of.is(query.condition) => joined,
-            joined => joined.insert(Joined { of: query.condition.clone(), both: query.condition.beside(negative)? }),
-        };
         answer.reset();
-        let both = Query { x: x.view(), level: query.level, condition: &joined.both, step: query.step };
+        let both = Query { x: x.view(), level: query.level, condition: both, step: query.step };
         self.inner.denoise(both, answer)?;
         out.x0.assign(&half(&answer.x0, 0, batch));
         other.x0.assign(&half(&answer.x0, batch, batch));
@@ -331,7 +345,7 @@ impl<D: Denoiser> Denoiser for ClassifierFree<D> {
         let pair = self.pair.as_ref().map_or(0, |(x, answer)| size_of::<f32>() * x.len() + answer.bytes());
         let latest = self.latest.as_ref().map_or(0, |(_, latest)| size_of_val(&latest[..]));
         let negative = self.negative.as_ref().map_or(0, Denoised::bytes);
-        let joined = self.joined.as_ref().map_or(0, |joined| joined.both.bytes());
+        let joined = self.joined.as_ref().and_then(|joined| joined.both.as_ref()).map_or(0, Condition::bytes);
         self.inner.bytes() + pair + joined + negative + latest + size_of_val(&self.before[..])
     }
 

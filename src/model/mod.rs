@@ -5,7 +5,8 @@ mod resolved;
 mod scheduler_config;
 
 pub use manifest::{
-    BetaRange, Classes, ConditionInput, ContinuousBeta, Defaults, Encoding, Inputs, Kind, LearnedVariance,
-    MOST_CLASSES, MOST_NAME, Manifest, Outputs, Sample, Schedule, SigmoidRange, Steps, Time, Toward,
+    Axis, BetaRange, Classes, ConditionInput, ContinuousBeta, Defaults, Encoding, GuidancePair, Inputs, Kind,
+    LearnedVariance, MOST_CLASSES, MOST_NAME, Manifest, Outputs, Sample, Schedule, Shape, SigmoidRange, Sizes, Steps,
+    Time, Toward,
 };
 pub use scheduler_config::{DynamicShift, SchedulerConfig};

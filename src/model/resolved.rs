@@ -61,6 +61,7 @@ impl Manifest {
         };
         fill("", "input_scaling", json!(self.input_scaling));
         fill("/sample", "clamp", json!(self.sample.clamp));
+        fill("/sample", "channels_last", json!(self.sample.channels_last));
         fill("/defaults", "ending", json!(self.defaults.ending));
         match &self.schedule {
             Schedule::Linear(range) | Schedule::ScaledLinear(range) | Schedule::Sigmoid(range) => {
@@ -74,7 +75,13 @@ impl Manifest {
             _ => {}
         }
         for (name, condition) in &self.conditions {
-            fill(&format!("/conditions/{name}"), "joined", json!(condition.joined));
+            let mut fill = |key: &str, usual: Value| fill(&format!("/conditions/{name}"), key, usual);
+            fill("joined", json!(condition.joined));
+            fill("batch", json!(condition.batch));
+            if condition.joined {
+                fill("before", json!(condition.before));
+                fill("axis", json!(condition.axis));
+            }
         }
         written
     }
@@ -89,9 +96,10 @@ mod tests {
         assert_eq!(Manifest::parse(first).unwrap().by_first_names(), first);
     }
 
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
+    use crate::model::Inputs;
     use crate::schedule::Tables;
 
     /// Manifests that leave as much as they can to the defaults, of every kind of schedule.
@@ -114,7 +122,11 @@ mod tests {
             json!({"kind": "continuous_cosine"}),
             json!({"kind": "edm"}),
         ];
-        let mut manifests = Vec::new();
+        let joined = json!({
+            "diffuse": 1, "sample": {"shape": [4, "h", "w"]}, "schedule": {"kind": "linear"}, "prediction": "v",
+            "conditions": {"hint": {"shape": [1, "h", "w"], "joined": true}},
+        });
+        let mut manifests = vec![Manifest::parse(&joined.to_string()).unwrap()];
         for schedule in schedules {
             for shape in [json!([3, 8, 8]), json!([2]), json!([5])] {
                 let manifest = json!({
@@ -136,8 +148,10 @@ mod tests {
             assert_eq!(again.schedule, manifest.schedule);
             assert_eq!(again.time(), manifest.time());
             assert_eq!(again.sigma_data(), manifest.sigma_data());
-            let of_sample =
-                |manifest: &Manifest| (manifest.sample.kind(), manifest.sample.range(), manifest.sample.clip());
+            let of_sample = |manifest: &Manifest| {
+                let sample = &manifest.sample;
+                (sample.shape.clone(), sample.kind(), sample.range(), sample.clip())
+            };
             assert_eq!(of_sample(&again), of_sample(&manifest));
             let solver = manifest.solver();
             assert_eq!(again.solver(), solver);
@@ -178,12 +192,39 @@ mod tests {
         assert!(tried > 20, "{tried}");
     }
 
+    #[test]
+    fn what_is_not_as_usual_is_resolved_as_it_is() {
+        let manifest = json!({
+            "diffuse": 1,
+            "sample": {
+                "shape": [4, "h", "w"], "channels_last": true, "kind": "latent", "clip": false, "clamp": false, "sigma_data": 1.0,
+                "preview": [[0.5, 0.5, 0.5, 0.5], [0.5, 0.5, 0.5, 0.5, 1.0], [0.5, 0.5, 0.5, 0.5]],
+            },
+            "schedule": {"kind": "edm", "sigma_min": 0.5, "sigma_max": 2.0}, "prediction": "v", "input_scaling": "none",
+            "variance": "unused", "time": {"encoding": "log_snr", "scale": 1.0, "offset": 0.0, "direction": "noise"},
+            "conditions": {
+                "mask": {
+                    "shape": [1, "h", "w"], "batch": true, "kind": "image", "range": [0.0, 1.0], "joined": true,
+                    "before": true, "axis": 0,
+                },
+                "text": {"shape": ["T", "batch", 8], "batch": true, "kind": "tensor", "range": [-1.0, 1.0], "joined": false},
+                "weight": {"shape": [], "batch": false, "kind": "tensor", "range": [-1.0, 1.0], "joined": false},
+            },
+            "guidance_pair": "negative_last",
+            "inputs": {"self_condition": "last"},
+            "defaults": {
+                "solver": "ddim", "steps": 5, "grid": "karras", "steps_offset": 0, "ending": "clean",
+            },
+        });
+        assert_eq!(Manifest::parse(&manifest.to_string()).unwrap().resolved(), manifest);
+    }
+
     /// What is read is what the table has: an unknown field is refused with a list of those that are known.
     #[test]
     fn the_table_has_every_field() {
         let mut read = BTreeSet::from(["schedule.kind".to_owned()]);
         let mut manifests = least();
-        manifests.retain(|manifest| manifest.sample.shape == [3, 8, 8]);
+        manifests.retain(|manifest| manifest.sample.shape.sizes() == Some(vec![3, 8, 8]));
         for manifest in manifests {
             for section in
                 ["", "sample.", "schedule.", "time.", "classes.", "conditions.hint.", "outputs.", "defaults."]
@@ -207,5 +248,19 @@ mod tests {
             table().into_iter().map(|(field, _)| field).filter(|field| !field.starts_with("inputs.")).collect();
         let apart: Vec<_> = read.symmetric_difference(&listed).collect();
         assert!(apart.is_empty(), "of the code alone, or of the table in onnx/README.md alone: {apart:?}");
+    }
+
+    /// The roles are listed with the names that their inputs usually have.
+    #[test]
+    fn the_table_has_every_role() {
+        let of_roles =
+            |(field, names): (String, &'static str)| Some((field.strip_prefix("inputs.")?.to_owned(), names));
+        let mut listed: BTreeMap<String, &str> = table().into_iter().filter_map(of_roles).collect();
+        for (role, names) in Inputs::ROLES {
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            assert_eq!(listed.remove(*role), Some(&*names), "inputs.{role}");
+        }
+        assert_eq!(listed.into_keys().collect::<Vec<_>>(), ["NAME"]);
     }
 }

@@ -7,7 +7,7 @@ mod signature;
 
 pub(crate) use host::Stopped;
 pub use host::{HostNetwork, Question};
-pub(crate) use ort::{Binding, Output, hex};
+pub(crate) use ort::{Binding, Output, Rows, Share, hex};
 pub use ort::{
     Candidate, MOST_THREADS, ModelOptions, Network, OLDEST_MINOR_VERSION, PROVIDERS, PartHash, Placement, Provider,
     ProviderEntry, ProviderNodes, Runtime, Skipped,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use half::{bf16, f16};
+
 use crate::text::escaped;
 
 /// The type of a tensor's elements, as far as this crate uses them.
@@ -20,6 +22,20 @@ pub enum Element {
     I64,
     /// 32-bit integer.
     I32,
+    /// 16-bit integer.
+    I16,
+    /// 8-bit integer.
+    I8,
+    /// 64-bit integer without a sign.
+    U64,
+    /// 32-bit integer without a sign.
+    U32,
+    /// 16-bit integer without a sign.
+    U16,
+    /// 8-bit integer without a sign.
+    U8,
+    /// A truth value.
+    Bool,
     /// A type that no role can have.
     Other,
 }
@@ -29,6 +45,34 @@ impl Element {
     #[must_use]
     pub fn is_float(self) -> bool {
         matches!(self, Self::F32 | Self::F16 | Self::Bf16 | Self::F64)
+    }
+
+    /// What becomes of a number in it.
+    #[must_use]
+    pub fn rounded(self, value: f64) -> f64 {
+        match self {
+            Self::F16 => f16::from_f64(value).to_f64(),
+            Self::Bf16 => bf16::from_f64(value).to_f64(),
+            Self::F32 => f64::from(value as f32),
+            _ => value,
+        }
+    }
+
+    /// The least and the greatest value of a type of whole numbers, as far as i64 has them.
+    #[must_use]
+    pub fn whole_numbers(self) -> Option<[i64; 2]> {
+        Some(match self {
+            Self::I64 => [i64::MIN, i64::MAX],
+            Self::I32 => [i64::from(i32::MIN), i64::from(i32::MAX)],
+            Self::I16 => [i64::from(i16::MIN), i64::from(i16::MAX)],
+            Self::I8 => [i64::from(i8::MIN), i64::from(i8::MAX)],
+            Self::U64 => [0, i64::MAX],
+            Self::U32 => [0, i64::from(u32::MAX)],
+            Self::U16 => [0, i64::from(u16::MAX)],
+            Self::U8 => [0, i64::from(u8::MAX)],
+            Self::Bool => [0, 1],
+            Self::F32 | Self::F16 | Self::Bf16 | Self::F64 | Self::Other => return None,
+        })
     }
 }
 
@@ -41,6 +85,13 @@ impl fmt::Display for Element {
             Self::F64 => "f64",
             Self::I64 => "i64",
             Self::I32 => "i32",
+            Self::I16 => "i16",
+            Self::I8 => "i8",
+            Self::U64 => "u64",
+            Self::U32 => "u32",
+            Self::U16 => "u16",
+            Self::U8 => "u8",
+            Self::Bool => "bool",
             Self::Other => "another type",
         })
     }

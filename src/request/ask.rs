@@ -13,6 +13,7 @@ use crate::option::{Group, OptionEntry, Options, Value};
 use crate::schedule::{Ending, Spacing};
 use crate::settings::{self, Clipping, Compat, Noise};
 use crate::stage::Model;
+use crate::tensor::Tensor;
 
 /// The caller's own code that sees every estimate of the clean samples, and may change it.
 #[derive(Clone)]
@@ -57,7 +58,7 @@ pub struct Request {
     /// The class of every item, for a model with classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<Vec<i64>>,
-    /// The shape of one item, for a model whose graph leaves it free.
+    /// The shape of one item, for a model whose graph leaves it free, or whose manifest names free sizes.
     pub shape: Option<Vec<usize>>,
     /// The solver, by its name.
     pub solver: Option<String>,
@@ -83,12 +84,13 @@ pub struct Request {
     /// null class unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub negative_classes: Option<Vec<i64>>,
-    /// What else the network is given, by the names in its manifest: one for all items, or one for each, batch first.
+    /// What else the network is given, by the names in its manifest: one for all items, or one for each, batch first
+    /// (wherever the graph has its axis). Of any type of numbers; what the graph's type does not have is refused.
     #[serde(skip)]
-    pub conditions: BTreeMap<String, Arc<ArrayD<f32>>>,
+    pub conditions: BTreeMap<String, Arc<Tensor>>,
     /// What of these is another thing in the condition that guidance leads away from.
     #[serde(skip)]
-    pub negative_conditions: BTreeMap<String, Arc<ArrayD<f32>>>,
+    pub negative_conditions: BTreeMap<String, Arc<Tensor>>,
     /// A classifier that leads the samples to its classes.
     #[serde(skip)]
     pub classifier: Option<ClassifierGuidance>,

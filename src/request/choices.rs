@@ -10,7 +10,8 @@ use crate::solver;
 
 /// How a request is sampled with a model: what it says, and what the model's manifest says where it says nothing.
 pub(super) struct Choices {
-    pub(super) shape: Vec<usize>,
+    /// `None` where what is given does not say it.
+    pub(super) shape: Option<Vec<usize>>,
     pub(super) solver: String,
     pub(super) options: Options,
     pub(super) steps: usize,
@@ -36,7 +37,7 @@ impl Choices {
     pub(super) fn of(self, request: &Request) -> Request {
         let Self { shape, solver, options, steps, grid, steps_offset, ending, clipping } = self;
         Request {
-            shape: Some(shape),
+            shape,
             solver: Some(solver),
             options,
             steps: Some(steps),
@@ -70,7 +71,7 @@ impl Choices {
             Compat::Diffusers => Clipping::KeepNoise,
         };
         Self {
-            shape: request.shape.clone().unwrap_or_else(|| manifest.sample.shape.clone()),
+            shape: request.shape.clone().or_else(|| manifest.sample.shape.bound(&request.sizes(manifest))),
             options,
             steps: given.or(request.steps).unwrap_or_else(|| manifest.steps(&name)),
             ending: request.ending.unwrap_or(ending),
@@ -157,7 +158,7 @@ fn options(request: &Request, manifest: &Manifest, name: &str, own_grid: bool, l
         options.set("order", Value::Whole(order));
     }
     let learned = match manifest.variance {
-        LearnedVariance::None => None,
+        LearnedVariance::None | LearnedVariance::Unused => None,
         LearnedVariance::Learned => Some("learned"),
         LearnedVariance::LearnedRange => Some("learned-range"),
     };

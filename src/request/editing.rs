@@ -12,6 +12,7 @@ use crate::model::Manifest;
 use crate::noise::{BlendedNoise, CounterNoise, NoiseSource, TorchNoise};
 use crate::settings::{Noise, VARIATION_STRENGTH};
 use crate::stage::Model;
+use crate::tensor::Tensor;
 
 /// The most generators of [`Noise::TorchPerItem`]; each takes 2.5 kB.
 const MOST_GENERATORS: usize = 1 << 16;
@@ -103,12 +104,11 @@ impl Request {
     }
 
     /// The conditions of a model that was trained to fill holes, from the mask and the image.
-    pub(super) fn of_mask(&self, model: &Model) -> Result<BTreeMap<&'static str, Arc<ArrayD<f32>>>> {
+    pub(super) fn of_mask(&self, model: &Model, item: &[usize]) -> Result<BTreeMap<&'static str, Arc<Tensor>>> {
         let manifest = model.manifest();
         let (Some(mask), Some(image), true) = (&self.mask, &self.image, is_told_mask(manifest)) else {
             return Ok(BTreeMap::new());
         };
-        let item = self.shape.as_ref().unwrap_or(&manifest.sample.shape);
         let image = fitted("image", "image", image, self.count, item)?;
         let mask = self.checked_mask(mask, item)?;
         let mut shape = image.shape().to_vec();
@@ -117,6 +117,8 @@ impl Request {
         masked.zip_mut_with(&whole, |value, mask| *value = if *mask < 0.5 { *value } else { 0.0 });
         shape[1] = 1;
         let first = whole.slice_axis(ndarray::Axis(1), ndarray::Slice::from(0..1)).to_owned();
-        Ok(BTreeMap::from([(MASK, Arc::new(first)), (MASKED_SAMPLE, Arc::new(masked))]))
+        Ok(BTreeMap::from(
+            [(MASK, first), (MASKED_SAMPLE, masked)].map(|(name, values)| (name, Arc::new(values.into()))),
+        ))
     }
 }

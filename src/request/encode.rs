@@ -9,7 +9,6 @@ use super::plan::Plan;
 use crate::denoiser::{Clip, Denoiser};
 use crate::error::{Error, Result};
 use crate::guidance::{ByClassifier, ByHost, ClassifierForm, ClassifierFree};
-use crate::model::Kind;
 use crate::option::Group;
 use crate::sample::{Job, checked_length};
 use crate::settings;
@@ -33,7 +32,7 @@ impl Plan {
     /// [`Error::Argument`] with the field of the request that does not fit, and what would.
     pub fn job(self, model: &Arc<Model>) -> Result<Job> {
         let shape = self.shape(model)?;
-        let condition = self.request.condition(model, self.guidance.is_some())?;
+        let condition = self.request.condition(model, &shape[1..], self.guidance.is_some())?;
         let noise = self.request.noise_source()?;
         let denoiser = self.denoiser(model)?;
         let Self { request, solver, grid, whole, .. } = self;
@@ -48,21 +47,14 @@ impl Plan {
 
     /// The shape of the samples, batch first, if `model` can draw such.
     fn shape(&self, model: &Model) -> Result<Vec<usize>> {
-        let manifest = model.manifest();
+        let kind = model.manifest().sample.kind();
         if self.request.count == 0 {
             return Err(Error::argument("count", "0; at least one item is needed"));
         }
-        let mut shape = vec![self.request.count];
-        shape.extend(self.request.shape.iter().flatten());
+        let shape = [vec![self.request.count], self.request.item(model)?].concat();
         model.check_shape(&shape)?;
-        let fits_kind = match manifest.sample.kind() {
-            Kind::Image => matches!(shape[1..], [1 | 3 | 4, _, _]),
-            Kind::Points => shape[1..] == [2],
-            Kind::Tensor => true,
-        };
-        if !fits_kind {
-            let reason =
-                format!("{:?} is not of the kind that the manifest says: {:?}", &shape[1..], manifest.sample.kind());
+        if !kind.fits(&shape[1..]) {
+            let reason = format!("{:?} is not of the kind that the manifest says: {kind:?}", &shape[1..]);
             return Err(Error::argument("shape", reason));
         }
         if self.solver.adaptive().is_some() {
@@ -149,6 +141,9 @@ fn check_adaptive(model: &Model, solver: &dyn Solver) -> Result<()> {
         Some(batch) if batch > 1 => {
             refuse(format!("{solver} takes one item at a time; the model's batch axis is fixed at {batch}"))
         }
+        _ if model.feeds_back() => {
+            refuse(format!("{solver} tries steps twice, and this model is given the estimate of the step before"))
+        }
         _ if model.manifest().sample.clamp => {
             refuse(format!("{solver} has no steps of the grid, after which this model is to be clamped"))
         }
@@ -162,10 +157,7 @@ fn check_classifier(model: &Model, classifier: &Model, count: usize) -> Result<(
     let (ours, theirs) = (model.manifest(), classifier.manifest());
     ClassGradient::check(classifier)?;
     if ours.sample.shape != theirs.sample.shape {
-        return refuse(format!(
-            "is for samples of {:?}; this model's are {:?}",
-            theirs.sample.shape, ours.sample.shape
-        ));
+        return refuse(format!("is for samples of {}; this model's are {}", theirs.sample.shape, ours.sample.shape));
     }
     if ours.sample.range() != theirs.sample.range() {
         let [ours, theirs] = [ours, theirs].map(|manifest| manifest.sample.range());

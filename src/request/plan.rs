@@ -6,7 +6,7 @@ use super::fitting::check_same_schedule;
 use crate::denoiser::{Direction, Threshold};
 use crate::error::{Error, Result};
 use crate::guidance::Guidance;
-use crate::model::{LearnedVariance, Manifest};
+use crate::model::Manifest;
 use crate::option::Group;
 use crate::schedule::{Grid, Tables};
 use crate::settings::{self, Clipping, Compat};
@@ -60,7 +60,7 @@ impl Request {
         let own = |key: &str| entry.is_some_and(|entry| entry.options.iter().any(|option| option.key == key));
         let shared = |key: &str| settings::OPTIONS.iter().any(|option| option.key == key);
         let mut solver = solver::build(name, &options.filtered(|key| own(key) || !shared(key)))?;
-        if solver.needs_variance() && manifest.variance == LearnedVariance::None {
+        if solver.needs_variance() && !manifest.variance.is_learned() {
             return Err(Error::argument("variance", "the model says no variance; posterior and beta need none of it"));
         }
         if self.compat == Compat::Diffusers

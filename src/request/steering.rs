@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ndarray::ArrayD;
-
 use super::ask::{ClassifierGuidance, Request};
-use super::fitting::fitted;
+use super::fitting::Fit;
 use crate::denoiser::Condition;
 use crate::error::{Error, Result};
 use crate::guidance::{Form, Guidance, Projection, Space};
+use crate::model::{Axis, ConditionInput, Manifest, Sizes};
 use crate::option::{Group, OptionEntry, Options};
 use crate::schedule::{Frame, Grid};
 use crate::settings;
 use crate::solver::Solver;
 use crate::stage::{ClassGradient, Model};
+use crate::tensor::Tensor;
 
 /// The options of guidance beside its scale, which are of no use without.
 fn of_guidance() -> impl Iterator<Item = &'static OptionEntry> {
@@ -119,13 +119,24 @@ impl Request {
         }
     }
 
-    /// What the network is given of the items, and what it is led away from and to.
-    pub(super) fn condition(&self, model: &Model, guided: bool) -> Result<Condition> {
-        let condition = Condition {
-            classes: self.checked_classes(model)?,
-            tensors: self.tensors(model, &self.conditions)?,
-            ..Condition::default()
+    /// What `model` is given of samples of `shape` (batch first) by its classes and conditions, for a call without a
+    /// run such as [`Model::denoise`]. What else the request says is about runs, and not looked at.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] with the class or the condition that does not fit, and what would.
+    pub fn told(&self, model: &Model, shape: &[usize]) -> Result<Condition> {
+        let Some((count, item)) = shape.split_first() else {
+            return Err(Error::argument("shape", "it has no axes; the first is that of the items"));
         };
+        model.check_shape(shape)?;
+        let own = Self { count: *count, shape: Some(item.to_vec()), ..self.clone() };
+        own.condition(model, item, false)
+    }
+
+    /// What the network is given of the items, and what it is led away from and to.
+    pub(super) fn condition(&self, model: &Model, item: &[usize], guided: bool) -> Result<Condition> {
+        let given = self.given(model, item)?;
+        let condition = self.fitted(model, item, &given, self.checked_classes(model)?)?;
         let toward = match &self.classifier {
             None => None,
             Some(ClassifierGuidance { classifier, classes }) => {
@@ -135,12 +146,12 @@ impl Request {
                 Some(classes)
             }
         };
-        let negative = if guided { Some(Arc::new(self.negative(model, &condition)?)) } else { None };
+        let negative = if guided { Some(Arc::new(self.negative(model, item, given, &condition)?)) } else { None };
         Ok(Condition { negative, toward, ..condition })
     }
 
     /// The negative condition: the null class unless another one is given.
-    fn negative(&self, model: &Model, condition: &Condition) -> Result<Condition> {
+    fn negative(&self, model: &Model, item: &[usize], mut given: Given, condition: &Condition) -> Result<Condition> {
         let refuse = |reason: &str| Err(Error::argument("guidance_scale", reason));
         let null = model.manifest().classes.as_ref().and_then(|classes| classes.null);
         let classes = match (&self.negative_classes, null, &condition.classes) {
@@ -155,8 +166,6 @@ impl Request {
         if classes.is_some() || self.negative_classes.is_some() {
             model.check_classes(classes.as_deref(), self.count).map_err(|error| renamed(error, "negative_classes"))?;
         }
-        let mut tensors = condition.tensors.clone();
-        tensors.extend(self.tensors_given(model, &self.negative_conditions, "negative_condition")?);
         if classes.is_none() && self.negative_conditions.is_empty() {
             return refuse("this model knows no classes to lead to, and there is no negative condition");
         }
@@ -165,47 +174,89 @@ impl Request {
                 "there is nothing to lead to: what the model is told is the negative condition; give classes, or negative conditions",
             );
         }
-        Ok(Condition { classes, tensors, ..Condition::default() })
-    }
-
-    /// The conditions of the model's manifest, for every item.
-    fn tensors(
-        &self,
-        model: &Model,
-        given: &BTreeMap<String, Arc<ArrayD<f32>>>,
-    ) -> Result<BTreeMap<String, Arc<ArrayD<f32>>>> {
-        let mut tensors = self.tensors_given(model, given, "condition")?;
-        let by_mask = self.of_mask(model)?;
-        for (name, info) in &model.manifest().conditions {
-            if !tensors.contains_key(name) {
-                let Some(own) = by_mask.get(name.as_str()) else {
-                    let reason =
-                        format!("this model is told '{name}', {:?} for an item, and it is not given", info.shape);
-                    return Err(Error::argument("condition", reason));
-                };
-                tensors.insert(name.clone(), Arc::clone(own));
+        for (name, tensor) in &self.negative_conditions {
+            check_is_known(model, "negative_condition", name)?;
+            given.insert(name.clone(), ("negative_condition", Arc::clone(tensor)));
+        }
+        let mut negative = self.fitted(model, item, &given, classes)?;
+        // What is the same in both is one tensor, so that a network is handed it once.
+        for (name, tensor) in negative.tensors.iter_mut().chain(&mut negative.common) {
+            let own = condition.tensors.get(name).or_else(|| condition.common.get(name));
+            if let Some(own) = own.filter(|_| !self.negative_conditions.contains_key(name)) {
+                *tensor = Arc::clone(own);
             }
         }
-        Ok(tensors)
+        Ok(negative)
     }
 
-    fn tensors_given(
-        &self,
-        model: &Model,
-        given: &BTreeMap<String, Arc<ArrayD<f32>>>,
-        argument: &'static str,
-    ) -> Result<BTreeMap<String, Arc<ArrayD<f32>>>> {
-        let known = &model.manifest().conditions;
-        let one = |(name, tensor): (&String, &Arc<ArrayD<f32>>)| {
-            let Some(info) = known.get(name) else {
-                let names: Vec<&str> = known.keys().map(String::as_str).collect();
-                let there_are =
-                    if names.is_empty() { "it has none".into() } else { format!("it has {}", names.join(", ")) };
-                return Err(Error::argument(argument, format!("this model has no condition '{name}'; {there_are}")));
+    /// What the request says of the sizes that `manifest` leaves free. Where it contradicts itself the first counts,
+    /// and the rest is refused when it is fitted.
+    pub(super) fn sizes(&self, manifest: &Manifest) -> Sizes {
+        let mut sizes = Sizes::new();
+        if let Some(shape) = &self.shape {
+            let _ = manifest.sample.shape.bind(shape, &mut sizes);
+        }
+        for (name, info) in &manifest.conditions {
+            let Some(found) = self.conditions.get(name).map(|tensor| tensor.shape()) else { continue };
+            let _ = info.shape.bind(&found[found.len().saturating_sub(info.shape.rank())..], &mut sizes);
+        }
+        sizes
+    }
+
+    /// The shape of an item of the samples: as it is given; else the manifest's, with what is known of its free sizes.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] with the size that nothing says.
+    pub fn item(&self, model: &Model) -> Result<Vec<usize>> {
+        let own = &model.manifest().sample.shape;
+        let mut sizes = self.sizes(model.manifest());
+        sizes.extend(model.sizes());
+        match (&self.shape, own.bound(&sizes)) {
+            (Some(shape), _) => Ok(shape.clone()),
+            (None, Some(shape)) => Ok(shape),
+            (None, None) => {
+                let reason =
+                    format!("this model's samples are {own}, and nothing says how long that is; give their shape");
+                Err(Error::argument("shape", reason))
+            }
+        }
+    }
+
+    /// What the request says of the conditions of a model, whose samples have the shape `item`, and what follows from
+    /// its mask.
+    fn given(&self, model: &Model, item: &[usize]) -> Result<Given> {
+        let mut given = Given::new();
+        for (name, tensor) in &self.conditions {
+            check_is_known(model, "condition", name)?;
+            given.insert(name.clone(), ("condition", Arc::clone(tensor)));
+        }
+        for (name, own) in self.of_mask(model, item)? {
+            given.entry(name.to_owned()).or_insert(("condition", own));
+        }
+        Ok(given)
+    }
+
+    /// The condition that is made of what is given.
+    fn fitted(&self, model: &Model, item: &[usize], given: &Given, classes: Option<Vec<i64>>) -> Result<Condition> {
+        let manifest = model.manifest();
+        let mut condition = Condition { classes, ..Condition::default() };
+        let mut sizes = model.sizes();
+        if let Err(Some(unfit)) = manifest.sample.shape.bind(item, &mut sizes) {
+            return Err(Error::argument("shape", format!("{item:?}; expected {}{unfit}", manifest.sample.shape)));
+        }
+        for (name, info) in &manifest.conditions {
+            let Some((argument, tensor)) = given.get(name) else {
+                let reason = format!("this model is told '{name}', {} for an item, and it is not given", info.shape);
+                return Err(Error::argument("condition", reason));
             };
-            Ok((name.clone(), fitted(argument, name, tensor, self.count, &info.shape)?))
-        };
-        given.iter().map(one).collect()
+            let element = model.condition_element(name);
+            let info = &joined_to(info, item);
+            let tensor = Fit { argument, name, info, element, count: self.count }.tensor(tensor, &mut sizes)?;
+            let all = if info.batch { &mut condition.tensors } else { &mut condition.common };
+            all.insert(name.clone(), tensor);
+        }
+        model.note_sizes(&sizes);
+        Ok(condition)
     }
 
     /// The class of every item; the null class for all of them where none is given and the model has one.
@@ -218,6 +269,32 @@ impl Request {
         model.check_classes(classes.as_deref(), self.count)?;
         Ok(classes)
     }
+}
+
+/// What is given of a model's conditions, and as what.
+type Given = BTreeMap<String, (&'static str, Arc<Tensor>)>;
+
+/// What is joined to samples of the shape `item` is as long as they are along every axis but one.
+fn joined_to(info: &ConditionInput, item: &[usize]) -> ConditionInput {
+    let mut info = info.clone();
+    if info.joined {
+        for (place, (own, size)) in info.shape.0.iter_mut().filter(|axis| **axis != Axis::Batch).zip(item).enumerate() {
+            if place != info.axis {
+                *own = Axis::Size(*size);
+            }
+        }
+    }
+    info
+}
+
+fn check_is_known(model: &Model, argument: &'static str, name: &str) -> Result<()> {
+    let known = &model.manifest().conditions;
+    if known.contains_key(name) {
+        return Ok(());
+    }
+    let names: Vec<&str> = known.keys().map(String::as_str).collect();
+    let there_are = if names.is_empty() { "it has none".into() } else { format!("it has {}", names.join(", ")) };
+    Err(Error::argument(argument, format!("this model has no condition '{name}'; {there_are}")))
 }
 
 /// The error under another argument's name.

@@ -56,7 +56,7 @@ impl Request {
         if redraw.solver.is_none() {
             redraw.set("solver", "ddim")?;
         }
-        let shape: Vec<usize> = redraw.shape.clone().unwrap_or_else(|| model.manifest().sample.shape.clone());
+        let shape = redraw.item(model)?;
         let clean = fitted("image", "image", image, self.count, &shape)?;
         let mut again = redraw.job(model)?;
         again.set_canceller(canceller);

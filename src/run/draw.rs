@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::request::Request;
 use crate::sample::{Canceller, Job, Pace, Progress};
 use crate::stage::Model;
+use crate::stage::pixels::Look;
 
 /// Opens a model, until the canceller is cancelled.
 pub type Open = dyn Fn(&Canceller) -> Result<Model> + Send;
@@ -18,8 +19,8 @@ pub type Open = dyn Fn(&Canceller) -> Result<Model> + Send;
 pub struct Run {
     canceller: Canceller,
     part: Part,
-    /// What of the samples is black and white, where the model is known.
-    range: Option<[f32; 2]>,
+    /// How the samples look, where the model is known.
+    look: Option<Look>,
     /// Before there is a job.
     pace: Pace,
 }
@@ -43,11 +44,11 @@ impl Run {
     /// # Errors
     /// As [`Request::job`].
     pub fn new(model: &Arc<Model>, request: &Request) -> Result<Self> {
-        Ok(Self { range: range_of(model), ..request.job(model)?.into() })
+        Ok(Self { look: Some(look_of(model)), ..request.job(model)?.into() })
     }
 
     fn at(part: Part, canceller: Canceller) -> Self {
-        Self { canceller, part, range: None, pace: Pace::default() }
+        Self { canceller, part, look: None, pace: Pace::default() }
     }
 
     /// The job.
@@ -122,7 +123,7 @@ impl Work for Run {
             next => next?,
         };
         match &mut next {
-            Part::Encode(model, _) => self.range = range_of(model),
+            Part::Encode(model, _) => self.look = Some(look_of(model)),
             Part::Sample(job) => job.set_canceller(&self.canceller),
             Part::Load(..) => {}
         }
@@ -143,7 +144,7 @@ impl Work for Run {
 
     fn samples(&self) -> Option<Samples> {
         let job = self.job().ok()?;
-        Some(Samples { shape: job.sample().shape().to_vec(), range: self.range })
+        Some(Samples { shape: job.sample().shape().to_vec(), look: self.look.clone() })
     }
 
     fn preview(&self) -> Option<ArrayViewD<'_, f32>> {
@@ -159,7 +160,6 @@ impl Work for Run {
     }
 }
 
-/// What of a model's samples is black and white.
-fn range_of(model: &Model) -> Option<[f32; 2]> {
-    model.manifest().sample.range()
+fn look_of(model: &Model) -> Look {
+    Look::of(&model.manifest().sample)
 }

@@ -4,6 +4,7 @@ use ndarray::ArrayViewD;
 
 use crate::error::Result;
 use crate::sample::{Canceller, Pace, Progress};
+use crate::stage::pixels::Look;
 
 /// What a run goes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +26,8 @@ pub enum Stage {
 pub struct Samples {
     /// Their shape, batch first.
     pub shape: Vec<usize>,
-    /// What of their values is black and white; `None` where no model says so.
-    pub range: Option<[f32; 2]>,
+    /// How they look; `None` where no model says so.
+    pub look: Option<Look>,
 }
 
 /// Work that is done in steps, each of them one estimate, for which networks are evaluated as often as it takes, or one

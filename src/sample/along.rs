@@ -42,6 +42,10 @@ impl Job {
             }
             self.cursor = step.next;
         }
+        if evaluated {
+            // When nothing of the step can fail and be made again but what is wrong with its result.
+            self.denoiser.feed_back(&self.denoised.x0)?;
+        }
         if evaluated && self.progress().is_finished() {
             self.restore_known();
             // Coefficients beyond f32 would show here and nowhere else.

@@ -207,15 +207,16 @@ impl Job {
         Ok(())
     }
 
-    /// How many bytes its tensors take, with those of guidance and of the network's inputs and outputs as far as there
-    /// are any yet.
+    /// How many bytes its tensors take, with those of its conditions, of guidance, and of the network's inputs and
+    /// outputs as far as there are any yet.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let vectors = [&self.fresh, &self.saved].into_iter().chain(&self.history);
         let known = self.known.iter().flat_map(|known| [&known.mask, &known.image]);
         let own: usize = vectors.chain(known).map(|values| size_of_val(&values[..])).sum();
         let integration = self.integration.as_ref().map_or(0, Integration::bytes);
-        size_of::<f32>() * self.x.len() + own + self.denoised.bytes() + integration + self.denoiser.bytes()
+        let told = self.condition.bytes() + self.condition.negative.as_ref().map_or(0, |negative| negative.bytes());
+        size_of::<f32>() * self.x.len() + own + self.denoised.bytes() + integration + told + self.denoiser.bytes()
     }
 
     /// How far the job is.

@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, ArrayViewD};
 
-use super::evaluator::{Evaluator, Part, Wanted};
+use super::evaluator::{Evaluator, Sight, Wanted};
 use super::model::Model;
 use super::predictor::Predictor;
 use crate::cancel::Canceller;
 use crate::denoiser::{Condition, Denoised, Denoiser, Query};
 use crate::error::{Error, Result};
 use crate::likelihood::{self, Divergence, VariationalBound};
-use crate::model::LearnedVariance;
+use crate::model::Shape;
 use crate::noise::{CounterNoise, Draw, NoiseSource};
 use crate::schedule::NoiseLevel;
 use crate::solver::{Adaptive, Variance};
-use crate::tensor::zeros;
+use crate::tensor::{Tensor, zeros};
 
 impl Model {
     /// Gives back to the system what evaluations have needed at a time and do not need now: ONNX Runtime keeps it
@@ -32,22 +32,29 @@ impl Model {
         }
         let count = self.fixed_batch().unwrap_or(1);
         let of_items = |shape: &[usize]| zeros(&[&[count], shape].concat());
-        let conditions = self.manifest.conditions.iter();
-        let tensors = conditions.map(|(name, info)| Ok((name.clone(), Arc::new(of_items(&info.shape)?))));
-        let condition = Condition {
-            classes: self.manifest.classes.as_ref().map(|_| vec![0; count]),
-            tensors: tensors.collect::<Result<_>>()?,
-            ..Condition::default()
-        };
-        let x = of_items(&self.manifest.sample.shape)?;
+        let sizes = [self.sizes(), self.latest_sizes()].into_iter().flatten().collect();
+        let bound = |shape: &Shape| shape.bound(&sizes);
+        let shapes = self.manifest.conditions.values().map(|info| bound(&info.shape)).collect::<Option<Vec<_>>>();
+        // Where nothing says how long a free size is, nothing was evaluated either.
+        let (Some(own), Some(shapes)) = (bound(&self.manifest.sample.shape), shapes) else { return Ok(()) };
+        let mut condition =
+            Condition { classes: self.manifest.classes.as_ref().map(|_| vec![0; count]), ..Condition::default() };
+        for ((name, info), item) in self.manifest.conditions.iter().zip(shapes) {
+            let (all, tensor) = if info.batch {
+                (&mut condition.tensors, of_items(&item)?)
+            } else {
+                (&mut condition.common, zeros(&item)?)
+            };
+            all.insert(name.clone(), Arc::new(Tensor::F32(tensor)));
+        }
+        let x = of_items(&own)?;
         let level = self.schedule.level(self.schedule.bounds()[1]);
         let query = Query { x: x.view(), level, condition: &condition, step: 0 };
         let mut evaluator =
             Evaluator::with_options(Arc::clone(self), &[("memory.enable_memory_arena_shrinkage", "cpu:0")])?;
         canceller.add(&evaluator.interrupt());
-        let part = Part { items: 0..count, sample: x.as_slice().unwrap_or_default(), direction: &[] };
-        let doubled = if self.manifest.variance == LearnedVariance::None { 1 } else { 2 };
-        evaluator.run(&query, &part, Wanted::Prediction { doubled }, |_, _| {})
+        let Some(part) = evaluator.parts(&query).next() else { return Ok(()) };
+        evaluator.run(&query, part, Sight { factor: 1.0, fed_back: &[] }, Wanted::Prediction, |_, _| {})
     }
 
     /// One question to the network, for a process of the caller's own: x̂₀ of the noisy samples `x` (batch first) at

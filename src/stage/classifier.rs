@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use ndarray::ArrayD;
 
-use super::evaluator::{Evaluator, Part, Wanted};
+use super::evaluator::{Evaluator, Sight, Wanted};
 use super::model::Model;
 use crate::cancel::Interrupt;
 use crate::denoiser::{Condition, Query};
 use crate::error::{Error, Result};
 use crate::guidance::Classifier;
-use crate::tensor::make_room;
 
 /// The classifier that a model makes whose prediction is [`ClassGradient`](crate::Prediction::ClassGradient).
 pub struct ClassGradient {
@@ -71,18 +70,14 @@ impl Classifier for ClassGradient {
         let query = Query { x: query.x.view(), level: query.level, condition: &condition, step: query.step };
         let factor =
             model.manifest.input_scaling.factor(model.manifest.prediction, query.level, model.manifest.sigma_data());
+        let factor = factor as f32;
         let length = x.len() / query.x.shape()[0];
-        let mut scaled = Vec::new();
-        for items in self.evaluator.parts(query.x.shape()[0]) {
-            let range = items.start * length..items.end * length;
-            scaled.clear();
-            make_room(&mut scaled, range.len())?;
-            scaled.extend(x[range].iter().map(|x| x * factor as f32));
-            let part = Part { items: items.clone(), sample: &scaled, direction: &[] };
-            self.evaluator.run(&query, &part, Wanted::Prediction { doubled: 1 }, |item, said| {
-                let item = &mut out[(items.start + item) * length..][..length];
+        let sight = Sight { factor, fed_back: &[] };
+        for part in self.evaluator.parts(&query) {
+            self.evaluator.run(&query, part, sight, Wanted::Prediction, |item, said| {
+                let item = &mut out[item * length..][..length];
                 // The derivative of a classifier that sees c·x with respect to x.
-                item.iter_mut().zip(said).for_each(|(out, said)| *out = factor as f32 * said);
+                item.iter_mut().zip(said).for_each(|(out, said)| *out = factor * said);
             })?;
         }
         Ok(())

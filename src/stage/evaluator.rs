@@ -1,29 +1,24 @@
 //! Evaluations of a model's network, with the buffers that they need.
 
-use std::ops::Range;
+use std::iter::empty;
 use std::sync::Arc;
 
-use ndarray::ArrayD;
-
+use super::layout::{Joined, Order};
 use super::model::{Model, Source};
-use super::roles::{Roles, Slot, TimeForm, in_type};
+use super::roles::{ClassSlot, Roles, Slot};
 use crate::cancel::Interrupt;
 use crate::denoiser::Query;
 use crate::error::{Error, Result};
-use crate::model::ConditionInput;
-use crate::network::{Binding, HostNetwork, Output, Question, Stopped};
+use crate::model::{ConditionInput, GuidancePair};
+use crate::network::{Binding, HostNetwork, Output, Question, Rows, Share, Stopped};
 use crate::schedule::NoiseLevel;
-use crate::tensor::{first_not_finite, make_room, resize};
+use crate::tensor::{Tensor, first_not_finite, resize};
 
 /// Evaluates a model's network. Each job has one of its own, with buffers that are kept from step to step.
 pub(super) struct Evaluator {
     pub(super) model: Arc<Model>,
     hold: Hold,
-    /// Samples with the conditions that are joined to them.
-    joined: Vec<f32>,
-    joined_shape: Vec<usize>,
-    still: Vec<f32>,
-    shape: Vec<usize>,
+    room: Room,
 }
 
 /// A hold on what evaluates the network.
@@ -33,53 +28,89 @@ enum Hold {
     Host(Arc<Stopped>, Vec<f32>),
 }
 
-/// Which of the things that a network predicts is asked for.
-#[derive(Clone, Copy)]
-pub(super) enum Wanted {
-    /// Its prediction, which is this many times as long as an item.
-    Prediction { doubled: usize },
-    /// The derivative of the prediction along a direction.
-    Derivative,
+/// What is kept from evaluation to evaluation.
+#[derive(Default)]
+struct Room {
+    /// What the network sees of the samples, and of what goes with them, where it is not a part of theirs as it is.
+    seen: [Vec<f32>; 2],
+    beside: [Vec<f32>; 2],
+    /// The samples' shape in the network's order, without and with what is joined to them.
+    shape: Vec<usize>,
+    seen_shape: Vec<usize>,
+    /// That of an input of numbers.
+    axes: Vec<usize>,
+    /// What the network says of an item, in the manifest's order.
+    said: Vec<f32>,
 }
 
-impl Wanted {
-    fn doubled(self) -> usize {
+/// Which of the things that a network predicts is asked for.
+#[derive(Clone, Copy)]
+pub(super) enum Wanted<'a> {
+    /// Its prediction.
+    Prediction,
+    /// The derivative of the prediction along this direction, of the samples' shape.
+    Derivative(&'a [f32]),
+}
+
+impl<'a> Wanted<'a> {
+    /// How many times the samples' channels are said.
+    fn doubled(self, model: &Model) -> usize {
         match self {
-            Self::Prediction { doubled } => doubled,
-            Self::Derivative => 1,
+            Self::Prediction => model.manifest.variance.doubled(),
+            Self::Derivative(_) => 1,
         }
     }
 
     /// The output of the graph that it is. One that the manifest does not name is not asked for.
     fn slot(self, roles: &Roles) -> Slot {
         match self {
-            Self::Prediction { .. } => roles.prediction,
-            Self::Derivative => roles.derivative.unwrap_or(roles.prediction),
+            Self::Prediction => roles.prediction,
+            Self::Derivative(_) => roles.derivative.unwrap_or(roles.prediction),
+        }
+    }
+
+    /// What the prediction is to be differentiated along; nothing is zeros.
+    fn along(self) -> &'a [f32] {
+        match self {
+            Self::Prediction => &[],
+            Self::Derivative(direction) => direction,
         }
     }
 }
 
-/// A part of a batch, as much of it as the graph takes at once.
-pub(super) struct Part<'a> {
+/// A part of a batch, as much of it as the network takes at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Part {
     /// The items that it has of the query's.
-    pub(super) items: Range<usize>,
-    /// What the network sees of them.
-    pub(super) sample: &'a [f32],
-    /// What it is to be differentiated along; nothing is zeros.
-    pub(super) direction: &'a [f32],
+    rows: Rows,
+    /// Which of its two rows is asked for, where the other is there only because the graph wants two.
+    only: Option<usize>,
+}
+
+/// What the network is to see of the samples.
+#[derive(Clone, Copy)]
+pub(super) struct Sight<'a> {
+    /// What scales them.
+    pub(super) factor: f32,
+    /// What was last made of them; nothing is zeros. Of a pair both have the same.
+    pub(super) fed_back: &'a [f32],
 }
 
 /// What the network is handed for a part of a query.
 struct Input<'a, 'q> {
+    model: &'a Model,
     query: &'a Query<'q>,
-    part: &'a Part<'a>,
-    /// The part's samples, as they are in the query.
+    part: Part,
+    order: Order<'a>,
+    /// The part's samples, in the network's order.
     shape: &'a [usize],
     /// What the network sees, with what is joined to the samples, and its shape.
     seen: &'a [f32],
     seen_shape: &'a [usize],
     /// What it is told of the time.
     time: f64,
+    /// How many times the samples' channels it says.
+    doubled: usize,
 }
 
 impl Evaluator {
@@ -93,8 +124,7 @@ impl Evaluator {
             Source::Graph(network, _) => Hold::Graph(Binding::new(network, entries)?),
             Source::Host(..) => Hold::Host(Stopped::new(), Vec::new()),
         };
-        let (joined, joined_shape, still, shape) = Default::default();
-        Ok(Self { model, hold, joined, joined_shape, still, shape })
+        Ok(Self { model, hold, room: Room::default() })
     }
 
     /// How many bytes its buffers take.
@@ -103,7 +133,8 @@ impl Evaluator {
             Hold::Graph(binding) => binding.bytes(),
             Hold::Host(_, output) => size_of_val(&output[..]),
         };
-        held + size_of_val(&self.joined[..]) + size_of_val(&self.still[..])
+        let Room { seen, beside, said, .. } = &self.room;
+        held + seen.iter().chain(beside).chain([said]).map(|values| size_of_val(&values[..])).sum::<usize>()
     }
 
     pub(super) fn interrupt(&self) -> Arc<dyn Interrupt> {
@@ -113,87 +144,111 @@ impl Evaluator {
         }
     }
 
-    /// The parts that a batch of `batch` items is evaluated in: a graph whose batch is fixed is run as often as it
-    /// takes.
-    pub(super) fn parts(&self, batch: usize) -> impl Iterator<Item = Range<usize>> + use<> {
-        let size = self.model.fixed_batch().unwrap_or(batch).max(1);
-        (0..batch).step_by(size).map(move |first| first..first + size)
+    /// The parts that the batch of a query is evaluated in: a graph whose batch is fixed is run as often as it takes,
+    /// one that takes one class for all items once for each item where they have several.
+    pub(super) fn parts(&self, query: &Query<'_>) -> impl Iterator<Item = Part> + use<> {
+        let batch = query.x.shape()[0];
+        let pair = self.model.roles().and(self.model.manifest.guidance_pair);
+        let paired = pair.is_some() && query.condition.paired;
+        let items = if paired { batch / 2 } else { batch };
+        let split = self.model.shares_class() && !all_equal(query.condition.classes.as_deref());
+        let size = self.model.fixed_batch().unwrap_or(if split { 1 } else { batch }).max(1);
+        (0..items).step_by(size).map(move |first| match pair {
+            None => Part { rows: Rows::Run(first, size), only: None },
+            Some(pair) => {
+                // The second half of a paired batch has the negative condition.
+                let other = if paired { items + first } else { first };
+                let negative_first = pair == GuidancePair::NegativeFirst;
+                let rows = if negative_first { [other, first] } else { [first, other] };
+                Part { rows: Rows::Pair(rows), only: (!paired).then_some(usize::from(negative_first)) }
+            }
+        })
     }
 
     /// Runs the network once, and hands what it says of each item of the part to `each`, with the item's place in the
-    /// part. Where that is longer than an item, the first part of an item's length is known to be finite.
+    /// batch. Where that is longer than an item, the first part of an item's length is known to be finite.
     pub(super) fn run(
         &mut self,
         query: &Query<'_>,
-        part: &Part<'_>,
-        wanted: Wanted,
+        part: Part,
+        sight: Sight<'_>,
+        wanted: Wanted<'_>,
         each: impl FnMut(usize, &[f32]),
     ) -> Result<()> {
-        let Self { model, hold, joined, joined_shape, still, shape } = self;
+        let Self { model, hold, room } = self;
+        let Room { seen, beside, shape, seen_shape, axes, said } = room;
         let Model { source, manifest, schedule, .. } = &**model;
-        shape.clear();
-        shape.extend_from_slice(query.x.shape());
-        shape[0] = part.items.len();
-        let channels = manifest.joined_channels();
-        let (seen, seen_shape) = if channels == 0 {
-            (part.sample, &*shape)
-        } else {
-            join(query, part, manifest.conditions.iter(), channels, joined)?;
-            joined_shape.clone_from(shape);
-            joined_shape[1] += channels;
-            (&**joined, &*joined_shape)
+        let Some(x) = query.x.as_slice() else {
+            return Err(Error::argument("x", "the samples must lie in standard (C) order"));
         };
+        let order = Order { item: &query.x.shape()[1..], channels_last: manifest.sample.channels_last };
+        let batched = model.roles().is_none_or(|roles| roles.batched);
+        let (count, axis) = (part.rows.len(), manifest.joined_axis());
+        order.shape(count, batched, (axis, 0), shape);
+        order.shape(count, batched, (axis, manifest.joined_channels()), seen_shape);
+        let of_joined = || manifest.conditions.iter().filter(|(_, info)| info.joined);
+        of_joined().try_for_each(|(name, info)| joined(query, part, name, info).map(drop))?;
+        let joined = of_joined().filter_map(|(name, info)| joined(query, part, name, info).ok());
+        let seen = order.lay_out(x, part.rows, sight.factor, (axis, joined), seen)?;
         let time = manifest.time().encode(query.level, &**schedule);
-        let input = Input { query, part, shape, seen, seen_shape, time };
+        let doubled = wanted.doubled(model);
+        let input = Input { model, query, part, order, shape, seen, seen_shape, time, doubled };
         match (source, hold) {
             (Source::Graph(_, roles), Hold::Graph(binding)) => {
-                input.bind(model, roles, binding, still)?;
-                input.evaluate(binding, wanted.slot(roles), wanted.doubled(), each)
+                input.bind(roles, binding, axes)?;
+                // The derivative is along what the network sees.
+                let beside_samples =
+                    [(roles.direction, wanted.along(), sight.factor), (roles.self_condition, sight.fed_back, 1.0)];
+                for (slot, values, factor) in beside_samples {
+                    let Some(slot) = slot else { continue };
+                    let values = order.lay_out(values, part.rows, factor, (0, empty()), beside)?;
+                    binding.set(slot.index, shape, values)?;
+                }
+                input.evaluate(binding, wanted.slot(roles), said, each)
             }
             (Source::Host(host, _), Hold::Host(stopped, output)) => {
-                input.check_is_whole(model)?;
-                input.ask(host, stopped, output, wanted.doubled(), each)
+                input.check_is_whole()?;
+                input.ask(host, stopped, output, said, each)
             }
             _ => Err(Error::Evaluation { step: query.step, reason: "the model has another network".into() }),
         }
     }
 }
 
-/// Puts what is joined to the samples behind their channels, item by item.
-fn join<'a>(
-    query: &Query<'_>,
-    part: &Part<'_>,
-    conditions: impl Iterator<Item = (&'a String, &'a ConditionInput)> + Clone,
-    channels: usize,
-    joined: &mut Vec<f32>,
-) -> Result<()> {
-    let own = query.x.shape()[1];
-    joined.clear();
-    make_room(joined, part.sample.len() / own * (own + channels))?;
-    let length = part.sample.len() / part.items.len();
-    for (sample, item) in part.sample.chunks(length).zip(part.items.clone()) {
-        joined.extend_from_slice(sample);
-        for (name, info) in conditions.clone().filter(|(_, info)| info.joined) {
-            let tensor = told(query, part, name, info)?;
-            let length = info.shape.iter().product::<usize>();
-            joined.extend_from_slice(&tensor.as_slice().unwrap_or_default()[item * length..][..length]);
+fn all_equal(classes: Option<&[i64]>) -> bool {
+    classes.unwrap_or_default().windows(2).all(|both| both[0] == both[1])
+}
+
+/// What is joined to the part's samples of the condition called `name`.
+fn joined<'a>(query: &Query<'a>, part: Part, name: &str, info: &ConditionInput) -> Result<Joined<'a>> {
+    let tensor = told(query, part, name, info)?;
+    let (own, given) = (&query.x.shape()[1..], &tensor.shape()[1..]);
+    let fits = |place: usize| place == info.axis || own[place] == given[place];
+    match tensor.as_f32().filter(|_| own.len() == given.len() && (0..own.len()).all(fits)) {
+        Some(values) => Ok(Joined { values, length: given.iter().product(), before: info.before }),
+        None => {
+            let reason = format!("'{name}' is {given:?} for an item, which cannot be joined to samples of {own:?}");
+            Err(Error::argument("condition", reason))
         }
     }
-    Ok(())
 }
 
 /// The condition called `name`, which the query has for all items of the part.
-fn told<'a>(query: &Query<'a>, part: &Part<'_>, name: &str, info: &ConditionInput) -> Result<&'a Arc<ArrayD<f32>>> {
-    let given = query.condition.tensors.get(name).filter(|given| {
+fn told<'a>(query: &Query<'a>, part: Part, name: &str, info: &ConditionInput) -> Result<&'a Arc<Tensor>> {
+    let all = if info.batch { &query.condition.tensors } else { &query.condition.common };
+    let fits = |given: &&Arc<Tensor>| {
         let shape = given.shape();
-        shape.get(1..) == Some(&info.shape[..]) && shape[0] >= part.items.end && given.is_standard_layout()
-    });
-    given.ok_or_else(|| {
+        let has_items = !info.batch || shape.first().is_some_and(|count| *count >= part.rows.end());
+        has_items && given.is_standard() && info.shape.fits(&shape[usize::from(info.batch)..])
+    };
+    all.get(name).filter(fits).ok_or_else(|| {
         let shape = &info.shape;
-        Error::argument(
-            "condition",
-            format!("this model needs '{name}' for every item of the batch, each of the shape {shape:?}"),
-        )
+        let reason = if info.batch {
+            format!("this model needs '{name}' for every item of the batch, each of the shape {shape}")
+        } else {
+            format!("this model needs '{name}', of the shape {shape}, for all items")
+        };
+        Error::argument("condition", reason)
     })
 }
 
@@ -202,49 +257,58 @@ fn no_classes() -> Error {
 }
 
 impl Input<'_, '_> {
-    /// How many values an item has.
-    fn length(&self) -> usize {
-        self.part.sample.len() / self.part.items.len()
-    }
-
     fn failed(&self, reason: String) -> Error {
         Error::Evaluation { step: self.query.step, reason }
     }
 
-    /// Sets the graph's inputs by their roles.
-    fn bind(&self, model: &Model, roles: &Roles, binding: &mut Binding, still: &mut Vec<f32>) -> Result<()> {
-        let Self { query, part, shape, seen, seen_shape, time } = *self;
-        let count = part.items.len();
-        if !in_type(roles.time.element, time).is_finite() {
+    /// Sets the graph's inputs by their roles, but those that are like the samples.
+    fn bind(&self, roles: &Roles, binding: &mut Binding, axes: &mut Vec<usize>) -> Result<()> {
+        let Self { model, query, part, seen, seen_shape, time, .. } = *self;
+        let count = part.rows.len();
+        if !roles.time.element.rounded(time).is_finite() {
             let (NoiseLevel { t, alpha, sigma }, element) = (query.level, roles.time.element);
             return Err(self.failed(format!(
                 "at t = {t}, α = {alpha}, σ = {sigma} the network would be told a time of {time}, which is no number in {element}"
             )));
         }
         binding.set(roles.sample.index, seen_shape, seen)?;
-        let time_shape: &[usize] = match roles.time_form {
-            TimeForm::Scalar => &[],
-            TimeForm::One => &[1],
-            TimeForm::Batch => &[count],
-        };
-        binding.fill(roles.time.index, time_shape, time)?;
-        if let Some(slot) = roles.class {
-            let classes = query.condition.classes.as_deref().and_then(|all| all.get(part.items.clone()));
-            binding.count(slot.index, classes.ok_or_else(no_classes)?)?;
+        roles.time_axes.shape(count, axes);
+        binding.fill(roles.time.index, axes, time)?;
+        if let Some(class) = &roles.class {
+            self.bind_class(class, binding, axes)?;
         }
         // Guidance that asks one after the other alternates between two conditions, of as many parts as there are.
         let others = 2 * query.x.shape()[0].div_ceil(count) - 1;
-        for (slot, (name, info)) in roles.conditions.iter().zip(&model.manifest.conditions) {
-            let Some(slot) = slot else { continue };
-            binding.keep(slot.index, told(query, part, name, info)?, part.items.clone(), others)?;
-        }
-        if let Some(slot) = roles.direction {
-            still.clear();
-            resize(still, part.sample.len() - part.direction.len(), 0.0)?;
-            let along = if still.is_empty() { part.direction } else { &still[..] };
-            binding.set(slot.index, shape, along)?;
+        for (condition, (name, info)) in roles.conditions.iter().zip(&model.manifest.conditions) {
+            let Some(slot) = condition.slot else { continue };
+            let share = if info.batch { Share::Items(part.rows, condition.batch) } else { Share::Whole };
+            binding.keep(slot.index, told(query, part, name, info)?, share, others)?;
         }
         Ok(())
+    }
+
+    /// Sets the input for the classes.
+    fn bind_class(&self, input: &ClassSlot, binding: &mut Binding, axes: &mut Vec<usize>) -> Result<()> {
+        let Self { query, part, .. } = self;
+        let classes = query.condition.classes.as_deref().filter(|classes| classes.len() >= part.rows.end());
+        let classes = classes.ok_or_else(no_classes)?;
+        let ClassSlot { slot, axes: own, one_hot } = input;
+        let count = if own.is_one() { 1 } else { part.rows.len() };
+        own.shape(count, axes);
+        // One for all of the part.
+        if own.is_one() && part.rows.items().any(|item| classes[item] != classes[part.rows.item(0)]) {
+            let reason =
+                format!("this model's graph takes one class for {} items, and they have several", part.rows.len());
+            return Err(Error::argument("classes", reason));
+        }
+        let all = part.rows.items().take(count).map(|item| classes[item]);
+        match one_hot {
+            None => binding.count(slot.index, axes, all),
+            Some(width) => {
+                axes.push(*width);
+                binding.mark(slot.index, axes, *width, all)
+            }
+        }
     }
 
     /// Evaluates the graph, whose inputs are set.
@@ -252,34 +316,81 @@ impl Input<'_, '_> {
         &self,
         binding: &mut Binding,
         slot: Slot,
-        doubled: usize,
+        room: &mut Vec<f32>,
         each: impl FnMut(usize, &[f32]),
     ) -> Result<()> {
-        let length = self.length();
-        let output = Output { index: slot.index, element: slot.element, length: self.part.sample.len() * doubled };
+        let length = self.part.rows.len() * self.order.length() * self.doubled;
+        let output = Output { index: slot.index, element: slot.element, length };
         let network = Arc::clone(binding.network());
         let name = &network.signature().outputs[slot.index].name;
-        binding.evaluate(output, (self.query.step, self.part.items.len()), |found, values| {
-            let said = expect(name, found, self.shape, doubled)
-                .and_then(|()| said_of_each(name, length * doubled, length, values, each));
-            said.map_err(|unfit| {
-                self.failed(match unfit {
-                    Unfit::Shape(reason) => reason,
-                    Unfit::Value(name, value, item) => {
-                        let item = self.part.items.start + item;
-                        format!("the output '{name}' holds {value} for item {item} at t = {}", self.query.level.t)
-                    }
-                })
+        binding.evaluate(output, (self.query.step, self.part.rows.len()), |found, values| {
+            let said = self.expect(name, found, values.len()).map_err(Unfit::Shape);
+            said.and_then(|()| self.said_of_each(values, room, each)).map_err(|unfit| match unfit {
+                Unfit::Shape(reason) => self.failed(reason),
+                Unfit::Value(value, item) => {
+                    let t = self.query.level.t;
+                    self.failed(format!("the output '{name}' holds {value} for item {item} at t = {t}"))
+                }
+                Unfit::Room(error) => error,
             })
         })
     }
 
+    /// Whether an output has the shape of the samples, with the channels times `doubled`, or another rank and as many
+    /// values.
+    fn expect(&self, name: &str, found: &[i64], values: usize) -> std::result::Result<(), String> {
+        let Self { order, shape, doubled, .. } = self;
+        let channels = if order.channels_last { shape.len() - 1 } else { shape.len() - order.item.len() };
+        let of = |axis: usize| if axis == channels { shape[axis] * doubled } else { shape[axis] };
+        let own = (0..shape.len()).map(of);
+        // In another rank there may be axes of 1 more or fewer, or one for all of an item.
+        let long = |size: &usize| *size != 1;
+        let said = || found.iter().map(|size| usize::try_from(*size).unwrap_or(0));
+        let fits = if found.len() == shape.len() {
+            said().eq(own)
+        } else {
+            let flat = order.length() * doubled;
+            let is_flat =
+                found.len() < shape.len() && said().filter(long).eq([values / flat, flat].into_iter().filter(long));
+            is_flat && values == self.part.rows.len() * flat || said().filter(long).eq(own.filter(long))
+        };
+        if fits {
+            return Ok(());
+        }
+        let twice = if *doubled == 2 { " with twice the channels" } else { "" };
+        Err(format!("the output '{name}' has a shape of {found:?}, expected {shape:?}{twice}"))
+    }
+
+    /// Hands what is said of each item that is asked for to `each`, if as much of it as an item is long is finite.
+    fn said_of_each(
+        &self,
+        values: &[f32],
+        room: &mut Vec<f32>,
+        mut each: impl FnMut(usize, &[f32]),
+    ) -> std::result::Result<(), Unfit> {
+        let Self { part, order, doubled, .. } = self;
+        let length = order.length();
+        for (row, said) in values.chunks_exact(length * doubled).enumerate() {
+            if part.only.is_some_and(|only| only != row) {
+                continue;
+            }
+            let item = part.rows.item(row);
+            let said = order.read(said, *doubled, room).map_err(Unfit::Room)?;
+            if let Some(index) = first_not_finite(&said[..length]) {
+                return Err(Unfit::Value(said[index], item));
+            }
+            each(item, said);
+        }
+        Ok(())
+    }
+
     /// Whether the query has all that the manifest says that the network is given.
-    fn check_is_whole(&self, model: &Model) -> Result<()> {
+    fn check_is_whole(&self) -> Result<()> {
+        let Self { model, query, part, .. } = self;
         let conditions = &mut model.manifest.conditions.iter();
-        conditions.try_for_each(|(name, info)| told(self.query, self.part, name, info).map(drop))?;
-        let fits = |classes: &Vec<i64>| classes.len() == self.part.items.len();
-        if model.manifest.classes.is_some() && !self.query.condition.classes.as_ref().is_some_and(fits) {
+        conditions.try_for_each(|(name, info)| told(query, *part, name, info).map(drop))?;
+        let fits = |classes: &Vec<i64>| classes.len() == part.rows.len();
+        if model.manifest.classes.is_some() && !query.condition.classes.as_ref().is_some_and(fits) {
             return Err(no_classes());
         }
         Ok(())
@@ -291,14 +402,14 @@ impl Input<'_, '_> {
         host: &HostNetwork,
         stopped: &Stopped,
         output: &mut Vec<f32>,
-        doubled: usize,
+        room: &mut Vec<f32>,
         each: impl FnMut(usize, &[f32]),
     ) -> Result<()> {
         if stopped.is_stopped() {
             return Err(Error::Cancelled);
         }
         output.clear();
-        resize(output, self.part.sample.len() * doubled, f32::NAN)?;
+        resize(output, self.part.rows.len() * self.order.length() * self.doubled, f32::NAN)?;
         let Query { x, level, condition, step } = self.query;
         let query = &Query { x: x.view(), level: *level, condition, step: *step };
         let (input, shape) = (self.seen, self.seen_shape);
@@ -310,49 +421,19 @@ impl Input<'_, '_> {
         }
         let blamed = |reason: String| Error::Callback { step: *step, reason };
         called.map_err(blamed)?;
-        let said = said_of_each("", self.length() * doubled, self.length(), output, each);
-        said.map_err(|wrong| match wrong {
+        self.said_of_each(output, room, each).map_err(|wrong| match wrong {
             Unfit::Shape(reason) => blamed(reason),
-            Unfit::Value(_, value, item) => blamed(format!("the network wrote {value}, or nothing, for item {item}")),
+            Unfit::Value(value, item) => blamed(format!("the network wrote {value}, or nothing, for item {item}")),
+            Unfit::Room(error) => error,
         })
     }
 }
 
 /// Why what a network predicts cannot be used.
-enum Unfit<'a> {
+enum Unfit {
     Shape(String),
-    /// The output, the value, and the place of the item.
-    Value(&'a str, f32, usize),
-}
-
-/// Whether an output has the shape of the samples, with the channels times `doubled`.
-fn expect<'a>(name: &'a str, found: &[i64], shape: &[usize], doubled: usize) -> std::result::Result<(), Unfit<'a>> {
-    let fits =
-        found.len() == shape.len()
-            && found.iter().zip(shape).enumerate().all(|(axis, (&found, &size))| {
-                usize::try_from(found) == Ok(if axis == 1 { size * doubled } else { size })
-            });
-    if fits {
-        return Ok(());
-    }
-    let twice = if doubled == 2 { " with twice the channels" } else { "" };
-    Err(Unfit::Shape(format!("the output '{name}' has a shape of {found:?}, expected {shape:?}{twice}")))
-}
-
-/// Hands what is said of each item, `values` in parts of the length `of_item`, to `each`, if the first `checked` of it
-/// are finite.
-fn said_of_each<'a>(
-    name: &'a str,
-    of_item: usize,
-    checked: usize,
-    values: &[f32],
-    mut each: impl FnMut(usize, &[f32]),
-) -> std::result::Result<(), Unfit<'a>> {
-    for (item, said) in values.chunks_exact(of_item).enumerate() {
-        if let Some(index) = first_not_finite(&said[..checked]) {
-            return Err(Unfit::Value(name, said[index], item));
-        }
-        each(item, said);
-    }
-    Ok(())
+    /// The value, and the item.
+    Value(f32, usize),
+    /// There is no memory to read it.
+    Room(Error),
 }

@@ -3,6 +3,7 @@
 mod calls;
 mod classifier;
 mod evaluator;
+mod layout;
 mod model;
 pub mod pixels;
 mod predictor;

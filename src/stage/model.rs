@@ -10,9 +10,10 @@ use super::roles::Roles;
 use crate::cancel::Canceller;
 use crate::error::{Error, Result};
 use crate::log::{Severity, say};
-use crate::model::{Inputs, Manifest, Outputs};
-use crate::network::{HostNetwork, ModelOptions, Network, Placement, Runtime, hex};
+use crate::model::{Inputs, Manifest, Outputs, Shape, Sizes};
+use crate::network::{Element, HostNetwork, ModelOptions, Network, Placement, Runtime, hex};
 use crate::schedule::{NoiseLevel, NoiseSchedule, Tables};
+use crate::sync::Mutex;
 
 /// A network together with a manifest that fits it. It may be shared between threads; evaluations take turns.
 #[derive(Debug)]
@@ -21,15 +22,27 @@ pub struct Model {
     pub(super) manifest: Manifest,
     pub(super) schedule: Arc<dyn NoiseSchedule>,
     notes: Vec<String>,
+    /// The free sizes that it was last asked with.
+    latest: Mutex<Sizes>,
 }
 
 /// What evaluates a model's network.
 #[derive(Debug)]
 pub(super) enum Source {
     /// ONNX Runtime.
-    Graph(Arc<Network>, Roles),
+    Graph(Arc<Network>, Box<Roles>),
     /// The caller's own code.
     Host(Arc<HostNetwork>, Placement),
+}
+
+/// What is to be said of samples that may be pictures or latents.
+fn ambiguous_kind(manifest: &Manifest) -> Option<String> {
+    manifest.sample.is_ambiguous().then(|| {
+        format!(
+            "sample.shape is {} and sample.kind is not given: the samples are taken for a tensor, neither clipped nor drawn; \"image\" is RGBA, \"latent\" what an autoencoder decodes",
+            manifest.sample.shape
+        )
+    })
 }
 
 impl Model {
@@ -68,11 +81,18 @@ impl Model {
             manifest.schedule.build(Tables::Exact).map_err(|error| Error::model(network.name(), error.to_string()))?;
         let roles = Roles::assign(network.signature(), &manifest, &*schedule)
             .map_err(|reason| Error::model(network.name(), reason))?;
-        let notes = roles.notes(network.signature(), &manifest, &*schedule);
+        let mut notes = roles.notes(network.signature(), &manifest, &*schedule);
+        notes.extend(ambiguous_kind(&manifest));
         for note in &notes {
             say(Severity::Warning, || format!("{}: {note}", network.name()));
         }
-        Ok(Self { source: Source::Graph(Arc::new(network), roles), manifest, schedule, notes })
+        Ok(Self {
+            source: Source::Graph(Arc::new(network), Box::new(roles)),
+            manifest,
+            schedule,
+            notes,
+            latest: Mutex::default(),
+        })
     }
 
     /// A model whose network is the caller's own code, `network`, which does what `manifest`, as JSON, says: for hosts
@@ -86,9 +106,15 @@ impl Model {
         if manifest.inputs != Inputs::default() || manifest.outputs != Outputs::default() {
             return Err(refused("there is no graph whose inputs and outputs the manifest could name".into()));
         }
+        if manifest.sample.channels_last || manifest.guidance_pair.is_some() {
+            let reason = "sample.channels_last and guidance_pair are about a graph, and there is none";
+            return Err(refused(reason.into()));
+        }
         let schedule = manifest.schedule.build(Tables::Exact).map_err(|error| refused(error.to_string()))?;
         let placement = Placement { provider: "host".into(), ..Placement::default() };
-        Ok(Self { source: Source::Host(network, placement), manifest, schedule, notes: Vec::new() })
+        let notes: Vec<String> = ambiguous_kind(&manifest).into_iter().collect();
+        notes.iter().for_each(|note| say(Severity::Warning, || format!("the host's network: {note}")));
+        Ok(Self { source: Source::Host(network, placement), manifest, schedule, notes, latest: Mutex::default() })
     }
 
     /// The network, as its graph describes it; `None` for the caller's own.
@@ -185,13 +211,13 @@ impl Model {
     pub fn check_shape(&self, shape: &[usize]) -> Result<()> {
         let Source::Graph(network, roles) = &self.source else { return self.check_shape_of_host(shape) };
         let info = &network.signature().inputs[roles.sample.index];
-        let axes = shape.len() == info.shape.len();
-        // Behind the sample's channels lie those of the conditions that are joined to it.
-        let joined = |place: usize| if place == 1 { self.manifest.joined_channels() } else { 0 };
-        let mut sizes = info.shape.iter().zip(shape).enumerate().skip(1);
-        let fits = axes && sizes.all(|(place, (axis, size))| axis.is_none_or(|axis| axis == *size + joined(place)));
+        let own = &self.manifest.sample.shape;
+        // What the manifest says is the usual size where the graph leaves it free.
+        let fits = |(axis, size): (&Option<usize>, &usize)| axis.map_or(*size > 0, |axis| axis == *size);
+        let fits = shape.len() == own.rank() + 1 && roles.item.iter().zip(&shape[1..]).all(fits);
         if !fits || shape[0] == 0 {
-            return Err(Error::argument("shape", format!("{shape:?} does not fit the model's input {info}")));
+            let reason = format!("{shape:?} does not fit the model's {own} behind the batch (its input {info})");
+            return Err(Error::argument("shape", reason));
         }
         match self.fixed_batch() {
             Some(fixed) if !shape[0].is_multiple_of(fixed) => Err(Error::argument(
@@ -208,10 +234,11 @@ impl Model {
     /// A host's network takes items of the manifest's rank and channels; of what size, it says itself.
     fn check_shape_of_host(&self, shape: &[usize]) -> Result<()> {
         let own = &self.manifest.sample.shape;
-        if shape.len() == own.len() + 1 && shape[0] > 0 && shape[1] == own[0] {
+        let is_whole = shape.len() == own.rank() + 1 && !shape.contains(&0);
+        if is_whole && own.0.first().is_none_or(|channels| Shape(vec![channels.clone()]).fits(&shape[1..2])) {
             return Ok(());
         }
-        Err(Error::argument("shape", format!("{shape:?} does not fit the manifest's {own:?} behind the batch")))
+        Err(Error::argument("shape", format!("{shape:?} does not fit the manifest's {own} behind the batch")))
     }
 
     /// The class with the given name or number.
@@ -265,18 +292,67 @@ impl Model {
                         let null = known.null.map_or(String::new(), |null| format!(", and {null} for none"));
                         refuse(format!("{class}; this model has the classes 0 to {}{null}", known.count() - 1))
                     }
-                    None => Ok(()),
+                    None => self.check_shared_class(classes),
                 }
             }
         }
     }
 
-    /// The number of items that the graph's batch axis is fixed at; `None` where it is free.
+    /// Refuses classes that differ among items for which the graph takes one.
+    fn check_shared_class(&self, classes: &[i64]) -> Result<()> {
+        let Some(fixed) = self.fixed_batch().filter(|_| self.shares_class()) else { return Ok(()) };
+        if classes.chunks(fixed).all(|some| some.iter().all(|class| *class == some[0])) {
+            return Ok(());
+        }
+        let reason = format!("this model's graph takes one class for each {fixed} items, and they have several");
+        Err(Error::argument("classes", reason))
+    }
+
+    /// The number of items that are evaluated at once, where the graph's batch axis is fixed: one where there is no
+    /// axis, or where its two rows are the pair of guidance. `None` where it is free.
     #[must_use]
     pub fn fixed_batch(&self) -> Option<usize> {
-        match &self.source {
-            Source::Graph(network, roles) => network.signature().inputs[roles.sample.index].shape[0],
-            Source::Host(..) => None,
+        let roles = self.roles()?;
+        if self.manifest.guidance_pair.is_some() { Some(1) } else { roles.batch }
+    }
+
+    /// Whether the graph's batch is the pair of guidance.
+    pub(super) fn wants_pairs(&self) -> bool {
+        self.roles().and(self.manifest.guidance_pair).is_some()
+    }
+
+    /// Whether the network is given the latest estimate of the run.
+    pub(crate) fn feeds_back(&self) -> bool {
+        self.roles().is_some_and(|roles| roles.self_condition.is_some())
+    }
+
+    /// Whether the graph takes one class for all that it evaluates at once.
+    pub(super) fn shares_class(&self) -> bool {
+        self.roles().and_then(|roles| roles.class).is_some_and(|class| class.axes.is_one())
+    }
+
+    /// The type that the graph takes the condition called `name` in; `None` where it is joined to the sample, or where
+    /// there is no graph.
+    #[must_use]
+    pub fn condition_element(&self, name: &str) -> Option<Element> {
+        let place = self.manifest.conditions.keys().position(|known| known == name)?;
+        self.roles()?.conditions.get(place)?.slot.map(|slot| slot.element)
+    }
+
+    /// Keeps the free sizes that it is asked with, for [`trim`](Self::trim).
+    pub(crate) fn note_sizes(&self, sizes: &Sizes) {
+        if !sizes.is_empty() {
+            self.latest.held().clone_from(sizes);
         }
+    }
+
+    /// The free sizes that it was last asked with.
+    pub(super) fn latest_sizes(&self) -> Sizes {
+        self.latest.held().clone()
+    }
+
+    /// What the graph fixes of the manifest's free sizes.
+    pub(crate) fn sizes(&self) -> Sizes {
+        self.roles().map(|roles| roles.sizes.clone()).unwrap_or_default()
     }
 }

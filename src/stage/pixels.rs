@@ -1,8 +1,10 @@
 //! Samples as pixels.
 
-use ndarray::{Array3, ArrayView3, ArrayViewMut3};
+use ndarray::{Array3, ArrayView3, ArrayViewMut3, Axis};
 
 use crate::error::{Error, Result};
+use crate::model::{Kind, Sample};
+use crate::tensor::make_room;
 
 /// How pixels lie in a caller's buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +79,71 @@ pub fn rgba8_into(image: ArrayView3<'_, f32>, range: [f32; 2], out: &mut [u8], l
         }
     }
     Ok(())
+}
+
+/// How samples look.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Look {
+    /// They are pixels, of which these are black and white.
+    Pixels([f32; 2]),
+    /// They are latents, which are shown by this matrix ([`Sample::preview`](crate::model::Sample::preview)), or by
+    /// their first three channels.
+    Latents(Option<[Vec<f32>; 3]>),
+    /// They are not to be looked at.
+    Values,
+}
+
+impl Look {
+    /// How the samples of a model with this manifest look.
+    #[must_use]
+    pub fn of(sample: &Sample) -> Self {
+        match sample.kind() {
+            Kind::Image => Self::Pixels(sample.range().unwrap_or([-1.0, 1.0])),
+            Kind::Latent => Self::Latents(sample.preview.clone()),
+            Kind::Points | Kind::Tensor => Self::Values,
+        }
+    }
+}
+
+/// How latents without a matrix are shown, in words.
+pub const STRETCHED: &str = "a preview of latents: the first three channels, each from its least value to its greatest";
+
+/// How latents with a matrix are shown, in words.
+pub const BY_MATRIX: &str = "a preview of latents: by the matrix of the manifest";
+
+/// What latents `[channels, height, width]` look like, about: `[3, height, width]`, black at −1 and white at 1, by the
+/// `matrix` ([`Sample::preview`](crate::model::Sample::preview)). Without one it is the first three channels (the last
+/// again where there are fewer), each from its least value to its greatest; one that is the same everywhere is grey.
+///
+/// # Errors
+/// [`Error::Memory`] if there is no memory for it.
+pub fn latent_preview(latent: ArrayView3<'_, f32>, matrix: Option<&[Vec<f32>; 3]>) -> Result<Array3<f32>> {
+    let (channels, height, width) = latent.dim();
+    let mut values = Vec::new();
+    make_room(&mut values, 3 * height * width)?;
+    for colour in 0..3 {
+        let Some(rows) = matrix else {
+            let plane = latent.index_axis(Axis(0), colour.min(channels.saturating_sub(1)));
+            let [least, most] = plane
+                .iter()
+                .fold([f32::INFINITY, f32::NEG_INFINITY], |[least, most], value| [least.min(*value), most.max(*value)]);
+            let extent = f64::from(most) - f64::from(least);
+            let stretched = |value: &f32| ((f64::from(*value) - f64::from(least)) / extent * 2.0 - 1.0) as f32;
+            values.extend(plane.iter().map(|value| if extent > 0.0 { stretched(value) } else { 0.0 }));
+            continue;
+        };
+        let row = &rows[colour];
+        let summand = row.get(channels).copied().unwrap_or(0.0);
+        for y in 0..height {
+            for x in 0..width {
+                let terms = row.iter().take(channels).enumerate();
+                let sum = terms.map(|(channel, factor)| f64::from(*factor) * f64::from(latent[[channel, y, x]]));
+                values.push((f64::from(summand) + sum.sum::<f64>()) as f32);
+            }
+        }
+    }
+    Array3::from_shape_vec((3, height, width), values).map_err(|error| Error::argument("latent", error.to_string()))
 }
 
 /// Fills the image `[channels, height, width]` from pixels that lie in `pixels` as [`rgba8_into`] leaves them there: a

@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, ArrayViewD};
 
-use super::evaluator::{Evaluator, Part, Wanted};
+use super::evaluator::{Evaluator, Sight, Wanted};
 use super::model::Model;
+use crate::bytes::{Reader, Writer};
 use crate::cancel::{Canceller, Interrupt};
 use crate::denoiser::{Denoised, Denoiser, Query};
 use crate::error::{Error, Result};
-use crate::model::LearnedVariance;
 use crate::schedule::NoiseLevel;
-use crate::tensor::{make_room, zeros};
+use crate::tensor::{make_room, resize, zeros};
 
 /// The denoiser that a model makes.
 pub struct Predictor {
     evaluator: Evaluator,
-    scaled: Vec<f32>,
+    /// The latest x̂₀ of the run, for a network that is given it; nothing before the first.
+    fed_back: Vec<f32>,
 }
 
 impl std::fmt::Debug for Predictor {
@@ -35,7 +36,7 @@ impl Predictor {
             let reason = format!("'{}' is a classifier, which guides the samples of another model", model.name());
             return Err(Error::argument("model", reason));
         }
-        Ok(Self { evaluator: Evaluator::new(model)?, scaled: Vec::new() })
+        Ok(Self { evaluator: Evaluator::new(model)?, fed_back: Vec::new() })
     }
 
     /// One that `canceller` ends.
@@ -63,17 +64,6 @@ impl Predictor {
     }
 }
 
-/// `values` times `factor`: as they are, or in `room`.
-fn scale<'a>(values: &'a [f32], factor: f32, room: &'a mut Vec<f32>) -> Result<&'a [f32]> {
-    if factor == 1.0 {
-        return Ok(values);
-    }
-    room.clear();
-    make_room(room, values.len())?;
-    room.extend(values.iter().map(|value| value * factor));
-    Ok(room)
-}
-
 impl Denoiser for Predictor {
     fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
         Some(self.evaluator.interrupt())
@@ -88,8 +78,42 @@ impl Denoiser for Predictor {
         self.evaluator.model.fixed_batch().is_none()
     }
 
+    fn wants_pairs(&self) -> bool {
+        self.evaluator.model.wants_pairs()
+    }
+
+    fn feed_back(&mut self, x0: &ArrayD<f32>) -> Result<()> {
+        if self.evaluator.model.feeds_back() {
+            self.fed_back.clear();
+            make_room(&mut self.fed_back, x0.len())?;
+            self.fed_back.extend(x0);
+        }
+        Ok(())
+    }
+
     fn bytes(&self) -> usize {
-        size_of_val(&self.scaled[..]) + self.evaluator.bytes()
+        size_of_val(&self.fed_back[..]) + self.evaluator.bytes()
+    }
+
+    fn save(&self, to: &mut Writer) {
+        if self.evaluator.model.feeds_back() {
+            to.whole(u64::from(!self.fed_back.is_empty()));
+            if !self.fed_back.is_empty() {
+                to.floats(&self.fed_back);
+            }
+        }
+    }
+
+    fn load(&mut self, from: &mut Reader<'_>, shape: &[usize]) -> Result<()> {
+        if self.evaluator.model.feeds_back() {
+            let mut fed_back = Vec::new();
+            if from.whole("a flag", 1)? == 1 {
+                resize(&mut fed_back, shape.iter().product(), 0.0)?;
+                from.floats("what is fed back", &mut fed_back)?;
+            }
+            self.fed_back = fed_back;
+        }
+        Ok(())
     }
 
     fn fingerprint(&self) -> Result<Option<String>> {
@@ -103,7 +127,7 @@ impl Denoiser for Predictor {
             let reason = format!("the answer has a shape of {:?}, the samples {:?}", out.x0.shape(), query.x.shape());
             return Err(Error::argument("out", reason));
         }
-        let learned = model.manifest.variance != LearnedVariance::None;
+        let learned = model.manifest.variance.is_learned();
         if learned && out.variance.as_ref().is_none_or(|variance| variance.shape() != query.x.shape()) {
             out.variance = Some(zeros(query.x.shape())?);
         }
@@ -114,15 +138,10 @@ impl Denoiser for Predictor {
         let variance =
             variance.as_mut().filter(|_| learned).and_then(|variance| variance.as_slice_mut()).unwrap_or_default();
         let (of_x, of_output, factor) = self.coefficients(&query)?;
-        let batch = query.x.shape()[0];
-        let length = x.len() / batch;
-        for items in self.evaluator.parts(batch) {
-            let range = items.start * length..items.end * length;
-            let sample = scale(&x[range], factor, &mut self.scaled)?;
-            let part = Part { items: items.clone(), sample, direction: &[] };
-            let doubled = if learned { 2 } else { 1 };
-            self.evaluator.run(&query, &part, Wanted::Prediction { doubled }, |item, said| {
-                let item = items.start + item;
+        let length = x.len() / query.x.shape()[0];
+        let sight = Sight { factor, fed_back: &self.fed_back };
+        for part in self.evaluator.parts(&query) {
+            self.evaluator.run(&query, part, sight, Wanted::Prediction, |item, said| {
                 let range = item * length..(item + 1) * length;
                 let (said, of_variance) = said.split_at(length);
                 if learned {
@@ -154,13 +173,10 @@ impl Denoiser for Predictor {
         // x̂₀ = a·x + b·F(c·x), so that along d it changes by a·d + b·F'(c·x)·(c·d).
         let (of_x, of_output, factor) = self.coefficients(&query)?;
         let length = x.len() / query.x.shape()[0];
-        let mut scaled = Vec::new();
-        for items in self.evaluator.parts(query.x.shape()[0]) {
-            let range = items.start * length..items.end * length;
-            let sample = scale(&x[range.clone()], factor, &mut self.scaled)?;
-            let part = Part { items: items.clone(), sample, direction: scale(&along[range], factor, &mut scaled)? };
-            self.evaluator.run(&query, &part, Wanted::Derivative, |item, said| {
-                let range = (items.start + item) * length..(items.start + item + 1) * length;
+        let sight = Sight { factor, fed_back: &[] };
+        for part in self.evaluator.parts(&query) {
+            self.evaluator.run(&query, part, sight, Wanted::Derivative(along), |item, said| {
+                let range = item * length..(item + 1) * length;
                 for ((out, along), said) in out[range.clone()].iter_mut().zip(&along[range]).zip(said) {
                     *out = of_x * along + of_output * said;
                 }

@@ -1,10 +1,9 @@
 //! Which tensor of a graph plays which role, by its manifest.
 
-use half::{bf16, f16};
-
-use crate::model::{ConditionInput, Inputs, LearnedVariance, Manifest};
+use crate::model::{Axis, ConditionInput, Inputs, Manifest, Sizes};
 use crate::network::{Element, Signature, TensorInfo};
 use crate::schedule::NoiseSchedule;
+use crate::text::escaped;
 
 type Checked<T> = std::result::Result<T, String>;
 
@@ -12,14 +11,25 @@ type Checked<T> = std::result::Result<T, String>;
 #[derive(Debug)]
 pub(super) struct Roles {
     pub(super) sample: Slot,
+    /// The axes of an item in the manifest's order, as far as the graph fixes them.
+    pub(super) item: Vec<Option<usize>>,
+    /// Whether samples have an axis for the batch.
+    pub(super) batched: bool,
+    /// How many rows the graph's batch is fixed at: 1 where there is no axis for it.
+    pub(super) batch: Option<usize>,
+    /// What the graph fixes of the manifest's free sizes.
+    pub(super) sizes: Sizes,
     pub(super) time: Slot,
-    pub(super) time_form: TimeForm,
-    pub(super) class: Option<Slot>,
-    /// In the order of the manifest's conditions; nothing for those that are joined to the sample.
-    pub(super) conditions: Vec<Option<Slot>>,
+    pub(super) time_axes: Axes,
+    pub(super) class: Option<ClassSlot>,
+    /// In the order of the manifest's conditions.
+    pub(super) conditions: Vec<ConditionSlot>,
     pub(super) direction: Option<Slot>,
+    pub(super) self_condition: Option<Slot>,
     pub(super) prediction: Slot,
     pub(super) derivative: Option<Slot>,
+    /// Inputs that have a role because nothing else is left for it.
+    left_over: Vec<(&'static str, usize)>,
 }
 
 /// An input or an output that has a role: its place among those of the graph, and its type.
@@ -29,12 +39,55 @@ pub(super) struct Slot {
     pub(super) element: Element,
 }
 
+/// The axes of an input of numbers, one for all items or one for each: all of them are 1 but that of the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TimeForm {
-    Scalar,
-    /// An axis of 1, whatever the batch.
-    One,
-    Batch,
+pub(super) struct Axes {
+    rank: usize,
+    batch: Option<usize>,
+}
+
+impl Axes {
+    /// Those of `info`, if it has no others; `batch` is what the graph fixes the samples' batch at.
+    fn of(shape: &[Option<usize>], batch: Option<usize>) -> Option<Self> {
+        let own = shape.iter().position(Option::is_none);
+        let own = own.or_else(|| shape.iter().position(|size| *size == batch && batch.is_some_and(|batch| batch > 1)));
+        let is_one = |(place, size): (usize, &Option<usize>)| own == Some(place) || size.is_none_or(|size| size == 1);
+        shape.iter().enumerate().all(is_one).then_some(Self { rank: shape.len(), batch: own })
+    }
+
+    /// Whether there is one number for all of a batch.
+    pub(super) fn is_one(self) -> bool {
+        self.batch.is_none()
+    }
+
+    /// The shape for a batch of `count`, in `shape`.
+    pub(super) fn shape(self, count: usize, shape: &mut Vec<usize>) {
+        shape.clear();
+        shape.resize(self.rank, 1);
+        if let Some(batch) = self.batch {
+            shape[batch] = count;
+        }
+    }
+}
+
+/// The input for the class.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ClassSlot {
+    pub(super) slot: Slot,
+    /// Without the classes', where there is one.
+    pub(super) axes: Axes,
+    /// How long the axis of the classes is, where a class is the place of a 1 among zeros.
+    pub(super) one_hot: Option<usize>,
+}
+
+/// What a condition is in the graph.
+#[derive(Debug)]
+pub(super) struct ConditionSlot {
+    /// Nothing for what is joined to the sample.
+    pub(super) slot: Option<Slot>,
+    /// Where the axis of the batch is; `None` where there is none, since all items have one value, or each is evaluated
+    /// by itself.
+    pub(super) batch: Option<usize>,
 }
 
 /// The inputs that a manifest finds in a graph, by their places.
@@ -44,6 +97,9 @@ struct Places {
     class: Option<usize>,
     conditions: Vec<Option<usize>>,
     direction: Option<usize>,
+    self_condition: Option<usize>,
+    /// Inputs that have a role because nothing else is left for it.
+    left_over: Vec<(&'static str, usize)>,
 }
 
 impl Roles {
@@ -54,51 +110,53 @@ impl Roles {
         }
         let places = Places::find(inputs, manifest)?;
         places.check_all_are_used(inputs, manifest)?;
-        let shape = &manifest.sample.shape;
-        let doubled = if manifest.variance == LearnedVariance::None { 1 } else { 2 };
+        let mut sizes = Sizes::new();
+        let OwnInput { item, batched, mut batch } = expect_sample(&inputs[places.sample], manifest, &mut sizes)?;
+        let samples = Samples { manifest, batched };
         let prediction = prediction(signature, manifest)?;
-        let joined = manifest.joined_channels();
-        let mut seen = shape.clone();
-        seen[0] += joined;
-        let field = if joined > 0 { "sample.shape with the joined conditions" } else { "sample.shape" };
-        expect_samples(field, &inputs[places.sample], &seen, 1)?;
-        let field = if doubled == 2 { "sample.shape with twice the channels for variance" } else { "sample.shape" };
-        expect_samples(field, &outputs[prediction], shape, doubled)?;
-        for ((name, condition), place) in manifest.conditions.iter().zip(&places.conditions) {
-            if let Some(place) = *place {
-                expect_samples(&format!("conditions.{name}.shape"), &inputs[place], &condition.shape, 1)?;
+        samples.expect_output(&outputs[prediction], manifest.variance.doubled())?;
+        for place in [places.direction, places.self_condition].into_iter().flatten() {
+            samples.expect(&inputs[place], 1)?;
+        }
+        let derivative = derivative(outputs, &samples)?;
+        // What else fixes it is known before anything is held against it.
+        for (condition, place) in manifest.conditions.values().zip(&places.conditions) {
+            let shape = place.map(|place| &inputs[place].shape[..]).unwrap_or_default();
+            if condition.batch && shape.len() == condition.shape.rank() + 1 {
+                batch = batch.or(shape[condition.shape.batch()]);
             }
         }
-        if let Some(place) = places.direction {
-            expect_samples("sample.shape", &inputs[place], shape, 1)?;
-        }
-        let derivative = match &manifest.outputs.derivative {
-            None => None,
-            Some(name) => {
-                let place = outputs.iter().position(|output| output.name == *name).ok_or_else(|| {
-                    format!("outputs.derivative is '{name}', but the graph's outputs are {}", list(outputs))
-                })?;
-                expect_samples("sample.shape", &outputs[place], shape, 1)?;
-                Some(place)
-            }
+        let of_condition = |((name, condition), place): ((&String, &ConditionInput), &Option<usize>)| match place {
+            Some(place) => expect_condition(name, condition, (&inputs[*place], *place), &mut batch, &mut sizes),
+            None => Ok(ConditionSlot { slot: None, batch: Some(0) }),
         };
-        let time_form = expect_time(&inputs[places.time], manifest, schedule)?;
-        expect_class(inputs, places.class, manifest)?;
+        let conditions =
+            manifest.conditions.iter().zip(&places.conditions).map(of_condition).collect::<Checked<_>>()?;
+        if manifest.guidance_pair.is_some() && (!batched || batch.is_some_and(|batch| batch != 2)) {
+            let info = &inputs[places.sample];
+            return Err(format!("guidance_pair is given, but the batch of {info} is not two"));
+        }
+        let time_axes = expect_time(&inputs[places.time], manifest, schedule, batch)?;
+        let class = expect_class(inputs, places.class, manifest, batch)?;
         let slot = |tensors: &[TensorInfo], index: usize| Slot { index, element: tensors[index].element };
         Ok(Self {
             sample: slot(inputs, places.sample),
+            item,
+            batched,
+            batch,
             time: slot(inputs, places.time),
-            time_form,
-            class: places.class.map(|place| slot(inputs, place)),
-            conditions: places.conditions.iter().map(|place| place.map(|place| slot(inputs, place))).collect(),
+            time_axes,
+            class,
+            conditions,
+            sizes,
             direction: places.direction.map(|place| slot(inputs, place)),
+            self_condition: places.self_condition.map(|place| slot(inputs, place)),
             prediction: slot(outputs, prediction),
             derivative: derivative.map(|place| slot(outputs, place)),
+            left_over: places.left_over,
         })
     }
-}
 
-impl Roles {
     /// What of a graph that fits its manifest is perhaps not as it was meant.
     pub(super) fn notes(
         &self,
@@ -107,17 +165,13 @@ impl Roles {
         schedule: &dyn NoiseSchedule,
     ) -> Vec<String> {
         let info = &signature.inputs[self.time.index];
-        rounded_times(info, manifest, schedule).into_iter().collect()
-    }
-}
-
-/// What becomes of a number in a type.
-pub(super) fn in_type(element: Element, value: f64) -> f64 {
-    match element {
-        Element::F16 => f16::from_f64(value).to_f64(),
-        Element::Bf16 => bf16::from_f64(value).to_f64(),
-        Element::F32 => f64::from(value as f32),
-        _ => value,
+        let guessed = self.left_over.iter().map(|(role, place)| {
+            let info = &signature.inputs[*place];
+            format!(
+                "{info} is taken for the {role}, since no other input is left for it; inputs.{role} says so for good"
+            )
+        });
+        rounded_times(info, manifest, schedule).into_iter().chain(guessed).collect()
     }
 }
 
@@ -126,7 +180,7 @@ fn rounded_times(info: &TensorInfo, manifest: &Manifest, schedule: &dyn NoiseSch
     let steps = schedule.train_steps().filter(|_| matches!(info.element, Element::F16 | Element::Bf16))?;
     let told: Vec<f64> = (0..steps).map(|t| manifest.time().encode(schedule.level(t as f64), schedule)).collect();
     let is_anothers = |&t: &usize| {
-        let off = (in_type(info.element, told[t]) - told[t]).abs();
+        let off = (info.element.rounded(told[t]) - told[t]).abs();
         let neighbours = [t.checked_sub(1), t.checked_add(1)];
         neighbours.into_iter().flatten().filter_map(|t| told.get(t)).any(|other| off >= 0.5 * (other - told[t]).abs())
     };
@@ -137,115 +191,251 @@ fn rounded_times(info: &TensorInfo, manifest: &Manifest, schedule: &dyn NoiseSch
         info.element,
         wrong.len(),
         told[last],
-        in_type(info.element, told[last])
+        info.element.rounded(told[last])
     ))
 }
 
+/// A role that is found by what its input is usually called, and whether an input can have it.
+type Guess<'a> = (&'static str, &'a dyn Fn(&TensorInfo) -> bool);
+
+/// The inputs of the roles, in the order of [`Inputs::ROLES`], and of the conditions, as far as the manifest names them.
+type Named = ([Option<usize>; 5], Vec<Option<usize>>);
+
 impl Places {
     fn find(inputs: &[TensorInfo], manifest: &Manifest) -> Checked<Self> {
-        let named = |role: &str, name: &str| match inputs.iter().position(|input| input.name == name) {
-            Some(place) => Ok(place),
-            None => Err(format!("inputs.{role} is '{name}', but the graph's inputs are {}", list(inputs))),
+        let (mut found, conditions) = Self::named(inputs, manifest)?;
+        let mut left_over = Vec::new();
+        let rank = manifest.sample.shape.rank();
+        let like_sample = |info: &TensorInfo| info.element.is_float() && [rank, rank + 1].contains(&info.shape.len());
+        let like_time = |info: &TensorInfo| {
+            let most = info.shape.iter().flatten().copied().max();
+            info.element != Element::Other && Axes::of(&info.shape, most).is_some()
         };
-        let find = |role: &str, name: &Option<String>| -> Checked<Option<usize>> {
-            if let Some(name) = name {
-                return named(role, name).map(Some);
+        let like_class = |info: &TensorInfo| {
+            let first = info.shape.first().copied().flatten();
+            class_form(info, manifest, first).is_some() || like_time(info)
+        };
+        let never = |_: &TensorInfo| false;
+        let guesses: [Guess<'_>; 5] = [
+            ("sample", &like_sample),
+            ("time", &like_time),
+            ("class", &like_class),
+            ("direction", &never),
+            ("self_condition", &like_sample),
+        ];
+        // What is said beats what things are usually called, and that beats what is left over.
+        for by_name in [true, false] {
+            for (place, (role, fits)) in guesses.iter().enumerate() {
+                let needed = place < 2 || place == 2 && manifest.classes.is_some();
+                if found[place].is_some() || !by_name && !needed {
+                    continue;
+                }
+                let free = |input: &usize| !found.contains(&Some(*input)) && !conditions.contains(&Some(*input));
+                let usual = Inputs::usual_names(role);
+                let is_meant = |input: &usize| !by_name || usual.contains(&inputs[*input].name.as_str());
+                let mut known = (0..inputs.len()).filter(free).filter(is_meant).filter(|input| fits(&inputs[*input]));
+                match (known.next(), known.next()) {
+                    (Some(first), Some(second)) if by_name => {
+                        return Err(format!(
+                            "both '{}' and '{}' could be the {role}; name the one that is in the manifest as inputs.{role}",
+                            inputs[first].name, inputs[second].name
+                        ));
+                    }
+                    (first, None) => {
+                        found[place] = first;
+                        left_over.extend(first.filter(|_| !by_name).map(|first| (*role, first)));
+                    }
+                    _ => {}
+                }
             }
-            let usual = Inputs::usual_names(role);
-            let mut known = (0..inputs.len()).filter(|&place| usual.contains(&inputs[place].name.as_str()));
-            match (known.next(), known.next()) {
-                (Some(first), Some(second)) => Err(format!(
-                    "both '{}' and '{}' could be the {role}; name the one that is in the manifest as inputs.{role}",
-                    inputs[first].name, inputs[second].name
-                )),
-                (first, _) => Ok(first),
+        }
+        let [sample, time, class, direction, self_condition] = found;
+        let without_class = manifest.classes.is_some() && class.is_none();
+        match (sample, time) {
+            (Some(sample), Some(time)) if !without_class => {
+                Ok(Self { sample, time, class, conditions, direction, self_condition, left_over })
             }
+            _ => Err(missing([sample.is_none(), time.is_none(), without_class], inputs)),
+        }
+    }
+
+    /// What the manifest names.
+    fn named(inputs: &[TensorInfo], manifest: &Manifest) -> Checked<Named> {
+        let Inputs { sample, time, class, direction, self_condition, conditions } = &manifest.inputs;
+        let mut wrong = Vec::new();
+        let mut named = |role: &str, name: &String| {
+            let place = inputs.iter().position(|input| input.name == *name);
+            if place.is_none() {
+                wrong.push(format!("inputs.{role} is '{name}', but the graph's inputs are {}", list(inputs)));
+            }
+            place
         };
-        let required = |role: &str, place: Option<usize>| {
-            place.ok_or_else(|| format!("no input is known to be the {role}; name it in the manifest as inputs.{role}. The graph's inputs are {}", list(inputs)))
-        };
-        let names = &manifest.inputs;
+        let roles = [
+            ("sample", sample),
+            ("time", time),
+            ("class", class),
+            ("direction", direction),
+            ("self_condition", self_condition),
+        ];
+        let roles = roles.map(|(role, name)| name.as_ref().and_then(|name| named(role, name)));
         let of_condition = |(name, condition): (&String, &ConditionInput)| {
-            let input = names.conditions.get(name).unwrap_or(name);
-            if condition.joined { Ok(None) } else { named(name, input).map(Some) }
+            let input = conditions.get(name).unwrap_or(name);
+            if condition.joined { None } else { named(name, input) }
         };
-        Ok(Self {
-            sample: required("sample", find("sample", &names.sample)?)?,
-            time: required("time", find("time", &names.time)?)?,
-            class: find("class", &names.class)?,
-            conditions: manifest.conditions.iter().map(of_condition).collect::<Checked<_>>()?,
-            direction: find("direction", &names.direction)?,
-        })
+        let conditions = manifest.conditions.iter().map(of_condition).collect();
+        if wrong.is_empty() { Ok((roles, conditions)) } else { Err(wrong.join("; ")) }
     }
 
     fn check_all_are_used(&self, inputs: &[TensorInfo], manifest: &Manifest) -> Checked<()> {
-        let known = [Some(self.sample), Some(self.time), self.class, self.direction];
+        let known = [Some(self.sample), Some(self.time), self.class, self.direction, self.self_condition];
+        let mut unused = Vec::new();
         for (place, info) in inputs.iter().enumerate() {
             let conditions = self.conditions.iter().filter(|condition| **condition == Some(place)).count();
             match known.iter().filter(|role| **role == Some(place)).count() + conditions {
-                0 => {
-                    let own: Vec<&str> = manifest.conditions.keys().map(String::as_str).collect();
-                    return Err(format!(
-                        "the input {info} has no role; the roles are sample, time, class{}. List it in the manifest's conditions, or export the model without it or with its value built in",
-                        if own.is_empty() { String::new() } else { format!(" and the conditions {}", own.join(", ")) }
-                    ));
-                }
+                0 => unused.push(info.clone()),
                 1 => {}
                 _ => return Err(format!("the input '{}' has two roles in the manifest's inputs", info.name)),
             }
         }
-        Ok(())
+        if unused.is_empty() {
+            return Ok(());
+        }
+        let own: Vec<&str> = manifest.conditions.keys().map(String::as_str).collect();
+        let (inputs, has, it) = if unused.len() == 1 { ("input", "has", "it") } else { ("inputs", "have", "them") };
+        Err(format!(
+            "the {inputs} {} {has} no role; the roles are {}{}. List {it} in the manifest's conditions, or export the model without {it} or with {} value built in",
+            list(&unused),
+            Inputs::ROLES.iter().map(|(role, _)| *role).collect::<Vec<_>>().join(", "),
+            if own.is_empty() { String::new() } else { format!(" and the conditions {}", own.join(", ")) },
+            if unused.len() == 1 { "its" } else { "their" }
+        ))
     }
 }
 
-fn expect_time(info: &TensorInfo, manifest: &Manifest, schedule: &dyn NoiseSchedule) -> Checked<TimeForm> {
-    // A batch axis fixed at 1 reads the same as one time for all, and means the same where the samples' is fixed too.
-    let form = match info.shape[..] {
-        [] => TimeForm::Scalar,
-        [Some(1)] => TimeForm::One,
-        [_] => TimeForm::Batch,
-        _ => return Err(format!("the time {info}: expected no axis, one of 1 or one of the batch")),
+/// What is said of the sample, the time and the class, where one of them or more are not found.
+fn missing(missing: [bool; 3], inputs: &[TensorInfo]) -> String {
+    let all = ["sample", "time", "class"].into_iter().zip(missing);
+    let missing: Vec<&str> = all.filter(|(_, missing)| *missing).map(|(role, _)| role).collect();
+    let fields: Vec<String> = missing.iter().map(|role| format!("inputs.{role}")).collect();
+    let it = if missing.len() > 1 { "them" } else { "it" };
+    format!(
+        "no input is known to be the {}; name {it} in the manifest as {}. The graph's inputs are {}",
+        missing.join(", the "),
+        fields.join(", "),
+        list(inputs)
+    )
+}
+
+fn expect_time(
+    info: &TensorInfo,
+    manifest: &Manifest,
+    schedule: &dyn NoiseSchedule,
+    batch: Option<usize>,
+) -> Checked<Axes> {
+    let Some(axes) = Axes::of(&info.shape, batch) else {
+        return Err(format!("the time {info}: expected one number, or one for each item of the batch"));
     };
-    match info.element {
-        Element::I64 | Element::I32 if !manifest.time().is_whole() => Err(format!(
+    let whole = info.element.whole_numbers();
+    if whole.is_some() && !manifest.time().is_whole() {
+        return Err(format!(
             "the time {info} takes whole numbers, but the manifest's time gives fractions; expected a float input, or the encoding \"index\""
+        ));
+    }
+    if info.element == Element::Other {
+        return Err(format!("the time {info}: expected a type of numbers"));
+    }
+    if let Some(whole) = whole
+        && !manifest.time().fits(whole, schedule)
+    {
+        return Err(format!("the time {info} cannot hold the times that the manifest's time gives"));
+    }
+    match infinite_time(info.element, manifest, schedule) {
+        Some((t, told)) if !told.is_finite() => Err(format!(
+            "the time {info}: what the manifest's time gives at t = {t} is infinite, whatever the type; time.encoding is another one, or the schedule ends before"
         )),
-        Element::I64 | Element::I32 if !manifest.time().fits(info.element == Element::I32, schedule) => {
-            Err(format!("the time {info} cannot hold the times that the manifest's time gives"))
-        }
-        Element::Other => Err(format!("the time {info}: expected i64, i32, f32, f16, bf16 or f64")),
-        element => match infinite_time(element, manifest, schedule) {
-            Some((t, told)) => Err(format!(
-                "the time {info} cannot hold what the manifest's time gives at t = {t}: {told} is infinite in {element}; export it with another type"
-            )),
-            None => Ok(form),
-        },
+        Some((t, told)) => Err(format!(
+            "the time {info} cannot hold what the manifest's time gives at t = {t}: {told} is infinite in {}; export it with another type",
+            info.element
+        )),
+        None => Ok(axes),
     }
 }
 
 /// The end of the schedule whose time is infinite in the type of the time, and that time.
 fn infinite_time(element: Element, manifest: &Manifest, schedule: &dyn NoiseSchedule) -> Option<(f64, f64)> {
     let told = |t: f64| (t, manifest.time().encode(schedule.level(t), schedule));
-    schedule.bounds().map(told).into_iter().find(|(_, told)| !in_type(element, *told).is_finite())
+    schedule.bounds().map(told).into_iter().find(|(_, told)| !element.rounded(*told).is_finite())
 }
 
-fn expect_class(inputs: &[TensorInfo], place: Option<usize>, manifest: &Manifest) -> Checked<()> {
+/// How an input takes classes: as numbers, or as ones among zeros, along its last axis; `None` if it takes none.
+fn class_form(info: &TensorInfo, manifest: &Manifest, batch: Option<usize>) -> Option<(Axes, Option<usize>)> {
+    let classes = manifest.classes.as_ref()?;
+    let count = classes.count();
+    let most = count.max(classes.null.map_or(0, |null| null + 1));
+    let one_hot = match info.shape.split_last() {
+        Some((Some(width), rest))
+            if (*width == count || *width == most) && *width > 1 && (batch != Some(*width) || !rest.is_empty()) =>
+        {
+            Axes::of(rest, batch).map(|axes| (axes, Some(*width)))
+        }
+        Some((None, rest)) if !rest.is_empty() && info.element.is_float() => {
+            Axes::of(rest, batch).map(|axes| (axes, Some(count)))
+        }
+        _ => None,
+    };
+    // One number is a class by its number.
+    let numbered = || Axes::of(&info.shape, batch).map(|axes| (axes, None));
+    if info.element == Element::Other { None } else { one_hot.or_else(numbered) }
+}
+
+fn expect_class(
+    inputs: &[TensorInfo],
+    place: Option<usize>,
+    manifest: &Manifest,
+    batch: Option<usize>,
+) -> Checked<Option<ClassSlot>> {
     match (place, &manifest.classes) {
         (Some(place), None) => {
             Err(format!("the graph has the input {} for a class, but the manifest has no classes", inputs[place]))
         }
-        (None, Some(_)) => Err(format!(
-            "the manifest has classes, but no input is known to take them; name it as inputs.class. The graph's inputs are {}",
-            list(inputs)
-        )),
-        (Some(place), Some(_)) => {
-            let info = &inputs[place];
-            if !matches!(info.element, Element::I64 | Element::I32) || info.shape.len() != 1 {
-                return Err(format!("the class {info}: expected i64 or i32 with one axis, the batch"));
+        (Some(index), Some(classes)) => {
+            let info = &inputs[index];
+            let Some((axes, one_hot)) = class_form(info, manifest, batch) else {
+                return Err(format!(
+                    "the class {info}: expected a number for each item, or one axis more of {}, the classes",
+                    classes.count()
+                ));
+            };
+            let greatest = classes.count().max(classes.null.map_or(0, |null| null + 1)) - 1;
+            if one_hot.is_none() && !has_all(info.element, greatest) {
+                return Err(format!(
+                    "the class {info}: {} does not have all of the numbers 0 to {greatest}; export it with another type",
+                    info.element
+                ));
             }
-            Ok(())
+            Ok(Some(ClassSlot { slot: Slot { index, element: info.element }, axes, one_hot }))
         }
-        (None, None) => Ok(()),
+        (None, _) => Ok(None),
+    }
+}
+
+/// The place of the derivative, where the manifest names one.
+fn derivative(outputs: &[TensorInfo], samples: &Samples<'_>) -> Checked<Option<usize>> {
+    let Some(name) = &samples.manifest.outputs.derivative else { return Ok(None) };
+    let place = outputs
+        .iter()
+        .position(|output| output.name == *name)
+        .ok_or_else(|| format!("outputs.derivative is '{name}', but the graph's outputs are {}", list(outputs)))?;
+    samples.expect(&outputs[place], 1).map(|()| Some(place))
+}
+
+/// Whether a type has every whole number up to `greatest`.
+fn has_all(element: Element, greatest: usize) -> bool {
+    let exact = |number: usize| element.rounded(number as f64) == number as f64;
+    match element.whole_numbers() {
+        Some([_, most]) => i64::try_from(greatest).is_ok_and(|greatest| greatest <= most),
+        // Where two that follow each other are there, so is all that is less.
+        None => exact(greatest) && exact(greatest.saturating_sub(1)),
     }
 }
 
@@ -270,26 +460,201 @@ fn list(tensors: &[TensorInfo]) -> String {
     tensors.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Checks that a tensor of the graph can hold a batch of items of `shape`, with the channels times `channels`.
-fn expect_samples(field: &str, info: &TensorInfo, shape: &[usize], channels: usize) -> Checked<()> {
-    let mut expected: Vec<Option<usize>> = std::iter::once(None).chain(shape.iter().map(|&size| Some(size))).collect();
-    expected[1] = expected[1].map(|size| size * channels);
-    let fits = info.shape.len() == expected.len()
-        && info
-            .shape
-            .iter()
-            .zip(&expected)
-            .all(|(found, expected)| found.is_none() || expected.is_none() || found == expected);
-    let spelled: Vec<String> =
-        expected.iter().map(|axis| axis.map_or("batch".into(), |size| size.to_string())).collect();
-    if !fits {
-        return Err(format!(
-            "the tensor {info} does not fit the manifest, by which it is [{}] ({field})",
-            spelled.join(",")
-        ));
-    }
-    if !matches!(info.element, Element::F32 | Element::F16 | Element::Bf16) {
-        return Err(format!("the tensor {info}: expected f32, f16 or bf16, found {}", info.element));
+/// Whether a tensor of the graph can be `expected`.
+fn fits(found: &[Option<usize>], expected: &[Axis]) -> bool {
+    let one = |(found, expected): (&Option<usize>, &Axis)| match (found, expected) {
+        (Some(found), Axis::Size(size)) => found == size,
+        _ => true,
+    };
+    found.len() == expected.len() && found.iter().zip(expected).all(one)
+}
+
+/// Notes what `info`, with the axes `found` in the manifest's order, says of sizes that are free.
+fn note_sizes(info: &TensorInfo, found: &[Option<usize>], expected: &[Axis], sizes: &mut Sizes) -> Checked<()> {
+    for (found, expected) in found.iter().zip(expected) {
+        let (Some(found), Axis::Free(name)) = (found, expected) else { continue };
+        let known = *sizes.entry(name.clone()).or_insert(*found);
+        if known != *found {
+            let name = escaped(name);
+            return Err(format!(
+                "the tensor {info} has {found} where the manifest has '{name}', which is {known} in another"
+            ));
+        }
     }
     Ok(())
+}
+
+fn spelled(axes: &[Axis]) -> String {
+    axes.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// What the graph's input for the samples says of them.
+struct OwnInput {
+    item: Vec<Option<usize>>,
+    batched: bool,
+    /// What the batch is fixed at: 1 where there is no axis for it.
+    batch: Option<usize>,
+}
+
+fn expect_sample(info: &TensorInfo, manifest: &Manifest, sizes: &mut Sizes) -> Checked<OwnInput> {
+    let joined = manifest.joined_channels();
+    let mut seen = manifest.sample.shape.0.clone();
+    if let Some(Axis::Size(size)) = seen.get_mut(manifest.joined_axis()) {
+        *size += joined;
+    }
+    let batched = info.shape.len() != seen.len();
+    let samples = Samples { manifest, batched };
+    let mut field = "sample.shape".to_owned();
+    if joined > 0 {
+        field += " with the joined conditions";
+    }
+    samples.expect_as(info, seen.clone(), &field)?;
+    let mut item = samples.in_order(&info.shape[usize::from(batched)..]);
+    if let Some(Some(size)) = item.get_mut(manifest.joined_axis()) {
+        match size.checked_sub(joined).filter(|own| *own > 0) {
+            Some(own) => *size = own,
+            None => {
+                return Err(format!("the tensor {info} has no room for the {joined} values of the joined conditions"));
+            }
+        }
+    }
+    note_sizes(info, &item, &manifest.sample.shape.0, sizes)?;
+    let batch = if batched { info.shape[0] } else { Some(1) };
+    Ok(OwnInput { item, batched, batch })
+}
+
+/// How samples lie in the graph.
+struct Samples<'a> {
+    manifest: &'a Manifest,
+    batched: bool,
+}
+
+impl Samples<'_> {
+    /// The axes of an item of the graph in the manifest's order.
+    fn in_order(&self, axes: &[Option<usize>]) -> Vec<Option<usize>> {
+        let mut axes = axes.to_vec();
+        if self.manifest.sample.channels_last {
+            axes.rotate_right(1);
+        }
+        axes
+    }
+
+    /// Checks that `info` can hold samples with the channels times `channels`.
+    fn expect(&self, info: &TensorInfo, channels: usize) -> Checked<()> {
+        let mut item = self.manifest.sample.shape.0.clone();
+        if let Axis::Size(size) = &mut item[0] {
+            *size *= channels;
+        }
+        let twice = if channels == 2 { " with twice the channels for variance" } else { "" };
+        self.expect_as(info, item, &format!("sample.shape{twice}"))
+    }
+
+    /// The same of an output, which may have other axes if it has as many values.
+    fn expect_output(&self, info: &TensorInfo, channels: usize) -> Checked<()> {
+        let rank = self.manifest.sample.shape.rank() + usize::from(self.batched);
+        if info.shape.len() == rank {
+            return self.expect(info, channels);
+        }
+        expect_float(info)?;
+        let mut own: Vec<Option<usize>> = self.manifest.sample.shape.0.iter().map(Axis::size).collect();
+        own[0] = own[0].map(|size| size * channels);
+        let length = own.iter().copied().product::<Option<usize>>();
+        if self.manifest.sample.channels_last {
+            own.rotate_left(1);
+        }
+        // Axes of 1 more or fewer, or one for all of an item; what is free shows at the evaluation.
+        let long = |sizes: &[Option<usize>]| sizes.iter().filter(|size| **size != Some(1)).copied().collect::<Vec<_>>();
+        let said = long(info.shape.get(usize::from(self.batched)..).unwrap_or_default());
+        let alike = |own: &[Option<usize>]| {
+            said.len() == own.len()
+                && said.iter().zip(own).all(|(said, own)| said.is_none() || own.is_none() || said == own)
+        };
+        let is_open = said.contains(&None);
+        if !(alike(&long(&own)) || alike(&long(&[length])) || is_open && !alike(&long(&own)) && said.len() > own.len())
+        {
+            return Err(format!(
+                "the tensor {info} does not fit the manifest, by which it is [{}] but for axes of 1, or one axis for an item",
+                spelled(&self.whole(channels))
+            ));
+        }
+        Ok(())
+    }
+
+    /// The graph's axes of samples with the channels times `channels`.
+    fn whole(&self, channels: usize) -> Vec<Axis> {
+        let mut item = self.manifest.sample.shape.0.clone();
+        if let Axis::Size(size) = &mut item[0] {
+            *size *= channels;
+        }
+        self.in_graph(item)
+    }
+
+    /// The axes of an item as the graph has them, with that of the batch.
+    fn in_graph(&self, mut item: Vec<Axis>) -> Vec<Axis> {
+        if self.manifest.sample.channels_last {
+            item.rotate_left(1);
+        }
+        let mut whole = if self.batched { vec![Axis::Batch] } else { Vec::new() };
+        whole.append(&mut item);
+        whole
+    }
+
+    fn expect_as(&self, info: &TensorInfo, item: Vec<Axis>, field: &str) -> Checked<()> {
+        let expected = self.in_graph(item);
+        if !fits(&info.shape, &expected) {
+            return Err(format!(
+                "the tensor {info} does not fit the manifest, by which it is [{}] ({field})",
+                spelled(&expected)
+            ));
+        }
+        expect_float(info)
+    }
+}
+
+fn expect_float(info: &TensorInfo) -> Checked<()> {
+    if info.element.is_float() {
+        return Ok(());
+    }
+    Err(format!("the tensor {info}: expected f32, f16, bf16 or f64, found {}", info.element))
+}
+
+/// What a condition is in the graph, whose batch is fixed at `batch`, as far as is known by now.
+fn expect_condition(
+    name: &str,
+    condition: &ConditionInput,
+    (info, index): (&TensorInfo, usize),
+    batch: &mut Option<usize>,
+    sizes: &mut Sizes,
+) -> Checked<ConditionSlot> {
+    let shape = &condition.shape;
+    let item: Vec<Axis> = shape.item().cloned().collect();
+    let mut whole = item.clone();
+    whole.insert(shape.batch(), Axis::Batch);
+    // One after the other, items need no axis of their own.
+    let alone = condition.batch && *batch == Some(1) && info.shape.len() == item.len();
+    let (expected, of_batch) = if condition.batch && !alone { (&whole, Some(shape.batch())) } else { (&item, None) };
+    if !fits(&info.shape, expected) {
+        let field = format!("conditions.{name}.shape");
+        let hint = if condition.batch && fits(&info.shape, &item) {
+            "; \"batch\": false is one value for all items"
+        } else {
+            ""
+        };
+        return Err(format!(
+            "the tensor {info} does not fit the manifest, by which it is [{}] ({field}{hint})",
+            spelled(expected)
+        ));
+    }
+    if info.element == Element::Other {
+        return Err(format!("the tensor {info}: expected a type of numbers, or truth values"));
+    }
+    let mut found = info.shape.clone();
+    if let Some(size) = of_batch.and_then(|place| found.remove(place))
+        && *batch.get_or_insert(size) != size
+    {
+        let batch = batch.unwrap_or_default();
+        return Err(format!("the tensor {info} has a batch of {size}, and what the graph takes else one of {batch}"));
+    }
+    note_sizes(info, &found, &item, sizes)?;
+    Ok(ConditionSlot { slot: Some(Slot { index, element: info.element }), batch: of_batch })
 }

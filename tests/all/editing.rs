@@ -143,8 +143,8 @@ fn a_network_that_fills_holes_is_told_them() {
     let plain = Request { count: 2, seed: 3, steps: Some(4), ..Request::default() };
     let by_mask = Request { image: Some(Arc::new(image)), mask: Some(Arc::new(mask.clone())), ..plain.clone() };
     let conditions = BTreeMap::from([
-        ("mask".to_owned(), Arc::new(mask.insert_axis(Axis(0)))),
-        ("masked_sample".to_owned(), Arc::new(masked)),
+        ("mask".to_owned(), Arc::new(mask.insert_axis(Axis(0)).into())),
+        ("masked_sample".to_owned(), Arc::new(masked.into())),
     ]);
     let by_hand = Request { conditions, ..plain.clone() };
     assert_eq!(drawn(&model, &by_mask), drawn(&model, &by_hand));
@@ -307,7 +307,7 @@ fn an_upsampler_draws_the_small_picture_again() {
     let request = Request { classes, count: 10, seed: 4, ..Request::default() };
     let low = Arc::new(request.job(&small).unwrap().run().unwrap());
     let upsample = Request {
-        conditions: BTreeMap::from([("low_resolution".to_owned(), Arc::clone(&low))]),
+        conditions: BTreeMap::from([("low_resolution".to_owned(), Arc::new((*low).clone().into()))]),
         seed: 9,
         ..request.clone()
     };
@@ -321,7 +321,7 @@ fn an_upsampler_draws_the_small_picture_again() {
     println!("made small again: PSNR {found:.1} dB");
     assert!(found > 20.0);
     assert!(message(request.job(&large)).starts_with("condition: this model is told 'low_resolution'"));
-    let wrong = BTreeMap::from([("low_resolution".to_owned(), Arc::new(ArrayD::zeros(vec![4, 8, 8])))]);
+    let wrong = BTreeMap::from([("low_resolution".to_owned(), Arc::new(ArrayD::<f32>::zeros(vec![4, 8, 8]).into()))]);
     assert!(message(Request { conditions: wrong, ..request }.job(&large)).starts_with("condition: "));
 }
 

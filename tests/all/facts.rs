@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use diffuse::model::{
-    Classes, ConditionInput, Defaults, Encoding, Inputs, Kind as SampleKind, LearnedVariance, MOST_CLASSES, MOST_NAME,
-    Manifest, Outputs, Sample, Schedule, SchedulerConfig, Time, Toward,
+    Classes, ConditionInput, Defaults, Encoding, GuidancePair, Inputs, Kind as SampleKind, LearnedVariance,
+    MOST_CLASSES, MOST_NAME, Manifest, Outputs, Sample, Schedule, SchedulerConfig, Time, Toward,
 };
 use diffuse::option::{Kind, MOST_NUMBERS};
 use diffuse::sample::MOST_VALUES;
@@ -125,6 +125,13 @@ fn ends_in_noise(schedule: &Value) -> bool {
     schedule.level(schedule.bounds()[1]).alpha == 0.0
 }
 
+/// Whether as much of the clean sample is left at the end as at the beginning.
+fn keeps_the_sample(schedule: &Value) -> bool {
+    let schedule = read::<Schedule>(schedule).unwrap().build(Tables::Exact).unwrap();
+    let [first, last] = schedule.bounds().map(|t| schedule.level(t).alpha);
+    first == last
+}
+
 /// A kind of schedule: its fields, those that it needs, what the others are, and what manifests with it are.
 fn schedule(kind: &str) -> Value {
     let least = least_schedule(kind);
@@ -141,6 +148,7 @@ fn schedule(kind: &str) -> Value {
         "defaults": usual,
         "continuous": read.build(Tables::Exact).unwrap().train_steps().is_none(),
         "ends_in_noise": ends_in_noise(&least),
+        "alpha_is_one": keeps_the_sample(&least),
         "time": manifest.time(),
         "solver": manifest.solver(),
     })
@@ -195,6 +203,7 @@ fn facts() -> Value {
             "prediction": words::<Prediction>(),
             "input_scaling": words::<InputScaling>(),
             "variance": words::<LearnedVariance>(),
+            "guidance_pair": words::<GuidancePair>(),
             "sample.kind": words::<SampleKind>(),
             "schedule.kind": schedules,
             "schedule.terminal": words::<Terminal>(),

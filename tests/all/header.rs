@@ -12,7 +12,7 @@ use diffuse::settings;
 
 use crate::interface::{Function, Interface, Type, Variable};
 use crate::support::bindings::{Binding, has_all};
-use crate::support::{agree, repository};
+use crate::support::{agree, repository, versions};
 
 const TOP: &str = "\
 /* diffuse: draws from diffusion models. This header is generated from the library's source; do not edit it.
@@ -118,7 +118,7 @@ fn the_header_is_fresh() {
         let constant = interface.constants.iter().find(|constant| name.to_str() == Ok(&*constant.name));
         assert_eq!(constant.map(|constant| &*constant.value), Some(&*number.to_string()), "{name:?}");
     }
-    assert_eq!(interface.constants.len(), DIFFUSE_STATUSES.len() + 12, "a status is not in the table");
+    assert_eq!(interface.constants.len(), DIFFUSE_STATUSES.len() + 25, "a status is not in the table");
     agree("include/diffuse.h", &header);
     agree("include/REFERENCE.md", &reference(&interface));
 }
@@ -195,19 +195,32 @@ fn constants(interface: &Interface) -> String {
     page
 }
 
-/// The first version of the header is frozen, as are the programs in tests/abi that were compiled against it.
+/// Every version of the interface that is stored in tests/abi is still a part of it. `tests/freeze` stores one.
 #[test]
 fn nothing_that_hosts_were_compiled_with_has_changed() {
-    let now = Interface::parse(&header()).declarations();
-    let first = std::fs::read_to_string(repository("tests/abi/0.1/declarations.txt")).unwrap();
-    assert!(first.lines().count() > 100);
-    for declaration in first.lines() {
-        let there = match declaration.split_once('}') {
-            // Fields are added at the end.
-            Some((fields, _)) => now.iter().any(|now| now.starts_with(fields)),
-            None => now.iter().any(|now| now == declaration),
-        };
-        assert!(there, "hosts were compiled with:\n{declaration}");
+    let (now, laid) = (Interface::parse(&header()).declarations(), layout());
+    if let Some(folder) = std::env::var_os("DIFFUSE_FREEZE").map(std::path::PathBuf::from) {
+        std::fs::write(folder.join("declarations.txt"), now.join("\n") + "\n").unwrap();
+        std::fs::write(folder.join("layout.txt"), laid).unwrap();
+        return;
+    }
+    for version in versions() {
+        let stored = |name: &str| std::fs::read_to_string(version.join(name)).unwrap();
+        let first = stored("declarations.txt");
+        assert!(first.lines().count() > 100);
+        for declaration in first.lines() {
+            let there = match declaration.split_once('}') {
+                // Fields are added at the end.
+                Some((fields, _)) => now.iter().any(|now| now.starts_with(fields)),
+                None => now.iter().any(|now| now == declaration),
+            };
+            assert!(there, "hosts were compiled with:\n{declaration}");
+        }
+        for line in stored("layout.txt").lines() {
+            // A struct may grow, and what was in it stays where it was.
+            let field = line.split(' ').next().unwrap().contains('.');
+            assert!(!field || laid.lines().any(|now| now == line), "hosts were compiled with:\n{line}");
+        }
     }
 }
 
@@ -227,6 +240,7 @@ fn type_for_python(of: &Type) -> String {
     match (of.name.as_str(), of.pointers) {
         ("void", 0) => "None".into(),
         ("void", 1) => "c_void_p".into(),
+        ("void", 2) => "POINTER(c_void_p)".into(),
         ("char", 1) => "c_char_p".into(),
         ("char", 2) => "POINTER(c_char_p)".into(),
         ("diffuse_callback", 0) => "Callback".into(),

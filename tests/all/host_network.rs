@@ -96,14 +96,14 @@ fn it_is_told_what_a_graph_is_told() {
             }
             assert!(input[32..].iter().all(|value| *value == 1.0 + item as f32));
         }
-        assert_eq!(query.condition.tensors["text"].as_slice().unwrap(), [1.0, 2.0, 3.0, 1.0, 2.0, 3.0]);
+        assert_eq!(query.condition.tensors["text"].as_f32().unwrap(), [1.0, 2.0, 3.0, 1.0, 2.0, 3.0]);
         out.fill(0.0);
         Ok(())
     })
     .unwrap();
     let mask = ndarray::Array::from_shape_fn((2, 1, 4, 4), |(item, ..)| 1.0 + item as f32).into_dyn();
-    let text = ndarray::arr1(&[1.0, 2.0, 3.0]).into_dyn();
-    let conditions = [("mask".to_owned(), Arc::new(mask)), ("text".to_owned(), Arc::new(text))];
+    let text = ndarray::arr1(&[1.0f32, 2.0, 3.0]).into_dyn();
+    let conditions = [("mask".to_owned(), Arc::new(mask.into())), ("text".to_owned(), Arc::new(text.into()))];
     let request = Request { count: 2, steps: Some(4), conditions: conditions.into(), ..Request::default() };
     request.job(&own).unwrap().run().unwrap();
     let error = Request { count: 2, steps: Some(4), ..Request::default() }.job(&own).unwrap_err();

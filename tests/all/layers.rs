@@ -18,7 +18,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("float", &[]),
     ("process", &[]),
     ("log", &[]),
-    ("tensor", &[]),
+    ("tensor", &["storage", "combine", "typed"]),
     ("schedule", &["level", "beta", "continuous", "grid"]),
     ("noise", &["source", "counter", "blend", "torch"]),
     ("prediction", &[]),
@@ -61,14 +61,14 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("settings", &[]),
     ("model", &["manifest", "resolved", "scheduler_config"]),
     ("network", &["signature", "host", "ort"]),
-    ("stage", &["roles", "model", "evaluator", "predictor", "classifier", "calls", "pixels"]),
+    ("stage", &["roles", "model", "layout", "evaluator", "predictor", "classifier", "calls", "pixels"]),
     ("request", &["ask", "fitting", "choices", "editing", "steering", "plan", "encode"]),
     ("run", &["work", "draw", "runner", "cost", "counterfactual"]),
     (
         "capi",
         &[
             "status", "buffers", "error", "guard", "handle", "cancel", "log", "version", "runtime", "pixels",
-            "estimate", "model", "request", "job",
+            "element", "estimate", "model", "request", "calls", "job",
         ],
     ),
 ];
@@ -77,7 +77,10 @@ const HOUSE: &[(&str, &[&str])] = &[
 const INNER: &[(&str, &[&str])] = &[
     (
         "model/manifest",
-        &["omitted", "sample", "schedule", "time", "tensors", "defaults", "document", "usual", "check", "read"],
+        &[
+            "omitted", "shape", "sample", "schedule", "time", "tensors", "defaults", "document", "usual", "check",
+            "read",
+        ],
     ),
     (
         "network/ort",

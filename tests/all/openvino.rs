@@ -38,7 +38,7 @@ fn distance(name: &str) -> f64 {
     let schedule = manifest.schedule.build(Tables::Exact).unwrap();
     let count = here.fixed_batch().unwrap_or(3);
     let mut shape = vec![count];
-    shape.extend(&manifest.sample.shape);
+    shape.extend(manifest.sample.shape.sizes().unwrap());
     let mut worst: f64 = 0.0;
     for t in [20.0, 500.0, 980.0] {
         let mut next = 1u32;

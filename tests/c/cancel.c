@@ -29,9 +29,9 @@ static void *work(void *data) {
   switch (task->call) {
     case 0: task->status = diffuse_request_cost(request, model, task->cancel, &cost); break;
     case 1: task->status = diffuse_model_trim(model, task->cancel); break;
-    case 2: task->status = diffuse_model_denoise(model, x, ITEM, 1, 500, 0.8, 0.6, NULL, task->cancel, out); break;
-    case 3: task->status = diffuse_model_log_density(model, x, ITEM, 1, NULL, 0, 1e-3, 0, task->cancel, &number); break;
-    default: task->status = diffuse_model_variational_bound(model, x, ITEM, 1, NULL, "posterior", 0, task->cancel, &number);
+    case 2: task->status = diffuse_model_denoise(model, request, x, ITEM, 1, 500, 0.8, 0.6, task->cancel, out); break;
+    case 3: task->status = diffuse_model_log_density(model, request, x, ITEM, 1, 0, 1e-3, 0, task->cancel, &number); break;
+    default: task->status = diffuse_model_variational_bound(model, NULL, x, ITEM, 1, "posterior", 0, task->cancel, &number);
   }
   return NULL;
 }

@@ -89,8 +89,8 @@ static int32_t run(diffuse_runtime *runtime, const char *path, const char *class
   TRY(diffuse_job_read(job, values, LENGTH));
   TRY(diffuse_job_preview_pixels(job, ITEMS - 1, pixels, sizeof pixels, 128, 0));
   if (scenario == 0) {
-    TRY(diffuse_model_denoise(model, values, LENGTH, ITEMS, 500, 0.7, 0.7, classes, NULL, values));
-    TRY(diffuse_model_add_noise(model, values, LENGTH, ITEMS, 500, 1, values));
+    TRY(diffuse_model_denoise(model, request, values, LENGTH, ITEMS, 500, 0.7, 0.7, NULL, values));
+    TRY(diffuse_model_add_noise(model, request, values, LENGTH, ITEMS, 500, 1, values));
     TRY(diffuse_request_cost(request, model, NULL, &cost));
   }
 end:

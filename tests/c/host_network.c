@@ -16,7 +16,8 @@ static int32_t network(const diffuse_estimate *estimate, float *output, size_t l
   double time, t, alpha, sigma;
   size_t step, items, seen;
   const float *input;
-  int32_t cancelled;
+  diffuse_request *told;
+  int32_t cancelled, status;
   CHECK(diffuse_estimate_time(estimate, &time));
   CHECK(diffuse_estimate_level(estimate, &t, &alpha, &sigma));
   CHECK(diffuse_estimate_step(estimate, &step, &items));
@@ -24,11 +25,12 @@ static int32_t network(const diffuse_estimate *estimate, float *output, size_t l
   CHECK(diffuse_estimate_is_cancelled(estimate, &cancelled));
   REQUIRE(seen == length && length == items * ITEM && time == (double)(int)time && cancelled == 0);
   REQUIRE(memcmp(input, diffuse_estimate_x(estimate), length * sizeof *input) == 0);
-  if (diffuse_model_denoise(model, input, length, items, t, alpha, sigma, diffuse_estimate_classes(estimate), NULL, output) != DIFFUSE_OK) {
-    snprintf(message, capacity, "%s", diffuse_error_message());
-    return 1;
-  }
-  return 0;
+  CHECK(diffuse_request_new(&told));
+  CHECK(diffuse_request_set_classes(told, diffuse_estimate_classes(estimate), items));
+  status = diffuse_model_denoise(model, told, input, length, items, t, alpha, sigma, NULL, output);
+  if (status != DIFFUSE_OK) snprintf(message, capacity, "%s", diffuse_error_message());
+  diffuse_request_free(told);
+  return status;
 }
 
 /* Draws two sprites with `model`, on a worker. */
@@ -46,7 +48,7 @@ static void draw(const diffuse_model *model, const diffuse_request *request, flo
 int main(int argc, char **argv) {
   /* What the sprites' own manifest says, for a network that answers with the clean sample. */
   static const char manifest[] =
-      "{\"diffuse\": 1, \"sample\": {\"shape\": [4, 32, 32], \"range\": [-1, 1]},"
+      "{\"diffuse\": 1, \"sample\": {\"shape\": [4, 32, 32], \"kind\": \"image\", \"range\": [-1, 1]},"
       " \"schedule\": {\"kind\": \"cosine\", \"train_steps\": 1000}, \"prediction\": \"x0\","
       " \"classes\": {\"count\": 10, \"null\": 10}}";
   static const int64_t classes[COUNT] = {3, 8};

@@ -239,6 +239,53 @@ int main(int argc, char **argv) {
   TAKEN(of_host.run());
   REQUIRE((TAKEN(of_host.read()) == std::vector<float>{0.25f, 0.25f}));
 
+  // Conditions of every type, and a size that one of them says.
+  {
+    const std::string manifest =
+        "{\"diffuse\": 1, \"sample\": {\"shape\": [2, \"T\"]}, \"prediction\": \"x0\","
+        " \"schedule\": {\"kind\": \"cosine\", \"train_steps\": 100}, \"conditions\": {\"text\": {\"shape\": [3, \"T\"]},"
+        " \"speaker\": {\"shape\": []}, \"mask\": {\"shape\": [\"T\"]}, \"all\": {\"shape\": [2], \"batch\": false}}}";
+    std::vector<Condition> seen;
+    Model host = TAKEN(Model::open(manifest, [&seen](const Estimate &estimate, float *output, std::size_t length) {
+      seen.clear();
+      for (const char *name : {"text", "speaker", "mask", "all"}) seen.push_back(TAKEN(estimate.condition(name)));
+      FAILS(estimate.condition("image"), DIFFUSE_ARGUMENT);
+      const double *text = seen[0].as<double>();
+      REQUIRE(text != nullptr && seen[0].as<float>() == nullptr && seen[0].as<std::int64_t>() == nullptr);
+      for (std::size_t i = 0; i < length; ++i) output[i] = static_cast<float>(text[i % 6]);
+      return std::string();
+    }));
+    REQUIRE((TAKEN(host.shape()) == std::vector<std::size_t>{2, 0}));
+    Request told;
+    TAKEN(told.count(2));
+    FAILS(Job::make(host, told), DIFFUSE_ARGUMENT);
+    TAKEN(told.condition("text", std::vector<double>{0.25, 0.5, 0.75, 1, 1.25, 1.5}, {3, 2}));
+    TAKEN(told.condition("speaker", std::vector<std::uint16_t>{7, 8}));
+    TAKEN(told.condition("mask", std::vector<bool>{true, false}));
+    TAKEN(told.condition("all", {1.5f, 2.5f}));
+    job = TAKEN(Job::make(host, told));
+    TAKEN(job.run());
+    REQUIRE((TAKEN(job.shape()) == std::vector<std::size_t>{2, 2, 2}) && TAKEN(job.read())[1] == 0.5f);
+    REQUIRE((seen[0].shape == std::vector<std::size_t>{2, 3, 2}));
+    REQUIRE((seen[1].shape == std::vector<std::size_t>{2}) && seen[1].element == DIFFUSE_ELEMENT_I64);
+    REQUIRE((seen[2].shape == std::vector<std::size_t>{2, 2}) && seen[2].element == DIFFUSE_ELEMENT_I64);
+    REQUIRE((seen[3].shape == std::vector<std::size_t>{2}) && seen[3].element == DIFFUSE_ELEMENT_F32);
+    // Halves, one number, and what does not fit; none takes it back.
+    const std::uint16_t one_and_two[] = {0x3c00, 0x4000};
+    TAKEN(told.condition("all", DIFFUSE_ELEMENT_F16, one_and_two, {2}));
+    TAKEN(told.condition("speaker", -3));
+    const std::vector<float> x(8, 0.5f);
+    REQUIRE(TAKEN(host.denoise(told, x, 2, 50, 0.7, 0.7))[7] == 0.5f);
+    REQUIRE(TAKEN(host.add_noise(told, x, 2, 50, 1)).size() == 8);
+    FAILS(host.add_noise(x, 2, 50, 1), DIFFUSE_ARGUMENT);
+    FAILS(told.condition("text", std::vector<float>(6), {3, 3}), DIFFUSE_ARGUMENT);
+    FAILS(told.condition("text", std::vector<float>(6), {6, 0}), DIFFUSE_ARGUMENT);
+    FAILS(told.condition("text", std::vector<float>(6), {SIZE_MAX, 2}), DIFFUSE_ARGUMENT);
+    FAILS(told.condition("text", 99, x.data(), {2}), DIFFUSE_ARGUMENT);
+    TAKEN(told.condition("speaker", {}));
+    FAILS(host.denoise(told, x, 2, 50, 0.7, 0.7), DIFFUSE_ARGUMENT);
+  }
+
   // Opened on the worker, cancelled there, and gone while it runs.
   Job opened = TAKEN(Job::open(runtime, argv[2], request));
   FAILS(opened.shape(), DIFFUSE_NOT_YET);
@@ -253,6 +300,10 @@ int main(int argc, char **argv) {
   Request moved = std::move(request);
   FAILS(request.seed(1), DIFFUSE_ARGUMENT);
   FAILS(Job::make(model, request), DIFFUSE_ARGUMENT);
+  FAILS(model.denoise(request, drawn, 2, 500, 0.7, 0.7), DIFFUSE_ARGUMENT);
+  FAILS(model.add_noise(request, drawn, 2, 500, 0), DIFFUSE_ARGUMENT);
+  FAILS(model.log_density(request, drawn, 2, 1, 1e-3, 0), DIFFUSE_ARGUMENT);
+  FAILS(model.variational_bound(request, drawn, 2, "posterior", 0), DIFFUSE_ARGUMENT);
   FAILS(Job().step(), DIFFUSE_ARGUMENT);
   TAKEN(model.trim());
 
@@ -264,18 +315,24 @@ int main(int argc, char **argv) {
     TAKEN(model.trim(&cancel));
     TAKEN(cancel.cancel());
     FAILS(model.trim(&cancel), DIFFUSE_CANCELLED);
-    FAILS(model.denoise(drawn, 2, 500, 0.7, 0.7, {1, 2}, &cancel), DIFFUSE_CANCELLED);
-    FAILS(model.log_density(drawn, 2, 1, 1e-3, 0, {1, 2}, &cancel), DIFFUSE_CANCELLED);
-    FAILS(model.variational_bound(drawn, 2, "posterior", 0, {1, 2}, &cancel), DIFFUSE_CANCELLED);
+    FAILS(model.denoise(moved, drawn, 2, 500, 0.7, 0.7, &cancel), DIFFUSE_CANCELLED);
+    FAILS(model.denoise(drawn, 2, 500, 0.7, 0.7, &cancel), DIFFUSE_CANCELLED);
+    FAILS(model.log_density(moved, drawn, 2, 1, 1e-3, 0, &cancel), DIFFUSE_CANCELLED);
+    FAILS(model.log_density(drawn, 2, 1, 1e-3, 0, &cancel), DIFFUSE_CANCELLED);
+    FAILS(model.variational_bound(moved, drawn, 2, "posterior", 0, &cancel), DIFFUSE_CANCELLED);
+    FAILS(model.variational_bound(drawn, 2, "posterior", 0, &cancel), DIFFUSE_CANCELLED);
     FAILS(moved.cost(model, &cancel), DIFFUSE_CANCELLED);
     FAILS(Model::open(runtime, argv[2], options), DIFFUSE_CANCELLED);
   }
   FAILS(Model::open(runtime, argv[2], options), DIFFUSE_CANCELLED);
   TAKEN(options.cancel(nullptr));
   TAKEN(Model::open(runtime, argv[2], options));
-  FAILS(model.denoise(drawn, 2, 500, 0.7, 0.7, {1}), DIFFUSE_ARGUMENT);
-  REQUIRE(TAKEN(model.denoise(drawn, 2, 500, 0.7, 0.7, {1, 2})).size() == drawn.size());
-  REQUIRE(TAKEN(model.add_noise(drawn, 2, 500, 1)).size() == drawn.size());
+  const std::vector<float> noisy = TAKEN(model.add_noise(drawn, 2, 500, 1));
+  REQUIRE(noisy.size() == drawn.size() && TAKEN(model.add_noise(moved, drawn, 2, 500, 1)) == noisy);
+  const std::vector<float> denoised = TAKEN(model.denoise(moved, noisy, 2, 500, 0.7, 0.7));
+  REQUIRE(denoised.size() == drawn.size() && TAKEN(model.denoise(noisy, 2, 500, 0.7, 0.7)) != denoised);
+  TAKEN(moved.classes({1}));
+  FAILS(model.denoise(moved, noisy, 2, 500, 0.7, 0.7), DIFFUSE_ARGUMENT);
 
   std::ofstream(argv[3], std::ios::binary)
       .write(reinterpret_cast<const char *>(drawn.data()), static_cast<std::streamsize>(drawn.size() * sizeof(float)));

@@ -141,7 +141,7 @@ pub(crate) fn manifest(bytes: &[u8]) {
     }
     walk(&Request::default(), &manifest);
     if let Ok(model) = Model::from_host(text, Arc::new(HostNetwork::new(half)))
-        && model.manifest().sample.shape.iter().product::<usize>() <= 64
+        && model.manifest().sample.shape.sizes().is_none_or(|sizes| sizes.iter().product::<usize>() <= 64)
     {
         let mut request = Request { steps: Some(3), ..Request::default() };
         request.classes = model.manifest().classes.as_ref().map(|_| vec![0]);
@@ -465,13 +465,19 @@ mod calls {
                 5 => any(diffuse_request_set_classes(request, classes.as_ptr(), length(bytes, 2))),
                 6 => any(diffuse_request_set_image(request, values.as_ptr(), length(bytes, 4))),
                 7 => any(diffuse_request_set_mask(request, values.as_ptr(), length(bytes, 4))),
-                8 => any(diffuse_request_set_condition(
-                    request,
-                    c"text".as_ptr(),
-                    values.as_ptr(),
-                    length(bytes, 2),
-                    bytes.below(3) as i32,
-                )),
+                8 => {
+                    let axes = [[2, 2, 0], [1, 4, 2], [usize::MAX, usize::MAX, 1], [2, 1, 1]][bytes.below(4)];
+                    let (element, rank) = (bytes.below(14) as i32, bytes.below(4));
+                    any(diffuse_request_set_condition(
+                        request,
+                        c"text".as_ptr(),
+                        element,
+                        values.as_ptr().cast(),
+                        if bytes.byte() == 0 { null() } else { axes.as_ptr() },
+                        rank,
+                        bytes.below(3) as i32,
+                    ));
+                }
                 9 => {
                     let function: diffuse_callback = if bytes.byte().is_multiple_of(2) { Some(callback) } else { None };
                     any(diffuse_request_set_guidance_callback(request, function, data));
@@ -562,23 +568,24 @@ mod calls {
                 }
                 34 => {
                     let count = bytes.below(4);
-                    let of_items = if bytes.byte().is_multiple_of(2) { null() } else { classes.as_ptr() };
+                    let told = if bytes.byte().is_multiple_of(2) { null_mut() } else { request };
                     let (x, t) = (values.as_ptr(), bytes.number());
                     any(diffuse_model_denoise(
                         model,
+                        told,
                         x,
                         length(bytes, 4 * count),
                         count,
                         t,
                         0.6,
                         0.8,
-                        of_items,
                         cancel,
                         values.as_mut_ptr(),
                     ));
                 }
                 35 => any(diffuse_model_add_noise(
                     model,
+                    request,
                     values.as_ptr(),
                     length(bytes, 4),
                     1,

@@ -118,7 +118,7 @@ fn time(model: &Arc<Model>, count: usize) -> diffuse::Result<Duration> {
 fn samples(model: &Model, count: usize) -> (ArrayD<f32>, Condition) {
     let manifest = model.manifest();
     let mut shape = vec![count];
-    shape.extend(&manifest.sample.shape);
+    shape.extend(manifest.sample.shape.sizes().unwrap());
     let mut next = 1u32;
     let x = ArrayD::from_shape_simple_fn(shape, || {
         next = next.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

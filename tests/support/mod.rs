@@ -149,6 +149,15 @@ impl<F: FnMut(Query<'_>, &mut ArrayD<f32>) -> Result<()> + Send> Denoiser for Fo
     }
 }
 
+/// The folders of the versions of the C interface that are stored.
+pub(crate) fn versions() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(repository("tests/abi")).unwrap().map(|entry| entry.unwrap().path());
+    let versions: Vec<PathBuf> =
+        entries.filter(|path| path.is_dir() && !path.to_string_lossy().ends_with(".new")).collect();
+    assert!(!versions.is_empty());
+    versions
+}
+
 pub(crate) fn runtime() -> Runtime {
     Runtime::open(None).unwrap_or_else(|error| panic!("{error}\nRun `python3 onnx/setup.py --runtime-only` first"))
 }

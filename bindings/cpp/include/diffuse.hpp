@@ -15,8 +15,10 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -138,20 +140,29 @@ T checked(std::int32_t status, T value) {
 }
 #endif
 
-/// Whether there is a class for every item, or none: the C interface is told one number for both.
-inline bool fits(const std::vector<std::int64_t> &classes, std::size_t count) {
-  return classes.empty() || classes.size() == count;
-}
-constexpr const char *one_class_per_item = "classes: one for every item is needed";
-
+/// What the C interface would not see to be wrong.
 template <class T>
-Result<T> refused(T, const char *message) {
+Result<T> refused(const char *message) {
 #ifdef DIFFUSE_NO_EXCEPTIONS
   return Error(DIFFUSE_ARGUMENT, message);
 #else
   throw Error(DIFFUSE_ARGUMENT, message);
 #endif
 }
+
+/// The DIFFUSE_ELEMENT_ number of a type of numbers.
+template <class T>
+struct Element {
+  static_assert(std::is_arithmetic<T>::value && sizeof(T) <= 8, "a number of at most 64 bits, or bool");
+  static constexpr bool is_signed = std::is_signed<T>::value;
+  static constexpr std::int32_t value =
+      std::is_same<T, bool>::value         ? DIFFUSE_ELEMENT_BOOL
+      : std::is_floating_point<T>::value   ? (sizeof(T) == 8 ? DIFFUSE_ELEMENT_F64 : DIFFUSE_ELEMENT_F32)
+      : sizeof(T) == 8                     ? (is_signed ? DIFFUSE_ELEMENT_I64 : DIFFUSE_ELEMENT_U64)
+      : sizeof(T) == 4                     ? (is_signed ? DIFFUSE_ELEMENT_I32 : DIFFUSE_ELEMENT_U32)
+      : sizeof(T) == 2                     ? (is_signed ? DIFFUSE_ELEMENT_I16 : DIFFUSE_ELEMENT_U16)
+                                           : (is_signed ? DIFFUSE_ELEMENT_I8 : DIFFUSE_ELEMENT_U8);
+};
 
 template <class Handle, void (*Free)(Handle *)>
 struct Deleter {
@@ -200,6 +211,21 @@ class Runtime {
   detail::Owner<diffuse_runtime, diffuse_runtime_free> handle_;
 };
 
+/// A condition as an Estimate has it, for the time of the callback.
+struct Condition {
+  /// DIFFUSE_ELEMENT_F32, DIFFUSE_ELEMENT_F64 or DIFFUSE_ELEMENT_I64.
+  std::int32_t element = DIFFUSE_ELEMENT_F32;
+  const void *values = nullptr;
+  /// Items first, unless it is one for all.
+  std::vector<std::size_t> shape;
+
+  /// The values, nullptr if they are of another type than T: float, double or std::int64_t.
+  template <class T>
+  const T *as() const {
+    return element == detail::Element<T>::value ? static_cast<const T *>(values) : nullptr;
+  }
+};
+
 /// What an estimate of the clean samples is made from, during a callback.
 class Estimate {
  public:
@@ -232,10 +258,18 @@ class Estimate {
   }
   /// The class of every item, nullptr for a model without classes.
   const std::int64_t *classes() const { return diffuse_estimate_classes(handle_); }
-  Result<const float *> condition(const std::string &name, std::size_t &length) const {
-    const float *values = nullptr;
-    const std::int32_t status = diffuse_estimate_condition(handle_, name.c_str(), &values, &length);
-    return detail::checked(status, values);
+  /// The condition called `name` in the manifest.
+  Result<Condition> condition(const std::string &name) const {
+    Condition found;
+    std::size_t rank = 0;
+    std::int32_t status =
+        diffuse_estimate_condition(handle_, name.c_str(), &found.element, &found.values, nullptr, 0, &rank);
+    found.shape.resize(rank);
+    if (status == DIFFUSE_OK) {
+      status = diffuse_estimate_condition(handle_, name.c_str(), &found.element, &found.values, found.shape.data(), rank,
+                                          &rank);
+    }
+    return detail::checked(status, std::move(found));
   }
   /// Whether a network of the host's may return early, since its job was cancelled.
   Result<bool> is_cancelled() const {
@@ -352,6 +386,108 @@ class ModelOptions {
   detail::Owner<diffuse_model_options, diffuse_model_options_free> handle_;
 };
 
+class Model;
+
+/// What is to be drawn, and how. One that has been moved from, and a Request that could not be made, is refused by what
+/// uses it.
+class Request {
+ public:
+  Request() {
+    diffuse_request *handle = nullptr;
+    (void)diffuse_request_new(&handle);
+    handle_.reset(handle);
+  }
+
+  Result<void> seed(std::uint64_t seed) { return detail::checked(diffuse_request_set_seed(get(), seed)); }
+  Result<void> count(std::size_t count) { return detail::checked(diffuse_request_set_count(get(), count)); }
+  Result<void> classes(const std::vector<std::int64_t> &classes) {
+    return detail::checked(diffuse_request_set_classes(get(), classes.data(), classes.size()));
+  }
+  Result<void> shape(const std::vector<std::size_t> &axes) {
+    return detail::checked(diffuse_request_set_shape(get(), axes.data(), axes.size()));
+  }
+  /// One of the options that diffuse.h lists.
+  Result<void> set(const std::string &key, const std::string &value) {
+    return detail::checked(diffuse_request_set(get(), key.c_str(), value.c_str()));
+  }
+  Result<void> set(const std::string &key, double value) {
+    return detail::checked(diffuse_request_set_number(get(), key.c_str(), value));
+  }
+  Result<void> scheduler_config(const std::string &json) {
+    return detail::checked(diffuse_request_set_scheduler_config(get(), json.c_str()));
+  }
+  Result<void> negative_classes(const std::vector<std::int64_t> &classes) {
+    return detail::checked(diffuse_request_set_negative_classes(get(), classes.data(), classes.size()));
+  }
+  /// What else the network is given, by its name in the manifest: numbers of any type, or bool. Without a shape they
+  /// are a list, of one item or of all one after the other. No values take them back.
+  template <class T>
+  Result<void> condition(const std::string &name, const std::vector<T> &values,
+                         const std::vector<std::size_t> &shape = {}, bool negative = false) {
+    return shaped(name, detail::Element<T>::value, values.data(), values.size(), shape, negative);
+  }
+  Result<void> condition(const std::string &name, const std::vector<bool> &values,
+                         const std::vector<std::size_t> &shape = {}, bool negative = false) {
+    const std::vector<std::uint8_t> bytes(values.begin(), values.end());
+    return shaped(name, DIFFUSE_ELEMENT_BOOL, bytes.data(), bytes.size(), shape, negative);
+  }
+  template <class T>
+  Result<void> condition(const std::string &name, std::initializer_list<T> values,
+                         const std::vector<std::size_t> &shape = {}, bool negative = false) {
+    return shaped(name, detail::Element<T>::value, values.begin(), values.size(), shape, negative);
+  }
+  /// One number, for every item.
+  template <class T, class = typename std::enable_if<std::is_arithmetic<T>::value>::type>
+  Result<void> condition(const std::string &name, T value, bool negative = false) {
+    return condition(name, detail::Element<T>::value, &value, {}, negative);
+  }
+  /// Values of the type `element`, one of the DIFFUSE_ELEMENT_ numbers, as many as the shape says: for halves, which
+  /// C++ has no type for.
+  Result<void> condition(const std::string &name, std::int32_t element, const void *values,
+                         const std::vector<std::size_t> &shape, bool negative = false) {
+    return detail::checked(diffuse_request_set_condition(get(), name.c_str(), element, values, shape.data(),
+                                                         shape.size(), negative ? 1 : 0));
+  }
+  Result<void> classifier(const Model &classifier, const std::vector<std::int64_t> &classes);
+  /// Code that sees every estimate of the clean samples, and may change it; none takes it back.
+  Result<void> guidance(Callback callback) {
+    auto held = callback ? std::make_shared<detail::Held>(std::move(callback)) : nullptr;
+    const std::int32_t status =
+        diffuse_request_set_guidance_callback(get(), held ? detail::Held::call : nullptr, held.get());
+    if (status == DIFFUSE_OK) guidance_ = std::move(held);
+    return detail::checked(status);
+  }
+  /// Clean samples to start from; none takes them back.
+  Result<void> image(const std::vector<float> &values) {
+    return detail::checked(diffuse_request_set_image(get(), values.empty() ? nullptr : values.data(), values.size()));
+  }
+  /// What of the image is drawn anew; none takes it back.
+  Result<void> mask(const std::vector<float> &values) {
+    return detail::checked(diffuse_request_set_mask(get(), values.empty() ? nullptr : values.data(), values.size()));
+  }
+  /// What drawing this will take.
+  Result<diffuse_cost> cost(const Model &model, const Cancel *cancel = nullptr) const;
+  diffuse_request *get() const noexcept { return handle_.get(); }
+
+ private:
+  friend class Job;
+
+  Result<void> shaped(const std::string &name, std::int32_t element, const void *values, std::size_t length,
+                      const std::vector<std::size_t> &shape, bool negative) {
+    if (length == 0) return condition(name, element, nullptr, shape, negative);
+    if (shape.empty()) return condition(name, element, values, {length}, negative);
+    // Divided, since the product may be beyond every number.
+    std::size_t left = length;
+    for (const std::size_t axis : shape) left = axis != 0 && left % axis == 0 ? left / axis : 0;
+    if (left != 1) return detail::refused<void>("values: they are not as many as their shape says");
+    return condition(name, element, values, shape, negative);
+  }
+
+  detail::Owner<diffuse_request, diffuse_request_free> handle_;
+  /// The network of a classifier of the host's.
+  std::shared_ptr<detail::Held> guidance_, classifier_;
+};
+
 /// A model. It may be destroyed while jobs of it live.
 class Model {
  public:
@@ -389,7 +525,7 @@ class Model {
     const std::int32_t status = diffuse_model_sha256(get(), &hash);
     return detail::checked(status, detail::text(hash));
   }
-  /// Channels, height and width of an image; without the batch.
+  /// Channels, height and width of an image; without the batch. 0 is a size that the manifest leaves free.
   Result<std::vector<std::size_t>> shape() const {
     return detail::shape_of<diffuse_model>(diffuse_model_shape, get());
   }
@@ -402,46 +538,51 @@ class Model {
   Result<void> level(double time, double &alpha, double &sigma) const {
     return detail::checked(diffuse_model_level(get(), time, &alpha, &sigma));
   }
-  /// One estimate of the clean samples behind `x`, `count` items: diffuse_model_denoise(). `classes` is empty for a
-  /// model without; `cancel` may be none.
+  /// One estimate of the clean samples behind `x`, `count` items: diffuse_model_denoise(). `request` says their classes
+  /// and conditions, and `cancel` may be none.
+  Result<std::vector<float>> denoise(const Request &request, const std::vector<float> &x, std::size_t count, double time,
+                                     double alpha, double sigma, const Cancel *cancel = nullptr) const {
+    if (!request.get()) return detail::refused<std::vector<float>>(no_request);
+    return denoised(request.get(), x, count, time, alpha, sigma, cancel);
+  }
+  /// The same of a model that is told nothing.
   Result<std::vector<float>> denoise(const std::vector<float> &x, std::size_t count, double time, double alpha,
-                                     double sigma, const std::vector<std::int64_t> &classes = {},
-                                     const Cancel *cancel = nullptr) const {
-    std::vector<float> denoised(x.size());
-    if (!detail::fits(classes, count)) return detail::refused(std::move(denoised), detail::one_class_per_item);
-    const std::int64_t *of_items = classes.empty() ? nullptr : classes.data();
-    const std::int32_t status = diffuse_model_denoise(get(), x.data(), x.size(), count, time, alpha, sigma, of_items,
-                                                      detail::handle_of(cancel), denoised.data());
-    return detail::checked(status, std::move(denoised));
+                                     double sigma, const Cancel *cancel = nullptr) const {
+    return denoised(nullptr, x, count, time, alpha, sigma, cancel);
+  }
+  /// diffuse_model_add_noise(). `request` says the items' shape, where the model leaves it free.
+  Result<std::vector<float>> add_noise(const Request &request, const std::vector<float> &x0, std::size_t count,
+                                       double time, std::uint64_t seed) const {
+    if (!request.get()) return detail::refused<std::vector<float>>(no_request);
+    return noisy(request.get(), x0, count, time, seed);
   }
   Result<std::vector<float>> add_noise(const std::vector<float> &x0, std::size_t count, double time,
                                        std::uint64_t seed) const {
-    std::vector<float> x(x0.size());
-    const std::int32_t status = diffuse_model_add_noise(get(), x0.data(), x0.size(), count, time, seed, x.data());
-    return detail::checked(status, std::move(x));
+    return noisy(nullptr, x0, count, time, seed);
   }
-  /// diffuse_model_log_density(): of each of `count` samples, in nats.
-  Result<std::vector<double>> log_density(const std::vector<float> &x, std::size_t count, std::size_t directions,
-                                          double tolerance, std::uint64_t seed, const std::vector<std::int64_t> &classes = {},
+  /// diffuse_model_log_density(): of each of `count` samples, in nats. `request` and `cancel` as for denoise().
+  Result<std::vector<double>> log_density(const Request &request, const std::vector<float> &x, std::size_t count,
+                                          std::size_t directions, double tolerance, std::uint64_t seed,
                                           const Cancel *cancel = nullptr) const {
-    std::vector<double> densities(count);
-    if (!detail::fits(classes, count)) return detail::refused(std::move(densities), detail::one_class_per_item);
-    const std::int64_t *of_items = classes.empty() ? nullptr : classes.data();
-    const std::int32_t status = diffuse_model_log_density(get(), x.data(), x.size(), count, of_items, directions,
-                                                          tolerance, seed, detail::handle_of(cancel), densities.data());
-    return detail::checked(status, std::move(densities));
+    if (!request.get()) return detail::refused<std::vector<double>>(no_request);
+    return densities(request.get(), x, count, directions, tolerance, seed, cancel);
   }
-  /// diffuse_model_variational_bound(): of each of `count` samples, in bits per value.
+  Result<std::vector<double>> log_density(const std::vector<float> &x, std::size_t count, std::size_t directions,
+                                          double tolerance, std::uint64_t seed, const Cancel *cancel = nullptr) const {
+    return densities(nullptr, x, count, directions, tolerance, seed, cancel);
+  }
+  /// diffuse_model_variational_bound(): of each of `count` samples, in bits per value. `request` and `cancel` as for
+  /// denoise().
+  Result<std::vector<double>> variational_bound(const Request &request, const std::vector<float> &x, std::size_t count,
+                                                const std::string &variance, std::uint64_t seed,
+                                                const Cancel *cancel = nullptr) const {
+    if (!request.get()) return detail::refused<std::vector<double>>(no_request);
+    return bounds(request.get(), x, count, variance, seed, cancel);
+  }
   Result<std::vector<double>> variational_bound(const std::vector<float> &x, std::size_t count,
                                                 const std::string &variance, std::uint64_t seed,
-                                                const std::vector<std::int64_t> &classes = {},
                                                 const Cancel *cancel = nullptr) const {
-    std::vector<double> bounds(count);
-    if (!detail::fits(classes, count)) return detail::refused(std::move(bounds), detail::one_class_per_item);
-    const std::int64_t *of_items = classes.empty() ? nullptr : classes.data();
-    const std::int32_t status = diffuse_model_variational_bound(get(), x.data(), x.size(), count, of_items,
-                                                                variance.c_str(), seed, detail::handle_of(cancel), bounds.data());
-    return detail::checked(status, std::move(bounds));
+    return bounds(nullptr, x, count, variance, seed, cancel);
   }
   /// The values of RGBA pixels: diffuse_model_values().
   Result<std::vector<float>> values(const std::uint8_t *pixels, std::size_t length, std::size_t stride,
@@ -466,82 +607,57 @@ class Model {
   friend class Request;
   explicit Model(diffuse_model *handle) : handle_(handle) {}
 
+  /// What was moved from is no request, where the C interface takes none as well.
+  static constexpr const char *no_request = "request: is NULL";
+
+  Result<std::vector<float>> denoised(const diffuse_request *request, const std::vector<float> &x, std::size_t count,
+                                      double time, double alpha, double sigma, const Cancel *cancel) const {
+    std::vector<float> denoised(x.size());
+    const std::int32_t status = diffuse_model_denoise(get(), request, x.data(), x.size(), count, time, alpha, sigma,
+                                                      detail::handle_of(cancel), denoised.data());
+    return detail::checked(status, std::move(denoised));
+  }
+  Result<std::vector<float>> noisy(const diffuse_request *request, const std::vector<float> &x0, std::size_t count,
+                                   double time, std::uint64_t seed) const {
+    std::vector<float> x(x0.size());
+    const std::int32_t status =
+        diffuse_model_add_noise(get(), request, x0.data(), x0.size(), count, time, seed, x.data());
+    return detail::checked(status, std::move(x));
+  }
+  Result<std::vector<double>> densities(const diffuse_request *request, const std::vector<float> &x, std::size_t count,
+                                        std::size_t directions, double tolerance, std::uint64_t seed,
+                                        const Cancel *cancel) const {
+    std::vector<double> densities(count);
+    const std::int32_t status = diffuse_model_log_density(get(), request, x.data(), x.size(), count, directions,
+                                                          tolerance, seed, detail::handle_of(cancel), densities.data());
+    return detail::checked(status, std::move(densities));
+  }
+  Result<std::vector<double>> bounds(const diffuse_request *request, const std::vector<float> &x, std::size_t count,
+                                     const std::string &variance, std::uint64_t seed, const Cancel *cancel) const {
+    std::vector<double> bounds(count);
+    const std::int32_t status = diffuse_model_variational_bound(get(), request, x.data(), x.size(), count,
+                                                                variance.c_str(), seed, detail::handle_of(cancel),
+                                                                bounds.data());
+    return detail::checked(status, std::move(bounds));
+  }
+
   detail::Owner<diffuse_model, diffuse_model_free> handle_;
   std::shared_ptr<detail::Held> network_;
 };
 
-/// What is to be drawn, and how. One that has been moved from, and a Request that could not be made, is refused by what
-/// uses it.
-class Request {
- public:
-  Request() {
-    diffuse_request *handle = nullptr;
-    (void)diffuse_request_new(&handle);
-    handle_.reset(handle);
-  }
+inline Result<void> Request::classifier(const Model &classifier, const std::vector<std::int64_t> &classes) {
+  const std::int32_t status =
+      diffuse_request_set_classifier(get(), classifier.get(), classes.data(), classes.size());
+  if (status == DIFFUSE_OK) classifier_ = classifier.network_;
+  return detail::checked(status);
+}
 
-  Result<void> seed(std::uint64_t seed) { return detail::checked(diffuse_request_set_seed(get(), seed)); }
-  Result<void> count(std::size_t count) { return detail::checked(diffuse_request_set_count(get(), count)); }
-  Result<void> classes(const std::vector<std::int64_t> &classes) {
-    return detail::checked(diffuse_request_set_classes(get(), classes.data(), classes.size()));
-  }
-  Result<void> shape(const std::vector<std::size_t> &axes) {
-    return detail::checked(diffuse_request_set_shape(get(), axes.data(), axes.size()));
-  }
-  /// One of the options that diffuse.h lists.
-  Result<void> set(const std::string &key, const std::string &value) {
-    return detail::checked(diffuse_request_set(get(), key.c_str(), value.c_str()));
-  }
-  Result<void> set(const std::string &key, double value) {
-    return detail::checked(diffuse_request_set_number(get(), key.c_str(), value));
-  }
-  Result<void> scheduler_config(const std::string &json) {
-    return detail::checked(diffuse_request_set_scheduler_config(get(), json.c_str()));
-  }
-  Result<void> negative_classes(const std::vector<std::int64_t> &classes) {
-    return detail::checked(diffuse_request_set_negative_classes(get(), classes.data(), classes.size()));
-  }
-  Result<void> condition(const std::string &name, const std::vector<float> &values, bool negative = false) {
-    return detail::checked(
-        diffuse_request_set_condition(get(), name.c_str(), values.data(), values.size(), negative ? 1 : 0));
-  }
-  Result<void> classifier(const Model &classifier, const std::vector<std::int64_t> &classes) {
-    const std::int32_t status =
-        diffuse_request_set_classifier(get(), classifier.get(), classes.data(), classes.size());
-    if (status == DIFFUSE_OK) classifier_ = classifier.network_;
-    return detail::checked(status);
-  }
-  /// Code that sees every estimate of the clean samples, and may change it; none takes it back.
-  Result<void> guidance(Callback callback) {
-    auto held = callback ? std::make_shared<detail::Held>(std::move(callback)) : nullptr;
-    const std::int32_t status =
-        diffuse_request_set_guidance_callback(get(), held ? detail::Held::call : nullptr, held.get());
-    if (status == DIFFUSE_OK) guidance_ = std::move(held);
-    return detail::checked(status);
-  }
-  /// Clean samples to start from; none takes them back.
-  Result<void> image(const std::vector<float> &values) {
-    return detail::checked(diffuse_request_set_image(get(), values.empty() ? nullptr : values.data(), values.size()));
-  }
-  /// What of the image is drawn anew; none takes it back.
-  Result<void> mask(const std::vector<float> &values) {
-    return detail::checked(diffuse_request_set_mask(get(), values.empty() ? nullptr : values.data(), values.size()));
-  }
-  /// What drawing this will take.
-  Result<diffuse_cost> cost(const Model &model, const Cancel *cancel = nullptr) const {
-    diffuse_cost cost{};
-    cost.struct_size = sizeof cost;
-    const std::int32_t status = diffuse_request_cost(get(), model.get(), detail::handle_of(cancel), &cost);
-    return detail::checked(status, cost);
-  }
-  diffuse_request *get() const noexcept { return handle_.get(); }
-
- private:
-  friend class Job;
-  detail::Owner<diffuse_request, diffuse_request_free> handle_;
-  /// The network of a classifier of the host's.
-  std::shared_ptr<detail::Held> guidance_, classifier_;
-};
+inline Result<diffuse_cost> Request::cost(const Model &model, const Cancel *cancel) const {
+  diffuse_cost cost{};
+  cost.struct_size = sizeof cost;
+  const std::int32_t status = diffuse_request_cost(get(), model.get(), detail::handle_of(cancel), &cost);
+  return detail::checked(status, cost);
+}
 
 /// How far a job is: diffuse_job_stage().
 struct Stage {

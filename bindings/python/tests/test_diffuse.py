@@ -70,7 +70,13 @@ class Models(unittest.TestCase):
             (diffuse.ArgumentError, lambda: model.job().pixels(5)),
             (diffuse.NotYet, lambda: model.job().preview()),
             (diffuse.ArgumentError, lambda: model.denoise(np.zeros((1, 3, 32, 32)), model.level(5))),
-            (diffuse.ArgumentError, lambda: model.denoise(np.zeros((2, 4, 32, 32)), model.level(5), classes=[1])),
+            (diffuse.ArgumentError, lambda: model.denoise(np.zeros((0, 4, 32, 32)), model.level(5))),
+            (diffuse.ArgumentError, lambda: model.denoise(np.zeros((3, 4, 32, 32)), model.level(5), classes=[1, 2])),
+            (diffuse.ArgumentError, lambda: model.denoise(np.zeros((1, 4, 32, 32)), model.level(5), classes="unicorn")),
+            (diffuse.ArgumentError, lambda: model.denoise(np.zeros((1, 4, 32, 32)), model.level(5), shape=(4, 16, 16))),
+            (diffuse.ArgumentError, lambda: model.denoise(np.zeros((1, 4, 32, 32)), model.level(5), nonsense=3)),
+            (diffuse.ArgumentError, lambda: model.add_noise(np.zeros((1, 4, 32, 31)), 5)),
+            (diffuse.ArgumentError, lambda: model.draw(conditions={"text": 1})),
             (diffuse.ArgumentError, lambda: model.values(np.zeros((31, 32, 4), np.uint8))),
             (diffuse.ArgumentError, lambda: model.values(np.zeros((32, 32, 3), np.uint8))),
             (diffuse.ModelError, lambda: diffuse.Model.from_network({}, lambda _: 0)),
@@ -97,11 +103,99 @@ class Models(unittest.TestCase):
         noisy = model.add_noise(clean, 300, seed=4)
         denoised = model.denoise(noisy, model.level(300), classes=["key"])
         self.assertLess(np.abs(denoised - clean).mean(), np.abs(noisy - clean).mean())
+        request = diffuse.Request(classes="key", options={"steps": 5})
+        np.testing.assert_array_equal(model.denoise(noisy, model.level(300), request), denoised)
+        np.testing.assert_array_equal(model.add_noise(clean, 300, 4, request), noisy)
+        both = model.denoise(np.concatenate([noisy, noisy]), model.level(300), request, classes=["star", "key"])
+        np.testing.assert_allclose(both[1], denoised[0], atol=1e-5)
+        self.assertGreater(np.abs(both[0] - denoised[0]).max(), 0.01)
+        # One class is for all of them, and none is the null class.
+        same = model.denoise(np.concatenate([noisy, noisy]), model.level(300), request)
+        np.testing.assert_allclose(same, np.concatenate([denoised, denoised]), atol=1e-5)
+        self.assertEqual(model.denoise(noisy, model.level(300)).shape, noisy.shape)
         cost = model.cost(classes="key", steps=7)
         self.assertEqual(cost.evaluations, 7)
         self.assertGreater(cost.seconds, 0)
         self.assertGreater(cost.peak_bytes, 100_000)
         model.trim()
+
+    def test_conditions_of_every_type(self):
+        manifest = {"diffuse": 1, "sample": {"shape": [2]}, "schedule": {"kind": "linear"}, "prediction": "x0"}
+        manifest["conditions"] = {"text": {"shape": [2, 3]}, "all": {"shape": [], "batch": False}}
+        seen = []
+
+        def network(estimate):
+            seen[:] = [estimate.condition("text").copy(), estimate.condition("all").copy()]
+            with self.assertRaises(ValueError):
+                estimate.condition("text")[...] = 0
+            with self.assertRaises(diffuse.ArgumentError):
+                estimate.condition("image")
+            return np.zeros_like(estimate.x)
+
+        model = diffuse.Model.from_network(manifest, network)
+        level, x = model.level(500), np.zeros((3, 2))
+        text = np.arange(18).reshape(3, 2, 3)
+        for of, within in [
+            *[(name, "int64") for name in ["int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8", ">i2"]],
+            *[("float16", "float32"), ("float32", "float32"), ("float64", "float64"), (">f4", "float32")],
+        ]:
+            model.denoise(x, level, conditions={"text": text.astype(of), "all": 7})
+            self.assertEqual((seen[0].dtype, seen[1].dtype, seen[1].shape), (within, "int64", ()), of)
+            np.testing.assert_array_equal(seen[0], text)
+        # One for all, a list, a view that is not in order, numbers of Python and truth values.
+        for given, one in [
+            (text[0], True), (text[:1], True), (text[0].ravel(), True), (text.ravel(), False), (text.tolist(), False),
+            (np.asfortranarray(text), False), (text[::1, :, ::-1][:, :, ::-1], False), (text > 4, False),
+        ]:
+            request = diffuse.Request(conditions={"text": given, "all": 0.5})
+            model.draw(request, count=3, steps=2)
+            np.testing.assert_array_equal(seen[0], [np.asarray(given).reshape(2, 3)] * 3 if one else np.reshape(given, (3, 2, 3)))
+            self.assertEqual((seen[1].dtype, float(seen[1])), ("float64", 0.5))
+        # What is nothing that the library has.
+        for given in [1j, "text", None, np.zeros((2, 3), np.longdouble), [2**64], np.zeros((0, 3)), np.full((2, 3), np.nan), 2**63]:
+            with self.assertRaises(diffuse.ArgumentError, msg=repr(given)):
+                model.denoise(x, level, conditions={"text": given, "all": 1})
+        with self.assertRaisesRegex(diffuse.ArgumentError, "'all'"):
+            model.log_density(x, conditions={"text": text})
+        np.testing.assert_array_equal(model.log_density(x, conditions={"text": text, "all": 1}, tolerance=0.1).shape, (3,))
+        bound = dict(variance="beta", seed=1, conditions={"text": text, "all": 1})
+        self.assertEqual(model.variational_bound(x, **bound).shape, (3,))
+
+    def test_guidance_leads_away_from_conditions(self):
+        manifest = {"diffuse": 1, "sample": {"shape": [1]}, "schedule": {"kind": "cosine", "train_steps": 100}, "prediction": "x0"}
+        manifest["conditions"] = {"place": {"shape": []}}
+        model = diffuse.Model.from_network(manifest, lambda estimate: estimate.condition("place")[:, None])
+        of = dict(conditions={"place": np.int8([1, 2])}, negative_conditions={"place": 0.5}, guidance_scale=2, count=2)
+        np.testing.assert_allclose(model.draw(**of), [[1.5], [3.5]], atol=1e-4)
+
+    def test_a_size_that_is_free(self):
+        manifest = {"diffuse": 1, "sample": {"shape": [2, "T"]}, "schedule": {"kind": "linear"}, "prediction": "x0"}
+        manifest["conditions"] = {
+            "words": {"shape": ["T"]},
+            "before": {"shape": [2, 3], "joined": True, "axis": 1, "before": True},
+        }
+        seen = []
+
+        def network(estimate):
+            seen.append((estimate.input.shape, estimate.condition("words").shape))
+            np.testing.assert_array_equal(estimate.input[:, :, 3:], estimate.x)
+            np.testing.assert_array_equal(estimate.input[:, :, :3], np.broadcast_to(before, (2, 2, 3)))
+            return estimate.x / 2
+
+        model = diffuse.Model.from_network(manifest, network)
+        before = np.float32([[1, 2, 3], [4, 5, 6]])
+        conditions = {"words": np.arange(5), "before": before}
+        self.assertEqual(model.shape, (2, 0))
+        self.assertEqual(model.draw(count=2, steps=2, conditions=conditions).shape, (2, 2, 5))
+        x = np.ones((2, 2, 5), np.float32)
+        self.assertEqual(model.denoise(x, model.level(9), conditions=conditions).shape, x.shape)
+        self.assertEqual(set(seen), {((2, 2, 8), (2, 5))})
+        self.assertEqual(model.add_noise(np.ones((2, 2, 4)), 9).shape, (2, 2, 4))
+        for wrong in [np.ones((2, 2, 4)), np.ones((2, 3, 5)), np.ones((2, 5))]:
+            with self.assertRaises(diffuse.ArgumentError):
+                model.denoise(wrong, model.level(9), conditions=conditions)
+        with self.assertRaises(diffuse.ArgumentError):
+            model.values(np.zeros((2, 5, 4), np.uint8))
 
     def test_pixels_there_and_back(self):
         job = self.model.job(classes="moon", steps=5).run()

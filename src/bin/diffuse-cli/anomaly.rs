@@ -191,7 +191,8 @@ fn compare<'a>(
         let image = image.into_dimensionality().map_err(|error| Failure::Other(error.to_string()))?;
         Ok(pixels::rgba8(image, range)?)
     };
-    let images = files.iter().map(|file| file.image(&sample.shape, range));
+    let shape = request.item(model)?;
+    let images = files.iter().map(|file| file.image(&shape, range));
     let images: Vec<ArrayD<f32>> = images.collect::<Result<_, _>>()?;
     let mut differences = Differences { pictures: Vec::new(), maps: Vec::new(), found: Vec::new(), resolved: None };
     let mut bar = Bar::new();

@@ -91,7 +91,13 @@ impl fmt::Display for Failure {
             // It has no flag.
             Self::Library(Error::Argument { name: "model", reason }) => write!(f, "{}", escaped(reason)),
             Self::Library(Error::Argument { name, reason }) => {
-                write!(f, "--{}: {}", name.replace('_', "-"), escaped(reason))
+                // What is several in a request is given one by one here.
+                let flag = match *name {
+                    "negative_classes" => "negative-class".to_owned(),
+                    "negative_conditions" => "negative-condition".to_owned(),
+                    name => name.replace('_', "-"),
+                };
+                write!(f, "--{flag}: {}", escaped(reason))
             }
             Self::Library(Error::Runtime { .. }) => write!(f, "{}\nRun `diffuse-cli doctor` for help.", self.library()),
             // The option of the library is a flag here.

@@ -15,8 +15,9 @@ use diffuse::request::Plan;
 use diffuse::run::Cost;
 use diffuse::sample::Canceller;
 use diffuse::settings::Noise;
+use diffuse::stage::pixels::{self, Look};
 use diffuse::text::escaped;
-use diffuse::{Error, Model, Request, Runtime, stage::pixels};
+use diffuse::{Error, Model, Request, Runtime};
 use ndarray::{ArrayD, ArrayView2, ArrayViewD, Axis, Slice};
 
 use crate::failure::{Failure, draw, say};
@@ -113,6 +114,9 @@ struct Record {
     /// The SHA-256 of what else was read, by the flag that named it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     steering: BTreeMap<String, String>,
+    /// What a picture is that is not what was drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preview: Option<&'static str>,
     #[serde(flatten)]
     request: Request,
 }
@@ -127,6 +131,11 @@ impl Record {
             provider: model.placement().provider.clone(),
             class_names: classes.iter().map(|&class| class_name(model.manifest(), class)).collect(),
             steering: steering.hashes().clone(),
+            preview: match Look::of(&model.manifest().sample) {
+                Look::Latents(Some(_)) => Some(pixels::BY_MATRIX),
+                Look::Latents(None) => Some(pixels::STRETCHED),
+                _ => None,
+            },
             request,
         })
     }
@@ -184,7 +193,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     // Each class in turn, `per_class` times.
     let class_of = |item: usize| classes[item / per_class];
     let steering = arguments.steering.decode(files, &runtime, &options, &model, arguments.shape.as_deref())?;
-    let rank = 1 + arguments.shape.as_ref().unwrap_or(&manifest.sample.shape).len();
+    let rank = 1 + manifest.sample.shape.rank();
     steering.check(count, rank)?;
     check_start(&steering, &sampling, blended)?;
     let request = |first: usize, of_batch: usize| {
@@ -209,8 +218,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let record = Record::new(&model, &classes, &steering, Request { count, classes: None, ..resolved })?;
     let mut shape = vec![count];
     shape.extend(record.request.shape.iter().flatten());
-    if kind == Kind::Image && outputs.formats().any(|format| *format == Format::Png) {
+    if matches!(kind, Kind::Image | Kind::Latent) && outputs.formats().any(|format| *format == Format::Png) {
         sheet.check(&shape)?;
+        record.preview.iter().for_each(|label| say(&format!("what .png has is {label}\n")));
     }
     let steps = grid.steps();
     let model_name = escaped(&record.model);
@@ -386,7 +396,7 @@ impl Sheet {
         match (format, kind, item) {
             (Format::Npy, ..) => values.saturating_mul(size_of::<f32>()),
             (Format::Csv, ..) => values.saturating_mul(OF_TEXT),
-            (Format::Png, Kind::Image, [_, height, width]) => {
+            (Format::Png, Kind::Image | Kind::Latent, [_, height, width]) => {
                 let pictures = [4, count, *height, *width].into_iter().fold(1usize, usize::saturating_mul);
                 let cells = count.div_ceil(self.columns.max(1)).saturating_mul(self.columns.max(1));
                 let plain = pictures / count.max(1) * cells;
@@ -517,7 +527,7 @@ fn outputs(arguments: &Arguments, model: &Model, seed: u64, inverted: bool) -> R
         _ if inverted => &[Format::Npy],
         Kind::Image => &[Format::Png],
         Kind::Points => &[Format::Csv, Format::Png],
-        Kind::Tensor => &[Format::Npy],
+        Kind::Latent | Kind::Tensor => &[Format::Npy],
     };
     let stem = Stem { start: model.name().to_owned(), end: format!("-{seed}") };
     if arguments.output.is_empty() {
@@ -575,13 +585,19 @@ fn encode(
             let picture = match manifest.sample.kind() {
                 Kind::Points => picture::scatter(rows),
                 _ => {
-                    let range = manifest.sample.range().unwrap_or([-1.0, 1.0]);
+                    let look = Look::of(&manifest.sample);
                     let pictures = samples
                         .outer_iter()
                         .map(|image| {
                             let image =
                                 image.into_dimensionality().map_err(|error| Failure::Other(error.to_string()))?;
-                            Ok(pixels::rgba8(image, range)?)
+                            Ok(match &look {
+                                Look::Pixels(range) => pixels::rgba8(image, *range)?,
+                                Look::Latents(matrix) => {
+                                    pixels::rgba8(pixels::latent_preview(image, matrix.as_ref())?.view(), [-1.0, 1.0])?
+                                }
+                                _ => return Err(Failure::Other("the samples are no pictures".into())),
+                            })
                         })
                         .collect::<Result<Vec<_>, Failure>>()?;
                     let whole = picture::sheet(&pictures, sheet.columns);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use diffuse::network::Network;
 use diffuse::stage::pixels::{Layout, from_rgba8};
+use diffuse::tensor::Tensor;
 use diffuse::{Error, Model, ModelOptions, Runtime};
 use ndarray::{Array3, ArrayD};
 use sha2::{Digest, Sha256};
@@ -98,6 +99,12 @@ impl Input {
     /// The values of a .npy.
     pub(crate) fn array(&self, expected: &str) -> Result<ArrayD<f32>, Failure> {
         npy::read(&self.bytes).map_err(|reason| self.refused(format!("expected {expected}: {reason}")))
+    }
+
+    /// The values of a .npy, as they are.
+    pub(crate) fn tensor(&self) -> Result<Tensor, Failure> {
+        npy::read_any(&self.bytes)
+            .map_err(|reason| self.refused(format!("expected a .png, or a .npy of numbers: {reason}")))
     }
 
     /// The values of a .png of the size of `shape`, or of a .npy.

@@ -2,20 +2,22 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use diffuse::model::{LearnedVariance, Manifest};
-use diffuse::network::{Network, PartHash, Placement, TensorInfo};
+use diffuse::model::Manifest;
+use diffuse::network::{PartHash, Placement, TensorInfo};
 use diffuse::schedule::NoiseLevel;
 use diffuse::solver::SOLVERS;
 use diffuse::text::{escaped, escaped_json};
 use diffuse::{Model, Request, json};
+use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::input::{Input, Inspected, ModelInput};
 use crate::picture;
 use crate::shared::{DeviceArguments, RuntimeArguments, print, print_json, say_notes, shown};
+use crate::suggest;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -70,6 +72,9 @@ struct Report<'a> {
     manifest: Option<&'a Manifest>,
     manifest_from: Option<&'a str>,
     schedule: Option<Ends>,
+    /// A manifest for a graph that has none, with "?" for what it cannot know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suggestion: Option<Value>,
 }
 
 /// Both ends of a schedule.
@@ -92,11 +97,13 @@ fn inspect_model(input: &ModelInput, arguments: &Arguments) -> Result<(), Failur
             manifest: None,
             manifest_from: None,
             schedule: None,
+            suggestion: suggest::manifest(network.signature()).ok(),
         };
         return if arguments.json {
             print_json(&report)
         } else {
-            print(&(describe(&report) + &without_manifest(&arguments.file, &network)))
+            let beside = shown(&arguments.file.with_extension("diffuse.json"));
+            print(&(describe(&report) + &suggest::advice(network.signature(), &beside)))
         };
     }
     let model = Model::new(network).map_err(|error| input.named(error))?;
@@ -115,6 +122,7 @@ fn inspect_model(input: &ModelInput, arguments: &Arguments) -> Result<(), Failur
         manifest: Some(manifest),
         manifest_from: network.manifest().map(|(_, place)| place),
         schedule: Some(Ends { cleanest, noisiest }),
+        suggestion: None,
     };
     if arguments.json { print_json(&report) } else { print(&describe(&report)) }
 }
@@ -142,7 +150,7 @@ fn describe(report: &Report<'_>) -> String {
             end.lambda()
         );
     }
-    if manifest.variance != LearnedVariance::None {
+    if manifest.variance.is_learned() {
         let _ = writeln!(text, "variance {}", use_of_variance(manifest));
     }
     let _ = writeln!(text, "manifest, from {}:", escaped(report.manifest_from.unwrap_or_default()));
@@ -167,25 +175,5 @@ fn use_of_variance(manifest: &Manifest) -> String {
         "{} adds noise of the variance that the network predicts (--variance {}, its default here); the other solvers do not use it",
         names.join(", "),
         words.join(", ")
-    )
-}
-
-fn without_manifest(path: &Path, network: &Network) -> String {
-    // The input that looks like a batch of samples; sizes that the graph leaves free are for the user to fill in.
-    let sample = network.signature().inputs.iter().find(|input| input.element.is_float() && input.shape.len() >= 2);
-    let axes = sample.map_or(&[][..], |input| &input.shape[1..]);
-    let shape: Vec<String> = axes.iter().map(|axis| axis.map_or("?".into(), |size| size.to_string())).collect();
-    format!(
-        "There is no manifest, so the model's schedule and prediction are unknown and nothing can be drawn from it.
-Write {} beside it, from what you know of its training and onnx/README.md, such as
-{{
-  \"diffuse\": 1,
-  \"sample\": {{\"shape\": [{}]}},
-  \"schedule\": {{\"kind\": \"linear\", \"train_steps\": 1000, \"beta_start\": 0.0001, \"beta_end\": 0.02}},
-  \"prediction\": \"epsilon\"
-}}
-",
-        shown(&path.with_extension("diffuse.json")),
-        shape.join(", ")
     )
 }

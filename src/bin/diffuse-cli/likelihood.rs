@@ -1,16 +1,17 @@
 //! `diffuse-cli likelihood`: how likely given samples are to a model.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use diffuse::Error;
-use diffuse::denoiser::Condition;
 use diffuse::likelihood::{Divergence, bits_per_dim};
 use diffuse::sample::Canceller;
 use diffuse::solver::{Adaptive, Variance};
+use diffuse::{Error, Request};
 
+use crate::conditions;
 use crate::failure::Failure;
 use crate::input::{Input, ModelInput};
 use crate::shared::{DeviceArguments, RuntimeArguments, classes_of, print, print_json};
@@ -24,6 +25,10 @@ pub(crate) struct Arguments {
     /// The class of every sample by name or number, separated by commas; may be given more than once
     #[arg(long, value_name = "NAME")]
     class: Vec<String>,
+    /// What else the network is given, by its name in the manifest: a .png, a .npy, a number or a list such as [1,2];
+    /// may be given more than once
+    #[arg(long, value_name = "NAME=X")]
+    condition: Vec<String>,
     /// Random directions of Hutchinson's estimate; 0 takes the whole divergence, for points and other small samples
     #[arg(long, value_name = "N", default_value_t = 0)]
     directions: usize,
@@ -50,6 +55,7 @@ fn named(error: Error) -> Failure {
     match error {
         Error::Argument { name: "shape" | "x", reason } => Failure::Usage(format!("the samples: {reason}")),
         Error::Argument { name: "classes", reason } => Failure::Usage(format!("--class: {reason}")),
+        Error::Argument { name: "condition", reason } => Failure::Usage(format!("--condition: {reason}")),
         Error::Argument { name: "divergence", reason } => Failure::Usage(format!("--directions: {reason}")),
         Error::Argument { name: "variance" | "schedule", reason } => Failure::Usage(format!("--bound: {reason}")),
         error => error.into(),
@@ -70,10 +76,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             arguments.tolerance
         )));
     }
+    let conditions = conditions::read("--condition", &arguments.condition)?;
     let model = ModelInput::read("the model", &arguments.model)?;
     let model = Arc::new(model.open(&arguments.runtime.open()?, &arguments.device.model_options()?)?);
     let classes = classes_of(&model, &arguments.class)?;
-    let condition = Condition::classes((!classes.is_empty()).then_some(classes));
+    let conditions = conditions.decode(&model, &mut BTreeMap::new())?;
+    let request = Request {
+        classes: (!classes.is_empty()).then_some(classes),
+        conditions: conditions.part(0, x.shape()[0], x.shape()[0]),
+        ..Request::default()
+    };
+    let condition = request.told(&model, x.shape()).map_err(named)?;
     let length = x.len() / x.shape()[0];
     if let Some(variance) = arguments.bound.as_deref().and_then(Variance::from_word) {
         let bounds =

@@ -2,6 +2,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod anomaly;
+mod conditions;
 mod doctor;
 mod failure;
 mod generate;
@@ -16,6 +17,7 @@ mod plan;
 mod plot;
 mod shared;
 mod steering;
+mod suggest;
 
 use std::process::ExitCode;
 

@@ -5,6 +5,7 @@
 //! the three keys that a header has, so that it looks at each byte once, and refuses the first that does not belong
 //! there.
 
+use diffuse::tensor::Tensor;
 use half::f16;
 use ndarray::{ArrayD, ArrayViewD, IxDyn, ShapeBuilder};
 
@@ -19,8 +20,40 @@ const MOST_AXES: usize = 64;
 /// The most values: as many as a run can have.
 const MOST_VALUES: usize = diffuse::sample::MOST_VALUES;
 
-/// The values in `bytes` as f32, in standard order. The reason why not says what was expected and what was found.
+/// The values in `bytes` as f32, in standard order: the nearest one of a float, and exactly the same of an integer. The
+/// reason why not says what was expected and what was found.
 pub(crate) fn read(bytes: &[u8]) -> Result<ArrayD<f32>, String> {
+    match read_any(bytes)? {
+        Tensor::F32(array) => Ok(array),
+        Tensor::F64(array) => narrowed(&array, |value| {
+            let narrow = value as f32;
+            let is_beyond = value.is_finite() && narrow.is_infinite();
+            if is_beyond { Err(format!("{value:e}, which is beyond f32 ({:e})", f32::MAX)) } else { Ok(narrow) }
+        }),
+        // Beyond 2^24 not every integer is one, and a label that became its neighbour would be another one.
+        Tensor::I64(array) => narrowed(&array, |value| {
+            let narrow = value as f32;
+            let is_same = narrow as i128 == i128::from(value);
+            if is_same { Ok(narrow) } else { Err(format!("{value}, which f32 does not have")) }
+        }),
+    }
+}
+
+fn narrowed<T: Copy>(array: &ArrayD<T>, narrow: impl Fn(T) -> Result<f32, String>) -> Result<ArrayD<f32>, String> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(array.len()).map_err(|_| no_memory(array.len()))?;
+    for (place, value) in array.iter().enumerate() {
+        values.push(narrow(*value).map_err(|reason| format!("value {place} is {reason}"))?);
+    }
+    ArrayD::from_shape_vec(array.shape(), values).map_err(|error| error.to_string())
+}
+
+fn no_memory(count: usize) -> String {
+    format!("there is no memory for {count} values")
+}
+
+/// The values in `bytes`, in standard order, in a type that has them all.
+pub(crate) fn read_any(bytes: &[u8]) -> Result<Tensor, String> {
     let (text, data) = split(bytes)?;
     let Header { descr, fortran, shape } = Header::parse(text)?;
     let element = Element::of(&descr)?;
@@ -40,10 +73,16 @@ pub(crate) fn read(bytes: &[u8]) -> Result<ArrayD<f32>, String> {
     if count > MOST_VALUES {
         return Err(format!("the shape {} has {count} values; at most {MOST_VALUES} are read", tuple(&shape)));
     }
-    let values = element.values(data, count)?;
-    let order = IxDyn(&shape).set_f(fortran);
-    let array =
-        ArrayD::from_shape_vec(order, values).map_err(|error| format!("the shape {}: {error}", tuple(&shape)))?;
+    Ok(match element.values(data, count)? {
+        Values::F32(values) => Tensor::F32(shaped(&shape, fortran, values)?),
+        Values::F64(values) => Tensor::F64(shaped(&shape, fortran, values)?),
+        Values::I64(values) => Tensor::I64(shaped(&shape, fortran, values)?),
+    })
+}
+
+fn shaped<T: Clone>(shape: &[usize], fortran: bool, values: Vec<T>) -> Result<ArrayD<T>, String> {
+    let array = ArrayD::from_shape_vec(IxDyn(shape).set_f(fortran), values)
+        .map_err(|error| format!("the shape {}: {error}", tuple(shape)))?;
     Ok(if fortran { array.as_standard_layout().into_owned() } else { array })
 }
 
@@ -272,54 +311,49 @@ impl Element {
         format!("its values are {what} ({descr:?}); expected f2, f4, f8, i1 to i8, u1 to u8 or b1")
     }
 
-    /// The `count` values that are in `data` as f32: the nearest one of a float, and exactly the same of an integer.
-    fn values(&self, data: &[u8], count: usize) -> Result<Vec<f32>, String> {
+    /// The `count` values that are in `data`.
+    fn values(&self, data: &[u8], count: usize) -> Result<Values, String> {
         let big = self.big_endian;
+        let whole = |values: Result<Vec<i64>, String>| values.map(Values::I64);
         match (self.kind, self.size) {
-            ('f', 2) => numbers(data, count, big, |bytes| Ok(f16::from_le_bytes(bytes).to_f32())),
-            ('f', 4) => numbers(data, count, big, |bytes| Ok(f32::from_le_bytes(bytes))),
-            ('f', _) => numbers(data, count, big, |bytes| narrowed(f64::from_le_bytes(bytes))),
-            ('i', 1) => numbers(data, count, big, |bytes| Ok(f32::from(i8::from_le_bytes(bytes)))),
-            ('i', 2) => numbers(data, count, big, |bytes| Ok(f32::from(i16::from_le_bytes(bytes)))),
-            ('i', 4) => numbers(data, count, big, |bytes| whole(i32::from_le_bytes(bytes).into())),
-            ('i', _) => numbers(data, count, big, |bytes| whole(i64::from_le_bytes(bytes).into())),
-            ('u', 1) => numbers(data, count, big, |bytes| Ok(f32::from(u8::from_le_bytes(bytes)))),
-            ('u', 2) => numbers(data, count, big, |bytes| Ok(f32::from(u16::from_le_bytes(bytes)))),
-            ('u', 4) => numbers(data, count, big, |bytes| whole(u32::from_le_bytes(bytes).into())),
-            ('u', _) => numbers(data, count, big, |bytes| whole(u64::from_le_bytes(bytes).into())),
-            _ => numbers(data, count, big, |[byte]| match byte {
-                0 | 1 => Ok(f32::from(byte)),
+            ('f', 2) => numbers(data, count, big, |bytes| Ok(f16::from_le_bytes(bytes).to_f32())).map(Values::F32),
+            ('f', 4) => numbers(data, count, big, |bytes| Ok(f32::from_le_bytes(bytes))).map(Values::F32),
+            ('f', _) => numbers(data, count, big, |bytes| Ok(f64::from_le_bytes(bytes))).map(Values::F64),
+            ('i', 1) => whole(numbers(data, count, big, |bytes| Ok(i8::from_le_bytes(bytes).into()))),
+            ('i', 2) => whole(numbers(data, count, big, |bytes| Ok(i16::from_le_bytes(bytes).into()))),
+            ('i', 4) => whole(numbers(data, count, big, |bytes| Ok(i32::from_le_bytes(bytes).into()))),
+            ('i', _) => whole(numbers(data, count, big, |bytes| Ok(i64::from_le_bytes(bytes)))),
+            ('u', 1) => whole(numbers(data, count, big, |bytes| Ok(u8::from_le_bytes(bytes).into()))),
+            ('u', 2) => whole(numbers(data, count, big, |bytes| Ok(u16::from_le_bytes(bytes).into()))),
+            ('u', 4) => whole(numbers(data, count, big, |bytes| Ok(u32::from_le_bytes(bytes).into()))),
+            ('u', _) => whole(numbers(data, count, big, |bytes| {
+                let value = u64::from_le_bytes(bytes);
+                i64::try_from(value).map_err(|_| format!("is {value}, which is more than an integer of 63 bits"))
+            })),
+            _ => whole(numbers(data, count, big, |[byte]| match byte {
+                0 | 1 => Ok(byte.into()),
                 _ => Err(format!("is {byte}, and a bool is 0 or 1")),
-            }),
+            })),
         }
     }
 }
 
-/// The f32 next to `value`.
-fn narrowed(value: f64) -> Result<f32, String> {
-    let narrow = value as f32;
-    if value.is_finite() && narrow.is_infinite() {
-        return Err(format!("is {value:e}, which is beyond f32 ({:e})", f32::MAX));
-    }
-    Ok(narrow)
-}
-
-/// `value`, if f32 has it. Beyond 2^24 not every integer is one, and a label that became its neighbour would be another
-/// one.
-fn whole(value: i128) -> Result<f32, String> {
-    let narrow = value as f32;
-    if narrow as i128 == value { Ok(narrow) } else { Err(format!("is {value}, which f32 does not have")) }
+/// Values of a file, in a type that has all of its type.
+enum Values {
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+    I64(Vec<i64>),
 }
 
 /// `count` numbers of `N` bytes each.
-fn numbers<const N: usize>(
+fn numbers<const N: usize, T>(
     data: &[u8],
     count: usize,
     big_endian: bool,
-    number: impl Fn([u8; N]) -> Result<f32, String>,
-) -> Result<Vec<f32>, String> {
+    number: impl Fn([u8; N]) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
     let mut values = Vec::new();
-    values.try_reserve_exact(count).map_err(|_| format!("there is no memory for {count} values"))?;
+    values.try_reserve_exact(count).map_err(|_| no_memory(count))?;
     for (place, bytes) in data.as_chunks::<N>().0.iter().enumerate() {
         let mut bytes = *bytes;
         if big_endian {

@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use diffuse::model::Kind;
 use diffuse::request::ClassifierGuidance;
 use diffuse::{Error, Model, ModelOptions, Request, Runtime};
 use ndarray::{ArrayD, Axis, IxDyn, Slice};
 
+use crate::conditions::{self, Conditions, Unread, paths};
 use crate::failure::Failure;
 use crate::input::{Input, ModelInput};
 use crate::shared::{class_of, classes_of, former};
+
+const CONDITION: &str = "--condition";
+const NEGATIVE_CONDITION: &str = "--negative-condition";
 
 /// A classifier and where it leads.
 #[derive(Debug, Args)]
@@ -74,9 +77,13 @@ pub(crate) struct SteeringArguments {
     former_negative: Option<String>,
     #[command(flatten)]
     classifier: ClassifierArguments,
-    /// What else the network is given, by its name in the manifest: a .png or a .npy; may be given more than once
-    #[arg(long, value_name = "NAME=FILE")]
+    /// What else the network is given, by its name in the manifest: a .png, a .npy, a number or a list such as [1,2];
+    /// may be given more than once
+    #[arg(long, value_name = "NAME=X")]
     condition: Vec<String>,
+    /// What is another in the condition that guidance leads away from, likewise
+    #[arg(long, value_name = "NAME=X")]
+    negative_condition: Vec<String>,
 }
 
 /// The files, as they were read.
@@ -84,12 +91,10 @@ pub(crate) struct Files {
     image: Option<Input>,
     mask: Option<Input>,
     start: Option<Input>,
-    conditions: Vec<(String, Input)>,
+    conditions: Unread,
+    negative_conditions: Unread,
     classifier: Option<ModelInput>,
 }
-
-/// The tensors of --condition, by name, with the number of axes that they have for a batch.
-type Conditions = BTreeMap<String, (Arc<ArrayD<f32>>, usize)>;
 
 /// What the files say.
 #[derive(Debug, Default)]
@@ -100,6 +105,7 @@ pub(crate) struct Steering {
     negative: Option<Vec<i64>>,
     classifier: Option<ClassifierGuidance>,
     conditions: Conditions,
+    negative_conditions: Conditions,
     hashes: BTreeMap<String, String>,
 }
 
@@ -133,7 +139,8 @@ impl SteeringArguments {
     pub(crate) fn paths(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         let files = [("the image", &self.image), ("the mask", &self.mask), ("the start", &self.start)];
         let files = files.into_iter().filter_map(|(what, path)| Some((what, path.as_deref()?)));
-        files.chain(self.conditions().map(|(_, path)| ("a condition", Path::new(path))))
+        let conditions = [&self.condition, &self.negative_condition].into_iter().flat_map(|texts| paths(texts));
+        files.chain(conditions.map(|path| ("a condition", path)))
     }
 
     /// The file of --classifier.
@@ -141,25 +148,15 @@ impl SteeringArguments {
         self.classifier.path()
     }
 
-    /// Each --condition's name and file.
-    fn conditions(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.condition.iter().filter_map(|text| text.split_once('='))
-    }
-
     /// Reads the files, each of them once.
     pub(crate) fn read(&self) -> Result<Files, Failure> {
-        let wrong = |text: &&String| text.split_once('=').is_none_or(|(name, path)| name.is_empty() || path.is_empty());
-        if let Some(text) = self.condition.iter().find(wrong) {
-            return Err(Failure::Usage(format!("--condition: {text:?}; expected NAME=FILE")));
-        }
         let read = |flag: &str, path: &Option<PathBuf>| path.as_ref().map(|path| Input::values(flag, path)).transpose();
-        let condition =
-            |(name, path): (&str, &str)| Ok((name.to_owned(), Input::values("--condition", Path::new(path))?));
         Ok(Files {
             image: read("--image", &self.image)?,
             mask: read("--mask", &self.mask)?,
             start: read("--start", &self.start)?,
-            conditions: self.conditions().map(condition).collect::<Result<_, Failure>>()?,
+            conditions: conditions::read(CONDITION, &self.condition)?,
+            negative_conditions: conditions::read(NEGATIVE_CONDITION, &self.negative_condition)?,
             classifier: self.classifier.read()?,
         })
     }
@@ -174,14 +171,17 @@ impl SteeringArguments {
         shape: Option<&[usize]>,
     ) -> Result<Steering, Failure> {
         let manifest = model.manifest();
-        let shape = shape.unwrap_or(&manifest.sample.shape);
         let range = manifest.sample.range().unwrap_or([-1.0, 1.0]);
         let mut hashes = BTreeMap::new();
         let read = [("image", &files.image), ("mask", &files.mask), ("start", &files.start)];
         for (flag, input) in read.into_iter().filter_map(|(flag, input)| Some((flag, input.as_ref()?))) {
             hashes.insert(flag.to_owned(), input.hash());
         }
-        let conditions = decode_conditions(&files.conditions, model, &mut hashes)?;
+        let conditions = files.conditions.decode(model, &mut hashes)?;
+        let negative_conditions = files.negative_conditions.decode(model, &mut hashes)?;
+        let own =
+            Request { shape: shape.map(<[usize]>::to_vec), conditions: conditions.part(0, 1, 1), ..Request::default() };
+        let shape = if files.image.is_some() || files.mask.is_some() { own.item(model)? } else { Vec::new() };
         let classifier = self.classifier.open(files.classifier, runtime, options)?;
         if let Some(guidance) = &classifier {
             hashes.insert("classifier".into(), guidance.classifier.hash()?.into_owned());
@@ -189,39 +189,16 @@ impl SteeringArguments {
         }
         let negative = self.negative_class.as_ref().map(|name| class_of(model, name).map(|class| vec![class]));
         Ok(Steering {
-            image: files.image.map(|input| input.image(shape, range).map(Arc::new)).transpose()?,
-            mask: files.mask.map(|input| mask_of(&input, shape).map(Arc::new)).transpose()?,
+            image: files.image.map(|input| input.image(&shape, range).map(Arc::new)).transpose()?,
+            mask: files.mask.map(|input| mask_of(&input, &shape).map(Arc::new)).transpose()?,
             start: files.start.map(|input| input.image(&[], range)).transpose()?,
             negative: negative.transpose().map_err(|error| named(error, "negative-class"))?,
             classifier,
             conditions,
+            negative_conditions,
             hashes,
         })
     }
-}
-
-/// What the files of --condition say, and their hashes.
-fn decode_conditions(
-    files: &[(String, Input)],
-    model: &Model,
-    hashes: &mut BTreeMap<String, String>,
-) -> Result<Conditions, Failure> {
-    let known = &model.manifest().conditions;
-    let mut conditions = BTreeMap::new();
-    for (name, input) in files {
-        let Some(info) = known.get(name) else {
-            let known: Vec<&str> = known.keys().map(String::as_str).collect();
-            let known = if known.is_empty() { "none".into() } else { known.join(", ") };
-            return Err(Failure::Usage(format!("--condition: '{name}'; this model's are: {known}")));
-        };
-        let shape: &[usize] = if info.kind() == Kind::Image { &info.shape } else { &[] };
-        let values = input.image(shape, info.range())?;
-        hashes.insert(format!("condition {name}"), input.hash());
-        if conditions.insert(name.clone(), (Arc::new(values), 1 + info.shape.len())).is_some() {
-            return Err(Failure::Usage(format!("--condition: '{name}' is given twice")));
-        }
-    }
-    Ok(conditions)
 }
 
 /// The items from `first` on, `count` of them, of values that are given for each of `total`; all of what is given for
@@ -237,9 +214,9 @@ impl Steering {
     /// How many bytes of memory it holds.
     pub(crate) fn bytes(&self) -> usize {
         let shared = [&self.image, &self.mask].into_iter().flatten().map(|values| values.len());
-        let conditions = self.conditions.values().map(|(values, _)| values.len());
         let start = self.start.as_ref().map_or(0, ArrayD::len);
-        size_of::<f32>() * (start + shared.sum::<usize>() + conditions.sum::<usize>())
+        let conditions = self.conditions.bytes() + self.negative_conditions.bytes();
+        size_of::<f32>() * (start + shared.sum::<usize>()) + conditions
     }
 
     /// The SHA-256 of the files that were read, by their flags; and the classes that a classifier leads to.
@@ -262,11 +239,8 @@ impl Steering {
                 classifier: Arc::clone(&guidance.classifier),
                 classes: one_or_each(&guidance.classes),
             }),
-            conditions: self
-                .conditions
-                .iter()
-                .map(|(name, (values, rank))| (name.clone(), Arc::new(part(values, first, count, total, *rank))))
-                .collect(),
+            conditions: self.conditions.part(first, count, total),
+            negative_conditions: self.negative_conditions.part(first, count, total),
             ..request
         }
     }
@@ -301,7 +275,8 @@ impl Steering {
             values.as_ref().map_or(Ok(()), |values| of_items(flag, values, rank))?;
         }
         self.start.as_ref().map_or(Ok(()), |values| of_items("start", values, rank))?;
-        self.conditions.values().try_for_each(|(values, rank)| of_items("condition", values, *rank))?;
+        self.conditions.check(CONDITION, total)?;
+        self.negative_conditions.check(NEGATIVE_CONDITION, total)?;
         match &self.classifier {
             Some(guidance) if ![1, total].contains(&guidance.classes.len()) => {
                 let count = guidance.classes.len();

@@ -8,7 +8,7 @@ use super::defaults::Defaults;
 use super::omitted::is_default;
 use super::sample::Sample;
 use super::schedule::Schedule;
-use super::tensors::{Classes, ConditionInput, Inputs, LearnedVariance, Outputs};
+use super::tensors::{Classes, ConditionInput, GuidancePair, Inputs, LearnedVariance, Outputs};
 use super::time::Time;
 use crate::prediction::{InputScaling, Prediction};
 
@@ -16,6 +16,9 @@ use crate::prediction::{InputScaling, Prediction};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
+    /// Where the JSON Schema of manifests is, for editors. It is not looked at.
+    #[serde(rename = "$schema", skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
     /// The version of the schema: 1.
     pub diffuse: u32,
     /// A short name, used for file names.
@@ -51,6 +54,9 @@ pub struct Manifest {
     /// What else the network is given, by name: a smaller picture, a mask, a vector.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub conditions: BTreeMap<String, ConditionInput>,
+    /// Of a graph whose batch of two is one item under both conditions of guidance, which of them is which.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub guidance_pair: Option<GuidancePair>,
     /// The names of the graph's inputs.
     #[serde(default, skip_serializing_if = "is_default")]
     pub inputs: Inputs,

@@ -7,14 +7,15 @@ mod omitted;
 mod read;
 mod sample;
 mod schedule;
+mod shape;
 mod tensors;
 mod time;
 mod usual;
 
-pub use check::MOST_NAME;
 pub use defaults::Defaults;
 pub use document::Manifest;
 pub use sample::{Kind, Sample};
 pub use schedule::{BetaRange, ContinuousBeta, Schedule, SigmoidRange, Steps};
-pub use tensors::{Classes, ConditionInput, Inputs, LearnedVariance, MOST_CLASSES, Outputs};
+pub use shape::{Axis, MOST_NAME, Shape, Sizes};
+pub use tensors::{Classes, ConditionInput, GuidancePair, Inputs, LearnedVariance, MOST_CLASSES, Outputs};
 pub use time::{Encoding, Time, Toward};

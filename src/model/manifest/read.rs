@@ -18,6 +18,7 @@ const WORDED: &[&str] = &[
     "schedule.terminal",
     "time.encoding",
     "time.direction",
+    "guidance_pair",
 ];
 
 /// Refuses what serde would take as well: for an object the list of its values; for a word its number, or an object

@@ -3,16 +3,26 @@
 use serde::{Deserialize, Serialize};
 
 use super::omitted::is_default;
+use super::shape::{Axis, Shape};
 
 /// What a sample is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sample {
-    /// The shape of one item, without the batch.
-    pub shape: Vec<usize>,
+    /// The shape of one item, without the batch. A string is a size that is free: that of the request's shape, or of a
+    /// condition that has it as well.
+    pub shape: Shape,
+    /// Whether the graph has the channels behind the other axes. Everywhere else they are in front.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub channels_last: bool,
     /// What the values are. See [`Sample::kind`] for the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
+    /// How latents are shown before they are decoded: for red, green and blue a factor for each channel, and a summand
+    /// behind them if there is one; the result is black at −1 and white at 1. Without it the first three channels are
+    /// shown, each from its least value to its greatest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview: Option<[Vec<f32>; 3]>,
     /// The least and the greatest value of the data. See [`Sample::range`] for the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<[f32; 2]>,
@@ -35,6 +45,8 @@ pub struct Sample {
 pub enum Kind {
     /// Pixels, channels first: 1 (grey), 3 (RGB) or 4 (RGB and straight alpha).
     Image,
+    /// What an autoencoder makes of pixels, channels first: no picture before it is decoded.
+    Latent,
     /// One point of the plane.
     Points,
     /// Anything else.
@@ -42,21 +54,39 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub(super) fn usual(shape: &[usize]) -> Self {
-        match shape {
-            [1 | 3 | 4, _, _] => Self::Image,
-            [2] => Self::Points,
+    /// What a condition of this shape is unless its kind is given.
+    pub(super) fn usual(shape: &Shape) -> Self {
+        match shape.item().collect::<Vec<_>>()[..] {
+            [Axis::Size(1 | 3 | 4), _, _] => Self::Image,
+            [Axis::Size(2)] => Self::Points,
             _ => Self::Tensor,
+        }
+    }
+
+    /// Whether an item of these sizes can be of this kind.
+    #[must_use]
+    pub fn fits(self, sizes: &[usize]) -> bool {
+        match self {
+            Self::Image => matches!(sizes, [1 | 3 | 4, _, _]),
+            Self::Points => *sizes == [2],
+            Self::Latent | Self::Tensor => true,
         }
     }
 }
 
 impl Sample {
-    /// The kind that is given; else an image for `[1 or 3 or 4, height, width]`, points for `[2]`, a tensor for the
-    /// rest.
+    /// The kind that is given; else an image for `[1 or 3, height, width]`, points for `[2]`, a tensor for the rest.
+    /// Four channels may be RGBA or latents: they are a tensor until that is said, since latents that are clipped and
+    /// drawn as pixels are spoilt.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        self.kind.unwrap_or_else(|| Kind::usual(&self.shape))
+        self.kind.unwrap_or_else(|| if self.is_ambiguous() { Kind::Tensor } else { Kind::usual(&self.shape) })
+    }
+
+    /// Whether it may be RGBA or latents, and the manifest does not say which.
+    #[must_use]
+    pub fn is_ambiguous(&self) -> bool {
+        self.kind.is_none() && matches!(self.shape.0[..], [Axis::Size(4), _, _])
     }
 
     /// The range that is given; else −1 to 1 for images.

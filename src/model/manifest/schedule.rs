@@ -219,6 +219,11 @@ impl Schedule {
         })
     }
 
+    /// Whether α is 1 at every time.
+    pub(super) fn keeps_the_sample(&self) -> bool {
+        matches!(self, Self::Ve { .. } | Self::Edm { .. })
+    }
+
     /// The grid that is used where neither the caller nor the manifest names one.
     pub(super) fn grid(&self) -> Spacing {
         match self {

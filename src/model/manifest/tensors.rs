@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::omitted::is_default;
 use super::sample::Kind;
+use super::shape::Shape;
 
 /// The most classes that a model may have; more is a slip.
 pub const MOST_CLASSES: usize = 1_000_000;
@@ -22,6 +23,32 @@ pub enum LearnedVariance {
     Learned,
     /// A position between the logarithms of β̃ and β (Nichol & Dhariwal 2021, eq. 15).
     LearnedRange,
+    /// There is a second half, but nothing is to be made of it.
+    Unused,
+}
+
+impl LearnedVariance {
+    /// How many times the sample's channels the output has.
+    #[must_use]
+    pub fn doubled(self) -> usize {
+        if self == Self::None { 1 } else { 2 }
+    }
+
+    /// Whether solvers may use it.
+    #[must_use]
+    pub fn is_learned(self) -> bool {
+        matches!(self, Self::Learned | Self::LearnedRange)
+    }
+}
+
+/// Of a graph whose batch of two is the pair of guidance, which of the two has the negative condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GuidancePair {
+    /// The first, as in Stable Diffusion's pipelines.
+    NegativeFirst,
+    /// The second.
+    NegativeLast,
 }
 
 /// The classes of a class-conditional model.
@@ -61,8 +88,12 @@ impl Classes {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConditionInput {
-    /// The shape of one item, without the batch.
-    pub shape: Vec<usize>,
+    /// The shape of one item; `[]` is one number. The axis of the batch is in front of it unless "batch" stands in it;
+    /// a string is a size that is free.
+    pub shape: Shape,
+    /// Whether each item has its own. If not, one value is for all of them, and there is no axis for the batch.
+    #[serde(default = "each", skip_serializing_if = "Clone::clone")]
+    pub batch: bool,
     /// What the values are: as for a sample.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
@@ -73,10 +104,23 @@ pub struct ConditionInput {
     /// order of their names.
     #[serde(default, skip_serializing_if = "is_default")]
     pub joined: bool,
+    /// Whether what is joined lies before the sample, and not behind it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub before: bool,
+    /// The axis of an item that it is joined along: 0 is the channels of most.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub axis: usize,
+}
+
+/// As most conditions are.
+fn each() -> bool {
+    true
 }
 
 impl ConditionInput {
-    /// The kind that is given; else as [`Sample::kind`](super::Sample::kind).
+    /// The kind that is given; else an image for `[1, 3 or 4, height, width]`, points for `[2]`, a tensor for the rest.
+    /// What is given as a picture is one, so that four channels are not in doubt as they are in
+    /// [`Sample::kind`](super::Sample::kind).
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind.unwrap_or_else(|| Kind::usual(&self.shape))
@@ -105,6 +149,10 @@ pub struct Inputs {
     /// What the derivative is taken along; with [`Outputs::derivative`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direction: Option<String>,
+    /// The latest estimate of the clean sample ("self-conditioning", Chen et al. 2022, "Analog Bits"); zeros before the
+    /// first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub self_condition: Option<String>,
     /// The conditions; one that is not here is an input of its own name.
     #[serde(flatten)]
     pub conditions: BTreeMap<String, String>,
@@ -118,6 +166,7 @@ impl Inputs {
         ("time", &["t", "timestep", "timesteps", "time", "sigma"]),
         ("class", &["y", "class_labels", "labels", "class"]),
         ("direction", &[]),
+        ("self_condition", &["x_self_cond"]),
     ];
 
     /// The names that the input with the role `role` usually has.

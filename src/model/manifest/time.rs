@@ -36,6 +36,12 @@ pub enum Encoding {
     Sigma,
     /// ln(σ/α).
     LogSigma,
+    /// α, the share of the clean sample: √ᾱ of DDPM.
+    Alpha,
+    /// σ², the variance of the noise: 1 − ᾱ of DDPM.
+    SigmaSquared,
+    /// ln(α²/σ²).
+    LogSnr,
 }
 
 /// What the encoded time grows toward.
@@ -63,15 +69,29 @@ impl Time {
             (Encoding::Unit, Toward::Data) => 1.0 - unit,
             (Encoding::Sigma, _) => level.noise_to_signal(),
             (Encoding::LogSigma, _) => level.noise_to_signal().ln(),
+            (Encoding::Alpha, _) => level.alpha,
+            (Encoding::SigmaSquared, _) => level.sigma * level.sigma,
+            (Encoding::LogSnr, _) => 2.0 * level.lambda(),
         };
         self.scale * encoded + self.offset
     }
 
-    /// Whether every time of training fits into an integer of 32 or of 64 bits.
-    pub(crate) fn fits(&self, narrow: bool, schedule: &dyn NoiseSchedule) -> bool {
+    /// Whether every time of training is within a type of whole numbers, of which these are the least and the greatest.
+    pub(crate) fn fits(&self, [least, most]: [i64; 2], schedule: &dyn NoiseSchedule) -> bool {
         // 2⁵³ is where f64, in which times are computed, ends to tell whole numbers apart.
-        let most = if narrow { f64::from(i32::MAX) } else { 9_007_199_254_740_992.0 };
-        (self.scale.abs() * (schedule.bounds()[1] + 1.0) + self.offset.abs()) <= most
+        const TOLD_APART: f64 = 9_007_199_254_740_992.0;
+        let told = |t: f64| self.encode(schedule.level(t), schedule);
+        // Whole times are those of the index, which is linear in t.
+        schedule
+            .bounds()
+            .map(told)
+            .into_iter()
+            .all(|told| told.abs() <= TOLD_APART && told.round() >= least as f64 && told.round() <= most as f64)
+    }
+
+    /// Whether the encoding can be turned to grow toward the data.
+    pub(super) fn turns(self) -> bool {
+        matches!(self.encoding, Encoding::Index | Encoding::Unit)
     }
 
     /// Whether every time of training is a whole number.

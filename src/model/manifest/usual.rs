@@ -2,6 +2,8 @@
 
 use super::document::Manifest;
 use super::schedule::Schedule;
+use super::shape::Axis;
+use super::tensors::ConditionInput;
 use super::time::{Encoding, Time};
 use crate::prediction::Prediction;
 use crate::schedule::{Spacing, Tables, Terminal};
@@ -87,10 +89,20 @@ impl Manifest {
         self.defaults.steps.unwrap_or_else(own).min(most.unwrap_or(usize::MAX))
     }
 
-    /// How many channels of joined conditions lie behind those of the sample.
+    /// How much longer the sample is with all that is joined to it, along [`joined_axis`](Self::joined_axis).
     #[must_use]
     pub fn joined_channels(&self) -> usize {
-        self.conditions.values().filter(|condition| condition.joined).map(|condition| condition.shape[0]).sum()
+        let size = |condition: &ConditionInput| match condition.shape.item().nth(condition.axis) {
+            Some(Axis::Size(size)) => *size,
+            _ => 0,
+        };
+        self.conditions.values().filter(|condition| condition.joined).map(size).sum()
+    }
+
+    /// The axis of an item that conditions are joined along.
+    #[must_use]
+    pub fn joined_axis(&self) -> usize {
+        self.conditions.values().find(|condition| condition.joined).map_or(0, |condition| condition.axis)
     }
 
     /// Whether it is of a classifier, which guides a predictor's samples and draws none.

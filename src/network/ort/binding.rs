@@ -1,11 +1,9 @@
 //! A caller's hold on a network: its inputs, which stay until they are set again, and its evaluations.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
-use ndarray::ArrayD;
 use ort::session::{SessionInputValue, SessionOutputs};
 use ort::value::{DynValue, PrimitiveTensorElementType, Shape, Tensor};
 
@@ -15,7 +13,7 @@ use crate::cancel::Interrupt;
 use crate::error::{Error, Result};
 use crate::network::signature::Element;
 use crate::process::{Call, Own};
-use crate::tensor::resize;
+use crate::tensor::{Tensor as Given, resize};
 
 /// A caller's hold on a network. An input stays as it was set until it is set again, so that what does not change
 /// within a run is handed over once. As long as the shapes stay, setting and evaluating allocate nothing but what ONNX
@@ -44,15 +42,65 @@ struct Input {
     next: usize,
 }
 
-/// Some items of a tensor that is shared, and so does not change.
+/// Which items of a batch are handed over, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rows {
+    /// Those from the first on, so many.
+    Run(usize, usize),
+    /// These two.
+    Pair([usize; 2]),
+}
+
+impl Rows {
+    /// How many there are.
+    pub(crate) fn len(self) -> usize {
+        match self {
+            Self::Run(_, count) => count,
+            Self::Pair(_) => 2,
+        }
+    }
+
+    /// The item at `place` among them.
+    pub(crate) fn item(self, place: usize) -> usize {
+        match self {
+            Self::Run(first, _) => first + place,
+            Self::Pair(items) => items[place],
+        }
+    }
+
+    /// The items.
+    pub(crate) fn items(self) -> impl Iterator<Item = usize> + Clone {
+        (0..self.len()).map(move |place| self.item(place))
+    }
+
+    /// How many items a batch has at least that has these.
+    pub(crate) fn end(self) -> usize {
+        match self {
+            Self::Run(first, count) => first + count,
+            Self::Pair([one, other]) => 1 + one.max(other),
+        }
+    }
+}
+
+/// What of a tensor is handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// All of it, as it is.
+    Whole,
+    /// These items of a tensor whose first axis is theirs; in what is handed over that axis has this place, or there is
+    /// none and one item.
+    Items(Rows, Option<usize>),
+}
+
+/// A share of a tensor that is shared, and so does not change.
 struct Kept {
-    tensor: Arc<ArrayD<f32>>,
-    items: Range<usize>,
+    tensor: Arc<Given>,
+    share: Share,
 }
 
 impl Kept {
-    fn is(&self, tensor: &Arc<ArrayD<f32>>, items: &Range<usize>) -> bool {
-        Arc::ptr_eq(&self.tensor, tensor) && self.items == *items
+    fn is(&self, tensor: &Arc<Given>, share: Share) -> bool {
+        Arc::ptr_eq(&self.tensor, tensor) && self.share == share
     }
 }
 
@@ -93,35 +141,27 @@ impl Binding {
         all.map(size).sum::<usize>() + size_of_val(&self.output[..])
     }
 
-    /// Sets an input of a floating-point type to `values`.
+    /// Sets an input to `values`, to the nearest whole numbers where its type has no fractions.
     ///
     /// # Errors
     /// [`Error::Memory`] if there is no memory for them.
     pub(crate) fn set(&mut self, input: usize, shape: &[usize], values: &[f32]) -> Result<()> {
         match self.room(input, shape)? {
-            Room::F32(room) => room.copy_from_slice(values),
+            // Many at a time.
             Room::F16(room) => room.convert_from_f32_slice(values),
             Room::Bf16(room) => room.convert_from_f32_slice(values),
-            Room::F64(room) => room.iter_mut().zip(values).for_each(|(room, value)| *room = f64::from(*value)),
-            Room::I64(room) => room.iter_mut().zip(values).for_each(|(room, value)| *room = value.round() as i64),
-            Room::I32(room) => room.iter_mut().zip(values).for_each(|(room, value)| *room = value.round() as i32),
+            mut room => room.write(0, values),
         }
         Ok(())
     }
 
-    /// Sets an input to the `items` of `tensor`, batch first, unless it is that already. As many as `others` of the
-    /// tensors that it had before are kept as well, so that what an input alternates between is copied once each.
+    /// Sets an input to a share of `tensor`, unless it is that already. As many as `others` of the tensors that it had
+    /// before are kept as well, so that what an input alternates between is copied once each.
     ///
     /// # Errors
     /// As [`set`](Self::set); [`Error::Argument`] if the tensor does not have these items.
-    pub(crate) fn keep(
-        &mut self,
-        input: usize,
-        tensor: &Arc<ArrayD<f32>>,
-        items: Range<usize>,
-        others: usize,
-    ) -> Result<()> {
-        let is = |kept: &Option<Kept>| kept.as_ref().is_some_and(|kept| kept.is(tensor, &items));
+    pub(crate) fn keep(&mut self, input: usize, tensor: &Arc<Given>, share: Share, others: usize) -> Result<()> {
+        let is = |kept: &Option<Kept>| kept.as_ref().is_some_and(|kept| kept.is(tensor, share));
         let Input { element, of, of_before, next, .. } = &mut self.inputs[input];
         if is(of) {
             return Ok(());
@@ -148,15 +188,43 @@ impl Binding {
         if is(of) {
             return Ok(());
         }
+        self.copy(input, tensor, share)?;
+        self.inputs[input].of = Some(Kept { tensor: Arc::clone(tensor), share });
+        Ok(())
+    }
+
+    /// Copies a share of `tensor` into an input.
+    fn copy(&mut self, input: usize, tensor: &Given, share: Share) -> Result<()> {
         let mut shape = tensor.shape().to_vec();
-        let length = shape[1..].iter().product::<usize>();
-        shape[0] = items.len();
-        let values = tensor.as_slice().and_then(|all| all.get(items.start * length..items.end * length));
-        let Some(values) = values else {
-            return Err(Error::argument("condition", "it does not have the items that are asked for"));
+        let (rows, outer) = match share {
+            Share::Whole => (Rows::Run(0, 1), 1),
+            Share::Items(rows, place) => {
+                shape.remove(0);
+                let outer = shape.iter().take(place.unwrap_or(0)).product();
+                if let Some(place) = place {
+                    shape.insert(place, rows.len());
+                }
+                (rows, outer)
+            }
         };
-        self.set(input, &shape, values)?;
-        self.inputs[input].of = Some(Kept { tensor: Arc::clone(tensor), items });
+        let length = shape.iter().product::<usize>() / rows.len();
+        let has = tensor.is_standard() && tensor.len() >= rows.end() * length && (outer * rows.len()) > 0;
+        if !has {
+            return Err(Error::argument("condition", "it does not have the items that are asked for"));
+        }
+        let mut room = self.room(input, &shape)?;
+        // The axis of the items may lie behind others.
+        let inner = length / outer;
+        for (place, item) in rows.items().enumerate() {
+            for part in 0..outer {
+                let (to, from) = ((part * rows.len() + place) * inner, item * length + part * inner);
+                match tensor {
+                    Given::F32(array) => room.write(to, &array.as_slice().unwrap_or_default()[from..from + inner]),
+                    Given::F64(array) => room.write(to, &array.as_slice().unwrap_or_default()[from..from + inner]),
+                    Given::I64(array) => room.write(to, &array.as_slice().unwrap_or_default()[from..from + inner]),
+                }
+            }
+        }
         Ok(())
     }
 
@@ -165,33 +233,38 @@ impl Binding {
     /// # Errors
     /// As [`set`](Self::set).
     pub(crate) fn fill(&mut self, input: usize, shape: &[usize], value: f64) -> Result<()> {
-        match self.room(input, shape)? {
-            Room::F32(room) => room.fill(value as f32),
-            Room::F16(room) => room.fill(f16::from_f64(value)),
-            Room::Bf16(room) => room.fill(bf16::from_f64(value)),
-            Room::F64(room) => room.fill(value),
-            Room::I64(room) => room.fill(value.round() as i64),
-            Room::I32(room) => room.fill(value.round() as i32),
-        }
+        self.room(input, shape)?.fill(value);
         Ok(())
     }
 
-    /// Sets an input with one axis to whole numbers.
+    /// Sets an input to whole numbers.
     ///
     /// # Errors
     /// As [`set`](Self::set).
-    pub(crate) fn count(&mut self, input: usize, values: &[i64]) -> Result<()> {
-        match self.room(input, &[values.len()])? {
-            Room::F32(room) => room.iter_mut().zip(values).for_each(|(room, value)| *room = *value as f32),
-            Room::F16(room) => {
-                room.iter_mut().zip(values).for_each(|(room, value)| *room = f16::from_f64(*value as f64))
+    pub(crate) fn count(&mut self, input: usize, shape: &[usize], values: impl Iterator<Item = i64>) -> Result<()> {
+        let mut room = self.room(input, shape)?;
+        values.enumerate().for_each(|(place, value)| room.write(place, &[value]));
+        Ok(())
+    }
+
+    /// Sets an input to ones among zeros: at these places one, in each of as many rows of `width` as there are places.
+    /// A place beyond the row is a row of zeros.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub(crate) fn mark(
+        &mut self,
+        input: usize,
+        shape: &[usize],
+        width: usize,
+        places: impl Iterator<Item = i64>,
+    ) -> Result<()> {
+        let mut room = self.room(input, shape)?;
+        room.fill(0.0);
+        for (row, place) in places.enumerate() {
+            if let Some(place) = usize::try_from(place).ok().filter(|place| *place < width) {
+                room.write(row * width + place, &[1i64]);
             }
-            Room::Bf16(room) => {
-                room.iter_mut().zip(values).for_each(|(room, value)| *room = bf16::from_f64(*value as f64));
-            }
-            Room::F64(room) => room.iter_mut().zip(values).for_each(|(room, value)| *room = *value as f64),
-            Room::I64(room) => room.copy_from_slice(values),
-            Room::I32(room) => room.iter_mut().zip(values).for_each(|(room, value)| *room = *value as i32),
         }
         Ok(())
     }
@@ -264,46 +337,126 @@ pub(crate) struct Output {
     pub(crate) length: usize,
 }
 
-/// The values of a tensor.
-enum Room<'a> {
-    F32(&'a mut [f32]),
-    F16(&'a mut [f16]),
-    Bf16(&'a mut [bf16]),
-    F64(&'a mut [f64]),
-    I64(&'a mut [i64]),
-    I32(&'a mut [i32]),
+/// A number that an input is set to.
+trait Number: Copy {
+    fn real(self) -> f64;
+    fn single(self) -> f32;
+    fn whole(self) -> i64;
 }
 
-fn room_of(value: &mut DynValue, element: Element) -> ort::Result<Room<'_>> {
-    Ok(match element {
-        Element::F32 | Element::Other => Room::F32(value.try_extract_tensor_mut()?.1),
-        Element::F16 => Room::F16(value.try_extract_tensor_mut()?.1),
-        Element::Bf16 => Room::Bf16(value.try_extract_tensor_mut()?.1),
-        Element::F64 => Room::F64(value.try_extract_tensor_mut()?.1),
-        Element::I64 => Room::I64(value.try_extract_tensor_mut()?.1),
-        Element::I32 => Room::I32(value.try_extract_tensor_mut()?.1),
-    })
+impl Number for f32 {
+    fn real(self) -> f64 {
+        f64::from(self)
+    }
+
+    fn single(self) -> f32 {
+        self
+    }
+
+    fn whole(self) -> i64 {
+        self.round() as i64
+    }
 }
 
-/// A tensor of zeros.
-fn tensor_of(element: Element, shape: &[usize]) -> Result<SessionInputValue<'static>> {
-    fn zeros<T: PrimitiveTensorElementType + Clone + Default + std::fmt::Debug + 'static>(
-        shape: &[usize],
-    ) -> Result<SessionInputValue<'static>> {
-        let mut values = Vec::new();
-        resize(&mut values, shape.iter().product(), T::default())?;
-        let tensor = Tensor::from_array((shape, values)).map_err(|error| Error::runtime(error.message()))?;
-        Ok(SessionInputValue::Owned(tensor.into_dyn()))
+impl Number for f64 {
+    fn real(self) -> f64 {
+        self
     }
-    let _call = Call::begin()?;
-    match element {
-        Element::F32 | Element::Other => zeros::<f32>(shape),
-        Element::F16 => zeros::<f16>(shape),
-        Element::Bf16 => zeros::<bf16>(shape),
-        Element::F64 => zeros::<f64>(shape),
-        Element::I64 => zeros::<i64>(shape),
-        Element::I32 => zeros::<i32>(shape),
+
+    fn single(self) -> f32 {
+        self as f32
     }
+
+    fn whole(self) -> i64 {
+        self.round() as i64
+    }
+}
+
+impl Number for i64 {
+    fn real(self) -> f64 {
+        self as f64
+    }
+
+    fn single(self) -> f32 {
+        self as f32
+    }
+
+    fn whole(self) -> i64 {
+        self
+    }
+}
+
+/// What has a type of its own for each type of elements.
+macro_rules! of_elements {
+    ($($variant:ident: $element:ty = $value:ident => $from:expr),+ $(,)?) => {
+        /// The values of a tensor.
+        enum Room<'a> {
+            $($variant(&'a mut [$element]),)+
+        }
+
+        impl Room<'_> {
+            /// Writes `values` from the place `at` on.
+            fn write<T: Number>(&mut self, at: usize, values: &[T]) {
+                match self {
+                    $(Self::$variant(room) => {
+                        let room = &mut room[at..at + values.len()];
+                        room.iter_mut().zip(values).for_each(|(room, $value)| *room = $from);
+                    })+
+                }
+            }
+
+            /// Makes all of it `value`.
+            fn fill(&mut self, value: f64) {
+                match self {
+                    $(Self::$variant(room) => {
+                        let $value = &value;
+                        room.fill($from);
+                    })+
+                }
+            }
+        }
+
+        fn room_of(value: &mut DynValue, element: Element) -> ort::Result<Room<'_>> {
+            Ok(match element {
+                $(Element::$variant => Room::$variant(value.try_extract_tensor_mut()?.1),)+
+                Element::Other => Room::F32(value.try_extract_tensor_mut()?.1),
+            })
+        }
+
+        /// A tensor of zeros.
+        fn tensor_of(element: Element, shape: &[usize]) -> Result<SessionInputValue<'static>> {
+            let _call = Call::begin()?;
+            match element {
+                $(Element::$variant => zeros::<$element>(shape),)+
+                Element::Other => zeros::<f32>(shape),
+            }
+        }
+    };
+}
+
+of_elements! {
+    F32: f32 = value => value.single(),
+    F16: f16 = value => f16::from_f64(value.real()),
+    Bf16: bf16 = value => bf16::from_f64(value.real()),
+    F64: f64 = value => value.real(),
+    I64: i64 = value => value.whole(),
+    I32: i32 = value => value.whole() as i32,
+    I16: i16 = value => value.whole() as i16,
+    I8: i8 = value => value.whole() as i8,
+    U64: u64 = value => value.whole() as u64,
+    U32: u32 = value => value.whole() as u32,
+    U16: u16 = value => value.whole() as u16,
+    U8: u8 = value => value.whole() as u8,
+    Bool: bool = value => value.whole() != 0,
+}
+
+fn zeros<T: PrimitiveTensorElementType + Clone + Default + std::fmt::Debug + 'static>(
+    shape: &[usize],
+) -> Result<SessionInputValue<'static>> {
+    let mut values = Vec::new();
+    resize(&mut values, shape.iter().product(), T::default())?;
+    let tensor = Tensor::from_array((shape, values)).map_err(|error| Error::runtime(error.message()))?;
+    Ok(SessionInputValue::Owned(tensor.into_dyn()))
 }
 
 /// The shape and the values of an output, which are put into `room` where they are not f32.
@@ -326,6 +479,13 @@ fn values_of<'a>(
             let values = &values[..values.len().min(room.len())];
             let said = &mut room[..values.len()];
             values.convert_to_f32_slice(said);
+            (found, said)
+        }
+        Element::F64 => {
+            let (found, values) = outputs[wanted.index].try_extract_tensor::<f64>()?;
+            let values = &values[..values.len().min(room.len())];
+            let said = &mut room[..values.len()];
+            said.iter_mut().zip(values).for_each(|(said, value)| *said = *value as f32);
             (found, said)
         }
         _ => outputs[wanted.index].try_extract_tensor::<f32>()?,

@@ -13,7 +13,7 @@ mod runtime;
 mod stop;
 mod turns;
 
-pub(crate) use binding::{Binding, Output};
+pub(crate) use binding::{Binding, Output, Rows, Share};
 pub(crate) use files::hex;
 pub use network::{Network, PartHash};
 pub use options::ModelOptions;

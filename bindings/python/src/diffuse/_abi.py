@@ -5,6 +5,19 @@ from __future__ import annotations
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
 from typing import Any
 
+ELEMENT_F32 = 0
+ELEMENT_F16 = 1
+ELEMENT_BF16 = 2
+ELEMENT_F64 = 3
+ELEMENT_I64 = 4
+ELEMENT_I32 = 5
+ELEMENT_I16 = 6
+ELEMENT_I8 = 7
+ELEMENT_U64 = 8
+ELEMENT_U32 = 9
+ELEMENT_U16 = 10
+ELEMENT_U8 = 11
+ELEMENT_BOOL = 12
 JOB_IDLE = 0
 JOB_RUNNING = 1
 JOB_FINISHED = 2
@@ -48,6 +61,10 @@ Callback = CFUNCTYPE(c_int32, c_void_p, POINTER(c_float), c_size_t, c_void_p, c_
 LogSink = CFUNCTYPE(None, c_int32, c_char_p, c_void_p)
 
 FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
+    "diffuse_model_denoise": (c_int32, [c_void_p, c_void_p, POINTER(c_float), c_size_t, c_size_t, c_double, c_double, c_double, c_void_p, POINTER(c_float)]),
+    "diffuse_model_log_density": (c_int32, [c_void_p, c_void_p, POINTER(c_float), c_size_t, c_size_t, c_size_t, c_double, c_uint64, c_void_p, POINTER(c_double)]),
+    "diffuse_model_variational_bound": (c_int32, [c_void_p, c_void_p, POINTER(c_float), c_size_t, c_size_t, c_char_p, c_uint64, c_void_p, POINTER(c_double)]),
+    "diffuse_model_add_noise": (c_int32, [c_void_p, c_void_p, POINTER(c_float), c_size_t, c_size_t, c_double, c_uint64, POINTER(c_float)]),
     "diffuse_cancel_new": (c_int32, [POINTER(c_void_p)]),
     "diffuse_cancel_free": (None, [c_void_p]),
     "diffuse_cancel_cancel": (c_int32, [c_void_p]),
@@ -61,7 +78,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "diffuse_estimate_time": (c_int32, [c_void_p, POINTER(c_double)]),
     "diffuse_estimate_input": (c_int32, [c_void_p, POINTER(POINTER(c_float)), POINTER(c_size_t)]),
     "diffuse_estimate_classes": (POINTER(c_int64), [c_void_p]),
-    "diffuse_estimate_condition": (c_int32, [c_void_p, c_char_p, POINTER(POINTER(c_float)), POINTER(c_size_t)]),
+    "diffuse_estimate_condition": (c_int32, [c_void_p, c_char_p, POINTER(c_int32), POINTER(c_void_p), POINTER(c_size_t), c_size_t, POINTER(c_size_t)]),
     "diffuse_estimate_is_cancelled": (c_int32, [c_void_p, POINTER(c_int32)]),
     "diffuse_job_new": (c_int32, [c_void_p, c_void_p, POINTER(c_void_p)]),
     "diffuse_job_open": (c_int32, [c_void_p, c_char_p, c_void_p, c_void_p, POINTER(c_void_p)]),
@@ -115,10 +132,6 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "diffuse_model_class_count": (c_size_t, [c_void_p]),
     "diffuse_model_class": (c_int32, [c_void_p, c_char_p, POINTER(c_int64)]),
     "diffuse_model_level": (c_int32, [c_void_p, c_double, POINTER(c_double), POINTER(c_double)]),
-    "diffuse_model_denoise": (c_int32, [c_void_p, POINTER(c_float), c_size_t, c_size_t, c_double, c_double, c_double, POINTER(c_int64), c_void_p, POINTER(c_float)]),
-    "diffuse_model_log_density": (c_int32, [c_void_p, POINTER(c_float), c_size_t, c_size_t, POINTER(c_int64), c_size_t, c_double, c_uint64, c_void_p, POINTER(c_double)]),
-    "diffuse_model_variational_bound": (c_int32, [c_void_p, POINTER(c_float), c_size_t, c_size_t, POINTER(c_int64), c_char_p, c_uint64, c_void_p, POINTER(c_double)]),
-    "diffuse_model_add_noise": (c_int32, [c_void_p, POINTER(c_float), c_size_t, c_size_t, c_double, c_uint64, POINTER(c_float)]),
     "diffuse_model_values": (c_int32, [c_void_p, POINTER(c_uint8), c_size_t, c_size_t, c_uint32, POINTER(c_float), c_size_t]),
     "diffuse_request_new": (c_int32, [POINTER(c_void_p)]),
     "diffuse_request_cost": (c_int32, [c_void_p, c_void_p, c_void_p, POINTER(Cost)]),
@@ -131,7 +144,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "diffuse_request_set_number": (c_int32, [c_void_p, c_char_p, c_double]),
     "diffuse_request_set_scheduler_config": (c_int32, [c_void_p, c_char_p]),
     "diffuse_request_set_negative_classes": (c_int32, [c_void_p, POINTER(c_int64), c_size_t]),
-    "diffuse_request_set_condition": (c_int32, [c_void_p, c_char_p, POINTER(c_float), c_size_t, c_int32]),
+    "diffuse_request_set_condition": (c_int32, [c_void_p, c_char_p, c_int32, c_void_p, POINTER(c_size_t), c_size_t, c_int32]),
     "diffuse_request_set_classifier": (c_int32, [c_void_p, c_void_p, POINTER(c_int64), c_size_t]),
     "diffuse_request_set_guidance_callback": (c_int32, [c_void_p, Callback, c_void_p]),
     "diffuse_request_set_image": (c_int32, [c_void_p, POINTER(c_float), c_size_t]),

@@ -16,17 +16,25 @@ Guidance = Callable[["Estimate", Floats], Optional[npt.ArrayLike]]
 #: Says what the manifest says that the network says.
 Network = Callable[["Estimate"], npt.ArrayLike]
 
+#: What conditions are in an estimate, by the numbers of their types.
+_CONDITIONS: dict[int, Any] = {
+    _abi.ELEMENT_F32: ctypes.c_float,
+    _abi.ELEMENT_F64: ctypes.c_double,
+    _abi.ELEMENT_I64: ctypes.c_int64,
+}
+
 
 class Estimate:
     """What an estimate of the clean samples is made from. It is for the time of the call; arrays that are to be kept
     have to be copied.
     """
 
-    def __init__(self, pointer: int) -> None:
+    def __init__(self, pointer: int, joined_axis: int = 0) -> None:
         self._pointer = ctypes.c_void_p(pointer)
+        self._joined_axis = joined_axis
 
-    def _read(self, values: Any, shape: tuple[int, ...]) -> Floats:
-        read: Floats = np.ctypeslib.as_array(values, shape=(int(np.prod(shape)),)).reshape(shape)
+    def _read(self, values: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+        read = np.ctypeslib.as_array(values, shape=(int(np.prod(shape)),)).reshape(shape)
         read.flags.writeable = False
         return read
 
@@ -69,13 +77,15 @@ class Estimate:
 
     @property
     def input(self) -> Floats:
-        """What a network sees of the samples: scaled as the manifest says, with the joined conditions behind their
-        channels.
+        """What a network sees of the samples: scaled as the manifest says, with the joined conditions before or behind
+        them.
         """
         values, length = ctypes.POINTER(ctypes.c_float)(), ctypes.c_size_t()
         check(library.diffuse_estimate_input(self._pointer, ctypes.byref(values), ctypes.byref(length)))
-        items, _, *rest = self.shape
-        return self._read(values, (items, length.value // (items * int(np.prod(rest))), *rest))
+        items, *item = self.shape
+        axis = self._joined_axis
+        item[axis] = length.value * item[axis] // (items * int(np.prod(item)))
+        return self._read(values, (items, *item))
 
     @property
     def classes(self) -> npt.NDArray[np.int64] | None:
@@ -83,13 +93,16 @@ class Estimate:
         classes = library.diffuse_estimate_classes(self._pointer)
         return np.ctypeslib.as_array(classes, shape=(self.step[1],)).copy() if classes else None
 
-    def condition(self, name: str) -> Floats:
-        """The condition called `name` in the manifest, a row for every item."""
-        values, length = ctypes.POINTER(ctypes.c_float)(), ctypes.c_size_t()
-        found = library.diffuse_estimate_condition
-        check(found(self._pointer, encoded(name, "name"), ctypes.byref(values), ctypes.byref(length)))
-        items = self.shape[0]
-        return self._read(values, (items, length.value // items))
+    def condition(self, name: str) -> npt.NDArray[Any]:
+        """The condition called `name` in the manifest: of float32, float64 or int64, items first unless it is one for
+        all.
+        """
+        element, values, rank = ctypes.c_int32(), ctypes.c_void_p(), ctypes.c_size_t()
+        own, own_name, into = self._pointer, encoded(name, "name"), (ctypes.byref(element), ctypes.byref(values))
+        check(library.diffuse_estimate_condition(own, own_name, *into, None, 0, ctypes.byref(rank)))
+        axes = (ctypes.c_size_t * rank.value)()
+        check(library.diffuse_estimate_condition(own, own_name, *into, axes, rank.value, ctypes.byref(rank)))
+        return self._read(ctypes.cast(values, ctypes.POINTER(_CONDITIONS[element.value])), tuple(axes))
 
     @property
     def is_cancelled(self) -> bool:
@@ -117,10 +130,12 @@ class Called:
 
     def __init__(self, change: Callable[[Estimate, Floats], None]) -> None:
         self._raised: dict[str, BaseException] = {}
+        #: The axis of an item along which conditions are joined to the samples.
+        self.joined_axis = 0
 
         def call(estimate: int, values: Any, length: int, message: int, capacity: int, _: Any) -> int:
             try:
-                of = Estimate(estimate)
+                of = Estimate(estimate, self.joined_axis)
                 items, _, *rest = of.shape
                 # What a network says may have twice the channels.
                 shape = (items, length // (items * int(np.prod(rest))), *rest)

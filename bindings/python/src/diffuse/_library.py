@@ -114,6 +114,37 @@ def floats(values: npt.ArrayLike) -> Floats:
     return np.ascontiguousarray(given, dtype=np.float32)
 
 
+#: The types that the library takes arrays in, by the names of numpy.
+ELEMENTS = {
+    "float32": _abi.ELEMENT_F32,
+    "float16": _abi.ELEMENT_F16,
+    "float64": _abi.ELEMENT_F64,
+    "int64": _abi.ELEMENT_I64,
+    "int32": _abi.ELEMENT_I32,
+    "int16": _abi.ELEMENT_I16,
+    "int8": _abi.ELEMENT_I8,
+    "uint64": _abi.ELEMENT_U64,
+    "uint32": _abi.ELEMENT_U32,
+    "uint16": _abi.ELEMENT_U16,
+    "uint8": _abi.ELEMENT_U8,
+    "bool": _abi.ELEMENT_BOOL,
+}
+
+
+def typed(values: npt.ArrayLike, name: str) -> tuple[npt.NDArray[Any], int]:
+    """The values in the order that the library takes, and the number of their type, which is left as it is."""
+    given = np.asarray(values)
+    element = ELEMENTS.get(given.dtype.name)
+    if element is None:
+        raise refused(f"{name}: an array of {given.dtype}; expected {', '.join(ELEMENTS)}")
+    # Unlike ascontiguousarray() it lets one number have no axes.
+    return np.asarray(given, dtype=given.dtype.newbyteorder("="), order="C"), element
+
+
+def axes_of(shape: Sequence[int]) -> Any:
+    return (ctypes.c_size_t * len(shape))(*shape)
+
+
 def refused(message: str) -> DiffuseError:
     """An ArgumentError, as the library would say it."""
     return CLASSES[_abi.ARGUMENT](message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+from dataclasses import replace
 from typing import Any, Callable, Mapping, NamedTuple, Sequence, Union
 
 import numpy as np
@@ -14,8 +15,8 @@ from ._cancel import Cancel, interruptible
 from ._errors import ArgumentError
 from ._estimate import Called, Network
 from ._job import Job, Progressive
-from ._library import Floats, Handle, check, encoded, floats, indices, library, path_of, pointer, shape_of, text_of, whole
-from ._request import Class, Cost, Request, _numbers, merged
+from ._library import Floats, Handle, check, encoded, floats, library, path_of, pointer, shape_of, text_of, whole
+from ._request import Cost, Request, _Native, merged
 from ._runtime import Runtime
 
 Providers = Sequence[Union[str, "tuple[str, Mapping[str, object]]"]]
@@ -110,6 +111,8 @@ class Model:
             lambda place: int(library.diffuse_model_open_callback(text, called.function, None, place)),
         )
         model._network = called
+        conditions = model.manifest.get("conditions", {}).values()
+        called.joined_axis = next((told.get("axis", 0) for told in conditions if told.get("joined")), 0)
         return model
 
     @property
@@ -145,7 +148,7 @@ class Model:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of one item: channels, height and width of an image."""
+        """The shape of one item: channels, height and width of an image. 0 is a size that the manifest leaves free."""
         return shape_of(library.diffuse_model_shape, self._handle)
 
     @property
@@ -187,51 +190,60 @@ class Model:
         self,
         x: npt.ArrayLike,
         level: Level,
-        classes: Sequence[Class] | None = None,
+        request: Request | None = None,
         *,
         cancel: Cancel | None = None,
+        **changes: Any,
     ) -> Floats:
-        """One estimate of the clean samples behind the noisy samples `x`, batch first. `cancel` ends it, as Ctrl-C
-        does, which cancels that too.
+        """One estimate of the clean samples behind the noisy samples `x`, batch first: `model.denoise(x,
+        model.level(500), classes=["heart"])`.
+
+        `request` and what is said beside it, as for draw(), say the classes and conditions of the items; what is about
+        runs is not looked at. `cancel` ends it, as Ctrl-C does, which cancels that too.
         """
-        given = self._items(x)
-        numbers = self._classes(classes, len(given))
+        given, native = self._told(x, "x", request, changes)
         denoised = np.empty_like(given)
-        call = library.diffuse_model_denoise
+        call, asked = library.diffuse_model_denoise, native.handle.pointer
         out = pointer(denoised)
-        interruptible(lambda ends: call(self._handle.pointer, pointer(given), given.size, len(given), *level, numbers, ends, out), cancel)
+        interruptible(
+            lambda ends: call(self._handle.pointer, asked, pointer(given), given.size, len(given), *level, ends, out), cancel
+        )
         return denoised
 
-    def add_noise(self, x0: npt.ArrayLike, t: float, seed: int = 0) -> Floats:
-        """alpha*x0 + sigma*noise at the time `t`, with the noise that a run of this seed starts from."""
-        given = self._items(x0)
+    def add_noise(
+        self, x0: npt.ArrayLike, t: float, seed: int = 0, request: Request | None = None, **changes: Any
+    ) -> Floats:
+        """alpha*x0 + sigma*noise at the time `t`, with the noise that a run of this seed starts from. `request` as for
+        denoise().
+        """
+        given, native = self._told(x0, "x0", request, changes)
         x = np.empty_like(given)
-        call = library.diffuse_model_add_noise
-        check(call(self._handle.pointer, pointer(given), given.size, len(given), t, whole(seed, "seed", 0, 2**64 - 1), pointer(x)))
+        call, asked, seed = library.diffuse_model_add_noise, native.handle.pointer, whole(seed, "seed", 0, 2**64 - 1)
+        check(call(self._handle.pointer, asked, pointer(given), given.size, len(given), t, seed, pointer(x)))
         return x
 
     def log_density(
         self,
         x: npt.ArrayLike,
-        classes: Sequence[Class] | None = None,
+        request: Request | None = None,
         *,
         directions: int = 0,
         tolerance: float = 1e-5,
         seed: int = 0,
         cancel: Cancel | None = None,
+        **changes: Any,
     ) -> npt.NDArray[np.float64]:
         """The logarithm of the density of each of the samples `x`, in nats. `directions` 0 takes the whole trace;
-        `cancel` as for denoise().
+        `request` and `cancel` as for denoise().
         """
-        given = self._items(x)
-        numbers = self._classes(classes, len(given))
+        given, native = self._told(x, "x", request, changes)
         densities = np.empty(len(given))
         out = densities.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
-        call = library.diffuse_model_log_density
+        call, asked = library.diffuse_model_log_density, native.handle.pointer
         directions, seed = whole(directions, "directions"), whole(seed, "seed", 0, 2**64 - 1)
         interruptible(
             lambda ends: call(
-                self._handle.pointer, pointer(given), given.size, len(given), numbers, directions, tolerance, seed, ends, out
+                self._handle.pointer, asked, pointer(given), given.size, len(given), directions, tolerance, seed, ends, out
             ),
             cancel,
         )
@@ -240,21 +252,23 @@ class Model:
     def variational_bound(
         self,
         x: npt.ArrayLike,
-        classes: Sequence[Class] | None = None,
+        request: Request | None = None,
         *,
         variance: str = "posterior",
         seed: int = 0,
         cancel: Cancel | None = None,
+        **changes: Any,
     ) -> npt.NDArray[np.float64]:
-        """DDPM's variational bound of each of the samples `x`, in bits per value. `cancel` as for denoise()."""
-        given = self._items(x)
-        numbers = self._classes(classes, len(given))
+        """DDPM's variational bound of each of the samples `x`, in bits per value. `request` and `cancel` as for
+        denoise().
+        """
+        given, native = self._told(x, "x", request, changes)
         bounds = np.empty(len(given))
         out = bounds.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
-        call = library.diffuse_model_variational_bound
+        call, asked = library.diffuse_model_variational_bound, native.handle.pointer
         word, seed = encoded(variance, "variance"), whole(seed, "seed", 0, 2**64 - 1)
         interruptible(
-            lambda ends: call(self._handle.pointer, pointer(given), given.size, len(given), numbers, word, seed, ends, out), cancel
+            lambda ends: call(self._handle.pointer, asked, pointer(given), given.size, len(given), word, seed, ends, out), cancel
         )
         return bounds
 
@@ -278,19 +292,18 @@ class Model:
         """
         interruptible(lambda ends: int(library.diffuse_model_trim(self._handle.pointer, ends)), cancel)
 
-    def _items(self, x: npt.ArrayLike) -> Floats:
-        given = floats(x)
-        if given.shape[1:] != self.shape:
-            raise ArgumentError(f"x: a shape of {given.shape}; expected the items before {self.shape}")
-        return given
-
-    def _classes(self, classes: Sequence[Class] | None, count: int) -> Any:
-        if classes is None:
-            return None
-        numbers = _numbers(self, classes)
-        if len(numbers) != count:
-            raise ArgumentError(f"classes: {len(numbers)} for {count} items")
-        return indices(numbers)
+    def _told(
+        self, x: npt.ArrayLike, name: str, request: Request | None, changes: dict[str, Any]
+    ) -> tuple[Floats, _Native]:
+        """The samples, batch first, and what the model is told of them."""
+        given, asked = floats(x), merged(request, changes)
+        expected = self.shape if asked.shape is None else tuple(asked.shape)
+        fits = len(given.shape) == len(expected) + 1 and all(
+            size in (0, found) for size, found in zip(expected, given.shape[1:])
+        )
+        if not fits or not len(given):
+            raise ArgumentError(f"{name}: a shape of {given.shape}; expected the items before {expected}, where 0 is free")
+        return given, _Native(replace(asked, count=len(given), shape=given.shape[1:]), self)
 
     def __repr__(self) -> str:
         return f"Model({self.name!r}, shape {self.shape}, on {self.provider!r})"

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ._estimate import Called, Guidance
 from ._cancel import Cancel, interruptible
-from ._library import Handle, check, encoded, floats, indices, library, pointer, refused, whole
+from ._library import Handle, axes_of, check, encoded, floats, indices, library, pointer, refused, typed, whole
 
 if TYPE_CHECKING:
     from ._model import Model
@@ -53,7 +53,8 @@ class Request:
     mask: npt.ArrayLike | None = None
     #: What guidance leads away from.
     negative_classes: Sequence[Class] | Class | None = None
-    #: What the network is told besides, by the names in its manifest.
+    #: What the network is told besides, by the names in its manifest: numbers of any type, in the shape of one item for
+    #: all, or items first.
     conditions: Mapping[str, npt.ArrayLike] = field(default_factory=dict)
     #: The same in the condition that guidance leads away from.
     negative_conditions: Mapping[str, npt.ArrayLike] = field(default_factory=dict)
@@ -117,15 +118,17 @@ class _Native:
         self._set_classes(request, model)
         if request.shape is not None:
             axes = [whole(axis, "shape") for axis in request.shape]
-            check(library.diffuse_request_set_shape(own, (ctypes.c_size_t * len(axes))(*axes), len(axes)))
+            check(library.diffuse_request_set_shape(own, axes_of(axes), len(axes)))
         for function, given in [(library.diffuse_request_set_image, request.image), (library.diffuse_request_set_mask, request.mask)]:
             if given is not None:
                 values = floats(given)
                 check(function(own, pointer(values), values.size))
         for negative, conditions in enumerate([request.conditions, request.negative_conditions]):
             for name, given in conditions.items():
-                values = floats(given)
-                check(library.diffuse_request_set_condition(own, encoded(name, "condition"), pointer(values), values.size, negative))
+                told, element = typed(given, f"condition: {name!r}")
+                place, axes = told.ctypes.data, axes_of(told.shape)
+                call = library.diffuse_request_set_condition
+                check(call(own, encoded(name, "condition"), element, place, axes, told.ndim, negative))
         #: What has to stay for as long as there are jobs of it.
         self.called: list[Called] = []
         if request.classifier is not None:

@@ -77,6 +77,15 @@ impl Model {
         };
         let manifest =
             Manifest::parse(json).map_err(|reason| Error::model(network.name(), format!("{place}: {reason}")))?;
+        Self::under(Arc::new(network), manifest)
+    }
+
+    /// A model of `network` under `manifest`, as [`Manifest::parse`] gives it, whatever manifest the network has: one
+    /// network can be asked under several.
+    ///
+    /// # Errors
+    /// [`Error::Model`] with the tensor that does not fit the manifest.
+    pub fn under(network: Arc<Network>, manifest: Manifest) -> Result<Self> {
         let schedule =
             manifest.schedule.build(Tables::Exact).map_err(|error| Error::model(network.name(), error.to_string()))?;
         let roles = Roles::assign(network.signature(), &manifest, &*schedule)
@@ -87,7 +96,7 @@ impl Model {
             say(Severity::Warning, || format!("{}: {note}", network.name()));
         }
         Ok(Self {
-            source: Source::Graph(Arc::new(network), Box::new(roles)),
+            source: Source::Graph(network, Box::new(roles)),
             manifest,
             schedule,
             notes,
@@ -349,6 +358,12 @@ impl Model {
     /// The free sizes that it was last asked with.
     pub(super) fn latest_sizes(&self) -> Sizes {
         self.latest.held().clone()
+    }
+
+    /// The type that the graph takes the time in; `None` where there is no graph.
+    #[must_use]
+    pub fn time_element(&self) -> Option<Element> {
+        self.roles().map(|roles| roles.time.element)
     }
 
     /// What the graph fixes of the manifest's free sizes.

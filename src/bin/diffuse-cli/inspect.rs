@@ -14,6 +14,7 @@ use diffuse::{Model, Request, json};
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::guess;
 use crate::input::{Input, Inspected, ModelInput};
 use crate::picture;
 use crate::shared::{DeviceArguments, RuntimeArguments, print, print_json, say_notes, shown};
@@ -27,6 +28,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    guess: guess::SampleArguments,
+    #[command(flatten)]
     device: DeviceArguments,
     #[command(flatten)]
     runtime: RuntimeArguments,
@@ -34,6 +37,9 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match Inspected::read(&arguments.file)? {
+        Inspected::Picture(_) if arguments.guess.samples.is_some() => {
+            Err(Failure::Usage("--samples: a picture is inspected, and not a model".into()))
+        }
         Inspected::Picture(picture) => inspect_picture(&picture, arguments.json),
         Inspected::Model(model) => inspect_model(&model, arguments),
     }
@@ -86,6 +92,9 @@ struct Ends {
 
 fn inspect_model(input: &ModelInput, arguments: &Arguments) -> Result<(), Failure> {
     let network = input.network(&arguments.runtime.open()?, &arguments.device.model_options()?)?;
+    if let Some(samples) = &arguments.guess.samples {
+        return guess::run(input, network, samples, &arguments.guess, arguments.json);
+    }
     if network.manifest().is_none() {
         let report = Report {
             file: network.name(),

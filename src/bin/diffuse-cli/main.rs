@@ -2,10 +2,13 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod anomaly;
+mod calibration;
 mod conditions;
 mod doctor;
 mod failure;
 mod generate;
+mod guess;
+mod hypotheses;
 mod input;
 mod inspect;
 mod interrupt;
@@ -15,6 +18,7 @@ mod output;
 mod picture;
 mod plan;
 mod plot;
+mod samples;
 mod shared;
 mod steering;
 mod suggest;
@@ -39,7 +43,7 @@ enum Command {
     /// Draw pictures (or points, or tensors) from a model
     Generate(Box<generate::Arguments>),
     /// Show what a model is and needs, or what a generated picture was made with
-    Inspect(inspect::Arguments),
+    Inspect(Box<inspect::Arguments>),
     /// Print a run's noise levels and its solver's coefficients, without running anything
     Plan(plan::Arguments),
     /// Draw a run's schedule, grid and coefficients into a file

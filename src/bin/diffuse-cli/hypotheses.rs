@@ -1,0 +1,422 @@
+//! What a graph does not say of itself: what it predicts, on which schedule it was trained, what it is told of the time,
+//! and how its input is scaled. A manifest holds what it says, and leaves open what it lacks, or where it says "?".
+
+use std::sync::Arc;
+
+use diffuse::model::{Encoding, Manifest, Schedule, Time, Toward};
+use diffuse::network::Element;
+use diffuse::schedule::{NoiseLevel, NoiseSchedule, Tables};
+use diffuse::{InputScaling, Prediction, json};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+/// What stands for what is not known.
+const OPEN: &str = "?";
+
+const PREDICTIONS: [Prediction; 7] = [
+    Prediction::Epsilon,
+    Prediction::X0,
+    Prediction::V,
+    Prediction::Score,
+    Prediction::Flow,
+    Prediction::FlowToData,
+    Prediction::Edm,
+];
+
+/// The schedules that people train on, as manifests have them.
+const SCHEDULES: &[&str] = &[
+    r#"{"kind": "linear"}"#,
+    r#"{"kind": "linear", "train_steps": 100}"#,
+    r#"{"kind": "linear", "train_steps": 200}"#,
+    r#"{"kind": "linear", "train_steps": 300}"#,
+    r#"{"kind": "linear", "train_steps": 400}"#,
+    r#"{"kind": "linear", "train_steps": 500}"#,
+    // As guided-diffusion scales β where T is not 1000.
+    r#"{"kind": "linear", "train_steps": 100, "beta_start": 0.001, "beta_end": 0.2}"#,
+    r#"{"kind": "linear", "train_steps": 200, "beta_start": 0.0005, "beta_end": 0.1}"#,
+    r#"{"kind": "linear", "train_steps": 500, "beta_start": 0.0002, "beta_end": 0.04}"#,
+    r#"{"kind": "linear", "terminal": "zero_snr"}"#,
+    // AnimateDiff's, DiffWave's, WaveGrad's and SR3's.
+    r#"{"kind": "linear", "beta_start": 0.00085, "beta_end": 0.012}"#,
+    r#"{"kind": "linear", "train_steps": 50, "beta_end": 0.05}"#,
+    r#"{"kind": "linear", "beta_start": 0.000001, "beta_end": 0.01}"#,
+    r#"{"kind": "linear", "train_steps": 2000, "beta_start": 0.000001, "beta_end": 0.01}"#,
+    // Latent diffusion's.
+    r#"{"kind": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}"#,
+    r#"{"kind": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "terminal": "zero_snr"}"#,
+    r#"{"kind": "scaled_linear", "beta_start": 0.0015, "beta_end": 0.0195}"#,
+    r#"{"kind": "scaled_linear"}"#,
+    r#"{"kind": "cosine"}"#,
+    r#"{"kind": "cosine", "train_steps": 100}"#,
+    r#"{"kind": "cosine", "train_steps": 200}"#,
+    r#"{"kind": "cosine", "train_steps": 500}"#,
+    r#"{"kind": "cosine", "train_steps": 4000}"#,
+    r#"{"kind": "sigmoid"}"#,
+    r#"{"kind": "sigmoid", "train_steps": 100}"#,
+    r#"{"kind": "sigmoid_alpha_bar"}"#,
+    r#"{"kind": "sigmoid_alpha_bar", "train_steps": 100}"#,
+    r#"{"kind": "vp"}"#,
+    r#"{"kind": "sub_vp"}"#,
+    r#"{"kind": "ve", "sigma_min": 0.01, "sigma_max": 1}"#,
+    r#"{"kind": "ve", "sigma_min": 0.01, "sigma_max": 3}"#,
+    r#"{"kind": "ve", "sigma_min": 0.01, "sigma_max": 10}"#,
+    r#"{"kind": "ve", "sigma_min": 0.01, "sigma_max": 50}"#,
+    r#"{"kind": "ve", "sigma_min": 0.01, "sigma_max": 378}"#,
+    r#"{"kind": "edm"}"#,
+    r#"{"kind": "flow"}"#,
+    r#"{"kind": "trigonometric"}"#,
+    r#"{"kind": "continuous_cosine"}"#,
+];
+
+/// How the answer of a network may be understood, and what it may have to be told for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Hypothesis {
+    schedule: Arc<Scheduled>,
+    pub(crate) prediction: Prediction,
+    time: Time,
+    scaling: InputScaling,
+    /// The data's deviation. It is 1 where nothing depends on it.
+    sigma_data: f64,
+}
+
+/// A schedule as a manifest has it, and itself.
+#[derive(Debug)]
+struct Scheduled {
+    said: Schedule,
+    schedule: Arc<dyn NoiseSchedule>,
+}
+
+impl PartialEq for Hypothesis {
+    fn eq(&self, other: &Self) -> bool {
+        self.schedule.said == other.schedule.said
+            && self.prediction == other.prediction
+            && self.time == other.time
+            && self.scaling == other.scaling
+            && self.sigma_data == other.sigma_data
+    }
+}
+
+/// What can be asked of the network under a hypothesis.
+pub(crate) struct Question {
+    pub(crate) level: NoiseLevel,
+    /// The factor of what the network sees.
+    pub(crate) factor: f64,
+    pub(crate) time: f64,
+    /// The coefficients of x̂₀ in x and in what the network answers.
+    pub(crate) to_x0: (f64, f64),
+}
+
+impl Hypothesis {
+    fn new(
+        schedule: &Arc<Scheduled>,
+        prediction: Prediction,
+        time: Time,
+        scaling: InputScaling,
+        sigma_data: f64,
+    ) -> Self {
+        let counts = prediction == Prediction::Edm || scaling != InputScaling::None;
+        let scaling = if prediction == Prediction::Edm { InputScaling::None } else { scaling };
+        Self {
+            schedule: Arc::clone(schedule),
+            prediction,
+            time,
+            scaling,
+            sigma_data: if counts { sigma_data } else { 1.0 },
+        }
+    }
+
+    /// What is asked at the level nearest to λ = `lambda`, if there is one that is not further off than `most`. In steps
+    /// of training only the steps are levels.
+    pub(crate) fn question(&self, lambda: f64, most: f64) -> Option<Question> {
+        let schedule = &*self.schedule.schedule;
+        let [first, last] = schedule.bounds();
+        let time = schedule.time(lambda).clamp(first, last);
+        let level = schedule.level(if schedule.train_steps().is_some() { time.round() } else { time });
+        let factor = self.scaling.factor(self.prediction, level, self.sigma_data);
+        let to_x0 = self.prediction.to_x0(level, schedule, self.sigma_data);
+        let is_near = (level.lambda() - lambda).abs() <= most && to_x0.0.is_finite() && to_x0.1.is_finite();
+        is_near.then(|| Question { level, factor, time: self.time.encode(level, schedule), to_x0 })
+    }
+
+    /// Whether it can be at all, for a network that takes the time in `element`.
+    fn is_possible(&self, element: Element) -> bool {
+        let schedule = &*self.schedule.schedule;
+        let Self { prediction, time, .. } = self;
+        let [first, last] = schedule.bounds().map(|t| schedule.level(t));
+        let is_stepped = schedule.train_steps().is_some();
+        let is_told = element.whole_numbers().is_none_or(|[least, most]| {
+            let within = |level| (least as f64..=most as f64).contains(&time.encode(level, schedule));
+            let is_whole = [time.scale, time.offset].iter().all(|number| number.fract() == 0.0);
+            time.encoding == Encoding::Index && is_whole && within(first) && within(last)
+        });
+        is_told
+            && (last.alpha > 0.0 || prediction.allows_pure_noise())
+            && (is_stepped || (time.encoding != Encoding::Index && *prediction != Prediction::PosteriorMean))
+    }
+
+    /// Whether people do so. F of Karras et al. goes with their schedule, or with noise that is added to the sample as it
+    /// is; and nobody scales what has a deviation of 1 to begin with.
+    fn is_usual(&self) -> bool {
+        let Self { schedule: scheduled, prediction, scaling, .. } = self;
+        let schedule = &*scheduled.schedule;
+        let middle = schedule.level(schedule.bounds().iter().sum::<f64>() / 2.0);
+        let adds_noise = matches!(scheduled.said, Schedule::Edm { .. } | Schedule::Ve { .. });
+        (*prediction != Prediction::Edm || adds_noise)
+            && (*scaling == InputScaling::None || (middle.deviation(1.0) - 1.0).abs() > 1e-9)
+    }
+
+    /// Its fields as a manifest has them, without those that are the default.
+    pub(crate) fn fields(&self) -> Vec<(&'static str, String)> {
+        let mut fields = vec![
+            ("schedule", spelled(&self.schedule.said, &["kind", "train_steps"])),
+            ("prediction", json!(self.prediction).to_string()),
+            ("time", spelled(&self.time, &["encoding"])),
+        ];
+        if self.scaling != InputScaling::None {
+            fields.push(("input_scaling", json!(self.scaling).to_string()));
+        }
+        // The defaults of a manifest.
+        if self.sigma_data != if self.prediction == Prediction::Edm { 0.5 } else { 1.0 } {
+            fields.push(("sample", format!("{{\"sigma_data\": {}}}", self.sigma_data)));
+        }
+        fields
+    }
+}
+
+/// An object as JSON, without the fields that are the default unless they are among `kept`.
+fn spelled<T: Serialize + DeserializeOwned + PartialEq>(value: &T, kept: &[&str]) -> String {
+    let mut fields = object(value);
+    // In the order in which the type has them, which a map has not.
+    let text = serde_json::to_string(value).unwrap_or_default();
+    let mut keys: Vec<String> = fields.keys().cloned().collect();
+    keys.sort_by_key(|key| text.find(&format!("{key:?}:")));
+    for key in keys.iter().filter(|key| !kept.contains(&key.as_str())) {
+        let Some(field) = fields.remove(key) else { continue };
+        if serde_json::from_value::<T>(Value::Object(fields.clone())).ok().as_ref() != Some(value) {
+            fields.insert(key.clone(), field);
+        }
+    }
+    let number = |field: &Value| field.as_f64().map_or_else(|| field.to_string(), |number| number.to_string());
+    let fields = keys.iter().filter_map(|key| Some(format!("{key:?}: {}", number(fields.get(key)?))));
+    format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
+}
+
+fn object(value: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// What is known of a model.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// What of the manifest is said.
+    said: Map<String, Value>,
+    /// The manifest, where it says all.
+    whole: Option<Manifest>,
+}
+
+impl Told {
+    /// Reads a manifest that may lack what is to be found out.
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
+        let whole = Manifest::parse(text).ok();
+        match json::value(text).map_err(|error| format!("the manifest cannot be read as JSON: {error}"))? {
+            Value::Object(said) => Ok(Self { said, whole }),
+            _ => Err("manifest: it is no object".into()),
+        }
+    }
+
+    /// A manifest under which the network can be asked whatever a hypothesis asks: it is told what `NoiseLevel::t` is,
+    /// and its x̂₀ is the network's answer as it is.
+    pub(crate) fn carrier(&self) -> Result<Manifest, String> {
+        if self.said.get("prediction").is_some_and(|prediction| prediction == "class_gradient") {
+            return Err(
+                "manifest: prediction is \"class_gradient\": it is a classifier, and no samples are drawn from it"
+                    .into(),
+            );
+        }
+        let mut said = Value::Object(self.said.clone());
+        close(&mut said);
+        said["prediction"] = json!("x0");
+        said["schedule"] = json!({"kind": "linear", "train_steps": 1});
+        said["time"] = json!({"encoding": "index"});
+        if let Some(fields) = said.as_object_mut() {
+            fields.retain(|field, _| !["defaults", "input_scaling"].contains(&field.as_str()));
+            // How many classes there are is not in the graph; those that are given are what it was trained on.
+            let classes = fields.get_mut("classes").and_then(Value::as_object_mut);
+            for classes in classes.into_iter().filter(|classes| !classes.contains_key("names")) {
+                classes.entry("count").or_insert(json!(diffuse::model::MOST_CLASSES));
+            }
+        }
+        Manifest::parse(&said.to_string())
+    }
+
+    /// What the manifest says itself, where that is all.
+    pub(crate) fn own(&self) -> Option<Hypothesis> {
+        let manifest = self.whole.as_ref()?;
+        let schedule = &scheduled(manifest.schedule.clone())?;
+        let Manifest { prediction, input_scaling, .. } = *manifest;
+        Some(Hypothesis::new(schedule, prediction, manifest.time(), input_scaling, manifest.sigma_data()))
+    }
+
+    /// What may be, of a network that takes the time in `element`, for data of the deviation `deviation`. A manifest
+    /// that says all is held against everything else.
+    pub(crate) fn hypotheses(&self, element: Element, deviation: f64) -> Result<Vec<Hypothesis>, String> {
+        let ways = self.ways(deviation)?;
+        let mut found: Vec<Hypothesis> = self.own().into_iter().collect();
+        for schedule in schedules(self.held("schedule")) {
+            let times = times(&schedule, self.held("time"));
+            for (time, way) in times.iter().flat_map(|time| ways.iter().map(move |way| (*time, *way))) {
+                let (prediction, scaling, sigma_data) = way;
+                let hypothesis = Hypothesis::new(&schedule, prediction, time, scaling, sigma_data);
+                let is_said = self.held("prediction").or(self.held("input_scaling")).is_some();
+                let counts = hypothesis.is_possible(element) && (is_said || hypothesis.is_usual());
+                if counts && !found.contains(&hypothesis) {
+                    found.push(hypothesis);
+                }
+            }
+        }
+        if found.is_empty() {
+            return Err("manifest: nothing that is usual agrees with what it says".into());
+        }
+        Ok(found)
+    }
+
+    /// What it says in a field, unless that is open or all of it is to be checked.
+    fn held(&self, field: &str) -> Option<&Value> {
+        self.said.get(field).filter(|value| self.whole.is_none() && *value != OPEN)
+    }
+
+    /// What is held of a field that is a word, else all `usual` ones.
+    fn words<T: DeserializeOwned + Copy>(&self, field: &str, usual: &[T]) -> Result<Vec<T>, String> {
+        let Some(held) = self.held(field) else { return Ok(usual.to_vec()) };
+        let word = serde_json::from_value(held.clone()).map_err(|error| format!("manifest: {field}: {error}"))?;
+        Ok(vec![word])
+    }
+
+    /// What the network may predict, how what it sees may be scaled, and for data of which deviation.
+    fn ways(&self, deviation: f64) -> Result<Vec<(Prediction, InputScaling, f64)>, String> {
+        let predictions = self.words("prediction", &PREDICTIONS)?;
+        let scalings = self.words("input_scaling", &[InputScaling::None, InputScaling::UnitVariance])?;
+        let said = self.said.get("sample").and_then(|sample| sample.get("sigma_data")).and_then(Value::as_f64);
+        let mut ways = Vec::new();
+        for prediction in predictions {
+            for scaling in &scalings {
+                let all = said.map_or_else(|| deviations(prediction, *scaling, deviation), |said| vec![said]);
+                ways.extend(all.into_iter().map(|sigma_data| (prediction, *scaling, sigma_data)));
+            }
+        }
+        Ok(ways)
+    }
+}
+
+/// The deviations of the data that a network may have been made for, where it has `deviation`.
+fn deviations(prediction: Prediction, scaling: InputScaling, deviation: f64) -> Vec<f64> {
+    let usual: &[f64] = match (prediction, scaling) {
+        (Prediction::Edm, _) => &[0.5, 1.0],
+        (_, InputScaling::None) => return vec![1.0],
+        _ => &[1.0],
+    };
+    let own = (deviation * 100.0).round() / 100.0;
+    let is_another = usual.iter().all(|usual| (own / usual).ln().abs() > 0.05);
+    usual.iter().copied().chain(is_another.then_some(own)).collect()
+}
+
+fn scheduled(said: Schedule) -> Option<Arc<Scheduled>> {
+    let schedule = said.build(Tables::Exact).ok()?;
+    Some(Arc::new(Scheduled { said, schedule }))
+}
+
+/// The schedules that agree with what is held of them.
+fn schedules(held: Option<&Value>) -> Vec<Arc<Scheduled>> {
+    let usual = SCHEDULES.iter().filter_map(|text| serde_json::from_str::<Schedule>(text).ok());
+    let fitting = usual.filter_map(|schedule| fitted(&object(&schedule), held, "kind"));
+    // What is said need not be usual.
+    let mut said: Vec<Value> = held.cloned().into_iter().collect();
+    said.iter_mut().for_each(close);
+    unique(parsed::<Schedule>(said.into_iter().chain(fitting).collect())).into_iter().filter_map(scheduled).collect()
+}
+
+/// What a network may be told of the time, as far as it agrees with what is held of it.
+fn times(schedule: &Scheduled, held: Option<&Value>) -> Vec<Time> {
+    let usual = usual_times(schedule);
+    unique(parsed::<Time>(usual.iter().filter_map(|time| fitted(&object(time), held, "encoding")).collect()))
+}
+
+fn usual_times(schedule: &Scheduled) -> Vec<Time> {
+    let mut times = Vec::new();
+    let mut add = |encoding, scale, offset, directions: &[Toward]| {
+        times.extend(directions.iter().map(|direction| Time { encoding, scale, offset, direction: *direction }));
+    };
+    let both = &[Toward::Noise, Toward::Data];
+    match schedule.schedule.train_steps() {
+        Some(steps) => {
+            add(Encoding::Index, 1.0, 0.0, both);
+            // Steps that are counted from 1, and those as a share.
+            add(Encoding::Index, 1.0, 1.0, &[Toward::Noise]);
+            add(Encoding::Index, 1.0 / steps as f64, 0.0, &[Toward::Noise]);
+            add(Encoding::Unit, 1.0, 0.0, both);
+            add(Encoding::Unit, 1000.0, 0.0, &[Toward::Noise]);
+        }
+        // Karras et al.'s time is σ, and its greatest value is nowhere in training.
+        None if matches!(schedule.said, Schedule::Edm { .. }) => {}
+        None => {
+            // 999 is score_sde's.
+            [1.0, 999.0, 1000.0].iter().for_each(|scale| add(Encoding::Unit, *scale, 0.0, both));
+        }
+    }
+    for (encoding, scale) in [
+        (Encoding::Sigma, 1.0),
+        (Encoding::LogSigma, 1.0),
+        // Karras et al. 2022, table 1.
+        (Encoding::LogSigma, 0.25),
+        (Encoding::LogSnr, 1.0),
+        (Encoding::Alpha, 1.0),
+        (Encoding::SigmaSquared, 1.0),
+    ] {
+        add(encoding, scale, 0.0, &[Toward::Noise]);
+    }
+    times
+}
+
+/// The usual object `usual` with what is held of it. Its `word` has to be the same unless that is open; then all is open
+/// that is not said, and else what is said to be.
+fn fitted(usual: &Map<String, Value>, held: Option<&Value>, word: &str) -> Option<Value> {
+    let Some(held) = held.and_then(Value::as_object) else { return Some(Value::Object(usual.clone())) };
+    let is_open = held.get(word).is_none_or(|word| word == OPEN);
+    if !is_open && held.get(word) != usual.get(word) {
+        return None;
+    }
+    let mut fields = if is_open { usual.clone() } else { Map::new() };
+    for (key, value) in held {
+        match (value == OPEN, usual.get(key)) {
+            (false, _) => fields.insert(key.clone(), value.clone()),
+            (true, Some(usual)) => fields.insert(key.clone(), usual.clone()),
+            (true, None) => None,
+        };
+    }
+    Some(Value::Object(fields))
+}
+
+fn parsed<T: DeserializeOwned>(values: Vec<Value>) -> Vec<T> {
+    values.into_iter().filter_map(|value| serde_json::from_value(value).ok()).collect()
+}
+
+fn unique<T: PartialEq>(values: Vec<T>) -> Vec<T> {
+    values.into_iter().fold(Vec::new(), |mut unique, value| {
+        if !unique.contains(&value) {
+            unique.push(value);
+        }
+        unique
+    })
+}
+
+/// Takes out what is open.
+fn close(value: &mut Value) {
+    if let Value::Object(fields) = value {
+        fields.retain(|_, field| field != OPEN);
+        fields.values_mut().for_each(close);
+    }
+}

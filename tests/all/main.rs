@@ -26,6 +26,7 @@ mod faults;
 mod guidance;
 mod header;
 mod host_network;
+mod hypotheses;
 mod identity;
 mod inputs;
 #[cfg(feature = "capi")]

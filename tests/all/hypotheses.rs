@@ -1,5 +1,6 @@
-//! `inspect --samples`: what it finds out of a graph from clean samples. The truth is known of the shipped predictors, whose
-//! manifests are taken away from them, and of the graphs of `onnx/denoisers.py`, which are the best denoiser of a mixture.
+//! `inspect --samples`: what it finds out of a graph from clean samples. The truth is known of the shipped predictors,
+//! whose manifests are taken away from them, and of the graphs of `onnx/denoisers.py`, which are the best denoiser of a
+//! mixture.
 #![cfg(feature = "cli")]
 
 use std::f64::consts::PI;
@@ -27,7 +28,8 @@ fn write(path: &Path, values: ArrayViewD<'_, f32>) {
     std::fs::write(path, npy("'<f4'", &format!("({},)", axes.join(",")), &data)).unwrap();
 }
 
-/// Points of a curve, by a number from 0 to 1 that is another one for each, and normal noise of the deviation `deviation`.
+/// Points of a curve, by a number from 0 to 1 that is another one for each, and normal noise of the deviation
+/// `deviation`.
 fn points(count: usize, deviation: f32, curve: impl Fn(f64) -> [f64; 2]) -> ArrayD<f32> {
     let mut values = vec![0.0; 2 * count];
     CounterNoise::new(1).fill(Draw::Start, 2 * count, &mut values);
@@ -336,11 +338,17 @@ fn what_goes_with_samples_has_to_fit_them() {
     let picture = repository("onnx/models/sprites.png").display().to_string();
     let mut command = diffuse(&folder);
     fail(&folder, command.args(["inspect", &picture, "--samples", "samples.npy"]), 2, "--samples");
-    let mut known = partial("sprites", &OPEN);
-    known["prediction"] = json!("noise");
-    let output = ended(inspect(&folder, &shipped("sprites"), Some(&known), "samples.npy").args(["--class", "0"]));
-    assert_eq!(output.status.code(), Some(3));
-    assert!(text(&output.stderr).contains("prediction"), "{}", text(&output.stderr));
+    for (field, value, said) in [
+        ("prediction", json!("noise"), "manifest: prediction: unknown variant `noise`"),
+        ("schedule", json!({"kind": "straight"}), "manifest: nothing that is usual agrees with what it says"),
+        ("guidance_pair", json!("?"), "manifest: guidance_pair is \"?\", which samples cannot tell"),
+    ] {
+        let mut known = partial("sprites", &OPEN);
+        known[field] = value;
+        let output = ended(inspect(&folder, &shipped("sprites"), Some(&known), "samples.npy").args(["--class", "0"]));
+        assert_eq!(output.status.code(), Some(3), "{field}");
+        assert!(text(&output.stderr).contains(said), "{field}: {}", text(&output.stderr));
+    }
 }
 
 /// A folder of .png files is as good as the array of their values.

@@ -1,9 +1,9 @@
 //! How well what a network answers fits clean samples under a hypothesis.
 //!
-//! The best denoiser, E[x₀ | x], is known by two things. What is left of its error is orthogonal to every function of x, so
-//! that no linear correction of it helps: regressed on x and on the network's answer, the true noise is what the network
-//! says that it is, with a slope of 1. And no other denoiser errs less at the same λ = ln(α/σ): E[x₀ | x] depends on σ/α
-//! alone, whatever the schedule. Both are measured as logarithms of ratios of errors, which add up.
+//! The best denoiser, E[x₀ | x], is known by two things. What is left of its error is orthogonal to every function of
+//! x, so that no linear correction of it helps: regressed on x and on the network's answer, the true noise is what the
+//! network says that it is, with a slope of 1. And no other denoiser errs less at the same λ = ln(α/σ): E[x₀ | x]
+//! depends on σ/α alone, whatever the schedule. Both are measured as logarithms of ratios of errors, which add up.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -39,8 +39,8 @@ const BLOCKS: usize = 16;
 /// Less than this share of what is there is the rounding of its sums.
 const ROUNDING: f64 = 1e-10;
 
-/// A round: it sees some of the samples at some levels, and keeps what is not further behind the best than `margin`, but
-/// no more than `most`.
+/// A round: it sees some of the samples at some levels, and keeps what is not further behind the best than `margin`,
+/// but no more than `most`.
 struct Round {
     levels: &'static [usize],
     /// As many samples as hold so many values, but as many as this at least and at most.
@@ -226,6 +226,9 @@ struct Reference {
     best: f64,
 }
 
+/// Hypotheses, and the answers to them.
+type Answered = Vec<(Hypothesis, Vec<Answer>)>;
+
 /// What came of showing samples at some levels.
 struct Shown {
     /// By the hypotheses' places.
@@ -241,13 +244,14 @@ impl Shown {
         Self { answers, failed: vec![false; count], references: BTreeMap::new() }
     }
 
-    /// Takes the answers to the hypotheses that have as many as `least`, or are `own`, and leaves those that have none yet.
+    /// Takes the answers to the hypotheses that have as many as `least`, or are `own`, and leaves those that have none
+    /// yet.
     fn judged(
         &mut self,
         hypotheses: Vec<Hypothesis>,
         least: usize,
         own: Option<&Hypothesis>,
-    ) -> (Vec<(Hypothesis, Vec<Answer>)>, Vec<Hypothesis>) {
+    ) -> (Answered, Vec<Hypothesis>) {
         let answers = std::mem::take(&mut self.answers).into_iter().zip(&self.failed);
         let answered = hypotheses.into_iter().zip(answers).filter(|(_, (_, failed))| !**failed);
         let answered = answered.map(|(hypothesis, (answers, _))| (hypothesis, answers));
@@ -429,7 +433,7 @@ impl Calibration {
     }
 
     /// Hypotheses and their answers with their scores, the best first.
-    fn ranked(&self, judged: Vec<(Hypothesis, Vec<Answer>)>, references: &BTreeMap<usize, Reference>) -> Vec<Ranked> {
+    fn ranked(&self, judged: Answered, references: &BTreeMap<usize, Reference>) -> Vec<Ranked> {
         let (hypotheses, answers): (Vec<_>, Vec<_>) = judged.into_iter().unzip();
         let blocks = answers.iter().flatten().map(|answer| answer.evaluation.blocks.len()).next().unwrap_or_default();
         let scores = self.scores(&answers, None, references);
@@ -472,8 +476,8 @@ impl Calibration {
     }
 }
 
-/// Brings the errors of a hypothesis to the nominal levels, along the parabola through the three nearest ones of its own:
-/// the mean square of ε's grows with λ by 0 to 2, since that of x̂₀ falls by as much at most.
+/// Brings the errors of a hypothesis to the nominal levels, along the parabola through the three nearest ones of its
+/// own: the mean square of ε's grows with λ by 0 to 2, since that of x̂₀ falls by as much at most.
 fn nominal(mut errors: Vec<Misfit>) -> Vec<Misfit> {
     let own: Vec<(f64, f64)> = errors.iter().map(|error| (LEVELS[error.index] + error.off, error.left)).collect();
     for (place, error) in errors.iter_mut().enumerate() {
@@ -499,8 +503,8 @@ fn slope(points: &[(f64, f64)], x: f64) -> f64 {
     }
 }
 
-/// What is left of the noise, as the logarithm of its mean square, by the mean of the other samples, each by how likely it
-/// is to be the one behind x: E[x₀ | x] if they were all that there is.
+/// What is left of the noise, as the logarithm of its mean square, by the mean of the other samples, each by how likely
+/// it is to be the one behind x: E[x₀ | x] if they were all that there is.
 fn neighbours(clean: &[f32], noise: &[f32], same: &[usize], lambda: f64) -> f64 {
     let length = clean.len() / same.len();
     let deviation = (-lambda).exp();

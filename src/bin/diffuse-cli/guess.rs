@@ -19,6 +19,7 @@ use crate::hypotheses::{Hypothesis, Told};
 use crate::input::ModelInput;
 use crate::samples::Samples;
 use crate::shared::{classes_of, print, print_json};
+use crate::suggest;
 
 /// What a hypothesis may be behind another one and count as the same: a network that was trained is not quite the best
 /// denoiser, and where it is off by a hundredth is no evidence.
@@ -38,12 +39,11 @@ const MOST_GROUPS: usize = 4;
 const MOST_LINES: usize = 6;
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What the graph does not say")]
+#[command(next_help_heading = "Clean samples")]
 pub(crate) struct SampleArguments {
-    /// Clean samples of what the model was trained on, a .npy, batch first, or a folder of .png and .npy files: they are
-    /// noised, and what the network makes of them is held against every usual prediction, schedule and time. What the
-    /// manifest lacks, or where it has "?", is found out; one that is whole is checked. The first samples are used, up to
-    /// 2,000 points or 64 pictures of 32x32
+    /// Clean samples of what the model was trained on: a .npy, batch first, or a folder of .png and .npy files. What
+    /// the manifest lacks of schedule, prediction, time and input scaling, or has as "?", is found out from them; a
+    /// whole manifest is checked. The first 2,000 points or 64 pictures of 32x32 are used
     #[arg(long, value_name = "PATH")]
     pub(crate) samples: Option<PathBuf>,
     /// The class of every sample by name or number, separated by commas, or of all; may be given more than once
@@ -87,11 +87,12 @@ pub(crate) fn run(
 }
 
 /// What can be read off a graph, with "?" where it does not say.
-fn roles_manifest(signature: &Signature) -> Value {
-    let sample = signature.inputs.iter().find(|input| input.element.is_float() && input.shape.len() >= 2);
-    let axes = sample.map_or(&[][..], |input| &input.shape[1..]);
-    let shape: Vec<Value> = axes.iter().map(|axis| axis.map_or(json!("?"), |size| json!(size))).collect();
-    json!({"diffuse": 1, "sample": {"shape": shape}, "schedule": "?", "prediction": "?", "time": "?"})
+fn suggested(signature: &Signature) -> Result<String, String> {
+    let mut manifest = suggest::manifest(signature)
+        .map_err(|reason| format!("there is no manifest, and none can be suggested: {reason}"))?;
+    // Whole numbers are steps, but counted from 0 or from 1, and either way.
+    manifest["time"] = json!("?");
+    Ok(manifest.to_string())
 }
 
 fn find(input: &ModelInput, network: Network, path: &Path, arguments: &SampleArguments) -> Result<Findings, Failure> {
@@ -99,7 +100,7 @@ fn find(input: &ModelInput, network: Network, path: &Path, arguments: &SampleArg
     let refused = |reason: String| Failure::from(Error::Model { model: file.clone(), reason });
     let (said, place) = match network.manifest() {
         Some((said, place)) => (said.to_owned(), format!("{place}: ")),
-        None => (roles_manifest(network.signature()).to_string(), String::new()),
+        None => (suggested(network.signature()).map_err(refused)?, String::new()),
     };
     let placed = |reason: String| refused(format!("{place}{reason}"));
     let told = Told::read(&said).map_err(placed)?;
@@ -168,8 +169,8 @@ fn check(ranked: &[Ranked], tried: usize) -> Result<(), String> {
     ))
 }
 
-/// Puts together what cannot be told apart: in each group are the first that is left, and those whose distance from it is
-/// within the tolerance and what chance makes of the samples.
+/// Puts together what cannot be told apart: in each group are the first that is left, and those whose distance from it
+/// is within the tolerance and what chance makes of the samples.
 fn grouped(mut ranked: Vec<Ranked>) -> Vec<Vec<Ranked>> {
     let mut groups = Vec::new();
     while !ranked.is_empty() {

@@ -1,9 +1,10 @@
-//! What a graph does not say of itself: what it predicts, on which schedule it was trained, what it is told of the time,
-//! and how its input is scaled. A manifest holds what it says, and leaves open what it lacks, or where it says "?".
+//! What a graph does not say of itself: what it predicts, on which schedule it was trained, what it is told of the
+//! time, and how its input is scaled. A manifest holds what it says, and leaves open what it lacks, or where it says
+//! "?".
 
 use std::sync::Arc;
 
-use diffuse::model::{Encoding, Manifest, Schedule, Time, Toward};
+use diffuse::model::{Encoding, MOST_CLASSES, Manifest, Schedule, Time, Toward};
 use diffuse::network::Element;
 use diffuse::schedule::{NoiseLevel, NoiseSchedule, Tables};
 use diffuse::{InputScaling, Prediction, json};
@@ -11,8 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-/// What stands for what is not known.
-const OPEN: &str = "?";
+use crate::suggest::{self, UNKNOWN};
 
 const PREDICTIONS: [Prediction; 7] = [
     Prediction::Epsilon,
@@ -126,8 +126,8 @@ impl Hypothesis {
         }
     }
 
-    /// What is asked at the level nearest to λ = `lambda`, if there is one that is not further off than `most`. In steps
-    /// of training only the steps are levels.
+    /// What is asked at the level nearest to λ = `lambda`, if there is one that is not further off than `most`. In
+    /// steps of training only the steps are levels.
     pub(crate) fn question(&self, lambda: f64, most: f64) -> Option<Question> {
         let schedule = &*self.schedule.schedule;
         let [first, last] = schedule.bounds();
@@ -155,8 +155,8 @@ impl Hypothesis {
             && (is_stepped || (time.encoding != Encoding::Index && *prediction != Prediction::PosteriorMean))
     }
 
-    /// Whether people do so. F of Karras et al. goes with their schedule, or with noise that is added to the sample as it
-    /// is; and nobody scales what has a deviation of 1 to begin with.
+    /// Whether people do so. F of Karras et al. goes with their schedule, or with noise that is added to the sample as
+    /// it is; and nobody scales what has a deviation of 1 to begin with.
     fn is_usual(&self) -> bool {
         let Self { schedule: scheduled, prediction, scaling, .. } = self;
         let schedule = &*scheduled.schedule;
@@ -238,19 +238,30 @@ impl Told {
             );
         }
         let mut said = Value::Object(self.said.clone());
-        close(&mut said);
         said["prediction"] = json!("x0");
         said["schedule"] = json!({"kind": "linear", "train_steps": 1});
         said["time"] = json!({"encoding": "index"});
-        if let Some(fields) = said.as_object_mut() {
-            fields.retain(|field, _| !["defaults", "input_scaling"].contains(&field.as_str()));
-            // How many classes there are is not in the graph; those that are given are what it was trained on.
-            let classes = fields.get_mut("classes").and_then(Value::as_object_mut);
-            for classes in classes.into_iter().filter(|classes| !classes.contains_key("names")) {
-                classes.entry("count").or_insert(json!(diffuse::model::MOST_CLASSES));
-            }
+        // What is told of the variance is not looked at.
+        said["variance"].as_str().filter(|word| *word == UNKNOWN).is_some().then(|| said["variance"] = json!("unused"));
+        ["defaults", "input_scaling"].iter().for_each(|field| forget(&mut said, field));
+        let of_sections = [("sample", "kind"), ("sample", "sigma_data"), ("classes", "count"), ("classes", "null")];
+        for (section, field) in of_sections {
+            let section =
+                said.get_mut(section).filter(|section| section.get(field).is_some_and(|word| word == UNKNOWN));
+            section.into_iter().for_each(|section| forget(section, field));
         }
-        Manifest::parse(&said.to_string())
+        // How many classes there are is not in the graph; those that are given are some of them.
+        let classes = said.get_mut("classes").and_then(Value::as_object_mut);
+        for classes in classes.into_iter().filter(|classes| !classes.contains_key("names")) {
+            classes.entry("count").or_insert(json!(MOST_CLASSES));
+        }
+        match suggest::unknown(&said).first() {
+            Some(place) => {
+                let field = place.trim_start_matches('/').replace('/', ".");
+                Err(format!("manifest: {field} is \"?\", which samples cannot tell; say what it is"))
+            }
+            None => Manifest::parse(&said.to_string()),
+        }
     }
 
     /// What the manifest says itself, where that is all.
@@ -286,7 +297,7 @@ impl Told {
 
     /// What it says in a field, unless that is open or all of it is to be checked.
     fn held(&self, field: &str) -> Option<&Value> {
-        self.said.get(field).filter(|value| self.whole.is_none() && *value != OPEN)
+        self.said.get(field).filter(|value| self.whole.is_none() && *value != UNKNOWN)
     }
 
     /// What is held of a field that is a word, else all `usual` ones.
@@ -334,8 +345,7 @@ fn schedules(held: Option<&Value>) -> Vec<Arc<Scheduled>> {
     let usual = SCHEDULES.iter().filter_map(|text| serde_json::from_str::<Schedule>(text).ok());
     let fitting = usual.filter_map(|schedule| fitted(&object(&schedule), held, "kind"));
     // What is said need not be usual.
-    let mut said: Vec<Value> = held.cloned().into_iter().collect();
-    said.iter_mut().for_each(close);
+    let said = held.filter(|held| suggest::unknown(held).is_empty()).cloned();
     unique(parsed::<Schedule>(said.into_iter().chain(fitting).collect())).into_iter().filter_map(scheduled).collect()
 }
 
@@ -381,17 +391,17 @@ fn usual_times(schedule: &Scheduled) -> Vec<Time> {
     times
 }
 
-/// The usual object `usual` with what is held of it. Its `word` has to be the same unless that is open; then all is open
-/// that is not said, and else what is said to be.
+/// The usual object `usual` with what is held of it. Its `word` has to be the same unless that is open; then all is
+/// open that is not said, and else what is said to be.
 fn fitted(usual: &Map<String, Value>, held: Option<&Value>, word: &str) -> Option<Value> {
     let Some(held) = held.and_then(Value::as_object) else { return Some(Value::Object(usual.clone())) };
-    let is_open = held.get(word).is_none_or(|word| word == OPEN);
+    let is_open = held.get(word).is_none_or(|word| word == UNKNOWN);
     if !is_open && held.get(word) != usual.get(word) {
         return None;
     }
     let mut fields = if is_open { usual.clone() } else { Map::new() };
     for (key, value) in held {
-        match (value == OPEN, usual.get(key)) {
+        match (value == UNKNOWN, usual.get(key)) {
             (false, _) => fields.insert(key.clone(), value.clone()),
             (true, Some(usual)) => fields.insert(key.clone(), usual.clone()),
             (true, None) => None,
@@ -413,10 +423,6 @@ fn unique<T: PartialEq>(values: Vec<T>) -> Vec<T> {
     })
 }
 
-/// Takes out what is open.
-fn close(value: &mut Value) {
-    if let Value::Object(fields) = value {
-        fields.retain(|_, field| field != OPEN);
-        fields.values_mut().for_each(close);
-    }
+fn forget(object: &mut Value, field: &str) {
+    object.as_object_mut().into_iter().for_each(|fields| drop(fields.remove(field)));
 }

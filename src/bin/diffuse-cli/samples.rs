@@ -81,8 +81,8 @@ impl Reader<'_> {
         wanted.next_multiple_of(self.model.fixed_batch().unwrap_or(1))
     }
 
-    /// Takes the samples of a file, as far as they are used, and gives how many there are. One in a folder may be a sample
-    /// itself.
+    /// Takes the samples of a file, as far as they are used, and gives how many there are. One in a folder may be a
+    /// sample itself.
     fn add(&mut self, path: &Path, in_folder: bool) -> Result<usize, Failure> {
         let input = Input::values(FLAG, path)?;
         let sample = &self.model.manifest().sample;

@@ -8,7 +8,7 @@ use diffuse::network::{Element, Signature, TensorInfo};
 use serde_json::{Map, Value, json};
 
 /// What only training knows.
-const UNKNOWN: &str = "?";
+pub(crate) const UNKNOWN: &str = "?";
 
 /// The sizes that a picture may have channels of.
 const CHANNELS: [usize; 3] = [1, 3, 4];

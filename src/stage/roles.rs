@@ -198,7 +198,8 @@ fn rounded_times(info: &TensorInfo, manifest: &Manifest, schedule: &dyn NoiseSch
 /// A role that is found by what its input is usually called, and whether an input can have it.
 type Guess<'a> = (&'static str, &'a dyn Fn(&TensorInfo) -> bool);
 
-/// The inputs of the roles, in the order of [`Inputs::ROLES`], and of the conditions, as far as the manifest names them.
+/// The inputs of the roles, in the order of [`Inputs::ROLES`], and of the conditions, as far as the manifest names
+/// them.
 type Named = ([Option<usize>; 5], Vec<Option<usize>>);
 
 impl Places {

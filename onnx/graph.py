@@ -55,6 +55,20 @@ class Layout:
         return shape
 
 
+def fits(found, expected):
+    """Whether axes of a graph can be `expected`, where a word is a size that is free."""
+
+    def one(found, size):
+        return found is None or isinstance(size, str) or found == size
+
+    return len(found) == len(expected) and all(map(one, found, expected))
+
+
+def long(axes):
+    """The axes but those of 1."""
+    return [size for size in axes if size != 1]
+
+
 def ones(shape, batch):
     """The layout of an input of numbers, one for all items or one for each: all of its axes are 1 but that of the
     batch. None if it has others; `batch` is what the samples' is fixed at.
@@ -79,7 +93,7 @@ def class_layout(tensor, manifest, batch):
         *rest, width = tensor.shape
         if width is None and rest and tensor.type in FLOATS:
             one_hot, width = ones(rest, batch), count
-        elif width in (count, most) and width > 1 and width != batch:
+        elif width in (count, most) and width > 1 and (width != batch or rest):
             one_hot = ones(rest, batch)
     if one_hot is not None:
         return Layout([*one_hot.item, width], one_hot.batch), width
@@ -91,6 +105,20 @@ def has_whole_times(manifest):
     """Whether every time of training is a whole number."""
     time = schema.told_time(manifest)
     return time["encoding"] == "index" and all(time[field] == int(time[field]) for field in ("scale", "offset"))
+
+
+def limits(kind):
+    """The least and the greatest value of a type of whole numbers."""
+    return (0, 1) if kind == "bool" else (np.iinfo(kind).min, np.iinfo(kind).max)
+
+
+def has_all(kind, greatest):
+    """Whether a type has every whole number up to `greatest`."""
+    if kind in WHOLE:
+        return greatest <= limits(kind)[1]
+    # Where two that follow each other are there, so is all that is less.
+    last = np.array([max(greatest - 1, 0), greatest], dtype=np.float64)
+    return bool((rounded(last, kind) == last).all())
 
 
 def rounded(values, kind):
@@ -137,7 +165,8 @@ class Graph:
             case "time":
                 return like_time
             case "class":
-                return like_time or class_layout(tensor, self.manifest, None) is not None
+                first = tensor.shape[0] if tensor.shape else None
+                return like_time or class_layout(tensor, self.manifest, first) is not None
         rank = len(self.manifest["sample"]["shape"])
         return tensor.type in FLOATS and len(tensor.shape) in (rank, rank + 1)
 
@@ -190,22 +219,22 @@ class Graph:
             if role in self.roles:
                 self.like_sample(f"inputs.{role}", f"inputs.{role}", self.roles[role], shapes[role])
                 self.layouts[role] = Layout(shapes[role], 0 if self.batched else None)
-        for name, condition in sorted(schema.own_conditions(manifest).items()):
+        conditions = sorted(schema.own_conditions(manifest).items())
+        # What else fixes the batch is known before anything is held against it.
+        for name, condition in conditions:
+            shape = self.roles[name].shape
+            if condition.get("batch", True) and len(shape) == len(schema.item(condition["shape"])) + 1:
+                self.batch = self.batch or shape[schema.batch_axis(condition["shape"])]
+        for name, condition in conditions:
             self.read_condition(name, condition)
         if self.pair and not (self.batched and self.batch in (None, 2)):
             self.complain("guidance_pair", "a batch of two", sample)
         self.read_time()
         self.read_class()
 
-    def fits(self, tensor, expected):
-        def one(found, size):
-            return found is None or isinstance(size, str) or found == size
-
-        return len(tensor.shape) == len(expected) and all(map(one, tensor.shape, expected))
-
     def like_sample(self, field, typed_field, tensor, item):
         expected = [schema.BATCH] * self.batched + list(item)
-        if not self.fits(tensor, expected):
+        if not fits(tensor.shape, expected):
             self.complain(field, f"[{', '.join(map(str, expected))}]", tensor)
         self.typed(typed_field, tensor, FLOATS)
 
@@ -247,12 +276,14 @@ class Graph:
             if role != "prediction" or len(tensor.shape) == len(item) + self.batched:
                 self.like_sample(field, f"outputs.{role}", tensor, item)
                 continue
-            # Another rank, with as many values.
+            # Axes of 1 more or fewer, or one for all of an item; what is free shows at the evaluation.
             self.typed(f"outputs.{role}", tensor, FLOATS)
-            known = not any(isinstance(axis, str) for axis in item)
-            found = math.prod(size for size in tensor.shape if size is not None)
-            if known and tensor.shape.count(None) == self.batched and found != math.prod(item):
-                self.complain(field, f"{math.prod(item)} values for an item", tensor)
+            found, free = long(tensor.shape[int(self.batched):]), [axis for axis in item if isinstance(axis, str)]
+            flat = free[:1] or [math.prod(item)]
+            is_open = None in found and len(found) > len(item)
+            if not (fits(found, long(item)) or fits(found, long(flat)) or is_open):
+                expected = ", ".join(map(str, [schema.BATCH] * self.batched + item))
+                self.complain(field, f"[{expected}] but for axes of 1, or one axis for an item", tensor)
 
     def read_condition(self, name, condition):
         tensor, shape = self.roles[name], condition["shape"]
@@ -262,16 +293,15 @@ class Graph:
         alone = each and self.batch == 1 and len(tensor.shape) == len(item)
         layout = Layout(item, place if each and not alone else None)
         expected = layout.shape(schema.BATCH)
-        if not self.fits(tensor, expected):
-            hint = '; "batch": false is one value for all items' if each and len(tensor.shape) == len(item) else ""
+        if not fits(tensor.shape, expected):
+            hint = '; "batch": false is one value for all items' if each and fits(tensor.shape, item) else ""
             self.complain(f"conditions.{name}.shape", f"[{', '.join(map(str, expected))}]{hint}", tensor)
             return
         self.typed(f"inputs.{name}", tensor, (*FLOATS, *WHOLE))
         found = list(tensor.shape)
         if layout.batch is not None and (size := found.pop(layout.batch)) is not None:
-            if self.batch not in (None, size):
+            if size != self.batch:
                 self.complain(f"inputs.{name}", f"a batch of {self.batch}, as elsewhere in the graph", tensor)
-            self.batch = self.batch or size
         self.note(tensor, found, item)
         self.layouts[name] = layout
 
@@ -283,18 +313,25 @@ class Graph:
             return
         self.layouts["time"] = layout
         self.typed("inputs.time", tensor, (*FLOATS, *WHOLE))
-        time, told = schema.told_time(manifest), schema.encoded_times(manifest)
+        # Whole times are those of the index, which is linear in t.
+        ends = dict(zip(schema.levels(manifest["schedule"])[0][[0, -1]], schema.encoded_times(manifest)[[0, -1]]))
         if tensor.type in WHOLE:
             if not has_whole_times(manifest):
                 self.complaints.append(f"time.encoding: gives fractions, expected a time of a float type, found {tensor}")
                 return
-            least, most = (0, 1) if tensor.type == "bool" else (np.iinfo(tensor.type).min, np.iinfo(tensor.type).max)
-            far = abs(time["scale"]) * len(told) + abs(time["offset"])
-            low = -far if time["scale"] < 0 or time["offset"] < 0 else 0
-            if far > min(2**53, most) or low < least:
-                self.complaints.append(f"time: gives up to {far}, expected a time of a type that holds that, found {tensor}")
-        elif tensor.type in FLOATS and not np.isfinite(rounded(told[[0, -1]], tensor.type)).all():
-            self.complaints.append(f"time: gives {told[0]} to {told[-1]}, expected a time of a type that holds that, found {tensor}")
+            least, most = limits(tensor.type)
+            # 2⁵³ is where f64, in which times are computed, ends to tell whole numbers apart.
+            if any(abs(told) > 2**53 or not least <= told <= most for told in ends.values()):
+                gives = " to ".join(f"{told:g}" for told in ends.values())
+                self.complaints.append(f"time: gives {gives}, expected a time of a type that holds that, found {tensor}")
+        elif tensor.type in FLOATS:
+            for t, told in ends.items():
+                if not np.isfinite(told):
+                    self.complaints.append(
+                        f"time.encoding: gives {told} at t = {t:g}, which no network can be told, expected another one, or a schedule that ends before"
+                    )
+                elif not np.isfinite(rounded(told, tensor.type)):
+                    self.complaints.append(f"time: gives {told:g} at t = {t:g}, expected a time of a type that holds that, found {tensor}")
 
     def read_class(self):
         if "class" not in self.roles:
@@ -306,6 +343,9 @@ class Graph:
             self.complain("inputs.class", expected, tensor)
             return
         self.layouts["class"], self.width = found
+        greatest = max(schema.class_count(self.manifest) - 1, self.manifest["classes"].get("null", 0))
+        if self.width is None and not has_all(tensor.type, greatest):
+            self.complain("inputs.class", f"a type that has all of the numbers 0 to {greatest}", tensor)
 
     # ------------------------------------------------------------------------------- evaluating it
 
@@ -363,9 +403,15 @@ class Graph:
         for role, values in zip(self.said, said):
             shape = [trial.batch] * self.batched + self.bound(self.said_item(role), trial)
             name = self.said[role].name
-            fits = list(values.shape) == shape if values.ndim == len(shape) or role != "prediction" else values.size == math.prod(shape)
-            if not fits:
-                raise ExportError(f"tensor {name}: expected {shape}, found {list(values.shape)} ({trial})")
+            found = list(values.shape)
+            if role == "prediction" and len(found) != len(shape):
+                # In another rank there may be axes of 1 more or fewer, or one for all of an item.
+                flat = [trial.batch, math.prod(shape[int(self.batched):])]
+                is_alike = long(found) == long(shape) or len(found) < len(shape) and long(found) == long(flat)
+            else:
+                is_alike = found == shape
+            if not is_alike:
+                raise ExportError(f"tensor {name}: expected {shape}, found {found} ({trial})")
             values = values.reshape(trial.batch, *shape[int(self.batched):])
             if role == "prediction" and self.doubled > 1:
                 axis = -1 if self.manifest["sample"].get("channels_last") else 1

@@ -102,12 +102,33 @@ def test_how_tensors_may_be_made_up():
         ("f32", ["b", "n"], 4), ("f64", [4], 4),
     ):
         assert holds(X, T, ("y", kind, axes), **classes).width == width, axes
+    four = {"out": ("out", "f32", [4, *ITEM]), **classes}
+    for name, axes, width in (("y", [4, 4], 4), ("y", [4], None), ("kind", [4, 4], 4), ("kind", [4, 5], 5)):
+        assert holds(("x", "f32", [4, *ITEM]), T, (name, "f32", axes), **four).width == width, axes
+    for kind, count in (("f16", 2049), ("u8", 256), ("bool", 2), ("f32", 1_000_000)):
+        holds(X, T, ("y", kind, ["b"]), classes={"count": count})
+    # A type that lacks the number of a class has it as a place.
+    holds(X, T, ("y", "u8", ["b", 257]), classes={"count": 257})
+    for time in ({}, {"scale": -1, "offset": 255}, {"direction": "data"}):
+        holds(X, ("t", "u8", ["b"]), schedule={"kind": "linear", "train_steps": 256}, time=time)
+    # A batch that one condition fixes is known to those before it.
+    two = {"a": {"shape": [2]}, "c": {"shape": [3]}}
+    assert holds(X, T, ("a", "f32", [2]), ("c", "f32", [1, 3]), conditions=two).fixed_batch() == 1
     free = {"sample": {"shape": [4, "T"]}, "conditions": {"mel": {"shape": ["T", 3]}}}
     found = holds(("x", "f32", ["b", 4, 16]), T, ("mel", "f32", ["b", "n", 3]), out=("out", "f32", ["b", 4, "m"]), **free)
     assert found.chosen_sizes({}) == {"T": 16}
     joined = {"conditions": {"a": {"shape": [3, 2, 8], "joined": True, "axis": 1}}}
     assert holds(("x", "f32", ["b", 3, 10, 8]), T, **joined).layouts["sample"].item == [3, 10, 8]
-    holds(X, T, out=("out", "f32", ["b", 3, 64]))
+    for axes in (["b", 192], ["b", 3, 1, 8, 8], ["b", "n"], ["b", "n", 8, 8, "m"]):
+        found = holds(X, T, out=("out", "f32", axes))
+    trial = next(iter(found.trials()))
+    for axes in ([1, 3, 8, 8, 1], [3, 8, 8], [1, 192], [192]):
+        assert found.items([np.zeros(axes)], trial).shape == (1, 192)
+    for axes in ([1, 1, 8, 8, 3], [1, 24, 8], [1, 1, 1, 1, 192]):
+        refused("expected [1, 3, 8, 8]", found.items, [np.zeros(axes)], trial)
+    open_sizes = {"sample": {"shape": [3, "h", "w"]}}
+    holds(X, T, out=("out", "f32", ["b", 100]), **open_sizes)
+    holds(("x", "f32", ["b", 8, 8, 3]), T, out=("out", "f32", [1, 8, 1, 8, 3]), sample={"shape": ITEM, "channels_last": True})
     holds(X, T, out=("out", "f32", ["b", 6, 8, 8]), variance="unused")
     # What is left over has the role that is left.
     assert holds(("image", "f32", ["b", *ITEM]), ("tau", "f32", ["b"])).roles["time"].name == "tau"
@@ -121,16 +142,28 @@ def test_what_does_not_fit_is_said():
     fails("inputs.sample", ("x", "i64", ["b", *ITEM]), T, inputs={"sample": "x"})
     fails("inputs.time", X, ("t", "f32", ["b", 2]), inputs={"time": "t"})
     fails("time.encoding", X, T, time={"encoding": "sigma"})
-    fails("time: gives", X, ("t", "u8", ["b"]))
-    fails("time: gives", X, ("t", "f32", ["b"]), schedule={"kind": "flow"}, prediction="v", time={"encoding": "log_snr"})
+    fails("time: gives 0 to 999", X, ("t", "u8", ["b"]))
+    fails("time: gives 255 to -1", X, ("t", "u8", ["b"]), schedule={"kind": "linear", "train_steps": 257}, time={"scale": -1, "offset": 255})
+    fails("time: gives", X, T, time={"offset": 2**53})
+    fails("time: gives 999000 at t = 999", X, ("t", "f16", ["b"]), time={"scale": 1000})
+    endless = {"schedule": {"kind": "flow"}, "prediction": "v", "time": {"encoding": "log_snr"}}
+    fails("-inf at t = 1, which no network can be told", X, ("t", "f64", ["b"]), **endless)
     fails("has no role", X, T, ("z", "f32", ["b", 2]))
     fails("inputs.class", X, T, ("y", "i64", ["b"]))
     fails("inputs.class", X, T, ("y", "f32", ["b", 7]), inputs={"class": "y"}, classes={"count": 4})
+    for kind, count in (("f16", 2050), ("f16", 2051), ("u8", 257), ("bool", 3)):
+        fails(f"all of the numbers 0 to {count - 1}", X, T, ("y", kind, ["b"]), classes={"count": count})
+    fails("all of the numbers 0 to 256", X, T, ("y", "u8", ["b"]), classes={"count": 4, "null": 256})
+    # All that is missing is said at once.
+    unknown = [("u", "f32", ["b", *ITEM]), ("v", "f32", ["b", *ITEM]), ("p", "i64", ["b"]), ("q", "i64", ["b"])]
+    for role in ("sample", "time", "class"):
+        fails(f"inputs.{role}: is not given", *unknown, classes={"count": 4})
     fails("each of x, sample", X, ("sample", "f32", ["b", *ITEM]), T)
     fails("none has a usual name", ("u", "f32", ["b", *ITEM]), ("v", "f32", ["b", *ITEM]), T)
     fails("outputs.prediction", X, T, more=[("other", "f32", ["b"])])
     fails("outputs.derivative", X, T, ("d", "f32", ["b", *ITEM]), inputs={"direction": "d"}, **DERIVATIVE)
-    fails("192 values", X, T, out=("out", "f32", ["b", 3, 65]))
+    for axes in (["b", 3, 64], ["b", 3, 65], ["b", 3, 1, 8, 9], ["b", 193], ["b", 8, 3, 1, 8], ["b", "n", 8], ["b"]):
+        fails("but for axes of 1, or one axis for an item", X, T, out=("out", "f32", axes))
     fails("twice the channels", X, T, variance="unused")
     fails("guidance_pair", ("x", "f32", [3, *ITEM]), T, guidance_pair="negative_first")
     fails("guidance_pair", ("x", "f32", ITEM), ("t", "f32", []), guidance_pair="negative_first", out=("out", "f32", ITEM))
@@ -139,6 +172,7 @@ def test_what_does_not_fit_is_said():
     fails("conditions.a.shape", X, T, ("a", "f32", ["b", 3, 2]), conditions={"a": {"shape": [2, "batch", 3]}})
     fails("inputs.a", X, T, ("a", "text", ["b", 2]), conditions={"a": {"shape": [2]}})
     fails("a batch of 2", ("x", "f32", [2, *ITEM]), T, ("a", "f32", [3, 2]), conditions={"a": {"shape": [2]}})
+    fails("a batch of 1", X, T, ("a", "f32", [1, 2]), ("c", "f32", [3, 2]), conditions={"a": {"shape": [2]}, "c": {"shape": [2]}})
     fails("free size T", ("x", "f32", ["b", 4, 16]), T, ("a", "f32", ["b", 8]), sample={"shape": [4, "T"]}, conditions={"a": {"shape": ["T"]}})
     fails("room for 3", ("x", "f32", ["b", 2, 8]), T, sample={"shape": ["C", 8]}, conditions={"a": {"shape": [3, 8], "joined": True}})
     fails("tensors that can hold a value", ("x", "f32", ["b", *ITEM]), T, ("a", "f32", ["b", 0]), conditions={"a": {"shape": ["n"]}})

@@ -13,6 +13,9 @@ use serde_json::Value;
 use crate::failure::Failure;
 use crate::input::Input;
 
+/// What --condition is, on every command that has it.
+pub(crate) const HELP: &str = "What else the network is given, by its name in the manifest: a .png, a .npy, a number or a list such as [1,2]; may be given more than once";
+
 /// What a flag says of a condition.
 enum Given {
     /// A number or a list of them, as it stands on the command line.

@@ -13,7 +13,7 @@ use diffuse::{Error, Model, Request};
 use serde_json::{Value, json};
 
 use crate::calibration::{Calibration, LEVELS, Ranked, Score};
-use crate::conditions;
+use crate::conditions::{self, HELP};
 use crate::failure::Failure;
 use crate::hypotheses::{Hypothesis, Told};
 use crate::input::ModelInput;
@@ -49,9 +49,7 @@ pub(crate) struct SampleArguments {
     /// The class of every sample by name or number, separated by commas, or of all; may be given more than once
     #[arg(long, value_name = "NAME", requires = "samples")]
     class: Vec<String>,
-    /// What else the network is given of the samples, by its name in the manifest: a .png, a .npy, a number or a list
-    /// such as [1,2]; may be given more than once
-    #[arg(long, value_name = "NAME=VALUE", requires = "samples")]
+    #[arg(long, value_name = "NAME=X", requires = "samples", help = HELP)]
     condition: Vec<String>,
 }
 

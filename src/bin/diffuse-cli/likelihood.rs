@@ -11,7 +11,7 @@ use diffuse::sample::Canceller;
 use diffuse::solver::{Adaptive, Variance};
 use diffuse::{Error, Request};
 
-use crate::conditions;
+use crate::conditions::{self, HELP};
 use crate::failure::Failure;
 use crate::input::{Input, ModelInput};
 use crate::shared::{DeviceArguments, RuntimeArguments, classes_of, print, print_json};
@@ -25,9 +25,7 @@ pub(crate) struct Arguments {
     /// The class of every sample by name or number, separated by commas; may be given more than once
     #[arg(long, value_name = "NAME")]
     class: Vec<String>,
-    /// What else the network is given, by its name in the manifest: a .png, a .npy, a number or a list such as [1,2];
-    /// may be given more than once
-    #[arg(long, value_name = "NAME=X")]
+    #[arg(long, value_name = "NAME=X", help = HELP)]
     condition: Vec<String>,
     /// Random directions of Hutchinson's estimate; 0 takes the whole divergence, for points and other small samples
     #[arg(long, value_name = "N", default_value_t = 0)]

@@ -9,7 +9,7 @@ use diffuse::request::ClassifierGuidance;
 use diffuse::{Error, Model, ModelOptions, Request, Runtime};
 use ndarray::{ArrayD, Axis, IxDyn, Slice};
 
-use crate::conditions::{self, Conditions, Unread, paths};
+use crate::conditions::{self, Conditions, HELP, Unread, paths};
 use crate::failure::Failure;
 use crate::input::{Input, ModelInput};
 use crate::shared::{class_of, classes_of, former};
@@ -77,9 +77,7 @@ pub(crate) struct SteeringArguments {
     former_negative: Option<String>,
     #[command(flatten)]
     classifier: ClassifierArguments,
-    /// What else the network is given, by its name in the manifest: a .png, a .npy, a number or a list such as [1,2];
-    /// may be given more than once
-    #[arg(long, value_name = "NAME=X")]
+    #[arg(long, value_name = "NAME=X", help = HELP)]
     condition: Vec<String>,
     /// What is another in the condition that guidance leads away from, likewise
     #[arg(long, value_name = "NAME=X")]

@@ -287,11 +287,12 @@ pub trait Denoiser: Send {
     }
 
     /// Tells it what became of its latest answer: the x̂₀ that the run goes on with, of the shape of x, for a network
-    /// that is given that the next time ("self-conditioning", Chen et al. 2022, "Analog Bits").
+    /// that is given that the next time ("self-conditioning", Chen et al. 2022, "Analog Bits"). Nothing is that there
+    /// was no answer yet.
     ///
     /// # Errors
     /// [`Error::Memory`] if there is no memory to keep it.
-    fn feed_back(&mut self, x0: &ArrayD<f32>) -> Result<()> {
+    fn feed_back(&mut self, x0: Option<&ArrayD<f32>>) -> Result<()> {
         self.inner_mut().map_or(Ok(()), |inner| inner.feed_back(x0))
     }
 

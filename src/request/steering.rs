@@ -136,7 +136,7 @@ impl Request {
     /// What the network is given of the items, and what it is led away from and to.
     pub(super) fn condition(&self, model: &Model, item: &[usize], guided: bool) -> Result<Condition> {
         let given = self.given(model, item)?;
-        let condition = self.fitted(model, item, &given, self.checked_classes(model)?)?;
+        let (condition, sizes) = self.fitted(model, item, &given, self.checked_classes(model)?)?;
         let toward = match &self.classifier {
             None => None,
             Some(ClassifierGuidance { classifier, classes }) => {
@@ -147,6 +147,7 @@ impl Request {
             }
         };
         let negative = if guided { Some(Arc::new(self.negative(model, item, given, &condition)?)) } else { None };
+        model.note_sizes(&sizes);
         Ok(Condition { negative, toward, ..condition })
     }
 
@@ -178,7 +179,7 @@ impl Request {
             check_is_known(model, "negative_condition", name)?;
             given.insert(name.clone(), ("negative_condition", Arc::clone(tensor)));
         }
-        let mut negative = self.fitted(model, item, &given, classes)?;
+        let (mut negative, _) = self.fitted(model, item, &given, classes)?;
         // What is the same in both is one tensor, so that a network is handed it once.
         for (name, tensor) in negative.tensors.iter_mut().chain(&mut negative.common) {
             let own = condition.tensors.get(name).or_else(|| condition.common.get(name));
@@ -236,8 +237,14 @@ impl Request {
         Ok(given)
     }
 
-    /// The condition that is made of what is given.
-    fn fitted(&self, model: &Model, item: &[usize], given: &Given, classes: Option<Vec<i64>>) -> Result<Condition> {
+    /// The condition that is made of what is given, and the free sizes that it has.
+    fn fitted(
+        &self,
+        model: &Model,
+        item: &[usize],
+        given: &Given,
+        classes: Option<Vec<i64>>,
+    ) -> Result<(Condition, Sizes)> {
         let manifest = model.manifest();
         let mut condition = Condition { classes, ..Condition::default() };
         let mut sizes = model.sizes();
@@ -255,8 +262,7 @@ impl Request {
             let all = if info.batch { &mut condition.tensors } else { &mut condition.common };
             all.insert(name.clone(), tensor);
         }
-        model.note_sizes(&sizes);
-        Ok(condition)
+        Ok((condition, sizes))
     }
 
     /// The class of every item; the null class for all of them where none is given and the model has one.

@@ -44,7 +44,7 @@ impl Job {
         }
         if evaluated {
             // When nothing of the step can fail and be made again but what is wrong with its result.
-            self.denoiser.feed_back(&self.denoised.x0)?;
+            self.denoiser.feed_back(Some(&self.denoised.x0))?;
         }
         if evaluated && self.progress().is_finished() {
             self.restore_known();

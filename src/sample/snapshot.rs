@@ -104,7 +104,12 @@ impl Job {
         let mut parts = Writer::new();
         self.save_parts(&mut parts);
         let before = parts.finish()?;
-        if let Err(error) = self.load_parts(&mut from, step == self.grid.steps()).and_then(|()| from.finish()) {
+        // What a network is told of the run so far is the estimate.
+        let loaded = self
+            .load_parts(&mut from, step == self.grid.steps())
+            .and_then(|()| from.finish())
+            .and_then(|()| self.denoiser.feed_back(evaluated.then_some(&x0)));
+        if let Err(error) = loaded {
             // What was loaded of the parts is undone; they wrote it themselves, so that it fits.
             let _ = self.load_parts(&mut Reader::new(&before), self.progress().is_finished());
             return Err(error);

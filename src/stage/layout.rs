@@ -53,7 +53,11 @@ impl Order<'_> {
     ) -> Result<&'a [f32]> {
         let (length, is_alone) = (self.length(), joined.clone().next().is_none());
         let [room, item] = room;
-        if let (Rows::Run(first, count), false, true) = (rows, self.channels_last, is_alone)
+        let run = match rows {
+            Rows::Run(first, count) => Some((first, count)),
+            Rows::Pair([first, second]) => (second == first + 1).then_some((first, 2)),
+        };
+        if let (Some((first, count)), false, true) = (run, self.channels_last, is_alone)
             && factor == 1.0
             && let Some(values) = values.get(first * length..(first + count) * length)
         {

@@ -6,12 +6,11 @@ use ndarray::{ArrayD, ArrayViewD};
 
 use super::evaluator::{Evaluator, Sight, Wanted};
 use super::model::Model;
-use crate::bytes::{Reader, Writer};
 use crate::cancel::{Canceller, Interrupt};
 use crate::denoiser::{Denoised, Denoiser, Query};
 use crate::error::{Error, Result};
 use crate::schedule::NoiseLevel;
-use crate::tensor::{make_room, resize, zeros};
+use crate::tensor::{make_room, zeros};
 
 /// The denoiser that a model makes.
 pub struct Predictor {
@@ -82,38 +81,17 @@ impl Denoiser for Predictor {
         self.evaluator.model.wants_pairs()
     }
 
-    fn feed_back(&mut self, x0: &ArrayD<f32>) -> Result<()> {
+    fn feed_back(&mut self, x0: Option<&ArrayD<f32>>) -> Result<()> {
         if self.evaluator.model.feeds_back() {
+            make_room(&mut self.fed_back, x0.map_or(0, ArrayD::len))?;
             self.fed_back.clear();
-            make_room(&mut self.fed_back, x0.len())?;
-            self.fed_back.extend(x0);
+            self.fed_back.extend(x0.into_iter().flatten());
         }
         Ok(())
     }
 
     fn bytes(&self) -> usize {
         size_of_val(&self.fed_back[..]) + self.evaluator.bytes()
-    }
-
-    fn save(&self, to: &mut Writer) {
-        if self.evaluator.model.feeds_back() {
-            to.whole(u64::from(!self.fed_back.is_empty()));
-            if !self.fed_back.is_empty() {
-                to.floats(&self.fed_back);
-            }
-        }
-    }
-
-    fn load(&mut self, from: &mut Reader<'_>, shape: &[usize]) -> Result<()> {
-        if self.evaluator.model.feeds_back() {
-            let mut fed_back = Vec::new();
-            if from.whole("a flag", 1)? == 1 {
-                resize(&mut fed_back, shape.iter().product(), 0.0)?;
-                from.floats("what is fed back", &mut fed_back)?;
-            }
-            self.fed_back = fed_back;
-        }
-        Ok(())
     }
 
     fn fingerprint(&self) -> Result<Option<String>> {
@@ -138,6 +116,10 @@ impl Denoiser for Predictor {
         let variance =
             variance.as_mut().filter(|_| learned).and_then(|variance| variance.as_slice_mut()).unwrap_or_default();
         let (of_x, of_output, factor) = self.coefficients(&query)?;
+        if model.feeds_back() {
+            // So that what becomes of the answer can be kept when the step is made.
+            make_room(&mut self.fed_back, x.len())?;
+        }
         let length = x.len() / query.x.shape()[0];
         let sight = Sight { factor, fed_back: &self.fed_back };
         for part in self.evaluator.parts(&query) {

@@ -571,8 +571,8 @@ impl Samples<'_> {
                 && said.iter().zip(own).all(|(said, own)| said.is_none() || own.is_none() || said == own)
         };
         let is_open = said.contains(&None);
-        if !(alike(&long(&own)) || alike(&long(&[length])) || is_open && !alike(&long(&own)) && said.len() > own.len())
-        {
+        let is_flat = info.shape.len() < rank && alike(&long(&[length]));
+        if !(alike(&long(&own)) || is_flat || is_open && !alike(&long(&own)) && said.len() > own.len()) {
             return Err(format!(
                 "the tensor {info} does not fit the manifest, by which it is [{}] but for axes of 1, or one axis for an item",
                 spelled(&self.whole(channels))

@@ -130,8 +130,9 @@ impl Tensor {
     /// As [`followed_by`](Self::followed_by).
     pub(crate) fn spread(&self, shape: &[usize], over: &[usize]) -> Result<Option<Self>> {
         fn spread<T: Copy>(array: &ArrayD<T>, shape: &[usize], over: &[usize]) -> Result<Option<ArrayD<T>>> {
-            let Ok(view) = array.view().into_shape_with_order(IxDyn(shape)) else { return Ok(None) };
-            match view.broadcast(IxDyn(over)) {
+            // Whatever order the values lie in.
+            let Ok(whole) = array.to_shape(IxDyn(shape)) else { return Ok(None) };
+            match whole.broadcast(IxDyn(over)) {
                 Some(view) => standard(&view).map(Some),
                 None => Ok(None),
             }

@@ -85,7 +85,9 @@ impl Sums {
 
     /// The logarithm of the mean of the square of a combination.
     fn error(&self, residual: &Combination) -> f64 {
-        (self.product(residual, residual) / self.0[0][0]).max(f64::MIN_POSITIVE).ln()
+        // Below that it is the rounding of what was summed.
+        let least = (ROUNDING * self.product(&NOISE, &NOISE)).max(f64::MIN_POSITIVE);
+        (self.product(residual, residual).max(least) / self.0[0][0]).ln()
     }
 
     /// The same of what is left of `target` by the best combination of `features`.
@@ -106,10 +108,11 @@ impl Sums {
         self.error(&residual)
     }
 
-    fn without(&self, other: &Self) -> Self {
-        let mut left = *self;
-        left.0.iter_mut().flatten().zip(other.0.iter().flatten()).for_each(|(sum, other)| *sum -= other);
-        left
+    /// These sums with `times` those of `other`.
+    fn plus(&self, other: &Self, times: f64) -> Self {
+        let mut both = *self;
+        both.0.iter_mut().flatten().zip(other.0.iter().flatten()).for_each(|(sum, other)| *sum += times * other);
+        both
     }
 }
 
@@ -140,13 +143,13 @@ impl Evaluation {
             }
         }
         let mut all = Sums::default();
-        sums.iter().for_each(|sums| all = all.without(&Sums(sums.0.map(|row| row.map(|sum| -sum)))));
+        sums.iter().for_each(|sums| all = all.plus(sums, 1.0));
         Self { all, blocks: sums }
     }
 
     /// Those of all blocks but one.
     fn without(&self, block: Option<usize>) -> Sums {
-        block.map_or(self.all, |block| self.all.without(&self.blocks[block]))
+        block.map_or(self.all, |block| self.all.plus(&self.blocks[block], -1.0))
     }
 }
 
@@ -477,13 +480,13 @@ impl Calibration {
 }
 
 /// Brings the errors of a hypothesis to the nominal levels, along the parabola through the three nearest ones of its
-/// own: the mean square of ε's grows with λ by 0 to 2, since that of x̂₀ falls by as much at most.
+/// own. The logarithm of the mean square of ε's grows with λ by 2 at most, since that of x̂₀ never grows.
 fn nominal(mut errors: Vec<Misfit>) -> Vec<Misfit> {
     let own: Vec<(f64, f64)> = errors.iter().map(|error| (LEVELS[error.index] + error.off, error.left)).collect();
     for (place, error) in errors.iter_mut().enumerate() {
         let first = place.saturating_sub(1).min(own.len().saturating_sub(3));
         let slope = slope(&own[first..own.len().min(first + 3)], LEVELS[error.index] + error.off / 2.0);
-        let moved = slope.clamp(0.0, 2.0) * error.off;
+        let moved = slope.min(2.0) * error.off;
         error.left -= moved;
         error.corrected -= moved;
     }
@@ -517,6 +520,10 @@ fn neighbours(clean: &[f32], noise: &[f32], same: &[usize], lambda: f64) -> f64 
             |other: &[f32]| -> f64 { x.iter().zip(other).map(|(x, other)| (x - f64::from(*other)).powi(2)).sum() };
         let others = items.iter().zip(same).filter(|(_, other)| *other != kind);
         let others: Vec<(&[f32], f64)> = others.map(|(other, _)| (*other, distance(other))).collect();
+        if others.is_empty() {
+            // There is nothing to tell it by.
+            return f64::INFINITY;
+        }
         let nearest = others.iter().map(|(_, distance)| *distance).fold(f64::INFINITY, f64::min);
         let (mut mean, mut total) = (vec![0.0; length], 0.0);
         for (other, distance) in others {

@@ -222,7 +222,7 @@ impl Findings {
         let ends = [lambdas.first(), lambdas.last()].map(|end| end.copied().unwrap_or_default());
         let _ = writeln!(text, "samples  {used}{of}, with noise at ln(α/σ) from {:.1} to {:.1}", ends[0], ends[1]);
         let compared: usize = groups.iter().map(Vec::len).sum();
-        let _ = writeln!(text, "tried    {tried} hypotheses; {compared} of them at every level");
+        let _ = writeln!(text, "tried    {tried} hypotheses; {compared} of them at enough levels to be compared");
         for (number, group) in groups.iter().enumerate() {
             let own = own.filter(|own| own.group == number).map(|own| own.place);
             if number < MOST_GROUPS || own.is_some() {
@@ -237,7 +237,7 @@ impl Findings {
             Some(Own { group: 0, .. }) => "The manifest is in the first group: the samples agree with it.\n",
             Some(_) => "The manifest is not in the first group: the samples speak for another one.\n",
             None if *is_whole => {
-                "The network cannot be asked as the manifest says: the samples speak for another one.\n"
+                "The manifest is not among them: its schedule has too few of these levels, or the network fails.\n"
             }
             None => "",
         });

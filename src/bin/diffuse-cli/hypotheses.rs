@@ -150,7 +150,12 @@ impl Hypothesis {
             let is_whole = [time.scale, time.offset].iter().all(|number| number.fract() == 0.0);
             time.encoding == Encoding::Index && is_whole && within(first) && within(last)
         });
+        // A manifest that says what no network can be told, or the same at every level, does not open.
+        let is_number = [first, last].iter().all(|level| element.rounded(time.encode(*level, schedule)).is_finite());
+        let is_telling = time.encoding != Encoding::Alpha || first.alpha > last.alpha;
         is_told
+            && is_number
+            && is_telling
             && (last.alpha > 0.0 || prediction.allows_pure_noise())
             && (is_stepped || (time.encoding != Encoding::Index && *prediction != Prediction::PosteriorMean))
     }

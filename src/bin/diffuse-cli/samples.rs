@@ -128,6 +128,7 @@ impl Reader<'_> {
         let Self { model, values, item, count } = self;
         let length: usize = item.iter().product();
         let batch = model.fixed_batch().unwrap_or(1);
+        let given = count;
         let count = count / batch * batch;
         let mut numbers = BTreeMap::new();
         let number = |values: &[f32]| -> usize {
@@ -137,6 +138,9 @@ impl Reader<'_> {
         };
         let same: Vec<usize> = values.chunks_exact(length.max(1)).take(count).map(number).collect();
         let refused = |reason: String| Failure::Usage(format!("{FLAG}: {}: {reason}", path.display()));
+        if count == 0 && given > 0 {
+            return Err(refused(format!("{given} samples; the graph takes {batch} at a time")));
+        }
         if numbers.len() < FEWEST {
             let alike =
                 if numbers.len() < same.len() { format!(" that differ, of {}", same.len()) } else { String::new() };

@@ -71,7 +71,8 @@ pub(crate) fn manifest(signature: &Signature) -> Result<Value, String> {
     let mut conditions = found.joined();
     let known = roles.map(|(_, place)| place);
     for (place, info) in signature.inputs.iter().enumerate().filter(|(place, _)| !known.contains(&Some(*place))) {
-        let name = condition_name(&info.name, place);
+        let name = Some(condition_name(&info.name, place)).filter(|name| !conditions.contains_key(name));
+        let name = name.unwrap_or_else(|| format!("input_{place}"));
         if name != info.name {
             inputs.insert(name.clone(), json!(info.name));
         }
@@ -386,7 +387,8 @@ impl<'a> Found<'a> {
 fn axis_name(info: &TensorInfo, axis: usize) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
     let name: String = info.axes.get(axis).map(|name| name.chars().map(plain).collect()).unwrap_or_default();
-    let fits = !name.is_empty() && name != "batch" && name.len() <= diffuse::model::MOST_NAME;
+    let is_number = name.bytes().all(|byte| byte.is_ascii_digit());
+    let fits = !is_number && name != "batch" && name.len() <= diffuse::model::MOST_NAME;
     if fits { name } else { format!("{}_{axis}", condition_name(&info.name, axis)) }
 }
 

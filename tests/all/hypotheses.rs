@@ -227,7 +227,7 @@ fn a_whole_manifest_is_checked() {
     let mut longer = partial("swiss_roll", &[]);
     longer["schedule"] = json!({"kind": "linear"});
     let longer = said(Some(&longer));
-    assert!(longer.contains("cannot be asked as the manifest says"), "{longer}");
+    assert!(longer.contains("The manifest is not among them"), "{longer}");
 }
 
 #[test]

@@ -14,6 +14,26 @@ const SNAPSHOT: &[u8; 8] = b"diffsnap";
 /// In format 1 a model was known by the hash of its graph's file alone.
 const SNAPSHOT_FORMAT: u8 = 2;
 
+/// What a snapshot of this format holds, if it is whole.
+fn content_of(snapshot: &[u8]) -> Result<&[u8]> {
+    let refuse = |reason: &str| Err(Error::argument("snapshot", reason));
+    let Some((content, sum)) = snapshot.split_last_chunk::<32>() else {
+        return refuse("it is too short to be one");
+    };
+    let Some((&format, content_of_format)) = content.strip_prefix(SNAPSHOT).and_then(<[u8]>::split_first) else {
+        return refuse("it is none");
+    };
+    if format != SNAPSHOT_FORMAT {
+        return refuse(&format!(
+            "it is of format {format}, of another version of diffuse; this one has format {SNAPSHOT_FORMAT}"
+        ));
+    }
+    if Sha256::digest(content)[..] != sum[..] {
+        return refuse("it was changed or cut off: its checksum does not fit");
+    }
+    Ok(content_of_format)
+}
+
 impl Job {
     /// The job as it stands between two steps, as bytes: to be taken up by [`restore`](Self::restore), also in another
     /// process, or more than once. They hold the samples and all that was kept of earlier steps, not the request:
@@ -57,20 +77,7 @@ impl Job {
     /// [`snapshot`](Self::snapshot).
     pub fn restore(&mut self, snapshot: &[u8]) -> Result<()> {
         let refuse = |reason: &str| Err(Error::argument("snapshot", reason));
-        let Some((content, sum)) = snapshot.split_last_chunk::<32>() else {
-            return refuse("it is too short to be one");
-        };
-        let Some((&format, content_of_format)) = content.strip_prefix(SNAPSHOT).and_then(<[u8]>::split_first) else {
-            return refuse("it is none");
-        };
-        if format != SNAPSHOT_FORMAT {
-            return refuse(&format!(
-                "it is of format {format}, of another version of diffuse; this one has format {SNAPSHOT_FORMAT}"
-            ));
-        }
-        if Sha256::digest(content)[..] != sum[..] {
-            return refuse("it was changed or cut off: its checksum does not fit");
-        }
+        let content_of_format = content_of(snapshot)?;
         // Into a copy of what it changes first: half of it may be sound.
         let mut from = Reader::new(content_of_format);
         if from.bytes(32)? != self.identity()? {

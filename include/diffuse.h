@@ -36,7 +36,7 @@
  *
  * Sampling:
  *
- *     solver: ddpm, ddim, euler, euler-ancestral, heun, dpm2, lms, pndm, dpm-solver, dpm-solver-singlestep, dpm-solver-2s, deis, unipc, sa-solver, lcm, tcd, gradient-estimation, reverse-sde, langevin, rk45
+ *     solver: ddpm, ddim, euler, euler-ancestral, heun, dpm2, lms, pndm, dpm-solver, dpm-solver-singlestep, dpm-solver-2s, deis, unipc, sa-solver, lcm, tcd, consistency, euler-ancestral-rf, gradient-estimation, reverse-sde, langevin, rk45
  *         The solver. Default: the model's.
  *
  *     steps: a whole number from 1
@@ -118,13 +118,30 @@
  *     shift: a number from 0.001 to 1000
  *         The shift s of times toward noise, s·t/(1 + (s−1)·t), for flow matching. e^μ is diffusers' dynamic shift. Default: the model's, else 1.
  *
+ *     shift_terminal: a number from 0 to 0.999
+ *         Where the last time that is evaluated lies on the straight path, after the shift: the times before it are stretched along.
+ *
+ *     mu: a number from -20 to 20
+ *         μ of diffusers' dynamic shift, in place of shift: e^μ, or μ itself where a scheduler's configuration says so.
+ *
+ *     tokens: a whole number from 1 to 4294967296
+ *         The number of tokens of an image, from which a scheduler's configuration that shifts dynamically has μ.
+ *
+ *     mu_rule: linear, empirical
+ *         How μ is found from tokens. Default: the model's, else linear.
+ *         - linear: On the line between the configuration's base_shift and max_shift.
+ *         - empirical: By the number of steps too, as FLUX.2's pipeline has it.
+ *
+ *     lambda_min: a number from -100 to 100
+ *         The least λ = ln(α/σ) that a grid over times visits: it begins at the last time of training that has as much. For cosine schedules Lu et al. 2022 take -5.1.
+ *
  * Explicit noise levels:
  *
  *     timesteps: 1 to 10000 numbers, separated by commas
  *         The grid itself: the times that are evaluated, noisiest first, in place of grid and steps.
  *
  *     sigmas: 1 to 10000 numbers, separated by commas
- *         The grid itself: the σ/α (t for flow matching) that are evaluated, noisiest first, in place of grid and steps.
+ *         The grid itself: the σ/α (t for flow matching) that are evaluated, noisiest first, in place of grid and steps; the 0 that the run ends at may be there.
  *
  * Guidance:
  *
@@ -211,7 +228,7 @@
  *         - learned-range: Between those two in the logarithm, at the place that the network predicts (eq. 15 there).
  *
  *     eta: a number from 0 to 1
- *         η, the share of fresh noise: 0 is deterministic, 1 as much as DDPM. Default: the model's, else 0 (1 for euler-ancestral).
+ *         η, the share of fresh noise: 0 is deterministic, 1 as much as DDPM. Default: the model's, else 0 (1 for euler-ancestral and euler-ancestral-rf).
  *
  *     s_churn: a number from 0 to 1000000
  *         How much noise is added before a step, over all steps together. Default: the model's, else 0.
@@ -252,6 +269,9 @@
  *     lower_order_final: 0 or 1
  *         Whether the last steps are of lower order. Default: the model's, else 1 (0 in dpm-solver and deis with 15 steps or more).
  *
+ *     euler_at_final: 0 or 1
+ *         Whether the last step of dpm-solver is of first order, whatever lower_order_final says. Default: the model's, else 0.
+ *
  *     midpoint_noise: 0 or 1
  *         Whether fresh noise also goes into the midpoints of dpm-solver-2s (DPM++ SDE, with η = 1). Default: the model's, else 0.
  *
@@ -262,6 +282,9 @@
  *
  *     predict_x0: 0 or 1
  *         Whether x̂₀ is expanded (1) or ε̂ (0). Default: the model's, else 1.
+ *
+ *     disable_corrector: 1 to 10000 numbers, separated by commas
+ *         The steps, counted from 0, whose result unipc does not correct.
  *
  *     predictor_order: a whole number from 1 to 3
  *         The order of sa-solver's predictor. Default: the model's, else 2.
@@ -1320,6 +1343,15 @@ int32_t diffuse_request_set_number(struct diffuse_request *request, const char *
  */
 int32_t diffuse_request_set_scheduler_config(struct diffuse_request *request,
                                              const char *json);
+
+/*
+ Says in `*departures` where diffusers does otherwise than this request with the scheduler's configuration that it was
+ given, and which fields of that are ignored: a line each, an empty string for none. With the option compat at
+ "diffusers" it is what is otherwise all the same, with the reason. The string lives until the next call for this
+ request, or until that is freed.
+ */
+int32_t diffuse_request_departures(struct diffuse_request *request,
+                                   const char **departures);
 
 /*
  What guidance (the option guidance_scale) leads away from: one class for all items, or one for each, `count` in all.

@@ -322,7 +322,7 @@ def validate_schedule(check, manifest):
             schedule, f"schedule.{field}", "a number between 0 and 1, both excluded",
             lambda value: is_number(value) and 0 < value < 1,
         )
-    for field in ("beta_min", "beta_max", "sigma_min", "sigma_max", "tau"):
+    for field in ("beta_min", "beta_max", "sigma_min", "sigma_max", "tau", "snr_shift"):
         check.value(schedule, f"schedule.{field}", "a number above 0", lambda value: is_number(value) and value > 0)
 
     for field in ("start", "end"):
@@ -716,6 +716,8 @@ def alphas_bar(schedule):
         case "trained":
             betas = np.asarray(schedule["betas"], dtype=np.float64)
     bar = np.cumprod(1 - betas)
+    shift = schedule.get("snr_shift", 1)
+    bar = bar / (shift + (1 - shift) * bar)
     if schedule["terminal"] != "as_trained" and len(bar) > 1:
         with np.errstate(divide="ignore", invalid="ignore"):
             root = np.sqrt(bar)  # Lin et al. 2023, algorithm 1
@@ -784,6 +786,8 @@ def encoded_times(manifest):
                 encoded = sigma**2
             case "log_snr":
                 encoded = 2 * np.log(alpha / sigma)
+            case "angle":
+                encoded = np.arctan2(sigma, alpha)
     return time["scale"] * encoded + time["offset"]
 
 

@@ -26,6 +26,13 @@ pub enum Prediction {
     /// F of Karras et al. 2022, eq. 7: `x̂₀ = c_skip·y + c_out·F(c_in·y)` with `y = x/α`, u = σ/α, the data's deviation
     /// d, `c_skip = d²/(u² + d²)`, `c_out = u·d/√(u² + d²)`, `c_in = 1/√(u² + d²)` (table 1).
     Edm,
+    /// The same network's answer with the sign of v: −F. With d = 1 it is v of the sample scaled to `α² + σ² = 1`
+    /// (k-diffusion's VDenoiser, diffusers' EDM schedulers with v, TrigFlow of Lu & Song 2024).
+    EdmV,
+    /// F of a consistency model (Song et al. 2023, "Consistency Models", §3 and appendix C): as [`Edm`](Self::Edm), but
+    /// exact at the least noise s that it is trained at: `c_skip = d²/((u − s)² + d²)`,
+    /// `c_out = (u − s)·d/√(u² + d²)`.
+    Consistency,
     /// The gradient `∇ log p(y | x)` with respect to x of a classifier of noisy samples (Dhariwal & Nichol 2021, §4).
     /// Nothing of x̂₀ can be found from it: it guides a predictor.
     ClassGradient,
@@ -71,6 +78,16 @@ impl Prediction {
                 let norm = u * u + sigma_data * sigma_data;
                 (sigma_data * sigma_data / norm / alpha, u * sigma_data / norm.sqrt())
             }
+            Self::EdmV => {
+                let (of_x, of_output) = Self::Edm.to_x0(level, schedule, sigma_data);
+                (of_x, -of_output)
+            }
+            Self::Consistency => {
+                let (u, variance) = (level.noise_to_signal(), sigma_data * sigma_data);
+                let above = u - schedule.level(schedule.bounds()[0]).noise_to_signal();
+                let of_x = variance / (above * above + variance) / alpha;
+                (of_x, above * sigma_data / (u * u + variance).sqrt())
+            }
             Self::ClassGradient => (f64::NAN, f64::NAN),
         }
     }
@@ -78,7 +95,20 @@ impl Prediction {
     /// Whether x̂₀ can be had where nothing of the clean sample is left.
     #[must_use]
     pub fn allows_pure_noise(self) -> bool {
-        !matches!(self, Self::Epsilon | Self::Score | Self::Edm)
+        !matches!(self, Self::Epsilon | Self::Score) && !self.is_preconditioned()
+    }
+
+    /// Whether it is the same but for its sign.
+    #[must_use]
+    pub fn is_opposite_to(self, other: Self) -> bool {
+        let pair = |one, two| (self, other) == (one, two) || (self, other) == (two, one);
+        pair(Self::Edm, Self::EdmV) || pair(Self::Flow, Self::FlowToData)
+    }
+
+    /// Whether it is read with the preconditioning of Karras et al. 2022, which scales what the network sees.
+    #[must_use]
+    pub fn is_preconditioned(self) -> bool {
+        matches!(self, Self::Edm | Self::EdmV | Self::Consistency)
     }
 }
 
@@ -87,7 +117,7 @@ impl Prediction {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum InputScaling {
-    /// x itself; [`Prediction::Edm`] sees c_in·y whatever is said here.
+    /// x itself; [`Prediction::Edm`] and its kin see c_in·y whatever is said here.
     #[default]
     None,
     /// x divided by its standard deviation `√(α²·d² + σ²)`, d being the data's: what k-diffusion's wrappers show the
@@ -100,7 +130,7 @@ impl InputScaling {
     #[must_use]
     pub fn factor(self, prediction: Prediction, level: NoiseLevel, sigma_data: f64) -> f64 {
         match (self, prediction) {
-            (Self::None, prediction) if prediction != Prediction::Edm => 1.0,
+            (Self::None, prediction) if !prediction.is_preconditioned() => 1.0,
             _ => level.deviation(sigma_data).recip(),
         }
     }

@@ -42,6 +42,16 @@ words! {
     }
 }
 
+words! {
+    /// How μ of a dynamic shift is found from the number of tokens.
+    #[non_exhaustive]
+    pub enum MuRule {
+        #[default]
+        Linear = "linear", "On the line between the configuration's base_shift and max_shift.";
+        Empirical = "empirical", "By the number of steps too, as FLUX.2's pipeline has it.";
+    }
+}
+
 /// What a grid is told that nothing is said of.
 const PLAIN: GridOptions = GridOptions::new(Spacing::Trailing, 1);
 
@@ -157,6 +167,46 @@ pub(crate) const SHIFT: OptionEntry = OptionEntry {
     summary: "The shift s of times toward noise, s·t/(1 + (s−1)·t), for flow matching. e^μ is diffusers' dynamic shift.",
 };
 
+pub(crate) const SHIFT_TERMINAL: OptionEntry = OptionEntry {
+    key: "shift_terminal",
+    group: Group::Grid,
+    kind: Kind::Real(0.0, 0.999),
+    default: Fallback::Nothing,
+    summary: "Where the last time that is evaluated lies on the straight path, after the shift: the times before it are stretched along.",
+};
+
+pub(crate) const MU: OptionEntry = OptionEntry {
+    key: "mu",
+    group: Group::Grid,
+    kind: Kind::Real(-20.0, 20.0),
+    default: Fallback::Nothing,
+    summary: "μ of diffusers' dynamic shift, in place of shift: e^μ, or μ itself where a scheduler's configuration says so.",
+};
+
+pub(crate) const TOKENS: OptionEntry = OptionEntry {
+    key: "tokens",
+    group: Group::Grid,
+    kind: Kind::Whole(1, 1 << 32),
+    default: Fallback::Nothing,
+    summary: "The number of tokens of an image, from which a scheduler's configuration that shifts dynamically has μ.",
+};
+
+pub(crate) const MU_RULE: OptionEntry = OptionEntry {
+    key: "mu_rule",
+    group: Group::Grid,
+    kind: MuRule::KIND,
+    default: Fallback::Word(MuRule::DEFAULT.word()),
+    summary: "How μ is found from tokens.",
+};
+
+pub(crate) const LAMBDA_MIN: OptionEntry = OptionEntry {
+    key: "lambda_min",
+    group: Group::Grid,
+    kind: Kind::Real(-100.0, 100.0),
+    default: Fallback::Nothing,
+    summary: "The least λ = ln(α/σ) that a grid over times visits: it begins at the last time of training that has as much. For cosine schedules Lu et al. 2022 take -5.1.",
+};
+
 pub(crate) const TIMESTEPS: OptionEntry = OptionEntry {
     key: "timesteps",
     group: Group::Levels,
@@ -170,7 +220,7 @@ pub(crate) const SIGMAS: OptionEntry = OptionEntry {
     group: Group::Levels,
     kind: Kind::Numbers,
     default: Fallback::Nothing,
-    summary: "The grid itself: the σ/α (t for flow matching) that are evaluated, noisiest first, in place of grid and steps.",
+    summary: "The grid itself: the σ/α (t for flow matching) that are evaluated, noisiest first, in place of grid and steps; the 0 that the run ends at may be there.",
 };
 
 /// `strength` from an image without a mask: as in diffusers.
@@ -345,6 +395,11 @@ pub const OPTIONS: &[OptionEntry] = &[
     SIGMA_MAX,
     ORIGINAL_STEPS,
     SHIFT,
+    SHIFT_TERMINAL,
+    MU,
+    TOKENS,
+    MU_RULE,
+    LAMBDA_MIN,
     TIMESTEPS,
     SIGMAS,
     CORRECTOR_STEPS,
@@ -420,7 +475,16 @@ pub fn of(group: Group) -> impl Iterator<Item = &'static OptionEntry> {
 
 /// The levels that are given in place of a grid, each list with the option's name; one of two lists is too many.
 pub(crate) fn levels(options: &Options) -> impl Iterator<Item = (&'static str, &[f64])> {
-    [TIMESTEPS, SIGMAS].into_iter().filter_map(|option| Some((option.key, options.numbers(option.key)?)))
+    [TIMESTEPS, SIGMAS].into_iter().filter_map(|option| {
+        let levels = options.numbers(option.key)?;
+        let end = usize::from(option == SIGMAS && ends_at_zero(options));
+        Some((option.key, &levels[..levels.len() - end]))
+    })
+}
+
+/// Whether the σ that are given end with 0, where the run does.
+pub(crate) fn ends_at_zero(options: &Options) -> bool {
+    options.numbers(SIGMAS.key).is_some_and(|sigmas| sigmas.len() > 1 && sigmas.last() == Some(&0.0))
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ pub unsafe extern "C" fn diffuse_job_new(
     guard(|| unsafe {
         give(job, "job", || {
             let model = &borrow(model, "model")?.model;
-            let run = Run::new(model, borrow(request, "request")?)?;
+            let run = Run::new(model, &borrow(request, "request")?.request)?;
             Ok(Arc::new(JobValue { runner: Runner::new(run) }))
         })
     })
@@ -111,7 +111,7 @@ pub unsafe extern "C" fn diffuse_job_open(
     guard(|| unsafe {
         give(job, "job", || {
             let (runtime, options) = (borrow(runtime, "runtime")?.runtime.clone(), options_or_default(options)?);
-            let (path, request) = (PathBuf::from(string(path, "path")?), borrow(request, "request")?.clone());
+            let (path, request) = (PathBuf::from(string(path, "path")?), borrow(request, "request")?.request.clone());
             Ok(JobValue::opening(options, request, move |options| Model::open(&runtime, &path, options)))
         })
     })
@@ -131,7 +131,8 @@ pub unsafe extern "C" fn diffuse_job_open_bytes(
     guard(|| unsafe {
         give(job, "job", || {
             let (runtime, options) = (borrow(runtime, "runtime")?.runtime.clone(), options_or_default(options)?);
-            let (bytes, request) = (copied(slice(bytes, length, "bytes")?)?, borrow(request, "request")?.clone());
+            let (bytes, request) =
+                (copied(slice(bytes, length, "bytes")?)?, borrow(request, "request")?.request.clone());
             Ok(JobValue::opening(options, request, move |options| Model::from_bytes(&runtime, &bytes, options)))
         })
     })

@@ -1,11 +1,11 @@
 //! What is to be drawn, and how.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::{CString, c_char, c_void};
 use std::sync::Arc;
 
 use ndarray::{ArrayD, IxDyn};
 
-use super::buffers::{shape, slice, store_part, string, struct_size};
+use super::buffers::{c_string, shape, slice, store, store_part, string, struct_size};
 use super::cancel::{canceller_of, diffuse_cancel};
 use super::element::tensor_of;
 use super::estimate::{Callback, diffuse_callback};
@@ -25,8 +25,15 @@ pub struct diffuse_request {
     _opaque: [u8; 0],
 }
 
+/// A request, and what was last said of it.
+#[derive(Default)]
+pub struct Asked {
+    pub(super) request: Request,
+    departures: CString,
+}
+
 impl Noun for diffuse_request {
-    type Value = Request;
+    type Value = Asked;
     const NAME: &'static str = "request";
     const TAG: u64 = u64::from_le_bytes(*b"diff:req");
 }
@@ -35,7 +42,7 @@ impl Noun for diffuse_request {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_new(request: *mut *mut diffuse_request) -> i32 {
     // SAFETY: the pointer is as the header demands.
-    guard(|| unsafe { give(request, "request", || Ok(Request::default())) })
+    guard(|| unsafe { give(request, "request", || Ok(Asked::default())) })
 }
 
 /// What a run is expected to take. Set `struct_size` to sizeof(diffuse_cost) before it is handed over. Fields are only
@@ -71,7 +78,7 @@ pub unsafe extern "C" fn diffuse_request_cost(
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         let (request, model, canceller) =
-            unsafe { (borrow(request, "request")?, &borrow(model, "model")?.model, canceller_of(cancel)?) };
+            unsafe { (&borrow(request, "request")?.request, &borrow(model, "model")?.model, canceller_of(cancel)?) };
         // SAFETY: as above.
         let room = unsafe { struct_size(cost, FIRST_COST, "cost") }?;
         let Cost { evaluations, time, peak_bytes, .. } = request.cost(model, &canceller)?;
@@ -110,7 +117,7 @@ pub unsafe extern "C" fn diffuse_request_free(request: *mut diffuse_request) {
 /// `request` is NULL or a handle that nobody else uses during the call.
 unsafe fn set(request: *mut diffuse_request, change: impl FnOnce(&mut Request) -> Result<()>) -> i32 {
     // SAFETY: passed on.
-    guard(|| change(unsafe { borrow_mut(request, "request") }?))
+    guard(|| change(&mut unsafe { borrow_mut(request, "request") }?.request))
 }
 
 /// The seed of the first item; item i has seed + i, wrapping.
@@ -209,6 +216,24 @@ pub unsafe extern "C" fn diffuse_request_set_scheduler_config(
 ) -> i32 {
     // SAFETY: the pointers are as the header demands.
     unsafe { set(request, |request| request.set_scheduler_config(&SchedulerConfig::parse(string(json, "json")?)?)) }
+}
+
+/// Says in `*departures` where diffusers does otherwise than this request with the scheduler's configuration that it
+/// was given, and which fields of that are ignored: a line each, an empty string for none. With the option compat at
+/// "diffusers" it is what is otherwise all the same, with the reason. The string lives until the next call for this
+/// request, or until that is freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_request_departures(
+    request: *mut diffuse_request,
+    departures: *mut *const c_char,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the handle is as the header demands.
+        let asked = unsafe { borrow_mut(request, "request") }?;
+        asked.departures = c_string(&asked.request.departures().join("\n"));
+        // SAFETY: as above.
+        unsafe { store(departures, asked.departures.as_ptr(), "departures") }
+    })
 }
 
 /// What guidance (the option guidance_scale) leads away from: one class for all items, or one for each, `count` in all.

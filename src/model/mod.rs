@@ -1,12 +1,12 @@
 //! What a model says of itself, without ONNX Runtime: its manifest, and the configurations of diffusers.
 
+mod diffusers;
 mod manifest;
 mod resolved;
-mod scheduler_config;
 
+pub use diffusers::{Asked, DEPARTURES, Departure, DynamicShift, SchedulerConfig};
 pub use manifest::{
     Axis, BetaRange, Classes, ConditionInput, ContinuousBeta, Defaults, Encoding, GuidancePair, Inputs, Kind,
     LearnedVariance, MOST_CLASSES, MOST_NAME, Manifest, Outputs, Sample, Schedule, Shape, SigmoidRange, Sizes, Steps,
     Time, Toward,
 };
-pub use scheduler_config::{DynamicShift, SchedulerConfig};

@@ -66,10 +66,12 @@ impl Manifest {
         match &self.schedule {
             Schedule::Linear(range) | Schedule::ScaledLinear(range) | Schedule::Sigmoid(range) => {
                 fill("/schedule", "terminal", json!(range.terminal));
+                fill("/schedule", "snr_shift", json!(range.snr_shift));
             }
             Schedule::SigmoidAlphaBar(range) => fill("/schedule", "terminal", json!(range.terminal)),
             Schedule::Cosine(steps) | Schedule::Exponential(steps) | Schedule::Laplace(steps) => {
                 fill("/schedule", "terminal", json!(steps.terminal));
+                fill("/schedule", "snr_shift", json!(steps.snr_shift));
             }
             Schedule::Trained { terminal, .. } => fill("/schedule", "terminal", json!(terminal)),
             _ => {}

@@ -25,6 +25,11 @@ pub trait NoiseSource: Send {
     /// depends on `draw` alone, what a stream such as [`TorchNoise`](super::TorchNoise) gives on its position.
     fn fill(&mut self, draw: Draw, item_length: usize, out: &mut [f32]);
 
+    /// Whether what a draw gives depends on those before it.
+    fn is_stream(&self) -> bool {
+        false
+    }
+
     /// What tells it from sources of another kind: part of what a snapshot has to fit.
     fn kind(&self) -> &'static str {
         ""

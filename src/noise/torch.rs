@@ -47,6 +47,10 @@ impl TorchNoise {
 }
 
 impl NoiseSource for TorchNoise {
+    fn is_stream(&self) -> bool {
+        true
+    }
+
     fn kind(&self) -> &'static str {
         if self.per_item { "torch-per-item" } else { "torch" }
     }

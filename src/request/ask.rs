@@ -187,12 +187,9 @@ impl Request {
         if let Some(config) = self.scheduler_config.as_ref().filter(|_| key == "solver") {
             // What a configuration says of its solver is not meant for another.
             let of_config = config.options();
-            let same = |key: &str| {
-                let said = settings::option(key).and_then(|entry| entry.parse(of_config.get(key)?).ok());
-                said.as_ref() == self.options.get(key)
-            };
             let shared = |key: &str| settings::OPTIONS.iter().any(|option| option.key == key);
-            self.options = self.options.filtered(|key| shared(key) || !of_config.contains_key(key) || !same(key));
+            let kept = |key: &str| shared(key) || !of_config.contains_key(key) || !self.is_of_config(key);
+            self.options = self.options.filtered(kept);
         }
         if let Some((entry, keep)) = FIELDS.iter().find(|(entry, _)| entry.key == key) {
             keep(self, &entry.parse(&text)?);
@@ -215,23 +212,39 @@ impl Request {
     }
 
     /// Sets what a `scheduler_config.json` of diffusers says of sampling: the solver, the grid and their options, but
-    /// not the number of steps. What was set of these before is replaced, what is set afterwards counts.
+    /// not the number of steps. What was set of these before is replaced, what is set afterwards counts. That of a
+    /// scheduler that goes from clean samples to noise inverts. With [`Compat::Diffusers`] the levels are the
+    /// scheduler's own, to its arithmetic, unless another solver or grid is set afterwards.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the configuration is of a scheduler that goes from clean samples to noise. Whether it is
-    /// for a model that was trained as this one was shows when a job is made.
+    /// [`Error::Argument`] if an option has no such value. Whether it is for a model that was trained as this one was
+    /// shows when a job is made.
     pub fn set_scheduler_config(&mut self, config: &SchedulerConfig) -> Result<()> {
-        if config.inverse {
-            let reason = format!("{} goes from clean samples to noise, and draws nothing", config.class);
-            return Err(Error::argument("scheduler_config", reason));
-        }
         // What no configuration says stays as it was set.
         self.options = self.options.filtered(|key| settings::group(key).is_some_and(Group::is_of_caller));
         for (key, value) in config.options() {
             self.set(&key, value)?;
         }
+        self.invert |= config.inverse;
         self.scheduler_config = Some(Box::new(config.clone()));
         Ok(())
+    }
+
+    /// Whether an option is what the scheduler's configuration has set, or as it is where nothing was set.
+    pub(super) fn is_of_config(&self, key: &str) -> bool {
+        let Some(config) = &self.scheduler_config else { return false };
+        let of_config = config.options();
+        let said = of_config.get(key).and_then(|value| settings::option(key)?.parse(value).ok());
+        said.as_ref() == self.options.get(key)
+    }
+
+    /// Where diffusers does otherwise than this run for its scheduler's configuration, and what of that is ignored: in
+    /// words, a line each. Nothing without a configuration.
+    #[must_use]
+    pub fn departures(&self) -> Vec<String> {
+        let Some(config) = self.scheduler_config.as_deref() else { return Vec::new() };
+        let notes = config.notes(&self.options, self.compat == Compat::Diffusers).into_iter();
+        notes.map(|note| format!("{}: {note}", config.class)).collect()
     }
 }
 

@@ -74,17 +74,20 @@ impl Choices {
             shape: request.shape.clone().or_else(|| manifest.sample.shape.bound(&request.sizes(manifest))),
             options,
             steps: given.or(request.steps).unwrap_or_else(|| manifest.steps(&name)),
-            ending: request.ending.unwrap_or(ending),
+            ending: match request.ending {
+                _ if settings::ends_at_zero(&request.options) => Ending::Clean,
+                asked => asked.unwrap_or(ending),
+            },
             steps_offset: request.steps_offset.unwrap_or(offset),
             clipping: if request.clipping == Clipping::Model { by_model } else { request.clipping },
             solver: name,
             // Levels that are given are the grid.
-            grid: if given.is_some() { request.grid } else { Some(grid) },
+            grid: if given.is_some() { None } else { Some(grid) },
         }
     }
 
-    /// The levels that the run visits, before any of them is left out.
-    pub(super) fn levels(&self, manifest: &Manifest, tables: Tables) -> Result<Grid> {
+    /// The levels that the run visits, before any of them is left out, with that shift.
+    pub(super) fn levels(&self, manifest: &Manifest, tables: Tables, shift: Option<f64>) -> Result<Grid> {
         let schedule = manifest.schedule.build(tables)?;
         let (options, ending) = (&self.options, self.ending);
         let spacing = self.grid.unwrap_or_else(|| manifest.grid(&self.solver));
@@ -97,7 +100,7 @@ impl Choices {
             "rho" => given.is_empty() && spacing == Spacing::Karras,
             "sigma_min" | "sigma_max" => given.is_empty() && over_noise,
             "original_steps" => given.is_empty() && spacing == Spacing::Lcm,
-            "shift" => given.is_empty(),
+            "shift" | "shift_terminal" | "mu" | "tokens" | "mu_rule" | "lambda_min" => given.is_empty(),
             key if settings::group(key) == Some(Group::Threshold) => self.clipping == Clipping::Dynamic,
             _ => true,
         };
@@ -106,7 +109,8 @@ impl Choices {
                 "rho" => "only the karras grid has ρ",
                 "sigma_min" | "sigma_max" => "only the grids karras, exponential and beta-sigma are spread over noise",
                 "original_steps" => "only the lcm grid has them",
-                "shift" => "the grid is given, and is not shifted",
+                "lambda_min" => "the grid is given, and begins where it begins",
+                "shift" | "shift_terminal" | "mu" | "tokens" | "mu_rule" => "the grid is given, and is not shifted",
                 _ => "it is for clipping \"dynamic\"",
             };
             return Err(Error::argument(key, reason));
@@ -121,7 +125,9 @@ impl Choices {
                     range: [settings::SIGMA_MIN, settings::SIGMA_MAX].map(|option| options.real(option.key)),
                     rho: settings::RHO.real(options),
                     original_steps: settings::ORIGINAL_STEPS.whole(options),
-                    shift: settings::SHIFT.real(options),
+                    shift: shift.unwrap_or_else(|| settings::SHIFT.real(options)),
+                    shift_terminal: options.real(settings::SHIFT_TERMINAL.key),
+                    lambda_min: options.real(settings::LAMBDA_MIN.key),
                     ..GridOptions::new(spacing, self.steps)
                 };
                 Grid::spaced(schedule, &grid)
@@ -130,13 +136,22 @@ impl Choices {
     }
 }
 
+/// The options that say the shift, of which one is enough.
+const SHIFTS: &[&str] = &["shift", "mu", "tokens"];
+
 /// The options that are set, and those that the manifest sets where they are meant: what it says of its own solver is
 /// not meant for another.
 fn options(request: &Request, manifest: &Manifest, name: &str, own_grid: bool, levels_given: bool) -> Options {
     let entry = solver::SOLVERS.iter().find(|entry| entry.name == name);
     let has = |key: &str| entry.is_some_and(|entry| entry.options.iter().any(|option| option.key == key));
     let mut options = request.options.clone();
+    if levels_given {
+        // What a configuration says of its own grid is not meant for another.
+        let of_grid = |key: &str| settings::group(key) == Some(Group::Grid);
+        options = options.filtered(|key| !of_grid(key) || !request.is_of_config(key));
+    }
     let same_solver = name == manifest.solver();
+    let shifts = SHIFTS.iter().any(|key| options.get(key).is_some());
     for (key, value) in manifest.defaults.values().unwrap_or_default() {
         let scales_given = settings::GUIDANCE_SCALES.given(&options).is_some();
         let meant = match settings::group(key) {
@@ -145,7 +160,7 @@ fn options(request: &Request, manifest: &Manifest, name: &str, own_grid: bool, l
             Some(Group::Threshold) => request.clipping == Clipping::Dynamic,
             Some(Group::Guidance) if key == settings::GUIDANCE_SCALE.key && scales_given => false,
             Some(Group::Guidance) => guides(request, manifest),
-            Some(Group::Grid) if key == settings::SHIFT.key => !levels_given,
+            Some(Group::Grid) if SHIFTS.contains(&key) => !levels_given && !shifts,
             Some(Group::Grid) => own_grid,
             // Of a solver that is not taken.
             _ => false,

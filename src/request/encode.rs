@@ -67,7 +67,7 @@ impl Plan {
 
     /// The network, guidance on what it says, clipping, the classifier, the caller's own code.
     fn denoiser(&self, model: &Arc<Model>) -> Result<Box<dyn Denoiser>> {
-        let mut denoiser: Box<dyn Denoiser> = Box::new(Predictor::new(Arc::clone(model))?);
+        let mut denoiser: Box<dyn Denoiser> = Box::new(Predictor::reading(Arc::clone(model), self.reading)?);
         if let Some(guidance) = &self.guidance {
             denoiser = Box::new(ClassifierFree::new(denoiser, guidance.clone())?);
         }

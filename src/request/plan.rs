@@ -6,11 +6,12 @@ use super::fitting::check_same_schedule;
 use crate::denoiser::{Direction, Threshold};
 use crate::error::{Error, Result};
 use crate::guidance::Guidance;
-use crate::model::Manifest;
-use crate::option::Group;
+use crate::model::{Asked, Manifest, SchedulerConfig};
+use crate::option::{Group, OptionEntry};
+use crate::prediction::Prediction;
 use crate::schedule::{Grid, Tables};
 use crate::settings::{self, Clipping, Compat};
-use crate::solver::{self, Correction, Ddim, DdimInverse, PredictorCorrector, Solver};
+use crate::solver::{self, Correction, DdimInverse, Diffusers, Habit, PredictorCorrector, Solver};
 
 /// What a request becomes with a model's manifest: every choice made, and nothing made of the caller's tensors yet.
 #[derive(Debug)]
@@ -28,6 +29,9 @@ pub struct Plan {
     pub guidance: Option<Guidance>,
     /// How x̂₀ is clipped, and what ε̂ is taken from then; `None` where it is not.
     pub clipping: Option<(Threshold, Direction)>,
+    /// What the network's answer is read as, where a scheduler's configuration turns its sign; `None` for what the
+    /// manifest says.
+    pub reading: Option<Prediction>,
 }
 
 impl Request {
@@ -40,35 +44,115 @@ impl Request {
             Compat::Papers => Tables::Exact,
             Compat::Diffusers => Tables::Diffusers,
         };
-        self.check_training(manifest)?;
+        let reading = self.check_training(manifest)?;
         self.check_levels()?;
         let choices = Choices::new(self, manifest);
-        let levels = choices.levels(manifest, tables)?;
-        let solver = self.solver(&choices, &levels, manifest, tables)?;
+        let shift = self.shift(&choices)?;
+        let (levels, of_scheduler) = match self.levels_of_scheduler(&choices, manifest, shift)? {
+            Some(levels) => (levels, true),
+            None => (choices.levels(manifest, tables, shift)?, false),
+        };
+        let solver = self.solver(&choices, &levels, manifest, reading.unwrap_or(manifest.prediction))?;
         let steps = levels.steps();
         let (solver, grid) = self.directed(levels, solver, &choices)?;
         let guidance = self.guidance(&choices.options, &grid, &*solver)?;
-        let clipping = self.clipping(&choices, manifest)?;
+        let clipping = self.clipping(&choices, manifest, of_scheduler)?;
         let whole = grid.steps() == steps;
-        Ok(Plan { request: choices.of(self), solver, grid, whole, guidance, clipping })
+        Ok(Plan { request: choices.of(self), solver, grid, whole, guidance, clipping, reading })
     }
 
-    /// The solver, with the corrections that it is told.
-    fn solver(&self, choices: &Choices, grid: &Grid, manifest: &Manifest, tables: Tables) -> Result<Box<dyn Solver>> {
+    /// The levels of the scheduler whose configuration was set, for a request that is compatible with diffusers and
+    /// was not told another solver or grid afterwards.
+    fn levels_of_scheduler(&self, choices: &Choices, manifest: &Manifest, shift: Option<f64>) -> Result<Option<Grid>> {
+        let Some(config) = &self.scheduler_config else { return Ok(None) };
+        let compatible = self.compat == Compat::Diffusers || config.has_its_own_levels();
+        let of_grid = ["rho", "sigma_min", "sigma_max", "original_steps", "shift_terminal", "lambda_min"];
+        let same = of_grid.iter().all(|key| self.is_of_config(key))
+            && config.defaults.solver.as_deref() == Some(choices.solver.as_str())
+            && self.grid == config.defaults.grid
+            && self.steps_offset == Some(config.defaults.steps_offset)
+            && self.ending == Some(config.defaults.ending);
+        if self.invert || !compatible || !same {
+            return Ok(None);
+        }
+        let given = |key: &str| settings::levels(&self.options).find(|(of, _)| *of == key).map(|(_, levels)| levels);
+        let (timesteps, sigmas) = (given("timesteps"), given("sigmas"));
+        if timesteps.is_some() && sigmas.is_some() {
+            return Err(Error::argument("sigmas", "timesteps are given as well; one of the two is the grid"));
+        }
+        config.grid(&Asked { steps: choices.steps, timesteps, sigmas, shift, sigma_data: manifest.sigma_data() })
+    }
+
+    /// The shift of times that is asked for, by whichever option; `None` where that is left to the model or to the
+    /// scheduler's configuration.
+    fn shift(&self, choices: &Choices) -> Result<Option<f64>> {
+        let options = &self.options;
+        let of_caller = |option: &OptionEntry| {
+            option.given(options).is_some() && !(self.scheduler_config.is_some() && self.is_of_config(option.key))
+        };
+        let given: Vec<&OptionEntry> = [&settings::SHIFT, &settings::MU, &settings::TOKENS]
+            .into_iter()
+            .filter(|option| of_caller(option))
+            .collect();
+        if let [first, second, ..] = given[..] {
+            return Err(Error::argument(second.key, format!("{} is given as well; one of them", first.key)));
+        }
+        if settings::MU_RULE.given(options).is_some() && settings::TOKENS.given(options).is_none() {
+            return Err(Error::argument("mu_rule", "there are no tokens to find μ from"));
+        }
+        let dynamic = self.scheduler_config.as_ref().and_then(|config| config.dynamic_shift);
+        let of_mu = |mu: f64| dynamic.map_or_else(|| mu.exp(), |dynamic| dynamic.of_mu(mu));
+        let shift = match given.first().map(|option| option.key) {
+            None => return Ok(None),
+            Some("mu") => of_mu(options.real("mu").unwrap_or_default()),
+            Some("tokens") => {
+                let Some(dynamic) = dynamic else {
+                    let reason = "there is no scheduler's configuration that shifts times by them";
+                    return Err(Error::argument("tokens", reason));
+                };
+                let (tokens, rule) = (options.whole("tokens").unwrap_or(1), settings::MU_RULE.choice(options));
+                dynamic.of_mu(dynamic.mu_by(rule, tokens, choices.steps))
+            }
+            Some(_) => settings::SHIFT.real(options),
+        };
+        if shift.is_finite() && shift > 0.0 {
+            return Ok(Some(shift));
+        }
+        Err(Error::argument(given[0].key, format!("makes a shift of {shift}; it has to be above 0")))
+    }
+
+    /// The solver, with the corrections that it is told, for a network that predicts this.
+    fn solver(
+        &self,
+        choices: &Choices,
+        grid: &Grid,
+        manifest: &Manifest,
+        prediction: Prediction,
+    ) -> Result<Box<dyn Solver>> {
         let Choices { solver: name, options, .. } = choices;
         let entry = solver::SOLVERS.iter().find(|entry| entry.name == name);
         let own = |key: &str| entry.is_some_and(|entry| entry.options.iter().any(|option| option.key == key));
         let shared = |key: &str| settings::OPTIONS.iter().any(|option| option.key == key);
-        let mut solver = solver::build(name, &options.filtered(|key| own(key) || !shared(key)))?;
+        let options_of_solver = options.filtered(|key| own(key) || !shared(key));
+        let config = self.scheduler_config.as_deref();
+        let solver = match self.compat {
+            Compat::Papers => solver::build(name, &options_of_solver)?,
+            Compat::Diffusers => {
+                let train_steps = grid.schedule().train_steps();
+                let told = Diffusers {
+                    habit: config.map_or(Habit::Own, SchedulerConfig::habit),
+                    steps: choices.steps,
+                    stride: train_steps.map(|train_steps| train_steps / choices.steps.max(1)),
+                    time_scale: config.map_or(1.0, SchedulerConfig::time_scale),
+                    tables: config.map_or(Tables::Diffusers, SchedulerConfig::tables),
+                    prediction,
+                    sigma_data: manifest.sigma_data(),
+                };
+                solver::build_as_diffusers(name, &options_of_solver, &told)?
+            }
+        };
         if solver.needs_variance() && !manifest.variance.is_learned() {
             return Err(Error::argument("variance", "the model says no variance; posterior and beta need none of it"));
-        }
-        if self.compat == Compat::Diffusers
-            && name == "ddim"
-            && let Some(train_steps) = grid.schedule().train_steps()
-        {
-            let eta = settings::ETA.real(options);
-            solver = Box::new(Ddim::like_diffusers(eta, train_steps / choices.steps.max(1), tables)?);
         }
         let corrections = if own(settings::CORRECTOR_STEPS.key) { 0 } else { settings::CORRECTOR_STEPS.whole(options) };
         if corrections > 0 {
@@ -111,46 +195,81 @@ impl Request {
             return Err(Error::argument("mask", "an inversion draws nothing that a mask could keep"));
         }
         let corrected = settings::CORRECTOR_STEPS.whole(options) > 0;
-        if choices.solver != "ddim" || settings::ETA.real(options) > 0.0 || corrected {
-            let reason = format!("{solver} cannot be inverted; ddim can, with eta 0");
-            return Err(Error::argument("solver", reason));
+        match choices.solver.as_str() {
+            "ddim" if settings::ETA.real(options) == 0.0 && !corrected => Ok((Box::new(DdimInverse), grid.reversed())),
+            "dpm-solver" if !corrected && options.text("algorithm").is_none_or(|word| !word.starts_with("sde")) => {
+                Ok((solver, grid.inverted()?))
+            }
+            _ => {
+                let reason = format!("{solver} cannot be inverted; ddim can, with eta 0, and dpm-solver without noise");
+                Err(Error::argument("solver", reason))
+            }
         }
-        Ok((Box::new(DdimInverse), grid.reversed()))
     }
 
-    /// How x̂₀ is clipped.
-    fn clipping(&self, choices: &Choices, manifest: &Manifest) -> Result<Option<(Threshold, Direction)>> {
-        let Some(range) = manifest.sample.range() else {
+    /// How x̂₀ is clipped, in a run on the levels of the scheduler's own or not.
+    fn clipping(
+        &self,
+        choices: &Choices,
+        manifest: &Manifest,
+        of_scheduler: bool,
+    ) -> Result<Option<(Threshold, Direction)>> {
+        let compatible = self.compat == Compat::Diffusers;
+        let config = self.scheduler_config.as_deref();
+        let ignores = of_scheduler && compatible && config.is_some_and(SchedulerConfig::ignores_clipping);
+        if ignores && self.is_clipped_by_config() {
+            return Ok(None);
+        }
+        let of_config = config.and_then(|config| config.clip_range).map(|range| [-range, range]);
+        // diffusers goes by −1 to 1 whatever the data's range is.
+        let thresholds = config.is_some_and(|config| config.threshold.is_some()) && self.is_clipped_by_config();
+        let usual = thresholds.then_some([-1.0, 1.0]);
+        let Some(range) = manifest.sample.range().or(of_config).or(usual) else {
             return match choices.clipping {
                 Clipping::Off | Clipping::Model => Ok(None),
                 _ => Err(Error::argument("clipping", "the model's manifest has no sample.range to clip to")),
             };
         };
+        // Of diffusers' schedulers DDIM alone keeps what the network predicts of ε̂.
+        let kept = if of_scheduler && compatible && choices.solver != "ddim" {
+            Direction::Clipped
+        } else {
+            Direction::Network
+        };
         Ok(match choices.clipping {
             Clipping::Off | Clipping::Model => None,
             Clipping::On => Some((Threshold::Static(range), Direction::Clipped)),
-            Clipping::KeepNoise => Some((Threshold::Static(range), Direction::Network)),
-            Clipping::Dynamic if range != [-1.0, 1.0] => {
+            Clipping::KeepNoise => Some((Threshold::Static(range), kept)),
+            Clipping::Dynamic if range != [-1.0, 1.0] && !(thresholds && compatible) => {
                 let reason = format!("dynamic thresholds are for a range of -1 to 1, and sample.range is {range:?}");
                 return Err(Error::argument("clipping", reason));
             }
             Clipping::Dynamic => {
                 let ratio = settings::THRESHOLD_RATIO.real(&choices.options);
                 let most = settings::THRESHOLD_MAX.real(&choices.options);
-                let direction = if self.compat == Compat::Diffusers { Direction::Network } else { Direction::Clipped };
+                let direction = if compatible { kept } else { Direction::Clipped };
                 Some((Threshold::Dynamic { ratio, most }, direction))
             }
         })
+    }
+
+    /// Whether the clipping is what the scheduler's configuration has set.
+    fn is_clipped_by_config(&self) -> bool {
+        let options = self.scheduler_config.as_ref().map(|config| config.options());
+        options.is_some_and(|options| options.get("clipping").is_some_and(|word| word == self.clipping.word()))
     }
 
     /// Refuses a grid beside levels that are given, which are the grid.
     fn check_levels(&self) -> Result<()> {
         let given = settings::levels(&self.options).next();
         let Some((key, count)) = given.map(|(key, levels)| (key, levels.len())) else { return Ok(()) };
-        if let Some(grid) = self.grid {
+        // What a scheduler's configuration says of its own grid is not meant for another.
+        let own = self.scheduler_config.as_ref().map(|config| &config.defaults);
+        if let Some(grid) = self.grid.filter(|_| own.is_none_or(|own| own.grid != self.grid)) {
             return Err(Error::argument("grid", format!("{}, but {key} are given, which are the grid", grid.word())));
         }
-        if self.steps_offset.is_some_and(|offset| offset > 0) {
+        let offset = self.steps_offset.filter(|offset| own.is_none_or(|own| own.steps_offset != *offset));
+        if offset.is_some_and(|offset| offset > 0) {
             return Err(Error::argument("steps_offset", format!("{key} are given, which have none")));
         }
         match self.steps {
@@ -161,12 +280,14 @@ impl Request {
         }
     }
 
-    /// Refuses a model that was trained otherwise than the scheduler's configuration says.
-    fn check_training(&self, manifest: &Manifest) -> Result<()> {
-        let Some(config) = &self.scheduler_config else { return Ok(()) };
+    /// Refuses a model that was trained otherwise than the scheduler's configuration says. What the network's answer is
+    /// read as, if that is not what the manifest says: which way it points is for the configuration to say.
+    fn check_training(&self, manifest: &Manifest) -> Result<Option<Prediction>> {
+        let Some(config) = &self.scheduler_config else { return Ok(None) };
         let refuse = |reason: String| Err(Error::argument("scheduler_config", reason));
-        let (schedule, prediction) = (&config.schedule, config.prediction);
-        if prediction != manifest.prediction {
+        let (schedule, prediction) = config.trained(manifest.prediction);
+        let reading = (prediction != manifest.prediction).then_some(prediction);
+        if reading.is_some() && !prediction.is_opposite_to(manifest.prediction) {
             return refuse(format!("is for a network that says {prediction}; this model says {}", manifest.prediction));
         }
         if let Some(sigma_data) =
@@ -174,20 +295,23 @@ impl Request {
         {
             return refuse(format!("is for data of σ_data = {sigma_data}; this model's is {}", manifest.sigma_data()));
         }
-        if let Some(range) = config.clip_range
-            && manifest.sample.range() != Some([-range, range])
+        if let (Some(range), Some(own)) = (config.clip_range, manifest.sample.range())
+            && own != [-range, range]
         {
-            return refuse(format!(
-                "clips to {range} (clip_sample_range); this model's range is {:?}",
-                manifest.sample.range()
-            ));
+            return refuse(format!("clips to {range} (clip_sample_range); this model's range is {own:?}"));
         }
-        if config.dynamic_shift.is_some() && settings::SHIFT.given(&self.options).is_none() {
+        let told = [&settings::SHIFT, &settings::MU, &settings::TOKENS];
+        let visits_given = self.compat == Compat::Papers && settings::levels(&self.options).next().is_some();
+        if config.dynamic_shift.is_some()
+            && !visits_given
+            && told.iter().all(|option| option.given(&self.options).is_none())
+        {
             return refuse(
-                "shifts times by the number of tokens (use_dynamic_shifting); give the shift, e^μ, as the option shift"
+                "shifts times by the number of tokens (use_dynamic_shifting); give tokens, or μ as the option mu, or e^μ as shift"
                     .into(),
             );
         }
-        check_same_schedule("scheduler_config", schedule, &manifest.schedule)
+        check_same_schedule("scheduler_config", schedule, &manifest.schedule)?;
+        Ok(reading)
     }
 }

@@ -60,8 +60,13 @@ impl Job {
     fn apply(&mut self, step: &Move) -> Result<()> {
         // Before anything is changed or drawn.
         make_room(&mut self.saved, if step.save { self.x.len() } else { 0 })?;
-        if step.update.noise != 0.0 {
-            self.draw(step)?;
+        let unused = if self.noise.is_stream() { step.unused } else { 0 };
+        let draws = unused + usize::from(step.update.noise != 0.0);
+        for _ in 0..draws {
+            self.draw()?;
+        }
+        if draws > unused {
+            scale_noise(&mut self.fresh, step.deviation, of_variance(&self.denoised));
         }
         if let Some(snr) = step.norms {
             self.apply_by_norms(&step.update, snr);
@@ -79,13 +84,12 @@ impl Job {
         Ok(())
     }
 
-    /// Draws the fresh noise of a move, with the deviation that it has beside its coefficient.
-    fn draw(&mut self, step: &Move) -> Result<()> {
+    /// Draws fresh noise.
+    fn draw(&mut self) -> Result<()> {
         let (length, batch) = (self.x.len(), self.x.shape()[0]);
         resize(&mut self.fresh, length, 0.0)?;
         let draw = Draw::Step { step: self.cursor.step as u32, stage: self.cursor.stage as u32 };
         self.noise.fill(draw, length / batch, &mut self.fresh);
-        scale_noise(&mut self.fresh, step.deviation, of_variance(&self.denoised));
         Ok(())
     }
 

@@ -51,7 +51,8 @@ pub struct Job {
 
 impl Job {
     /// A job for samples of `shape` (batch first), started from noise: `√(α² + σ²)·z` at the first level of the grid,
-    /// which is the deviation of data of unit variance there, and exactly 1 on a variance-preserving schedule.
+    /// which is the deviation of data of unit variance there, and exactly 1 on a variance-preserving schedule; or as
+    /// the grid [says](Grid::start).
     ///
     /// # Errors
     /// [`Error::Argument`] if the shape has no axes, a zero or more than [`MOST_VALUES`](super::MOST_VALUES) values, or
@@ -66,11 +67,10 @@ impl Job {
     ) -> Result<Self> {
         let length = checked_length(shape)?;
         condition.check(shape[0])?;
-        let first = grid.levels()[0];
         let mut x = zeros(shape)?;
         let values = x.as_slice_mut().unwrap_or_default();
         noise.fill(Draw::Start, length / shape[0], values);
-        combine(values, first.deviation(1.0) as f32, &[]);
+        combine(values, grid.start() as f32, &[]);
         let (canceller, interrupt) = (Canceller::default(), denoiser.interrupt());
         if let Some(interrupt) = &interrupt {
             canceller.add(interrupt);
@@ -129,10 +129,8 @@ impl Job {
             return Err(Error::argument("image", "the job starts from other samples already"));
         }
         self.started = true;
-        let first = self.grid.levels()[0];
-        let NoiseLevel { alpha, sigma, .. } = first;
-        // x is √(α² + σ²)·z until now.
-        let of_noise = if sigma == 0.0 { 0.0 } else { sigma / first.deviation(1.0) };
+        let NoiseLevel { alpha, sigma, .. } = self.grid.levels()[0];
+        let of_noise = if sigma == 0.0 { 0.0 } else { sigma / self.grid.start() };
         self.x.zip_mut_with(&x0, |x, x0| *x = (alpha * f64::from(*x0) + of_noise * f64::from(*x)) as f32);
         Ok(())
     }

@@ -110,6 +110,30 @@ impl BetaKind {
     /// their exponentials are not finite.
     pub const MOST_ARGUMENT: f64 = 600.0;
 
+    fn check(&self, steps: usize) -> Result<()> {
+        if let Self::Linear { start, end } | Self::ScaledLinear { start, end } | Self::Sigmoid { start, end } = *self {
+            for (name, beta) in [("beta_start", start), ("beta_end", end)] {
+                if !(beta > 0.0 && beta < 1.0) {
+                    return Err(Error::argument(name, format!("{beta}; a β lies between 0 and 1, both excluded")));
+                }
+            }
+        }
+        if let Self::SigmoidAlphaBar { start, end, tau } = *self {
+            check_sigmoid(start, end, tau)?;
+        }
+        if let Self::Trained(betas) = self {
+            if betas.len() != steps {
+                let reason = format!("{} values of β for {steps} training steps", betas.len());
+                return Err(Error::argument("betas", reason));
+            }
+            if let Some(t) = betas.iter().position(|beta| !(*beta > 0.0 && *beta < 1.0)) {
+                let reason = format!("β is {} at t = {t}; a β lies between 0 and 1, both excluded", betas[t]);
+                return Err(Error::argument("betas", reason));
+            }
+        }
+        Ok(())
+    }
+
     fn betas(&self, steps: usize, tables: Tables) -> Vec<f64> {
         let round = |value| tables.round(value);
         let of_alpha_bar = |alpha_bar: &dyn Fn(f64) -> f64| {
@@ -159,6 +183,7 @@ impl BetaKind {
 #[derive(Debug, Clone, PartialEq)]
 pub struct BetaSchedule {
     alpha_bar: Vec<f64>,
+    betas: Vec<f64>,
 }
 
 impl BetaSchedule {
@@ -178,34 +203,30 @@ impl BetaSchedule {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn ending(kind: BetaKind, steps: usize, tables: Tables, terminal: Terminal) -> Result<Self> {
+        Self::shifted(kind, steps, tables, terminal, 1.0)
+    }
+
+    /// The same with its signal-to-noise ratio ᾱ/(1 − ᾱ) divided by `snr_shift` (Hoogeboom et al. 2023, "Simple
+    /// Diffusion", §3.1, in the form of CogVideoX).
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), or if `snr_shift` is not above 0.
+    pub fn shifted(kind: BetaKind, steps: usize, tables: Tables, terminal: Terminal, snr_shift: f64) -> Result<Self> {
+        if !(snr_shift.is_finite() && snr_shift > 0.0) {
+            return Err(Error::argument("snr_shift", format!("{snr_shift}; it has to be above 0")));
+        }
         if !(1..=Self::MOST_STEPS).contains(&steps) {
             let reason = format!("{steps} training steps; 1 to {} are possible", Self::MOST_STEPS);
             return Err(Error::argument("train_steps", reason));
         }
-        if let BetaKind::Linear { start, end }
-        | BetaKind::ScaledLinear { start, end }
-        | BetaKind::Sigmoid { start, end } = kind
-        {
-            for (name, beta) in [("beta_start", start), ("beta_end", end)] {
-                if !(beta > 0.0 && beta < 1.0) {
-                    return Err(Error::argument(name, format!("{beta}; a β lies between 0 and 1, both excluded")));
-                }
+        kind.check(steps)?;
+        let betas = kind.betas(steps, tables);
+        let mut alpha_bar = cumulative_product(betas.iter().map(|beta| 1.0 - beta), tables);
+        if snr_shift != 1.0 {
+            for bar in &mut alpha_bar {
+                *bar = tables.round(*bar / tables.round(snr_shift + tables.round((1.0 - snr_shift) * *bar)));
             }
         }
-        if let BetaKind::SigmoidAlphaBar { start, end, tau } = kind {
-            check_sigmoid(start, end, tau)?;
-        }
-        if let BetaKind::Trained(betas) = &kind {
-            if betas.len() != steps {
-                let reason = format!("{} values of β for {steps} training steps", betas.len());
-                return Err(Error::argument("betas", reason));
-            }
-            if let Some(t) = betas.iter().position(|beta| !(*beta > 0.0 && *beta < 1.0)) {
-                let reason = format!("β is {} at t = {t}; a β lies between 0 and 1, both excluded", betas[t]);
-                return Err(Error::argument("betas", reason));
-            }
-        }
-        let mut alpha_bar = cumulative_product(kind.betas(steps, tables).iter().map(|beta| 1.0 - beta), tables);
         if terminal != Terminal::AsTrained {
             if steps < 2 {
                 return Err(Error::argument("train_steps", "1; a schedule that is rescaled has at least 2"));
@@ -231,7 +252,7 @@ impl BetaSchedule {
                     alpha_bar[t]
                 ),
             )),
-            None => Ok(Self { alpha_bar }),
+            None => Ok(Self { alpha_bar, betas }),
         }
     }
 
@@ -292,6 +313,10 @@ fn to_zero(alpha_bar: &[f64], tables: Tables) -> Vec<f64> {
 }
 
 impl NoiseSchedule for BetaSchedule {
+    fn beta(&self, t: usize) -> Option<f64> {
+        self.betas.get(t).copied()
+    }
+
     fn level(&self, t: f64) -> NoiseLevel {
         if t < 0.0 {
             return NoiseLevel { t: -1.0, alpha: 1.0, sigma: 0.0 };

@@ -81,6 +81,11 @@ pub struct GridOptions {
     /// s of the shift `t ← s·t/(1 + (s−1)·t)` of times toward the noisy end, on the straight path (Esser et al. 2024,
     /// "Scaling Rectified Flow Transformers", eq. 23). 1 is none.
     pub shift: f64,
+    /// Where the last time lies after the shift, on the straight path: `1 − (1 − t)/c` for all with the c that takes it
+    /// there (diffusers' `shift_terminal`).
+    pub shift_terminal: Option<f64>,
+    /// The least λ that grids over times visit (`lambda_min_clipped` of Lu et al. 2022's code).
+    pub lambda_min: Option<f64>,
 }
 
 impl GridOptions {
@@ -97,7 +102,21 @@ impl GridOptions {
             rho: 7.0,
             original_steps: 50,
             shift: 1.0,
+            shift_terminal: None,
+            lambda_min: None,
         }
+    }
+
+    /// The times or noises of the straight path, shifted and stretched.
+    fn shifted(&self, mut times: Vec<f64>) -> Vec<f64> {
+        if self.shift != 1.0 {
+            times.iter_mut().for_each(|t| *t = self.shift * *t / (1.0 + (self.shift - 1.0) * *t));
+        }
+        if let (Some(terminal), Some(last)) = (self.shift_terminal, times.last().copied()) {
+            let scale = (1.0 - last) / (1.0 - terminal);
+            times.iter_mut().for_each(|t| *t = 1.0 - (1.0 - *t) / scale);
+        }
+        times
     }
 }
 
@@ -121,6 +140,8 @@ impl GridOptions {
 pub struct Grid {
     levels: Vec<NoiseLevel>,
     schedule: Arc<dyn NoiseSchedule>,
+    /// The deviation that a run starts with, where it is another than that of the first level.
+    start: Option<f64>,
 }
 
 impl Grid {
@@ -130,6 +151,19 @@ impl Grid {
     /// [`Error::Argument`] if there are fewer than two levels, if α or σ is negative or not finite, if α is 0 anywhere
     /// but at the start or σ anywhere but at the end, or if the noise (σ/α) does not fall from each level to the next.
     pub fn new(levels: Vec<NoiseLevel>, schedule: Arc<dyn NoiseSchedule>) -> Result<Self> {
+        Self::checked(levels, schedule, false)
+    }
+
+    /// As [`new`](Self::new), but a step may stay where it is, as the last one of some of diffusers' schedulers does:
+    /// the network is asked once more, and only what clips or corrects its answers sees it.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_steps_that_stay(levels: Vec<NoiseLevel>, schedule: Arc<dyn NoiseSchedule>) -> Result<Self> {
+        Self::checked(levels, schedule, true)
+    }
+
+    fn checked(levels: Vec<NoiseLevel>, schedule: Arc<dyn NoiseSchedule>, may_stay: bool) -> Result<Self> {
         let refuse = |reason: String| Err(Error::argument("grid", reason));
         if levels.len() < 2 {
             return refuse(format!("{} levels; a run needs one to start from and one to end at", levels.len()));
@@ -150,15 +184,34 @@ impl Grid {
         }
         for (i, pair) in levels.windows(2).enumerate() {
             let (from, to) = (pair[0].noise_to_signal(), pair[1].noise_to_signal());
+            let stays = may_stay && (from - to).abs() <= 1e-6 * from;
             // What is nearer cannot be told apart by solvers that divide by the difference.
-            if from <= to * (1.0 + 1e-7) {
+            if from <= to * (1.0 + 1e-7) && !stays {
                 return refuse(format!(
                     "σ/α goes from {from} at level {i} to {to} at level {}; it has to fall, by a ten-millionth of itself at least",
                     i + 1
                 ));
             }
         }
-        Ok(Self { levels, schedule })
+        Ok(Self { levels, schedule, start: None })
+    }
+
+    /// The same, for runs that start from noise of this deviation: `deviation·z`.
+    #[must_use]
+    pub fn starting_with(self, deviation: f64) -> Self {
+        Self { start: Some(deviation), ..self }
+    }
+
+    /// The deviation of the noise that a run starts from, `√(α² + σ²)` at the first level unless it was set.
+    #[must_use]
+    pub fn start(&self) -> f64 {
+        self.start.unwrap_or_else(|| self.levels[0].deviation(1.0))
+    }
+
+    /// Whether step `step` stays at the level that it begins at.
+    pub(crate) fn stays(&self, step: usize) -> bool {
+        let (from, to) = (self.levels[step].noise_to_signal(), self.levels[step + 1].noise_to_signal());
+        (from - to).abs() <= 1e-6 * from
     }
 
     /// The grid that `options` make of `schedule`.
@@ -174,7 +227,9 @@ impl Grid {
             let why = if schedule.train_steps().is_some() { "the model was trained on" } else { "a run has at most" };
             return Err(Error::argument("steps", format!("{steps}; {why} {most} steps, so 1 to {most} are possible")));
         }
-        if ending == Ending::Level && steps == 1 {
+        // One step over noise leads from one end to the other.
+        let across = ending == Ending::Level && steps == 1 && spacing.is_over_noise();
+        if ending == Ending::Level && steps == 1 && !across {
             return Err(Error::argument("steps", "1; a run that ends at the grid's own last level needs 2 at least"));
         }
         if offset > 0 && spacing != Spacing::Leading {
@@ -183,10 +238,21 @@ impl Grid {
         if !(options.shift.is_finite() && options.shift > 0.0) {
             return Err(Error::argument("shift", format!("{}; it has to be above 0", options.shift)));
         }
-        if options.shift != 1.0 && schedule.frame() != Frame::Straight {
-            return Err(Error::argument("shift", "only the straight path of flow matching is shifted"));
+        if schedule.frame() != Frame::Straight {
+            let moved = [("shift", options.shift != 1.0), ("shift_terminal", options.shift_terminal.is_some())];
+            if let Some((name, _)) = moved.into_iter().find(|(_, moved)| *moved) {
+                return Err(Error::argument(name, "only the straight path of flow matching is shifted"));
+            }
+        }
+        if let Some(terminal) = options.shift_terminal.filter(|terminal| !(0.0..1.0).contains(terminal)) {
+            return Err(Error::argument("shift_terminal", format!("{terminal}; it lies between 0 and 1")));
+        }
+        if options.lambda_min.is_some() && (spacing.is_over_noise() || spacing == Spacing::Lcm) {
+            let reason = format!("{} is not spread over the times of training", spacing.word());
+            return Err(Error::argument("lambda_min", reason));
         }
         let mut levels = match spacing {
+            _ if across => by_noise(&*schedule, &GridOptions { steps: 2, ..*options })?,
             _ if spacing.is_over_noise() => by_noise(&*schedule, options)?,
             _ => by_time(&*schedule, options)?,
         };
@@ -223,9 +289,11 @@ impl Grid {
     /// # Errors
     /// [`Error::Argument`] if one is not positive or does not fall, or as [`new`](Self::new).
     pub fn at_sigmas(schedule: Arc<dyn NoiseSchedule>, sigmas: &[f64], ending: Ending) -> Result<Self> {
-        if let Some(sigma) = sigmas.iter().find(|sigma| !(LEAST..=1.0 / LEAST).contains(*sigma)) {
-            let reason =
-                format!("{sigma}; every one is above 0, from {LEAST} to {:e} (the end comes by itself)", 1.0 / LEAST);
+        if let Some(sigma) = sigmas.iter().find(|sigma| !(LEAST_GIVEN..=1.0 / LEAST_GIVEN).contains(*sigma)) {
+            let reason = format!(
+                "{sigma}; every one is above 0, from {LEAST_GIVEN} to {:e} (the end comes by itself)",
+                1.0 / LEAST_GIVEN
+            );
             return Err(Error::argument("sigmas", reason));
         }
         let most = most_noise(&*schedule);
@@ -255,14 +323,40 @@ impl Grid {
     /// The same levels from the clean end up, for the inverse of a solver; its last level is the noisiest.
     #[must_use]
     pub fn reversed(&self) -> Self {
-        Self { levels: self.levels.iter().rev().copied().collect(), schedule: Arc::clone(&self.schedule) }
+        Self { levels: self.levels.iter().rev().copied().collect(), schedule: Arc::clone(&self.schedule), start: None }
+    }
+
+    /// The same from the least noise up, for a solver that cannot begin at a clean sample: it is taken to have the
+    /// least noise of the schedule, which the first step leads on from.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the noisiest level has nothing of the clean sample, which has no λ.
+    pub fn inverted(&self) -> Result<Self> {
+        if self.levels[0].alpha == 0.0 {
+            let reason = "the noisiest level has nothing of the clean sample, and cannot be reached by this solver";
+            return Err(Error::argument("invert", reason));
+        }
+        let mut reversed = self.reversed();
+        if reversed.levels[0].sigma == 0.0 {
+            let least = self.schedule.level(self.schedule.bounds()[0]);
+            let next = reversed.levels[1].noise_to_signal();
+            if least.noise_to_signal() < next * (1.0 - 1e-7) {
+                reversed.levels[0] = least;
+            } else {
+                reversed.levels.remove(0);
+            }
+        }
+        if reversed.levels.len() < 2 {
+            return Err(Error::argument("steps", "1; an inversion by this solver takes 2 at least"));
+        }
+        Ok(reversed)
     }
 
     /// The last `steps` steps alone, at most all of them and at least one: a run that starts with less noise.
     #[must_use]
     pub fn last_steps(&self, steps: usize) -> Self {
         let first = self.steps().saturating_sub(steps.max(1));
-        Self { levels: self.levels[first..].to_vec(), schedule: Arc::clone(&self.schedule) }
+        Self { levels: self.levels[first..].to_vec(), schedule: Arc::clone(&self.schedule), start: None }
     }
 
     /// The levels, noisiest first.
@@ -304,7 +398,10 @@ impl Grid {
 }
 
 /// The least α and σ of a level that is not pure noise or clean: less would overflow f32 on the way.
-const LEAST: f64 = 1e-9;
+const LEAST: f64 = 1e-12;
+
+/// The least σ/α that a caller may ask for.
+const LEAST_GIVEN: f64 = 1e-9;
 
 /// The most steps on a schedule that does not say how many it was trained on.
 const MOST_STEPS: usize = 1_000_000;
@@ -331,19 +428,25 @@ fn at_noise(schedule: &dyn NoiseSchedule, u: f64) -> NoiseLevel {
 }
 
 fn by_time(schedule: &dyn NoiseSchedule, options: &GridOptions) -> Result<Vec<NoiseLevel>> {
-    let GridOptions { spacing, offset, shift, .. } = *options;
+    let GridOptions { spacing, offset, .. } = *options;
     let refuse = |name, reason: &str| Err(Error::argument(name, reason));
     let times = match schedule.train_steps() {
         Some(_) if spacing == Spacing::Crash => return refuse("grid", "crash is for schedules in continuous time"),
-        Some(train_steps) => trained_times(train_steps, options)?,
+        Some(train_steps) => trained_times(train_steps - clipped(schedule, train_steps, options), options)?,
         None if offset > 0 => return refuse("steps_offset", "the schedule does not count steps of training"),
         None if spacing == Spacing::Lcm => {
             return refuse("grid", "lcm counts steps of training, which this schedule does not");
         }
         None => continuous_times(schedule, options),
     };
-    let shifted = |t: f64| if shift == 1.0 { t } else { shift * t / (1.0 + (shift - 1.0) * t) };
-    Ok(times.into_iter().map(|t| schedule.level(shifted(t))).collect())
+    Ok(options.shifted(times).into_iter().map(|t| schedule.level(t)).collect())
+}
+
+/// How many of the noisiest steps of training have less λ than the grid may visit.
+fn clipped(schedule: &dyn NoiseSchedule, train_steps: usize, options: &GridOptions) -> usize {
+    let Some(least) = options.lambda_min else { return 0 };
+    let below = (0..train_steps).rev().take_while(|t| schedule.level(*t as f64).lambda() < least).count();
+    below.min(train_steps - options.steps)
 }
 
 /// Times among those of training.
@@ -387,6 +490,7 @@ fn continuous_times(schedule: &dyn NoiseSchedule, options: &GridOptions) -> Vec<
     let GridOptions { spacing, steps, .. } = *options;
     let count = steps as f64;
     let [least, most] = schedule.bounds();
+    let most = options.lambda_min.map_or(most, |lambda| schedule.time(lambda).clamp(least, most));
     let share = |i: usize| match spacing {
         Spacing::Linspace if steps == 1 => 1.0,
         Spacing::Linspace => 1.0 - i as f64 / (count - 1.0),
@@ -406,7 +510,7 @@ fn continuous_times(schedule: &dyn NoiseSchedule, options: &GridOptions) -> Vec<
 }
 
 fn by_noise(schedule: &dyn NoiseSchedule, options: &GridOptions) -> Result<Vec<NoiseLevel>> {
-    let GridOptions { spacing, steps, rho, shift, .. } = *options;
+    let GridOptions { spacing, steps, rho, .. } = *options;
     let (frame, [least, most]) = (schedule.frame(), schedule.bounds());
     let ends = [least, most].map(|t| frame.u(schedule.level(t)));
     let named = [("sigma_min", options.range[0], ends[0]), ("sigma_max", options.range[1], ends[1])];
@@ -440,7 +544,6 @@ fn by_noise(schedule: &dyn NoiseSchedule, options: &GridOptions) -> Result<Vec<N
     if !(rho.is_finite() && rho > 0.0) {
         return Err(Error::argument("rho", format!("{rho}; it has to be above 0")));
     }
-    let shifted = |u: f64| if shift == 1.0 { u } else { shift * u / (1.0 + (shift - 1.0) * u) };
     let last = steps.saturating_sub(1).max(1) as f64;
     let noise = |i: usize| {
         let share = i as f64 / last;
@@ -456,7 +559,8 @@ fn by_noise(schedule: &dyn NoiseSchedule, options: &GridOptions) -> Result<Vec<N
             _ => (high.ln() + share * (low.ln() - high.ln())).exp(),
         }
     };
-    Ok((0..steps).map(|i| at_noise(schedule, shifted(noise(i)))).collect())
+    let noises = options.shifted((0..steps).map(noise).collect());
+    Ok(noises.into_iter().map(|u| at_noise(schedule, u)).collect())
 }
 
 /// The quantile of Beta(0.6, 0.6) at 1 − i/(steps − 1).

@@ -117,6 +117,12 @@ pub trait NoiseSchedule: Send + Sync + fmt::Debug {
         None
     }
 
+    /// β of the training step `t`, as it was before ᾱ was made of it; `None` in continuous time.
+    fn beta(&self, t: usize) -> Option<f64> {
+        let _ = t;
+        None
+    }
+
     /// The forward process at time `t`, for solvers of its reversal.
     fn rates(&self, t: f64) -> Rates;
 

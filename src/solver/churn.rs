@@ -6,6 +6,7 @@ use std::fmt;
 use super::update::Update;
 use crate::error::{Error, Result};
 use crate::option::{Fallback, Group, Kind, OptionEntry, Options};
+use crate::prediction::Prediction;
 use crate::schedule::{Grid, NoiseLevel};
 
 /// How much noise is added, and where.
@@ -18,11 +19,13 @@ pub struct Churn {
     /// S_noise: the standard deviation of what is added, relative to what it would have to be; a little above 1 makes
     /// up for lost detail.
     pub(super) noise: f64,
+    /// What S_churn is spread over, where that is another number than that of the steps.
+    pub(super) over: Option<usize>,
 }
 
 impl Churn {
     /// No churn. The entries of the options have their defaults from here.
-    pub(super) const NONE: Self = Self { amount: 0.0, between: [0.0, f64::INFINITY], noise: 1.0 };
+    pub(super) const NONE: Self = Self { amount: 0.0, between: [0.0, f64::INFINITY], noise: 1.0, over: None };
 }
 
 impl Default for Churn {
@@ -53,7 +56,7 @@ const S_TMAX: OptionEntry = OptionEntry {
     default: Fallback::Real(Churn::NONE.between[1]),
     summary: "The greatest σ/α at which noise is added.",
 };
-const S_NOISE: OptionEntry = OptionEntry {
+pub(super) const S_NOISE: OptionEntry = OptionEntry {
     key: "s_noise",
     group: Group::Solver,
     kind: Kind::Real(0.0, 10.0),
@@ -74,14 +77,14 @@ impl Churn {
         if least > most {
             return Err(Error::argument("s_tmax", format!("{most}; it has to be above s_tmin, which is {least}")));
         }
-        Ok(Self { amount: S_CHURN.real(options), between: [least, most], noise: S_NOISE.real(options) })
+        Ok(Self { amount: S_CHURN.real(options), between: [least, most], noise: S_NOISE.real(options), over: None })
     }
 
     /// The level that step `step` begins at once noise was added; `None` if it adds none.
     pub(super) fn raised(&self, grid: &Grid, step: usize) -> Option<NoiseLevel> {
         let from = grid.levels()[step];
         let u = from.noise_to_signal();
-        let factor = (self.amount / grid.steps() as f64).min(std::f64::consts::SQRT_2 - 1.0);
+        let factor = (self.amount / self.over.unwrap_or(grid.steps()) as f64).min(std::f64::consts::SQRT_2 - 1.0);
         let [least, most] = self.between;
         (factor > 0.0 && u.is_finite() && (least..=most).contains(&u))
             .then(|| grid.at_noise_to_signal(u * (1.0 + factor)))
@@ -92,6 +95,46 @@ impl Churn {
         let (u, u_raised) = (from.noise_to_signal(), raised.noise_to_signal());
         let added = ((u_raised - u) * (u_raised + u)).max(0.0).sqrt();
         Update::X * (raised.alpha / from.alpha) + Update::NOISE * (raised.alpha * added * self.noise)
+    }
+}
+
+/// What diffusers, which asks the network before the noise is added, keeps of its answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct AskedBefore {
+    pub(super) prediction: Prediction,
+    pub(super) sigma_data: f64,
+}
+
+impl Churn {
+    /// The whole step from `from` by way of `raised` to `to`, for what the network predicted at `from`: its answer is
+    /// read as one about the sample with the noise, of the level `raised` where it says ε or EDM's F.
+    pub(super) fn step_asked_before(
+        &self,
+        asked: AskedBefore,
+        from: NoiseLevel,
+        raised: NoiseLevel,
+        to: NoiseLevel,
+    ) -> Update {
+        let [u, u_raised, u_to] = [from, raised, to].map(|level| level.noise_to_signal());
+        let added = ((u_raised - u) * (u_raised + u)).max(0.0).sqrt() * self.noise;
+        let before = Update::X / from.alpha;
+        let noisy = before + Update::NOISE * added;
+        let slope = match asked.prediction {
+            Prediction::V => {
+                let share = (u * u + 1.0).recip();
+                (noisy - Update::DIRECTION - Update::NOISE * (added * share)) / u_raised
+            }
+            Prediction::Edm | Prediction::EdmV => {
+                let variance = asked.sigma_data * asked.sigma_data;
+                let parts = |u: f64| (variance / (u * u + variance), u / (u * u + variance).sqrt());
+                let ((skip, out), (skip_raised, out_raised)) = (parts(u), parts(u_raised));
+                let said = (Update::DIRECTION - before * skip) * (out_raised / out);
+                (noisy - noisy * skip_raised - said) / u_raised
+            }
+            Prediction::X0 => (noisy - Update::DIRECTION) / u_raised,
+            _ => Update::epsilon(from),
+        };
+        (noisy + slope * (u_to - u_raised)) * to.alpha
     }
 }
 

@@ -93,13 +93,16 @@ fn split_noise_rounded(from: NoiseLevel, to: NoiseLevel, eta: f64, tables: Table
     (kept, fresh)
 }
 
-/// η of euler-ancestral: as ancestral as it can be.
+/// η of euler-ancestral and its kin: as ancestral as it can be.
 pub(super) const ETA_OF_ANCESTRAL: f64 = 1.0;
 pub(crate) const ETA: OptionEntry = OptionEntry {
     key: "eta",
     group: Group::Solver,
     kind: Kind::Real(0.0, 1.0),
-    default: Fallback::But(&Fallback::Real(0.0), &[("for euler-ancestral", Fallback::Real(ETA_OF_ANCESTRAL))]),
+    default: Fallback::But(
+        &Fallback::Real(0.0),
+        &[("for euler-ancestral and euler-ancestral-rf", Fallback::Real(ETA_OF_ANCESTRAL))],
+    ),
     summary: "η, the share of fresh noise: 0 is deterministic, 1 as much as DDPM.",
 };
 
@@ -108,4 +111,9 @@ pub(super) const ENTRY: Entry = Entry {
     summary: "Song et al. 2020: deterministic at η = 0, DDPM at η = 1; good pictures in 20 to 50 steps",
     options: &[ETA],
     build: |options| Ok(Box::new(Ddim::new(ETA.real(options))?)),
+    as_diffusers: Some(|options, told| {
+        let eta = ETA.real(options);
+        let ddim = |stride| Ddim::like_diffusers(eta, stride, told.tables);
+        Ok(Box::new(told.stride.map_or_else(|| Ddim::new(eta), ddim)?))
+    }),
 };

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use super::ancestral::{added_variance, split_noise};
-use super::entry::{Entry, Solver};
+use super::entry::{Entry, Habit, Solver};
 use super::update::{Cursor, Deviation, Move, Update};
 use crate::option::{Fallback, Group, OptionEntry, words};
-use crate::schedule::Grid;
+use crate::schedule::{Grid, Tables};
 
 words! {
     /// The variance of the noise that [`Ddpm`] adds (§3.2 of the paper).
@@ -62,6 +62,75 @@ impl Solver for Ddpm {
     }
 }
 
+/// DDPM as diffusers takes its steps. It adds noise wherever the time that it comes from is above 0, also onto the
+/// finished sample, where the posterior's variance is floored at 1e-20; and it reads a learned variance as itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct OfDiffusers {
+    ddpm: Ddpm,
+    habit: Habit,
+    tables: Tables,
+}
+
+impl OfDiffusers {
+    /// The coefficients of x and of x̂₀, the posterior's variance and β, rounded as there.
+    fn parts(&self, grid: &Grid, at: Cursor) -> [f64; 4] {
+        let round = |value: f64| self.tables.round(value);
+        let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
+        let [bar, bar_to] = [from, to].map(|level| round(level.alpha * level.alpha));
+        let [noise, noise_to] = [bar, bar_to].map(|bar| round(1.0 - bar));
+        let of_table = grid.schedule().beta(from.t as usize).filter(|_| {
+            let next = to.t.max(-1.0);
+            self.habit == Habit::UnClip && from.t >= 0.0 && next == from.t - 1.0
+        });
+        let kept = round(bar / bar_to);
+        let beta = of_table.unwrap_or(round(1.0 - kept));
+        let kept = if self.habit == Habit::UnClip { round(1.0 - beta) } else { kept };
+        let of_x0 = round(round(round(bar_to.sqrt()) * beta) / noise);
+        let of_x = round(round(round(kept.sqrt()) * noise_to) / noise);
+        let variance = round(round(noise_to / noise) * beta).max(LEAST_VARIANCE);
+        [of_x, of_x0, variance, beta]
+    }
+}
+
+impl Solver for OfDiffusers {
+    fn plan(&self, grid: &Grid, at: Cursor) -> Move {
+        let last = at.step + 1 == grid.steps();
+        if self.habit == Habit::Wuerstchen {
+            let step = self.ddpm.plan(grid, at);
+            let noise = if last { 0.0 } else { step.update.noise };
+            let unused = usize::from(noise == 0.0);
+            return Move { update: Update { noise, ..step.update }, unused, ..step };
+        }
+        let [of_x, of_x0, variance, beta] = self.parts(grid, at);
+        let (noise, deviation) = match self.ddpm.variance {
+            _ if grid.levels()[at.step].t <= 0.0 => (0.0, Deviation::One),
+            Variance::Posterior => (variance.sqrt(), Deviation::One),
+            Variance::Beta => (beta.sqrt(), Deviation::One),
+            Variance::Learned => (1.0, Deviation::Root),
+            Variance::LearnedRange => (1.0, Deviation::Range([variance.ln(), beta.ln()])),
+        };
+        let update = Update::X * of_x + Update::DENOISED * of_x0 + Update::NOISE * noise;
+        Move { deviation, ..Move::step(at, update) }
+    }
+
+    fn takes_shift(&self) -> bool {
+        true
+    }
+
+    fn needs_variance(&self) -> bool {
+        self.ddpm.needs_variance()
+    }
+}
+
+/// The least variance of diffusers' posterior.
+const LEAST_VARIANCE: f64 = 1e-20;
+
+impl fmt::Display for OfDiffusers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, as diffusers takes its steps", self.ddpm)
+    }
+}
+
 impl fmt::Display for Ddpm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.variance {
@@ -85,6 +154,10 @@ pub(super) const ENTRY: Entry = Entry {
     summary: "Ho et al. 2020: ancestral sampling; best with as many steps as the model was trained on",
     options: &[VARIANCE],
     build: |options| Ok(Box::new(Ddpm { variance: VARIANCE.choice(options) })),
+    as_diffusers: Some(|options, told| {
+        let ddpm = Ddpm { variance: VARIANCE.choice(options) };
+        Ok(Box::new(OfDiffusers { ddpm, habit: told.habit, tables: told.tables }))
+    }),
 };
 
 #[cfg(test)]

@@ -59,4 +59,5 @@ pub(super) const ENTRY: Entry = Entry {
         let (order, lower_order_final) = (ORDER.whole(options), options.flag(LOWER_ORDER_FINAL.key));
         Ok(Box::new(Deis { order, lower_order_final }))
     },
+    as_diffusers: None,
 };

@@ -63,4 +63,5 @@ pub(super) const ENTRY: Entry = Entry {
     summary: "Karras et al. 2022: the midpoint method, second order, two evaluations a step; ancestral with η",
     options: &[ETA],
     build: |options| Ok(Box::new(Dpm2 { eta: ETA.real(options) })),
+    as_diffusers: None,
 };

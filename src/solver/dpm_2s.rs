@@ -90,4 +90,5 @@ pub(super) const ENTRY: Entry = Entry {
         }
         Ok(Box::new(Dpm2s { eta, midpoint_noise }))
     },
+    as_diffusers: None,
 };

@@ -3,10 +3,11 @@
 
 use std::fmt;
 
-use super::dpm_solver::{ALGORITHM, Algorithm, LOWER_ORDER_FINAL, ORDER, VARIANT, Variant};
+use super::dpm_solver::{ALGORITHM, Algorithm, LOWER_ORDER_FINAL, ORDER, VARIANT, Variant, misprint};
 use super::entry::{Entry, Solver};
 use super::update::{Cursor, Move, Update};
-use crate::error::Error;
+use crate::error::{Error, Result};
+use crate::option::Options;
 use crate::schedule::Grid;
 
 /// Blocks of as many levels as the order says. Each step of a block begins anew at the block's start, with what the
@@ -23,9 +24,25 @@ pub struct DpmSinglestep {
     /// Whether the last steps are of lower order. It is so in any case where the run ends at the clean sample or the
     /// steps do not make whole blocks.
     pub(super) lower_order_final: bool,
+    /// Whether it is diffusers' in the third order too.
+    pub(super) as_diffusers: bool,
 }
 
 impl DpmSinglestep {
+    fn new(options: &Options, as_diffusers: bool) -> Result<Self> {
+        let algorithm = ALGORITHM.choice(options);
+        if algorithm == Algorithm::NoiseSde {
+            return Err(Error::argument("algorithm", "sde-dpm-solver has no singlestep form; sde-dpm-solver++ has"));
+        }
+        Ok(Self {
+            algorithm,
+            order: ORDER.whole(options),
+            variant: VARIANT.choice(options),
+            lower_order_final: LOWER_ORDER_FINAL.flag(options),
+            as_diffusers,
+        })
+    }
+
     /// The order of a step, which is its place in its block.
     fn order_at(&self, grid: &Grid, step: usize) -> usize {
         let (steps, order) = (grid.steps(), self.order);
@@ -70,6 +87,7 @@ impl Solver for DpmSinglestep {
         }
         let integrals = self.algorithm.integrals(from, to);
         let [value, first, second] = integrals.derivative;
+        let second = if self.as_diffusers { second - misprint(self.algorithm, to) } else { second };
         let h = to.lambda() - from.lambda();
         // Where the later values are, as a share of the step.
         let r = |j: usize| (levels[at.step - j].lambda() - from.lambda()) / h;
@@ -99,7 +117,8 @@ impl Solver for DpmSinglestep {
 
 impl fmt::Display for DpmSinglestep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (singlestep, order {})", self.algorithm.word(), self.order)
+        let form = if self.as_diffusers { ", as diffusers takes its steps" } else { "" };
+        write!(f, "{} (singlestep, order {}{form})", self.algorithm.word(), self.order)
     }
 }
 
@@ -107,18 +126,8 @@ pub(super) const ENTRY: Entry = Entry {
     name: "dpm-solver-singlestep",
     summary: "Lu et al. 2022: DPM-Solver(++), singlestep, of order 1 to 3; steps are evaluations",
     options: &[ALGORITHM, ORDER, VARIANT, LOWER_ORDER_FINAL],
-    build: |options| {
-        let algorithm = ALGORITHM.choice(options);
-        if algorithm == Algorithm::NoiseSde {
-            return Err(Error::argument("algorithm", "sde-dpm-solver has no singlestep form; sde-dpm-solver++ has"));
-        }
-        Ok(Box::new(DpmSinglestep {
-            algorithm,
-            order: ORDER.whole(options),
-            variant: VARIANT.choice(options),
-            lower_order_final: LOWER_ORDER_FINAL.flag(options),
-        }))
-    },
+    build: |options| Ok(Box::new(DpmSinglestep::new(options, false)?)),
+    as_diffusers: Some(|options, _| Ok(Box::new(DpmSinglestep::new(options, true)?))),
 };
 
 #[cfg(test)]
@@ -126,7 +135,6 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::error::Result;
     use crate::schedule::{BetaKind, BetaSchedule, Ending, GridOptions, Spacing, Tables};
 
     #[test]
@@ -135,8 +143,9 @@ mod tests {
         let orders = |order: usize, steps: usize, ending: Ending, lower_order_final: bool| -> Result<Vec<usize>> {
             let options = GridOptions { ending, offset: 1, ..GridOptions::new(Spacing::Leading, steps) };
             let grid = Grid::spaced(Arc::clone(&schedule) as _, &options)?;
-            let solver =
-                DpmSinglestep { algorithm: Algorithm::Data, order, variant: Variant::Midpoint, lower_order_final };
+            let algorithm = Algorithm::Data;
+            let variant = Variant::Midpoint;
+            let solver = DpmSinglestep { algorithm, order, variant, lower_order_final, as_diffusers: false };
             Ok((0..steps).map(|step| solver.order_at(&grid, step)).collect())
         };
         assert_eq!(orders(3, 6, Ending::Clean, true)?, [1, 2, 3, 1, 2, 1]);

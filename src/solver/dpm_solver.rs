@@ -4,11 +4,11 @@
 
 use std::fmt;
 
-use super::entry::{Entry, Solver};
+use super::entry::{Entry, Habit, Solver};
 use super::exponential::scaled_phi;
 use super::update::{Cursor, Move, Update};
-use crate::error::Error;
-use crate::option::{Fallback, Group, Kind, OptionEntry, words};
+use crate::error::{Error, Result};
+use crate::option::{Fallback, Group, Kind, OptionEntry, Options, words};
 use crate::schedule::{Grid, NoiseLevel};
 
 words! {
@@ -45,6 +45,17 @@ pub struct DpmSolver {
     pub(super) variant: Variant,
     /// Whether the last steps are of lower order; `None` does so with [few steps](lower_order_by_steps), which want it.
     pub(super) lower_order_final: Option<bool>,
+    /// Whether the last step is of first order in any case.
+    pub(super) euler_at_final: bool,
+    /// As diffusers has it.
+    pub(super) as_diffusers: Option<OfDiffusers>,
+}
+
+/// How diffusers steps.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct OfDiffusers {
+    /// For CogVideoX's scheduler ⌊T/N⌋, by which it moves whatever the grid's next level is. It draws twice.
+    stride: Option<f64>,
 }
 
 /// Whether the last steps of this grid are of lower order where it is not said.
@@ -58,7 +69,8 @@ pub(super) fn usable_order(grid: &Grid, step: usize, order: usize, lower_final: 
     let levels = grid.levels();
     let at_end = if lower_final { grid.steps() - step } else { order };
     let order = order.min(step + 1).min(at_end);
-    if levels[step + 1].sigma == 0.0 {
+    // Nor is there anything to expand over no way at all.
+    if levels[step + 1].sigma == 0.0 || grid.stays(step) {
         return 1;
     }
     // A level of pure noise has no λ: it can be left, but nothing can be expanded over it.
@@ -105,24 +117,73 @@ impl Algorithm {
             Self::Data => (sigma / from.sigma, phi(-alpha, -h), 0.0),
             Self::Noise => (alpha / from.alpha, phi(-sigma, h), 0.0),
             Self::DataSde => {
-                (sigma / from.sigma * (-h).exp(), phi(-alpha, -2.0 * h), sigma * (-(-2.0 * h).exp_m1()).sqrt())
+                (sigma / from.sigma * (-h).exp(), phi(-alpha, -2.0 * h), sigma * (-(-2.0 * h).exp_m1()).max(0.0).sqrt())
             }
-            Self::NoiseSde => (alpha / from.alpha, phi(-2.0 * sigma, h), sigma * (2.0 * h).exp_m1().sqrt()),
+            Self::NoiseSde => (alpha / from.alpha, phi(-2.0 * sigma, h), sigma * (2.0 * h).exp_m1().max(0.0).sqrt()),
         };
         Integrals { x, derivative, midpoint: 0.5 * derivative[0], noise }
     }
 }
 
+/// In the third order of the SDE diffusers has −½ where the integral has +½.
+pub(super) fn misprint(algorithm: Algorithm, to: NoiseLevel) -> f64 {
+    if algorithm == Algorithm::DataSde { to.alpha } else { 0.0 }
+}
+
 impl DpmSolver {
+    fn new(options: &Options, as_diffusers: Option<OfDiffusers>) -> Result<Self> {
+        let algorithm = ALGORITHM.choice(options);
+        let order = ORDER.whole(options);
+        if algorithm == Algorithm::NoiseSde && order > 2 {
+            return Err(Error::argument(
+                "order",
+                format!("{order}; sde-dpm-solver is of order 1 and 2, sde-dpm-solver++ up to 3"),
+            ));
+        }
+        Ok(Self {
+            algorithm,
+            order,
+            variant: VARIANT.choice(options),
+            lower_order_final: options.flag(LOWER_ORDER_FINAL.key),
+            euler_at_final: EULER_AT_FINAL.flag(options),
+            as_diffusers,
+        })
+    }
+
     fn order_at(&self, grid: &Grid, step: usize) -> usize {
+        if self.strides_from(grid, step).is_some() {
+            let first = step == 0 || self.is_last_stride(grid, step) || grid.levels()[step - 1].alpha == 0.0;
+            return if first { 1 } else { self.order };
+        }
+        if self.euler_at_final && step + 1 == grid.steps() {
+            return 1;
+        }
         usable_order(grid, step, self.order, self.lower_order_final.unwrap_or_else(|| lower_order_by_steps(grid)))
+    }
+
+    /// The time that a step by ⌊T/N⌋ leads to.
+    fn strides_from(&self, grid: &Grid, step: usize) -> Option<f64> {
+        self.as_diffusers.and_then(|form| form.stride).map(|stride| grid.levels()[step].t - stride)
+    }
+
+    fn is_last_stride(&self, grid: &Grid, step: usize) -> bool {
+        self.strides_from(grid, step).is_some_and(|t| t < 0.0)
+    }
+
+    /// The level that the step leads to.
+    fn target(&self, grid: &Grid, step: usize) -> NoiseLevel {
+        match self.strides_from(grid, step) {
+            None => grid.levels()[step + 1],
+            Some(t) if t < 0.0 => grid.end(),
+            Some(t) => grid.schedule().level(t),
+        }
     }
 }
 
 impl Solver for DpmSolver {
     fn plan(&self, grid: &Grid, at: Cursor) -> Move {
         let levels = grid.levels();
-        let (from, to) = (levels[at.step], levels[at.step + 1]);
+        let (from, to) = (levels[at.step], self.target(grid, at.step));
         let said = self.algorithm.said(from);
         let slots = self.slots();
         let earlier = |j: usize| Update::kept((at.step - j) % slots);
@@ -132,7 +193,11 @@ impl Solver for DpmSolver {
         } else {
             let integrals = self.algorithm.integrals(from, to);
             let [value, first, second] = integrals.derivative;
-            let h = |j: usize| levels[at.step + 1 - j].lambda() - levels[at.step - j].lambda();
+            let second = if self.as_diffusers.is_some() { second - misprint(self.algorithm, to) } else { second };
+            let h = |j: usize| {
+                let end = if j == 0 { to } else { levels[at.step + 1 - j] };
+                end.lambda() - levels[at.step - j].lambda()
+            };
             let base = Update::X * integrals.x + said * value + Update::NOISE * integrals.noise;
             match order {
                 1 => base,
@@ -148,7 +213,8 @@ impl Solver for DpmSolver {
                 }
             }
         };
-        let step = Move::step(at, update);
+        let draws_twice = at.step > 0 && self.strides_from(grid, at.step).is_some_and(|t| t >= 0.0);
+        let step = Move::step(at, update).after_draws(usize::from(draws_twice));
         if slots == 0 { step } else { step.keep(at.step % slots, said) }
     }
 
@@ -159,7 +225,8 @@ impl Solver for DpmSolver {
 
 impl fmt::Display for DpmSolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (multistep, order {})", self.algorithm.word(), self.order)
+        let form = if self.as_diffusers.is_some() { ", as diffusers takes its steps" } else { "" };
+        write!(f, "{} (multistep, order {}{form})", self.algorithm.word(), self.order)
     }
 }
 
@@ -191,29 +258,25 @@ pub(super) const LOWER_ORDER_FINAL: OptionEntry = OptionEntry {
     default: Fallback::But(&Fallback::Flag(true), &[(WITH_MANY_STEPS, Fallback::Flag(false))]),
     summary: "Whether the last steps are of lower order.",
 };
+const EULER_AT_FINAL: OptionEntry = OptionEntry {
+    key: "euler_at_final",
+    group: Group::Solver,
+    kind: Kind::Flag,
+    default: Fallback::Flag(false),
+    summary: "Whether the last step of dpm-solver is of first order, whatever lower_order_final says.",
+};
 const MANY_STEPS: usize = 15;
 const WITH_MANY_STEPS: &str = "in dpm-solver and deis with 15 steps or more";
 
 pub(super) const ENTRY: Entry = Entry {
     name: "dpm-solver",
     summary: "Lu et al. 2022: DPM-Solver(++), multistep, of order 1 to 3; deterministic or in the reverse SDE",
-    options: &[ALGORITHM, ORDER, VARIANT, LOWER_ORDER_FINAL],
-    build: |options| {
-        let algorithm = ALGORITHM.choice(options);
-        let order = ORDER.whole(options);
-        if algorithm == Algorithm::NoiseSde && order > 2 {
-            return Err(Error::argument(
-                "order",
-                format!("{order}; sde-dpm-solver is of order 1 and 2, sde-dpm-solver++ up to 3"),
-            ));
-        }
-        Ok(Box::new(DpmSolver {
-            algorithm,
-            order,
-            variant: VARIANT.choice(options),
-            lower_order_final: options.flag(LOWER_ORDER_FINAL.key),
-        }))
-    },
+    options: &[ALGORITHM, ORDER, VARIANT, LOWER_ORDER_FINAL, EULER_AT_FINAL],
+    build: |options| Ok(Box::new(DpmSolver::new(options, None)?)),
+    as_diffusers: Some(|options, told| {
+        let stride = told.stride.filter(|_| told.habit == Habit::CogVideoX).map(|stride| stride as f64);
+        Ok(Box::new(DpmSolver::new(options, Some(OfDiffusers { stride }))?))
+    }),
 };
 
 #[cfg(test)]

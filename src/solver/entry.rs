@@ -6,7 +6,8 @@ use super::integration::Adaptive;
 use super::update::{Cursor, Move};
 use crate::error::Result;
 use crate::option::{OptionEntry, Options};
-use crate::schedule::{Grid, NoiseLevel};
+use crate::prediction::Prediction;
+use crate::schedule::{Grid, NoiseLevel, Tables};
 
 /// How to move along a grid. A solver is displayed as its name and what it was told.
 pub trait Solver: fmt::Debug + fmt::Display + Send + Sync {
@@ -49,6 +50,44 @@ pub trait Solver: fmt::Debug + fmt::Display + Send + Sync {
     }
 }
 
+/// What a solver has to know to take its steps as diffusers' scheduler does, also where that departs from the papers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Diffusers {
+    /// Which of the schedulers that have this solver.
+    pub habit: Habit,
+    /// N.
+    pub steps: usize,
+    /// ⌊T/N⌋, the steps of training that DDIM and PNDM move by; `None` where time does not count them.
+    pub stride: Option<usize>,
+    /// What its scheduler counts for 1 of the schedule's time.
+    pub time_scale: f64,
+    /// Whether coefficients are rounded on the way, as the tables are.
+    pub tables: Tables,
+    /// What the network predicts.
+    pub prediction: Prediction,
+    /// The standard deviation of the data.
+    pub sigma_data: f64,
+}
+
+/// Which of diffusers' schedulers, where several take their steps in different ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Habit {
+    /// That of the solver's own name.
+    #[default]
+    Own,
+    /// CogVideoX's: of DPM-Solver one that moves by ⌊T/N⌋ and draws twice.
+    CogVideoX,
+    /// That of log-linear levels: of Euler one that spreads churn over one step more.
+    LogLinear,
+    /// unCLIP's: of DDPM one that takes β of a step of training from its table.
+    UnClip,
+    /// Wuerstchen's: of DDPM one that does not end at the clean sample.
+    Wuerstchen,
+}
+
+/// How a solver is made to take its steps as diffusers does.
+pub(super) type AsDiffusers = fn(&Options, &Diffusers) -> Result<Box<dyn Solver>>;
+
 /// A solver's name, what it is, and how it is made.
 pub struct Entry {
     /// The name, in lower case.
@@ -58,4 +97,6 @@ pub struct Entry {
     /// What it may be told. Where two solvers have an option of the same name it is the same option.
     pub options: &'static [OptionEntry],
     pub(super) build: fn(&Options) -> Result<Box<dyn Solver>>,
+    /// How it is made as diffusers has it; `None` where that is no other.
+    pub(super) as_diffusers: Option<AsDiffusers>,
 }

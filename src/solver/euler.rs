@@ -4,9 +4,9 @@
 use std::fmt;
 
 use super::ancestral::split_noise;
-use super::churn::Churn;
+use super::churn::{AskedBefore, Churn};
 use super::ddim::{ETA, ETA_OF_ANCESTRAL};
-use super::entry::{Entry, Solver};
+use super::entry::{Entry, Habit, Solver};
 use super::update::{Cursor, Move, Update};
 use crate::error::Result;
 use crate::schedule::{Grid, NoiseLevel};
@@ -16,6 +16,8 @@ use crate::schedule::{Grid, NoiseLevel};
 pub struct Euler {
     /// The noise that is added before each step.
     pub(super) churn: Churn,
+    /// As diffusers has churn.
+    pub(super) asked_before: Option<AskedBefore>,
 }
 
 impl Solver for Euler {
@@ -24,6 +26,9 @@ impl Solver for Euler {
     }
 
     fn evaluate_at(&self, grid: &Grid, at: Cursor) -> Option<NoiseLevel> {
+        if self.asked_before.is_some() {
+            return Some(grid.levels()[at.step]);
+        }
         match (self.churn.raised(grid, at.step), at.stage) {
             (Some(_), 0) => None,
             (raised, _) => Some(raised.unwrap_or(grid.levels()[at.step])),
@@ -33,6 +38,9 @@ impl Solver for Euler {
     fn plan(&self, grid: &Grid, at: Cursor) -> Move {
         let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
         let raised = self.churn.raised(grid, at.step);
+        if let (Some(raised), Some(asked)) = (raised, self.asked_before) {
+            return Move::step(at, self.churn.step_asked_before(asked, from, raised, to));
+        }
         if let (Some(raised), 0) = (raised, at.stage) {
             return Move::stage(at, self.churn.raise(from, raised));
         }
@@ -43,7 +51,8 @@ impl Solver for Euler {
 
 impl fmt::Display for Euler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "euler{}", self.churn)
+        let form = if self.asked_before.is_some() { ", as diffusers takes its steps" } else { "" };
+        write!(f, "euler{}{form}", self.churn)
     }
 }
 
@@ -51,7 +60,15 @@ pub(super) const ENTRY: Entry = Entry {
     name: "euler",
     summary: "k-diffusion, Karras et al. 2022: one slope a step, with churn if wanted; DDIM with η = 0 without",
     options: super::churn::OPTIONS,
-    build: |options| -> Result<Box<dyn Solver>> { Ok(Box::new(Euler { churn: Churn::new(options)? })) },
+    build: |options| -> Result<Box<dyn Solver>> {
+        Ok(Box::new(Euler { churn: Churn::new(options)?, asked_before: None }))
+    },
+    as_diffusers: Some(|options, told| {
+        let asked_before = AskedBefore { prediction: told.prediction, sigma_data: told.sigma_data };
+        // Its log-linear levels are one more than its steps.
+        let over = (told.habit == Habit::LogLinear).then_some(told.steps + 1);
+        Ok(Box::new(Euler { churn: Churn { over, ..Churn::new(options)? }, asked_before: Some(asked_before) }))
+    }),
 };
 
 /// Euler's step to the level whose noise is what is left of the next one's, and fresh noise for the rest. It is DDIM
@@ -85,4 +102,5 @@ pub(super) const ANCESTRAL_ENTRY: Entry = Entry {
     summary: "k-diffusion: one slope a step, and fresh noise; DDPM on the same levels with η = 1",
     options: &[ETA],
     build: |options| Ok(Box::new(EulerAncestral { eta: options.real(ETA.key).unwrap_or(ETA_OF_ANCESTRAL) })),
+    as_diffusers: None,
 };

@@ -53,4 +53,5 @@ pub(super) const ENTRY: Entry = Entry {
     summary: "Permenter & Yuan 2023: DDIM along the last two directions; good at 5 to 20 steps",
     options: &[GAMMA],
     build: |options| Ok(Box::new(GradientEstimation { gamma: GAMMA.real(options) })),
+    as_diffusers: None,
 };

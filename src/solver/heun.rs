@@ -64,4 +64,5 @@ pub(super) const ENTRY: Entry = Entry {
     summary: "Karras et al. 2022: second order, two evaluations a step; with churn the stochastic sampler of EDM",
     options: super::churn::OPTIONS,
     build: |options| -> Result<Box<dyn Solver>> { Ok(Box::new(Heun { churn: Churn::new(options)? })) },
+    as_diffusers: None,
 };

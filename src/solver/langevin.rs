@@ -181,4 +181,5 @@ pub(super) const ENTRY: Entry = Entry {
         }
         Ok(Box::new(Langevin(Correction::new(steps, options))))
     },
+    as_diffusers: None,
 };

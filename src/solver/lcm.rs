@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::churn::S_NOISE;
 use super::entry::{Entry, Solver};
 use super::update::{Cursor, Move, Update};
 use crate::option::{Fallback, Group, Kind, OptionEntry};
@@ -14,6 +15,8 @@ pub struct Lcm {
     /// What times are multiplied by in the boundary condition `c_skip·x + c_out·x̂₀`. 0 takes x̂₀ for what the network
     /// says, as `None` does where time does not count steps of training.
     pub(super) timestep_scaling: Option<f64>,
+    /// The standard deviation of the noise, relative to what it would have to be.
+    pub(super) noise: f64,
 }
 
 /// What times are multiplied by in training, where it matters at the first few times only.
@@ -36,13 +39,13 @@ impl Solver for Lcm {
             let norm = scaled * scaled + SIGMA_DATA * SIGMA_DATA;
             Update::DENOISED * (scaled / norm.sqrt()) + Update::X * (SIGMA_DATA * SIGMA_DATA / norm)
         };
-        Move::step(at, end * to.alpha + Update::NOISE * to.sigma)
+        Move::step(at, end * to.alpha + Update::NOISE * (to.sigma * self.noise))
     }
 }
 
 impl fmt::Display for Lcm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("lcm")
+        if self.noise == 1.0 { f.write_str("lcm") } else { write!(f, "lcm (noise {})", self.noise) }
     }
 }
 
@@ -60,6 +63,10 @@ const TIMESTEP_SCALING: OptionEntry = OptionEntry {
 pub(super) const ENTRY: Entry = Entry {
     name: "lcm",
     summary: "Luo et al. 2023: for distilled consistency models, 1 to 8 steps; grid lcm",
-    options: &[TIMESTEP_SCALING],
-    build: |options| Ok(Box::new(Lcm { timestep_scaling: options.real(TIMESTEP_SCALING.key) })),
+    options: &[TIMESTEP_SCALING, S_NOISE],
+    build: |options| {
+        let timestep_scaling = options.real(TIMESTEP_SCALING.key);
+        Ok(Box::new(Lcm { timestep_scaling, noise: S_NOISE.real(options) }))
+    },
+    as_diffusers: None,
 };

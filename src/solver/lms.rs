@@ -56,4 +56,5 @@ pub(super) const ENTRY: Entry = Entry {
     summary: "k-diffusion: linear multistep of order 4, one evaluation a step",
     options: &[ORDER],
     build: |options| Ok(Box::new(Lms { order: ORDER.whole(options) })),
+    as_diffusers: None,
 };

@@ -9,6 +9,7 @@
 
 mod ancestral;
 mod churn;
+mod consistency;
 mod ddim;
 mod ddim_inverse;
 mod ddpm;
@@ -19,6 +20,7 @@ mod dpm_singlestep;
 mod dpm_solver;
 mod entry;
 mod euler;
+mod euler_ancestral_rf;
 mod exponential;
 mod frame;
 mod gradient_estimation;
@@ -37,6 +39,7 @@ mod update;
 
 pub(crate) use ancestral::added_variance;
 pub use churn::Churn;
+pub use consistency::Consistency;
 pub use ddim::Ddim;
 pub(crate) use ddim::ETA;
 pub use ddim_inverse::DdimInverse;
@@ -46,8 +49,9 @@ pub use dpm_2s::Dpm2s;
 pub use dpm_singlestep::DpmSinglestep;
 pub use dpm_solver::{Algorithm, DpmSolver, Variant};
 pub use dpm2::Dpm2;
-pub use entry::{Entry, Solver};
+pub use entry::{Diffusers, Entry, Habit, Solver};
 pub use euler::{Euler, EulerAncestral};
+pub use euler_ancestral_rf::EulerAncestralRf;
 pub use heun::Heun;
 pub use integration::Adaptive;
 pub(crate) use integration::{Integration, dormand_prince};
@@ -84,6 +88,8 @@ pub const SOLVERS: &[Entry] = &[
     sa::ENTRY,
     lcm::ENTRY,
     tcd::ENTRY,
+    consistency::ENTRY,
+    euler_ancestral_rf::ENTRY,
     gradient_estimation::ENTRY,
     reverse_sde::ENTRY,
     langevin::ENTRY,
@@ -112,6 +118,20 @@ pub fn option(key: &str) -> Option<&'static OptionEntry> {
 /// # Errors
 /// [`Error::Argument`] if there is none of this name, or if it does not have one of the options.
 pub fn build(name: &str, options: &Options) -> Result<Box<dyn Solver>> {
+    checked(name, options).and_then(|entry| (entry.build)(options))
+}
+
+/// The solver called `name`, with the steps of diffusers' scheduler.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_as_diffusers(name: &str, options: &Options, told: &Diffusers) -> Result<Box<dyn Solver>> {
+    let entry = checked(name, options)?;
+    entry.as_diffusers.map_or_else(|| (entry.build)(options), |build| build(options, told))
+}
+
+/// The entry of that name, if it has all of the options.
+fn checked(name: &str, options: &Options) -> Result<&'static Entry> {
     let Some(entry) = SOLVERS.iter().find(|entry| entry.name == name) else {
         return Err(Error::argument("solver", format!("there is no solver '{name}'; there are {}", NAMES.join(", "))));
     };
@@ -126,7 +146,7 @@ pub fn build(name: &str, options: &Options) -> Result<Box<dyn Solver>> {
             return Err(Error::argument(key, format!("{name} has no such option; {} {whose} it", with.join(", "))));
         }
     }
-    (entry.build)(options)
+    Ok(entry)
 }
 
 #[cfg(test)]

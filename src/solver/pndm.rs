@@ -6,6 +6,7 @@ use std::fmt;
 use super::entry::{Entry, Solver};
 use super::update::{Cursor, Move, Update};
 use crate::option::{Fallback, Group, OptionEntry, words};
+use crate::prediction::Prediction;
 use crate::schedule::{Grid, NoiseLevel};
 
 words! {
@@ -21,10 +22,22 @@ words! {
 
 /// ε̂ is a mean of its last four values with the weights of Adams and Bashforth for even steps (eq. 12). On levels that
 /// are not evenly spaced in time it is of second order at best.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Pndm {
     /// How the first steps are taken.
     pub(super) warmup: Warmup,
+    /// As diffusers has it: a step moves by ⌊T/N⌋ steps of training whatever the grid's next level is, its middle is at
+    /// half of that, rounded down, and what is averaged is what the network predicts.
+    pub(super) diffusers: Option<Strides>,
+}
+
+/// How diffusers steps.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Strides {
+    /// ⌊T/N⌋; `None` in continuous time, where steps lead from level to level.
+    stride: Option<f64>,
+    /// Whether the network predicts v.
+    of_v: bool,
 }
 
 /// The slots of the second and the third slope of a Runge–Kutta step, after the three of earlier steps.
@@ -32,10 +45,13 @@ const SLOPES: [usize; 2] = [3, 4];
 
 impl Pndm {
     fn stages(&self, grid: &Grid, step: usize) -> usize {
-        let onto_clean = grid.levels()[step + 1].sigma == 0.0;
+        let alone = match self.diffusers {
+            None => grid.levels()[step + 1].sigma == 0.0,
+            Some(_) => step + 1 == grid.steps(),
+        };
         match self.warmup {
-            Warmup::Plms if step == 0 && !onto_clean => 2,
-            Warmup::RungeKutta if step < 3 && !onto_clean => 4,
+            Warmup::Plms if step == 0 && !alone => 2,
+            Warmup::RungeKutta if step < 3 && !alone => 4,
             _ => 1,
         }
     }
@@ -44,15 +60,53 @@ impl Pndm {
         let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
         match (at.stage, self.stages(grid, at.step)) {
             (0, _) => from,
-            (1 | 2, 4) => grid.schedule().level(0.5 * (from.t + to.t)),
+            (1 | 2, 4) => match self.stride() {
+                None => grid.schedule().level(0.5 * (from.t + to.t)),
+                Some(stride) => grid.schedule().level(to.t + (0.5 * stride).floor()),
+            },
             _ => to,
         }
     }
-}
 
-/// The transfer part: from `x` at `from` to `to` along `epsilon`.
-fn transfer(x: Update, from: NoiseLevel, epsilon: Update, to: NoiseLevel) -> Update {
-    (x - epsilon * from.sigma) * (to.alpha / from.alpha) + epsilon * to.sigma
+    fn stride(&self) -> Option<f64> {
+        self.diffusers.and_then(|strides| strides.stride)
+    }
+
+    /// Where the move of this stage begins and where it ends.
+    fn ends(&self, grid: &Grid, at: Cursor) -> (NoiseLevel, NoiseLevel) {
+        let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
+        let stages = self.stages(grid, at.step);
+        let Some(stride) = self.stride() else {
+            let halfway = stages == 4 && at.stage < 2;
+            return (from, if halfway { grid.schedule().level(0.5 * (from.t + to.t)) } else { to });
+        };
+        let below = |t: f64| if t < 0.0 { grid.end() } else { grid.schedule().level(t) };
+        let half = (0.5 * stride).floor();
+        match (stages, at.stage) {
+            (4, 0) => (from, below(from.t - half)),
+            (4, 1) => (from, below(to.t + half)),
+            (2, 1) => (grid.schedule().level(to.t + stride), to),
+            (4, _) => (from, to),
+            _ => (from, below(from.t - stride)),
+        }
+    }
+
+    /// What is averaged, of what the network predicts at `here`.
+    fn slope(&self, here: NoiseLevel) -> Update {
+        match self.diffusers {
+            Some(Strides { of_v: true, .. }) => (Update::X * here.alpha - Update::DIRECTION) / here.sigma,
+            _ => Update::epsilon(here),
+        }
+    }
+
+    /// The transfer part: from `x` at `from` to `to` along the mean of the slopes.
+    fn transfer(&self, x: Update, from: NoiseLevel, mean: Update, to: NoiseLevel) -> Update {
+        let epsilon = match self.diffusers {
+            Some(Strides { of_v: true, .. }) => mean * from.alpha + x * from.sigma,
+            _ => mean,
+        };
+        (x - epsilon * from.sigma) * (to.alpha / from.alpha) + epsilon * to.sigma
+    }
 }
 
 impl Solver for Pndm {
@@ -61,39 +115,40 @@ impl Solver for Pndm {
     }
 
     fn plan(&self, grid: &Grid, at: Cursor) -> Move {
-        let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
         let here = self.level(grid, at);
-        let epsilon = Update::epsilon(here);
-        if from.alpha == 0.0 {
-            // Of pure noise ε̂ is x, and there is nothing to divide by.
-            return Move::step(at, Update::DENOISED * to.alpha + epsilon * to.sigma).keep(0, epsilon);
+        if grid.levels()[at.step].alpha == 0.0 {
+            let to = grid.levels()[at.step + 1];
+            // Of pure noise ε̂ is x, and there is nothing to divide by. diffusers divides by 1e-8, which makes 0 of x̂₀.
+            let epsilon = Update::epsilon(here);
+            let denoised = if self.diffusers.is_some() { 0.0 } else { to.alpha };
+            return Move::step(at, Update::DENOISED * denoised + epsilon * to.sigma).keep(0, epsilon);
         }
+        let (from, to) = self.ends(grid, at);
+        let slope = self.slope(here);
         let earlier = |j: usize| Update::kept((at.step - j) % 3);
         let keep = at.step % 3;
         let [second, third] = SLOPES;
         match (self.stages(grid, at.step), at.stage) {
             (1, _) => {
                 let mean = match at.step {
-                    0 => epsilon,
-                    1 => epsilon * 1.5 - earlier(1) * 0.5,
-                    2 => (epsilon * 23.0 - earlier(1) * 16.0 + earlier(2) * 5.0) / 12.0,
-                    _ => (epsilon * 55.0 - earlier(1) * 59.0 + earlier(2) * 37.0 - earlier(3) * 9.0) / 24.0,
+                    0 => slope,
+                    1 => slope * 1.5 - earlier(1) * 0.5,
+                    2 => (slope * 23.0 - earlier(1) * 16.0 + earlier(2) * 5.0) / 12.0,
+                    _ => (slope * 55.0 - earlier(1) * 59.0 + earlier(2) * 37.0 - earlier(3) * 9.0) / 24.0,
                 };
-                Move::step(at, transfer(Update::X, from, mean, to)).keep(keep, epsilon)
+                Move::step(at, self.transfer(Update::X, from, mean, to)).keep(keep, slope)
             }
-            (2, 0) => Move::stage(at, transfer(Update::X, from, epsilon, to)).save().keep(keep, epsilon),
-            (2, _) => Move::step(at, transfer(Update::SAVED, from, (epsilon + Update::kept(keep)) * 0.5, to)),
-            (_, stage) => {
-                let middle = grid.schedule().level(0.5 * (from.t + to.t));
-                match stage {
-                    0 => Move::stage(at, transfer(Update::X, from, epsilon, middle)).save().keep(keep, epsilon),
-                    1 => Move::stage(at, transfer(Update::SAVED, from, epsilon, middle)).keep(second, epsilon),
-                    2 => Move::stage(at, transfer(Update::SAVED, from, epsilon, to)).keep(third, epsilon),
-                    _ => {
-                        let slopes = Update::kept(keep) + (Update::kept(second) + Update::kept(third)) * 2.0 + epsilon;
-                        Move::step(at, transfer(Update::SAVED, from, slopes / 6.0, to))
-                    }
-                }
+            (2, 0) => Move::stage(at, self.transfer(Update::X, from, slope, to)).save().keep(keep, slope),
+            (2, _) => {
+                let mean = (slope + Update::kept(keep)) * 0.5;
+                Move::step(at, self.transfer(Update::SAVED, from, mean, to))
+            }
+            (_, 0) => Move::stage(at, self.transfer(Update::X, from, slope, to)).save().keep(keep, slope),
+            (_, 1) => Move::stage(at, self.transfer(Update::SAVED, from, slope, to)).keep(second, slope),
+            (_, 2) => Move::stage(at, self.transfer(Update::SAVED, from, slope, to)).keep(third, slope),
+            _ => {
+                let slopes = Update::kept(keep) + (Update::kept(second) + Update::kept(third)) * 2.0 + slope;
+                Move::step(at, self.transfer(Update::SAVED, from, slopes / 6.0, to))
             }
         }
     }
@@ -105,7 +160,8 @@ impl Solver for Pndm {
 
 impl fmt::Display for Pndm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pndm (warm-up: {})", self.warmup.word())
+        let form = if self.diffusers.is_some() { ", as diffusers takes its steps" } else { "" };
+        write!(f, "pndm (warm-up: {}{form})", self.warmup.word())
     }
 }
 
@@ -121,5 +177,11 @@ pub(super) const ENTRY: Entry = Entry {
     name: "pndm",
     summary: "Liu et al. 2022: four values of ε̂ with fixed weights, one evaluation a step (PLMS)",
     options: &[WARMUP],
-    build: |options| Ok(Box::new(Pndm { warmup: WARMUP.choice(options) })),
+    build: |options| Ok(Box::new(Pndm { warmup: WARMUP.choice(options), diffusers: None })),
+    as_diffusers: Some(|options, told| {
+        // In continuous time it is IPNDM, which averages ε̂.
+        let of_v = told.prediction == Prediction::V && told.stride.is_some();
+        let strides = Strides { stride: told.stride.map(|stride| stride as f64), of_v };
+        Ok(Box::new(Pndm { warmup: WARMUP.choice(options), diffusers: Some(strides) }))
+    }),
 };

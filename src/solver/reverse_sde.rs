@@ -67,4 +67,5 @@ pub(super) const ENTRY: Entry = Entry {
     summary: "Song et al. 2021: the reverse-time SDE, by reverse diffusion or by Euler–Maruyama; hundreds of steps",
     options: &[DISCRETIZATION],
     build: |options| Ok(Box::new(ReverseSde { discretization: DISCRETIZATION.choice(options) })),
+    as_diffusers: None,
 };

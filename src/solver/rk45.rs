@@ -69,4 +69,5 @@ pub(super) const ENTRY: Entry = Entry {
             max_evaluations: MAX_EVALUATIONS.whole(options),
         })))
     },
+    as_diffusers: None,
 };

@@ -8,8 +8,8 @@ use super::entry::{Entry, Solver};
 use super::exponential::weighted_integral;
 use super::unipc::PREDICT_X0;
 use super::update::{Cursor, Move, Update};
-use crate::error::Error;
-use crate::option::{Fallback, Group, Kind, OptionEntry};
+use crate::error::{Error, Result};
+use crate::option::{Fallback, Group, Kind, OptionEntry, Options};
 use crate::schedule::{Grid, NoiseLevel};
 
 /// A multistep predictor and corrector of the SDE whose noise is τ times that of the reverse SDE (eq. 7); one
@@ -28,12 +28,34 @@ pub struct SaSolver {
     pub(super) data: bool,
     /// Whether the last steps are of lower order.
     pub(super) lower_order_final: bool,
+    /// The factor of times by which diffusers counts them, for which 200 to 800 are these shares whatever T is. It
+    /// draws noise in every step.
+    pub(super) as_diffusers: Option<f64>,
 }
 
 impl SaSolver {
+    fn new(options: &Options, as_diffusers: Option<f64>) -> Result<Self> {
+        let (least, most) = (TAU_FROM.real(options), TAU_TO.real(options));
+        if least > most {
+            return Err(Error::argument("tau_to", format!("{most}; it has to be above tau_from, which is {least}")));
+        }
+        Ok(Self {
+            predictor_order: PREDICTOR_ORDER.whole(options),
+            corrector_order: CORRECTOR_ORDER.whole(options),
+            tau: TAU.real(options),
+            between: [least, most],
+            data: PREDICT_X0.flag(options),
+            lower_order_final: LOWER_ORDER_FINAL.flag(options),
+            as_diffusers,
+        })
+    }
+
     fn tau(&self, grid: &Grid, from: NoiseLevel) -> f64 {
         let [least, most] = self.between;
-        let total = grid.schedule().train_steps().map_or(grid.schedule().bounds()[1], |steps| steps as f64);
+        let total = match self.as_diffusers {
+            Some(scale) => 1000.0 / scale,
+            None => grid.schedule().train_steps().map_or(grid.schedule().bounds()[1], |steps| steps as f64),
+        };
         if (least..=most).contains(&(from.t / total)) { self.tau } else { 0.0 }
     }
 
@@ -64,6 +86,14 @@ impl SaSolver {
             weights[1] -= more;
         }
         weights
+    }
+}
+
+impl SaSolver {
+    /// The move, with the noise that diffusers draws also where it has none.
+    fn drawn(&self, step: Move) -> Move {
+        let idle = self.as_diffusers.is_some() && step.update.noise == 0.0;
+        step.after_draws(usize::from(idle))
     }
 }
 
@@ -98,7 +128,7 @@ impl Solver for SaSolver {
         if from.alpha == 0.0 || to.sigma == 0.0 {
             // λ is infinite at one end.
             let noise = if self.tau(grid, from) > 0.0 { Update::NOISE } else { Update::X / from.sigma };
-            return Move::step(at, Update::DENOISED * to.alpha + noise * to.sigma);
+            return self.drawn(Move::step(at, Update::DENOISED * to.alpha + noise * to.sigma));
         }
         let (h, tau) = (to.lambda() - from.lambda(), self.tau(grid, from));
         let order = self.order(grid, at.step, self.predictor_order, 0);
@@ -109,7 +139,7 @@ impl Solver for SaSolver {
         };
         let weights = self.weights(grid, at.step, at.step, order).into_iter().enumerate();
         let base = Update::X * of_x + Update::NOISE * noise;
-        Move::step(at, weights.fold(base, |sum, (j, weight)| sum + kept(at.step - j) * weight))
+        self.drawn(Move::step(at, weights.fold(base, |sum, (j, weight)| sum + kept(at.step - j) * weight)))
     }
 
     fn slots(&self) -> usize {
@@ -163,18 +193,6 @@ pub(super) const ENTRY: Entry = Entry {
     name: "sa-solver",
     summary: "Xue et al. 2023: stochastic Adams predictor and corrector, one evaluation a step",
     options: &[PREDICTOR_ORDER, CORRECTOR_ORDER, TAU, TAU_FROM, TAU_TO, PREDICT_X0, LOWER_ORDER_FINAL],
-    build: |options| {
-        let (least, most) = (TAU_FROM.real(options), TAU_TO.real(options));
-        if least > most {
-            return Err(Error::argument("tau_to", format!("{most}; it has to be above tau_from, which is {least}")));
-        }
-        Ok(Box::new(SaSolver {
-            predictor_order: PREDICTOR_ORDER.whole(options),
-            corrector_order: CORRECTOR_ORDER.whole(options),
-            tau: TAU.real(options),
-            between: [least, most],
-            data: PREDICT_X0.flag(options),
-            lower_order_final: LOWER_ORDER_FINAL.flag(options),
-        }))
-    },
+    build: |options| Ok(Box::new(SaSolver::new(options, None)?)),
+    as_diffusers: Some(|options, told| Ok(Box::new(SaSolver::new(options, Some(told.time_scale))?))),
 };

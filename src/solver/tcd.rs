@@ -14,12 +14,16 @@ use crate::schedule::{Grid, NoiseLevel};
 pub struct Tcd {
     /// γ, 0 to 1: s = (1 − γ)·t of the next level. 0 is deterministic, 1 goes by way of the clean sample.
     pub(super) gamma: f64,
+    /// Whether s is rounded to f32 before it is cut to a whole number, and noise is drawn also where none is added, as
+    /// in diffusers.
+    pub(super) as_diffusers: bool,
 }
 
 impl Tcd {
     /// The level at s.
     fn below(&self, grid: &Grid, to: NoiseLevel) -> NoiseLevel {
-        let t = (1.0 - self.gamma) * to.t.max(0.0);
+        let share = 1.0 - self.gamma;
+        let t = if self.as_diffusers { f64::from(share as f32 * to.t.max(0.0) as f32) } else { share * to.t.max(0.0) };
         let below = grid.schedule().level(if grid.schedule().train_steps().is_some() { t.floor() } else { t });
         if below.noise_to_signal() < to.noise_to_signal() { below } else { to }
     }
@@ -36,13 +40,15 @@ impl Solver for Tcd {
         let rise = to.alpha / below.alpha;
         let fresh = added_variance(to, below).sqrt();
         let point = Update::DENOISED * below.alpha + Update::epsilon(from) * below.sigma;
-        Move::step(at, point * rise + Update::NOISE * fresh)
+        let idle = self.as_diffusers && self.gamma > 0.0 && fresh == 0.0;
+        Move::step(at, point * rise + Update::NOISE * fresh).after_draws(usize::from(idle))
     }
 }
 
 impl fmt::Display for Tcd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "tcd (γ = {})", self.gamma)
+        let form = if self.as_diffusers { ", as diffusers takes its steps" } else { "" };
+        write!(f, "tcd (γ = {}{form})", self.gamma)
     }
 }
 
@@ -58,5 +64,6 @@ pub(super) const ENTRY: Entry = Entry {
     name: "tcd",
     summary: "Zheng et al. 2024: for distilled trajectory consistency models, 1 to 20 steps; grid lcm",
     options: &[GAMMA],
-    build: |options| Ok(Box::new(Tcd { gamma: GAMMA.real(options) })),
+    build: |options| Ok(Box::new(Tcd { gamma: GAMMA.real(options), as_diffusers: false })),
+    as_diffusers: Some(|options, _| Ok(Box::new(Tcd { gamma: GAMMA.real(options), as_diffusers: true }))),
 };

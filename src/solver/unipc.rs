@@ -7,6 +7,7 @@ use super::dpm_solver::{LOWER_ORDER_FINAL, ORDER, usable_order};
 use super::entry::{Entry, Solver};
 use super::exponential::{lagrange, scaled_phi};
 use super::update::{Cursor, Move, Update};
+use crate::error::Error;
 use crate::option::{Fallback, Group, Kind, OptionEntry, words};
 use crate::schedule::Grid;
 
@@ -22,7 +23,7 @@ words! {
 
 /// A multistep predictor, and a corrector of one order more that needs no evaluation of its own: what the network
 /// predicts at the predicted sample first corrects that sample, then predicts the next.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct UniPc {
     /// The order of the predictor, 1 to 3.
     pub(super) order: usize,
@@ -32,6 +33,8 @@ pub struct UniPc {
     pub(super) data: bool,
     /// Whether the last steps are of lower order.
     pub(super) lower_order_final: bool,
+    /// The steps whose prediction is not corrected.
+    pub(super) uncorrected: Vec<usize>,
 }
 
 impl UniPc {
@@ -98,7 +101,7 @@ impl Solver for UniPc {
         if at.stage == 0 {
             // What came before is one step further back than for the prediction.
             let corrected = match at.step.checked_sub(1) {
-                Some(before) if levels[before].alpha > 0.0 => {
+                Some(before) if levels[before].alpha > 0.0 && !self.uncorrected.contains(&before) => {
                     self.advance(grid, before, Update::SAVED, Update::kept(slot(before)), Some(said))
                 }
                 _ => Update::X,
@@ -125,7 +128,11 @@ impl Solver for UniPc {
 
 impl fmt::Display for UniPc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unipc (order {}, {})", self.order, self.scaling.word())
+        write!(f, "unipc (order {}, {}", self.order, self.scaling.word())?;
+        if !self.uncorrected.is_empty() {
+            write!(f, ", not corrected after {:?}", self.uncorrected)?;
+        }
+        f.write_str(")")
     }
 }
 
@@ -143,17 +150,31 @@ pub(super) const PREDICT_X0: OptionEntry = OptionEntry {
     default: Fallback::Flag(true),
     summary: "Whether x̂₀ is expanded (1) or ε̂ (0).",
 };
+const DISABLE_CORRECTOR: OptionEntry = OptionEntry {
+    key: "disable_corrector",
+    group: Group::Solver,
+    kind: Kind::Numbers,
+    default: Fallback::Nothing,
+    summary: "The steps, counted from 0, whose result unipc does not correct.",
+};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "unipc",
     summary: "Zhao et al. 2023: predictor and corrector from one evaluation a step, of order 1 to 3",
-    options: &[ORDER, SCALING, PREDICT_X0, LOWER_ORDER_FINAL],
+    options: &[ORDER, SCALING, PREDICT_X0, LOWER_ORDER_FINAL, DISABLE_CORRECTOR],
     build: |options| {
+        let steps = options.numbers(DISABLE_CORRECTOR.key).unwrap_or_default();
+        if let Some(step) = steps.iter().find(|step| **step < 0.0 || step.fract() != 0.0) {
+            let reason = format!("{step}; steps are whole numbers from 0");
+            return Err(Error::argument(DISABLE_CORRECTOR.key, reason));
+        }
         Ok(Box::new(UniPc {
             order: ORDER.whole(options),
             scaling: SCALING.choice(options),
             data: PREDICT_X0.flag(options),
             lower_order_final: LOWER_ORDER_FINAL.flag(options),
+            uncorrected: steps.iter().map(|step| *step as usize).collect(),
         }))
     },
+    as_diffusers: None,
 };

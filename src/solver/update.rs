@@ -146,6 +146,8 @@ pub enum Deviation {
     One,
     /// The root of the variance whose logarithm the network predicts.
     Logarithm,
+    /// The root of the variance that the network predicts, as diffusers reads it.
+    Root,
     /// The root of the variance whose logarithm lies between these two as the network predicts: at the first for −1, at
     /// the second for 1 (Nichol & Dhariwal 2021, eq. 15).
     Range([f64; 2]),
@@ -157,6 +159,7 @@ impl Deviation {
         match self {
             Self::One => 0.0,
             Self::Logarithm => said,
+            Self::Root => said.ln(),
             Self::Range([least, most]) => least + 0.5 * (said + 1.0) * (most - least),
         }
     }
@@ -177,6 +180,8 @@ pub struct Move {
     /// item's noise and score: the update has the score once and the noise √2 times, and they are multiplied by e and
     /// √e.
     pub norms: Option<f64>,
+    /// How often noise is drawn before, and not used: by a stream, whose later draws depend on it.
+    pub unused: usize,
     /// Where the run stands afterwards.
     pub next: Cursor,
 }
@@ -191,6 +196,7 @@ impl Move {
             save: false,
             deviation: Deviation::One,
             norms: None,
+            unused: 0,
             next: Cursor { step: at.step + 1, stage: 0 },
         }
     }
@@ -199,7 +205,7 @@ impl Move {
     #[must_use]
     pub fn stage(at: Cursor, update: Update) -> Self {
         let next = Cursor { step: at.step, stage: at.stage + 1 };
-        Self { update, keep: None, save: false, deviation: Deviation::One, norms: None, next }
+        Self { next, ..Self::step(at, update) }
     }
 
     /// The same, and `slot` holds `kept` from now on.
@@ -212,5 +218,10 @@ impl Move {
     #[must_use]
     pub fn save(self) -> Self {
         Self { save: true, ..self }
+    }
+
+    /// The same, after `unused` draws of noise.
+    pub(super) fn after_draws(self, unused: usize) -> Self {
+        Self { unused, ..self }
     }
 }

@@ -9,7 +9,7 @@ use super::roles::{ClassSlot, Roles, Slot};
 use crate::cancel::Interrupt;
 use crate::denoiser::Query;
 use crate::error::{Error, Result};
-use crate::model::{ConditionInput, GuidancePair};
+use crate::model::{ConditionInput, GuidancePair, Time, Toward};
 use crate::network::{Binding, HostNetwork, Output, Question, Rows, Share, Stopped};
 use crate::schedule::NoiseLevel;
 use crate::tensor::{Tensor, first_not_finite, resize};
@@ -17,6 +17,8 @@ use crate::tensor::{Tensor, first_not_finite, resize};
 /// Evaluates a model's network. Each job has one of its own, with buffers that are kept from step to step.
 pub(super) struct Evaluator {
     pub(super) model: Arc<Model>,
+    /// What the network is told of the time.
+    time: Time,
     hold: Hold,
     room: Room,
 }
@@ -124,7 +126,15 @@ impl Evaluator {
             Source::Graph(network, _) => Hold::Graph(Binding::new(network, entries)?),
             Source::Host(..) => Hold::Host(Stopped::new(), Vec::new()),
         };
-        Ok(Self { model, hold, room: Room::default() })
+        Ok(Self { time: model.manifest.time(), model, hold, room: Room::default() })
+    }
+
+    /// Lets the time that the network is told run the other way.
+    pub(super) fn turn_time(&mut self) {
+        self.time.direction = match self.time.direction {
+            Toward::Noise => Toward::Data,
+            Toward::Data => Toward::Noise,
+        };
     }
 
     /// How many bytes its buffers take.
@@ -175,7 +185,7 @@ impl Evaluator {
         wanted: Wanted<'_>,
         each: impl FnMut(usize, &[f32]),
     ) -> Result<()> {
-        let Self { model, hold, room } = self;
+        let Self { model, time, hold, room } = self;
         let Room { seen, beside, shape, seen_shape, axes, said } = room;
         let Model { source, manifest, schedule, .. } = &**model;
         let Some(x) = query.x.as_slice() else {
@@ -190,7 +200,7 @@ impl Evaluator {
         of_joined().try_for_each(|(name, info)| joined(query, part, name, info).map(drop))?;
         let joined = of_joined().filter_map(|(name, info)| joined(query, part, name, info).ok());
         let seen = order.lay_out(x, part.rows, sight.factor, (axis, joined), seen)?;
-        let time = manifest.time().encode(query.level, &**schedule);
+        let time = time.encode(query.level, &**schedule);
         let doubled = wanted.doubled(model);
         let input = Input { model, query, part, order, shape, seen, seen_shape, time, doubled };
         match (source, hold) {

@@ -9,12 +9,15 @@ use super::model::Model;
 use crate::cancel::{Canceller, Interrupt};
 use crate::denoiser::{Denoised, Denoiser, Query};
 use crate::error::{Error, Result};
+use crate::prediction::Prediction;
 use crate::schedule::NoiseLevel;
 use crate::tensor::{make_room, zeros};
 
 /// The denoiser that a model makes.
 pub struct Predictor {
     evaluator: Evaluator,
+    /// What the network's answer is read as.
+    prediction: Prediction,
     /// The latest x̂₀ of the run, for a network that is given it; nothing before the first.
     fed_back: Vec<f32>,
 }
@@ -31,11 +34,26 @@ impl Predictor {
     /// # Errors
     /// [`Error::Argument`] if it is a classifier; [`Error::Runtime`] if ONNX Runtime has no options for a run.
     pub fn new(model: Arc<Model>) -> Result<Self> {
+        Self::reading(model, None)
+    }
+
+    /// The same, with the network's answer read as this and not as the manifest says. Where it runs toward the data,
+    /// and the manifest's does not, so does the time that the network is told.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn reading(model: Arc<Model>, prediction: Option<Prediction>) -> Result<Self> {
         if model.manifest.is_classifier() {
             let reason = format!("'{}' is a classifier, which guides the samples of another model", model.name());
             return Err(Error::argument("model", reason));
         }
-        Ok(Self { evaluator: Evaluator::new(model)?, fed_back: Vec::new() })
+        let own = model.manifest.prediction;
+        let prediction = prediction.unwrap_or(own);
+        let mut evaluator = Evaluator::new(model)?;
+        if prediction != own && matches!(own, Prediction::Flow | Prediction::FlowToData) {
+            evaluator.turn_time();
+        }
+        Ok(Self { evaluator, prediction, fed_back: Vec::new() })
     }
 
     /// One that `canceller` ends.
@@ -49,8 +67,8 @@ impl Predictor {
     /// sees.
     fn coefficients(&self, query: &Query<'_>) -> Result<(f32, f32, f32)> {
         let Model { manifest, schedule, .. } = &*self.evaluator.model;
-        let (of_x, of_output) = manifest.prediction.to_x0(query.level, &**schedule, manifest.sigma_data());
-        let factor = manifest.input_scaling.factor(manifest.prediction, query.level, manifest.sigma_data());
+        let (of_x, of_output) = self.prediction.to_x0(query.level, &**schedule, manifest.sigma_data());
+        let factor = manifest.input_scaling.factor(self.prediction, query.level, manifest.sigma_data());
         let (of_x, of_output, factor) = (of_x as f32, of_output as f32, factor as f32);
         if !(of_x.is_finite() && of_output.is_finite()) {
             let reason = format!(
@@ -70,7 +88,7 @@ impl Denoiser for Predictor {
 
     fn of_output(&self, level: NoiseLevel) -> (f64, f64) {
         let Model { manifest, schedule, .. } = &*self.evaluator.model;
-        manifest.prediction.to_x0(level, &**schedule, manifest.sigma_data())
+        self.prediction.to_x0(level, &**schedule, manifest.sigma_data())
     }
 
     fn takes_any_batch(&self) -> bool {

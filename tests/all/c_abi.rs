@@ -173,7 +173,8 @@ fn scenarios() -> Vec<u8> {
 fn scenarios_give_the_same_bits_through_rust_and_through_c() {
     // Every option that a request knows is in one of them.
     let text = std::fs::read_to_string(repository("tests/scenarios.txt")).unwrap();
-    for option in diffuse::settings::all() {
+    // But for what is for a scheduler's configuration, which requests.rs tries.
+    for option in diffuse::settings::all().filter(|option| !["tokens", "mu_rule"].contains(&option.key)) {
         assert!(text.contains(&format!("\n{} ", option.key)), "no scenario has {}", option.key);
     }
     let folder = tempfile::tempdir().unwrap();

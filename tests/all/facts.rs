@@ -275,9 +275,10 @@ fn the_words_for_the_fuzzer_are_fresh() {
     let refused = SchedulerConfig::parse(r#"{"_class_name": "?"}"#).unwrap_err().to_string();
     let classes = refused.rsplit_once("known are ").unwrap().1.split(", ");
     words.extend(classes);
-    // Their fields, and the words of these, are in quotes on the page that reads them.
-    let page = std::fs::read_to_string(repository("src/model/scheduler_config.rs")).unwrap();
-    let code: Vec<&str> = page.split("#[cfg(test)]").next().unwrap().lines().map(str::trim_start).collect();
+    // Their fields, and the words of these, are in quotes on the pages that read them.
+    let pages = ["classes", "config"]
+        .map(|page| std::fs::read_to_string(repository(&format!("src/model/diffusers/{page}.rs"))).unwrap());
+    let code: Vec<&str> = pages.iter().flat_map(|page| page.lines()).map(str::trim_start).collect();
     let code = code.iter().filter(|line| !line.starts_with("//")).flat_map(|line| line.split('"').skip(1).step_by(2));
     let is_word = |text: &&str| text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+'));
     words.extend(code.filter(is_word));

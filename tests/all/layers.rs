@@ -48,6 +48,8 @@ const HOUSE: &[(&str, &[&str])] = &[
             "sa",
             "lcm",
             "tcd",
+            "consistency",
+            "euler_ancestral_rf",
             "gradient_estimation",
             "reverse_sde",
             "langevin",
@@ -59,7 +61,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("likelihood", &[]),
     ("sample", &["progress", "budget", "known", "job", "along", "adaptive", "snapshot", "step"]),
     ("settings", &[]),
-    ("model", &["manifest", "resolved", "scheduler_config"]),
+    ("model", &["manifest", "resolved", "diffusers"]),
     ("network", &["signature", "host", "ort"]),
     ("stage", &["roles", "model", "layout", "evaluator", "predictor", "classifier", "calls", "pixels"]),
     ("request", &["ask", "fitting", "choices", "editing", "steering", "plan", "encode"]),
@@ -82,6 +84,7 @@ const INNER: &[(&str, &[&str])] = &[
             "read",
         ],
     ),
+    ("model/diffusers", &["classes", "fields", "numbers", "spread", "config", "levels", "departures"]),
     (
         "network/ort",
         &[

@@ -100,7 +100,7 @@ fn contradictions_name_the_option_and_say_what_would_be_right() {
             "sde-dpm-solver++",
         ),
         (linear(), &[("sigmas", "3,4,1")], "sigmas", "has to fall"),
-        (linear(), &[("sigmas", "3,0")], "sigmas", "above 0"),
+        (linear(), &[("sigmas", "3,0,0")], "sigmas", "above 0"),
         (linear(), &[("sigmas", "500,1")], "sigmas", "ends at"),
         (linear(), &[("timesteps", "10,20")], "timesteps", "has to fall"),
         (linear(), &[("timesteps", "2000,20")], "timesteps", "0 to 999"),
@@ -129,7 +129,7 @@ fn contradictions_name_the_option_and_say_what_would_be_right() {
         (edm(), &[("ending", "first")], "ending", "least noisy"),
         (edm(), &[("sigmas", "5,4.9999999999999991,1")], "sigmas", "has to fall"),
         (flow(), &[("sigmas", "0.5,1e-300")], "sigmas", "above 0"),
-        (linear(), &[("steps", "1"), ("ending", "level")], "steps", "needs 2"),
+        (linear(), &[("steps", "1"), ("ending", "level"), ("grid", "trailing")], "steps", "needs 2"),
         (linear(), &[("solver", "sa-solver"), ("tau_from", "0.9"), ("tau_to", "0.1")], "tau_to", "above tau_from"),
         (edm(), &[("steps_offset", "1"), ("grid", "leading")], "steps_offset", "steps of training"),
     ];
@@ -186,14 +186,19 @@ fn a_schedulers_configuration_has_to_be_the_models() {
         ("DDIMScheduler", json!({"beta_schedule": "squaredcos_cap_v2"}), "another schedule"),
         ("DDIMScheduler", json!({"prediction_type": "v_prediction"}), "says v; this model says epsilon"),
         ("DDIMScheduler", json!({"clip_sample_range": 2.0}), "clip_sample_range"),
-        ("DDIMInverseScheduler", json!({}), "from clean samples to noise"),
     ] {
         let error = plan(class, more).unwrap_err().to_string();
         assert!(error.starts_with("scheduler_config: ") && error.contains(what), "{error}");
     }
     for (class, more, what) in [
-        ("KarrasVeScheduler", json!({}), "KarrasVeScheduler"),
-        ("DDIMScheduler", json!({"solver_order": 2}), "solver_order"),
+        ("KarrasVpScheduler", json!({}), "KarrasVpScheduler"),
+        ("DDIMScheduler", json!({"solver_orders": 2}), "solver_orders"),
+        ("UniPCMultistepScheduler", json!({"shift_terminal": 0.1}), "use_flow_sigmas"),
+        ("FlowMatchEulerDiscreteScheduler", json!({"shift_terminal": 1.5}), "between 0 and 1"),
+        ("FlowMatchEulerDiscreteScheduler", json!({"shift": 0.0}), "above 0"),
+        ("DDIMScheduler", json!({"num_train_timesteps": 0}), "train_steps"),
+        ("DDIMScheduler", json!({"num_train_timesteps": 10_000_000}), "train_steps"),
+        ("DDPMScheduler", json!({"variance_type": "fixed_large_log"}), "variance_type"),
         ("DDIMScheduler", json!({"num_train_timesteps": "many"}), "num_train_timesteps"),
         ("DDIMScheduler", json!({"beta_schedule": "spiral"}), "beta_schedule"),
         ("EulerDiscreteScheduler", json!({"use_karras_sigmas": true, "use_beta_sigmas": true}), "use_beta_sigmas"),
@@ -202,7 +207,6 @@ fn a_schedulers_configuration_has_to_be_the_models() {
             json!({"use_flow_sigmas": true, "prediction_type": "epsilon"}),
             "prediction_type",
         ),
-        ("FlowMatchEulerDiscreteScheduler", json!({"shift_terminal": 0.1}), "shift_terminal"),
     ] {
         let error = SchedulerConfig::parse(&text(class, more)).unwrap_err().to_string();
         assert!(error.contains(what), "{what}: {error}");
@@ -210,6 +214,55 @@ fn a_schedulers_configuration_has_to_be_the_models() {
     // As Python writes what JSON does not have.
     let json = "{\"_class_name\": \"DPMSolverMultistepScheduler\", \"lambda_min_clipped\": -Infinity}";
     assert!(SchedulerConfig::parse(json).is_ok());
+    let json = "{\"_class_name\": \"DPMSolverMultistepScheduler\", \"beta_start\": NaN}";
+    assert!(
+        SchedulerConfig::parse(json).unwrap_err().to_string().starts_with("beta_start: \"NaN\"; expected a number")
+    );
+    // What other classes have is ignored, and said.
+    let json = "{\"_class_name\": \"DDIMScheduler\", \"skip_prk_steps\": true}";
+    assert_eq!(SchedulerConfig::parse(json).unwrap().ignored, ["skip_prk_steps"]);
+    // That of an inverse inverts, and needs an image.
+    let error = plan("DDIMInverseScheduler", json!({"clip_sample": false})).unwrap_err().to_string();
+    assert!(error.starts_with("invert: ") && error.contains("image"), "{error}");
+}
+
+/// What a dynamic shift is told: the number of tokens, μ, or the shift itself, and one of them.
+#[test]
+fn tokens_make_the_shift_of_a_configuration() {
+    let config = json!({
+        "_class_name": "FlowMatchEulerDiscreteScheduler", "use_dynamic_shifting": true, "base_shift": 0.5,
+        "max_shift": 1.15, "base_image_seq_len": 256, "max_image_seq_len": 4096,
+    });
+    let config = SchedulerConfig::parse(&config.to_string()).unwrap();
+    let model = manifest(json!({"schedule": {"kind": "flow"}, "prediction": "flow"}));
+    for compat in ["papers", "diffusers"] {
+        let plan = |told: &[(&str, &str)]| {
+            let mut request = Request::default();
+            request.set_scheduler_config(&config)?;
+            request.set("compat", compat)?;
+            request.set("steps", 8)?;
+            told.iter().try_for_each(|(key, value)| request.set(key, value))?;
+            request.plan(&model).map(|plan| plan.grid.levels()[4].t)
+        };
+        let refused = |told: &[(&str, &str)]| plan(told).unwrap_err().to_string();
+        // μ of 1,024 tokens lies a fifth of the way from 0.5 to 1.15; FLUX.2's of 4,096 in 8 steps by its own code is
+        // below.
+        let near = |one: f64, other: f64| assert!((one - other).abs() < 1e-6, "{one} and {other}");
+        near(plan(&[("tokens", "1024")]).unwrap(), plan(&[("mu", "0.63")]).unwrap());
+        near(plan(&[("mu", "0.63")]).unwrap(), plan(&[("shift", "1.8776105792643432")]).unwrap());
+        let empirical = plan(&[("tokens", "4096"), ("mu_rule", "empirical")]).unwrap();
+        near(empirical, plan(&[("mu", "2.2678904387254573")]).unwrap());
+        assert!(refused(&[]).contains("give tokens"), "{}", refused(&[]));
+        for (told, name) in [
+            (&[("tokens", "1024"), ("mu", "0.6")][..], "tokens: "),
+            (&[("shift", "2"), ("mu", "0.6")], "mu: "),
+            (&[("mu", "0.6"), ("mu_rule", "empirical")], "mu_rule: "),
+        ] {
+            assert!(refused(told).starts_with(name), "{told:?}: {}", refused(told));
+        }
+    }
+    let error = Request::default().with("tokens", "9").unwrap().plan(&model).unwrap_err().to_string();
+    assert!(error.starts_with("tokens: ") && error.contains("configuration"), "{error}");
 }
 
 /// What `onnx/pages/diffusers.md` makes of a scheduler (`onnx/test_pages_alone.py`) is what is read of it here.
@@ -351,8 +404,17 @@ fn surroundings() -> Vec<Vec<(&'static str, String)>> {
 #[test]
 fn every_option_is_read() {
     // What a plan only names, and what is made with the job: the tests of editing, noise and guidance hold these.
-    const OF_JOBS: &[&str] =
-        &["noise", "interpolate_to", "variation_seed", "variation_strength", "classifier_scale", "classifier_form"];
+    // And what is for a scheduler's configuration, which has a test of its own above.
+    const OF_JOBS: &[&str] = &[
+        "noise",
+        "interpolate_to",
+        "variation_seed",
+        "variation_strength",
+        "classifier_scale",
+        "classifier_form",
+        "tokens",
+        "mu_rule",
+    ];
     let manifests = [("linear", "epsilon"), ("flow", "flow"), ("edm", "edm")].map(|(schedule, prediction)| {
         manifest(json!({
             "sample": {"shape": [3, 8, 8]}, "schedule": {"kind": schedule}, "prediction": prediction,

@@ -71,9 +71,8 @@ fn kind(field: &str, facts: &Value) -> Value {
         "schedule.train_steps" => json!({"type": "integer", "minimum": 1, "maximum": limit("train_steps")}),
         "schedule.betas" => json!({"type": "array", "items": share, "minItems": 1, "maxItems": limit("train_steps")}),
         "schedule.beta_start" | "schedule.beta_end" | "schedule.least_time" => share,
-        "schedule.beta_min" | "schedule.beta_max" | "schedule.sigma_min" | "schedule.sigma_max" | "schedule.tau" => {
-            above_0
-        }
+        "schedule.beta_min" | "schedule.beta_max" | "schedule.sigma_min" | "schedule.sigma_max" | "schedule.tau"
+        | "schedule.snr_shift" => above_0,
         "schedule.s" => json!({"type": "number", "minimum": 0, "exclusiveMaximum": 1}),
         "schedule.start" | "schedule.end" | "time.scale" | "time.offset" => number,
         "classes.names" => json!({"type": "array", "items": text, "uniqueItems": true}),

@@ -395,7 +395,13 @@ int main(int argc, char **argv) {
   BAD(diffuse_request_set_scheduler_config(request, not_utf8), "text that is not UTF-8");
   BAD(diffuse_request_set_scheduler_config(request, "{"), "no JSON");
   BAD(diffuse_request_set_scheduler_config(request, "{\"_class_name\": \"AnyScheduler\"}"), "another class");
-  BAD(diffuse_request_set_scheduler_config(request, "{\"_class_name\": \"DDIMScheduler\", \"eta\": 1}"), "another field");
+  BAD(diffuse_request_set_scheduler_config(request, "{\"_class_name\": \"DDIMScheduler\", \"clip_samples\": true}"), "a field that no class has");
+  BAD(diffuse_request_set_scheduler_config(request, "{\"_class_name\": \"DDIMScheduler\", \"beta_start\": NaN}"), "a field that is no number");
+  BAD(diffuse_request_departures(NULL, &hash), "NULL handle");
+  BAD(diffuse_request_departures((diffuse_request *)(void *)model, &hash), "a handle of another type");
+  BAD(diffuse_request_departures(request, NULL), "NULL output");
+  GOOD(diffuse_request_departures(request, &hash), "without a configuration");
+  require(hash[0] == 0, "hash[0] == 0");
   BAD(diffuse_request_set_classes(NULL, classes, 2), "NULL handle");
   BAD(diffuse_request_set_classes((diffuse_request *)(void *)model, classes, 2), "a handle of another type");
   BAD(diffuse_request_set_classes(request, NULL, 2), "NULL classes");

@@ -416,6 +416,12 @@ class Request {
   Result<void> scheduler_config(const std::string &json) {
     return detail::checked(diffuse_request_set_scheduler_config(get(), json.c_str()));
   }
+  /// Where diffusers does otherwise than this request with its scheduler's configuration, a line each.
+  Result<std::string> departures() {
+    const char *lines = nullptr;
+    const std::int32_t status = diffuse_request_departures(get(), &lines);
+    return detail::checked(status, detail::text(lines));
+  }
   Result<void> negative_classes(const std::vector<std::int64_t> &classes) {
     return detail::checked(diffuse_request_set_negative_classes(get(), classes.data(), classes.size()));
   }

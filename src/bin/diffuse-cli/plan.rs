@@ -121,6 +121,7 @@ impl PlanArguments {
                     serde_json::to_value(&config.schedule),
                     serde_json::to_value(config.prediction),
                     serde_json::to_value(config.variance),
+                    config.sigma_data,
                 )?,
                 None => without_a_model(self.schedule)?,
             },
@@ -215,17 +216,22 @@ fn without_a_model(name: ScheduleName) -> Result<Manifest, Failure> {
         schedule = serde_json::json!({"kind": name, "sigma_min": 0.01, "sigma_max": 50.0});
     }
     // What the network predicts does not matter to the coefficients, and x₀ can be said at every level.
-    manifest_of(Ok(schedule), Ok("x0".into()), Ok("none".into()))
+    manifest_of(Ok(schedule), Ok("x0".into()), Ok("none".into()), None)
 }
 
 fn manifest_of(
     schedule: serde_json::Result<serde_json::Value>,
     prediction: serde_json::Result<serde_json::Value>,
     variance: serde_json::Result<serde_json::Value>,
+    sigma_data: Option<f64>,
 ) -> Result<Manifest, Failure> {
     let (Ok(schedule), Ok(prediction), Ok(variance)) = (schedule, prediction, variance) else {
         return Err(Failure::Other("the schedule cannot be written as JSON".into()));
     };
-    let json = serde_json::json!({"diffuse": 1, "sample": {"shape": [1]}, "schedule": schedule, "prediction": prediction, "variance": variance});
+    let mut sample = serde_json::json!({"shape": [1]});
+    if let Some(sigma_data) = sigma_data {
+        sample["sigma_data"] = sigma_data.into();
+    }
+    let json = serde_json::json!({"diffuse": 1, "sample": sample, "schedule": schedule, "prediction": prediction, "variance": variance});
     Manifest::parse(&json.to_string()).map_err(|reason| Error::Model { model: "no model".into(), reason }.into())
 }

@@ -146,14 +146,12 @@ impl SamplingArguments {
     pub(crate) fn request(&self) -> Result<Request, Failure> {
         let mut request = Request::default();
         if let Some(config) = self.scheduler_config()? {
-            for departure in &config.departures {
-                say(&format!("{}: {}; not so here\n", escaped(&config.class), departure));
-            }
             request.set_scheduler_config(config)?;
         }
         for (key, value) in &self.given {
             request.set(key, value)?;
         }
+        request.departures().iter().for_each(|note| say(&format!("{}\n", escaped(note))));
         Ok(request)
     }
 }

@@ -96,12 +96,20 @@ pub struct BetaRange {
     /// How the schedule ends.
     #[serde(skip_serializing_if = "is_default")]
     pub terminal: Terminal,
+    /// What the signal-to-noise ratio ᾱ/(1 − ᾱ) is divided by, for samples of more values than β was meant for.
+    #[serde(skip_serializing_if = "is_one")]
+    pub snr_shift: f64,
 }
 
 impl Default for BetaRange {
     fn default() -> Self {
-        Self { train_steps: 1000, beta_start: 1e-4, beta_end: 0.02, terminal: Terminal::AsTrained }
+        Self { train_steps: 1000, beta_start: 1e-4, beta_end: 0.02, terminal: Terminal::AsTrained, snr_shift: 1.0 }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_one(value: &f64) -> bool {
+    *value == 1.0
 }
 
 /// T, and which part of a logistic curve ᾱ follows.
@@ -136,11 +144,14 @@ pub struct Steps {
     /// How the schedule ends.
     #[serde(skip_serializing_if = "is_default")]
     pub terminal: Terminal,
+    /// As of a [range](BetaRange::snr_shift).
+    #[serde(skip_serializing_if = "is_one")]
+    pub snr_shift: f64,
 }
 
 impl Default for Steps {
     fn default() -> Self {
-        Self { train_steps: 1000, terminal: Terminal::AsTrained }
+        Self { train_steps: 1000, terminal: Terminal::AsTrained, snr_shift: 1.0 }
     }
 }
 
@@ -190,9 +201,11 @@ impl Schedule {
     pub fn build(&self, tables: Tables) -> crate::Result<Arc<dyn NoiseSchedule>> {
         let ranged = |kind: fn(f64, f64) -> BetaKind, range: &BetaRange| {
             let kind = kind(range.beta_start, range.beta_end);
-            BetaSchedule::ending(kind, range.train_steps, tables, range.terminal)
+            BetaSchedule::shifted(kind, range.train_steps, tables, range.terminal, range.snr_shift)
         };
-        let plain = |kind, steps: &Steps| BetaSchedule::ending(kind, steps.train_steps, tables, steps.terminal);
+        let plain = |kind, steps: &Steps| {
+            BetaSchedule::shifted(kind, steps.train_steps, tables, steps.terminal, steps.snr_shift)
+        };
         Ok(match self {
             Self::Linear(range) => Arc::new(ranged(|start, end| BetaKind::Linear { start, end }, range)?),
             Self::ScaledLinear(range) => Arc::new(ranged(|start, end| BetaKind::ScaledLinear { start, end }, range)?),

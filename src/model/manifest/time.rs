@@ -42,6 +42,8 @@ pub enum Encoding {
     SigmaSquared,
     /// ln(α²/σ²).
     LogSnr,
+    /// The angle arctan(σ/α), from 0 to π/2.
+    Angle,
 }
 
 /// What the encoded time grows toward.
@@ -72,6 +74,7 @@ impl Time {
             (Encoding::Alpha, _) => level.alpha,
             (Encoding::SigmaSquared, _) => level.sigma * level.sigma,
             (Encoding::LogSnr, _) => 2.0 * level.lambda(),
+            (Encoding::Angle, _) => level.sigma.atan2(level.alpha),
         };
         self.scale * encoded + self.offset
     }

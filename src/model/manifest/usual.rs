@@ -25,10 +25,11 @@ impl Manifest {
         })
     }
 
-    /// The standard deviation of the data: as given; else ½ for [`Prediction::Edm`] and 1 for the others.
+    /// The standard deviation of the data: as given; else ½ for what is [preconditioned](Prediction::is_preconditioned)
+    /// and 1 for the others.
     #[must_use]
     pub fn sigma_data(&self) -> f64 {
-        self.sample.sigma_data.unwrap_or(if self.prediction == Prediction::Edm { 0.5 } else { 1.0 })
+        self.sample.sigma_data.unwrap_or(if self.prediction.is_preconditioned() { 0.5 } else { 1.0 })
     }
 
     /// What is best at few evaluations for a model of this kind, by `benches/choosing.rs`: the solver, its order, the

@@ -143,6 +143,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "diffuse_request_set": (c_int32, [c_void_p, c_char_p, c_char_p]),
     "diffuse_request_set_number": (c_int32, [c_void_p, c_char_p, c_double]),
     "diffuse_request_set_scheduler_config": (c_int32, [c_void_p, c_char_p]),
+    "diffuse_request_departures": (c_int32, [c_void_p, POINTER(c_char_p)]),
     "diffuse_request_set_negative_classes": (c_int32, [c_void_p, POINTER(c_int64), c_size_t]),
     "diffuse_request_set_condition": (c_int32, [c_void_p, c_char_p, c_int32, c_void_p, POINTER(c_size_t), c_size_t, c_int32]),
     "diffuse_request_set_classifier": (c_int32, [c_void_p, c_void_p, POINTER(c_int64), c_size_t]),

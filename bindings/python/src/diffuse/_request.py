@@ -81,6 +81,14 @@ class Request:
         )
         return Cost(cost.evaluations or None, cost.milliseconds / 1e3 if cost.evaluations else None, cost.peak_bytes)
 
+    def departures(self, model: Model) -> list[str]:
+        """Where diffusers does otherwise than this request with its scheduler's configuration, and which fields of
+        that are ignored, a line each. With the option compat at "diffusers" it is what is otherwise all the same.
+        """
+        native, text = _Native(self, model), ctypes.c_char_p()
+        check(library.diffuse_request_departures(native.handle.pointer, ctypes.byref(text)))
+        return (text.value or b"").decode().splitlines()
+
 
 def _spelled(key: str, value: Option) -> bytes:
     if isinstance(value, (bool, np.bool_)):

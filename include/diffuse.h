@@ -1345,8 +1345,8 @@ int32_t diffuse_request_set_scheduler_config(struct diffuse_request *request,
                                              const char *json);
 
 /*
- Says in `*departures` where diffusers does otherwise than this request with the scheduler's configuration that it was
- given, and which fields of that are ignored: a line each, an empty string for none. With the option compat at
+ Says in `*departures` where diffusers does otherwise than this request with the scheduler's configuration that it
+ was given, and which fields of that are ignored: a line each, an empty string for none. With the option compat at
  "diffusers" it is what is otherwise all the same, with the reason. The string lives until the next call for this
  request, or until that is freed.
  */

@@ -35,6 +35,7 @@ mod invalid;
 mod layers;
 mod library;
 mod likelihood;
+mod live;
 mod models;
 mod opening;
 mod openvino;

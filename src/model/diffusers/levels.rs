@@ -529,15 +529,19 @@ impl Spread {
             return None;
         }
         let s = single(self.offset_of_cosine);
-        let quarter = |t: f64| ((t + s) / (1.0 + s) * std::f64::consts::FRAC_PI_2).cos().powi(2);
-        let first = single(quarter(0.0));
+        let quarter = |t: f64| {
+            let angle = single(single(single(t + s) / single(1.0 + s)) * single(std::f64::consts::PI));
+            let cosine = single(single(angle * 0.5).cos());
+            single(cosine * cosine)
+        };
+        let first = quarter(0.0);
         let level = |t: f64| {
             let moved = match self.scaler {
-                scaler if scaler > 1.0 => 1.0 - (1.0 - t).powf(scaler),
-                scaler if scaler < 1.0 => t.powf(scaler),
+                scaler if scaler > 1.0 => single(1.0 - single(single(1.0 - t).powf(scaler))),
+                scaler if scaler < 1.0 => single(t.powf(scaler)),
                 _ => t,
             };
-            let bar = single(single(quarter(moved)) / first).clamp(single(1e-4), single(0.9999));
+            let bar = single(quarter(moved) / first).clamp(single(1e-4), single(0.9999));
             NoiseLevel { t, alpha: bar.sqrt(), sigma: single(1.0 - bar).sqrt() }
         };
         let times = linspace_in_single(1.0, 0.0, asked.steps + 1);

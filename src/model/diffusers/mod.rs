@@ -9,5 +9,5 @@ mod numbers;
 mod spread;
 
 pub use config::{DynamicShift, SchedulerConfig};
-pub use departures::{DEPARTURES, Departure};
+pub use departures::{Compat, DEPARTURES, Departure};
 pub use levels::Asked;

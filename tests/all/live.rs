@@ -1,0 +1,213 @@
+//! Runs beside diffusers' with a network that looks at x and t: what it is told at every evaluation, and the end.
+//! `onnx/goldens_live.py` wrote them. Recorded outputs, which tests/all/schedulers.rs compares with, do not see what a
+//! network is told.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
+
+use diffuse::model::{Compat, DEPARTURES, SchedulerConfig};
+use diffuse::network::HostNetwork;
+use diffuse::{Model, Request};
+use serde_json::Value;
+
+use crate::support::{Goldens, agree, repository};
+
+/// A run, and what it is told.
+struct Case {
+    value: Value,
+    seed: u64,
+    count: usize,
+    shape: Vec<usize>,
+}
+
+/// What the network was told and what came out.
+struct Run {
+    inputs: Vec<Vec<f32>>,
+    times: Vec<f64>,
+    end: Vec<f32>,
+}
+
+fn cases() -> Vec<Case> {
+    let text = std::fs::read_to_string(repository("onnx/goldens/live.json")).unwrap();
+    let file: Value = serde_json::from_str(&text).unwrap();
+    let shape: Vec<usize> = serde_json::from_value(file["shape"].clone()).unwrap();
+    let of = |value: &Value| Case {
+        value: value.clone(),
+        seed: file["seed"].as_u64().unwrap(),
+        count: file["count"].as_u64().unwrap() as usize,
+        shape: shape.clone(),
+    };
+    file["cases"].as_array().unwrap().iter().map(of).collect()
+}
+
+/// The network of `onnx/live.py`, of items of `shape`: channels, height, width.
+fn network(x: &[f32], t: f64, shape: &[usize], learned: bool, out: &mut [f32]) {
+    let [channels, height, width] = shape[..] else { panic!("{shape:?}") };
+    let length = channels * height * width;
+    let doubled = if learned { 2 } else { 1 };
+    for (item, out) in x.chunks(length).zip(out.chunks_mut(doubled * length)) {
+        let at = |c: usize, row: usize, column: usize| f64::from(item[(c * height + row) * width + column]);
+        for (i, value) in item.iter().enumerate() {
+            let (column, row, channel) = (i % width, i / width % height, i / width / height);
+            let left = at(channel, row, (column + width - 1) % width);
+            let before = at((channel + channels - 1) % channels, row, column);
+            let said = 1.1 * (0.9 * f64::from(*value)).tanh() + 0.2 * (0.7 * left - 0.2).tanh();
+            out[i] = (said - 0.1 * before.tanh() + 0.1 * (t - 0.5)) as f32;
+            if learned {
+                out[length + i] = (0.3 * f64::from(*value)).clamp(-1.0, 1.0) as f32;
+            }
+        }
+    }
+}
+
+impl Case {
+    fn text(&self, key: &str) -> &str {
+        self.value[key].as_str().unwrap()
+    }
+
+    fn request(&self) -> Request {
+        let config = SchedulerConfig::parse(self.text("config")).unwrap_or_else(|error| panic!("{error}"));
+        let mut request = Request { seed: self.seed, count: self.count, ..Request::default() };
+        request.set_scheduler_config(&config).unwrap();
+        request.set("compat", "diffusers").unwrap();
+        request.set("noise", "torch").unwrap();
+        for (key, value) in self.value["options"].as_object().unwrap() {
+            request.set(key, value.as_str().unwrap()).unwrap();
+        }
+        request
+    }
+
+    fn run(&self) -> diffuse::Result<Run> {
+        let told = Arc::new(Mutex::new((Vec::new(), Vec::new())));
+        let (noted, shape) = (Arc::clone(&told), self.shape.clone());
+        let (unit, learned) = (self.value["unit"].as_f64().unwrap(), self.value["learned"] == true);
+        let host = HostNetwork::new(move |question, out: &mut [f32]| {
+            let mut noted = noted.lock().unwrap();
+            noted.0.push(question.input.to_vec());
+            noted.1.push(question.time);
+            network(question.input, question.time / unit, &shape, learned, out);
+            Ok(())
+        });
+        let model = Arc::new(Model::from_host(&self.value["manifest"].to_string(), Arc::new(host))?);
+        let end = self.request().job(&model)?.run()?.into_raw_vec_and_offset().0;
+        let (inputs, times) = std::mem::take(&mut *told.lock().unwrap());
+        Ok(Run { inputs, times, end })
+    }
+
+    /// How far a run is from diffusers', as a share of the greatest |x|, and in the times that the network is told.
+    fn distances(&self, run: &Run, expected: &[f32]) -> (f64, f64) {
+        let length = run.end.len();
+        let found = run.inputs.iter().chain([&run.end]).flatten();
+        assert_eq!(expected.len(), (run.inputs.len() + 1) * length, "{}: evaluations", self.text("name"));
+        let furthest = found.zip(expected).map(|(a, b)| f64::from((a - b).abs())).fold(0.0, f64::max);
+        let times = self.value["times"].as_array().unwrap().iter().map(|t| t.as_f64().unwrap());
+        let off = run.times.iter().zip(times).map(|(a, b)| (a - b).abs() / b.abs().max(1.0)).fold(0.0, f64::max);
+        (furthest / self.value["greatest"].as_f64().unwrap(), off)
+    }
+}
+
+#[test]
+fn every_run_is_diffusers() {
+    let goldens = Goldens::open("onnx/goldens/live.safetensors");
+    let (mut wrong, mut furthest, mut evaluations) = (Vec::new(), 0f64, 0);
+    let cases = cases();
+    for case in &cases {
+        let name = case.text("name");
+        let run = case.run().unwrap_or_else(|error| panic!("{name}: {error}"));
+        evaluations += run.inputs.len();
+        let expected = goldens.tensor(name);
+        let (distance, time) = case.distances(&run, expected.as_slice().unwrap());
+        furthest = furthest.max(distance);
+        // KDPM2's middle times are found in f32 there.
+        if distance.is_nan() || distance > 1e-5 || time.is_nan() || time > 1e-5 {
+            wrong.push(format!("{name}: {distance:.1e}, times {time:.1e}"));
+        }
+    }
+    println!("{} runs, {evaluations} evaluations, the furthest {furthest:.1e}·max(1, max|x|) away", cases.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(cases.len() > 100 && evaluations > 1500);
+}
+
+/// A wrong step would be seen: each quirk of diffusers' that is not followed takes some run away from its.
+#[test]
+fn without_compat_the_runs_differ() {
+    let goldens = Goldens::open("onnx/goldens/live.safetensors");
+    let differs = |case: &&Case| {
+        let mut case = Case { value: case.value.clone(), shape: case.shape.clone(), ..**case };
+        case.value["options"]["compat"] = "papers".into();
+        let Ok(run) = case.run() else { return true };
+        let expected = goldens.tensor(case.text("name"));
+        run.end.len() * (run.inputs.len() + 1) != expected.len()
+            || case.distances(&run, expected.as_slice().unwrap()).0 > 1e-4
+    };
+    let cases = cases();
+    let count = cases.iter().filter(differs).count();
+    println!("{count} of {} runs are others by the papers", cases.len());
+    assert!(count > 60);
+}
+
+/// What `tests/DIFFUSERS.md` says of real files and of every departure.
+#[test]
+fn the_page_of_departures_is_fresh() {
+    let mut page = String::from(
+        "# Beside diffusers\n\nGenerated by `tests/all/live.rs` from `onnx/goldens/live.json` (`onnx/goldens_live.py`) and the library's own list of departures.\n\n## Configurations as repositories publish them\n\nEach is run in 25 steps (FLUX.1-schnell's in the 4 that its pipeline gives) with `compat diffusers`, torch's noise and a network that looks at x and t; its input and its time at every evaluation, and the end, are within 1e-5·max(1, max|x|) of diffusers 0.42.1's. A Brownian tree, which diffusers draws from in two classes, is replaced by the same independent noise on both sides. The others of the runs are what search found to differ once, and the rest of the classes.\n\n| file | class | evaluations | ignored |\n|---|---|---|---|\n",
+    );
+    for case in cases().iter().filter(|case| !case.text("name").starts_with(|first: char| first.is_ascii_digit())) {
+        let config = SchedulerConfig::parse(case.text("config")).unwrap();
+        let evaluations = case.value["times"].as_array().unwrap().len();
+        let ignored: Vec<String> = config.ignored.iter().map(|field| format!("`{field}`")).collect();
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {evaluations} | {} |",
+            case.text("name"),
+            config.class.trim_end_matches("Scheduler"),
+            ignored.join(", ")
+        );
+    }
+    page += "\n## Where the two differ\n\nWhat a run has of these its request lists: `diffuse_request_departures()`, `Request::departures`, and the command line, which prints them.\n\n| diffusers' | does | diffuse | with `compat diffusers` |\n|---|---|---|---|\n";
+    for departure in DEPARTURES {
+        let compat = match departure.compat {
+            Compat::Followed => "followed".to_owned(),
+            Compat::Refused(why) => format!("not followed: {why}"),
+        };
+        let _ = writeln!(page, "| {} | {} | {} | {compat} |", departure.of, departure.diffusers, departure.here);
+    }
+    page += "\n## What diffusers accepts and is refused here\n\nEach is an error that names the field.\n\n| what | why |\n|---|---|\n";
+    for (what, why) in REFUSED {
+        let _ = writeln!(page, "| {what} | {why} |");
+    }
+    agree("tests/DIFFUSERS.md", &page);
+}
+
+/// What is refused that diffusers takes.
+const REFUSED: &[(&str, &str)] = &[
+    ("a key that is there twice", "Python takes the last; which one was meant is not to be known"),
+    (
+        "a field that no class of diffusers has or had",
+        "it is a misspelling of one, whose default would be taken without a word",
+    ),
+    ("`fixed_large_log`", "diffusers takes the root of a logarithm, which is no number"),
+    (
+        "ε at zero terminal SNR (`ZeroSnr`: DDPM, DDIM, LCM, TCD), and ε or v with `use_flow_sigmas`",
+        "nothing of x̂₀ can be found from ε where nothing of the sample is left; diffusers divides by 0, and clips what comes of it",
+    ),
+    (
+        "`use_karras_sigmas` and its kin beside each other, or beside `use_flow_sigmas` but in UniPC",
+        "one of them counts in diffusers, by the order of its code",
+    ),
+    (
+        "levels whose σ/α rises, such as those of a floor of 2⁻²⁴ on β that leave less before",
+        "the noise would have to come back",
+    ),
+    ("`tau_func`, `solver_p`, `scale_factors`", "they are code, or another scheduler"),
+    (
+        "`use_clipped_model_output` with thresholding",
+        "there is no option for the two; with clipping it is `clipping on`",
+    ),
+    ("`trained_betas` of IPNDM", "diffusers takes them for the noise itself"),
+    (
+        "RePaint",
+        "its grid rises again and again, which plans, snapshots and progress have no place for; a mask with any other solver keeps the known part",
+    ),
+    ("`tokens` where the configuration does not shift by them", "diffusers ignores μ there without a word"),
+];

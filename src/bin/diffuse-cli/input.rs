@@ -115,7 +115,7 @@ impl Input {
         let pixels = self.pixels()?;
         let (height, width, _) = pixels.dim();
         let [channels @ (1 | 3 | 4), tall, wide] = shape[..] else {
-            return Err(self.refused(format!("a picture, where {shape:?} is expected")));
+            return Err(self.refused(format!("a picture, where a .npy of the shape {shape:?} is expected")));
         };
         if (height, width) != (tall, wide) {
             return Err(self

@@ -424,5 +424,14 @@ says what each may be, and inspect --samples finds out most of them from clean s
             let _ = writeln!(text, "{}: {choices}", place[1..].replace('/', "."));
         }
     }
+    // Numbers by the name of a class are an embedding, or one-hot; the graph is the same.
+    for name in Inputs::usual_names("class") {
+        if let Some(width) = manifest["conditions"][name]["shape"][0].as_u64() {
+            let _ = writeln!(
+                text,
+                "conditions.{name}: if it is one-hot, leave it out and write \"classes\": {{\"count\": {width}, \"null\": null}}"
+            );
+        }
+    }
     text
 }

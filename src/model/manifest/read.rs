@@ -21,6 +21,12 @@ const WORDED: &[&str] = &[
     "guidance_pair",
 ];
 
+/// The field that was left as it was suggested.
+fn unfilled(manifest: &serde_json::Value) -> Option<&'static str> {
+    let at = |field: &str| field.split('.').fold(manifest, |value, key| &value[key]);
+    WORDED.iter().chain(&["classes.count", "classes.null"]).copied().find(|field| at(field) == "?")
+}
+
 /// Refuses what serde would take as well: for an object the list of its values; for a word its number, or an object
 /// that has it for a key.
 fn check_forms(manifest: &serde_json::Value) -> std::result::Result<(), String> {
@@ -50,6 +56,9 @@ impl Manifest {
     /// # Errors
     /// What is wrong, with the field, as text: the caller knows the file.
     pub fn from_bytes(bytes: &[u8]) -> std::result::Result<Self, String> {
+        if bytes.trim_ascii().is_empty() {
+            return Err("the manifest is empty; `diffuse-cli inspect` prints one for a graph that has none".into());
+        }
         Self::parse(&decoded(bytes).map_err(|reason| format!("the manifest cannot be read as JSON: {reason}"))?)
     }
 
@@ -80,9 +89,14 @@ impl Manifest {
                 ));
             }
         }
+        let forms: serde_json::Value = json.read().map_err(|error| format!("manifest: {}", error.inner()))?;
+        if let Some(field) = unfilled(&forms) {
+            return Err(format!(
+                "manifest: {field} is \"?\", which `diffuse-cli inspect` writes for what the graph cannot know; put in what the model was trained with, or let `diffuse-cli inspect MODEL --samples FOLDER` find it out"
+            ));
+        }
         let read = json.read().map_err(|error| format!("manifest: {}: {}", error.path(), error.inner()));
         let mut manifest: Self = read?;
-        let forms: serde_json::Value = json.read().map_err(|error| format!("manifest: {}", error.inner()))?;
         if forms.is_array() {
             return Err("manifest: it is a list; expected an object".into());
         }
@@ -102,6 +116,19 @@ mod tests {
 
     const LEAST: &str =
         r#"{"diffuse": 1, "sample": {"shape": [3, 8, 8]}, "schedule": {"kind": "linear"}, "prediction": "epsilon"}"#;
+
+    #[test]
+    fn what_was_suggested_and_not_filled_in_is_said() {
+        for (from, to, field) in [
+            ("\"linear\"", "\"?\"", "schedule.kind"),
+            ("\"epsilon\"", "\"?\"", "prediction"),
+            ("\"diffuse\": 1", "\"diffuse\": 1, \"classes\": {\"count\": \"?\"}", "classes.count"),
+        ] {
+            let error = Manifest::parse(&LEAST.replace(from, to)).unwrap_err();
+            assert!(error.contains(&format!("{field} is \"?\"")) && error.contains("--samples"), "{error}");
+        }
+        assert!(Manifest::from_bytes(b" \n").unwrap_err().contains("is empty"));
+    }
 
     #[test]
     fn the_least_manifest_has_the_documented_defaults() {

@@ -22,6 +22,10 @@ SHAPE, SEED, STEPS = [2, 2, 4], 5, 25
 
 LATENT = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
 FLOW = {"use_flow_sigmas": True, "prediction_type": "flow_prediction", "flow_shift": 3.0}
+VIDEO = {
+    "prediction_type": "v_prediction", "timestep_type": "continuous",
+    "use_karras_sigmas": True, "sigma_min": 0.002, "sigma_max": 700.0,
+}
 COGVIDEOX = {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
 # The class, its configuration, the steps, and what `step` and `set_timesteps` are given.
 CASES = [
@@ -49,6 +53,7 @@ CASES = [
     ("EulerDiscrete", {**LATENT, "prediction_type": "v_prediction"}, 12, {"s_churn": 5.0}, {}),
     ("EulerDiscrete", {**LATENT, "prediction_type": "sample"}, 12, {"s_churn": 5.0}, {}),
     ("EulerDiscrete", {**LATENT, "timestep_spacing": "leading", "steps_offset": 1, "use_karras_sigmas": True}, 25, {}, {}),
+    ("EulerDiscrete", {**VIDEO, "timestep_spacing": "trailing"}, 8, {"s_churn": 5.0}, {}),
     ("EulerDiscrete", {**LATENT, "interpolation_type": "log_linear"}, 10, {"s_churn": 2.0}, {}),
     ("EulerDiscrete", {**LATENT, "final_sigmas_type": "sigma_min"}, 1, {}, {}),
     ("EulerDiscrete", LATENT, 3, {}, {"sigmas": [14.0, 3.0, 0.5, 0.0]}),
@@ -116,6 +121,9 @@ CASES = [
     ("SCM", {}, 2, {}, {}),
     ("SCM", {}, 4, {}, {}),
     ("KarrasVe", {}, 8, {}, {}),
+    ("KarrasVe", {"sigma_max": 5.0, "s_max": 4.0}, 8, {}, {}),
+    ("UniPCMultistep", {**FLOW, "use_karras_sigmas": True, "shift_terminal": 0.1}, 8, {}, {}),
+    ("EulerAncestralDiscrete", {**LATENT, "num_train_timesteps": 16, "timestep_spacing": "leading", "steps_offset": 1}, 15, {}, {}),
 ]
 
 
@@ -133,6 +141,14 @@ def cases():
         yield f"{number:02}_{name}", name, config, steps, step, given
 
 
+def sigmas(scheduler):
+    """The levels of the schedulers that keep one for every step and the end."""
+    kept = getattr(scheduler, "sigmas", None)
+    if kept is None or len(kept) != len(scheduler.timesteps) + 1:
+        return []
+    return [float(sigma) for sigma in kept]
+
+
 def main():
     written, tensors = [], {}
     for label, name, config, steps, step, given in cases():
@@ -147,7 +163,7 @@ def main():
             # A text, since Python's has numbers that JSON does not have.
             "name": label, "config": json.dumps({"_class_name": f"{name}Scheduler", **config}), "manifest": live.manifest(name, config, SHAPE),
             "options": {key: ",".join(map(repr, value)) if isinstance(value, list) else str(value) for key, value in told.items()},
-            "times": run["times"], "unit": live.time_unit(name, config), "learned": live.is_learned(name, config),
+            "times": run["times"], "sigmas": sigmas(run["scheduler"]), "unit": live.time_unit(name, config), "learned": live.is_learned(name, config),
             "greatest": run["greatest"],
         })
     versions = {package: importlib.metadata.version(package) for package in ("diffusers", "torch", "numpy")}

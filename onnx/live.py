@@ -141,8 +141,8 @@ def manifest(name, config, shape):
             schedule = {"kind": KINDS[told["beta_schedule"]], "train_steps": total, "terminal": terminal}
             if schedule["kind"] in ("linear", "scaled_linear", "sigmoid"):
                 schedule |= {"beta_start": told["beta_start"], "beta_end": told["beta_end"]}
-                if told.get("snr_shift_scale", 1.0) != 1.0:
-                    schedule["snr_shift"] = told["snr_shift_scale"]
+            if told.get("snr_shift_scale", 1.0) != 1.0:
+                schedule["snr_shift"] = told["snr_shift_scale"]
         written |= {"schedule": schedule, "prediction": PREDICTIONS[told["prediction_type"]]}
         if is_learned(name, config):
             written["variance"] = told["variance_type"]

@@ -4,7 +4,8 @@ mod diffusers;
 mod manifest;
 mod resolved;
 
-pub use diffusers::{Asked, Compat, DEPARTURES, Departure, DynamicShift, SchedulerConfig};
+pub(crate) use diffusers::{Asked, Run};
+pub use diffusers::{DEPARTURES, Departure, DynamicShift, SchedulerConfig};
 pub use manifest::{
     Axis, BetaRange, Classes, ConditionInput, ContinuousBeta, Defaults, Encoding, GuidancePair, Inputs, Kind,
     LearnedVariance, MOST_CLASSES, MOST_NAME, Manifest, Outputs, Sample, Schedule, Shape, SigmoidRange, Sizes, Steps,

@@ -8,7 +8,7 @@ use ndarray::ArrayD;
 
 use crate::error::{Error, Result};
 use crate::guidance::Callback;
-use crate::model::SchedulerConfig;
+use crate::model::{Run, SchedulerConfig};
 use crate::option::{Group, OptionEntry, Options, Value};
 use crate::schedule::{Ending, Spacing};
 use crate::settings::{self, Clipping, Compat, Noise};
@@ -184,15 +184,10 @@ impl Request {
         if let Some(error) = settings::renamed(key, &text) {
             return Err(error);
         }
-        if let Some(config) = self.scheduler_config.as_ref().filter(|_| key == "solver") {
-            // What a configuration says of its solver is not meant for another.
-            let of_config = config.options();
-            let shared = |key: &str| settings::OPTIONS.iter().any(|option| option.key == key);
-            let kept = |key: &str| shared(key) || !of_config.contains_key(key) || !self.is_of_config(key);
-            self.options = self.options.filtered(kept);
-        }
         if let Some((entry, keep)) = FIELDS.iter().find(|(entry, _)| entry.key == key) {
-            keep(self, &entry.parse(&text)?);
+            let value = entry.parse(&text)?;
+            self.leave_config(key, &value);
+            keep(self, &value);
         } else if let Some(entry) = settings::option(key) {
             self.options.set(entry.key, entry.parse(&text)?);
         } else {
@@ -200,6 +195,38 @@ impl Request {
             return Err(Error::argument("key", format!("there is no option {key:?}; there are {}", keys.join(", "))));
         }
         Ok(())
+    }
+
+    /// Takes back what a scheduler's configuration has set for its own solver or grid, where `value` of the option
+    /// `key` is another.
+    fn leave_config(&mut self, key: &str, value: &Value) {
+        let Some(config) = &self.scheduler_config else { return };
+        let of_config = config.options();
+        if of_config.get(key).is_none_or(|said| *said == value.to_string()) {
+            return;
+        }
+        let is_own = |key: &str| of_config.contains_key(key) && self.is_of_config(key);
+        match key {
+            "solver" => {
+                let shared = |key: &str| settings::OPTIONS.iter().any(|option| option.key == key);
+                self.options = self.options.filtered(|key| shared(key) || !is_own(key));
+            }
+            "grid" => {
+                let Some(grid) = Spacing::from_word(value.text()) else { return };
+                let takes = |key: &str| match key {
+                    "sigma_min" | "sigma_max" => grid.is_over_noise(),
+                    "rho" => grid == Spacing::Karras,
+                    "original_steps" => grid == Spacing::Lcm,
+                    "lambda_min" => !grid.is_over_noise() && grid != Spacing::Lcm,
+                    _ => true,
+                };
+                let offset = config.defaults.steps_offset;
+                let options = self.options.filtered(|key| takes(key) || !is_own(key));
+                self.steps_offset = self.steps_offset.filter(|own| grid == Spacing::Leading || *own != offset);
+                self.options = options;
+            }
+            _ => {}
+        }
     }
 
     /// The same with an option set: [`set`](Self::set) for chains of calls.
@@ -220,12 +247,13 @@ impl Request {
     /// [`Error::Argument`] if an option has no such value. Whether it is for a model that was trained as this one was
     /// shows when a job is made.
     pub fn set_scheduler_config(&mut self, config: &SchedulerConfig) -> Result<()> {
+        let was_of_config = self.scheduler_config.take().is_some_and(|config| config.inverse);
         // What no configuration says stays as it was set.
         self.options = self.options.filtered(|key| settings::group(key).is_some_and(Group::is_of_caller));
         for (key, value) in config.options() {
             self.set(&key, value)?;
         }
-        self.invert |= config.inverse;
+        self.invert = config.inverse || self.invert && !was_of_config;
         self.scheduler_config = Some(Box::new(config.clone()));
         Ok(())
     }
@@ -243,8 +271,18 @@ impl Request {
     #[must_use]
     pub fn departures(&self) -> Vec<String> {
         let Some(config) = self.scheduler_config.as_deref() else { return Vec::new() };
-        let notes = config.notes(&self.options, self.compat == Compat::Diffusers).into_iter();
-        notes.map(|note| format!("{}: {note}", config.class)).collect()
+        let given = settings::levels(&self.options).next().map(|(_, levels)| levels.len());
+        let steps = self.steps.or(given);
+        // What is refused is said when a job is made.
+        let levels = self.levels_of_scheduler(steps.unwrap_or(2), Some(1.0));
+        let run = Run {
+            options: &self.options,
+            steps,
+            is_part: self.image.is_some() && !self.invert || settings::STRENGTH.given(&self.options).is_some(),
+            compatible: self.compat == Compat::Diffusers,
+            on_its_levels: !matches!(levels, Ok(None)),
+        };
+        config.notes(&run).into_iter().map(|note| format!("{}: {note}", config.class)).collect()
     }
 }
 

@@ -115,6 +115,10 @@ impl Request {
         let Some(image) = &self.image else {
             return match &self.mask {
                 Some(_) => Err(Error::argument("mask", "there is no image whose part it keeps")),
+                None if self.invert => {
+                    let reason = "it goes from an image to the noise behind it, and there is no image";
+                    Err(Error::argument("invert", reason))
+                }
                 None => Ok(()),
             };
         };

@@ -9,9 +9,9 @@ use crate::guidance::Guidance;
 use crate::model::{Asked, Manifest, SchedulerConfig};
 use crate::option::{Group, OptionEntry};
 use crate::prediction::Prediction;
-use crate::schedule::{Grid, Tables};
+use crate::schedule::{Frame, Grid, Tables};
 use crate::settings::{self, Clipping, Compat};
-use crate::solver::{self, Correction, DdimInverse, Diffusers, Habit, PredictorCorrector, Solver};
+use crate::solver::{self, Correction, Cursor, DdimInverse, Diffusers, Habit, PredictorCorrector, Solver};
 
 /// What a request becomes with a model's manifest: every choice made, and nothing made of the caller's tensors yet.
 #[derive(Debug)]
@@ -34,6 +34,24 @@ pub struct Plan {
     pub reading: Option<Prediction>,
 }
 
+/// Refuses levels of a scheduler's own where a solver divides by what is between two that are one.
+fn check_moves(solver: &dyn Solver, grid: &Grid) -> Result<()> {
+    let mut at = Cursor::default();
+    while at.step < grid.steps() {
+        let step = solver.plan(grid, at);
+        if !step.update.is_finite() || step.keep.is_some_and(|(_, kept)| !kept.is_finite()) {
+            let reason = format!(
+                "the scheduler's levels {} and {} are one, or as good as one, which {solver} cannot step between; take fewer steps",
+                at.step,
+                at.step + 1
+            );
+            return Err(Error::argument("steps", reason));
+        }
+        at = step.next;
+    }
+    Ok(())
+}
+
 impl Request {
     /// What becomes of it with a model that has this manifest.
     ///
@@ -44,17 +62,20 @@ impl Request {
             Compat::Papers => Tables::Exact,
             Compat::Diffusers => Tables::Diffusers,
         };
-        let reading = self.check_training(manifest)?;
         self.check_levels()?;
         let choices = Choices::new(self, manifest);
+        let reading = self.check_training(manifest, &choices)?;
         let shift = self.shift(&choices)?;
-        let (levels, of_scheduler) = match self.levels_of_scheduler(&choices, manifest, shift)? {
+        let (levels, of_scheduler) = match self.levels_of_scheduler(choices.steps, shift)? {
             Some(levels) => (levels, true),
             None => (choices.levels(manifest, tables, shift)?, false),
         };
         let solver = self.solver(&choices, &levels, manifest, reading.unwrap_or(manifest.prediction))?;
         let steps = levels.steps();
         let (solver, grid) = self.directed(levels, solver, &choices)?;
+        if of_scheduler {
+            check_moves(&*solver, &grid)?;
+        }
         let guidance = self.guidance(&choices.options, &grid, &*solver)?;
         let clipping = self.clipping(&choices, manifest, of_scheduler)?;
         let whole = grid.steps() == steps;
@@ -63,12 +84,12 @@ impl Request {
 
     /// The levels of the scheduler whose configuration was set, for a request that is compatible with diffusers and
     /// was not told another solver or grid afterwards.
-    fn levels_of_scheduler(&self, choices: &Choices, manifest: &Manifest, shift: Option<f64>) -> Result<Option<Grid>> {
+    pub(super) fn levels_of_scheduler(&self, steps: usize, shift: Option<f64>) -> Result<Option<Grid>> {
         let Some(config) = &self.scheduler_config else { return Ok(None) };
         let compatible = self.compat == Compat::Diffusers || config.has_its_own_levels();
         let of_grid = ["rho", "sigma_min", "sigma_max", "original_steps", "shift_terminal", "lambda_min"];
         let same = of_grid.iter().all(|key| self.is_of_config(key))
-            && config.defaults.solver.as_deref() == Some(choices.solver.as_str())
+            && self.solver == config.defaults.solver
             && self.grid == config.defaults.grid
             && self.steps_offset == Some(config.defaults.steps_offset)
             && self.ending == Some(config.defaults.ending);
@@ -80,15 +101,17 @@ impl Request {
         if timesteps.is_some() && sigmas.is_some() {
             return Err(Error::argument("sigmas", "timesteps are given as well; one of the two is the grid"));
         }
-        config.grid(&Asked { steps: choices.steps, timesteps, sigmas, shift, sigma_data: manifest.sigma_data() })
+        config.grid(&Asked { steps, timesteps, sigmas, shift })
     }
 
     /// The shift of times that is asked for, by whichever option; `None` where that is left to the model or to the
     /// scheduler's configuration.
     fn shift(&self, choices: &Choices) -> Result<Option<f64>> {
-        let options = &self.options;
+        // The manifest's are among them.
+        let options = &choices.options;
         let of_caller = |option: &OptionEntry| {
-            option.given(options).is_some() && !(self.scheduler_config.is_some() && self.is_of_config(option.key))
+            option.given(options).is_some()
+                && !(self.options.get(option.key).is_some() && self.is_of_config(option.key))
         };
         let given: Vec<&OptionEntry> = [&settings::SHIFT, &settings::MU, &settings::TOKENS]
             .into_iter()
@@ -104,6 +127,10 @@ impl Request {
         let of_mu = |mu: f64| dynamic.map_or_else(|| mu.exp(), |dynamic| dynamic.of_mu(mu));
         let shift = match given.first().map(|option| option.key) {
             None => return Ok(None),
+            Some("mu") if dynamic.is_none() && self.scheduler_config.is_some() => {
+                let reason = "the scheduler's configuration does not shift by it (use_dynamic_shifting); give shift";
+                return Err(Error::argument("mu", reason));
+            }
             Some("mu") => of_mu(options.real("mu").unwrap_or_default()),
             Some("tokens") => {
                 let Some(dynamic) = dynamic else {
@@ -145,7 +172,7 @@ impl Request {
                     stride: train_steps.map(|train_steps| train_steps / choices.steps.max(1)),
                     time_scale: config.map_or(1.0, SchedulerConfig::time_scale),
                     tables: config.map_or(Tables::Diffusers, SchedulerConfig::tables),
-                    prediction,
+                    prediction: config.map_or(prediction, |config| config.said(prediction)),
                     sigma_data: manifest.sigma_data(),
                 };
                 solver::build_as_diffusers(name, &options_of_solver, &told)?
@@ -174,9 +201,11 @@ impl Request {
             None if from_image => settings::STRENGTH_FROM_IMAGE,
             _ => settings::STRENGTH.real(options),
         };
-        // Rounded down, as in diffusers.
-        // A product that is a whole number but for its rounding is that number: 0.29 of 100 are 29.
-        let steps = ((grid.steps() as f64 * strength + 1e-9) as usize).min(grid.steps());
+        // A product that is a whole number but for its rounding is that number: 0.29 of 100 are 29. It is rounded down,
+        // as in diffusers, but for its pipelines of flow matching.
+        let (share, straight) = (grid.steps() as f64 * strength, grid.schedule().frame() == Frame::Straight);
+        let up = self.compat == Compat::Diffusers && straight;
+        let steps = if up { (share - 1e-9).ceil() as usize } else { (share + 1e-9) as usize }.min(grid.steps());
         if steps == 0 {
             let reason = format!("{strength} of {0} steps is none; at least 1/{0} is needed", grid.steps());
             return Err(Error::argument("strength", reason));
@@ -184,12 +213,6 @@ impl Request {
         let grid = if steps < grid.steps() { grid.last_steps(steps) } else { grid };
         if !self.invert {
             return Ok((solver, grid));
-        }
-        if self.image.is_none() {
-            return Err(Error::argument(
-                "invert",
-                "it goes from an image to the noise behind it, and there is no image",
-            ));
         }
         if self.mask.is_some() {
             return Err(Error::argument("mask", "an inversion draws nothing that a mask could keep"));
@@ -282,7 +305,7 @@ impl Request {
 
     /// Refuses a model that was trained otherwise than the scheduler's configuration says. What the network's answer is
     /// read as, if that is not what the manifest says: which way it points is for the configuration to say.
-    fn check_training(&self, manifest: &Manifest) -> Result<Option<Prediction>> {
+    fn check_training(&self, manifest: &Manifest, choices: &Choices) -> Result<Option<Prediction>> {
         let Some(config) = &self.scheduler_config else { return Ok(None) };
         let refuse = |reason: String| Err(Error::argument("scheduler_config", reason));
         let (schedule, prediction) = config.trained(manifest.prediction);
@@ -300,12 +323,11 @@ impl Request {
         {
             return refuse(format!("clips to {range} (clip_sample_range); this model's range is {own:?}"));
         }
-        let told = [&settings::SHIFT, &settings::MU, &settings::TOKENS];
+        // A manifest's shift is of its own levels, and no μ.
+        let told = settings::SHIFT.given(&self.options).is_some()
+            || [&settings::MU, &settings::TOKENS].iter().any(|option| option.given(&choices.options).is_some());
         let visits_given = self.compat == Compat::Papers && settings::levels(&self.options).next().is_some();
-        if config.dynamic_shift.is_some()
-            && !visits_given
-            && told.iter().all(|option| option.given(&self.options).is_none())
-        {
+        if config.dynamic_shift.is_some() && !visits_given && !told {
             return refuse(
                 "shifts times by the number of tokens (use_dynamic_shifting); give tokens, or μ as the option mu, or e^μ as shift"
                     .into(),

@@ -240,7 +240,13 @@ impl BetaSchedule {
         // Thousands of large β underflow ᾱ to 0, where nothing of the image is left to divide by.
         let before = |t: usize| if t == 0 { 1.0 } else { alpha_bar[t - 1] };
         if let Some(t) = (0..steps).find(|&t| alpha_bar[t] >= before(t) && alpha_bar[t] > 0.0) {
-            let reason = format!("β at t = {t} is too small to add any noise in this precision; use a larger one");
+            let reason = if before(t) < f64::from(f32::MIN_POSITIVE) {
+                format!(
+                    "nothing that f32 holds is left of the clean sample at t = {t}; use fewer training steps or a smaller β"
+                )
+            } else {
+                format!("β at t = {t} is too small to add any noise in this precision; use a larger one")
+            };
             return Err(Error::argument("schedule", reason));
         }
         let dividing = if terminal == Terminal::ZeroSnr { &alpha_bar[..steps - 1] } else { &alpha_bar };

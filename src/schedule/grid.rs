@@ -142,6 +142,8 @@ pub struct Grid {
     schedule: Arc<dyn NoiseSchedule>,
     /// The deviation that a run starts with, where it is another than that of the first level.
     start: Option<f64>,
+    /// Whether a step may stay at the level that it begins at.
+    may_stay: bool,
 }
 
 impl Grid {
@@ -184,7 +186,7 @@ impl Grid {
         }
         for (i, pair) in levels.windows(2).enumerate() {
             let (from, to) = (pair[0].noise_to_signal(), pair[1].noise_to_signal());
-            let stays = may_stay && (from - to).abs() <= 1e-6 * from;
+            let stays = may_stay && stay(pair);
             // What is nearer cannot be told apart by solvers that divide by the difference.
             if from <= to * (1.0 + 1e-7) && !stays {
                 return refuse(format!(
@@ -193,7 +195,7 @@ impl Grid {
                 ));
             }
         }
-        Ok(Self { levels, schedule, start: None })
+        Ok(Self { levels, schedule, start: None, may_stay })
     }
 
     /// The same, for runs that start from noise of this deviation: `deviation·z`.
@@ -210,8 +212,7 @@ impl Grid {
 
     /// Whether step `step` stays at the level that it begins at.
     pub(crate) fn stays(&self, step: usize) -> bool {
-        let (from, to) = (self.levels[step].noise_to_signal(), self.levels[step + 1].noise_to_signal());
-        (from - to).abs() <= 1e-6 * from
+        self.may_stay && stay(&self.levels[step..])
     }
 
     /// The grid that `options` make of `schedule`.
@@ -244,8 +245,13 @@ impl Grid {
                 return Err(Error::argument(name, "only the straight path of flow matching is shifted"));
             }
         }
-        if let Some(terminal) = options.shift_terminal.filter(|terminal| !(0.0..1.0).contains(terminal)) {
-            return Err(Error::argument("shift_terminal", format!("{terminal}; it lies between 0 and 1")));
+        if let Some(terminal) = options.shift_terminal {
+            if !(0.0..1.0).contains(&terminal) {
+                return Err(Error::argument("shift_terminal", format!("{terminal}; it lies between 0 and 1")));
+            }
+            if steps == 1 {
+                return Err(Error::argument("shift_terminal", NOTHING_TO_STRETCH));
+            }
         }
         if options.lambda_min.is_some() && (spacing.is_over_noise() || spacing == Spacing::Lcm) {
             let reason = format!("{} is not spread over the times of training", spacing.word());
@@ -323,7 +329,7 @@ impl Grid {
     /// The same levels from the clean end up, for the inverse of a solver; its last level is the noisiest.
     #[must_use]
     pub fn reversed(&self) -> Self {
-        Self { levels: self.levels.iter().rev().copied().collect(), schedule: Arc::clone(&self.schedule), start: None }
+        Self { levels: self.levels.iter().rev().copied().collect(), start: None, ..self.clone() }
     }
 
     /// The same from the least noise up, for a solver that cannot begin at a clean sample: it is taken to have the
@@ -356,7 +362,7 @@ impl Grid {
     #[must_use]
     pub fn last_steps(&self, steps: usize) -> Self {
         let first = self.steps().saturating_sub(steps.max(1));
-        Self { levels: self.levels[first..].to_vec(), schedule: Arc::clone(&self.schedule), start: None }
+        Self { levels: self.levels[first..].to_vec(), start: None, ..self.clone() }
     }
 
     /// The levels, noisiest first.
@@ -403,8 +409,17 @@ const LEAST: f64 = 1e-12;
 /// The least σ/α that a caller may ask for.
 const LEAST_GIVEN: f64 = 1e-9;
 
+/// Why the one time of a run, which is 1, cannot be moved by stretching.
+pub(crate) const NOTHING_TO_STRETCH: &str = "the one step of the run is at t = 1, and nothing is stretched";
+
 /// The most steps on a schedule that does not say how many it was trained on.
-const MOST_STEPS: usize = 1_000_000;
+pub(crate) const MOST_STEPS: usize = 1_000_000;
+
+/// Whether the first two levels are one.
+fn stay(levels: &[NoiseLevel]) -> bool {
+    let (from, to) = (levels[0].noise_to_signal(), levels[1].noise_to_signal());
+    (from - to).abs() <= 1e-6 * from
+}
 
 fn at_noise_to_signal(schedule: &dyn NoiseSchedule, ratio: f64) -> NoiseLevel {
     let level = schedule.level(schedule.time(-ratio.ln()));

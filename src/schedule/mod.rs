@@ -12,4 +12,5 @@ pub use continuous::{
     ContinuousCosine, Edm, Flow, SubVariancePreserving, Trigonometric, VarianceExploding, VariancePreserving,
 };
 pub use grid::{Ending, Grid, GridOptions, Spacing};
+pub(crate) use grid::{MOST_STEPS, NOTHING_TO_STRETCH};
 pub use level::{Frame, NoiseLevel, NoiseSchedule, Rates};

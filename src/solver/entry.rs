@@ -77,6 +77,8 @@ pub enum Habit {
     Own,
     /// CogVideoX's: of DPM-Solver one that moves by ⌊T/N⌋ and draws twice.
     CogVideoX,
+    /// KarrasVe's: of Heun one that draws noise before each step, also where none is added.
+    KarrasVe,
     /// That of log-linear levels: of Euler one that spreads churn over one step more.
     LogLinear,
     /// unCLIP's: of DDPM one that takes β of a step of training from its table.

@@ -87,7 +87,9 @@ impl Solver for EulerAncestral {
     fn plan(&self, grid: &Grid, at: Cursor) -> Move {
         let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
         let (kept, fresh) = split_noise(from, to, self.eta);
-        Move::step(at, Update::DENOISED * to.alpha + Update::epsilon(from) * kept + Update::NOISE * fresh)
+        let step = Move::step(at, Update::DENOISED * to.alpha + Update::epsilon(from) * kept + Update::NOISE * fresh);
+        // diffusers, whose grids alone have such steps, draws in them as in others.
+        step.after_draws(usize::from(self.eta > 0.0 && grid.stays(at.step)))
     }
 }
 

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::churn::Churn;
-use super::entry::{Entry, Solver};
+use super::entry::{Entry, Habit, Solver};
 use super::update::{Cursor, Move, Update};
 use crate::error::Result;
 use crate::schedule::{Grid, NoiseLevel};
@@ -16,6 +16,8 @@ use crate::schedule::{Grid, NoiseLevel};
 pub struct Heun {
     /// The noise that is added before each step.
     pub(super) churn: Churn,
+    /// As diffusers' KarrasVe has it: noise is drawn before each step, also where none is added.
+    pub(super) always_draws: bool,
 }
 
 impl Solver for Heun {
@@ -37,12 +39,13 @@ impl Solver for Heun {
         }
         let (from, frame) = (raised.unwrap_or(grid.levels()[at.step]), grid.frame());
         let first = at.stage == usize::from(raised.is_some());
+        let idle = usize::from(self.always_draws && raised.is_none());
         if first && to.sigma == 0.0 {
-            return Move::step(at, frame.advance(Update::X, from, frame.slope(from), to));
+            return Move::step(at, frame.advance(Update::X, from, frame.slope(from), to)).after_draws(idle);
         }
         if first {
             let euler = frame.advance(Update::X, from, frame.slope(from), to);
-            return Move::stage(at, euler).save().keep(0, frame.slope(from));
+            return Move::stage(at, euler).save().keep(0, frame.slope(from)).after_draws(idle);
         }
         let mean = (Update::kept(0) + frame.slope(to)) * 0.5;
         Move::step(at, frame.advance(Update::SAVED, from, mean, to))
@@ -55,7 +58,8 @@ impl Solver for Heun {
 
 impl fmt::Display for Heun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "heun{}", self.churn)
+        let form = if self.always_draws { ", as diffusers takes its steps" } else { "" };
+        write!(f, "heun{}{form}", self.churn)
     }
 }
 
@@ -63,6 +67,10 @@ pub(super) const ENTRY: Entry = Entry {
     name: "heun",
     summary: "Karras et al. 2022: second order, two evaluations a step; with churn the stochastic sampler of EDM",
     options: super::churn::OPTIONS,
-    build: |options| -> Result<Box<dyn Solver>> { Ok(Box::new(Heun { churn: Churn::new(options)? })) },
-    as_diffusers: None,
+    build: |options| -> Result<Box<dyn Solver>> {
+        Ok(Box::new(Heun { churn: Churn::new(options)?, always_draws: false }))
+    },
+    as_diffusers: Some(|options, told| {
+        Ok(Box::new(Heun { churn: Churn::new(options)?, always_draws: told.habit == Habit::KarrasVe }))
+    }),
 };

@@ -149,7 +149,8 @@ impl Solver for SaSolver {
 
 impl fmt::Display for SaSolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sa-solver (orders {} and {}, τ = {})", self.predictor_order, self.corrector_order, self.tau)
+        let form = if self.as_diffusers.is_some() { ", as diffusers takes its steps" } else { "" };
+        write!(f, "sa-solver (orders {} and {}, τ = {}{form})", self.predictor_order, self.corrector_order, self.tau)
     }
 }
 

@@ -70,6 +70,12 @@ impl Update {
         update
     }
 
+    /// Whether every coefficient is a number.
+    pub(crate) fn is_finite(&self) -> bool {
+        let Self { x, denoised, direction, noise, saved, history } = *self;
+        [x, denoised, direction, noise, saved].iter().chain(&history).all(|value| value.is_finite())
+    }
+
     /// ε̂ at `level`: the noise that the network sees in x.
     #[must_use]
     pub fn epsilon(level: NoiseLevel) -> Self {

@@ -12,6 +12,8 @@ use diffuse::{Request, settings};
 use ndarray::{ArrayD, IxDyn};
 use serde_json::{Value, json};
 
+use crate::support::repository;
+
 fn manifest(change: Value) -> Manifest {
     let mut manifest = json!({"diffuse": 1, "sample": {"shape": [2], "range": [-1, 1]}, "schedule": {"kind": "linear"}, "prediction": "x0"});
     for (key, value) in change.as_object().unwrap() {
@@ -196,8 +198,9 @@ fn a_schedulers_configuration_has_to_be_the_models() {
         ("UniPCMultistepScheduler", json!({"shift_terminal": 0.1}), "use_flow_sigmas"),
         ("FlowMatchEulerDiscreteScheduler", json!({"shift_terminal": 1.5}), "between 0 and 1"),
         ("FlowMatchEulerDiscreteScheduler", json!({"shift": 0.0}), "above 0"),
-        ("DDIMScheduler", json!({"num_train_timesteps": 0}), "train_steps"),
-        ("DDIMScheduler", json!({"num_train_timesteps": 10_000_000}), "train_steps"),
+        ("DDIMScheduler", json!({"num_train_timesteps": 0}), "num_train_timesteps: 0"),
+        ("FlowMatchEulerDiscreteScheduler", json!({"num_train_timesteps": 0}), "num_train_timesteps: 0"),
+        ("DDIMScheduler", json!({"num_train_timesteps": 10_000_000}), "num_train_timesteps: 10000000"),
         ("DDPMScheduler", json!({"variance_type": "fixed_large_log"}), "variance_type"),
         ("DDIMScheduler", json!({"num_train_timesteps": "many"}), "num_train_timesteps"),
         ("DDIMScheduler", json!({"beta_schedule": "spiral"}), "beta_schedule"),
@@ -221,9 +224,53 @@ fn a_schedulers_configuration_has_to_be_the_models() {
     // What other classes have is ignored, and said.
     let json = "{\"_class_name\": \"DDIMScheduler\", \"skip_prk_steps\": true}";
     assert_eq!(SchedulerConfig::parse(json).unwrap().ignored, ["skip_prk_steps"]);
-    // That of an inverse inverts, and needs an image.
-    let error = plan("DDIMInverseScheduler", json!({"clip_sample": false})).unwrap_err().to_string();
-    assert!(error.starts_with("invert: ") && error.contains("image"), "{error}");
+    // That of an inverse inverts, and one that is set afterwards does not.
+    assert_eq!(plan("DDIMInverseScheduler", json!({"clip_sample": false})).unwrap(), "ddim inverse");
+    let mut request = Request::default();
+    for (class, inverts) in [("DPMSolverMultistepInverseScheduler", true), ("DDIMScheduler", false)] {
+        request.set_scheduler_config(&SchedulerConfig::parse(&text(class, json!({}))).unwrap()).unwrap();
+        assert_eq!(request.invert, inverts);
+    }
+}
+
+/// A configuration that is set again, or whose own solver or grid is, says what it said; that of another grid lets go
+/// of what only its own has.
+#[test]
+fn a_configuration_is_the_same_when_it_is_said_again() {
+    let mut files = 0;
+    for entry in std::fs::read_dir(repository("onnx/fixtures/schedulers")).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let config = SchedulerConfig::parse(&text).unwrap();
+        let mut request = Request::default();
+        request.set_scheduler_config(&config).unwrap();
+        let mut again = request.clone();
+        again.set_scheduler_config(&config).unwrap();
+        assert_eq!(again, request, "{text}");
+        for key in ["solver", "grid"] {
+            again.set(key, &config.options()[key]).unwrap();
+            assert_eq!(again, request, "{key}: {text}");
+        }
+        files += 1;
+        let trained = json!({
+            "schedule": config.schedule, "prediction": config.prediction, "variance": config.variance,
+        });
+        let Some(manifest) = config.sigma_data.is_none().then(|| manifest(trained)) else { continue };
+        for grid in ["trailing", "karras", "leading"] {
+            let mut other = request.clone().with("grid", grid).unwrap();
+            other.clipping = settings::Clipping::Off;
+            if config.dynamic_shift.is_some() {
+                other.set("shift", 2).unwrap();
+            }
+            if let Err(error) = other.plan(&manifest) {
+                let said = error.to_string();
+                let of_caller = ["grid: ", "solver: ", "ending: ", "lambda_min: ", "sigma_max: the schedule's own"]
+                    .iter()
+                    .any(|key| said.starts_with(key));
+                assert!(of_caller, "{grid}: {said}: {text}");
+            }
+        }
+    }
+    assert!(files >= 30);
 }
 
 /// What a dynamic shift is told: the number of tokens, μ, or the shift itself, and one of them.

@@ -7,9 +7,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use diffuse::denoiser::{Clip, Condition, Denoised, Denoiser, Direction, Query, Threshold};
-use diffuse::model::{Departure, Manifest, Schedule, SchedulerConfig};
+use diffuse::model::{Manifest, Schedule, SchedulerConfig};
 use diffuse::noise::{Draw, NoiseSource};
-use diffuse::option::Options;
 use diffuse::request::Plan;
 use diffuse::schedule::{
     BetaKind, BetaSchedule, Edm, Ending, Flow, Grid, GridOptions, NoiseLevel, NoiseSchedule, Spacing, Tables, Terminal,
@@ -568,8 +567,8 @@ fn every_configuration_is_read() {
         }
         let own_levels = ["N + 1", "own timesteps", "twice", "1/(N − 1)", "norms"];
         let flow = case.flag("use_flow_sigmas") || value["set"]["mu"].is_number();
-        let of_levels = |departure: &Departure| own_levels.iter().any(|own| departure.diffusers.contains(own));
-        if config.departures(&Options::default()).any(of_levels) || flow || case.sigmas.is_empty() {
+        let of_levels = |departure: &String| own_levels.iter().any(|own| departure.contains(own));
+        if request.departures().iter().any(of_levels) || flow || case.sigmas.is_empty() {
             continue;
         }
         levels_compared += 1;

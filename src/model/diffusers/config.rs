@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::json::decoded;
 use crate::model::manifest::{BetaRange, ContinuousBeta, Defaults, LearnedVariance, Schedule, Steps};
 use crate::prediction::Prediction;
-use crate::schedule::{Ending, Spacing, Tables, Terminal};
-use crate::settings::MuRule;
+use crate::schedule::{BetaSchedule, Ending, Spacing, Tables, Terminal};
+use crate::settings::{self, MuRule};
 use crate::solver::Habit;
 
 /// What a `scheduler_config.json` says, in this crate's words.
@@ -146,8 +146,12 @@ impl SchedulerConfig {
         config.read_solver(&fields)?;
         config.read_clipping(&fields)?;
         // What is out of its range is said here, by its name, and not when a job is made.
-        config.schedule.build(Tables::Exact)?;
-        config.defaults.values()?;
+        config.schedule.build(Tables::Exact).map_err(|error| fields.named(error))?;
+        for (key, value) in config.options() {
+            if let Some(option) = settings::option(&key) {
+                option.parse(&value).map_err(|error| fields.named(error))?;
+            }
+        }
         Ok(config)
     }
 
@@ -294,11 +298,11 @@ impl SchedulerConfig {
             "ScoreSdeVe" => {
                 self.set("corrector_steps", fields.whole("correct_steps", 1)?);
                 self.set("corrector_snr", fields.real("snr")?.unwrap_or(0.15));
-                self.defaults.steps = Some(fields.whole("num_train_timesteps", 2000)?);
+                self.defaults.steps = Some(self.spread.train_steps);
             }
             "ScoreSdeVp" => {
                 self.set("discretization", "euler-maruyama");
-                self.defaults.steps = Some(fields.whole("num_train_timesteps", 2000)?);
+                self.defaults.steps = Some(self.spread.train_steps);
             }
             _ => {}
         }
@@ -307,6 +311,9 @@ impl SchedulerConfig {
 
     fn read_variance(&mut self, fields: &Fields, usual: &str) -> Result<()> {
         let variance = match fields.text("variance_type", usual)?.as_str() {
+            "learned" if fields.class.name == "UnCLIP" => {
+                return Err(fields.error("variance_type", "\"learned\", which UnCLIPScheduler has no formula for"));
+            }
             "fixed_small" | "fixed_small_log" => "posterior",
             "fixed_large" => "beta",
             "fixed_large_log" => {
@@ -385,6 +392,7 @@ impl SchedulerConfig {
     pub(crate) fn habit(&self) -> Habit {
         match self.class.as_str() {
             "CogVideoXDDIMScheduler" | "CogVideoXDPMScheduler" => Habit::CogVideoX,
+            "KarrasVeScheduler" => Habit::KarrasVe,
             "UnCLIPScheduler" => Habit::UnClip,
             "DDPMWuerstchenScheduler" => Habit::Wuerstchen,
             _ if self.spread.log_linear && self.spread.over.is_none() => Habit::LogLinear,
@@ -401,8 +409,21 @@ impl SchedulerConfig {
 
     /// Whether diffusers' class has clipping and thresholding, and does neither.
     pub(crate) fn ignores_clipping(&self) -> bool {
-        let expands_noise = self.defaults.options.get("predict_x0").and_then(Value::as_bool) == Some(false);
-        self.class == "TCDScheduler" || self.class == "UniPCMultistepScheduler" && expands_noise
+        self.class == "TCDScheduler" || self.class == "UniPCMultistepScheduler" && self.expands_noise()
+    }
+
+    /// Whether its exponential integrator expands ε̂, and not x̂₀.
+    pub(super) fn expands_noise(&self) -> bool {
+        let told = |key: &str| self.defaults.options.get(key);
+        let of_noise = ["dpm-solver", "sde-dpm-solver"];
+        self.class.starts_with("DEIS")
+            || told("predict_x0").and_then(Value::as_bool) == Some(false)
+            || told("algorithm").and_then(Value::as_str).is_some_and(|word| of_noise.contains(&word))
+    }
+
+    /// What the class's own formulas take for the network's answer, of a network whose answer is read as `reading`.
+    pub(crate) fn said(&self, reading: Prediction) -> Prediction {
+        self.spread.trained.as_ref().map_or(reading, |(_, said)| *said)
     }
 
     /// What the network predicts and the schedule of its training, for a model whose own are `prediction` on the
@@ -432,7 +453,8 @@ fn spacing_of(fields: &Fields) -> Result<Spacing> {
         (Family::Distilled, _) => Spacing::Lcm,
         (Family::Flow | Family::Sde, _) => Spacing::Linspace,
         (Family::Crash, _) => Spacing::Crash,
-        (Family::Edm | Family::Consistency | Family::KarrasVe, _) => Spacing::Karras,
+        (Family::Edm | Family::Consistency, _) => Spacing::Karras,
+        (Family::KarrasVe, _) => Spacing::Exponential,
         (Family::Wuerstchen | Family::TrigFlow, _) => Spacing::Trailing,
         (_, "leading") => Spacing::Leading,
         (_, "trailing") => Spacing::Trailing,
@@ -479,10 +501,10 @@ fn over_noise(fields: &Fields) -> Result<Option<Over>> {
     if let [_, (key, _), ..] = over[..] {
         return Err(fields.error(key, format!("true, and {} as well; one of them", over[0].0)));
     }
-    // UniPC's are σ/α, and become those of the path.
-    if fields.class.solver != "unipc"
-        && fields.flag("use_flow_sigmas", false)?
-        && let Some((key, _)) = over.first()
+    // UniPC's of Karras are σ/α, and become those of the path.
+    let becomes = |over: Over| fields.class.solver == "unipc" && over == Over::Karras;
+    if fields.flag("use_flow_sigmas", false)?
+        && let Some((key, _)) = over.first().filter(|(_, over)| !becomes(*over))
     {
         return Err(fields.error("use_flow_sigmas", format!("true, and {key} as well; one of them")));
     }
@@ -506,15 +528,10 @@ fn spread(fields: &Fields) -> Result<Spread> {
             return Err(fields.error("shift_terminal", format!("{terminal}; it lies between 0 and 1")));
         }
     }
-    let usual_steps = match class.family {
-        Family::Consistency => 40,
-        Family::Sde => 2000,
-        _ => 1000,
-    };
     Ok(Spread {
         name: class.name,
         family: class.family,
-        train_steps: fields.whole("num_train_timesteps", usual_steps)?,
+        train_steps: train_steps(fields)?,
         even: match fields.text("timestep_spacing", class.spacing)?.as_str() {
             "leading" => Even::Leading,
             "trailing" => Even::Trailing,
@@ -543,6 +560,24 @@ fn spread(fields: &Fields) -> Result<Spread> {
     })
 }
 
+const MOST_TRAIN_STEPS: usize = BetaSchedule::MOST_STEPS;
+
+/// T.
+fn train_steps(fields: &Fields) -> Result<usize> {
+    let usual = match fields.class.family {
+        Family::Consistency => 40,
+        Family::Sde => 2000,
+        _ => 1000,
+    };
+    match fields.whole("num_train_timesteps", usual)? {
+        steps @ 1..=MOST_TRAIN_STEPS => Ok(steps),
+        steps => {
+            let reason = format!("{steps}; a model is trained on 1 to {MOST_TRAIN_STEPS}");
+            Err(fields.error("num_train_timesteps", reason))
+        }
+    }
+}
+
 /// Karras et al. 2022's, between the ends that the file gives or that are usual.
 fn edm(fields: &Fields) -> Result<Schedule> {
     let (least, most) = match fields.class.name {
@@ -563,14 +598,14 @@ fn sigma_data(fields: &Fields) -> Result<Option<f64>> {
         // Of SCM it is the deviation of the latents, by which its pipeline divides before the network sees them.
         _ => return Ok(None),
     };
-    // As it was: of EDM's a file that does not say it leaves it to the model.
+    // An EDM file that does not say it leaves it to the model, which was trained with its own.
     let said = fields.real("sigma_data")?;
     Ok(if fields.class.name.starts_with("EDM") { said } else { said.or(usual) })
 }
 
 fn schedule(fields: &Fields) -> Result<Schedule> {
     let class = fields.class;
-    let train_steps = fields.whole("num_train_timesteps", 1000)?;
+    let train_steps = train_steps(fields)?;
     let real = |key, otherwise| Ok::<_, Error>(fields.real(key)?.unwrap_or(otherwise));
     let least_time = 1.0 / (train_steps.max(2) as f64);
     match class.family {
@@ -609,7 +644,7 @@ fn schedule(fields: &Fields) -> Result<Schedule> {
 /// The schedule of the file's β.
 fn of_betas(fields: &Fields) -> Result<Schedule> {
     let class = fields.class;
-    let train_steps = fields.whole("num_train_timesteps", 1000)?;
+    let train_steps = train_steps(fields)?;
     let real = |key, otherwise| Ok::<_, Error>(fields.real(key)?.unwrap_or(otherwise));
     let terminal = if !fields.flag("rescale_betas_zero_snr", false)? {
         Terminal::AsTrained
@@ -619,6 +654,9 @@ fn of_betas(fields: &Fields) -> Result<Schedule> {
         Terminal::Floored
     };
     if let Some(betas) = fields.numbers("trained_betas")? {
+        if class.name.starts_with("CogVideoX") && fields.real("snr_shift_scale")?.unwrap_or(3.0) != 1.0 {
+            return Err(fields.error("snr_shift_scale", "goes with beta_schedule; with trained_betas it has to be 1"));
+        }
         return Ok(Schedule::Trained { betas, terminal });
     }
     let (start, end, kind) = class.betas;
@@ -680,7 +718,9 @@ fn prediction(fields: &Fields) -> Result<Prediction> {
 }
 
 fn dynamic_shift(fields: &Fields) -> Result<Option<DynamicShift>> {
-    if !fields.flag("use_dynamic_shifting", false)? {
+    // Of UniPC's, which has it beside β as well, it is of the path.
+    let on_the_path = !fields.class.has_betas() || fields.flag("use_flow_sigmas", false)?;
+    if !fields.flag("use_dynamic_shifting", false)? || !on_the_path {
         return Ok(None);
     }
     let real = |key, otherwise| Ok::<_, Error>(fields.real(key)?.unwrap_or(otherwise));

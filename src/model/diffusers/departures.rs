@@ -2,8 +2,11 @@
 
 use super::classes::Family;
 use super::config::SchedulerConfig;
+use super::numbers::trailing_count;
 use super::spread::{Even, Over};
+use crate::model::manifest::Schedule;
 use crate::option::Options;
+use crate::schedule::{Ending, Tables};
 
 /// Something that a scheduler of diffusers does otherwise.
 pub struct Departure {
@@ -13,39 +16,40 @@ pub struct Departure {
     pub diffusers: &'static str,
     /// What is done here.
     pub here: &'static str,
-    /// Whether a request that is compatible with diffusers does as they do; if not, why.
-    pub compat: Compat,
-    applies: fn(&SchedulerConfig, &Options) -> bool,
+    /// Why a request that is compatible with diffusers does not do as they do; `None` where it does.
+    pub refused: Option<&'static str>,
+    /// Whether it is of the levels, or of what is done on them.
+    of_levels: bool,
+    applies: fn(&SchedulerConfig, &Run<'_>) -> bool,
 }
 
-/// Whether a departure is followed by a request that is compatible with diffusers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compat {
-    /// It is.
-    Followed,
-    /// It is not, and this is why.
-    Refused(&'static str),
+/// A run with a scheduler's configuration.
+pub(crate) struct Run<'a> {
+    pub(crate) options: &'a Options,
+    /// `None` where that is left to the model.
+    pub(crate) steps: Option<usize>,
+    /// Whether it may be the last steps of its grid alone.
+    pub(crate) is_part: bool,
+    /// Whether it is compatible with diffusers.
+    pub(crate) compatible: bool,
+    /// Whether the levels are the scheduler's own.
+    pub(crate) on_its_levels: bool,
 }
 
 impl SchedulerConfig {
-    /// Where diffusers' class does otherwise than this crate for a run with these options.
-    pub fn departures<'a>(&'a self, options: &'a Options) -> impl Iterator<Item = &'static Departure> + 'a {
-        DEPARTURES.iter().filter(|departure| (departure.applies)(self, options))
-    }
-
-    /// The same in words, a line each, with the fields of the file that are ignored: what is otherwise for a request
-    /// that is compatible with diffusers, or for one that is not.
-    #[must_use]
-    pub fn notes(&self, options: &Options, compatible: bool) -> Vec<String> {
+    /// Where diffusers' class does otherwise than `run`, in words, a line each, with the fields of the file that are
+    /// ignored.
+    pub(crate) fn notes(&self, run: &Run<'_>) -> Vec<String> {
         let mut notes = Vec::new();
         if !self.ignored.is_empty() {
             notes.push(format!("it has no {}, which are ignored, as in diffusers", self.ignored.join(", ")));
         }
-        for departure in self.departures(options) {
-            match (compatible, departure.compat) {
-                (true, Compat::Followed) => {}
-                (false, Compat::Followed) => notes.push(format!("{}; not so here", departure.diffusers)),
-                (_, Compat::Refused(why)) => notes.push(format!("{}; not so here: {why}", departure.diffusers)),
+        for departure in DEPARTURES.iter().filter(|departure| (departure.applies)(self, run)) {
+            let is_followed = if departure.of_levels { run.on_its_levels } else { run.compatible };
+            match departure.refused {
+                None if is_followed => {}
+                None => notes.push(format!("{}; not so here", departure.diffusers)),
+                Some(why) => notes.push(format!("{}; not so here: {why}", departure.diffusers)),
             }
         }
         notes
@@ -56,37 +60,50 @@ impl SchedulerConfig {
     }
 }
 
-const fn followed(
-    of: &'static str,
-    diffusers: &'static str,
-    here: &'static str,
-    applies: fn(&SchedulerConfig, &Options) -> bool,
-) -> Departure {
-    Departure { of, diffusers, here, compat: Compat::Followed, applies }
+type Applies = fn(&SchedulerConfig, &Run<'_>) -> bool;
+
+/// What is followed by a request that is compatible with diffusers.
+const fn followed(of: &'static str, diffusers: &'static str, here: &'static str, applies: Applies) -> Departure {
+    Departure { of, diffusers, here, refused: None, of_levels: false, applies }
 }
 
+/// The same, where the levels are the scheduler's own.
+const fn of_levels(of: &'static str, diffusers: &'static str, here: &'static str, applies: Applies) -> Departure {
+    Departure { of_levels: true, ..followed(of, diffusers, here, applies) }
+}
+
+/// What is not followed, and why.
 const fn refused(
     of: &'static str,
     diffusers: &'static str,
     here: &'static str,
     why: &'static str,
-    applies: fn(&SchedulerConfig, &Options) -> bool,
+    applies: Applies,
 ) -> Departure {
-    Departure { of, diffusers, here, compat: Compat::Refused(why), applies }
+    Departure { refused: Some(why), ..followed(of, diffusers, here, applies) }
 }
 
-/// Whether steps are moved by ⌊T/N⌋.
-fn strides(config: &SchedulerConfig, _: &Options) -> bool {
-    config.spread.family == Family::Index && config.is(&["DDIM", "DDIMParallel", "CogVideoXDDIM", "CogVideoXDPM"])
+/// Whether steps of ⌊T/N⌋ lead elsewhere than the grid does.
+fn strides(config: &SchedulerConfig, _: &Run<'_>) -> bool {
+    config.is(&["DDIM", "DDIMInverse", "DDIMParallel", "CogVideoXDDIM", "CogVideoXDPM"])
+        && config.spread.even != Even::Leading
 }
 
 fn over_noise(config: &SchedulerConfig) -> bool {
     config.spread.over.is_some()
 }
 
+fn has(run: &Run<'_>, key: &str) -> bool {
+    run.options.get(key).is_some()
+}
+
+fn is_churned(run: &Run<'_>) -> bool {
+    run.options.real("s_churn").unwrap_or(0.0) > 0.0
+}
+
 /// Whether the last step stays where it is.
-fn stays(config: &SchedulerConfig, _: &Options) -> bool {
-    config.defaults.ending == crate::schedule::Ending::Level
+fn stays(config: &SchedulerConfig, _: &Run<'_>) -> bool {
+    config.defaults.ending == Ending::Level
 }
 
 /// Every departure that is known.
@@ -94,6 +111,7 @@ pub const DEPARTURES: &[Departure] = &[
     followed("all with β", "it builds its tables in f32", "in f64; α and σ differ by up to 3e-4", |config, _| {
         matches!(config.spread.family, Family::Index | Family::Distilled | Family::Lambda | Family::Sigma)
             && !config.spread.flow
+            && config.tables() == Tables::Diffusers
     }),
     refused(
         "all that rescale β",
@@ -114,7 +132,7 @@ pub const DEPARTURES: &[Departure] = &[
         "to the next time, by way of the middle, averaging ε̂",
         |config, _| config.is(&["PNDM"]),
     ),
-    followed(
+    of_levels(
         "DPM-Solver, DEIS, UniPC, SA-Solver",
         "its own leading and linspace grids take N + 1 times, rounded, and drop the least noisy",
         "`leading` and `sgm-uniform`",
@@ -125,7 +143,7 @@ pub const DEPARTURES: &[Departure] = &[
                 && config.spread.even != Even::Trailing
         },
     ),
-    followed(
+    of_levels(
         "DPM-Solver, DEIS, UniPC, SA-Solver",
         "it rounds the times of Karras and Lu grids, and cuts those of exponential and beta grids to whole numbers",
         "times are as σ has them",
@@ -141,22 +159,22 @@ pub const DEPARTURES: &[Departure] = &[
             config.spread.family == Family::Lambda && over.contains(&config.spread.over)
         },
     ),
-    followed(
+    of_levels(
         "DPM-Solver, DEIS, UniPC, SA-Solver",
         "its flow sigmas are N of N + 1 from 1 to 1/T, and the times cut to whole numbers",
         "`trailing` on the straight path",
         |config, _| config.spread.flow && !over_noise(config),
     ),
-    followed("UniPC", "with flow sigmas its Karras and other grids are spread over σ/α", "over t", |config, _| {
+    of_levels("UniPC", "with flow sigmas its Karras grid is spread over σ/α", "over t", |config, _| {
         config.spread.flow && over_noise(config)
     }),
-    followed(
+    of_levels(
         "Euler, Heun, LMS, KDPM2, DPMSolverSDE",
         "it spreads over the noise of its own timesteps, not of the schedule",
         "over that of the schedule",
         |config, _| config.spread.family == Family::Sigma && over_noise(config),
     ),
-    followed(
+    of_levels(
         "Euler, Heun, LMS, KDPM2, DPMSolverSDE",
         "its own timesteps are not rounded, and σ is interpolated between those of training",
         "times are whole, as DDPM's",
@@ -164,13 +182,13 @@ pub const DEPARTURES: &[Departure] = &[
             config.spread.family == Family::Sigma && !over_noise(config) && config.spread.even == Even::Linspace
         },
     ),
-    followed(
+    of_levels(
         "Euler, Heun, LMS, KDPM2, DPMSolverSDE",
         "on linspace and trailing grids it starts from σ·z, not from √(σ² + 1)·z",
         "from √(σ² + 1)·z",
         |config, _| config.spread.family == Family::Sigma && config.spread.even != Even::Leading,
     ),
-    followed(
+    of_levels(
         "Euler",
         "with log_linear its times are those of timestep_spacing whatever the noise, and it ends a level early",
         "`exponential`",
@@ -180,14 +198,14 @@ pub const DEPARTURES: &[Departure] = &[
         "Euler",
         "with churn it asks the network before it adds the noise",
         "after, as Karras et al. 2022",
-        |config, options| config.is(&["EulerDiscrete", "EDMEuler"]) && options.real("s_churn").unwrap_or(0.0) > 0.0,
+        |config, run| config.is(&["EulerDiscrete", "EDMEuler"]) && is_churned(run),
     ),
     refused(
         "FlowMatchHeun",
         "with churn it adds noise of σ/α in both halves of a step, and reads the network's answer at the level before it",
         "noise is added once, and the level is that of the noisy sample",
         "its samples are no longer of the level that they are taken for",
-        |config, options| config.is(&["FlowMatchHeunDiscrete"]) && options.real("s_churn").unwrap_or(0.0) > 0.0,
+        |config, run| config.is(&["FlowMatchHeunDiscrete"]) && is_churned(run),
     ),
     refused(
         "flow matching",
@@ -196,49 +214,66 @@ pub const DEPARTURES: &[Departure] = &[
         "nothing of the sample would be left",
         |config, _| config.spread.inverted && config.defaults.solver.as_deref() == Some("lcm"),
     ),
-    followed("flow matching", "it shifts its least noise twice", "once", |config, _| {
+    of_levels(
+        "DPM-Solver with flow sigmas",
+        "it ends at the least σ/α of β's schedule, taken for a time of the path",
+        "at the last level of the path's grid",
+        |config, _| {
+            config.spread.flow && config.spread.to_least && !config.is(&["DEISMultistep", "SASolver", "UniPCMultistep"])
+        },
+    ),
+    of_levels(
+        "all that rescale β",
+        "it floors the last ᾱ at 2⁻²⁴ also where less is left at the time before",
+        "at half of what is left before, at most",
+        |config, _| config.spread.floored && matches!(config.spread.family, Family::Lambda | Family::Sigma),
+    ),
+    of_levels("flow matching", "it shifts its least noise twice", "once", |config, _| {
         config.spread.family == Family::Flow && config.spread.shift != 1.0 && !config.spread.dynamic
     }),
-    followed("flow matching", "it shifts first and spreads over noise then", "the other way round", |config, _| {
+    of_levels("flow matching", "it shifts first and spreads over noise then", "the other way round", |config, _| {
         config.spread.family == Family::Flow
             && over_noise(config)
             && (config.spread.shift != 1.0 || config.spread.dynamic)
     }),
-    followed(
-        "flow matching",
+    of_levels(
+        "flow matching, UniPC with flow sigmas",
         "it shifts the sigmas and timesteps that it is given",
         "what is given is what is visited",
-        |config, options| {
-            config.spread.family == Family::Flow
-                && (options.numbers("sigmas").is_some() || options.numbers("timesteps").is_some())
+        |config, run| {
+            let unipc = config.is(&["UniPCMultistep"]) && config.spread.flow;
+            (config.spread.family == Family::Flow || unipc) && (has(run, "sigmas") || has(run, "timesteps"))
         },
     ),
-    followed(
+    of_levels(
         "all that end at the least noise",
         "its last step goes from the least noise to the same, which clipping and the rules of order see, and is left out here",
         "the step is left out",
         stays,
     ),
-    followed(
+    of_levels(
         "linspace of one step",
         "its linspace grid of one step is at t = 0, where there is no noise",
         "at T − 1",
-        |config, _| {
+        |config, run| {
             matches!(config.spread.family, Family::Index | Family::Sigma)
                 && config.spread.even == Even::Linspace
                 && !config.is(&["UnCLIP"])
+                && run.steps.is_none_or(|steps| steps == 1)
         },
     ),
     refused(
         "trailing grids",
-        "its trailing grid has a step too many for 61, 103, 121 and more steps, at t = −1",
+        "its trailing grid has a step too many for some N (61, 103 and 121 of T = 1000), at t = −1",
         "N steps",
         "there is no such time, and the noisiest level is taken for it",
-        |config, _| {
+        |config, run| {
+            let total = config.spread.train_steps;
             matches!(config.spread.family, Family::Index | Family::Lambda | Family::Sigma)
                 && !over_noise(config)
                 && !config.spread.flow
                 && config.spread.even == Even::Trailing
+                && run.steps.is_some_and(|steps| steps > 0 && trailing_count(total, total, steps) > steps)
         },
     ),
     followed(
@@ -253,13 +288,10 @@ pub const DEPARTURES: &[Departure] = &[
         "for its logarithm",
         |config, _| config.defaults.options.get("variance").and_then(|word| word.as_str()) == Some("learned"),
     ),
-    followed(
-        "Heun",
-        "it takes ε̂ from the clipped x̂₀",
-        "as the network says it, as with its other classes",
-        |config, _| config.is(&["HeunDiscrete"]) && config.clip_range.is_some(),
-    ),
-    followed("TCD, UniPC with ε̂", "it ignores clipping and thresholding", "they are applied", |config, _| {
+    of_levels("Heun", "it takes ε̂ from the clipped x̂₀", "as the network says it", |config, _| {
+        config.is(&["HeunDiscrete"]) && config.clip_range.is_some()
+    }),
+    of_levels("TCD, UniPC with ε̂", "it ignores clipping and thresholding", "they are applied", |config, _| {
         config.ignores_clipping() && (config.clip_range.is_some() || config.threshold.is_some())
     }),
     followed(
@@ -278,18 +310,48 @@ pub const DEPARTURES: &[Departure] = &[
         |config, _| config.is(&["SASolver"]),
     ),
     refused(
-        "DEIS",
-        "with flow sigmas its weights are differences in f32 of numbers of thousands, good to some 1e-4",
+        "DEIS, and DPM-Solver, UniPC and SA-Solver where they expand ε̂",
+        "its weights are differences in f32 of numbers that a wide step makes large, good to some 1e-3 on cosine and flow grids",
         "in f64",
         "what f32 leaves of them is chance",
-        |config, _| config.is(&["DEISMultistep"]) && config.spread.flow,
+        |config, _| config.spread.family == Family::Lambda && config.expands_noise(),
+    ),
+    refused(
+        "all on a cosine",
+        "it starts at σ/α = 2e4, where f32 leaves three digits of what ε̂ or v and x make of x̂₀",
+        "rounded elsewhere",
+        "what f32 leaves of it is chance",
+        |config, _| {
+            let families = [Family::Index, Family::Lambda, Family::Sigma];
+            families.contains(&config.spread.family) && config.spread.cosine
+        },
     ),
     refused(
         "KDPM2Ancestral",
-        "its middle level is found from a difference of squares in f32, of which a wide step leaves two digits",
+        "its middle level is found from a difference of squares in f32, of which a wide step leaves few digits or none",
         "in f64",
         "what f32 leaves of it is chance",
         |config, _| config.is(&["KDPM2AncestralDiscrete"]),
+    ),
+    refused(
+        "PNDM, LMS, DEIS, SA-Solver, DPM-Solver singlestep",
+        "with strength it counts its orders and its first steps from the whole grid's beginning",
+        "from the run's own",
+        "no step that was left out has left anything to count",
+        |config, run| {
+            let named = ["PNDM", "LMSDiscrete", "DEISMultistep", "SASolver", "DPMSolverSinglestep"];
+            run.is_part && config.is(&named)
+        },
+    ),
+    followed("flow matching", "with strength its pipelines round the steps up", "down", |config, run| {
+        run.is_part && matches!(config.schedule, Schedule::Flow { .. })
+    }),
+    refused(
+        "Euler, flow matching",
+        "of sigmas that are given Euler takes the last for the end, and flow matching evaluates also at a last 0",
+        "the end comes by itself, and may be there as 0",
+        "one list is one run with every solver",
+        |config, run| has(run, "sigmas") && (config.is(&["EulerDiscrete"]) || config.spread.family == Family::Flow),
     ),
     followed(
         "IPNDM",
@@ -303,15 +365,28 @@ pub const DEPARTURES: &[Departure] = &[
         "once",
         |config, _| config.is(&["CogVideoXDPM"]),
     ),
-    followed(
+    of_levels(
         "DDPMWuerstchen",
         "its cosine is clamped to 1e-4 … 0.9999, so that it does not end at the clean sample",
         "at the clean sample",
         |config, _| config.is(&["DDPMWuerstchen"]),
     ),
-    followed("SCM", "its angles begin at 1.5708, and the second of two is 1.3", "`trailing`", |config, _| {
+    of_levels("SCM", "its angles begin at 1.5708, and the second of two is 1.3", "`trailing`", |config, _| {
         config.is(&["SCM"])
     }),
+    of_levels(
+        "KarrasVe",
+        "it takes the σ² of its grid for σ",
+        "`exponential`: the root (Karras et al. 2022, table 1)",
+        |config, _| config.is(&["KarrasVe"]),
+    ),
+    refused(
+        "EDM",
+        "its σ_data is 0.5 where the file does not say it",
+        "the model's own",
+        "a model's answer is read with the σ_data that it was trained with",
+        |config, _| config.spread.family == Family::Edm && config.sigma_data.is_none(),
+    ),
     refused(
         "DPMSolverSDE, CosineDPMSolver",
         "its noise is a Brownian tree",

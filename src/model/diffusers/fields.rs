@@ -12,6 +12,24 @@ const KNOWN: &str = include_str!("fields.txt");
 /// The numbers that Python writes and JSON does not have.
 const NO_NUMBERS: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
 
+/// The options and the parts of a schedule that have another name in a file.
+const FIELD_OF: &[(&str, &str)] = &[
+    ("betas", "trained_betas"),
+    ("train_steps", "num_train_timesteps"),
+    ("snr_shift", "snr_shift_scale"),
+    ("least_time", "sampling_eps"),
+    ("order", "solver_order"),
+    ("lambda_min", "lambda_min_clipped"),
+    ("shift", "flow_shift"),
+    ("s_tmin", "s_min"),
+    ("s_tmax", "s_max"),
+    ("corrector_snr", "snr"),
+    ("corrector_steps", "correct_steps"),
+    ("original_steps", "original_inference_steps"),
+    ("threshold_ratio", "dynamic_thresholding_ratio"),
+    ("threshold_max", "sample_max_value"),
+];
+
 /// The fields of one file.
 pub(super) struct Fields {
     /// The class's name, as the file has it.
@@ -53,6 +71,16 @@ impl Fields {
 
     pub(super) fn error(&self, key: &'static str, reason: impl Into<String>) -> Error {
         Error::argument(key, format!("{} ({})", reason.into(), self.name))
+    }
+
+    /// An error about an option, as one about the field that said it.
+    pub(super) fn named(&self, error: Error) -> Error {
+        let Error::Argument { name, reason } = error else { return error };
+        let fields = FIELD_OF.iter().filter(|(option, _)| *option == name).map(|(_, field)| *field);
+        match fields.into_iter().find(|field| self.get(field).is_some()) {
+            Some(field) => self.error(field, reason),
+            None => self.error(name, reason),
+        }
     }
 
     /// What the file says of a field that the class has.

@@ -13,21 +13,19 @@ use super::numbers::{
 use super::spread::{Even, Over, Spread};
 use crate::error::{Error, Result};
 use crate::model::manifest::Schedule;
-use crate::schedule::{Grid, NoiseLevel, NoiseSchedule};
+use crate::schedule::{Grid, MOST_STEPS, NOTHING_TO_STRETCH, NoiseLevel, NoiseSchedule};
 
 /// What a run asks of a scheduler.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Asked<'a> {
+pub(crate) struct Asked<'a> {
     /// How many steps.
-    pub steps: usize,
+    pub(crate) steps: usize,
     /// The caller's own times, in place of steps.
-    pub timesteps: Option<&'a [f64]>,
+    pub(crate) timesteps: Option<&'a [f64]>,
     /// The caller's own σ, in place of steps; the end may be there, as 0.
-    pub sigmas: Option<&'a [f64]>,
+    pub(crate) sigmas: Option<&'a [f64]>,
     /// The shift that a run is told, in place of the configuration's.
-    pub shift: Option<f64>,
-    /// The deviation of the model's data.
-    pub sigma_data: f64,
+    pub(crate) shift: Option<f64>,
 }
 
 /// The levels that were found.
@@ -44,7 +42,7 @@ impl SchedulerConfig {
     ///
     /// # Errors
     /// [`Error::Argument`] with the option or the field that it has no such levels for.
-    pub fn grid(&self, asked: &Asked<'_>) -> Result<Option<Grid>> {
+    pub(crate) fn grid(&self, asked: &Asked<'_>) -> Result<Option<Grid>> {
         let spread = &self.spread;
         if self.inverse {
             return Ok(None);
@@ -62,6 +60,11 @@ impl SchedulerConfig {
         if asked.steps > MOST_STEPS {
             return Err(Error::argument("steps", format!("{}; at most {MOST_STEPS} are possible", asked.steps)));
         }
+        // With fewer a time of the grid would be another's.
+        if let Some(steps) = schedule.train_steps().filter(|steps| *steps != spread.train_steps) {
+            let reason = format!("{}, but trained_betas are {steps}", spread.train_steps);
+            return Err(field("num_train_timesteps", reason));
+        }
         let found = match spread.family {
             Family::Index => spread.among_training(&*schedule, asked)?,
             Family::Distilled => spread.among_distillation(&*schedule, asked)?,
@@ -70,7 +73,7 @@ impl SchedulerConfig {
                 spread.in_lambda(&Table::new(&**betas.as_ref().unwrap_or(&schedule), spread.floored), asked)?
             }
             Family::Sigma => spread.in_sigma(&Table::new(&*schedule, spread.floored), asked)?,
-            Family::Flow => spread.on_the_path(asked),
+            Family::Flow => spread.on_the_path(asked)?,
             Family::Edm => spread.between_noises(&self.schedule, asked),
             Family::Consistency => spread.of_consistency(&self.schedule, asked)?,
             Family::KarrasVe => spread.of_karras_ve(&self.schedule, asked)?,
@@ -94,12 +97,13 @@ impl SchedulerConfig {
 
     /// Whether the levels are diffusers' also where papers are followed, which have none for the class.
     pub(crate) fn has_its_own_levels(&self) -> bool {
-        matches!(self.spread.family, Family::Consistency | Family::KarrasVe)
+        self.spread.family == Family::Consistency
     }
 }
 
-/// The most steps, as of a grid.
-const MOST_STEPS: usize = 1_000_000;
+fn field(name: &str, reason: String) -> Error {
+    Error::argument("scheduler_config", format!("{name}: {reason}"))
+}
 
 /// α, σ/α and λ of the steps of training, in f32.
 struct Table {
@@ -129,7 +133,10 @@ impl Table {
     fn time(&self, sigma: f64) -> f64 {
         let log = sigma.max(1e-10).ln();
         let last = self.log_sigmas.len().saturating_sub(2);
-        let below = self.log_sigmas.iter().rposition(|value| *value <= log).unwrap_or(0).min(last);
+        // They rise, but for a last one that a floor may have made less.
+        let (end, rising) = (self.log_sigmas[self.log_sigmas.len() - 1], &self.log_sigmas[..=last]);
+        let is_beyond = end <= log;
+        let below = if is_beyond { last } else { rising.partition_point(|value| *value <= log).max(1) - 1 };
         let low = self.log_sigmas[below];
         let Some(high) = self.log_sigmas.get(below + 1) else { return below as f64 };
         let share = ((low - log) / single(low - high)).clamp(0.0, 1.0);
@@ -162,11 +169,22 @@ fn shifted(shift: f64, t: f64, round: fn(f64) -> f64) -> f64 {
     round(round(shift * t) / round(1.0 + round((shift - 1.0) * t)))
 }
 
+/// The same as it is written for a shift that is told with every run.
+fn dynamically_shifted(shift: f64, t: f64, round: fn(f64) -> f64) -> f64 {
+    let shift = round(shift);
+    round(shift / round(shift + round(round(1.0 / t) - 1.0)))
+}
+
 impl Spread {
     /// The list of levels that the class takes no caller's own of.
     fn refuses(&self, asked: &Asked<'_>) -> Option<&'static str> {
         let over_noise = self.over.is_some() && self.family != Family::Flow;
-        (asked.timesteps.is_some() && over_noise).then_some("timesteps")
+        // UniPC's on the path are spread over the ends of what is given.
+        match over_noise {
+            true if asked.timesteps.is_some() => Some("timesteps"),
+            true if self.flow && asked.sigmas.is_some() => Some("sigmas"),
+            _ => None,
+        }
     }
 
     /// `count` times of training, noisiest first, of which `last` is the greatest but one.
@@ -198,7 +216,7 @@ impl Spread {
         let last = self.train_steps as f64 - 1.0;
         if times.first().is_some_and(|first| *first > last) {
             let reason = format!("{}; the first time would be beyond the last of training, {last}", self.offset);
-            return Err(Error::argument("steps_offset", reason));
+            return Err(field("steps_offset", reason));
         }
         Ok(())
     }
@@ -237,7 +255,7 @@ impl Spread {
             Some(times) => times,
             None if !(asked.steps..=self.train_steps).contains(&original) => {
                 let reason = format!("{original}; {0} steps of {1} need {0} to {1}", asked.steps, self.train_steps);
-                return Err(Error::argument("original_steps", reason));
+                return Err(field("original_inference_steps", reason));
             }
             None => {
                 let stride = self.train_steps / original;
@@ -270,7 +288,7 @@ impl Spread {
     fn in_lambda(&self, table: &Table, asked: &Asked<'_>) -> Result<Option<Levels>> {
         let steps = asked.steps;
         if self.flow {
-            return Ok(Some(self.in_lambda_on_the_path(table, asked)));
+            return self.in_lambda_on_the_path(table, asked).map(Some);
         }
         if asked.sigmas.is_some() || asked.timesteps.is_some() && !self.name.starts_with("DPMSolver") {
             return Ok(None);
@@ -315,14 +333,15 @@ impl Spread {
         self.train_steps - clipped.min(self.train_steps - 1)
     }
 
-    fn in_lambda_on_the_path(&self, table: &Table, asked: &Asked<'_>) -> Levels {
+    fn in_lambda_on_the_path(&self, table: &Table, asked: &Asked<'_>) -> Result<Levels> {
         let (steps, total) = (asked.steps, self.train_steps as f64);
         let shift = asked.shift.unwrap_or(self.shift);
         let exact = |value: f64| value;
         let unipc = self.name == "UniPCMultistep";
         let mut sigmas: Vec<f64> = match self.over {
             Some(over) => {
-                let ends = [self.ends[0].unwrap_or(0.01), self.ends[1].unwrap_or(200.0)];
+                let own = [table.sigmas[0], table.sigmas[table.sigmas.len() - 1]];
+                let ends = [self.ends[0].unwrap_or(own[0]), self.ends[1].unwrap_or(own[1])];
                 let of_ratio = |(_, ratio): (f64, f64)| ratio / (ratio + 1.0);
                 self.over_noise(over, ends, table, steps).into_iter().map(of_ratio).collect()
             }
@@ -332,6 +351,7 @@ impl Spread {
                     None => linspace(1.0, 1.0 / total, steps + 1),
                 };
                 given.truncate(steps);
+                let shifted = if self.dynamic { dynamically_shifted } else { shifted };
                 given.into_iter().map(|t| shifted(shift, t, exact)).collect()
             }
             None => {
@@ -342,7 +362,9 @@ impl Spread {
                 own
             }
         };
-        self.stretch(&mut sigmas, exact);
+        if self.over.is_none() {
+            self.stretch(&mut sigmas, exact)?;
+        }
         if unipc
             && self.over.is_none()
             && let Some(first) = sigmas.first_mut().filter(|first| (**first - 1.0).abs() < 1e-6)
@@ -358,14 +380,18 @@ impl Spread {
             _ => straight(0.0, table.sigmas.first().copied().unwrap_or(least)),
         };
         let levels = sigmas.into_iter().map(|sigma| straight((sigma * total).trunc() / total, sigma)).collect();
-        Levels { levels, end, start: 1.0 }
+        Ok(Levels { levels, end, start: 1.0 })
     }
 
     /// Stretches times so that the last is `shift_terminal`.
-    fn stretch(&self, times: &mut [f64], round: fn(f64) -> f64) {
-        let (Some(terminal), Some(last)) = (self.shift_terminal, times.last().copied()) else { return };
+    fn stretch(&self, times: &mut [f64], round: fn(f64) -> f64) -> Result<()> {
+        let (Some(terminal), Some(last)) = (self.shift_terminal, times.last().copied()) else { return Ok(()) };
+        if last == 1.0 {
+            return Err(Error::argument("shift_terminal", NOTHING_TO_STRETCH));
+        }
         let scale = round(round(1.0 - last) / (1.0 - terminal));
         times.iter_mut().for_each(|t| *t = round(1.0 - round(round(1.0 - *t) / scale)));
+        Ok(())
     }
 
     fn in_sigma(&self, table: &Table, asked: &Asked<'_>) -> Result<Option<Levels>> {
@@ -379,6 +405,9 @@ impl Spread {
         }
         let (steps, continuous) = (asked.steps, self.trained.is_some());
         let last = table.sigmas.len() - 1;
+        if let Some(t) = asked.timesteps.iter().copied().flatten().find(|t| !(0.0..=last as f64).contains(*t)) {
+            return Err(Error::argument("timesteps", format!("{t} is not a time of the schedule, 0 to {last}")));
+        }
         let mut end = if self.to_least { table.sigmas[0] } else { 0.0 };
         let pairs: Vec<(f64, f64)> = if let Some(given) = asked.sigmas {
             end = 0.0;
@@ -423,7 +452,7 @@ impl Spread {
         Ok(Some(Levels { levels, end, start }))
     }
 
-    fn on_the_path(&self, asked: &Asked<'_>) -> Option<Levels> {
+    fn on_the_path(&self, asked: &Asked<'_>) -> Result<Option<Levels>> {
         let (steps, total) = (asked.steps, self.train_steps as f64);
         let shift = asked.shift.unwrap_or(self.shift);
         let (static_shift, exact): (bool, fn(f64) -> f64) = (!self.dynamic, |value| value);
@@ -432,7 +461,7 @@ impl Spread {
         let round: fn(f64) -> f64 = if given.is_some() { single } else { exact };
         let heun = self.name == "FlowMatchHeunDiscrete";
         if heun && given.is_some() {
-            return None;
+            return Ok(None);
         }
         let ends = [1.0, total].map(|t| {
             let sigma = single(t / total);
@@ -443,8 +472,9 @@ impl Spread {
             (None, Some(times)) => times.iter().map(|t| single(single(*t) / total)).collect(),
             (None, None) => linspace(ends[1] * total, ends[0] * total, steps).into_iter().map(|t| t / total).collect(),
         };
+        let shifted = if self.dynamic { dynamically_shifted } else { shifted };
         sigmas.iter_mut().for_each(|sigma| *sigma = shifted(shift, *sigma, round));
-        self.stretch(&mut sigmas, round);
+        self.stretch(&mut sigmas, round)?;
         if let Some(over) = self.over {
             let (most, least) = (sigmas[0], sigmas[sigmas.len() - 1]);
             sigmas = match over {
@@ -459,7 +489,7 @@ impl Spread {
             _ => single(single(sigma) * total) / total,
         };
         let levels = sigmas.iter().enumerate().map(|(i, sigma)| straight(time(i, *sigma), *sigma)).collect();
-        Some(Levels { levels, end: NoiseLevel::clean(0.0), start: 1.0 })
+        Ok(Some(Levels { levels, end: NoiseLevel::clean(0.0), start: 1.0 }))
     }
 
     fn between_noises(&self, schedule: &Schedule, asked: &Asked<'_>) -> Option<Levels> {
@@ -491,7 +521,7 @@ impl Spread {
         let (least, most) = ends_of(schedule);
         if self.train_steps < 2 {
             let reason = format!("{}; levels are spread over 2 at least", self.train_steps);
-            return Err(Error::argument("num_train_timesteps", reason));
+            return Err(field("num_train_timesteps", reason));
         }
         let times = match self.given_times(asked)? {
             Some(times) => times,

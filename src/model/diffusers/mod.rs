@@ -9,5 +9,6 @@ mod numbers;
 mod spread;
 
 pub use config::{DynamicShift, SchedulerConfig};
-pub use departures::{Compat, DEPARTURES, Departure};
-pub use levels::Asked;
+pub(crate) use departures::Run;
+pub use departures::{DEPARTURES, Departure};
+pub(crate) use levels::Asked;

@@ -83,11 +83,16 @@ pub(super) fn leading(steps: usize, stride: usize) -> Vec<f64> {
 /// `numpy.arange(last, 0, −T/N)`, rounded, less 1. It has one time more where rounding makes room for it, at −1, which
 /// is left out.
 pub(super) fn trailing(last: usize, train_steps: usize, steps: usize) -> Vec<f64> {
+    let count = trailing_count(last, train_steps, steps);
     // numpy takes the second value less the first for its stride.
     let (last, stride) = (last as f64, train_steps as f64 / steps as f64);
-    let count = (last / stride).ceil() as usize;
     let stride = (last - stride) - last;
     (0..count.min(steps)).map(|i| (last + i as f64 * stride).round_ties_even() - 1.0).collect()
+}
+
+/// How many times numpy's has.
+pub(super) fn trailing_count(last: usize, train_steps: usize, steps: usize) -> usize {
+    (last as f64 / (train_steps as f64 / steps as f64)).ceil() as usize
 }
 
 /// From the last time down to the first, rounded to whole ones.

@@ -118,7 +118,7 @@ def draw_case(draw, only=None):
     put("corrector_order", 1, 2, 3, chance=0.5)
     put("skip_prk_steps", True, False, chance=0.6)
     if name.startswith("DDPM"):
-        put("variance_type", "fixed_small", "fixed_small_log", "fixed_large", "learned_range", chance=0.6)
+        put("variance_type", "fixed_small", "fixed_small_log", "fixed_large", "learned", "learned_range", chance=0.6)
     elif name == "UnCLIP":
         put("variance_type", "fixed_small_log", "learned_range", chance=0.5)
     put("original_inference_steps", *[steps for steps in (25, 50, 100) if steps <= total], chance=0.4)
@@ -180,7 +180,7 @@ def draw_case(draw, only=None):
 def run_here(case, text=None):
     """What the network is told by this project, what comes out, and what the request says of diffusers."""
     name, config = case["class"], case["config"]
-    unit, learned = live.time_unit(name, config), live.is_learned(name, config)
+    unit, learned = live.time_unit(name, config), live.learned_variance(name, config)
     inputs, times = [], []
 
     def network(estimate):
@@ -224,7 +224,7 @@ def rounding(case, expected):
     """How far diffusers' own result moves when its network's answers are moved by a unit in the last place."""
     moved, count = live.network, 0
 
-    def jittered(x, t, learned=False):
+    def jittered(x, t, learned=""):
         said = moved(x, t, learned)
         signs = np.random.default_rng(len(said) + int(1e6 * abs(t)) % 9973).choice([-1.0, 1.0], said.shape)
         return (said * (1 + signs * 2.0**-23)).astype(np.float32)

@@ -108,6 +108,10 @@ CASES = [
     ("DDPM", {**LATENT, "variance_type": "learned_range", "steps_offset": 1}, 50, {}, {}),
     ("DDPMParallel", {"variance_type": "fixed_large", "steps_offset": 1}, 20, {}, {}),
     ("UnCLIP", {"prediction_type": "sample", "clip_sample_range": 5.0}, 25, {}, {}),
+    ("DDPM", {**LATENT, "variance_type": "learned"}, 12, {}, {}),
+    ("DPMSolverMultistep", {**FLOW, "final_sigmas_type": "sigma_min"}, 8, {}, {}),
+    ("EulerDiscrete", {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}, 11, {}, {}),
+    ("FlowMatchEulerDiscrete", {"shift": 3.0}, 4, {"strength": 0.6}, {}),
     ("UnCLIP", {"variance_type": "learned_range"}, 10, {}, {}),
     ("CogVideoXDDIM", COGVIDEOX, 25, {}, {}),
     ("CogVideoXDDIM", {**COGVIDEOX, "snr_shift_scale": 1.0}, 12, {}, {}),
@@ -153,6 +157,9 @@ def main():
     written, tensors = [], {}
     for label, name, config, steps, step, given in cases():
         case = {"class": name, "config": config, "steps": steps, "step": step, "set": given, "seed": SEED, "shape": SHAPE}
+        if "strength" in step:
+            # It is the pipeline that has it.
+            case |= {"strength": step["strength"], "step": {}}
         run = live.run_diffusers(case)
         assert all(np.isfinite(one).all() for one in [*run["inputs"], run["final"]]), label
         told = live.options(case)
@@ -163,7 +170,7 @@ def main():
             # A text, since Python's has numbers that JSON does not have.
             "name": label, "config": json.dumps({"_class_name": f"{name}Scheduler", **config}), "manifest": live.manifest(name, config, SHAPE),
             "options": {key: ",".join(map(repr, value)) if isinstance(value, list) else str(value) for key, value in told.items()},
-            "times": run["times"], "sigmas": sigmas(run["scheduler"]), "unit": live.time_unit(name, config), "learned": live.is_learned(name, config),
+            "times": run["times"], "sigmas": sigmas(run["scheduler"]), "unit": live.time_unit(name, config), "learned": live.learned_variance(name, config),
             "greatest": run["greatest"],
         })
     versions = {package: importlib.metadata.version(package) for package in ("diffusers", "torch", "numpy")}

@@ -53,18 +53,21 @@ def completed(name, config):
     return {**own, **{key: value for key, value in config.items() if key in own}}
 
 
-def network(x, t, learned=False):
+def network(x, t, learned=""):
     """What the network says of x, f32 [items, channels, height, width], at the time t, which is of the order of 1."""
     x = np.asarray(x, dtype=np.float64)
     said = 1.1 * np.tanh(0.9 * x) + 0.2 * np.tanh(0.7 * np.roll(x, 1, -1) - 0.2)
     said = said - 0.1 * np.tanh(np.roll(x, 1, -3)) + 0.1 * (t - 0.5)
     if learned:
-        said = np.concatenate([said, np.clip(0.3 * x, -1, 1)], 1)
+        variance = 0.02 + 0.01 * np.tanh(x) if learned == "learned" else np.clip(0.3 * x, -1, 1)
+        said = np.concatenate([said, variance], 1)
     return said.astype(np.float32)
 
 
-def is_learned(name, config):
-    return completed(name, config).get("variance_type") in ("learned", "learned_range")
+def learned_variance(name, config):
+    """What the network says of the variance, if it does."""
+    told = completed(name, config).get("variance_type")
+    return told if told in ("learned", "learned_range") else ""
 
 
 def time_unit(name, config):
@@ -144,7 +147,7 @@ def manifest(name, config, shape):
             if told.get("snr_shift_scale", 1.0) != 1.0:
                 schedule["snr_shift"] = told["snr_shift_scale"]
         written |= {"schedule": schedule, "prediction": PREDICTIONS[told["prediction_type"]]}
-        if is_learned(name, config):
+        if learned_variance(name, config):
             written["variance"] = told["variance_type"]
     return written
 
@@ -166,6 +169,8 @@ def options(case):
     for key in ("mu", "sigmas", "timesteps"):
         if key in given:
             said[key] = given[key]
+    if "strength" in case:
+        said["strength"] = case["strength"]
     return said
 
 
@@ -192,7 +197,7 @@ def run_diffusers(case):
     """What the network is told at every evaluation, and what comes out."""
     name, config = case["class"], case["config"]
     told = completed(name, config)
-    unit, learned = time_unit(name, config), is_learned(name, config)
+    unit, learned = time_unit(name, config), learned_variance(name, config)
     generator = torch.Generator().manual_seed(case["seed"])
     noise = torch.randn((COUNT, *case["shape"]), generator=generator, dtype=torch.float32)
     inputs, times = [], []
@@ -227,7 +232,14 @@ def usual(case, scheduler, told, noise, ask, generator, largest):
     step = dict(case.get("step", {}))
     if "generator" in inspect.signature(scheduler.step).parameters:
         step["generator"] = generator
-    for t in scheduler.timesteps:
+    times = scheduler.timesteps
+    if "strength" in case:
+        # From an image of zeros, as pipelines of flow matching do it.
+        first = int(max(case["steps"] - min(case["steps"] * case["strength"], case["steps"]), 0))
+        scheduler.set_begin_index(first)
+        times = times[first:]
+        x = scheduler.scale_noise(torch.zeros_like(noise), times[:1], noise)
+    for t in times:
         largest.append(float(x.abs().max()))
         seen = scheduler.scale_model_input(x, t) if hasattr(scheduler, "scale_model_input") else x
         x = scheduler.step(ask(seen, t), t, x, **step).prev_sample

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::entry::{Entry, Habit, Solver};
+use super::entry::{Entry, Solver};
 use super::exponential::scaled_phi;
 use super::update::{Cursor, Move, Update};
 use crate::error::{Error, Result};
@@ -48,14 +48,7 @@ pub struct DpmSolver {
     /// Whether the last step is of first order in any case.
     pub(super) euler_at_final: bool,
     /// As diffusers has it.
-    pub(super) as_diffusers: Option<OfDiffusers>,
-}
-
-/// How diffusers steps.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct OfDiffusers {
-    /// For CogVideoX's scheduler ⌊T/N⌋, by which it moves whatever the grid's next level is. It draws twice.
-    stride: Option<f64>,
+    pub(super) as_diffusers: bool,
 }
 
 /// Whether the last steps of this grid are of lower order where it is not said.
@@ -131,7 +124,7 @@ pub(super) fn misprint(algorithm: Algorithm, to: NoiseLevel) -> f64 {
 }
 
 impl DpmSolver {
-    fn new(options: &Options, as_diffusers: Option<OfDiffusers>) -> Result<Self> {
+    pub(super) fn new(options: &Options, as_diffusers: bool) -> Result<Self> {
         let algorithm = ALGORITHM.choice(options);
         let order = ORDER.whole(options);
         if algorithm == Algorithm::NoiseSde && order > 2 {
@@ -151,39 +144,17 @@ impl DpmSolver {
     }
 
     fn order_at(&self, grid: &Grid, step: usize) -> usize {
-        if self.strides_from(grid, step).is_some() {
-            let first = step == 0 || self.is_last_stride(grid, step) || grid.levels()[step - 1].alpha == 0.0;
-            return if first { 1 } else { self.order };
-        }
         if self.euler_at_final && step + 1 == grid.steps() {
             return 1;
         }
         usable_order(grid, step, self.order, self.lower_order_final.unwrap_or_else(|| lower_order_by_steps(grid)))
-    }
-
-    /// The time that a step by ⌊T/N⌋ leads to.
-    fn strides_from(&self, grid: &Grid, step: usize) -> Option<f64> {
-        self.as_diffusers.and_then(|form| form.stride).map(|stride| grid.levels()[step].t - stride)
-    }
-
-    fn is_last_stride(&self, grid: &Grid, step: usize) -> bool {
-        self.strides_from(grid, step).is_some_and(|t| t < 0.0)
-    }
-
-    /// The level that the step leads to.
-    fn target(&self, grid: &Grid, step: usize) -> NoiseLevel {
-        match self.strides_from(grid, step) {
-            None => grid.levels()[step + 1],
-            Some(t) if t < 0.0 => grid.end(),
-            Some(t) => grid.schedule().level(t),
-        }
     }
 }
 
 impl Solver for DpmSolver {
     fn plan(&self, grid: &Grid, at: Cursor) -> Move {
         let levels = grid.levels();
-        let (from, to) = (levels[at.step], self.target(grid, at.step));
+        let (from, to) = (levels[at.step], levels[at.step + 1]);
         let said = self.algorithm.said(from);
         let slots = self.slots();
         let earlier = |j: usize| Update::kept((at.step - j) % slots);
@@ -193,11 +164,8 @@ impl Solver for DpmSolver {
         } else {
             let integrals = self.algorithm.integrals(from, to);
             let [value, first, second] = integrals.derivative;
-            let second = if self.as_diffusers.is_some() { second - misprint(self.algorithm, to) } else { second };
-            let h = |j: usize| {
-                let end = if j == 0 { to } else { levels[at.step + 1 - j] };
-                end.lambda() - levels[at.step - j].lambda()
-            };
+            let second = if self.as_diffusers { second - misprint(self.algorithm, to) } else { second };
+            let h = |j: usize| levels[at.step + 1 - j].lambda() - levels[at.step - j].lambda();
             let base = Update::X * integrals.x + said * value + Update::NOISE * integrals.noise;
             match order {
                 1 => base,
@@ -213,8 +181,7 @@ impl Solver for DpmSolver {
                 }
             }
         };
-        let draws_twice = at.step > 0 && self.strides_from(grid, at.step).is_some_and(|t| t >= 0.0);
-        let step = Move::step(at, update).after_draws(usize::from(draws_twice));
+        let step = Move::step(at, update);
         if slots == 0 { step } else { step.keep(at.step % slots, said) }
     }
 
@@ -225,7 +192,7 @@ impl Solver for DpmSolver {
 
 impl fmt::Display for DpmSolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let form = if self.as_diffusers.is_some() { ", as diffusers takes its steps" } else { "" };
+        let form = if self.as_diffusers { ", as diffusers takes its steps" } else { "" };
         write!(f, "{} (multistep, order {}{form})", self.algorithm.word(), self.order)
     }
 }
@@ -272,11 +239,8 @@ pub(super) const ENTRY: Entry = Entry {
     name: "dpm-solver",
     summary: "Lu et al. 2022: DPM-Solver(++), multistep, of order 1 to 3; deterministic or in the reverse SDE",
     options: &[ALGORITHM, ORDER, VARIANT, LOWER_ORDER_FINAL, EULER_AT_FINAL],
-    build: |options| Ok(Box::new(DpmSolver::new(options, None)?)),
-    as_diffusers: Some(|options, told| {
-        let stride = told.stride.filter(|_| told.habit == Habit::CogVideoX).map(|stride| stride as f64);
-        Ok(Box::new(DpmSolver::new(options, Some(OfDiffusers { stride }))?))
-    }),
+    build: |options| Ok(Box::new(DpmSolver::new(options, false)?)),
+    as_diffusers: Some(|options, _| Ok(Box::new(DpmSolver::new(options, true)?))),
 };
 
 #[cfg(test)]

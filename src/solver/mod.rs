@@ -16,6 +16,7 @@ mod ddpm;
 mod deis;
 mod dpm2;
 mod dpm_2s;
+mod dpm_cogvideox;
 mod dpm_singlestep;
 mod dpm_solver;
 mod entry;
@@ -80,7 +81,7 @@ pub const SOLVERS: &[Entry] = &[
     dpm2::ENTRY,
     lms::ENTRY,
     pndm::ENTRY,
-    dpm_solver::ENTRY,
+    dpm_cogvideox::ENTRY,
     dpm_singlestep::ENTRY,
     dpm_2s::ENTRY,
     deis::ENTRY,

@@ -41,6 +41,7 @@ const HOUSE: &[(&str, &[&str])] = &[
             "lms",
             "pndm",
             "dpm_solver",
+            "dpm_cogvideox",
             "dpm_singlestep",
             "dpm_2s",
             "deis",

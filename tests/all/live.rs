@@ -286,6 +286,7 @@ const REFUSED: &[(&str, &str)] = &[
         "`use_clipped_model_output` with thresholding",
         "there is no option for the two; with clipping it is `clipping on`",
     ),
+    ("`sde-dpmsolver` with `solver_order` 3", "it has no third order; diffusers fails in the step that would take it"),
     ("`trained_betas` of IPNDM", "diffusers takes them for the noise itself"),
     (
         "RePaint",

@@ -317,13 +317,14 @@ pub const DEPARTURES: &[Departure] = &[
         |config, _| config.spread.family == Family::Lambda && config.expands_noise(),
     ),
     refused(
-        "all on a cosine",
-        "it starts at σ/α = 2e4, where f32 leaves three digits of what ε̂ or v and x make of x̂₀",
+        "all on a cosine, which starts at σ/α = 2e4; Heun and PNDM in 5 steps at most",
+        "over so wide a step f32 leaves three digits of what ε̂ or v and x make of x̂₀, and x̂₀ and x of ε̂",
         "rounded elsewhere",
         "what f32 leaves of it is chance",
-        |config, _| {
+        |config, run| {
             let families = [Family::Index, Family::Lambda, Family::Sigma];
-            families.contains(&config.spread.family) && config.spread.cosine
+            let few = config.is(&["HeunDiscrete", "PNDM"]) && run.steps.is_none_or(|steps| steps <= 5);
+            families.contains(&config.spread.family) && (config.spread.cosine || few)
         },
     ),
     refused(

@@ -223,6 +223,9 @@ impl Request {
                 let offset = config.defaults.steps_offset;
                 let options = self.options.filtered(|key| takes(key) || !is_own(key));
                 self.steps_offset = self.steps_offset.filter(|own| grid == Spacing::Leading || *own != offset);
+                if self.ending == Some(config.defaults.ending) {
+                    self.ending = Some(config.ending_of(grid));
+                }
                 self.options = options;
             }
             _ => {}

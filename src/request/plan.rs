@@ -134,7 +134,10 @@ impl Request {
             Some("mu") => of_mu(options.real("mu").unwrap_or_default()),
             Some("tokens") => {
                 let Some(dynamic) = dynamic else {
-                    let reason = "there is no scheduler's configuration that shifts times by them";
+                    let reason = match self.scheduler_config {
+                        Some(_) => "the scheduler's configuration does not shift by them (use_dynamic_shifting)",
+                        None => "there is no scheduler's configuration that shifts times by them",
+                    };
                     return Err(Error::argument("tokens", reason));
                 };
                 let (tokens, rule) = (options.whole("tokens").unwrap_or(1), settings::MU_RULE.choice(options));

@@ -227,12 +227,24 @@ impl SchedulerConfig {
         let to_first = to_first || matches!(class.name, "DEISMultistep" | "SASolver" | "TCD");
         // LCM ends at x̂₀ whatever is said.
         if to_first && class.name != "LCM" {
-            let reaches = grid.is_over_noise()
-                || grid == Spacing::Linspace
-                || grid == Spacing::Leading && self.defaults.steps_offset == 0;
-            self.defaults.ending = if reaches { Ending::Level } else { Ending::First };
+            self.defaults.ending = Ending::First;
+            self.defaults.ending = self.ending_of(grid);
         }
         Ok(())
+    }
+
+    /// Where a run on `grid` ends by the file: one that reaches the least noise has nothing left to do there.
+    pub(crate) fn ending_of(&self, grid: Spacing) -> Ending {
+        let reaches = match grid {
+            Spacing::Leading => self.defaults.steps_offset == 0,
+            Spacing::Linspace => true,
+            other => other.is_over_noise(),
+        };
+        match self.defaults.ending {
+            Ending::Clean => Ending::Clean,
+            _ if reaches => Ending::Level,
+            _ => Ending::First,
+        }
     }
 
     fn read_solver(&mut self, fields: &Fields) -> Result<()> {

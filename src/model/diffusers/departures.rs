@@ -42,7 +42,7 @@ impl SchedulerConfig {
     pub(crate) fn notes(&self, run: &Run<'_>) -> Vec<String> {
         let mut notes = Vec::new();
         if !self.ignored.is_empty() {
-            notes.push(format!("it has no {}, which are ignored, as in diffusers", self.ignored.join(", ")));
+            notes.push(format!("it has no {}: ignored, as in diffusers", self.ignored.join(", ")));
         }
         for departure in DEPARTURES.iter().filter(|departure| (departure.applies)(self, run)) {
             let is_followed = if departure.of_levels { run.on_its_levels } else { run.compatible };

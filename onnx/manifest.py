@@ -577,6 +577,8 @@ def misfit(solver, told):
         return "algorithm: sde-dpm-solver has no singlestep form"
     if solver == "dpm-solver" and told.get("algorithm") == "sde-dpm-solver" and told.get("order", 2) > 2:
         return "order: sde-dpm-solver is of order 1 and 2"
+    if solver == "unipc" and any(step < 0 or step % 1 != 0 for step in told.get("disable_corrector", ())):
+        return "disable_corrector: steps are whole numbers from 0"
     if solver == "sa-solver" and told.get("tau_from", 0.2) > told.get("tau_to", 0.8):
         return "tau_to: expected more than tau_from"
     return None
@@ -717,7 +719,8 @@ def alphas_bar(schedule):
             betas = np.asarray(schedule["betas"], dtype=np.float64)
     bar = np.cumprod(1 - betas)
     shift = schedule.get("snr_shift", 1)
-    bar = bar / (shift + (1 - shift) * bar)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bar = bar / (shift + (1 - shift) * bar)
     if schedule["terminal"] != "as_trained" and len(bar) > 1:
         with np.errstate(divide="ignore", invalid="ignore"):
             root = np.sqrt(bar)  # Lin et al. 2023, algorithm 1

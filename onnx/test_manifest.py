@@ -329,6 +329,7 @@ def schedules():
         values = {
             "train_steps": (1, 2, 3, 10, 1000, 4000, 1_000_000), "beta_start": small, "beta_end": small, "least_time": small,
             "start": (-600, -20, -3, 0, 3), "end": (-20, 0, 3, 20, 600), "tau": (1e-300, 0.005, 0.3, 1, 600, 1e300),
+            "snr_shift": (1e-300, 1e-9, 0.5, 1, 3, 1e6, 1e300),
             "s": (-1e-9, 0, 0.008, 0.5, 0.999999, 1 - 2**-53, 1),
             "beta_min": large, "beta_max": large, "sigma_min": large, "sigma_max": large, "terminal": FACTS["words"]["schedule.terminal"],
             "betas": ([0.5], [0.5] * 2, [1e-17], [0.1, 1e-17], [0.999] * 100, [0.999] * 109, [0.9] * 1000, [0.5] * 1200, [0.01, 0.02, 1 - 2**-53]),

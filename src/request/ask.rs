@@ -250,14 +250,17 @@ impl Request {
     /// [`Error::Argument`] if an option has no such value. Whether it is for a model that was trained as this one was
     /// shows when a job is made.
     pub fn set_scheduler_config(&mut self, config: &SchedulerConfig) -> Result<()> {
-        let was_of_config = self.scheduler_config.take().is_some_and(|config| config.inverse);
+        // As it was, where a value is refused.
+        let mut request = self.clone();
+        let was_of_config = request.scheduler_config.take().is_some_and(|config| config.inverse);
         // What no configuration says stays as it was set.
-        self.options = self.options.filtered(|key| settings::group(key).is_some_and(Group::is_of_caller));
+        request.options = request.options.filtered(|key| settings::group(key).is_some_and(Group::is_of_caller));
         for (key, value) in config.options() {
-            self.set(&key, value)?;
+            request.set(&key, value)?;
         }
-        self.invert = config.inverse || self.invert && !was_of_config;
-        self.scheduler_config = Some(Box::new(config.clone()));
+        request.invert = config.inverse || request.invert && !was_of_config;
+        request.scheduler_config = Some(Box::new(config.clone()));
+        *self = request;
         Ok(())
     }
 

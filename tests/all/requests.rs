@@ -237,15 +237,20 @@ fn a_schedulers_configuration_has_to_be_the_models() {
 /// of what only its own has.
 #[test]
 fn a_configuration_is_the_same_when_it_is_said_again() {
-    let mut files = 0;
+    let (mut files, mut before) = (0, None);
     for entry in std::fs::read_dir(repository("onnx/fixtures/schedulers")).unwrap() {
         let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
         let config = SchedulerConfig::parse(&text).unwrap();
         let mut request = Request::default();
         request.set_scheduler_config(&config).unwrap();
+        // After itself, and after another.
+        for mut again in [Some(request.clone()), before.take()].into_iter().flatten() {
+            again.set_scheduler_config(&config).unwrap();
+            assert_eq!(again.options, request.options, "{text}");
+            assert_eq!((&again.solver, again.grid), (&request.solver, request.grid), "{text}");
+        }
+        before = Some(request.clone());
         let mut again = request.clone();
-        again.set_scheduler_config(&config).unwrap();
-        assert_eq!(again, request, "{text}");
         for key in ["solver", "grid"] {
             again.set(key, &config.options()[key]).unwrap();
             assert_eq!(again, request, "{key}: {text}");

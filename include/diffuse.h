@@ -83,6 +83,14 @@
  *     strength: a number from 0 to 1
  *         The share of the steps that is run, the last ones, which start with less noise and so stay nearer to the image. Default: 1 (0.8 from an image without a mask, not inverted).
  *
+ *     strength_of: steps, original
+ *         What strength is a share of. Default: steps (original for folders of latent consistency models).
+ *         - steps: The first steps of the grid.
+ *         - original: The noisiest of the original steps: as many steps as ever are spread over the rest, as in the pipelines of latent consistency models. For the lcm grid.
+ *
+ *     seeds: 1 to 10000 numbers, separated by commas
+ *         The seed of each item, in place of seed, seed + 1 and so on; with noise torch-per-item the seeds of a list of generators.
+ *
  *     interpolate_to: a whole number from 0
  *         The seed that the last item starts from; those between start evenly between its noise and that of the first, and all else is of the first.
  *
@@ -91,6 +99,34 @@
  *
  *     variation_strength: a number from 0 to 1
  *         How far variations start from the first item's noise: from 0, the same, to 1, none of it. Default: 0.2.
+ *
+ * Pictures:
+ *
+ *     width: a whole number from 1 to 65536
+ *         The width of the picture in pixels. Default: the model's.
+ *
+ *     height: a whole number from 1 to 65536
+ *         The height of the picture in pixels. Default: the model's.
+ *
+ *     tile: a whole number from 0 to 65536
+ *         The side of the tiles, in pixels, that a picture is decoded in, which bounds the memory of that; 0 for none. Default: the autoencoder's own size, for pictures with a side above 1024 pixels.
+ *
+ *     paste: 0 or 1
+ *         Whether the pixels that a mask keeps are put back into the picture that was decoded. Default: 1 (0 with compat "diffusers").
+ *
+ *     weights: off, a1111, a1111-no-norm
+ *         What brackets in a prompt mean. For CLIP's text encoders. Default: off.
+ *         - off: Nothing: they are a part of the text.
+ *         - a1111: Weights, as Stable Diffusion web UI writes them: (x) is 1.1 times as strong, [x] as much less, (x:1.3) 1.3 times; what the encoder makes of the text keeps its mean. BREAK begins another chunk.
+ *         - a1111-no-norm: The same, without that mean.
+ *
+ *     long_prompts: truncate, chunks
+ *         What becomes of a prompt that is longer than a text encoder reads at once. For CLIP's text encoders. Default: truncate.
+ *         - truncate: What is too much is not seen, and the log says what that is.
+ *         - chunks: It is read in chunks, whose embeddings follow each other, as in Stable Diffusion web UI.
+ *
+ *     image_guidance_scale: a number from 0 to 1000
+ *         The scale of guidance toward the image, for models that are told an instruction; below 1 there is no guidance. Default: 1.5.
  *
  * Grid:
  *
@@ -427,7 +463,7 @@
 #define DIFFUSE_STAGE_LOADING 0
 
 /*
- While what the samples are conditioned on and start from is made.
+ While what the samples are conditioned on and start from is made: prompts are read, images are encoded.
  */
 #define DIFFUSE_STAGE_ENCODING 1
 
@@ -437,7 +473,7 @@
 #define DIFFUSE_STAGE_SAMPLING 2
 
 /*
- While what was drawn is made into what was asked for. No kind of model has this stage yet.
+ While pictures are made of what was drawn: of latents, by a folder's autoencoder.
  */
 #define DIFFUSE_STAGE_DECODING 3
 
@@ -450,6 +486,11 @@
  Pixels as blue, green, red, alpha (Unreal) instead of red, green, blue, alpha.
  */
 #define DIFFUSE_BGRA 2
+
+/*
+ What diffuse_request_set_prompt() takes for all of the items.
+ */
+#define DIFFUSE_ALL_ITEMS -1
 
 /*
  It worked.
@@ -987,6 +1028,17 @@ int32_t diffuse_job_read(const struct diffuse_job *job,
                          size_t length);
 
 /*
+ Copies what the network of a folder samples, all items one after the other, as it stands: latents, of which pictures
+ are made at the end, and which stay afterwards. `*needed` becomes the number of their values, which `length` has to
+ be; with a `length` of 0, where `values` may be NULL, only that is said. Of a model of one network it is the samples
+ of diffuse_job_read(). DIFFUSE_NOT_YET before there are any.
+ */
+int32_t diffuse_job_latents(const struct diffuse_job *job,
+                            float *values,
+                            size_t length,
+                            size_t *needed);
+
+/*
  Draws item `item` of the samples as pixels of four bytes, for an image model. Rows are `stride` bytes apart, at
  least 4·width; `length` is the size of `pixels` in bytes, at least stride·(height−1) + 4·width. `flags` is 0 or a
  sum of DIFFUSE_BOTTOM_UP and DIFFUSE_BGRA. Values are in the encoding that the model was trained on (sRGB as a
@@ -1017,7 +1069,7 @@ int32_t diffuse_job_snapshot(const struct diffuse_job *job,
  Takes up what diffuse_job_snapshot() wrote of a job of the same model, shape, solver, steps, grid and kind of noise.
  With the same request the run ends with the same bits; what else the request says may differ, for a run that
  branches off. The bytes are not trusted: DIFFUSE_ARGUMENT if they are no snapshot, were changed, or are of another
- run, and the job stands where it stood.
+ run, and the job stands where it stood. A job of a folder that was sampling encodes again what it is given first.
  */
 int32_t diffuse_job_restore(struct diffuse_job *job,
                             const uint8_t *bytes,
@@ -1140,8 +1192,21 @@ int32_t diffuse_model_options_set_cancel(struct diffuse_model_options *options,
                                          const struct diffuse_cancel *cancel);
 
 /*
+ What becomes of the parts of a folder that are not evaluated at the time: `policy` is "keep" (they stay open, which
+ is so unless set), "stage" (each is given back when its stage of a run is over, so that a run holds its largest part
+ and no other), or a number of bytes, which may end in k, M or G: they are given back where the files of those that
+ are open have more.
+ */
+int32_t diffuse_model_options_set_memory(struct diffuse_model_options *options,
+                                         const char *policy);
+
+/*
  Opens the model file at `path` (UTF-8). Its manifest is that of `options`, else the file beside it
  (model.diffuse.json for model.onnx), else the one in its metadata. `options` may be NULL.
+
+ Or opens the folder at `path`: one of a pipeline that was exported to ONNX, such as Stable Diffusion, with its text
+ encoders and its autoencoder; requests then have prompts, and what is drawn is pictures. Its graphs are looked at,
+ and opened when a run needs them.
 
  DIFFUSE_IO if a file cannot be read, DIFFUSE_MODEL if it is no model, has no manifest, or the two do not fit,
  DIFFUSE_PROVIDER if none of the providers can be had, with the library that is missing, or if they leave nodes of
@@ -1160,6 +1225,19 @@ int32_t diffuse_model_open(const struct diffuse_runtime *runtime,
 int32_t diffuse_model_open_bytes(const struct diffuse_runtime *runtime,
                                  const uint8_t *bytes,
                                  size_t length,
+                                 const struct diffuse_model_options *options,
+                                 struct diffuse_model **model);
+
+/*
+ Opens a model of several parts from the bytes of its files: `count` of them, each with its path from the folder that
+ it would lie in in `names`, such as "unet/model.onnx", its bytes in `bytes` and their number in `lengths`. They are
+ copied, and kept for as long as the model is open. As diffuse_model_open() otherwise, of a folder.
+ */
+int32_t diffuse_model_open_parts(const struct diffuse_runtime *runtime,
+                                 const char *const *names,
+                                 const uint8_t *const *bytes,
+                                 const size_t *lengths,
+                                 size_t count,
                                  const struct diffuse_model_options *options,
                                  struct diffuse_model **model);
 
@@ -1231,7 +1309,8 @@ int32_t diffuse_model_sha256(const struct diffuse_model *model,
 
 /*
  The shape of one item, without the batch; for an image channels, height, width. It is the manifest's, which a
- network with free axes need not keep to; 0 is a size that the manifest leaves free as well. Its axes go into `axes`,
+ network with free axes need not keep to; 0 is a size that the manifest leaves free as well. Of a folder it is that of
+ a picture: the usual one, which the options width and height change. Its axes go into `axes`,
  which has room for `capacity`, and their number into `*rank`. With a `capacity` of 0 only the number is given.
  */
 int32_t diffuse_model_shape(const struct diffuse_model *model,
@@ -1352,6 +1431,40 @@ int32_t diffuse_request_set_scheduler_config(struct diffuse_request *request,
  */
 int32_t diffuse_request_departures(struct diffuse_request *request,
                                    const char **departures);
+
+/*
+ What is to be drawn, in words: `prompt` for item `item`, or with DIFFUSE_ALL_ITEMS for all of them, which forgets
+ what was set for single ones. For a model that reads text; of a prompt that is longer than it reads the rest is not
+ seen, and the log sink hears so. Where there are prompts for single items there has to be one for each. NULL takes
+ all of them back. A library that was built without the feature "text" refuses it with DIFFUSE_ARGUMENT.
+ */
+int32_t diffuse_request_set_prompt(struct diffuse_request *request,
+                                   int64_t item,
+                                   const char *prompt);
+
+/*
+ What guidance leads away from, in words, likewise. NULL, and none at all, is what the model's family has for it: an
+ empty text, or nothing.
+ */
+int32_t diffuse_request_set_negative_prompt(struct diffuse_request *request,
+                                            int64_t item,
+                                            const char *prompt);
+
+/*
+ What a text encoder of the host's own has made of the prompts, instead of them: `tokens` vectors of `width` values
+ for each of `items` items, which is 1 for all or their number, one after the other; and where the model takes one a
+ vector of `pooled_width` values for each in `pooled`, else NULL and 0. They are copied. `negative` is 0, or 1 for
+ what guidance leads away from. They are the model's conditions encoder_hidden_states and text_embeds; a model that
+ calls them something else takes them by diffuse_request_set_condition(). `embeddings` NULL takes them back.
+ */
+int32_t diffuse_request_set_embeddings(struct diffuse_request *request,
+                                       const float *embeddings,
+                                       size_t items,
+                                       size_t tokens,
+                                       size_t width,
+                                       const float *pooled,
+                                       size_t pooled_width,
+                                       int32_t negative);
 
 /*
  What guidance (the option guidance_scale) leads away from: one class for all items, or one for each, `count` in all.

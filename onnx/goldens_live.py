@@ -128,6 +128,10 @@ CASES = [
     ("KarrasVe", {"sigma_max": 5.0, "s_max": 4.0}, 8, {}, {}),
     ("UniPCMultistep", {**FLOW, "use_karras_sigmas": True, "shift_terminal": 0.1}, 8, {}, {}),
     ("EulerAncestralDiscrete", {**LATENT, "num_train_timesteps": 16, "timestep_spacing": "leading", "steps_offset": 1}, 15, {}, {}),
+    ("PNDM", {**LATENT, "skip_prk_steps": True, "steps_offset": 1}, 10, {"strength": 0.6}, {}),
+    ("PNDM", {**LATENT, "skip_prk_steps": True, "steps_offset": 1}, 10, {"strength": 0.9}, {}),
+    ("PNDM", {**LATENT, "skip_prk_steps": True, "steps_offset": 1, "prediction_type": "v_prediction"}, 10, {"strength": 0.1}, {}),
+    ("PNDM", {**LATENT, "skip_prk_steps": True, "steps_offset": 1}, 2, {"strength": 0.5}, {}),
 ]
 
 

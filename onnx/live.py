@@ -234,11 +234,18 @@ def usual(case, scheduler, told, noise, ask, generator, largest):
         step["generator"] = generator
     times = scheduler.timesteps
     if "strength" in case:
-        # From an image of zeros, as pipelines of flow matching do it.
-        first = int(max(case["steps"] - min(case["steps"] * case["strength"], case["steps"]), 0))
-        scheduler.set_begin_index(first)
+        # From an image of zeros, as the pipelines of flow matching do it, and the others.
+        straight = hasattr(scheduler, "scale_noise")
+        steps, share = case["steps"], min(case["steps"] * case["strength"], case["steps"])
+        first = int(max(steps - share, 0)) if straight else max(steps - int(share), 0) * getattr(scheduler, "order", 1)
+        if hasattr(scheduler, "set_begin_index"):
+            scheduler.set_begin_index(first)
         times = times[first:]
-        x = scheduler.scale_noise(torch.zeros_like(noise), times[:1], noise)
+        x = (
+            scheduler.scale_noise(torch.zeros_like(noise), times[:1], noise)
+            if straight
+            else scheduler.add_noise(torch.zeros_like(noise), noise, times[:1])
+        )
     for t in times:
         largest.append(float(x.abs().max()))
         seen = scheduler.scale_model_input(x, t) if hasattr(scheduler, "scale_model_input") else x

@@ -152,6 +152,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// All that is left.
+    pub fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.0)
+    }
+
     /// Nothing may be left.
     ///
     /// # Errors

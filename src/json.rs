@@ -45,6 +45,27 @@ pub fn value(text: &str) -> Result<serde_json::Value, String> {
     Json::new(text)?.read().map_err(|error| error.to_string())
 }
 
+/// The numbers that Python writes and JSON does not have.
+const NO_NUMBERS: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
+
+/// The text with Python's numbers that are none as texts, which no field takes for a number.
+pub(crate) fn quoted(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    let (mut rest, mut within, mut escaped) = (json, false, false);
+    while let Some(first) = rest.chars().next() {
+        if let Some(word) = NO_NUMBERS.iter().find(|word| !within && rest.starts_with(**word)) {
+            text.extend(["\"", *word, "\""]);
+            rest = &rest[word.len()..];
+            continue;
+        }
+        within ^= first == '"' && !escaped;
+        escaped = within && first == '\\' && !escaped;
+        text.push(first);
+        rest = &rest[first.len_utf8()..];
+    }
+    text
+}
+
 /// JSON that was looked through: no key is there twice, and whole numbers are written without a point.
 #[derive(Debug)]
 pub(crate) struct Json(String);
@@ -190,6 +211,14 @@ fn is_whole(value: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_that_are_none_are_texts_outside_of_texts_alone() {
+        assert_eq!(
+            quoted(r#"{"a": -Infinity, "b": [NaN, "NaN \" NaN"]}"#),
+            r#"{"a": "-Infinity", "b": ["NaN", "NaN \" NaN"]}"#
+        );
+    }
 
     fn read(text: &str) -> serde_json::Value {
         Json::new(text).unwrap().read().unwrap()

@@ -72,16 +72,20 @@ pub mod noise;
 pub mod option;
 mod prediction;
 mod process;
+mod prompt;
 pub mod request;
 pub mod run;
 pub mod sample;
 pub mod schedule;
 pub mod settings;
+mod signature;
 pub mod solver;
 pub mod stage;
 mod sync;
 pub mod tensor;
 pub mod text;
+#[cfg_attr(not(feature = "text"), expect(dead_code, reason = "only a tokenizer reads its files"))]
+mod tokenizer;
 
 pub use error::{Error, Result};
 pub use network::{ModelOptions, Runtime};
@@ -90,6 +94,8 @@ pub use request::Request;
 pub use run::Runner;
 pub use sample::Job;
 pub use stage::Model;
+#[doc(hidden)]
+pub use tokenizer::tokens_of;
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]

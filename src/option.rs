@@ -49,6 +49,8 @@ pub enum Group {
     Sampling,
     /// What a run starts from.
     Start,
+    /// The pictures that a model of several parts draws.
+    Picture,
     /// How the levels of a grid are found.
     Grid,
     /// The levels themselves, in place of a grid.
@@ -72,6 +74,7 @@ impl Group {
     pub const OF_REQUEST: &'static [Self] = &[
         Self::Sampling,
         Self::Start,
+        Self::Picture,
         Self::Grid,
         Self::Levels,
         Self::Guidance,
@@ -87,6 +90,7 @@ impl Group {
         match self {
             Self::Sampling => "Sampling",
             Self::Start => "Start",
+            Self::Picture => "Pictures",
             Self::Grid => "Grid",
             Self::Levels => "Explicit noise levels",
             Self::Guidance => "Guidance",
@@ -107,7 +111,7 @@ impl Group {
     /// Whether its options are the caller's alone: no scheduler's configuration has a start or a guidance.
     #[must_use]
     pub fn is_of_caller(self) -> bool {
-        self == Self::Start || self.guides()
+        matches!(self, Self::Start | Self::Picture) || self.guides()
     }
 
     /// Whether its options guide a run.

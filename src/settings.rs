@@ -43,6 +43,37 @@ words! {
 }
 
 words! {
+    /// What a run from less noise leaves out.
+    #[non_exhaustive]
+    pub enum StrengthOf {
+        #[default]
+        Steps = "steps", "The first steps of the grid.";
+        Original = "original", "The noisiest of the original steps: as many steps as ever are spread over the rest, as in the pipelines of latent consistency models. For the lcm grid.";
+    }
+}
+
+words! {
+    /// What signs in a prompt mean.
+    #[non_exhaustive]
+    pub enum Weights {
+        #[default]
+        Off = "off", "Nothing: they are a part of the text.";
+        Web = "a1111", "Weights, as Stable Diffusion web UI writes them: (x) is 1.1 times as strong, [x] as much less, (x:1.3) 1.3 times; what the encoder makes of the text keeps its mean. BREAK begins another chunk.";
+        Plain = "a1111-no-norm", "The same, without that mean.";
+    }
+}
+
+words! {
+    /// What becomes of a prompt that is longer than a text encoder reads at once.
+    #[non_exhaustive]
+    pub enum LongPrompts {
+        #[default]
+        Cut = "truncate", "What is too much is not seen, and the log says what that is.";
+        Chunks = "chunks", "It is read in chunks, whose embeddings follow each other, as in Stable Diffusion web UI.";
+    }
+}
+
+words! {
     /// How μ of a dynamic shift is found from the number of tokens.
     #[non_exhaustive]
     pub enum MuRule {
@@ -238,6 +269,25 @@ pub(crate) const STRENGTH: OptionEntry = OptionEntry {
     summary: "The share of the steps that is run, the last ones, which start with less noise and so stay nearer to the image.",
 };
 
+pub(crate) const STRENGTH_OF: OptionEntry = OptionEntry {
+    key: "strength_of",
+    group: Group::Start,
+    kind: StrengthOf::KIND,
+    default: Fallback::But(
+        &Fallback::Word(StrengthOf::DEFAULT.word()),
+        &[("for folders of latent consistency models", Fallback::Word(StrengthOf::Original.word()))],
+    ),
+    summary: "What strength is a share of.",
+};
+
+pub(crate) const SEEDS: OptionEntry = OptionEntry {
+    key: "seeds",
+    group: Group::Start,
+    kind: Kind::Numbers,
+    default: Fallback::Nothing,
+    summary: "The seed of each item, in place of seed, seed + 1 and so on; with noise torch-per-item the seeds of a list of generators.",
+};
+
 pub(crate) const INTERPOLATE_TO: OptionEntry = OptionEntry {
     key: "interpolate_to",
     group: Group::Start,
@@ -260,6 +310,62 @@ pub(crate) const VARIATION_STRENGTH: OptionEntry = OptionEntry {
     kind: Kind::Real(0.0, 1.0),
     default: Fallback::Real(0.2),
     summary: "How far variations start from the first item's noise: from 0, the same, to 1, none of it.",
+};
+
+pub(crate) const WIDTH: OptionEntry = OptionEntry {
+    key: "width",
+    group: Group::Picture,
+    kind: Kind::Whole(1, 1 << 16),
+    default: Fallback::Phrase("the model's"),
+    summary: "The width of the picture in pixels.",
+};
+
+pub(crate) const HEIGHT: OptionEntry = OptionEntry {
+    key: "height",
+    group: Group::Picture,
+    kind: Kind::Whole(1, 1 << 16),
+    default: Fallback::Phrase("the model's"),
+    summary: "The height of the picture in pixels.",
+};
+
+pub(crate) const TILE: OptionEntry = OptionEntry {
+    key: "tile",
+    group: Group::Picture,
+    kind: Kind::Whole(0, 1 << 16),
+    default: Fallback::Phrase("the autoencoder's own size, for pictures with a side above 1024 pixels"),
+    summary: "The side of the tiles, in pixels, that a picture is decoded in, which bounds the memory of that; 0 for none.",
+};
+
+pub(crate) const PASTE: OptionEntry = OptionEntry {
+    key: "paste",
+    group: Group::Picture,
+    kind: Kind::Flag,
+    default: Fallback::But(&Fallback::Flag(true), &[("with compat \"diffusers\"", Fallback::Flag(false))]),
+    summary: "Whether the pixels that a mask keeps are put back into the picture that was decoded.",
+};
+
+pub(crate) const WEIGHTS: OptionEntry = OptionEntry {
+    key: "weights",
+    group: Group::Picture,
+    kind: Weights::KIND,
+    default: Fallback::Word(Weights::DEFAULT.word()),
+    summary: "What brackets in a prompt mean. For CLIP's text encoders.",
+};
+
+pub(crate) const LONG_PROMPTS: OptionEntry = OptionEntry {
+    key: "long_prompts",
+    group: Group::Picture,
+    kind: LongPrompts::KIND,
+    default: Fallback::Word(LongPrompts::DEFAULT.word()),
+    summary: "What becomes of a prompt that is longer than a text encoder reads at once. For CLIP's text encoders.",
+};
+
+pub(crate) const IMAGE_GUIDANCE_SCALE: OptionEntry = OptionEntry {
+    key: "image_guidance_scale",
+    group: Group::Picture,
+    kind: Kind::Real(0.0, 1e3),
+    default: Fallback::Real(1.5),
+    summary: "The scale of guidance toward the image, for models that are told an instruction; below 1 there is no guidance.",
 };
 
 pub(crate) const GUIDANCE_SCALE: OptionEntry = OptionEntry {
@@ -406,9 +512,18 @@ pub const OPTIONS: &[OptionEntry] = &[
     CORRECTOR_SNR,
     CORRECTOR_SIZE,
     STRENGTH,
+    STRENGTH_OF,
+    SEEDS,
     INTERPOLATE_TO,
     VARIATION_SEED,
     VARIATION_STRENGTH,
+    WIDTH,
+    HEIGHT,
+    TILE,
+    PASTE,
+    WEIGHTS,
+    LONG_PROMPTS,
+    IMAGE_GUIDANCE_SCALE,
     GUIDANCE_SCALE,
     GUIDANCE_SCALES,
     GUIDANCE_SIGMA_MIN,

@@ -62,13 +62,13 @@ pub const DIFFUSE_JOB_PAUSED: i32 = 4;
 /// What diffuse_job_stage() says while the model is opened.
 pub const DIFFUSE_STAGE_LOADING: i32 = 0;
 
-/// While what the samples are conditioned on and start from is made.
+/// While what the samples are conditioned on and start from is made: prompts are read, images are encoded.
 pub const DIFFUSE_STAGE_ENCODING: i32 = 1;
 
 /// While the steps are done, and when they are.
 pub const DIFFUSE_STAGE_SAMPLING: i32 = 2;
 
-/// While what was drawn is made into what was asked for. No kind of model has this stage yet.
+/// While pictures are made of what was drawn: of latents, by a folder's autoencoder.
 pub const DIFFUSE_STAGE_DECODING: i32 = 3;
 
 /// Makes a job that draws `request` from `model`; both may be freed or changed afterwards. DIFFUSE_ARGUMENT with the
@@ -163,7 +163,7 @@ pub unsafe extern "C" fn diffuse_job_start_from(job: *mut diffuse_job, x: *const
         let shape = &value.runner.samples()?.shape;
         let wrong = |_| Error::argument("length", format!("{length} values do not make {shape:?}"));
         let x = ArrayViewD::from_shape(&shape[..], x).map_err(wrong)?;
-        value.runner.change(|run| run.job_mut()?.start_from(x))
+        value.runner.change(|run| run.start_from(x))
     })
 }
 
@@ -400,7 +400,31 @@ pub unsafe extern "C" fn diffuse_job_read(job: *const diffuse_job, values: *mut 
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         let (value, out) = unsafe { (borrow(job, "job")?, slice_mut(values, length, "values")?) };
-        value.runner.look(|run| copy_out(run.job()?.sample(), out, "length"))
+        value.runner.look(|run| copy_out(run.sample()?, out, "length"))
+    })
+}
+
+/// Copies what the network of a folder samples, all items one after the other, as it stands: latents, of which pictures
+/// are made at the end, and which stay afterwards. `*needed` becomes the number of their values, which `length` has to
+/// be; with a `length` of 0, where `values` may be NULL, only that is said. Of a model of one network it is the samples
+/// of diffuse_job_read(). DIFFUSE_NOT_YET before there are any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_latents(
+    job: *const diffuse_job,
+    values: *mut f32,
+    length: usize,
+    needed: *mut usize,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let (value, out) = unsafe { (borrow(job, "job")?, slice_mut(values, length, "values")?) };
+        let count = value.runner.look(|run| {
+            let latents = run.latents()?;
+            let count = latents.len();
+            if length > 0 { copy_out(latents, out, "length").map(|()| count) } else { Ok(count) }
+        })?;
+        // SAFETY: as above.
+        unsafe { store(needed, count, "needed") }
     })
 }
 
@@ -422,7 +446,7 @@ pub unsafe extern "C" fn diffuse_job_read_pixels(
         // SAFETY: the pointers are as the header demands.
         let (value, out) = unsafe { (borrow(job, "job")?, slice_mut(pixels, length, "pixels")?) };
         let layout = layout(stride, flags)?;
-        value.runner.look(|run| value.draw(run.job()?.sample(), item, out, layout, false))
+        value.runner.look(|run| value.draw(run.sample()?, item, out, layout, false))
     })
 }
 
@@ -462,7 +486,7 @@ pub unsafe extern "C" fn diffuse_job_snapshot(
 /// Takes up what diffuse_job_snapshot() wrote of a job of the same model, shape, solver, steps, grid and kind of noise.
 /// With the same request the run ends with the same bits; what else the request says may differ, for a run that
 /// branches off. The bytes are not trusted: DIFFUSE_ARGUMENT if they are no snapshot, were changed, or are of another
-/// run, and the job stands where it stood.
+/// run, and the job stands where it stood. A job of a folder that was sampling encodes again what it is given first.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_restore(job: *mut diffuse_job, bytes: *const u8, length: usize) -> i32 {
     guard(|| {

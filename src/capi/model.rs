@@ -15,7 +15,7 @@ use super::pixels::layout;
 use super::runtime::diffuse_runtime;
 use crate::error::{Error, Result};
 use crate::model::Kind;
-use crate::network::{HostNetwork, MOST_THREADS, ModelOptions, Provider};
+use crate::network::{HostNetwork, MOST_THREADS, Memory, ModelOptions, Provider};
 use crate::stage::Model;
 use crate::stage::pixels::from_rgba8;
 
@@ -227,8 +227,29 @@ pub unsafe extern "C" fn diffuse_model_options_set_cancel(
     })
 }
 
+/// What becomes of the parts of a folder that are not evaluated at the time: `policy` is "keep" (they stay open, which
+/// is so unless set), "stage" (each is given back when its stage of a run is over, so that a run holds its largest part
+/// and no other), or a number of bytes, which may end in k, M or G: they are given back where the files of those that
+/// are open have more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_options_set_memory(
+    options: *mut diffuse_model_options,
+    policy: *const c_char,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let (options, policy) = unsafe { (borrow_mut(options, "options")?, string(policy, "policy")?) };
+        options.memory = Memory::parse(policy)?;
+        Ok(())
+    })
+}
+
 /// Opens the model file at `path` (UTF-8). Its manifest is that of `options`, else the file beside it
 /// (model.diffuse.json for model.onnx), else the one in its metadata. `options` may be NULL.
+///
+/// Or opens the folder at `path`: one of a pipeline that was exported to ONNX, such as Stable Diffusion, with its text
+/// encoders and its autoencoder; requests then have prompts, and what is drawn is pictures. Its graphs are looked at,
+/// and opened when a run needs them.
 ///
 /// DIFFUSE_IO if a file cannot be read, DIFFUSE_MODEL if it is no model, has no manifest, or the two do not fit,
 /// DIFFUSE_PROVIDER if none of the providers can be had, with the library that is missing, or if they leave nodes of
@@ -269,6 +290,34 @@ pub unsafe extern "C" fn diffuse_model_open_bytes(
                 slice(bytes, length, "bytes")?,
                 &options_or_default(options)?,
             )?))
+        })
+    })
+}
+
+/// Opens a model of several parts from the bytes of its files: `count` of them, each with its path from the folder that
+/// it would lie in in `names`, such as "unet/model.onnx", its bytes in `bytes` and their number in `lengths`. They are
+/// copied, and kept for as long as the model is open. As diffuse_model_open() otherwise, of a folder.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_open_parts(
+    runtime: *const diffuse_runtime,
+    names: *const *const c_char,
+    bytes: *const *const u8,
+    lengths: *const usize,
+    count: usize,
+    options: *const diffuse_model_options,
+    model: *mut *mut diffuse_model,
+) -> i32 {
+    // SAFETY: the pointers are as the header demands.
+    guard(|| unsafe {
+        give(model, "model", || {
+            let runtime = &borrow(runtime, "runtime")?.runtime;
+            let (names, lengths) = (slice(names, count, "names")?, slice(lengths, count, "lengths")?);
+            let all = names.iter().zip(slice(bytes, count, "bytes")?.iter().zip(lengths));
+            let part = |(name, (bytes, length)): (&*const c_char, (&*const u8, &usize))| {
+                Ok((string(*name, "names")?.to_owned(), slice(*bytes, *length, "bytes")?.into()))
+            };
+            let files = all.map(part).collect::<Result<_>>()?;
+            Ok(ModelValue::new(Model::from_parts(runtime, files, &options_or_default(options)?)?))
         })
     })
 }
@@ -373,7 +422,8 @@ pub unsafe extern "C" fn diffuse_model_sha256(model: *const diffuse_model, sha25
 }
 
 /// The shape of one item, without the batch; for an image channels, height, width. It is the manifest's, which a
-/// network with free axes need not keep to; 0 is a size that the manifest leaves free as well. Its axes go into `axes`,
+/// network with free axes need not keep to; 0 is a size that the manifest leaves free as well. Of a folder it is that of
+/// a picture: the usual one, which the options width and height change. Its axes go into `axes`,
 /// which has room for `capacity`, and their number into `*rank`. With a `capacity` of 0 only the number is given.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_shape(
@@ -386,7 +436,7 @@ pub unsafe extern "C" fn diffuse_model_shape(
         // SAFETY: the pointers are as the header demands.
         unsafe {
             let model = &borrow(model, "model")?.model;
-            let shape = model.manifest().sample.shape.bound_or(&model.sizes(), 0);
+            let shape = model.drawn().shape.bound_or(&model.sizes(), 0);
             store_shape(&shape, axes, capacity, rank)
         }
     })
@@ -451,13 +501,13 @@ pub unsafe extern "C" fn diffuse_model_values(
         let (model, pixels, out) = unsafe {
             (&borrow(model, "model")?.model, slice(pixels, length, "pixels")?, slice_mut(values, capacity, "values")?)
         };
-        let own = &model.manifest().sample;
+        let own = model.drawn();
         let wrong =
             |_| Error::argument("capacity", format!("{capacity}; this model's items are {}, as images", own.shape));
         let shape = own.shape.bound(&model.sizes()).filter(|_| own.kind() == Kind::Image).unwrap_or_default();
         let [channels, height, width] = shape[..] else { return Err(wrong(())) };
         let image = ArrayViewMut3::from_shape((channels, height, width), out).map_err(|_| wrong(()))?;
-        from_rgba8(pixels, layout(stride, flags)?, model.manifest().sample.range().unwrap_or([-1.0, 1.0]), image)
+        from_rgba8(pixels, layout(stride, flags)?, own.range().unwrap_or([-1.0, 1.0]), image)
     })
 }
 

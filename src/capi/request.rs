@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::model::SchedulerConfig;
 use crate::request::{ClassifierGuidance, HostGuidance, Request};
 use crate::run::Cost;
-use crate::tensor::copied;
+use crate::tensor::{Tensor, copied};
 
 /// What is to be drawn, and how. What is not set is as the model's manifest says. Values are checked against each other
 /// and the model when a job is made.
@@ -236,6 +236,87 @@ pub unsafe extern "C" fn diffuse_request_departures(
     })
 }
 
+/// What is to be drawn, in words: `prompt` for item `item`, or with DIFFUSE_ALL_ITEMS for all of them, which forgets
+/// what was set for single ones. For a model that reads text; of a prompt that is longer than it reads the rest is not
+/// seen, and the log sink hears so. Where there are prompts for single items there has to be one for each. NULL takes
+/// all of them back. A library that was built without the feature "text" refuses it with DIFFUSE_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_request_set_prompt(
+    request: *mut diffuse_request,
+    item: i64,
+    prompt: *const c_char,
+) -> i32 {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        set(request, |request| {
+            if prompt.is_null() {
+                request.prompts.clear();
+                return Ok(());
+            }
+            set_text(&mut request.prompts, "prompt", item, string(prompt, "prompt")?)
+        })
+    }
+}
+
+/// What guidance leads away from, in words, likewise. NULL, and none at all, is what the model's family has for it: an
+/// empty text, or nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_request_set_negative_prompt(
+    request: *mut diffuse_request,
+    item: i64,
+    prompt: *const c_char,
+) -> i32 {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        set(request, |request| {
+            if prompt.is_null() {
+                request.negative_prompts = None;
+                return Ok(());
+            }
+            let texts = request.negative_prompts.get_or_insert_default();
+            set_text(texts, "negative_prompt", item, string(prompt, "prompt")?)
+        })
+    }
+}
+
+/// What a text encoder of the host's own has made of the prompts, instead of them: `tokens` vectors of `width` values
+/// for each of `items` items, which is 1 for all or their number, one after the other; and where the model takes one a
+/// vector of `pooled_width` values for each in `pooled`, else NULL and 0. They are copied. `negative` is 0, or 1 for
+/// what guidance leads away from. They are the model's conditions encoder_hidden_states and text_embeds; a model that
+/// calls them something else takes them by diffuse_request_set_condition(). `embeddings` NULL takes them back.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_request_set_embeddings(
+    request: *mut diffuse_request,
+    embeddings: *const f32,
+    items: usize,
+    tokens: usize,
+    width: usize,
+    pooled: *const f32,
+    pooled_width: usize,
+    negative: i32,
+) -> i32 {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        set(request, |request| {
+            let conditions = match negative {
+                0 => &mut request.conditions,
+                1 => &mut request.negative_conditions,
+                _ => return Err(Error::argument("negative", format!("{negative}; it is 0 or 1"))),
+            };
+            if embeddings.is_null() {
+                conditions.remove(CONTEXT);
+                conditions.remove(POOLED);
+                return Ok(());
+            }
+            let context = given(embeddings, &[items, tokens, width], "embeddings")?;
+            let pooled = if pooled.is_null() { None } else { Some(given(pooled, &[items, pooled_width], "pooled")?) };
+            conditions.insert(CONTEXT.into(), context);
+            pooled.into_iter().for_each(|pooled| drop(conditions.insert(POOLED.into(), pooled)));
+            Ok(())
+        })
+    }
+}
+
 /// What guidance (the option guidance_scale) leads away from: one class for all items, or one for each, `count` in all.
 /// They are copied. The model's null class unless set.
 #[unsafe(no_mangle)]
@@ -373,6 +454,49 @@ pub unsafe extern "C" fn diffuse_request_set_mask(
             Ok(())
         })
     }
+}
+
+/// What diffuse_request_set_prompt() takes for all of the items.
+pub const DIFFUSE_ALL_ITEMS: i64 = -1;
+
+/// The conditions of the families of Stable Diffusion that are made of a prompt.
+const CONTEXT: &str = "encoder_hidden_states";
+const POOLED: &str = "text_embeds";
+
+/// Sets the text of an item, or of all.
+fn set_text(texts: &mut Vec<String>, name: &'static str, item: i64, text: &str) -> Result<()> {
+    /// A list of texts with gaps is filled up to the item; a slip should not fill the memory.
+    const MOST_ITEMS: usize = 1 << 16;
+    if !cfg!(feature = "text") {
+        let reason = "this library was built without the feature text; give embeddings instead";
+        return Err(Error::argument(name, reason));
+    }
+    if item == DIFFUSE_ALL_ITEMS {
+        *texts = vec![text.to_owned()];
+        return Ok(());
+    }
+    let place = usize::try_from(item).ok().filter(|place| *place < MOST_ITEMS);
+    let item = place.ok_or_else(|| {
+        Error::argument("item", format!("{item}; {name}s of {MOST_ITEMS} items are possible, counted from 0"))
+    })?;
+    if item >= texts.len() {
+        texts.resize(item + 1, String::new());
+    }
+    text.clone_into(&mut texts[item]);
+    Ok(())
+}
+
+/// A host's values, of these axes.
+///
+/// # Safety
+/// As [`slice`].
+unsafe fn given(values: *const f32, axes: &[usize], argument: &'static str) -> Result<Arc<Tensor>> {
+    let length = axes.iter().try_fold(1usize, |length, axis| length.checked_mul(*axis));
+    let too_long = || Error::argument(argument, format!("{axes:?} are more values than any memory holds"));
+    // SAFETY: passed on.
+    let values = copied(unsafe { slice(values, length.ok_or_else(too_long)?, argument) }?)?;
+    let whole = ArrayD::from_shape_vec(IxDyn(axes), values);
+    whole.map(|whole| Arc::new(Tensor::F32(whole))).map_err(|error| Error::argument(argument, error.to_string()))
 }
 
 /// A host's values, whose axes are known when a job is made.

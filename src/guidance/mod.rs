@@ -11,7 +11,9 @@
 mod classifier;
 mod classifier_free;
 mod host;
+mod instruction;
 
 pub use classifier::{ByClassifier, Classifier, ClassifierForm};
 pub use classifier_free::{ClassifierFree, Form, Guidance, Pairing, Projection, Space};
 pub use host::{ByHost, Callback};
+pub use instruction::ByInstruction;

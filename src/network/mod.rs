@@ -3,13 +3,12 @@
 
 mod host;
 mod ort;
-mod signature;
 
+pub use crate::signature::{Element, Signature, TensorInfo};
 pub(crate) use host::Stopped;
 pub use host::{HostNetwork, Question};
-pub(crate) use ort::{Binding, Output, Rows, Share, hex};
+pub(crate) use ort::{Binding, Output, Part, Rows, Share, hex};
 pub use ort::{
-    Candidate, MOST_THREADS, ModelOptions, Network, OLDEST_MINOR_VERSION, PROVIDERS, PartHash, Placement, Provider,
-    ProviderEntry, ProviderNodes, Runtime, Skipped,
+    Candidate, MOST_THREADS, Memory, ModelOptions, Network, OLDEST_MINOR_VERSION, PROVIDERS, PartHash, Placement,
+    Provider, ProviderEntry, ProviderNodes, Runtime, Skipped,
 };
-pub use signature::{Element, Signature, TensorInfo};

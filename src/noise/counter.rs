@@ -9,7 +9,7 @@ use super::source::{Draw, NoiseSource};
 /// Noise as a function of (seed, draw) alone: ChaCha with 8 rounds, keyed by both, and the ziggurat of
 /// [`StandardNormal`].
 ///
-/// Item `i` of a batch has the seed `seed + i` (wrapping), so a batch of eight with seed 40 holds what eight runs of
+/// Item `i` of a batch has the seed `seed + i` (wrapping), or one of its own, so a batch of eight with seed 40 holds what eight runs of
 /// one with seeds 40 to 47 give, and any picture of a sheet can be drawn again by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CounterNoise {
@@ -27,6 +27,7 @@ impl CounterNoise {
         let (kind, step, stage) = match draw {
             Draw::Start => (0u8, 0, 0),
             Draw::Step { step, stage } => (1, step, stage),
+            Draw::Latents { which } => (2, which, 0),
         };
         let mut key = [0; 32];
         key[0..8].copy_from_slice(&self.seed.wrapping_add(item).to_le_bytes());

@@ -15,6 +15,11 @@ pub enum Draw {
         /// The stage of a step that draws more than once.
         stage: u32,
     },
+    /// The noise of the latents of an image.
+    Latents {
+        /// Which: 0 of the image, 1 of the image without what is drawn anew.
+        which: u32,
+    },
 }
 
 /// A source of independent standard normal values.

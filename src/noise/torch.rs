@@ -44,6 +44,13 @@ impl TorchNoise {
     pub fn per_item(seed: u64) -> Self {
         Self { seed, generators: Vec::new(), per_item: true }
     }
+
+    /// A generator for every item, with these seeds.
+    #[must_use]
+    pub fn listed(seeds: &[u64]) -> Self {
+        let generators = seeds.iter().map(|seed| Generator::new(*seed)).collect();
+        Self { seed: 0, generators, per_item: true }
+    }
 }
 
 impl NoiseSource for TorchNoise {

@@ -97,6 +97,13 @@ pub struct Request {
     /// The caller's own guidance.
     #[serde(skip)]
     pub callback: Option<HostGuidance>,
+    /// What is to be drawn, in words: one text for all items, or one for each; for a model that reads text.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prompts: Vec<String>,
+    /// What guidance leads away from, in words, in the same way. `None` is what the model's family takes then: the empty
+    /// text, or none at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub negative_prompts: Option<Vec<String>>,
     /// Clean samples, one for all items or one for each: the run starts from them with the noise of its first level, as
     /// many of the steps as the option `strength` says; with a mask they are what is kept.
     #[serde(skip)]
@@ -136,6 +143,8 @@ impl Default for Request {
             negative_conditions: BTreeMap::new(),
             classifier: None,
             callback: None,
+            prompts: Vec::new(),
+            negative_prompts: None,
             image: None,
             mask: None,
             invert: settings::INVERT.flag(&Options::default()),

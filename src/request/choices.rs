@@ -21,6 +21,8 @@ pub(super) struct Choices {
     pub(super) ending: Ending,
     /// Not [`Clipping::Model`].
     pub(super) clipping: Clipping,
+    /// The share of the original steps that the lcm grid is spread over.
+    share: f64,
 }
 
 impl Request {
@@ -35,7 +37,7 @@ impl Request {
 impl Choices {
     /// The request that they are of, with them.
     pub(super) fn of(self, request: &Request) -> Request {
-        let Self { shape, solver, options, steps, grid, steps_offset, ending, clipping } = self;
+        let Self { shape, solver, options, steps, grid, steps_offset, ending, clipping, .. } = self;
         Request {
             shape,
             solver: Some(solver),
@@ -70,7 +72,9 @@ impl Choices {
             Compat::Papers => Clipping::On,
             Compat::Diffusers => Clipping::KeepNoise,
         };
+        let share = request.share(&options);
         Self {
+            share,
             shape: request.shape.clone().or_else(|| manifest.sample.shape.bound(&request.sizes(manifest))),
             options,
             steps: given.or(request.steps).unwrap_or_else(|| manifest.steps(&name)),
@@ -125,6 +129,7 @@ impl Choices {
                     range: [settings::SIGMA_MIN, settings::SIGMA_MAX].map(|option| options.real(option.key)),
                     rho: settings::RHO.real(options),
                     original_steps: settings::ORIGINAL_STEPS.whole(options),
+                    original_share: self.share,
                     shift: shift.unwrap_or_else(|| settings::SHIFT.real(options)),
                     shift_terminal: options.real(settings::SHIFT_TERMINAL.key),
                     lambda_min: options.real(settings::LAMBDA_MIN.key),

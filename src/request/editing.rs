@@ -9,13 +9,16 @@ use super::ask::Request;
 use super::fitting::fitted;
 use crate::error::{Error, Result};
 use crate::model::Manifest;
-use crate::noise::{BlendedNoise, CounterNoise, NoiseSource, TorchNoise};
-use crate::settings::{Noise, VARIATION_STRENGTH};
+use crate::noise::{BlendedNoise, CounterNoise, ListedNoise, NoiseSource, TorchNoise};
+use crate::settings::{Noise, SEEDS, VARIATION_STRENGTH};
 use crate::stage::Model;
 use crate::tensor::Tensor;
 
 /// The most generators of [`Noise::TorchPerItem`]; each takes 2.5 kB.
 const MOST_GENERATORS: usize = 1 << 16;
+
+/// The greatest seed of a list, whose numbers are f64.
+const MOST_SEED: f64 = 9_007_199_254_740_992.0;
 
 /// What a model that was trained to fill holes is told of the mask, and of the image outside of it.
 const MASK: &str = "mask";
@@ -51,6 +54,9 @@ impl Request {
             if self.noise != Noise::Counter {
                 return refuse(key, "it goes between diffuse's own noises; leave noise at counter");
             }
+            if SEEDS.given(options).is_some() {
+                return refuse(key, "seeds are given as well; one of the two says where items start");
+            }
             if key == "interpolate_to" && self.count < 2 {
                 return refuse(key, "it takes at least 2 items, the first and the last");
             }
@@ -61,6 +67,15 @@ impl Request {
                 BlendedNoise::variations(self.seed, seed_of(value), strength, self.count)
             }));
         }
+        if let Some(seeds) = self.seeds()? {
+            return match self.noise {
+                Noise::Counter => Ok(Box::new(ListedNoise::new(seeds))),
+                Noise::TorchPerItem => Ok(Box::new(TorchNoise::listed(&seeds))),
+                Noise::Torch => {
+                    refuse("seeds", "torch has one generator for all items; noise torch-per-item has a list")
+                }
+            };
+        }
         Ok(match self.noise {
             Noise::Counter => Box::new(CounterNoise::new(self.seed)),
             Noise::Torch => Box::new(TorchNoise::new(self.seed)),
@@ -70,6 +85,22 @@ impl Request {
             }
             Noise::TorchPerItem => Box::new(TorchNoise::per_item(self.seed)),
         })
+    }
+
+    /// The seed of each item, where they are listed.
+    fn seeds(&self) -> Result<Option<Vec<u64>>> {
+        let Some(listed) = self.options.numbers(SEEDS.key) else { return Ok(None) };
+        let refuse = |reason: String| Err(Error::argument(SEEDS.key, reason));
+        if listed.len() != self.count {
+            return refuse(format!("{} of them for {} items", listed.len(), self.count));
+        }
+        if listed.len() > MOST_GENERATORS {
+            return refuse(format!("{}; at most {MOST_GENERATORS} are possible", listed.len()));
+        }
+        match listed.iter().find(|seed| !(0.0..=MOST_SEED).contains(*seed) || seed.fract() != 0.0) {
+            Some(wrong) => refuse(format!("{wrong}; whole numbers from 0 to 2^53 are possible")),
+            None => Ok(Some(listed.iter().map(|seed| *seed as u64).collect())),
+        }
     }
 
     /// The mask, with the axes of the samples: 1 where it is the same for all items, or for all channels.

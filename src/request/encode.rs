@@ -3,24 +3,37 @@
 use std::sync::Arc;
 
 use super::ask::{ClassifierGuidance, Request};
+use super::compose::Composition;
 use super::editing::is_told_mask;
 use super::fitting::{check_same_schedule, fitted};
 use super::plan::Plan;
-use crate::denoiser::{Clip, Denoiser};
+use crate::cancel::Canceller;
+use crate::denoiser::{Clip, Condition, Denoiser};
 use crate::error::{Error, Result};
-use crate::guidance::{ByClassifier, ByHost, ClassifierForm, ClassifierFree};
+use crate::guidance::{ByClassifier, ByHost, ByInstruction, ClassifierForm, ClassifierFree, Guidance};
+use crate::noise::NoiseSource;
 use crate::option::Group;
 use crate::sample::{Job, checked_length};
-use crate::settings;
+use crate::settings::{self, Compat};
 use crate::solver::Solver;
 use crate::stage::{ClassGradient, Model, Predictor};
+use crate::tensor::{Tensor, zeros};
 
 impl Request {
-    /// The job that draws this from `model`.
+    /// The job that draws this from `model`. Of a model of several parts it is that of the predictor, in latents, for
+    /// which the prompts and images are encoded here; a [`Run`](crate::run::Run) does that step by step, and decodes.
     ///
     /// # Errors
     /// [`Error::Argument`] with the field that does not fit, and what would.
     pub fn job(&self, model: &Arc<Model>) -> Result<Job> {
+        if model.pipeline().is_some() {
+            let canceller = Canceller::default();
+            let mut composition = Composition::new(model, self)?;
+            while !composition.is_ready() {
+                composition.step(&canceller)?;
+            }
+            return composition.job();
+        }
         self.plan(model.manifest())?.job(model)
     }
 }
@@ -31,9 +44,17 @@ impl Plan {
     /// # Errors
     /// [`Error::Argument`] with the field of the request that does not fit, and what would.
     pub fn job(self, model: &Arc<Model>) -> Result<Job> {
-        let shape = self.shape(model)?;
-        let condition = self.request.condition(model, &shape[1..], self.guidance.is_some())?;
         let noise = self.request.noise_source()?;
+        self.job_with(model, noise)
+    }
+
+    /// The same with `noise`, of which some may be drawn already.
+    pub(crate) fn job_with(self, model: &Arc<Model>, noise: Box<dyn NoiseSource>) -> Result<Job> {
+        let shape = self.shape(model)?;
+        let mut condition = self.request.condition(model, &shape[1..], self.guidance.is_some())?;
+        if let (Some(name), Some(image)) = (Request::instructed(model), &condition.negative) {
+            condition.negative = Some(Arc::new(with_nothing(image, name)?));
+        }
         let denoiser = self.denoiser(model)?;
         let Self { request, solver, grid, whole, .. } = self;
         let mut job = Job::new(denoiser, solver, grid, noise, condition, &shape)?;
@@ -51,7 +72,7 @@ impl Plan {
         if self.request.count == 0 {
             return Err(Error::argument("count", "0; at least one item is needed"));
         }
-        let shape = [vec![self.request.count], self.request.item(model)?].concat();
+        let shape = [vec![self.request.count], self.request.sampled(model)?].concat();
         model.check_shape(&shape)?;
         if !kind.fits(&shape[1..]) {
             let reason = format!("{:?} is not of the kind that the manifest says: {kind:?}", &shape[1..]);
@@ -68,7 +89,14 @@ impl Plan {
     /// The network, guidance on what it says, clipping, the classifier, the caller's own code.
     fn denoiser(&self, model: &Arc<Model>) -> Result<Box<dyn Denoiser>> {
         let mut denoiser: Box<dyn Denoiser> = Box::new(Predictor::reading(Arc::clone(model), self.reading)?);
-        if let Some(guidance) = &self.guidance {
+        if let (Some(guidance), Some(image_scale)) = (&self.guidance, self.image_scale) {
+            let plain = Guidance { scale: guidance.scale, pairing: guidance.pairing, ..Guidance::default() };
+            if *guidance != plain {
+                let reason = "a model that is told an image and an instruction is guided by their two scales alone";
+                return Err(Error::argument("guidance_form", reason));
+            }
+            denoiser = Box::new(ByInstruction::new(denoiser, guidance.scale, image_scale));
+        } else if let Some(guidance) = &self.guidance {
             denoiser = Box::new(ClassifierFree::new(denoiser, guidance.clone())?);
         }
         if let Some((threshold, direction)) = self.clipping {
@@ -108,6 +136,15 @@ impl Plan {
     }
 }
 
+/// `image`, a condition with an image called `name`, led away from one without it.
+fn with_nothing(image: &Condition, name: &str) -> Result<Condition> {
+    let mut nothing = image.clone();
+    if let Some(tensor) = nothing.tensors.get_mut(name) {
+        *tensor = Arc::new(Tensor::F32(zeros(tensor.shape())?));
+    }
+    Ok(Condition { negative: Some(Arc::new(nothing)), ..image.clone() })
+}
+
 impl Request {
     /// Puts the image and the mask into a job, which is on the whole of its grid or not.
     fn start(&self, model: &Model, job: &mut Job, shape: &[usize], whole: bool) -> Result<()> {
@@ -123,18 +160,22 @@ impl Request {
             };
         };
         let image = fitted("image", "image", image, self.count, item)?;
+        let of_x = model.pipeline().is_some() && self.compat == Compat::Diffusers;
+        let kept = self.mask.as_ref().filter(|_| !is_told_mask(model.manifest()));
+        let kept = kept.map(|mask| self.checked_mask(mask, item)).transpose()?;
+        if let Some(mask) = kept.as_ref().filter(|_| of_x) {
+            job.keep_noised(mask.view(), image.view())?;
+        }
         // All of the noise is what a run starts from; there a mask alone keeps the image. Levels that are given may
         // begin anywhere.
         let given = settings::levels(&self.options).next().is_some();
         if self.mask.is_none() || given || !whole {
             job.start_from_clean(image.view())?;
         }
-        if let Some(mask) = &self.mask
-            && !is_told_mask(model.manifest())
-        {
-            job.keep(self.checked_mask(mask, item)?.view(), image.view())?;
+        match kept {
+            Some(mask) if !of_x => job.keep(mask.view(), image.view()),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 

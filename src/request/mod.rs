@@ -3,6 +3,7 @@
 
 mod ask;
 mod choices;
+mod compose;
 mod editing;
 mod encode;
 mod fitting;
@@ -10,5 +11,6 @@ mod plan;
 mod steering;
 
 pub use ask::{ClassifierGuidance, HostGuidance, Request};
+pub(crate) use compose::{Composition, Finish};
 pub(crate) use fitting::fitted;
 pub use plan::Plan;

@@ -7,10 +7,10 @@ use crate::denoiser::{Direction, Threshold};
 use crate::error::{Error, Result};
 use crate::guidance::Guidance;
 use crate::model::{Asked, Manifest, SchedulerConfig};
-use crate::option::{Group, OptionEntry};
+use crate::option::{Group, OptionEntry, Options};
 use crate::prediction::Prediction;
-use crate::schedule::{Frame, Grid, Tables};
-use crate::settings::{self, Clipping, Compat};
+use crate::schedule::{Frame, Grid, Spacing, Tables};
+use crate::settings::{self, Clipping, Compat, StrengthOf};
 use crate::solver::{self, Correction, Cursor, DdimInverse, Diffusers, Habit, PredictorCorrector, Solver};
 
 /// What a request becomes with a model's manifest: every choice made, and nothing made of the caller's tensors yet.
@@ -29,6 +29,9 @@ pub struct Plan {
     pub guidance: Option<Guidance>,
     /// How x̂₀ is clipped, and what ε̂ is taken from then; `None` where it is not.
     pub clipping: Option<(Threshold, Direction)>,
+    /// How near samples stay to the image that an instruction is to change (Brooks et al. 2023), for a model that is told
+    /// one.
+    pub image_scale: Option<f64>,
     /// What the network's answer is read as, where a scheduler's configuration turns its sign; `None` for what the
     /// manifest says.
     pub reading: Option<Prediction>,
@@ -62,6 +65,7 @@ impl Request {
             Compat::Papers => Tables::Exact,
             Compat::Diffusers => Tables::Diffusers,
         };
+        self.check_has_no_parts()?;
         self.check_levels()?;
         let choices = Choices::new(self, manifest);
         let reading = self.check_training(manifest, &choices)?;
@@ -70,16 +74,18 @@ impl Request {
             Some(levels) => (levels, true),
             None => (choices.levels(manifest, tables, shift)?, false),
         };
-        let solver = self.solver(&choices, &levels, manifest, reading.unwrap_or(manifest.prediction))?;
         let steps = levels.steps();
-        let (solver, grid) = self.directed(levels, solver, &choices)?;
+        let run = self.part(&levels, &choices)?;
+        let predicts = reading.unwrap_or(manifest.prediction);
+        let solver = self.solver(&choices, &levels, manifest, (predicts, steps - run))?;
+        let (solver, grid) = self.directed(levels, solver, &choices, run)?;
         if of_scheduler {
             check_moves(&*solver, &grid)?;
         }
         let guidance = self.guidance(&choices.options, &grid, &*solver)?;
         let clipping = self.clipping(&choices, manifest, of_scheduler)?;
-        let whole = grid.steps() == steps;
-        Ok(Plan { request: choices.of(self), solver, grid, whole, guidance, clipping, reading })
+        let whole = run == steps && self.share(&choices.options) == 1.0;
+        Ok(Plan { request: choices.of(self), solver, grid, whole, guidance, clipping, image_scale: None, reading })
     }
 
     /// The levels of the scheduler whose configuration was set, for a request that is compatible with diffusers and
@@ -101,7 +107,7 @@ impl Request {
         if timesteps.is_some() && sigmas.is_some() {
             return Err(Error::argument("sigmas", "timesteps are given as well; one of the two is the grid"));
         }
-        config.grid(&Asked { steps, timesteps, sigmas, shift })
+        config.grid(&Asked { steps, timesteps, sigmas, shift, share: self.share(&self.options) })
     }
 
     /// The shift of times that is asked for, by whichever option; `None` where that is left to the model or to the
@@ -151,13 +157,14 @@ impl Request {
         Err(Error::argument(given[0].key, format!("makes a shift of {shift}; it has to be above 0")))
     }
 
-    /// The solver, with the corrections that it is told, for a network that predicts this.
+    /// The solver, with the corrections that it is told, for a network that predicts this and a run that leaves out so
+    /// many steps.
     fn solver(
         &self,
         choices: &Choices,
         grid: &Grid,
         manifest: &Manifest,
-        prediction: Prediction,
+        (prediction, skipped): (Prediction, usize),
     ) -> Result<Box<dyn Solver>> {
         let Choices { solver: name, options, .. } = choices;
         let entry = solver::SOLVERS.iter().find(|entry| entry.name == name);
@@ -172,6 +179,7 @@ impl Request {
                 let told = Diffusers {
                     habit: config.map_or(Habit::Own, SchedulerConfig::habit),
                     steps: choices.steps,
+                    skipped,
                     stride: train_steps.map(|train_steps| train_steps / choices.steps.max(1)),
                     time_scale: config.map_or(1.0, SchedulerConfig::time_scale),
                     tables: config.map_or(Tables::Diffusers, SchedulerConfig::tables),
@@ -196,24 +204,59 @@ impl Request {
         }
     }
 
-    /// The part of the grid that is run, and its direction.
-    fn directed(&self, grid: Grid, solver: Box<dyn Solver>, choices: &Choices) -> Result<(Box<dyn Solver>, Grid)> {
-        let options = &choices.options;
+    /// The option strength, with its default.
+    fn strength(&self, options: &Options) -> f64 {
         let from_image = self.image.is_some() && self.mask.is_none() && !self.invert;
-        let strength = match settings::STRENGTH.given(options) {
+        match settings::STRENGTH.given(options) {
             None if from_image => settings::STRENGTH_FROM_IMAGE,
             _ => settings::STRENGTH.real(options),
+        }
+    }
+
+    /// The share of the steps of distillation that a grid among them is spread over.
+    pub(super) fn share(&self, options: &Options) -> f64 {
+        match settings::STRENGTH_OF.choice(options) {
+            StrengthOf::Steps => 1.0,
+            StrengthOf::Original => self.strength(options),
+        }
+    }
+
+    /// How many of the grid's steps are run, the last ones.
+    fn part(&self, grid: &Grid, choices: &Choices) -> Result<usize> {
+        let all = grid.steps();
+        let of: StrengthOf = settings::STRENGTH_OF.choice(&choices.options);
+        if of == StrengthOf::Original {
+            if choices.grid != Some(Spacing::Lcm) {
+                return Err(Error::argument("strength_of", "original: only the lcm grid has original steps"));
+            }
+            return Ok(all);
+        }
+        let strength = self.strength(&choices.options);
+        let (count, straight) = (all as f64, grid.schedule().frame() == Frame::Straight);
+        let steps = match self.compat {
+            // Rounded as Python rounds it: 0.29 of 100 are 28. Pipelines of flow matching round what is left out.
+            Compat::Diffusers if straight => all - (count - (count * strength).min(count)) as usize,
+            Compat::Diffusers => (count * strength) as usize,
+            // A product that is a whole number but for its rounding is that number.
+            Compat::Papers => (count * strength + 1e-9) as usize,
         };
-        // A product that is a whole number but for its rounding is that number: 0.29 of 100 are 29. It is rounded down,
-        // as in diffusers, but for its pipelines of flow matching.
-        let (share, straight) = (grid.steps() as f64 * strength, grid.schedule().frame() == Frame::Straight);
-        let up = self.compat == Compat::Diffusers && straight;
-        let steps = if up { (share - 1e-9).ceil() as usize } else { (share + 1e-9) as usize }.min(grid.steps());
         if steps == 0 {
-            let reason = format!("{strength} of {0} steps is none; at least 1/{0} is needed", grid.steps());
+            let reason = format!("{strength} of {all} steps is none; at least 1/{all} is needed");
             return Err(Error::argument("strength", reason));
         }
-        let grid = if steps < grid.steps() { grid.last_steps(steps) } else { grid };
+        Ok(steps.min(all))
+    }
+
+    /// The part of the grid that is run, its last `steps`, and its direction.
+    fn directed(
+        &self,
+        grid: Grid,
+        solver: Box<dyn Solver>,
+        choices: &Choices,
+        steps: usize,
+    ) -> Result<(Box<dyn Solver>, Grid)> {
+        let options = &choices.options;
+        let grid = if steps < grid.steps() { solver.part(&grid, steps) } else { grid };
         if !self.invert {
             return Ok((solver, grid));
         }
@@ -283,6 +326,27 @@ impl Request {
     fn is_clipped_by_config(&self) -> bool {
         let options = self.scheduler_config.as_ref().map(|config| config.options());
         options.is_some_and(|options| options.get("clipping").is_some_and(|word| word == self.clipping.word()))
+    }
+
+    /// Refuses what only a model of several parts has, whose composition has taken it out.
+    fn check_has_no_parts(&self) -> Result<()> {
+        for (name, given) in
+            [("prompt", !self.prompts.is_empty()), ("negative_prompt", self.negative_prompts.is_some())]
+        {
+            if given {
+                return Err(Error::argument(name, "this model reads no text; it has no text encoder"));
+            }
+        }
+        let sizes = [settings::WIDTH, settings::HEIGHT].iter().find(|option| option.given(&self.options).is_some());
+        if let Some(option) = sizes {
+            return Err(Error::argument(option.key, "it is for pictures of a pipeline; this model takes shape"));
+        }
+        match settings::of(Group::Picture).find(|option| option.given(&self.options).is_some()) {
+            Some(option) => {
+                Err(Error::argument(option.key, "it is for a pipeline of several parts; this model is one network"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Refuses a grid beside levels that are given, which are the grid.

@@ -204,11 +204,22 @@ impl Request {
         sizes
     }
 
-    /// The shape of an item of the samples: as it is given; else the manifest's, with what is known of its free sizes.
+    /// The shape of an item of what is drawn: as it is given; else the manifest's, with what is known of its free sizes,
+    /// or that of the pictures of a model of several parts.
     ///
     /// # Errors
-    /// [`Error::Argument`] with the size that nothing says.
+    /// [`Error::Argument`] with the size that nothing says, or that the model cannot draw.
     pub fn item(&self, model: &Model) -> Result<Vec<usize>> {
+        if model.pipeline().is_none() {
+            return self.sampled(model);
+        }
+        let [height, width] = self.size(model)?;
+        let channels = model.drawn().shape.0.first().and_then(Axis::size).unwrap_or(3);
+        Ok(vec![channels, height, width])
+    }
+
+    /// The shape of an item of the samples.
+    pub(super) fn sampled(&self, model: &Model) -> Result<Vec<usize>> {
         let own = &model.manifest().sample.shape;
         let mut sizes = self.sizes(model.manifest());
         sizes.extend(model.sizes());

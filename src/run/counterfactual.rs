@@ -48,6 +48,10 @@ impl Request {
         let Some(image) = &self.image else {
             return Err(Error::argument("image", "there is none"));
         };
+        if model.pipeline().is_some() {
+            let reason = "it is drawn in pictures of one network; a model of several parts has none";
+            return Err(Error::argument("model", reason));
+        }
         let mut redraw = self.clone();
         if settings::STRENGTH.given(&redraw.options).is_none() {
             redraw.set(settings::STRENGTH.key, settings::STRENGTH_OF_COUNTERFACTUAL)?;

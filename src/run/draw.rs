@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use ndarray::ArrayViewD;
 
-use super::work::{Samples, Stage, Work};
+use super::staged::Staged;
+use super::work::{Samples, Stage, Work, not_yet};
 use crate::error::{Error, Result};
 use crate::request::Request;
 use crate::sample::{Canceller, Job, Pace, Progress};
@@ -30,6 +31,7 @@ enum Part {
     Load(Box<Open>, Box<Request>),
     Encode(Arc<Model>, Box<Request>),
     Sample(Box<Job>),
+    Staged(Box<Staged>),
 }
 
 impl Run {
@@ -44,6 +46,11 @@ impl Run {
     /// # Errors
     /// As [`Request::job`].
     pub fn new(model: &Arc<Model>, request: &Request) -> Result<Self> {
+        if model.pipeline().is_some() {
+            let canceller = Canceller::default();
+            let staged = Staged::new(model, request, &canceller)?;
+            return Ok(Self::at(Part::Staged(Box::new(staged)), canceller));
+        }
         Ok(Self { look: Some(look_of(model)), ..request.job(model)?.into() })
     }
 
@@ -58,6 +65,7 @@ impl Run {
     pub fn job(&self) -> Result<&Job> {
         match &self.part {
             Part::Sample(job) => Ok(job),
+            Part::Staged(staged) => staged.job().ok_or_else(not_yet),
             _ => Err(not_yet()),
         }
     }
@@ -69,8 +77,46 @@ impl Run {
     pub fn job_mut(&mut self) -> Result<&mut Job> {
         match &mut self.part {
             Part::Sample(job) => Ok(job),
+            Part::Staged(staged) => staged.job_mut().ok_or_else(not_yet),
             _ => Err(not_yet()),
         }
+    }
+
+    /// What is drawn, as it stands: of a model of one network noisy before the end of the run; of one of several parts
+    /// the pictures, at its end.
+    ///
+    /// # Errors
+    /// [`Error::NotYet`] before there is anything.
+    pub fn sample(&self) -> Result<ArrayViewD<'_, f32>> {
+        match &self.part {
+            Part::Sample(job) => Ok(job.sample()),
+            Part::Staged(staged) => staged.sample(),
+            _ => Err(not_yet()),
+        }
+    }
+
+    /// What the predictor samples, as it stands, also once it is decoded: latents, where pictures are made of them.
+    ///
+    /// # Errors
+    /// [`Error::NotYet`] before there is anything.
+    pub fn latents(&self) -> Result<ArrayViewD<'_, f32>> {
+        match &self.part {
+            Part::Sample(job) => Ok(job.sample()),
+            Part::Staged(staged) => staged.latents(),
+            _ => Err(not_yet()),
+        }
+    }
+
+    /// Starts from `x`: [`Job::start_from`].
+    ///
+    /// # Errors
+    /// As there; [`Error::Argument`] for a model of several parts.
+    pub fn start_from(&mut self, x: ArrayViewD<'_, f32>) -> Result<()> {
+        if let Part::Staged(_) = &self.part {
+            let reason = "a model of several parts starts from noise of its own, or from an image";
+            return Err(Error::argument("x", reason));
+        }
+        self.job_mut()?.start_from(x)
     }
 }
 
@@ -81,42 +127,55 @@ impl From<Job> for Run {
     }
 }
 
-pub(super) fn not_yet() -> Error {
-    Error::not_yet("the job is not made yet: its first step opens the model and makes it, so step or start it first")
-}
-
 impl Work for Run {
     fn stage(&self) -> Stage {
         match &self.part {
             Part::Load(..) => Stage::Loading,
             Part::Encode(..) => Stage::Encoding,
             Part::Sample(_) => Stage::Sampling,
+            Part::Staged(staged) => staged.stage(),
         }
     }
 
     fn progress(&self) -> Progress {
-        self.job().map_or(Progress { step: 0, steps: 1 }, Job::progress)
+        match &self.part {
+            Part::Load(..) | Part::Encode(..) => Progress { step: 0, steps: 1 },
+            Part::Sample(job) => job.progress(),
+            Part::Staged(staged) => staged.progress(),
+        }
     }
 
     fn is_finished(&self) -> bool {
-        self.job().is_ok_and(|job| job.progress().is_finished())
+        match &self.part {
+            Part::Load(..) | Part::Encode(..) => false,
+            Part::Sample(job) => job.progress().is_finished(),
+            Part::Staged(staged) => staged.is_finished(),
+        }
     }
 
     fn prepares(&self) -> bool {
-        self.job().is_err()
+        match &self.part {
+            Part::Load(..) | Part::Encode(..) => true,
+            Part::Sample(_) => false,
+            Part::Staged(staged) => staged.prepares(),
+        }
     }
 
     fn step(&mut self) -> Result<()> {
-        if let Part::Sample(job) = &mut self.part {
-            return job.step().map(drop);
+        match &mut self.part {
+            Part::Sample(job) => return job.step().map(drop),
+            Part::Staged(staged) => return staged.step(),
+            Part::Load(..) | Part::Encode(..) => self.canceller.check()?,
         }
-        self.canceller.check()?;
         let next = match &self.part {
             Part::Load(open, request) => {
                 open(&self.canceller).map(|model| Part::Encode(Arc::new(model), request.clone()))
             }
+            Part::Encode(model, request) if model.pipeline().is_some() => {
+                Staged::new(model, request, &self.canceller).map(|staged| Part::Staged(Box::new(staged)))
+            }
             Part::Encode(model, request) => request.job(model).map(|job| Part::Sample(Box::new(job))),
-            Part::Sample(_) => return Ok(()),
+            Part::Sample(_) | Part::Staged(_) => return Ok(()),
         };
         let mut next = match next {
             Err(_) if self.canceller.is_cancelled() => return Err(Error::Cancelled),
@@ -125,7 +184,7 @@ impl Work for Run {
         match &mut next {
             Part::Encode(model, _) => self.look = Some(look_of(model)),
             Part::Sample(job) => job.set_canceller(&self.canceller),
-            Part::Load(..) => {}
+            Part::Load(..) | Part::Staged(_) => {}
         }
         self.part = next;
         Ok(())
@@ -138,25 +197,39 @@ impl Work for Run {
     fn pace(&mut self) -> &mut Pace {
         match &mut self.part {
             Part::Sample(job) => job.pace(),
+            Part::Staged(staged) => staged.pace(),
             _ => &mut self.pace,
         }
     }
 
     fn samples(&self) -> Option<Samples> {
-        let job = self.job().ok()?;
-        Some(Samples { shape: job.sample().shape().to_vec(), look: self.look.clone() })
+        match &self.part {
+            Part::Load(..) | Part::Encode(..) => None,
+            Part::Sample(job) => Some(Samples { shape: job.sample().shape().to_vec(), look: self.look.clone() }),
+            Part::Staged(staged) => staged.samples(),
+        }
     }
 
     fn preview(&self) -> Option<ArrayViewD<'_, f32>> {
-        self.job().ok()?.preview()
+        match &self.part {
+            Part::Load(..) | Part::Encode(..) => None,
+            Part::Sample(job) => job.preview(),
+            Part::Staged(staged) => staged.preview(),
+        }
     }
 
     fn save(&self) -> Result<Vec<u8>> {
-        self.job()?.snapshot()
+        match &self.part {
+            Part::Staged(staged) => staged.save(),
+            _ => self.job()?.snapshot(),
+        }
     }
 
     fn restore(&mut self, snapshot: &[u8]) -> Result<()> {
-        self.job_mut()?.restore(snapshot)
+        match &mut self.part {
+            Part::Staged(staged) => staged.restore(snapshot),
+            _ => self.job_mut()?.restore(snapshot),
+        }
     }
 }
 

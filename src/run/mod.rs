@@ -4,6 +4,7 @@ mod cost;
 mod counterfactual;
 mod draw;
 mod runner;
+mod staged;
 mod work;
 
 pub use cost::Cost;

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use ndarray::{ArrayD, ArrayViewD};
 
-use super::draw::{Run, not_yet};
-use super::work::{Samples, Stage, Work};
+use super::draw::Run;
+use super::work::{Samples, Stage, Work, not_yet};
 use crate::error::{Error, Result};
 use crate::float::{self, Usual};
 use crate::process::{self, Own, Process, Working};
@@ -364,6 +364,10 @@ impl<W: Work> Shared<W> {
                 self.note(work.stage(), work.progress());
             }
             while !work.is_finished() && more(work.pace()) {
+                while work.prepares() {
+                    work.step()?;
+                    self.note(work.stage(), work.progress());
+                }
                 work.step()?;
                 self.publish(work);
             }

@@ -2,7 +2,7 @@
 
 use ndarray::ArrayViewD;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sample::{Canceller, Pace, Progress};
 use crate::stage::pixels::Look;
 
@@ -12,11 +12,11 @@ use crate::stage::pixels::Look;
 pub enum Stage {
     /// The model is opened: one piece of work.
     Loading,
-    /// What the samples are conditioned on and start from is made: one piece of work.
+    /// What the samples are conditioned on and start from is made: prompts are read, and images encoded.
     Encoding,
     /// The steps of the grid.
     Sampling,
-    /// What was drawn is made into what was asked for. No kind of model has it yet.
+    /// Pictures are made of what was drawn, where that is latents: a tile is a piece of work.
     Decoding,
 }
 
@@ -50,7 +50,7 @@ pub trait Work: Send + 'static {
     /// One step. A step that fails can be made again.
     ///
     /// # Errors
-    /// [`Error::Cancelled`](crate::Error::Cancelled) once its [`canceller`](Self::canceller) was cancelled; what went
+    /// [`Error::Cancelled`] once its [`canceller`](Self::canceller) was cancelled; what went
     /// wrong.
     fn step(&mut self) -> Result<()>;
 
@@ -70,7 +70,7 @@ pub trait Work: Send + 'static {
     /// The work as it stands between two steps, as bytes.
     ///
     /// # Errors
-    /// [`Error::NotYet`](crate::Error::NotYet) where there is nothing to keep yet; as
+    /// [`Error::NotYet`] where there is nothing to keep yet; as
     /// [`Job::snapshot`](crate::Job::snapshot).
     fn save(&self) -> Result<Vec<u8>>;
 
@@ -79,4 +79,9 @@ pub trait Work: Send + 'static {
     /// # Errors
     /// As [`save`](Self::save), and [`Job::restore`](crate::Job::restore).
     fn restore(&mut self, snapshot: &[u8]) -> Result<()>;
+}
+
+/// What a run without a job says.
+pub(super) fn not_yet() -> Error {
+    Error::not_yet("the job is not made yet: its first step opens the model and makes it, so step or start it first")
 }

@@ -7,6 +7,7 @@ use super::progress::Progress;
 use crate::denoiser::{Denoised, Query};
 use crate::error::{Error, Result};
 use crate::noise::Draw;
+use crate::schedule::NoiseLevel;
 use crate::solver::{Deviation, MOST_HISTORY, Move, Update};
 use crate::tensor::{Kept, Term, combine, combine_and_keep, first_not_finite, make_room, resize};
 
@@ -29,7 +30,7 @@ impl Job {
                 self.check_denoised(level.t)?;
                 self.check_variance()?;
                 self.check_shift()?;
-                if let Some(known) = &self.known {
+                if let Some(known) = self.known.as_ref().filter(|known| known.noise.is_empty()) {
                     known.impose(&mut self.denoised, 0);
                 }
                 evaluated = true;
@@ -43,6 +44,7 @@ impl Job {
             self.cursor = step.next;
         }
         if evaluated {
+            self.replace_known();
             // When nothing of the step can fail and be made again but what is wrong with its result.
             self.denoiser.feed_back(Some(&self.denoised.x0))?;
         }
@@ -55,6 +57,20 @@ impl Job {
             }
         }
         Ok(self.progress())
+    }
+
+    /// Replaces the known part of x where it is x that is replaced.
+    fn replace_known(&mut self) {
+        let Some(known) = self.known.as_ref().filter(|known| !known.noise.is_empty()) else { return };
+        let is_finished = self.cursor.step >= self.grid.steps();
+        let next = if is_finished { None } else { self.solver.evaluate_at(&self.grid, self.cursor) };
+        let level = next.unwrap_or_else(|| match self.grid.levels().get(self.cursor.step) {
+            Some(level) if !is_finished => *level,
+            _ => NoiseLevel::clean(0.0),
+        });
+        if let Some(x) = self.x.as_slice_mut() {
+            known.replace(x, level);
+        }
     }
 
     fn apply(&mut self, step: &Move) -> Result<()> {

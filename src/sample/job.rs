@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::noise::{Draw, NoiseSource};
 use crate::schedule::{Grid, NoiseLevel};
 use crate::solver::{Cursor, Integration, MOST_HISTORY, Solver};
-use crate::tensor::{combine, copy, first_not_finite, resize, zeros};
+use crate::tensor::{combine, copy, first_not_finite, make_room, resize, zeros};
 
 /// A run: the samples, where they stand on the grid, and the parts that move them.
 ///
@@ -176,7 +176,25 @@ impl Job {
         if first_not_finite(&image).is_some() {
             return Err(Error::argument("image", "a value is not a finite number"));
         }
-        self.known = Some(Known { mask, image });
+        self.known = Some(Known { mask, image, noise: Vec::new() });
+        Ok(())
+    }
+
+    /// As [`keep`](Self::keep), but as diffusers' pipelines do: after every step the known part of x, and not of x̂₀, is
+    /// replaced, by the image with the noise that the run has started from; at the end by the image.
+    ///
+    /// # Errors
+    /// As there; [`Error::Argument`] if the run starts from something else than noise already.
+    pub(crate) fn keep_noised(&mut self, mask: ArrayViewD<'_, f32>, image: ArrayViewD<'_, f32>) -> Result<()> {
+        if self.started {
+            return Err(Error::argument("mask", "the job starts from other samples already"));
+        }
+        self.keep(mask, image)?;
+        let start = self.grid.start() as f32;
+        if let Some(known) = &mut self.known {
+            make_room(&mut known.noise, self.x.len())?;
+            known.noise.extend(self.x.iter().map(|x| x / start));
+        }
         Ok(())
     }
 
@@ -210,7 +228,7 @@ impl Job {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let vectors = [&self.fresh, &self.saved].into_iter().chain(&self.history);
-        let known = self.known.iter().flat_map(|known| [&known.mask, &known.image]);
+        let known = self.known.iter().flat_map(|known| [&known.mask, &known.image, &known.noise]);
         let own: usize = vectors.chain(known).map(|values| size_of_val(&values[..])).sum();
         let integration = self.integration.as_ref().map_or(0, Integration::bytes);
         let told = self.condition.bytes() + self.condition.negative.as_ref().map_or(0, |negative| negative.bytes());

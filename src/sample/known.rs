@@ -1,11 +1,14 @@
 //! The part of the samples that is known: what a mask keeps.
 
 use crate::denoiser::Denoised;
+use crate::schedule::NoiseLevel;
 
 /// What of the samples is known: the image where the mask is 0.
 pub(super) struct Known {
     pub(super) mask: Vec<f32>,
     pub(super) image: Vec<f32>,
+    /// The noise that the known part of x has, where x is what is replaced; nothing where x̂₀ is.
+    pub(super) noise: Vec<f32>,
 }
 
 impl Known {
@@ -24,5 +27,14 @@ impl Known {
         });
         // Nor does a classifier move it.
         denoised.scale_shift(&self.mask[first..]);
+    }
+
+    /// Replaces the known part of `x`, which has come to `level`.
+    pub(super) fn replace(&self, x: &mut [f32], level: NoiseLevel) {
+        let (alpha, sigma) = (level.alpha as f32, level.sigma as f32);
+        let known = self.mask.iter().zip(&self.image).zip(&self.noise);
+        for (x, ((mask, image), noise)) in x.iter_mut().zip(known) {
+            *x = (1.0 - mask) * (alpha * image + sigma * noise) + mask * *x;
+        }
     }
 }

@@ -78,6 +78,8 @@ pub struct GridOptions {
     pub rho: f64,
     /// The steps of distillation, for [`Spacing::Lcm`].
     pub original_steps: usize,
+    /// The share of these that is used, the cleanest: as many steps as ever, with less noise.
+    pub original_share: f64,
     /// s of the shift `t ← s·t/(1 + (s−1)·t)` of times toward the noisy end, on the straight path (Esser et al. 2024,
     /// "Scaling Rectified Flow Transformers", eq. 23). 1 is none.
     pub shift: f64,
@@ -101,6 +103,7 @@ impl GridOptions {
             range: [None; 2],
             rho: 7.0,
             original_steps: 50,
+            original_share: 1.0,
             shift: 1.0,
             shift_terminal: None,
             lambda_min: None,
@@ -365,6 +368,14 @@ impl Grid {
         Self { levels: self.levels[first..].to_vec(), start: None, ..self.clone() }
     }
 
+    /// The level with the index `first` and those from `next` on: a run that starts with less noise and goes on
+    /// elsewhere than at the next level.
+    #[must_use]
+    pub(crate) fn leap(&self, first: usize, next: usize) -> Self {
+        let levels = std::iter::once(self.levels[first]).chain(self.levels[next..].iter().copied()).collect();
+        Self { levels, start: None, ..self.clone() }
+    }
+
     /// The levels, noisiest first.
     #[must_use]
     pub fn levels(&self) -> &[NoiseLevel] {
@@ -473,9 +484,18 @@ fn trained_times(train_steps: usize, options: &GridOptions) -> Result<Vec<f64>> 
     // the models' authors for every number of steps.
     let trailing = (total - total / count) - total;
     let linspace = (total - 1.0) / (count - 1.0);
+    // A product that is a whole number but for its rounding is that number.
+    let used = ((original_steps as f64 * options.original_share + 1e-9) as usize).min(original_steps);
     if spacing == Spacing::Lcm && !(steps..=train_steps).contains(&original_steps) {
         let reason = format!("{original_steps}; {steps} steps of {train_steps} need {steps} to {train_steps}");
         return Err(Error::argument("original_steps", reason));
+    }
+    if spacing == Spacing::Lcm && used < steps {
+        let reason = format!(
+            "{} leaves {used} of {original_steps} original steps, and there are {steps} steps",
+            options.original_share
+        );
+        return Err(Error::argument("strength", reason));
     }
     let time = |i: usize| match spacing {
         Spacing::Leading => ((steps - 1 - i) * (train_steps / steps) + offset) as f64,
@@ -485,8 +505,8 @@ fn trained_times(train_steps: usize, options: &GridOptions) -> Result<Vec<f64>> 
         Spacing::SgmUniform => (total - 1.0) * (1.0 - i as f64 / count),
         Spacing::Beta => ((total - 1.0) * beta_quantile(i, steps)).round_ties_even(),
         Spacing::Lcm => {
-            let skipped = i * original_steps / steps;
-            ((original_steps - skipped) * (train_steps / original_steps)) as f64 - 1.0
+            let skipped = i * used / steps;
+            ((used - skipped) * (train_steps / original_steps)) as f64 - 1.0
         }
         _ => (total + i as f64 * trailing).round_ties_even() - 1.0,
     };

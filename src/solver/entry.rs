@@ -44,6 +44,11 @@ pub trait Solver: fmt::Debug + fmt::Display + Send + Sync {
         None
     }
 
+    /// The part of `grid` that a run of its last `steps` goes along, where there are more.
+    fn part(&self, grid: &Grid, steps: usize) -> Grid {
+        grid.last_steps(steps)
+    }
+
     /// How many slots its moves use.
     fn slots(&self) -> usize {
         0
@@ -57,6 +62,8 @@ pub struct Diffusers {
     pub habit: Habit,
     /// N.
     pub steps: usize,
+    /// How many of these are left out, the first ones, where a run starts with less noise.
+    pub skipped: usize,
     /// ⌊T/N⌋, the steps of training that DDIM and PNDM move by; `None` where time does not count them.
     pub stride: Option<usize>,
     /// What its scheduler counts for 1 of the schedule's time.

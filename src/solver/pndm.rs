@@ -38,6 +38,9 @@ pub(super) struct Strides {
     stride: Option<f64>,
     /// Whether the network predicts v.
     of_v: bool,
+    /// How many steps are left out of a run that starts with less noise: of N + 1 times, the second of which is there
+    /// twice, so many are passed over, and the first step is made again all the same.
+    skipped: usize,
 }
 
 /// The slots of the second and the third slope of a Runge–Kutta step, after the three of earlier steps.
@@ -50,7 +53,7 @@ impl Pndm {
             Some(_) => step + 1 == grid.steps(),
         };
         match self.warmup {
-            Warmup::Plms if step == 0 && !alone => 2,
+            Warmup::Plms if step == 0 && (!alone || self.skipped() > 0) => 2,
             Warmup::RungeKutta if step < 3 && !alone => 4,
             _ => 1,
         }
@@ -60,12 +63,26 @@ impl Pndm {
         let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
         match (at.stage, self.stages(grid, at.step)) {
             (0, _) => from,
+            (1, 2) if self.skipped() > 0 => self.again(grid, from),
             (1 | 2, 4) => match self.stride() {
                 None => grid.schedule().level(0.5 * (from.t + to.t)),
                 Some(stride) => grid.schedule().level(to.t + (0.5 * stride).floor()),
             },
             _ => to,
         }
+    }
+
+    /// The level that the first step is made again from, by a run that leaves steps out.
+    fn again(&self, grid: &Grid, from: NoiseLevel) -> NoiseLevel {
+        match self.stride() {
+            // The time that is there twice is the first.
+            Some(stride) if self.skipped() > 1 => below(grid, from.t - stride),
+            _ => from,
+        }
+    }
+
+    fn skipped(&self) -> usize {
+        self.diffusers.filter(|strides| strides.stride.is_some()).map_or(0, |strides| strides.skipped)
     }
 
     fn stride(&self) -> Option<f64> {
@@ -80,12 +97,15 @@ impl Pndm {
             let halfway = stages == 4 && at.stage < 2;
             return (from, if halfway { grid.schedule().level(0.5 * (from.t + to.t)) } else { to });
         };
-        let below = |t: f64| if t < 0.0 { grid.end() } else { grid.schedule().level(t) };
+        let below = |t: f64| below(grid, t);
         let half = (0.5 * stride).floor();
         match (stages, at.stage) {
             (4, 0) => (from, below(from.t - half)),
             (4, 1) => (from, below(to.t + half)),
-            (2, 1) => (grid.schedule().level(to.t + stride), to),
+            (2, 1) => {
+                let to = if self.skipped() > 0 { self.again(grid, from) } else { to };
+                (grid.schedule().level(to.t + stride), to)
+            }
             (4, _) => (from, to),
             _ => (from, below(from.t - stride)),
         }
@@ -109,7 +129,21 @@ impl Pndm {
     }
 }
 
+/// The level at the time `t`; below 0 the end of the run.
+fn below(grid: &Grid, t: f64) -> NoiseLevel {
+    if t < 0.0 { grid.end() } else { grid.schedule().level(t) }
+}
+
 impl Solver for Pndm {
+    fn part(&self, grid: &Grid, steps: usize) -> Grid {
+        let skipped = grid.steps() - steps;
+        if self.skipped() == 0 || self.warmup != Warmup::Plms {
+            return grid.last_steps(steps);
+        }
+        // Of the times the second is there twice, so that a run begins at the one before.
+        grid.leap((skipped - 1).max(1), skipped + 1)
+    }
+
     fn evaluate_at(&self, grid: &Grid, at: Cursor) -> Option<NoiseLevel> {
         Some(self.level(grid, at))
     }
@@ -181,7 +215,7 @@ pub(super) const ENTRY: Entry = Entry {
     as_diffusers: Some(|options, told| {
         // In continuous time it is IPNDM, which averages ε̂.
         let of_v = told.prediction == Prediction::V && told.stride.is_some();
-        let strides = Strides { stride: told.stride.map(|stride| stride as f64), of_v };
+        let strides = Strides { stride: told.stride.map(|stride| stride as f64), of_v, skipped: told.skipped };
         Ok(Box::new(Pndm { warmup: WARMUP.choice(options), diffusers: Some(strides) }))
     }),
 };

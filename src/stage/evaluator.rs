@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::layout::{Joined, Order};
 use super::model::{Model, Source};
 use super::roles::{ClassSlot, Roles, Slot};
-use crate::cancel::Interrupt;
+use crate::cancel::{Canceller, Interrupt};
 use crate::denoiser::Query;
 use crate::error::{Error, Result};
 use crate::model::{ConditionInput, GuidancePair, Time, Toward};
@@ -123,7 +123,7 @@ impl Evaluator {
     /// One whose runs have options of ONNX Runtime's, by their keys.
     pub(super) fn with_options(model: Arc<Model>, entries: &[(&str, &str)]) -> Result<Self> {
         let hold = match &model.source {
-            Source::Graph(network, _) => Hold::Graph(Binding::new(network, entries)?),
+            Source::Graph(part, _) => Hold::Graph(Binding::new(&part.network(&Canceller::default())?, entries)?),
             Source::Host(..) => Hold::Host(Stopped::new(), Vec::new()),
         };
         Ok(Self { time: model.manifest.time(), model, hold, room: Room::default() })

@@ -1,14 +1,19 @@
 //! What is done with the parts of a model: the denoiser that its predictor makes, and the pictures that samples are.
 
+mod autoencoder;
 mod calls;
 mod classifier;
 mod evaluator;
+mod folder;
 mod layout;
 mod model;
+mod parts;
 pub mod pixels;
 mod predictor;
 mod roles;
 
+pub(crate) use autoencoder::{Canvas, Coder, Decoding, Tiles};
 pub use classifier::ClassGradient;
-pub use model::Model;
+pub use model::{Graph, Model};
+pub(crate) use parts::Parts;
 pub use predictor::Predictor;

@@ -1,36 +1,62 @@
-//! A model: a network whose manifest fits it.
+//! A model: a network whose manifest fits it, and with some models the parts that go before it and behind it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 
+use super::folder::Folder;
+use super::parts::Parts;
 use super::roles::Roles;
 use crate::cancel::Canceller;
 use crate::error::{Error, Result};
+use crate::json::decoded;
 use crate::log::{Severity, say};
-use crate::model::{Inputs, Manifest, Outputs, Shape, Sizes};
-use crate::network::{Element, HostNetwork, ModelOptions, Network, Placement, Runtime, hex};
+use crate::model::{
+    Axis, Inputs, Kind, Manifest, Outputs, PIPELINE_FILE, Pipeline, Sample, SchedulerConfig, Shape, Sizes, recognise,
+};
+use crate::network::{Element, HostNetwork, ModelOptions, Network, Part, PartHash, Placement, Runtime, hex};
 use crate::schedule::{NoiseLevel, NoiseSchedule, Tables};
+use crate::signature::Signature;
 use crate::sync::Mutex;
 
-/// A network together with a manifest that fits it. It may be shared between threads; evaluations take turns.
+/// A network together with a manifest that fits it, and where a folder was opened its other parts. It may be shared
+/// between threads; evaluations take turns.
 #[derive(Debug)]
 pub struct Model {
     pub(super) source: Source,
     pub(super) manifest: Manifest,
     pub(super) schedule: Arc<dyn NoiseSchedule>,
     notes: Vec<String>,
+    /// What is drawn: what the network samples, or what its autoencoder makes of that.
+    drawn: Sample,
+    parts: Option<Box<Parts>>,
+    /// What evaluates it, where it was not open yet.
+    asked: Placement,
+    hashes: OnceLock<(String, Vec<PartHash>)>,
     /// The free sizes that it was last asked with.
     latest: Mutex<Sizes>,
+}
+
+/// A graph of a model of several parts.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Graph<'a> {
+    /// Its file, as a path from the folder.
+    pub path: String,
+    /// How many bytes it has, with the files of its weights.
+    pub bytes: u64,
+    /// What it takes and gives.
+    pub signature: &'a Signature,
 }
 
 /// What evaluates a model's network.
 #[derive(Debug)]
 pub(super) enum Source {
     /// ONNX Runtime.
-    Graph(Arc<Network>, Box<Roles>),
+    Graph(Box<Part>, Box<Roles>),
     /// The caller's own code.
     Host(Arc<HostNetwork>, Placement),
 }
@@ -45,15 +71,90 @@ fn ambiguous_kind(manifest: &Manifest) -> Option<String> {
     })
 }
 
+/// What a pipeline draws: pixels of the usual size, where an autoencoder makes them; else what the predictor samples.
+fn drawn(pipeline: &Pipeline, manifest: &Manifest) -> Sample {
+    if pipeline.autoencoder.is_none() {
+        return manifest.sample.clone();
+    }
+    let axis = |place: usize, name: &str| match pipeline.size {
+        Some(size) => Axis::Size(size[place]),
+        None => Axis::Free(name.into()),
+    };
+    Sample {
+        shape: Shape(vec![Axis::Size(3), axis(0, "height"), axis(1, "width")]),
+        channels_last: false,
+        kind: Some(Kind::Image),
+        preview: None,
+        range: Some([-1.0, 1.0]),
+        clip: None,
+        clamp: false,
+        sigma_data: None,
+    }
+}
+
 impl Model {
     /// Opens the model file at `path`. Its manifest is that of `options`, else the file beside it (`model.diffuse.json`
     /// for `model.onnx`), else the one in its metadata.
     ///
+    /// Or opens the folder at `path`: one of a pipeline that was exported to ONNX, of a [family](crate::model::FAMILIES)
+    /// that is known, or with a [description](crate::model::PIPELINE_FILE) of its parts. What its graphs take and give
+    /// is read; ONNX Runtime opens each when a run needs it, and [`ModelOptions::memory`] says for how long.
+    ///
     /// # Errors
     /// [`Error::Io`] if a file cannot be read; [`Error::Model`] if it is not a model that ONNX Runtime can run, has no
-    /// manifest, or has one that does not fit the graph.
+    /// manifest, or has one that does not fit the graph; of a folder, if a part is missing or its family is not known.
     pub fn open(runtime: &Runtime, path: &Path, options: &ModelOptions) -> Result<Self> {
+        if path.is_dir() {
+            return Self::of_folder(runtime, Folder::Disk(path.to_path_buf()), options);
+        }
         Self::new(Network::open(runtime, path, options)?)
+    }
+
+    /// Opens a model of several parts from the bytes of its files, by their paths from the folder that they would lie
+    /// in, with `/` between the parts of a path. They are kept for as long as the model is open.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn from_parts(runtime: &Runtime, files: BTreeMap<String, Arc<[u8]>>, options: &ModelOptions) -> Result<Self> {
+        Self::of_folder(runtime, Folder::Memory(files), options)
+    }
+
+    fn of_folder(runtime: &Runtime, folder: Folder, options: &ModelOptions) -> Result<Self> {
+        options.check()?;
+        if options.manifest.is_some() {
+            let reason = format!("a folder has a manifest of its own; describe other parts in its {PIPELINE_FILE}");
+            return Err(Error::argument("manifest", reason));
+        }
+        let refused = |reason: String| Error::model(folder.name(), reason);
+        let mut open = BTreeMap::new();
+        let described = folder.read(PIPELINE_FILE)?;
+        let (pipeline, manifest) = match described {
+            Some(bytes) => {
+                let text = decoded(&bytes).map_err(|reason| refused(format!("{PIPELINE_FILE}: {reason}")))?;
+                Pipeline::parse(&text).map_err(|reason| refused(format!("{PIPELINE_FILE}: {reason}")))?
+            }
+            None => {
+                let (facts, found) = folder.facts(&mut |graph| folder.part(runtime, graph, options))?;
+                open = found;
+                let pipeline = recognise(&facts).map_err(&refused)?;
+                let manifest = pipeline.checked().map_err(&refused)?;
+                (pipeline, manifest)
+            }
+        };
+        let scheduler = pipeline.scheduler_config.as_ref().map(|config| SchedulerConfig::parse(&config.to_string()));
+        let scheduler = scheduler.transpose().map_err(|error| refused(format!("scheduler_config: {error}")))?;
+        let mut part = |folder: &Folder, graph: &str| match open.remove(graph) {
+            Some(part) => Ok(part),
+            None => folder.part(runtime, graph, options),
+        };
+        let predictor = part(&folder, &pipeline.predictor)?;
+        let drawn = drawn(&pipeline, &manifest);
+        let parts = Parts::new(folder, pipeline, scheduler, options.memory, &mut part)?;
+        if !options.providers.is_empty() {
+            // Whether it can be had is to be known now.
+            predictor.network(&options.canceller.clone().unwrap_or_default())?;
+        }
+        Self::of_part(predictor, manifest, drawn, Some(Box::new(parts)))
     }
 
     /// Opens a model from the bytes of its file. They are not needed afterwards.
@@ -86,20 +187,29 @@ impl Model {
     /// # Errors
     /// [`Error::Model`] with the tensor that does not fit the manifest.
     pub fn under(network: Arc<Network>, manifest: Manifest) -> Result<Self> {
+        let drawn = manifest.sample.clone();
+        Self::of_part(Part::of(network), manifest, drawn, None)
+    }
+
+    fn of_part(part: Part, manifest: Manifest, drawn: Sample, parts: Option<Box<Parts>>) -> Result<Self> {
         let schedule =
-            manifest.schedule.build(Tables::Exact).map_err(|error| Error::model(network.name(), error.to_string()))?;
-        let roles = Roles::assign(network.signature(), &manifest, &*schedule)
-            .map_err(|reason| Error::model(network.name(), reason))?;
-        let mut notes = roles.notes(network.signature(), &manifest, &*schedule);
+            manifest.schedule.build(Tables::Exact).map_err(|error| Error::model(part.name(), error.to_string()))?;
+        let roles = Roles::assign(part.signature(), &manifest, &*schedule)
+            .map_err(|reason| Error::model(part.name(), reason))?;
+        let mut notes = roles.notes(part.signature(), &manifest, &*schedule);
         notes.extend(ambiguous_kind(&manifest));
         for note in &notes {
-            say(Severity::Warning, || format!("{}: {note}", network.name()));
+            say(Severity::Warning, || format!("{}: {note}", part.name()));
         }
         Ok(Self {
-            source: Source::Graph(network, Box::new(roles)),
+            source: Source::Graph(Box::new(part), Box::new(roles)),
             manifest,
             schedule,
             notes,
+            drawn,
+            parts,
+            asked: Placement { provider: "cpu".into(), ..Placement::default() },
+            hashes: OnceLock::new(),
             latest: Mutex::default(),
         })
     }
@@ -123,35 +233,129 @@ impl Model {
         let placement = Placement { provider: "host".into(), ..Placement::default() };
         let notes: Vec<String> = ambiguous_kind(&manifest).into_iter().collect();
         notes.iter().for_each(|note| say(Severity::Warning, || format!("the host's network: {note}")));
-        Ok(Self { source: Source::Host(network, placement), manifest, schedule, notes, latest: Mutex::default() })
+        Ok(Self {
+            source: Source::Host(network, placement.clone()),
+            drawn: manifest.sample.clone(),
+            manifest,
+            schedule,
+            notes,
+            parts: None,
+            asked: placement,
+            hashes: OnceLock::new(),
+            latest: Mutex::default(),
+        })
     }
 
-    /// The network, as its graph describes it; `None` for the caller's own.
+    /// The network that predicts, as its graph describes it; `None` for the caller's own, and for a part of a folder
+    /// that is not open.
     #[must_use]
-    pub fn network(&self) -> Option<&Network> {
+    pub fn network(&self) -> Option<Arc<Network>> {
         match &self.source {
-            Source::Graph(network, _) => Some(network),
+            Source::Graph(part, _) => part.held(),
             Source::Host(..) => None,
         }
     }
 
+    /// Opens the network that predicts, if it is not open.
+    ///
+    /// # Errors
+    /// As [`Network::open`]; [`Error::Cancelled`].
+    pub(crate) fn load(&self, canceller: &Canceller) -> Result<()> {
+        match &self.source {
+            Source::Graph(part, _) => part.network(canceller).map(drop),
+            Source::Host(..) => Ok(()),
+        }
+    }
+
+    /// Gives back the parts that the policy does not keep, at the end of a stage.
+    pub(crate) fn release(&self) {
+        if let (Source::Graph(part, _), Some(parts)) = (&self.source, &self.parts) {
+            parts.release(part);
+        }
+    }
+
+    /// What its other parts are, and what is made of them; `None` for a model of one network.
+    #[must_use]
+    pub fn pipeline(&self) -> Option<&Pipeline> {
+        self.parts.as_ref().map(|parts| &parts.pipeline)
+    }
+
+    /// What its folder says of sampling.
+    #[must_use]
+    pub fn scheduler_config(&self) -> Option<&SchedulerConfig> {
+        self.parts.as_ref()?.scheduler.as_ref()
+    }
+
+    /// What is drawn: the manifest's samples, or the pictures that an autoencoder makes of them, of their usual size.
+    #[must_use]
+    pub fn drawn(&self) -> &Sample {
+        &self.drawn
+    }
+
+    /// The graphs of a model of several parts, the one that predicts first; nothing of any other.
+    #[must_use]
+    pub fn graphs(&self) -> Vec<Graph<'_>> {
+        let (Source::Graph(part, _), Some(parts)) = (&self.source, &self.parts) else { return Vec::new() };
+        let own = std::iter::once((parts.pipeline.predictor.as_str(), &**part));
+        let all = own.chain(parts.graphs());
+        all.map(|(path, part)| Graph { path: path.to_owned(), bytes: part.bytes(), signature: part.signature() })
+            .collect()
+    }
+
+    pub(crate) fn parts(&self) -> Option<&Parts> {
+        self.parts.as_deref()
+    }
+
     /// What the model is known by: [`Network::hash`], or the SHA-256 of its manifest where its network is the caller's
-    /// own.
+    /// own; of a folder the SHA-256 of the lines that `sha256sum` prints of its files, and of what they are taken for.
     ///
     /// # Errors
     /// As there.
     pub fn hash(&self) -> Result<Cow<'_, str>> {
-        match &self.source {
-            Source::Graph(network, _) => network.hash().map(Cow::Borrowed),
-            Source::Host(..) => Ok(Cow::Owned(hex(Sha256::digest(self.manifest.by_first_names())))),
+        match (&self.source, &self.parts) {
+            (Source::Graph(part, _), Some(parts)) => Ok(Cow::Borrowed(&self.hashes_of(part, parts)?.0)),
+            (Source::Graph(part, _), None) => {
+                let network = part.network(&Canceller::default())?;
+                network.hash().map(|hash| Cow::Owned(hash.to_owned()))
+            }
+            (Source::Host(..), _) => Ok(Cow::Owned(hex(Sha256::digest(self.manifest.by_first_names())))),
         }
+    }
+
+    /// The SHA-256 of all that the model consists of: [`Network::parts`], or the files of a folder and "pipeline", what
+    /// they are taken for; nothing for a network of the caller's own.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn part_hashes(&self) -> Result<Vec<PartHash>> {
+        match (&self.source, &self.parts) {
+            (Source::Graph(part, _), Some(parts)) => Ok(self.hashes_of(part, parts)?.1.clone()),
+            (Source::Graph(part, _), None) => Ok(part.network(&Canceller::default())?.parts()?.to_vec()),
+            (Source::Host(..), _) => Ok(Vec::new()),
+        }
+    }
+
+    fn hashes_of(&self, part: &Part, parts: &Parts) -> Result<&(String, Vec<PartHash>)> {
+        if let Some(known) = self.hashes.get() {
+            return Ok(known);
+        }
+        let name = &parts.pipeline.predictor;
+        let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let path = |file: String| if file.is_empty() { name.clone() } else { format!("{folder}/{file}") };
+        let own = part.digests()?.into_iter().map(|(file, digest)| (path(file), digest));
+        let mut all: Vec<(String, String)> = own.chain(parts.digests()?).collect();
+        let said = serde_json::to_string(&parts.pipeline).unwrap_or_default();
+        all.push(("pipeline".into(), hex(Sha256::digest(said))));
+        let all: Vec<PartHash> = all.into_iter().map(|(part, sha256)| PartHash { part, sha256 }).collect();
+        let lines: String = all.iter().map(|part| format!("{}  {}\n", part.sha256, part.part)).collect();
+        Ok(self.hashes.get_or_init(|| (hex(Sha256::digest(lines)), all)))
     }
 
     /// What evaluates it: an execution provider of ONNX Runtime, or "host".
     #[must_use]
     pub fn placement(&self) -> &Placement {
         match &self.source {
-            Source::Graph(network, _) => network.placement(),
+            Source::Graph(part, _) => part.placement().unwrap_or(&self.asked),
             Source::Host(_, placement) => placement,
         }
     }
@@ -165,7 +369,13 @@ impl Model {
 
     /// The same, but [`Error::Cancelled`] where `canceller` ends the wait for its turn.
     pub(crate) fn memory_unless(&self, canceller: &Canceller) -> Result<Option<usize>> {
-        self.network().map_or(Ok(None), |network| network.memory(canceller))
+        let others = self.parts.iter().flat_map(|parts| parts.held());
+        let mut sum = None;
+        for network in self.network().into_iter().chain(others) {
+            let Some(bytes) = network.memory(canceller)? else { return Ok(None) };
+            *sum.get_or_insert(0) += bytes;
+        }
+        Ok(sum)
     }
 
     pub(super) fn roles(&self) -> Option<&Roles> {
@@ -210,7 +420,12 @@ impl Model {
     /// The name in the manifest; else that of the file without its ending; else "model".
     #[must_use]
     pub fn name(&self) -> &str {
-        self.manifest.name.as_deref().or_else(|| self.network()?.stem()).unwrap_or("model")
+        let stem = || match (&self.source, &self.parts) {
+            (_, Some(parts)) => parts.name(),
+            (Source::Graph(part, _), None) => part.stem(),
+            (Source::Host(..), None) => None,
+        };
+        self.manifest.name.as_deref().or_else(stem).unwrap_or("model")
     }
 
     /// Whether samples of `shape` (batch first) can be evaluated.
@@ -218,8 +433,8 @@ impl Model {
     /// # Errors
     /// [`Error::Argument`] with the axis, what is expected and what was found.
     pub fn check_shape(&self, shape: &[usize]) -> Result<()> {
-        let Source::Graph(network, roles) = &self.source else { return self.check_shape_of_host(shape) };
-        let info = &network.signature().inputs[roles.sample.index];
+        let Source::Graph(part, roles) = &self.source else { return self.check_shape_of_host(shape) };
+        let info = &part.signature().inputs[roles.sample.index];
         let own = &self.manifest.sample.shape;
         // What the manifest says is the usual size where the graph leaves it free.
         let fits = |(axis, size): (&Option<usize>, &usize)| axis.map_or(*size > 0, |axis| axis == *size);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use diffuse::Request;
 use diffuse::denoiser::Query;
 use diffuse::request::{ClassifierGuidance, HostGuidance};
+use diffuse::run::{Run, Work};
 use diffuse::stage::pixels::{Layout, rgba8_into};
 use ndarray::{ArrayD, Axis};
 use tempfile::TempDir;
@@ -132,6 +133,20 @@ fn scenarios() -> Vec<u8> {
             let values: Vec<&str> = words.collect();
             match key {
                 "model" => model = Some(crate::support::model(&format!("onnx/models/{}.onnx", values[0]))),
+                "folder" => model = Some(crate::support::pipeline(values[0])),
+                "prompts" => {
+                    request.prompts = values.iter().map(ToString::to_string).collect();
+                    request.count = values.len();
+                }
+                "negative_prompt" => request.negative_prompts = Some(vec![values[0].to_owned()]),
+                "picture" => {
+                    let picture = (0..3 * 64 * 64).map(|i| (i * 37 % 256) as f32 / 128.0 - 1.0).collect();
+                    request.image = Some(Arc::new(ArrayD::from_shape_vec(vec![3, 64, 64], picture).unwrap()));
+                }
+                "window" => {
+                    let window = (0..64 * 64).map(|i| if i % 64 < 30 { 0.0 } else { 1.0 }).collect();
+                    request.mask = Some(Arc::new(ArrayD::from_shape_vec(vec![64, 64], window).unwrap()));
+                }
                 "seed" => request.seed = values[0].parse().unwrap(),
                 "count" => request.count = values[0].parse().unwrap(),
                 "classes" => {
@@ -163,7 +178,11 @@ fn scenarios() -> Vec<u8> {
                 _ => request.set(key, values[0]).unwrap(),
             }
         }
-        let samples = request.job(&model.unwrap()).unwrap().run().unwrap();
+        let mut run = Run::new(&model.unwrap(), &request).unwrap();
+        while !run.is_finished() {
+            run.step().unwrap();
+        }
+        let samples = run.sample().unwrap();
         bytes.extend(samples.iter().flat_map(|value| value.to_le_bytes()));
     }
     bytes

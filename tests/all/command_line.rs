@@ -107,7 +107,7 @@ fn pictures_are_edited() {
         ("--class heart --invert 1", 2, "invert: it goes from an image"),
         ("--class heart --start heart.png", 2, "--start: "),
         ("--class heart --start noise.npy --image heart.png", 2, "--image"),
-        ("--class heart --negative sward", 2, "the flag is called --negative-class by now"),
+        ("--class heart --negative sward", 2, "this model reads no text"),
         ("--likeness diffusers", 2, "the flag is called --compat by now"),
         ("--class heart --negative-class sward", 2, "--negative-class: there is no class 'sward'"),
         (&format!("--class none --classifier {classifier}"), 2, "--toward"),

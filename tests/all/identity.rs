@@ -50,7 +50,8 @@ fn the_weights_and_the_manifest_are_a_part_of_it() {
     let first = opened(&path);
     let hash = first.hash().unwrap().into_owned();
     // `sha256sum` says the same of the parts.
-    let parts = first.network().unwrap().parts().unwrap();
+    let network = first.network().unwrap();
+    let parts = network.parts().unwrap();
     let names: Vec<&str> = parts.iter().map(|part| part.part.as_str()).collect();
     assert_eq!(names, ["graph", "external.onnx.data", "manifest"]);
     for (part, file) in parts.iter().zip(["external.onnx", "external.onnx.data"]) {

@@ -23,6 +23,8 @@ mod editing;
 mod endings;
 mod facts;
 mod faults;
+#[cfg(feature = "text")]
+mod folders;
 mod guidance;
 mod header;
 mod host_network;
@@ -41,6 +43,8 @@ mod opening;
 mod openvino;
 mod order;
 mod outputs;
+#[cfg(all(feature = "text", feature = "cli"))]
+mod pipelines;
 mod plugin;
 mod predictors;
 mod promises;

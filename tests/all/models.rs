@@ -196,7 +196,8 @@ fn where_manifest_and_graph_disagree_the_error_names_the_tensor() {
         message(Model::open(&runtime(), &repository("onnx/fixtures/time_first.onnx"), &options))
     };
     let graph = |role: &str| {
-        let inputs = &original.network().unwrap().signature().inputs;
+        let network = original.network().unwrap();
+        let inputs = &network.signature().inputs;
         let rank = if role == "sample" { 4 } else { 1 };
         inputs.iter().find(|input| input.shape.len() == rank).unwrap().name.clone()
     };

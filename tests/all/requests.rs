@@ -464,6 +464,16 @@ fn every_option_is_read() {
         "classifier_form",
         "tokens",
         "mu_rule",
+        "seeds",
+        "strength_of",
+        // Of pipelines, whose tests are in folders.rs and pipelines.rs.
+        "width",
+        "height",
+        "tile",
+        "paste",
+        "weights",
+        "long_prompts",
+        "image_guidance_scale",
     ];
     let manifests = [("linear", "epsilon"), ("flow", "flow"), ("edm", "edm")].map(|(schedule, prediction)| {
         manifest(json!({

@@ -183,6 +183,11 @@ int main(int argc, char **argv) {
   BAD(diffuse_model_options_set_threads(options, 1000000), "absurd threads");
   BAD(diffuse_model_options_set_spinning(NULL, 1), "NULL handle");
   BAD(diffuse_model_options_set_spinning(AS(diffuse_model_options), 1), "a handle of another type");
+  BAD(diffuse_model_options_set_memory(NULL, "keep"), "NULL handle");
+  BAD(diffuse_model_options_set_memory(AS(diffuse_model_options), "keep"), "a handle of another type");
+  BAD(diffuse_model_options_set_memory(options, NULL), "NULL policy");
+  BAD(diffuse_model_options_set_memory(options, "plenty"), "a policy that there is not");
+  GOOD(diffuse_model_options_set_memory(options, "4G"), "");
   BAD(diffuse_model_options_set_copy_weights(NULL, 1), "NULL handle");
   BAD(diffuse_model_options_set_copy_weights(AS(diffuse_model_options), 1), "a handle of another type");
   BAD(diffuse_model_options_set_manifest(NULL, "{}"), "NULL handle");
@@ -258,6 +263,22 @@ int main(int argc, char **argv) {
   BAD(diffuse_model_open_bytes(runtime, pixels, 1, AS(diffuse_model_options), &no_model), "options of another type");
   BAD(diffuse_model_open_bytes(runtime, pixels, 1, NULL, NULL), "NULL output");
   GIVES(diffuse_model_open_bytes(runtime, NULL, 0, NULL, &no_model), "no bytes", DIFFUSE_MODEL);
+  {
+    const char *name = "unet/model.onnx", *none = NULL;
+    const uint8_t *bytes = (const uint8_t *)"model", *nothing = NULL;
+    size_t length = 5, absurd = (size_t)-1;
+    BAD(diffuse_model_open_parts(NULL, &name, &bytes, &length, 1, NULL, &no_model), "NULL runtime");
+    BAD(diffuse_model_open_parts(runtime, NULL, &bytes, &length, 1, NULL, &no_model), "NULL names");
+    BAD(diffuse_model_open_parts(runtime, &none, &bytes, &length, 1, NULL, &no_model), "a name that is NULL");
+    BAD(diffuse_model_open_parts(runtime, &name, NULL, &length, 1, NULL, &no_model), "NULL bytes");
+    BAD(diffuse_model_open_parts(runtime, &name, &nothing, &length, 1, NULL, &no_model), "bytes that are NULL");
+    BAD(diffuse_model_open_parts(runtime, &name, &bytes, NULL, 1, NULL, &no_model), "NULL lengths");
+    BAD(diffuse_model_open_parts(runtime, &name, &bytes, &absurd, 1, NULL, &no_model), "an absurd length");
+    BAD(diffuse_model_open_parts(runtime, &name, &bytes, &length, 1, AS(diffuse_model_options), &no_model), "options of another type");
+    BAD(diffuse_model_open_parts(runtime, &name, &bytes, &length, 1, NULL, NULL), "NULL output");
+    GIVES(diffuse_model_open_parts(runtime, &name, &bytes, &length, 1, NULL, &no_model), "bytes that are no model", DIFFUSE_MODEL);
+    GIVES(diffuse_model_open_parts(runtime, NULL, NULL, NULL, 0, NULL, &no_model), "no parts", DIFFUSE_MODEL);
+  }
   GIVES(diffuse_model_open_bytes(runtime, (const uint8_t *)"model", 5, NULL, &no_model), "bytes that are no model", DIFFUSE_MODEL);
   GOOD(diffuse_model_options_set_manifest(options, "{\"diffuse\": 1}"), "");
   GIVES(diffuse_model_open(runtime, path, options, &no_model), "a manifest that does not hold", DIFFUSE_MODEL);
@@ -451,6 +472,20 @@ int main(int argc, char **argv) {
   BAD(diffuse_request_set_image((diffuse_request *)(void *)model, values, 4096), "a handle of another type");
   BAD(diffuse_request_set_image(request, values, (size_t)-1), "an absurd length");
   GOOD(diffuse_request_set_image(request, NULL, 0), "NULL takes it back");
+  BAD(diffuse_request_set_prompt(NULL, 0, "a cat"), "NULL handle");
+  BAD(diffuse_request_set_prompt((diffuse_request *)(void *)model, 0, "a cat"), "a handle of another type");
+  BAD(diffuse_request_set_prompt(request, 65536, "a cat"), "an absurd item");
+  BAD(diffuse_request_set_prompt(request, DIFFUSE_ALL_ITEMS, "\xff\xfe"), "no UTF-8");
+  GOOD(diffuse_request_set_prompt(request, DIFFUSE_ALL_ITEMS, NULL), "NULL takes it back");
+  BAD(diffuse_request_set_negative_prompt(NULL, 0, "blurry"), "NULL handle");
+  BAD(diffuse_request_set_negative_prompt((diffuse_request *)(void *)model, 0, "blurry"), "a handle of another type");
+  BAD(diffuse_request_set_negative_prompt(request, 65536, "blurry"), "an absurd item");
+  GOOD(diffuse_request_set_negative_prompt(request, 0, NULL), "NULL takes it back");
+  BAD(diffuse_request_set_embeddings(NULL, values, 1, 4, 8, NULL, 0, 0), "NULL handle");
+  BAD(diffuse_request_set_embeddings((diffuse_request *)(void *)model, values, 1, 4, 8, NULL, 0, 0), "a handle of another type");
+  BAD(diffuse_request_set_embeddings(request, values, (size_t)-1, 4, 8, NULL, 0, 0), "an absurd number of items");
+  BAD(diffuse_request_set_embeddings(request, values, 1, 4, 8, NULL, 0, 2), "neither 0 nor 1");
+  GOOD(diffuse_request_set_embeddings(request, NULL, 0, 0, 0, NULL, 0, 0), "NULL takes them back");
   BAD(diffuse_request_set_mask(NULL, values, 1024), "NULL handle");
   BAD(diffuse_request_set_mask((diffuse_request *)(void *)model, values, 1024), "a handle of another type");
   BAD(diffuse_request_set_mask(request, values, (size_t)-1), "an absurd length");
@@ -498,6 +533,8 @@ int main(int argc, char **argv) {
   classes[1] = 77;
   REFUSED(diffuse_request_set_classes(other, classes, 2), "a class that is not there");
   REFUSED(diffuse_request_set_image(other, values, 4095), "an image of another size");
+  REFUSED(diffuse_request_set_prompt(other, DIFFUSE_ALL_ITEMS, "a cat"), "a prompt for a model that reads none");
+  REFUSED(diffuse_request_set(other, "width", "64"), "a size for a model that takes a shape");
   REFUSED(diffuse_request_set_mask(other, values, 1024), "a mask without an image");
   REFUSED(diffuse_request_set(other, "invert", "1"), "an inversion without an image");
   REFUSED(diffuse_request_set_condition(other, "mask", DIFFUSE_ELEMENT_F32, values, length, 1, 0), "a condition that the model has not");
@@ -723,6 +760,13 @@ int main(int argc, char **argv) {
   GOOD(diffuse_job_##name##_pixels(job, 0, pixels, 4096, 128, 0), "")
   READS(read);
   READS(preview);
+  BAD(diffuse_job_latents(NULL, values, 4096, &step), "NULL handle");
+  BAD(diffuse_job_latents(AS(diffuse_job), values, 4096, &step), "a handle of another type");
+  BAD(diffuse_job_latents(job, NULL, 4096, &step), "NULL buffer");
+  BAD(diffuse_job_latents(job, values, 4095, &step), "too little room");
+  BAD(diffuse_job_latents(job, values, 4096, NULL), "NULL output");
+  GOOD(diffuse_job_latents(job, NULL, 0, &step), "only how many there are");
+  REQUIRE(step == 4096);
   BAD(diffuse_job_snapshot(NULL, pixels, 4096, &step), "NULL handle");
   BAD(diffuse_job_snapshot(AS(diffuse_job), pixels, 4096, &step), "a handle of another type");
   BAD(diffuse_job_snapshot(job, pixels, 4096, NULL), "NULL length");

@@ -79,7 +79,7 @@ int main(int argc, char **argv) {
   diffuse_model *model = NULL;
   diffuse_request *request = NULL;
   FILE *scenarios, *output;
-  static float image[4 * 32 * 32], mask[32 * 32];
+  static float image[4 * 32 * 32], mask[32 * 32], picture[3 * 64 * 64], window[64 * 64];
   int i, calls = 0;
   char line[256], path[4096];
 
@@ -90,6 +90,8 @@ int main(int argc, char **argv) {
   REQUIRE(scenarios != NULL && output != NULL);
   for (i = 0; i < 4 * 32 * 32; ++i) image[i] = (float)(i * 37 % 256) / 128.0f - 1.0f;
   for (i = 0; i < 32 * 32; ++i) mask[i] = i % 32 < 16 ? 0.0f : 1.0f;
+  for (i = 0; i < 3 * 64 * 64; ++i) picture[i] = (float)(i * 37 % 256) / 128.0f - 1.0f;
+  for (i = 0; i < 64 * 64; ++i) window[i] = i % 64 < 30 ? 0.0f : 1.0f;
   while (fgets(line, sizeof line, scenarios) != NULL) {
     char *key = strtok(line, " \n"), *value = strtok(NULL, " \n");
     if (key == NULL) { /* an empty line */
@@ -104,6 +106,20 @@ int main(int argc, char **argv) {
       REQUIRE(snprintf(path, sizeof path, "%s/%s.onnx", argv[2], value) < (int)sizeof path);
       CHECK(diffuse_model_open(runtime, path, NULL, &model));
       CHECK(diffuse_request_new(&request));
+    } else if (strcmp(key, "folder") == 0) {
+      REQUIRE(snprintf(path, sizeof path, "%s/../pipelines/%s", argv[2], value) < (int)sizeof path);
+      CHECK(diffuse_model_open(runtime, path, NULL, &model));
+      CHECK(diffuse_request_new(&request));
+    } else if (strcmp(key, "prompts") == 0) {
+      int64_t item = 0;
+      for (; value != NULL; value = strtok(NULL, " \n")) CHECK(diffuse_request_set_prompt(request, item++, value));
+      CHECK(diffuse_request_set_count(request, (size_t)item));
+    } else if (strcmp(key, "negative_prompt") == 0) {
+      CHECK(diffuse_request_set_negative_prompt(request, DIFFUSE_ALL_ITEMS, value));
+    } else if (strcmp(key, "picture") == 0) {
+      CHECK(diffuse_request_set_image(request, picture, 3 * 64 * 64));
+    } else if (strcmp(key, "window") == 0) {
+      CHECK(diffuse_request_set_mask(request, window, 64 * 64));
     } else if (strcmp(key, "seed") == 0) {
       CHECK(diffuse_request_set_seed(request, strtoull(value, NULL, 10)));
     } else if (strcmp(key, "count") == 0) {

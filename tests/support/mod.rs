@@ -67,6 +67,12 @@ pub(crate) fn libraries() -> PathBuf {
     std::env::current_exe().unwrap().parent().unwrap().to_owned()
 }
 
+/// A pipeline of onnx/pipelines.
+pub(crate) fn pipeline(name: &str) -> Arc<Model> {
+    let path = repository("onnx/pipelines").join(name);
+    Arc::new(Model::open(&Runtime::open(None).unwrap(), &path, &ModelOptions::default()).unwrap())
+}
+
 /// What tests/c/draw.c draws: the samples of a heart and of no class.
 pub(crate) fn heart_and_none() -> ArrayD<f32> {
     let model = model("onnx/models/sprites.onnx");

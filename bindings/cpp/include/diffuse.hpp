@@ -376,6 +376,10 @@ class ModelOptions {
     return detail::checked(
         diffuse_model_options_add_external_data(get(), name.c_str(), static_cast<const std::uint8_t *>(bytes), length));
   }
+  /// What becomes of the parts of a folder that are not evaluated at the time: "keep", "stage", or a number of bytes.
+  Result<void> memory(const std::string &policy) {
+    return detail::checked(diffuse_model_options_set_memory(get(), policy.c_str()));
+  }
   /// What ends an opening with these options; none takes it back.
   Result<void> cancel(const Cancel *cancel) {
     return detail::checked(diffuse_model_options_set_cancel(get(), detail::handle_of(cancel)));
@@ -421,6 +425,24 @@ class Request {
     const char *lines = nullptr;
     const std::int32_t status = diffuse_request_departures(get(), &lines);
     return detail::checked(status, detail::text(lines));
+  }
+  /// What is to be drawn, in words, for a model that reads text: for all items, or for one of them.
+  Result<void> prompt(const std::string &text, std::int64_t item = DIFFUSE_ALL_ITEMS) {
+    return detail::checked(diffuse_request_set_prompt(get(), item, text.c_str()));
+  }
+  /// What guidance leads away from, in words, likewise.
+  Result<void> negative_prompt(const std::string &text, std::int64_t item = DIFFUSE_ALL_ITEMS) {
+    return detail::checked(diffuse_request_set_negative_prompt(get(), item, text.c_str()));
+  }
+  /// What a text encoder of the host's own has made of the prompts, instead of them: `tokens` vectors for each of
+  /// `items` items, 1 for all of them, and where the model takes one a pooled vector for each:
+  /// diffuse_request_set_embeddings(). No values take them back.
+  Result<void> embeddings(const std::vector<float> &values, std::size_t items, std::size_t tokens,
+                          const std::vector<float> &pooled = {}, bool negative = false) {
+    const bool none = values.empty() || items == 0 || tokens == 0;
+    return detail::checked(diffuse_request_set_embeddings(
+        get(), none ? nullptr : values.data(), items, tokens, none ? 0 : values.size() / items / tokens,
+        none || pooled.empty() ? nullptr : pooled.data(), none ? 0 : pooled.size() / items, negative ? 1 : 0));
   }
   Result<void> negative_classes(const std::vector<std::int64_t> &classes) {
     return detail::checked(diffuse_request_set_negative_classes(get(), classes.data(), classes.size()));
@@ -509,6 +531,23 @@ class Model {
     diffuse_model *handle = nullptr;
     const auto *first = static_cast<const std::uint8_t *>(bytes);
     const std::int32_t status = diffuse_model_open_bytes(runtime.get(), first, length, options.get(), &handle);
+    return detail::checked(status, Model(handle));
+  }
+  /// A folder's files, by their paths in it, and their bytes: diffuse_model_open_parts().
+  static Result<Model> open(const Runtime &runtime,
+                            const std::vector<std::pair<std::string, std::vector<std::uint8_t>>> &files,
+                            const ModelOptions &options = {}) {
+    std::vector<const char *> names;
+    std::vector<const std::uint8_t *> bytes;
+    std::vector<std::size_t> lengths;
+    for (const auto &file : files) {
+      names.push_back(file.first.c_str());
+      bytes.push_back(file.second.data());
+      lengths.push_back(file.second.size());
+    }
+    diffuse_model *handle = nullptr;
+    const std::int32_t status = diffuse_model_open_parts(runtime.get(), names.data(), bytes.data(), lengths.data(),
+                                                         files.size(), options.get(), &handle);
     return detail::checked(status, Model(handle));
   }
   /// A model whose network is `network`: diffuse_model_open_callback().
@@ -763,6 +802,14 @@ class Job {
   Result<std::vector<std::size_t>> shape() const { return detail::shape_of<diffuse_job>(diffuse_job_shape, get()); }
   /// The samples as they stand, all items one after the other.
   Result<std::vector<float>> read() const { return values(diffuse_job_read); }
+  /// What the network of a folder samples, of which the pictures are made.
+  Result<std::vector<float>> latents() const {
+    std::size_t needed = 0;
+    std::int32_t status = diffuse_job_latents(get(), nullptr, 0, &needed);
+    std::vector<float> values(needed);
+    if (status == DIFFUSE_OK) status = diffuse_job_latents(get(), values.data(), values.size(), &needed);
+    return detail::checked(status, std::move(values));
+  }
   /// The latest estimate of what they will be, also while a step is running.
   Result<std::vector<float>> preview() const { return values(diffuse_job_preview); }
   Result<void> read_pixels(std::size_t item, std::uint8_t *pixels, std::size_t length, std::size_t stride,

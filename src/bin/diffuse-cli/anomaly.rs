@@ -192,7 +192,7 @@ fn compare<'a>(
         Ok(pixels::rgba8(image, range)?)
     };
     let shape = request.item(model)?;
-    let images = files.iter().map(|file| file.image(&shape, range));
+    let images = files.iter().map(|file| file.image(&shape, range, false));
     let images: Vec<ArrayD<f32>> = images.collect::<Result<_, _>>()?;
     let mut differences = Differences { pictures: Vec::new(), maps: Vec::new(), found: Vec::new(), resolved: None };
     let mut bar = Bar::new();

@@ -136,7 +136,7 @@ impl Unread {
             let (tensor, hash) = match given {
                 Given::Value(text, value) => (value, text),
                 Given::File(input) if input.is_png() => {
-                    (input.image(&of_picture(info, &input)?, info.range())?.into(), input.hash())
+                    (input.image(&of_picture(info, &input)?, info.range(), false)?.into(), input.hash())
                 }
                 Given::File(input) => (input.tensor()?, input.hash()),
             };

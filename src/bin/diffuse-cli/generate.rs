@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
-use diffuse::model::{Kind, Manifest};
-use diffuse::network::{Network, PartHash, Placement};
+use diffuse::model::{Kind, Manifest, Pipeline, Sample};
+use diffuse::network::{PartHash, Placement};
 use diffuse::request::Plan;
-use diffuse::run::Cost;
+use diffuse::run::{Cost, Run, Stage, Work};
 use diffuse::sample::Canceller;
 use diffuse::settings::Noise;
 use diffuse::stage::pixels::{self, Look};
@@ -32,8 +32,11 @@ use crate::{npy, picture};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The model, an .onnx file with a manifest
+    /// The model: an .onnx file with a manifest, or the folder of a pipeline
     model: PathBuf,
+    /// What to draw, for a model that reads text; as --prompt
+    #[arg(value_name = "PROMPT")]
+    words: Option<String>,
     /// Where to: .png (a sheet, or a scatter plot of points), .csv or .npy; `-` for standard output; may be given more
     /// than once [default: NAME-SEED.png, or .csv and .png for points, or .npy; where that is taken NAME-SEED-2 and so
     /// on]
@@ -43,7 +46,16 @@ pub(crate) struct Arguments {
     /// [default: all, one after the other]
     #[arg(long, value_name = "NAME")]
     class: Vec<String>,
-    /// How many of each class, or in all where there are no classes [default: 1; 2000 points]
+    /// What to draw, for a model that reads text; may be given more than once, for several pictures
+    #[arg(long, value_name = "TEXT")]
+    prompt: Vec<String>,
+    /// What guidance leads away from; once for all, or once for each prompt
+    #[arg(long, value_name = "TEXT")]
+    negative: Vec<String>,
+    /// The size of a picture in pixels: WIDTHxHEIGHT, or one number for both [default: the image's, else the model's]
+    #[arg(long, value_name = "SIZE", conflicts_with_all = ["width", "height"])]
+    size: Option<String>,
+    /// How many of each class or prompt, or in all where there are none [default: 1; 2000 points]
     #[arg(short = 'n', long, value_name = "N")]
     count: Option<usize>,
     /// The seed of the first item; the next ones count up from it [default: another each time]
@@ -127,11 +139,11 @@ impl Record {
             diffuse: env!("CARGO_PKG_VERSION"),
             model: model.name().to_owned(),
             model_sha256: model.hash()?.into(),
-            model_parts: model.network().map(Network::parts).transpose()?.unwrap_or_default().to_vec(),
+            model_parts: model.part_hashes()?,
             provider: model.placement().provider.clone(),
             class_names: classes.iter().map(|&class| class_name(model.manifest(), class)).collect(),
             steering: steering.hashes().clone(),
-            preview: match Look::of(&model.manifest().sample) {
+            preview: match Look::of(model.drawn()) {
                 Look::Latents(Some(_)) => Some(pixels::BY_MATRIX),
                 Look::Latents(None) => Some(pixels::STRETCHED),
                 _ => None,
@@ -143,6 +155,26 @@ impl Record {
 
 /// The most items of one call: a slip of the finger should not fill the memory.
 const MOST_ITEMS: usize = 1_000_000;
+
+/// What the words of a request are, prompt by prompt.
+struct Words {
+    prompts: Vec<String>,
+    negatives: Vec<String>,
+    /// How many pictures there are of each.
+    each: usize,
+}
+
+impl Words {
+    /// Those of the items from `first` on, `count` of them.
+    fn of(&self, first: usize, count: usize) -> (Vec<String>, Option<Vec<String>>) {
+        let of = |texts: &[String]| {
+            let text = |item: usize| texts[(item / self.each).min(texts.len() - 1)].clone();
+            (first..first + count).map(text).collect::<Vec<String>>()
+        };
+        let prompts = if self.prompts.is_empty() { Vec::new() } else { of(&self.prompts) };
+        (prompts, (!self.negatives.is_empty()).then(|| of(&self.negatives)))
+    }
+}
 
 /// Where the time went, in milliseconds.
 #[derive(Debug, Default, serde::Serialize)]
@@ -170,7 +202,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let options = arguments.device.model_options()?;
     let model = ModelInput::read("the model", &arguments.model)?;
     let files = arguments.steering.read()?;
-    let sampling = arguments.sampling.request()?;
+    let mut sampling = arguments.sampling.request()?;
+    arguments.set_size(&mut sampling)?;
 
     let runtime = arguments.runtime.open()?;
     timings.runtime = elapsed(start);
@@ -178,26 +211,31 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     say_notes(&model);
     timings.open = elapsed(start) - timings.runtime;
     say_placement(model.placement());
-    let manifest = model.manifest();
-    let kind = manifest.sample.kind();
+    let kind = model.drawn().kind();
 
     let classes = chosen_classes(&model, &arguments.class)?;
-    let (per_class, count) = arguments.counts(kind, classes.len())?;
+    let prompts = arguments.prompts(&model)?;
+    let (per_class, count) = arguments.counts(kind, classes.len().max(prompts.len()))?;
+    let words = Words { prompts, negatives: arguments.negative.clone(), each: per_class };
     let blended = ["interpolate_to", "variation_seed"].iter().any(|key| sampling.options.get(key).is_some());
     let batch = batch_of(arguments, &model, count, sampling.noise == Noise::Torch, blended)?;
     let seed = arguments.seed.unwrap_or_else(any_seed);
-    let sheet = Sheet::new(arguments, classes.len(), per_class, count);
+    let sheet = Sheet::new(arguments, classes.len().max(words.prompts.len()), per_class, count);
     let outputs = outputs(arguments, &model, seed, sampling.invert)?;
     outputs.check(|format| *format != Format::Csv, &sources(arguments, &runtime))?;
 
     // Each class in turn, `per_class` times.
     let class_of = |item: usize| classes[item / per_class];
-    let steering = arguments.steering.decode(files, &runtime, &options, &model, arguments.shape.as_deref())?;
-    let rank = 1 + manifest.sample.shape.rank();
+    sampling.shape.clone_from(&arguments.shape);
+    let steering = arguments.steering.decode(files, &runtime, &options, &model, &sampling)?;
+    let rank = 1 + model.drawn().shape.rank();
     steering.check(count, rank)?;
     check_start(&steering, &sampling, blended)?;
     let request = |first: usize, of_batch: usize| {
+        let (prompts, negative_prompts) = words.of(first, of_batch);
         let plain = Request {
+            prompts,
+            negative_prompts,
             seed: seed.wrapping_add(first as u64),
             count: of_batch,
             classes: (!classes.is_empty()).then(|| (first..first + of_batch).map(class_of).collect()),
@@ -209,13 +247,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.cost {
         let of_batch = batch.min(count);
         let cost = request(0, of_batch).cost(&model, &Canceller::default())?;
-        let item = request(0, 1).resolved(manifest).shape.unwrap_or_default();
+        let item = request(0, 1).item(&model).unwrap_or_default();
         let formats: Vec<Format> = outputs.formats().copied().collect();
         let peak = peak_bytes(&cost, &model, &steering, sheet, count, &item, &formats);
         return say_cost(&cost, count.div_ceil(of_batch), peak, arguments.json);
     }
-    let Plan { solver, grid, request: resolved, .. } = request(0, 1).plan(manifest)?;
-    let record = Record::new(&model, &classes, &steering, Request { count, classes: None, ..resolved })?;
+    let Plan { solver, grid, request: resolved, .. } = request(0, 1).plan_for(&model)?;
+    let prompts = words.prompts.clone();
+    let negative_prompts = (!words.negatives.is_empty()).then(|| words.negatives.clone());
+    let resolved = Request { count, classes: None, prompts, negative_prompts, ..resolved };
+    let record = Record::new(&model, &classes, &steering, resolved)?;
     let mut shape = vec![count];
     shape.extend(record.request.shape.iter().flatten());
     if matches!(kind, Kind::Image | Kind::Latent) && outputs.formats().any(|format| *format == Format::Png) {
@@ -231,7 +272,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let samples = sample(&model, &request, &noisy, count, batch, &shape)?;
     timings.sample = elapsed(sampling);
 
-    let written = outputs.write(|format| encode(samples.view(), *format, manifest, sheet, &record))?;
+    let written = outputs.write(|format| encode(samples.view(), *format, model.drawn(), sheet, &record))?;
     timings.total = elapsed(start);
     report(written, arguments.json, timings, model.placement(), &record)
 }
@@ -244,6 +285,33 @@ impl Arguments {
         }
         if self.columns == Some(0) {
             return Err(Failure::Usage("--columns: 0; at least one picture goes into a row".into()));
+        }
+        Ok(())
+    }
+
+    /// What is to be drawn in words, if that is known to be of use.
+    fn prompts(&self, model: &Model) -> Result<Vec<String>, Failure> {
+        let prompts: Vec<String> = self.words.iter().chain(&self.prompt).cloned().collect();
+        if prompts.is_empty() && model.pipeline().is_some_and(Pipeline::reads_text) && !self.steering.has_conditions() {
+            let reason = "--prompt: this model draws what a text says, and there is none; an empty one is \"\"";
+            return Err(Failure::Usage(reason.into()));
+        }
+        if ![0, 1, prompts.len()].contains(&self.negative.len()) {
+            let (negatives, prompts) = (self.negative.len(), prompts.len());
+            return Err(Failure::Usage(format!(
+                "--negative: {negatives} of them for {prompts} prompts; give 1 or as many"
+            )));
+        }
+        Ok(prompts)
+    }
+
+    /// Sets what --size says.
+    fn set_size(&self, request: &mut Request) -> Result<(), Failure> {
+        let Some(size) = &self.size else { return Ok(()) };
+        let (width, height) = size.split_once(['x', 'X', '×']).unwrap_or((size, size));
+        for (key, side) in [("width", width), ("height", height)] {
+            let wrong = |_| Failure::Usage(format!("--size: {size:?}; expected WIDTHxHEIGHT, such as 768x512"));
+            request.set(key, side.trim()).map_err(wrong)?;
         }
         Ok(())
     }
@@ -315,7 +383,12 @@ fn batch_of(arguments: &Arguments, model: &Model, count: usize, torch: bool, ble
         Some(batch) => Ok(batch),
         None if together => Ok(count),
         None => {
-            let usual = if model.manifest().sample.kind() == Kind::Points { 4096 } else { 16 };
+            let usual = match model.drawn().kind() {
+                Kind::Points => 4096,
+                // A picture of several parts takes a thousand times as much as one of the small models.
+                _ if model.pipeline().is_some() => 1,
+                _ => 16,
+            };
             // A graph with a fixed batch takes multiples of it.
             let fixed = model.fixed_batch().unwrap_or(1).max(1);
             Ok((usual / fixed).max(1) * fixed)
@@ -347,8 +420,7 @@ fn peak_bytes(
     formats: &[Format],
 ) -> usize {
     let values = item.iter().fold(count, |product, &axis| product.saturating_mul(axis));
-    let encoding =
-        formats.iter().map(|format| sheet.bytes(*format, model.manifest().sample.kind(), count, item, values));
+    let encoding = formats.iter().map(|format| sheet.bytes(*format, model.drawn().kind(), count, item, values));
     let samples = values.saturating_mul(size_of::<f32>());
     // When the last batch is drawn ONNX Runtime still holds what the model has needed.
     let after = model.memory().unwrap_or(0).saturating_add(encoding.max().unwrap_or(0));
@@ -434,23 +506,27 @@ fn sample(
     let mut bar = Bar::new();
     for first in (0..count).step_by(batch) {
         let last = count.min(first + batch);
-        let mut job = request(first, last - first).job(model)?;
+        let mut run = Run::new(model, &request(first, last - first))?;
         if let Some(x) = start(first, last - first) {
-            job.start_from(x.view()).map_err(|error| match error {
+            run.start_from(x.view()).map_err(|error| match error {
                 Error::Argument { reason, .. } => Failure::Usage(format!("--start: {reason}")),
                 other => other.into(),
             })?;
         }
-        loop {
-            let progress = job.step()?;
-            bar.show(
-                (first * progress.steps + progress.step * (last - first)) as f64 / (count * progress.steps) as f64,
-            );
-            if progress.is_finished() {
-                break;
-            }
+        while !run.is_finished() {
+            run.step()?;
+            let progress = run.progress();
+            let share = progress.step as f64 / progress.steps.max(1) as f64;
+            let part = match (run.stage(), model.pipeline()) {
+                (_, None) => share,
+                // Most of the time goes by in the middle.
+                (Stage::Sampling, _) => 0.05 + 0.85 * share,
+                (Stage::Decoding, _) => 0.9 + 0.1 * share,
+                _ => 0.05 * share,
+            };
+            bar.show((first as f64 + part * (last - first) as f64) / count as f64);
         }
-        samples.slice_axis_mut(Axis(0), Slice::from(first..last)).assign(&job.sample());
+        samples.slice_axis_mut(Axis(0), Slice::from(first..last)).assign(&run.sample()?);
     }
     Ok(samples)
 }
@@ -521,7 +597,7 @@ impl Format {
 }
 
 fn outputs(arguments: &Arguments, model: &Model, seed: u64, inverted: bool) -> Result<Outputs<Format>, Failure> {
-    let kind = model.manifest().sample.kind();
+    let kind = model.drawn().kind();
     let usual: &[Format] = match kind {
         // What it ends at is noise.
         _ if inverted => &[Format::Npy],
@@ -561,7 +637,7 @@ fn outputs(arguments: &Arguments, model: &Model, seed: u64, inverted: bool) -> R
 fn encode(
     samples: ArrayViewD<'_, f32>,
     format: Format,
-    manifest: &Manifest,
+    drawn: &Sample,
     sheet: Sheet,
     record: &Record,
 ) -> Result<Vec<u8>, Failure> {
@@ -572,7 +648,7 @@ fn encode(
     match format {
         Format::Npy => Ok(npy::write(samples)),
         Format::Csv => {
-            let mut text = if manifest.sample.kind() == Kind::Points { String::from("x,y\n") } else { String::new() };
+            let mut text = if drawn.kind() == Kind::Points { String::from("x,y\n") } else { String::new() };
             for row in rows.rows() {
                 for (i, value) in row.iter().enumerate() {
                     let _ = write!(text, "{}{value}", if i > 0 { "," } else { "" });
@@ -582,10 +658,10 @@ fn encode(
             Ok(text.into_bytes())
         }
         Format::Png => {
-            let picture = match manifest.sample.kind() {
+            let picture = match drawn.kind() {
                 Kind::Points => picture::scatter(rows),
                 _ => {
-                    let look = Look::of(&manifest.sample);
+                    let look = Look::of(drawn);
                     let pictures = samples
                         .outer_iter()
                         .map(|image| {

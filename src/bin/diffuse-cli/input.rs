@@ -107,8 +107,8 @@ impl Input {
             .map_err(|reason| self.refused(format!("expected a .png, or a .npy of numbers: {reason}")))
     }
 
-    /// The values of a .png of the size of `shape`, or of a .npy.
-    pub(crate) fn image(&self, shape: &[usize], range: [f32; 2]) -> Result<ArrayD<f32>, Failure> {
+    /// The values of a .png of the size of `shape`, to which it is scaled where that is wanted, or of a .npy.
+    pub(crate) fn image(&self, shape: &[usize], range: [f32; 2], scale: bool) -> Result<ArrayD<f32>, Failure> {
         if !self.is_png() {
             return self.array("a .png, or a .npy of numbers");
         }
@@ -117,15 +117,20 @@ impl Input {
         let [channels @ (1 | 3 | 4), tall, wide] = shape[..] else {
             return Err(self.refused(format!("a picture, where a .npy of the shape {shape:?} is expected")));
         };
-        if (height, width) != (tall, wide) {
-            return Err(self
-                .refused(format!("{width} by {height} pixels, where {wide} by {tall} are expected; scale it before")));
-        }
+        let pixels = match scale {
+            _ if (height, width) == (tall, wide) => pixels,
+            true => picture::scaled(&pixels, [tall, wide]).map_err(|reason| self.refused(reason))?,
+            false => {
+                return Err(self.refused(format!(
+                    "{width} by {height} pixels, where {wide} by {tall} are expected; scale it before"
+                )));
+            }
+        };
         if channels < 4 && pixels.iter().skip(3).step_by(4).any(|&alpha| alpha < 255) {
             self.say_transparent();
         }
-        let mut image = Array3::zeros((channels, height, width));
-        let layout = Layout { stride: 4 * width, bottom_up: false, bgra: false };
+        let mut image = Array3::zeros((channels, tall, wide));
+        let layout = Layout { stride: 4 * wide, bottom_up: false, bgra: false };
         let filled = from_rgba8(pixels.as_slice().unwrap_or_default(), layout, range, image.view_mut());
         filled.map_err(|error| match error {
             Error::Argument { reason, .. } => self.refused(reason),
@@ -170,6 +175,11 @@ impl ModelInput {
 
     /// Opens the model.
     pub(crate) fn open(&self, runtime: &Runtime, options: &ModelOptions) -> Result<Model, Failure> {
+        if let Self::File(path) = self
+            && path.is_dir()
+        {
+            return Ok(Model::open(runtime, path, options)?);
+        }
         Model::new(self.network(runtime, options)?).map_err(|error| self.named(error))
     }
 
@@ -186,6 +196,7 @@ impl ModelInput {
 
 /// What `inspect` is asked about.
 pub(crate) enum Inspected {
+    Folder(PathBuf),
     Picture(Input),
     Model(ModelInput),
 }
@@ -195,7 +206,7 @@ impl Inspected {
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let failed = |error| Failure::file(path, error);
         if path.is_dir() {
-            return Err(failed(io::ErrorKind::IsADirectory.into()));
+            return Ok(Self::Folder(path.to_path_buf()));
         }
         let mut source = open(path).map_err(failed)?;
         let mut first = Vec::new();

@@ -1,12 +1,12 @@
 //! `diffuse-cli inspect`: what a model is and needs, or what a picture was made with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use diffuse::model::Manifest;
-use diffuse::network::{PartHash, Placement, TensorInfo};
+use diffuse::model::{Manifest, Pipeline};
+use diffuse::network::{PartHash, Placement, Signature, TensorInfo};
 use diffuse::schedule::NoiseLevel;
 use diffuse::solver::SOLVERS;
 use diffuse::text::{escaped, escaped_json};
@@ -22,7 +22,7 @@ use crate::suggest;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// A model (.onnx) or a picture (.png)
+    /// A model (.onnx), the folder of a pipeline, or a picture (.png)
     file: PathBuf,
     /// Print JSON
     #[arg(long)]
@@ -41,8 +41,74 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             Err(Failure::Usage("--samples: a picture is inspected, and not a model".into()))
         }
         Inspected::Picture(picture) => inspect_picture(&picture, arguments.json),
+        Inspected::Folder(_) if arguments.guess.samples.is_some() => {
+            Err(Failure::Usage("--samples: a folder says what its network predicts; name the .onnx file in it".into()))
+        }
+        Inspected::Folder(folder) => inspect_folder(&folder, arguments),
         Inspected::Model(model) => inspect_model(&model, arguments),
     }
+}
+
+/// What is said of a folder.
+#[derive(serde::Serialize)]
+struct FolderReport<'a> {
+    folder: String,
+    pipeline: &'a Pipeline,
+    /// What each graph takes and gives, by its path.
+    graphs: BTreeMap<String, Graph<'a>>,
+    notes: &'a [String],
+}
+
+/// What a graph takes and gives.
+#[derive(serde::Serialize)]
+struct Graph<'a> {
+    bytes: u64,
+    inputs: &'a [TensorInfo],
+    outputs: &'a [TensorInfo],
+}
+
+fn inspect_folder(folder: &Path, arguments: &Arguments) -> Result<(), Failure> {
+    let model = Model::open(&arguments.runtime.open()?, folder, &arguments.device.model_options()?)?;
+    let Some(pipeline) = model.pipeline() else {
+        return Err(Failure::Other("the folder has one network".into()));
+    };
+    say_notes(&model);
+    let graphs = model.graphs();
+    let graphs = graphs.iter().map(|graph| {
+        let Signature { inputs, outputs } = graph.signature;
+        (graph.path.clone(), Graph { bytes: graph.bytes, inputs, outputs })
+    });
+    let report = FolderReport { folder: shown(folder), pipeline, graphs: graphs.collect(), notes: model.notes() };
+    if arguments.json {
+        return print_json(&report);
+    }
+    let mut text = format!("{}\nfamily   {}\n", report.folder, escaped(&pipeline.family));
+    if let Some([height, width]) = pipeline.size {
+        let _ = writeln!(text, "draws    pictures, of {width} by {height} pixels unless another size is asked for");
+    }
+    let takes = [
+        (pipeline.reads_text(), "a prompt"),
+        (
+            pipeline.autoencoder.as_ref().is_some_and(|autoencoder| autoencoder.encoder.is_some()),
+            "an image, with or without a mask",
+        ),
+        (model.manifest().classes.is_some(), "a class"),
+    ];
+    let takes: Vec<&str> = takes.into_iter().filter_map(|(takes, what)| takes.then_some(what)).collect();
+    let _ = writeln!(text, "takes    {}", if takes.is_empty() { "nothing".to_owned() } else { takes.join("; ") });
+    if let Some(config) = model.scheduler_config() {
+        let solver = config.defaults.solver.as_deref().unwrap_or("none");
+        let _ = writeln!(text, "sampling {solver}, as {} says", escaped(&config.class));
+    }
+    for (path, Graph { bytes, inputs, outputs }) in &report.graphs {
+        let _ = writeln!(text, "\n{}, {:.1} MB", escaped(path), *bytes as f64 / 1e6);
+        for (what, tensors) in [("takes", inputs), ("gives", outputs)] {
+            for tensor in *tensors {
+                let _ = writeln!(text, "  {what} {tensor}");
+            }
+        }
+    }
+    print(&text)
 }
 
 fn inspect_picture(input: &Input, as_json: bool) -> Result<(), Failure> {

@@ -166,5 +166,5 @@ fn pixels(input: &Input, sample: &Sample) -> Result<ArrayD<f32>, Failure> {
         }
         _ => Vec::new(),
     };
-    input.image(&shape, sample.range().unwrap_or([-1.0, 1.0]))
+    input.image(&shape, sample.range().unwrap_or([-1.0, 1.0]), false)
 }

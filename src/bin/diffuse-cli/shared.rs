@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, Args, FromArgMatches};
 use diffuse::model::SchedulerConfig;
-use diffuse::network::{PROVIDERS, Placement, Provider};
+use diffuse::network::{Memory, PROVIDERS, Placement, Provider};
 use diffuse::option::{Group, Kind};
 use diffuse::text::{escaped, escaped_json, escaped_lines};
 use diffuse::{Error, Model, ModelOptions, Request, Runtime, settings};
@@ -54,6 +54,10 @@ pub(crate) struct DeviceArguments {
     /// Read weights that lie in files of their own into memory, so that nobody can overwrite them meanwhile
     #[arg(long)]
     copy_weights: bool,
+    /// What becomes of a folder's parts that are not evaluated at the time: keep, stage (one at a time), or a number of
+    /// bytes such as 4G, beyond which they are given back [default: keep]
+    #[arg(long, value_name = "POLICY", default_value = "keep", hide_default_value = true)]
+    memory: String,
     /// Threads that one evaluation uses [default: one per core]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     threads: usize,
@@ -111,7 +115,11 @@ impl DeviceArguments {
             })?;
         }
         let Self { cpu_nodes, copy_weights, threads, .. } = *self;
-        Ok(ModelOptions { providers, cpu_nodes, copy_weights, threads, ..ModelOptions::default() })
+        let memory = Memory::parse(&self.memory).map_err(|error| match error {
+            Error::Argument { reason, .. } => Failure::Usage(format!("--memory: {reason}")),
+            other => other.into(),
+        })?;
+        Ok(ModelOptions { providers, cpu_nodes, copy_weights, threads, memory, ..ModelOptions::default() })
     }
 }
 

@@ -12,7 +12,7 @@ use ndarray::{ArrayD, Axis, IxDyn, Slice};
 use crate::conditions::{self, Conditions, HELP, Unread, paths};
 use crate::failure::Failure;
 use crate::input::{Input, ModelInput};
-use crate::shared::{class_of, classes_of, former};
+use crate::shared::{class_of, classes_of};
 
 const CONDITION: &str = "--condition";
 const NEGATIVE_CONDITION: &str = "--negative-condition";
@@ -59,7 +59,7 @@ impl ClassifierArguments {
 #[command(next_help_heading = "Inputs")]
 pub(crate) struct SteeringArguments {
     /// Start from this image, a .png of the model's size (or a .npy, batch first): the greater --strength, the less is
-    /// left of it
+    /// left of it. For a folder it is scaled to the size that is drawn
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
     /// Draw only where this .png, of the model's size, is white; keep the image where it is black or transparent, and
@@ -73,8 +73,6 @@ pub(crate) struct SteeringArguments {
     /// What guidance leads away from, by name or number [default: no class]
     #[arg(long, value_name = "NAME")]
     negative_class: Option<String>,
-    #[arg(long = "negative", hide = true, value_parser = |_: &str| former("negative-class"))]
-    former_negative: Option<String>,
     #[command(flatten)]
     classifier: ClassifierArguments,
     #[arg(long, value_name = "NAME=X", help = HELP)]
@@ -116,10 +114,10 @@ fn named(error: Error, flag: &str) -> Failure {
 }
 
 /// The mask of a drawing program, or of a .npy.
-fn mask_of(input: &Input, shape: &[usize]) -> Result<ArrayD<f32>, Failure> {
+fn mask_of(input: &Input, shape: &[usize], scale: bool) -> Result<ArrayD<f32>, Failure> {
     let mut plane = shape.to_vec();
     plane[0] = 4;
-    let found = input.image(&plane, [0.0, 1.0])?;
+    let found = input.image(&plane, [0.0, 1.0], scale)?;
     if !input.is_png() {
         return Ok(found);
     }
@@ -139,6 +137,11 @@ impl SteeringArguments {
         let files = files.into_iter().filter_map(|(what, path)| Some((what, path.as_deref()?)));
         let conditions = [&self.condition, &self.negative_condition].into_iter().flat_map(|texts| paths(texts));
         files.chain(conditions.map(|path| ("a condition", path)))
+    }
+
+    /// Whether there are conditions.
+    pub(crate) fn has_conditions(&self) -> bool {
+        !self.condition.is_empty()
     }
 
     /// The file of --classifier.
@@ -166,10 +169,9 @@ impl SteeringArguments {
         runtime: &Runtime,
         options: &ModelOptions,
         model: &Model,
-        shape: Option<&[usize]>,
+        sampling: &Request,
     ) -> Result<Steering, Failure> {
-        let manifest = model.manifest();
-        let range = manifest.sample.range().unwrap_or([-1.0, 1.0]);
+        let range = model.drawn().range().unwrap_or([-1.0, 1.0]);
         let mut hashes = BTreeMap::new();
         let read = [("image", &files.image), ("mask", &files.mask), ("start", &files.start)];
         for (flag, input) in read.into_iter().filter_map(|(flag, input)| Some((flag, input.as_ref()?))) {
@@ -177,8 +179,11 @@ impl SteeringArguments {
         }
         let conditions = files.conditions.decode(model, &mut hashes)?;
         let negative_conditions = files.negative_conditions.decode(model, &mut hashes)?;
-        let own =
-            Request { shape: shape.map(<[usize]>::to_vec), conditions: conditions.part(0, 1, 1), ..Request::default() };
+        let mut own = Request { conditions: conditions.part(0, 1, 1), ..sampling.clone() };
+        let scale = model.pipeline().is_some();
+        if let Some(image) = files.image.as_ref().filter(|image| scale && image.is_png()) {
+            of_image(&mut own, image, model)?;
+        }
         let shape = if files.image.is_some() || files.mask.is_some() { own.item(model)? } else { Vec::new() };
         let classifier = self.classifier.open(files.classifier, runtime, options)?;
         if let Some(guidance) = &classifier {
@@ -187,9 +192,9 @@ impl SteeringArguments {
         }
         let negative = self.negative_class.as_ref().map(|name| class_of(model, name).map(|class| vec![class]));
         Ok(Steering {
-            image: files.image.map(|input| input.image(&shape, range).map(Arc::new)).transpose()?,
-            mask: files.mask.map(|input| mask_of(&input, &shape).map(Arc::new)).transpose()?,
-            start: files.start.map(|input| input.image(&[], range)).transpose()?,
+            image: files.image.map(|input| input.image(&shape, range, scale).map(Arc::new)).transpose()?,
+            mask: files.mask.map(|input| mask_of(&input, &shape, scale).map(Arc::new)).transpose()?,
+            start: files.start.map(|input| input.image(&[], range, false)).transpose()?,
             negative: negative.transpose().map_err(|error| named(error, "negative-class"))?,
             classifier,
             conditions,
@@ -197,6 +202,19 @@ impl SteeringArguments {
             hashes,
         })
     }
+}
+
+/// Lets `request` draw as large as `image` is, where it does not say otherwise, down to what the model can draw.
+fn of_image(request: &mut Request, image: &Input, model: &Model) -> Result<(), Failure> {
+    let given = ["width", "height"].iter().any(|key| request.options.get(key).is_some()) || request.shape.is_some();
+    if !given {
+        let factor = model.pipeline().and_then(|pipeline| pipeline.autoencoder.as_ref()).map_or(1, |own| own.factor);
+        let (height, width, _) = image.pixels()?.dim();
+        let side = |side: usize| (side / factor * factor).max(factor);
+        request.set("height", side(height))?;
+        request.set("width", side(width))?;
+    }
+    Ok(())
 }
 
 /// The items from `first` on, `count` of them, of values that are given for each of `total`; all of what is given for

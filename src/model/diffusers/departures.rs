@@ -334,13 +334,19 @@ pub const DEPARTURES: &[Departure] = &[
         "what f32 leaves of it is chance",
         |config, _| config.is(&["KDPM2AncestralDiscrete"]),
     ),
+    followed(
+        "PNDM",
+        "with strength it makes a first step twice all the same, from the times of a list in which the second is there twice, and so runs one step more, whose noise is counted one step too little",
+        "the last steps of the grid",
+        |config, run| run.is_part && config.is(&["PNDM"]),
+    ),
     refused(
-        "PNDM, LMS, DEIS, SA-Solver, DPM-Solver singlestep",
+        "LMS, DEIS, SA-Solver, DPM-Solver singlestep",
         "with strength it counts its orders and its first steps from the whole grid's beginning",
         "from the run's own",
         "no step that was left out has left anything to count",
         |config, run| {
-            let named = ["PNDM", "LMSDiscrete", "DEISMultistep", "SASolver", "DPMSolverSinglestep"];
+            let named = ["LMSDiscrete", "DEISMultistep", "SASolver", "DPMSolverSinglestep"];
             run.is_part && config.is(&named)
         },
     ),

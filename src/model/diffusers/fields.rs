@@ -4,13 +4,10 @@ use serde_json::Value;
 
 use super::classes::{CLASSES, Class};
 use crate::error::{Error, Result};
-use crate::json::Json;
+use crate::json::{Json, quoted};
 
 /// Every field that a scheduler of diffusers has or had, a line each.
 const KNOWN: &str = include_str!("fields.txt");
-
-/// The numbers that Python writes and JSON does not have.
-const NO_NUMBERS: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
 
 /// The options and the parts of a schedule that have another name in a file.
 const FIELD_OF: &[(&str, &str)] = &[
@@ -152,24 +149,6 @@ impl Fields {
     }
 }
 
-/// The text with Python's numbers that are none as texts, which no field takes for a number.
-fn quoted(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    let (mut rest, mut within, mut escaped) = (json, false, false);
-    while let Some(first) = rest.chars().next() {
-        if let Some(word) = NO_NUMBERS.iter().find(|word| !within && rest.starts_with(**word)) {
-            text.extend(["\"", *word, "\""]);
-            rest = &rest[word.len()..];
-            continue;
-        }
-        within ^= first == '"' && !escaped;
-        escaped = within && first == '\\' && !escaped;
-        text.push(first);
-        rest = &rest[first.len_utf8()..];
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,13 +160,5 @@ mod tests {
                 assert!(KNOWN.lines().any(|known| known == *field), "{}: {field}", class.name);
             }
         }
-    }
-
-    #[test]
-    fn numbers_that_are_none_are_texts_outside_of_texts_alone() {
-        assert_eq!(
-            quoted(r#"{"a": -Infinity, "b": [NaN, "NaN \" NaN"]}"#),
-            r#"{"a": "-Infinity", "b": ["NaN", "NaN \" NaN"]}"#
-        );
     }
 }

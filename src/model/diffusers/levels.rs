@@ -26,6 +26,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) sigmas: Option<&'a [f64]>,
     /// The shift that a run is told, in place of the configuration's.
     pub(crate) shift: Option<f64>,
+    /// The share of the steps of distillation that is used.
+    pub(crate) share: f64,
 }
 
 /// The levels that were found.
@@ -259,10 +261,18 @@ impl Spread {
             }
             None => {
                 let stride = self.train_steps / original;
+                let used = ((original as f64 * asked.share) as usize).min(original);
+                if used < asked.steps {
+                    let reason = format!(
+                        "{} leaves {used} of {original} original steps, and there are {} steps",
+                        asked.share, asked.steps
+                    );
+                    return Err(Error::argument("strength", reason));
+                }
                 // numpy's linspace without its end, rounded down.
-                let step = original as f64 / asked.steps as f64;
+                let step = used as f64 / asked.steps as f64;
                 let skipped = |i: usize| (i as f64 * step).floor() as usize;
-                (0..asked.steps).map(|i| ((original - skipped(i)) * stride) as f64 - 1.0).collect()
+                (0..asked.steps).map(|i| ((used - skipped(i)) * stride) as f64 - 1.0).collect()
             }
         };
         let end = if self.name == "TCD" { schedule.level(0.0) } else { NoiseLevel::clean(-1.0) };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
+use ndarray::ArrayD;
 use ort::session::{SessionInputValue, SessionOutputs};
 use ort::value::{DynValue, PrimitiveTensorElementType, Shape, Tensor};
 
@@ -11,8 +12,8 @@ use super::network::{Network, is_of_memory};
 use super::stop::Stop;
 use crate::cancel::Interrupt;
 use crate::error::{Error, Result};
-use crate::network::signature::Element;
 use crate::process::{Call, Own};
+use crate::signature::Element;
 use crate::tensor::{Tensor as Given, resize};
 
 /// A caller's hold on a network. An input stays as it was set until it is set again, so that what does not change
@@ -324,6 +325,53 @@ impl Binding {
             text => Err(Error::Evaluation { step, reason: format!("ONNX Runtime: {text}") }),
         })
     }
+}
+
+impl Binding {
+    /// Evaluates the network once, and returns these of its outputs, each as f32 in its shape. `what` is for messages.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate); [`Error::Model`] if the graph fails, or an output holds no numbers.
+    pub(crate) fn outputs(&mut self, wanted: &[usize], what: &str) -> Result<Vec<ArrayD<f32>>> {
+        let Self { network, inputs, values, stop, .. } = self;
+        let failed = |reason: String| Error::model(network.name(), format!("{what}: {reason}"));
+        if let Some(missing) = inputs.iter().position(|input| !input.set) {
+            return Err(failed(format!("nothing is known for its input {}", network.signature().inputs[missing])));
+        }
+        let _call = Call::begin()?;
+        let read = |outputs: &SessionOutputs<'_>| wanted.iter().map(|index| singles(outputs, *index)).collect();
+        let result: ort::Result<Vec<ArrayD<f32>>> = network.run(&values[..], stop, read)?;
+        result.map_err(|error| match error.message() {
+            _ if stop.is_stopped() => Error::Cancelled,
+            text if is_of_memory(text) => Error::memory(format!("{what}: ONNX Runtime: {text}")),
+            text => failed(format!("ONNX Runtime: {text}")),
+        })
+    }
+}
+
+/// An output in f32, in its shape.
+fn singles(outputs: &SessionOutputs<'_>, index: usize) -> ort::Result<ArrayD<f32>> {
+    let output = &outputs[index];
+    let (shape, values) = match output.dtype().tensor_type() {
+        Some(ort::value::TensorElementType::Float16) => {
+            let (shape, values) = output.try_extract_tensor::<f16>()?;
+            (shape, values.to_f32_vec())
+        }
+        Some(ort::value::TensorElementType::Bfloat16) => {
+            let (shape, values) = output.try_extract_tensor::<bf16>()?;
+            (shape, values.to_f32_vec())
+        }
+        Some(ort::value::TensorElementType::Float64) => {
+            let (shape, values) = output.try_extract_tensor::<f64>()?;
+            (shape, values.iter().map(|value| *value as f32).collect())
+        }
+        _ => {
+            let (shape, values) = output.try_extract_tensor::<f32>()?;
+            (shape, values.to_vec())
+        }
+    };
+    let axes: Vec<usize> = shape.iter().map(|axis| usize::try_from(*axis).unwrap_or(0)).collect();
+    ArrayD::from_shape_vec(axes, values).map_err(|error| ort::Error::new(error.to_string()))
 }
 
 /// An output that is asked for.

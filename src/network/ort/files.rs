@@ -1,6 +1,5 @@
 //! The files that a model was opened from: which they are, whether they are still the same, and their hashes.
 
-use std::collections::BTreeSet;
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -10,8 +9,9 @@ use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
-use super::external;
+use super::contents::{self, Contents};
 use crate::error::{Error, Result};
+use crate::signature::Signature;
 
 /// A file of a model, kept open: what is read of it later is of the file that ONNX Runtime has read, whatever its name
 /// stands for by then.
@@ -183,6 +183,10 @@ pub(super) struct Files {
     parts: Vec<Part>,
     /// Why there may be others.
     unknown: Option<String>,
+    /// The first that is not there.
+    missing: Option<String>,
+    signature: Signature,
+    is_compiled: bool,
 }
 
 impl Files {
@@ -191,12 +195,13 @@ impl Files {
     pub(super) fn open(path: &Path, stop: &dyn Fn() -> bool) -> Result<Self> {
         let graph = Part::open(String::new(), path.to_path_buf(), 0)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let (names, mut unknown) = match external::names(&*graph.unchanged()?, graph.seen.length, stop) {
-            Ok(names) => (names, None),
+        let (contents, mut unknown) = match contents::read(&*graph.unchanged()?, graph.seen.length, stop) {
+            Ok(contents) => (contents, None),
             Err(_) if stop() => return Err(Error::Cancelled),
-            Err(error) => (BTreeSet::new(), Some(error.to_string())),
+            Err(error) => (Contents::default(), Some(error.to_string())),
         };
-        let mut parts = vec![graph];
+        let Contents { files: names, signature, is_compiled, .. } = contents;
+        let (mut parts, mut missing) = (vec![graph], None);
         for bytes in names {
             let name = String::from_utf8_lossy(&bytes).into_owned();
             let Some(relative) = name_of(&bytes) else {
@@ -208,11 +213,38 @@ impl Files {
             }
             match Part::open(name, folder.join(relative), parts.len()) {
                 Ok(part) => parts.push(part),
-                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                    missing.get_or_insert_with(|| String::from_utf8_lossy(&bytes).into_owned());
+                }
                 Err(error) => return Err(error),
             }
         }
-        Ok(Self { parts, unknown })
+        Ok(Self { parts, unknown, missing, signature, is_compiled })
+    }
+
+    /// What the graph says of its inputs and outputs, as far as it could be read.
+    pub(super) fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// Whether the graph is one that a provider has compiled for its device.
+    pub(super) fn is_compiled(&self) -> bool {
+        self.is_compiled
+    }
+
+    /// How many bytes they have.
+    pub(super) fn bytes(&self) -> u64 {
+        self.parts.iter().map(|part| part.seen.length).sum()
+    }
+
+    /// The first file with weights that is not there, as the graph spells it.
+    pub(super) fn missing(&self) -> Option<&str> {
+        self.missing.as_deref()
+    }
+
+    /// Why the graph could not be read, where it could not.
+    pub(super) fn unread(&self) -> Option<&str> {
+        self.unknown.as_deref()
     }
 
     /// Whether their names still stand for the files that were noted, as they were.

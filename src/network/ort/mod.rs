@@ -1,13 +1,14 @@
 //! Networks in ONNX Runtime. Nothing outside of this room knows of it.
 
 mod binding;
-mod external;
+mod contents;
 mod files;
 mod library;
 mod native;
 mod network;
 mod options;
 mod overheard;
+mod part;
 mod provider;
 mod runtime;
 mod stop;
@@ -16,6 +17,7 @@ mod turns;
 pub(crate) use binding::{Binding, Output, Rows, Share};
 pub(crate) use files::hex;
 pub use network::{Network, PartHash};
-pub use options::ModelOptions;
+pub use options::{Memory, ModelOptions};
+pub(crate) use part::Part;
 pub use provider::{MOST_THREADS, PROVIDERS, Placement, Provider, ProviderEntry, ProviderNodes, Skipped};
 pub use runtime::{Candidate, OLDEST_MINOR_VERSION, Runtime};

@@ -18,8 +18,8 @@ use super::turns::Turns;
 use crate::cancel::{Canceller, Interrupt};
 use crate::error::{Error, Result};
 use crate::json::decoded;
-use crate::network::signature::{Element, Signature, TensorInfo};
 use crate::process::{self, Call, Own, Process, Vigil};
+use crate::signature::{Element, Signature, TensorInfo};
 
 /// The key under which the manifest lies in a model's metadata.
 const METADATA_KEY: &str = "diffuse";

@@ -12,6 +12,45 @@ use crate::cancel::{Canceller, Interrupt};
 use crate::error::{Error, Result};
 use crate::process::{self, Vigil};
 
+/// What becomes of the parts of a model that are not evaluated at the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Memory {
+    /// They stay open, for the next run.
+    #[default]
+    Keep,
+    /// Each is given back when its stage of a run is over: a run holds its largest part and no other.
+    Stage,
+    /// They are given back where the files of those that are open have more bytes than this.
+    Limit(u64),
+}
+
+impl Memory {
+    /// The policy that is written `keep`, `stage`, or as a number of bytes, which may end in `k`, `M` or `G`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if it is none of these.
+    pub fn parse(text: &str) -> Result<Self> {
+        let unit = |text: &str| match text.as_bytes().last() {
+            Some(b'k') => 1_000,
+            Some(b'M') => 1_000_000,
+            Some(b'G') => 1_000_000_000,
+            _ => 1,
+        };
+        let bytes = |text: &str| {
+            let number: f64 = text.trim_end_matches(['k', 'M', 'G']).parse().ok()?;
+            let bytes = number * f64::from(unit(text));
+            (bytes.is_finite() && bytes >= 0.0).then_some(bytes as u64)
+        };
+        match text {
+            "keep" => Ok(Self::Keep),
+            "stage" => Ok(Self::Stage),
+            _ => bytes(text).map(Self::Limit).ok_or_else(|| {
+                Error::argument("memory", format!("{text:?}; expected keep, stage, or a number of bytes such as 4G"))
+            }),
+        }
+    }
+}
+
 /// How a model is opened. The default is right for a program that does other things as well.
 #[derive(Debug, Clone, Default)]
 pub struct ModelOptions {
@@ -36,6 +75,8 @@ pub struct ModelOptions {
     /// which is quicker and takes less memory, and a program that overwrites one of them in place ends this process
     /// (SIGBUS) or changes what is drawn.
     pub copy_weights: bool,
+    /// What becomes of the parts of a model that are not evaluated at the time; of a model of one graph nothing.
+    pub memory: Memory,
     /// What cancels the opening, from another thread, which then is [`Error::Cancelled`].
     pub canceller: Option<Canceller>,
 }
@@ -57,7 +98,7 @@ impl ModelOptions {
         Vigil::keep(&format!("{what} {}", names.join(",")))
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         for (i, (name, _)) in self.external_data.iter().enumerate() {
             if self.external_data[..i].iter().any(|(other, _)| other == name) {
                 return Err(Error::argument("external_data", format!("{name:?} is given twice")));

@@ -29,6 +29,7 @@ STAGE_SAMPLING = 2
 STAGE_DECODING = 3
 BOTTOM_UP = 1
 BGRA = 2
+ALL_ITEMS = -1
 OK = 0
 ARGUMENT = 1
 MODEL = 2
@@ -100,6 +101,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "diffuse_job_error": (c_int32, [c_void_p, POINTER(c_int32), c_char_p, c_size_t]),
     "diffuse_job_shape": (c_int32, [c_void_p, POINTER(c_size_t), c_size_t, POINTER(c_size_t)]),
     "diffuse_job_read": (c_int32, [c_void_p, POINTER(c_float), c_size_t]),
+    "diffuse_job_latents": (c_int32, [c_void_p, POINTER(c_float), c_size_t, POINTER(c_size_t)]),
     "diffuse_job_read_pixels": (c_int32, [c_void_p, c_size_t, POINTER(c_uint8), c_size_t, c_size_t, c_uint32]),
     "diffuse_job_snapshot": (c_int32, [c_void_p, POINTER(c_uint8), c_size_t, POINTER(c_size_t)]),
     "diffuse_job_restore": (c_int32, [c_void_p, POINTER(c_uint8), c_size_t]),
@@ -118,8 +120,10 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "diffuse_model_options_add_external_data": (c_int32, [c_void_p, c_char_p, POINTER(c_uint8), c_size_t]),
     "diffuse_model_options_set_copy_weights": (c_int32, [c_void_p, c_int32]),
     "diffuse_model_options_set_cancel": (c_int32, [c_void_p, c_void_p]),
+    "diffuse_model_options_set_memory": (c_int32, [c_void_p, c_char_p]),
     "diffuse_model_open": (c_int32, [c_void_p, c_char_p, c_void_p, POINTER(c_void_p)]),
     "diffuse_model_open_bytes": (c_int32, [c_void_p, POINTER(c_uint8), c_size_t, c_void_p, POINTER(c_void_p)]),
+    "diffuse_model_open_parts": (c_int32, [c_void_p, POINTER(c_char_p), POINTER(POINTER(c_uint8)), POINTER(c_size_t), c_size_t, c_void_p, POINTER(c_void_p)]),
     "diffuse_model_open_callback": (c_int32, [c_char_p, Callback, c_void_p, POINTER(c_void_p)]),
     "diffuse_model_trim": (c_int32, [c_void_p, c_void_p]),
     "diffuse_model_free": (None, [c_void_p]),
@@ -144,6 +148,9 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "diffuse_request_set_number": (c_int32, [c_void_p, c_char_p, c_double]),
     "diffuse_request_set_scheduler_config": (c_int32, [c_void_p, c_char_p]),
     "diffuse_request_departures": (c_int32, [c_void_p, POINTER(c_char_p)]),
+    "diffuse_request_set_prompt": (c_int32, [c_void_p, c_int64, c_char_p]),
+    "diffuse_request_set_negative_prompt": (c_int32, [c_void_p, c_int64, c_char_p]),
+    "diffuse_request_set_embeddings": (c_int32, [c_void_p, POINTER(c_float), c_size_t, c_size_t, c_size_t, POINTER(c_float), c_size_t, c_int32]),
     "diffuse_request_set_negative_classes": (c_int32, [c_void_p, POINTER(c_int64), c_size_t]),
     "diffuse_request_set_condition": (c_int32, [c_void_p, c_char_p, c_int32, c_void_p, POINTER(c_size_t), c_size_t, c_int32]),
     "diffuse_request_set_classifier": (c_int32, [c_void_p, c_void_p, POINTER(c_int64), c_size_t]),

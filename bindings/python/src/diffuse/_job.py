@@ -195,6 +195,14 @@ class Job:
         """The samples as they stand: noisy before the end, the result after it."""
         return self._values(library.diffuse_job_read)
 
+    def latents(self) -> Floats:
+        """What the network of a folder samples, as one list of values: latents, of which the pictures are made."""
+        needed = ctypes.c_size_t()
+        check(library.diffuse_job_latents(self._handle.pointer, None, 0, ctypes.byref(needed)))
+        values = np.empty(needed.value, dtype=np.float32)
+        check(library.diffuse_job_latents(self._handle.pointer, pointer(values), values.size, ctypes.byref(needed)))
+        return values
+
     def preview(self) -> Floats:
         """The latest estimate of what the samples will be, also while a step is running."""
         return self._values(library.diffuse_job_preview)

@@ -31,17 +31,21 @@ class Level(NamedTuple):
 
 
 class Model:
-    """A network and its manifest. Several threads may use it at once; evaluations take turns.
+    """A network and its manifest, or the parts of a pipeline. Several threads may use it at once; evaluations take
+    turns.
 
-    `source` is the path of a model file, or its bytes. `providers` are execution providers in the order wanted, each a
+    `source` is the path of a model file or of a pipeline's folder, the bytes of a file, or those of a folder's files
+    by their paths in it. `providers` are execution providers in the order wanted, each a
     name or a name with its options; one that is a path of a plugin library is ("name", {"library": path}). `runtime` is
     ONNX Runtime, found by itself unless it is given. `copy_weights` reads weights that lie in files of their own into
-    memory, so that nobody can overwrite them under an open model. `cancel` ends the opening, as Ctrl-C does.
+    memory, so that nobody can overwrite them under an open model. `memory` says what becomes of the parts of a folder
+    that are not evaluated at the time: "keep", "stage" (each is given back when its stage of a run is over) or a number
+    of bytes, beyond which they are given back. `cancel` ends the opening, as Ctrl-C does.
     """
 
     def __init__(
         self,
-        source: str | os.PathLike[str] | bytes,
+        source: str | os.PathLike[str] | bytes | Mapping[str, bytes],
         *,
         runtime: Runtime | None = None,
         threads: int = 0,
@@ -51,6 +55,7 @@ class Model:
         copy_weights: bool = False,
         manifest: str | Mapping[str, Any] | None = None,
         external_data: Mapping[str, bytes] = {},
+        memory: str | int = "keep",
         cancel: Cancel | None = None,
     ) -> None:
         options = Handle("diffuse_model_options_free", lambda place: int(library.diffuse_model_options_new(place)))
@@ -73,11 +78,21 @@ class Model:
             check(library.diffuse_model_options_set_manifest(own, _json(manifest)))
         for name, content in external_data.items():
             check(library.diffuse_model_options_add_external_data(own, encoded(name, "name"), _bytes(content), len(content)))
+        check(library.diffuse_model_options_set_memory(own, encoded(str(memory), "memory")))
         runtime = runtime if runtime is not None else Runtime()
         opened = runtime
-        if isinstance(source, bytes):
-            given = _bytes(source)
+        if isinstance(source, Mapping):
+            count = len(source)
+            held = [_bytes(content) for content in source.values()]
+            names = (ctypes.c_char_p * count)(*[encoded(name, "source") for name in source])
+            places = (ctypes.POINTER(ctypes.c_uint8) * count)(*held)
+            lengths = (ctypes.c_size_t * count)(*[len(content) for content in source.values()])
             make: Callable[[Any], int] = lambda place: int(
+                library.diffuse_model_open_parts(opened._handle.pointer, names, places, lengths, count, options.pointer, place)
+            )
+        elif isinstance(source, bytes):
+            given = _bytes(source)
+            make = lambda place: int(  # noqa: E731
                 library.diffuse_model_open_bytes(opened._handle.pointer, given, len(source), options.pointer, place)
             )
         else:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._estimate import Called, Guidance
+from ._abi import ALL_ITEMS
 from ._cancel import Cancel, interruptible
 from ._library import Handle, axes_of, check, encoded, floats, indices, library, pointer, refused, typed, whole
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 Class = Union[int, str]
 Option = Union[str, float, bool, Sequence[float]]
+Embeddings = Union[npt.ArrayLike, "tuple[npt.ArrayLike, npt.ArrayLike]"]
 
 
 @dataclass
@@ -41,10 +43,19 @@ class Request:
 
     #: The seed of the first item; item i has seed + i.
     seed: int = 0
-    #: How many items; as many as there are classes if these are given.
+    #: How many items; as many as there are classes or prompts if these are given.
     count: int | None = None
     #: The class of every item, by name or number; one is for all of them.
     classes: Sequence[Class] | Class | None = None
+    #: What is to be drawn, in words, for a model that reads text: one prompt for all items, or one for each.
+    prompt: Sequence[str] | str | None = None
+    #: What guidance leads away from, in words, likewise.
+    negative_prompt: Sequence[str] | str | None = None
+    #: What a text encoder of one's own has made of the prompts, instead of them: [tokens, width], with the items before
+    #: it where each has its own; or that and pooled vectors, for a model that takes both.
+    embeddings: Embeddings | None = None
+    #: The same of what guidance leads away from.
+    negative_embeddings: Embeddings | None = None
     #: The shape of one item, for a model that leaves it free.
     shape: Sequence[int] | None = None
     #: Clean samples to start from, of one item or of every one; with a mask they are what is kept.
@@ -124,6 +135,7 @@ class _Native:
         for key, value in request.options.items():
             check(library.diffuse_request_set(own, encoded(key, "key"), _spelled(key, value)))
         self._set_classes(request, model)
+        self._set_prompts(request)
         if request.shape is not None:
             axes = [whole(axis, "shape") for axis in request.shape]
             check(library.diffuse_request_set_shape(own, axes_of(axes), len(axes)))
@@ -150,6 +162,37 @@ class _Native:
             guidance = Called.guidance(request.guidance)
             check(library.diffuse_request_set_guidance_callback(own, guidance.function, None))
             self.called.append(guidance)
+
+    def _set_prompts(self, request: Request) -> None:
+        own = self.handle.pointer
+        calls = [
+            ("prompt", request.prompt, library.diffuse_request_set_prompt),
+            ("negative_prompt", request.negative_prompt, library.diffuse_request_set_negative_prompt),
+        ]
+        for name, texts, call in calls:
+            if texts is None:
+                continue
+            if isinstance(texts, str):
+                check(call(own, ALL_ITEMS, encoded(texts, name)))
+                continue
+            for item, text in enumerate(texts):
+                if not isinstance(text, str):
+                    raise refused(f"{name}: {text!r}; expected text")
+                check(call(own, item, encoded(text, name)))
+            if name == "prompt" and request.count is None and texts:
+                check(library.diffuse_request_set_count(own, len(texts)))
+
+        for negative, given in enumerate([request.embeddings, request.negative_embeddings]):
+            if given is None:
+                continue
+            context = floats(given[0] if isinstance(given, tuple) else given)
+            pooled = floats(given[1]) if isinstance(given, tuple) else None
+            items = context.shape[0] if context.ndim == 3 else 1
+            if context.ndim not in (2, 3) or (pooled is not None and pooled.size % items):
+                raise refused(f"embeddings: a shape of {context.shape}; expected [tokens, width], or [items, tokens, width]")
+            tokens, width = context.shape[-2:]
+            place, each = (None, 0) if pooled is None else (pointer(pooled), pooled.size // items)
+            check(library.diffuse_request_set_embeddings(own, pointer(context), items, tokens, width, place, each, negative))
 
     def _set_classes(self, request: Request, model: Model) -> None:
         own, count = self.handle.pointer, request.count

@@ -1,0 +1,96 @@
+//! The families of pipelines whose folders are recognised, a page each: what the files of such a folder say becomes the
+//! data of a [`Pipeline`].
+
+mod class_conditional;
+mod facts;
+mod family;
+mod latent_consistency;
+mod parts;
+mod stable_diffusion;
+mod stable_diffusion_xl;
+mod unconditional;
+
+pub(crate) use facts::{Component, Facts};
+pub use family::Family;
+
+use super::pipeline::Pipeline;
+
+/// All of them. Where the beginnings of two are that of a class, the longer one is meant.
+pub const FAMILIES: &[&Family] = &[
+    &stable_diffusion::FAMILY,
+    &stable_diffusion_xl::FAMILY,
+    &latent_consistency::FAMILY,
+    &unconditional::FAMILY,
+    &class_conditional::FAMILY,
+];
+
+/// What exporters put before the name of a class.
+const EXPORTERS: &[&str] = &["Onnx", "ORT"];
+
+/// Classes that begin as those of a family do and are none of it.
+const OTHERS: &[&str] = &[
+    "StableDiffusion3",
+    "StableDiffusionUpscale",
+    "StableDiffusionLatentUpscale",
+    "StableDiffusionControlNet",
+    "StableDiffusionXLControlNet",
+    "StableDiffusionXLInstructPix2Pix",
+    "StableDiffusionAdapter",
+    "StableDiffusionXLAdapter",
+    "StableDiffusionDepth2Img",
+    "StableDiffusionImageVariation",
+    "StableDiffusionGLIGEN",
+    "LDMTextToImage",
+    "LDMSuperResolution",
+];
+
+/// What a folder is, and what its parts do.
+///
+/// # Errors
+/// What is missing, or that its family is none that is known, and what then can be done.
+pub(crate) fn recognise(facts: &Facts) -> Result<Pipeline, String> {
+    let family = match facts.class() {
+        Some(class) => of_class(class)?,
+        None => of_parts(facts)?,
+    };
+    (family.read)(facts)
+}
+
+/// The family of a class of diffusers.
+fn of_class(class: &str) -> Result<&'static Family, String> {
+    let plain = EXPORTERS.iter().find_map(|prefix| class.strip_prefix(prefix)).unwrap_or(class);
+    let begins = |name: &&str| plain.starts_with(name);
+    let longest =
+        |family: &&'static Family| family.classes.iter().filter(|name| begins(name)).map(|name| name.len()).max();
+    let known = FAMILIES.iter().copied().filter_map(|family| Some((longest(&family)?, family)));
+    match known.max_by_key(|(length, _)| *length) {
+        Some((_, family)) if !OTHERS.iter().any(|other| plain.starts_with(other)) => Ok(family),
+        _ => {
+            let names: Vec<&str> = FAMILIES.iter().map(|family| family.name).collect();
+            Err(format!(
+                "model_index.json: _class_name is '{class}', which is none of the families that are known ({}); describe its parts in {}, as onnx/README.md says",
+                names.join(", "),
+                super::pipeline::PIPELINE_FILE
+            ))
+        }
+    }
+}
+
+/// The family of a folder that does not say its class.
+fn of_parts(facts: &Facts) -> Result<&'static Family, String> {
+    let has = |name: &str| facts.components.contains_key(name);
+    if has("unet") && has("text_encoder_2") {
+        return Ok(&stable_diffusion_xl::FAMILY);
+    }
+    if has("unet") && has("text_encoder") {
+        let embeds = facts.component("unet").is_some_and(|(unet, _)| unet.input("timestep_cond").is_some());
+        return Ok(if embeds { &latent_consistency::FAMILY } else { &stable_diffusion::FAMILY });
+    }
+    if has("unet") {
+        return Ok(&unconditional::FAMILY);
+    }
+    Err(format!(
+        "there is neither a model_index.json nor a folder unet in it, so it is not known what it is; describe its parts in {}, as onnx/README.md says",
+        super::pipeline::PIPELINE_FILE
+    ))
+}

@@ -1,0 +1,194 @@
+//! What the folders of several families have in common.
+
+use serde_json::{Map, Value, json};
+
+use super::facts::{Component, Facts, axis};
+use crate::model::diffusers::SchedulerConfig;
+use crate::model::manifest::LearnedVariance;
+use crate::model::pipeline::{Autoencoder, Encoded, TextEncoder};
+
+/// The usual size of a picture of Stable Diffusion, in latents.
+const USUAL_SIZE: usize = 64;
+
+/// The autoencoder of a folder: what its configuration says, else what Stable Diffusion's had when there was none.
+pub(super) fn autoencoder(facts: &Facts, usual_scale: f64) -> Result<Autoencoder, String> {
+    let (decoder, graph) = match facts.component("vae_decoder").or_else(|| facts.component("vqvae_decoder")) {
+        Some(known) => known,
+        None => facts.needed("vae_decoder")?,
+    };
+    let encoder = facts.component("vae_encoder").or_else(|| facts.component("vqvae_encoder"));
+    // Half of the folders have it for one of the two halves alone.
+    let config = |key: &str| decoder.number(key).or_else(|| encoder?.0.number(key));
+    let list = |key: &str| decoder.numbers(key).or_else(|| encoder?.0.numbers(key));
+    let blocks = ["block_out_channels", "encoder_block_out_channels"];
+    let blocks = blocks.into_iter().find_map(|key| list(key)).map(|blocks| blocks.len());
+    let factor = blocks.filter(|count| (1..=8).contains(count)).map_or(8, |count| 1 << (count - 1));
+    let tile = decoder.whole("sample_size").or_else(|| encoder?.0.whole("sample_size"));
+    Ok(Autoencoder {
+        decoder: graph.to_owned(),
+        encoder: encoder.map(|(_, graph)| graph.to_owned()),
+        factor,
+        scale: config("scaling_factor").unwrap_or(usual_scale),
+        shift: config("shift_factor").unwrap_or(0.0),
+        means: list("latents_mean"),
+        deviations: list("latents_std"),
+        tile: tile.unwrap_or(512).max(8 * factor),
+    })
+}
+
+/// The text encoder in the sub-folder `name`, whose tokenizer is in `tokenizer`.
+pub(super) fn text_encoder(facts: &Facts, name: &str, tokenizer: &str) -> Result<TextEncoder, String> {
+    let (component, graph) = facts.needed(name)?;
+    let of_graph = axis(Component::first_of(&component.signature.inputs, &["input_ids"]), 1);
+    Ok(TextEncoder {
+        graph: graph.to_owned(),
+        tokenizer: tokenizer.to_owned(),
+        length: of_graph.or_else(|| component.whole("max_position_embeddings")),
+        vocabulary: component.whole("vocab_size"),
+    })
+}
+
+/// The output of a text encoder that is one of `names`.
+pub(super) fn output(facts: &Facts, encoder: &str, names: &[&str]) -> Result<Encoded, String> {
+    let (component, graph) = facts.needed(encoder)?;
+    match Component::first_of(&component.signature.outputs, names) {
+        Some(output) => Ok(Encoded { encoder: encoder.to_owned(), output: output.name.clone() }),
+        None => Err(format!("{graph} has no output {}; it has {}", names.join(" or "), outputs_of(component))),
+    }
+}
+
+/// The output of a text encoder that is its layers' last but one: `hidden_states.{L−1}` of L layers.
+pub(super) fn last_but_one(facts: &Facts, encoder: &str) -> Result<Encoded, String> {
+    let (component, graph) = facts.needed(encoder)?;
+    let number = |name: &str| name.strip_prefix("hidden_states.")?.parse::<usize>().ok();
+    let last = component.signature.outputs.iter().filter_map(|output| number(&output.name)).max();
+    let layers = component.whole("num_hidden_layers").or(last);
+    let name = layers.and_then(|layers| layers.checked_sub(1)).map(|layer| format!("hidden_states.{layer}"));
+    match name.filter(|name| component.output(name).is_some()) {
+        Some(output) => Ok(Encoded { encoder: encoder.to_owned(), output }),
+        None => Err(format!(
+            "{graph} has no output for its layers' last but one (hidden_states.N); it has {}: export it with output_hidden_states",
+            outputs_of(component)
+        )),
+    }
+}
+
+fn outputs_of(component: &Component) -> String {
+    let names: Vec<&str> = component.signature.outputs.iter().map(|output| output.name.as_str()).collect();
+    names.join(", ")
+}
+
+/// How a predictor's configuration and graph say what it takes.
+pub(super) struct Unet<'a> {
+    pub(super) component: &'a Component,
+    pub(super) graph: &'a str,
+    /// The channels of the latents.
+    pub(super) channels: usize,
+    /// How many channels it takes beside them.
+    pub(super) joined: usize,
+    /// Whether it gives twice as many: a variance as well.
+    pub(super) doubled: bool,
+}
+
+impl<'a> Unet<'a> {
+    /// The U-Net of a folder, whose latents have `usual` channels unless something says so.
+    pub(super) fn find(facts: &'a Facts, name: &str, usual: usize) -> Result<Self, String> {
+        let (component, graph) = facts.needed(name)?;
+        let output = component.signature.outputs.first();
+        let channels = component.whole("out_channels").or_else(|| axis(output, 1)).unwrap_or(usual);
+        let sample = Component::first_of(&component.signature.inputs, &["sample", "hidden_states", "x"]);
+        let taken = axis(sample, 1).or_else(|| component.whole("in_channels")).unwrap_or(channels);
+        // Half of what it gives may be a variance.
+        let doubled = channels == 2 * taken;
+        let channels = if doubled { taken } else { channels };
+        let joined = taken.checked_sub(channels).ok_or_else(|| {
+            format!("{graph} takes {taken} channels and gives {channels}; at least as many are needed")
+        })?;
+        Ok(Self { component, graph, channels, joined, doubled })
+    }
+
+    /// The size of a picture in latents: its height and width.
+    pub(super) fn size(&self) -> [usize; 2] {
+        let sample = Component::first_of(&self.component.signature.inputs, &["sample", "hidden_states", "x"]);
+        let of_graph = [axis(sample, 2), axis(sample, 3)];
+        let config = self.component.config.as_ref().and_then(|config| config.get("sample_size"));
+        let list = config.and_then(Value::as_array);
+        let of_config = |place: usize| {
+            let value = list.map_or(config, |list| list.get(place))?;
+            usize::try_from(value.as_u64()?).ok()
+        };
+        [0, 1].map(|place| of_graph[place].or_else(|| of_config(place)).unwrap_or(USUAL_SIZE))
+    }
+
+    /// The names of the graph's inputs and outputs, as a manifest has them.
+    pub(super) fn names(&self, manifest: &mut Map<String, Value>) {
+        let Component { signature, .. } = self.component;
+        let mut inputs = Map::new();
+        let roles: [(&str, &[&str]); 2] =
+            [("sample", &["sample", "hidden_states", "x"]), ("time", &["timestep", "timesteps", "t"])];
+        for (role, names) in roles {
+            if let Some(tensor) = Component::first_of(&signature.inputs, names) {
+                inputs.insert(role.into(), json!(tensor.name));
+            }
+        }
+        manifest.insert("inputs".into(), Value::Object(inputs));
+        if signature.outputs.len() > 1
+            && let Some(output) = Component::first_of(&signature.outputs, &["out_sample", "sample", "noise_pred"])
+        {
+            manifest.insert("outputs".into(), json!({"prediction": output.name}));
+        }
+    }
+
+    /// The condition for the prompt's embedding: its width as far as anything says it.
+    pub(super) fn context(&self) -> Value {
+        let width = axis(self.component.input("encoder_hidden_states"), 2);
+        let width = width.or_else(|| self.component.whole("cross_attention_dim"));
+        json!({"shape": ["tokens", width.map_or_else(|| json!("features"), |width| json!(width))]})
+    }
+}
+
+/// The manifest of a predictor: what the scheduler's configuration says of its training, with `sample`, `conditions`
+/// and `defaults`.
+pub(super) fn manifest(
+    facts: &Facts,
+    unet: &Unet<'_>,
+    sample: Value,
+    conditions: Value,
+    defaults: Value,
+) -> Result<Map<String, Value>, String> {
+    let config = facts.scheduler.as_ref().ok_or("scheduler/scheduler_config.json is missing")?;
+    let config = SchedulerConfig::parse(&config.to_string())
+        .map_err(|error| format!("scheduler/scheduler_config.json: {error}"))?;
+    let mut manifest = Map::new();
+    manifest.insert("diffuse".into(), json!(1));
+    manifest.insert("sample".into(), sample);
+    manifest.insert("schedule".into(), json!(config.schedule));
+    manifest.insert("prediction".into(), json!(config.prediction));
+    if unet.doubled {
+        let variance = if config.variance.is_learned() { config.variance } else { LearnedVariance::Unused };
+        manifest.insert("variance".into(), json!(variance));
+    }
+    if conditions.as_object().is_some_and(|conditions| !conditions.is_empty()) {
+        manifest.insert("conditions".into(), conditions);
+    }
+    unet.names(&mut manifest);
+    manifest.insert("defaults".into(), defaults);
+    Ok(manifest)
+}
+
+/// What latents are, as a manifest has it.
+pub(super) fn latents(facts: &Facts, unet: &Unet<'_>) -> Value {
+    let mut sample = json!({"shape": [unet.channels, "height", "width"], "kind": "latent"});
+    if let Some(preview) = facts.preview.as_ref().and_then(|preview| preview.get("preview")) {
+        sample["preview"] = preview.clone();
+    }
+    sample
+}
+
+/// Whether the folder is one of a distilled model, which is drawn in a few steps without guidance: its scheduler begins
+/// at the last step of training, as no other's does.
+pub(super) fn is_distilled(facts: &Facts) -> bool {
+    let Some(config) = &facts.scheduler else { return false };
+    let word = |key: &str| config.get(key).and_then(Value::as_str).unwrap_or_default();
+    word("timestep_spacing") == "trailing" && word("_class_name").starts_with("Euler")
+}

@@ -1,0 +1,96 @@
+//! Stable Diffusion 1 and 2 (Rombach et al. 2022, "High-Resolution Image Synthesis with Latent Diffusion Models"), also
+//! with nine channels, for inpainting, and with eight, for instructions (Brooks et al. 2023, "InstructPix2Pix").
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::facts::Facts;
+use super::family::Family;
+use super::parts::{self, Unet};
+use crate::model::pipeline::{NoNegative, Pipeline, Source};
+
+pub(super) const FAMILY: Family = Family { name: "stable-diffusion", classes: &["StableDiffusion"], read };
+
+/// The factor of its latents, where no configuration has it.
+pub(super) const SCALE: f64 = 0.18215;
+
+fn read(facts: &Facts) -> Result<Pipeline, String> {
+    let few = parts::is_distilled(facts);
+    let defaults = if few { json!({"steps": 1}) } else { json!({"steps": 50, "options": {"guidance_scale": 7.5}}) };
+    let text = parts::output(facts, "text_encoder", &["last_hidden_state", "hidden_states", "sample"])?;
+    let encoder = parts::text_encoder(facts, "text_encoder", "tokenizer")?;
+    of_latents(
+        facts,
+        Text {
+            family: FAMILY.name,
+            encoders: BTreeMap::from([("text_encoder".to_owned(), encoder)]),
+            conditions: vec![("encoder_hidden_states", None, Source::Text(vec![text]))],
+            no_negative: NoNegative::Empty,
+            scale: SCALE,
+            defaults,
+        },
+    )
+}
+
+/// What the families of one U-Net with a text differ in.
+pub(super) struct Text {
+    pub(super) family: &'static str,
+    pub(super) encoders: BTreeMap<String, crate::model::pipeline::TextEncoder>,
+    /// The conditions, with their shapes where they are not those of the prompt's embedding, and what they are made of.
+    pub(super) conditions: Vec<(&'static str, Option<Value>, Source)>,
+    pub(super) no_negative: NoNegative,
+    /// The usual factor of the latents.
+    pub(super) scale: f64,
+    pub(super) defaults: Value,
+}
+
+/// A U-Net of latents that is told a text.
+pub(super) fn of_latents(facts: &Facts, text: Text) -> Result<Pipeline, String> {
+    let unet = Unet::find(facts, "unet", 4)?;
+    let autoencoder = parts::autoencoder(facts, text.scale)?;
+    let (mut shapes, mut conditions) = (Map::new(), BTreeMap::new());
+    for (name, shape, source) in text.conditions {
+        let shape = shape.map_or_else(|| unet.context(), |shape| json!({"shape": shape}));
+        shapes.insert(name.into(), shape);
+        conditions.insert(name.to_owned(), source);
+    }
+    let joined = |channels: usize| json!({"shape": [channels, "height", "width"], "joined": true, "kind": "tensor"});
+    match unet.joined {
+        0 => {}
+        // In the order of their names behind the latents: the mask, then what it leaves of the image.
+        joint if joint == 1 + unet.channels => {
+            for (name, channels, source) in
+                [("mask", 1, Source::Mask), ("masked_sample", unet.channels, Source::MaskedImage)]
+            {
+                shapes.insert(name.into(), joined(channels));
+                conditions.insert(name.to_owned(), source);
+            }
+        }
+        joint if joint == unet.channels => {
+            shapes.insert("image".into(), joined(unet.channels));
+            conditions.insert("image".to_owned(), Source::Image);
+        }
+        joint => {
+            return Err(format!(
+                "{} takes {joint} channels beside the {} of its latents; what they are is not known (5 are those of a mask, 4 those of an image)",
+                unet.graph, unet.channels
+            ));
+        }
+    }
+    let size = unet.size().map(|size| size * autoencoder.factor);
+    let manifest = parts::manifest(facts, &unet, parts::latents(facts, &unet), Value::Object(shapes), text.defaults)?;
+    Ok(Pipeline {
+        diffuse_pipeline: 1,
+        family: text.family.to_owned(),
+        predictor: unet.graph.to_owned(),
+        manifest: Value::Object(manifest),
+        text_encoders: text.encoders,
+        conditions,
+        no_negative: text.no_negative,
+        autoencoder: Some(autoencoder),
+        unguided_scale: 1.0,
+        scheduler_config: facts.scheduler.clone(),
+        size: Some(size),
+    })
+}

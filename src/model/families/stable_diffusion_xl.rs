@@ -1,0 +1,60 @@
+//! Stable Diffusion XL (Podell et al. 2023, "SDXL: Improving Latent Diffusion Models for High-Resolution Image
+//! Synthesis"), with Turbo, Lightning and Hyper, which are its networks distilled.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::facts::{Facts, axis};
+use super::family::Family;
+use super::parts;
+use super::stable_diffusion::{Text, of_latents};
+use crate::model::pipeline::{NoNegative, Pipeline, Size, Source};
+
+pub(super) const FAMILY: Family = Family { name: "stable-diffusion-xl", classes: &["StableDiffusionXL"], read };
+
+/// The factor of its latents, where no configuration has it.
+const SCALE: f64 = 0.13025;
+
+fn read(facts: &Facts) -> Result<Pipeline, String> {
+    let few = parts::is_distilled(facts);
+    let defaults = if few { json!({"steps": 4}) } else { json!({"steps": 50, "options": {"guidance_scale": 5.0}}) };
+    let second = parts::text_encoder(facts, "text_encoder_2", "tokenizer_2")?;
+    let mut encoders = BTreeMap::from([("text_encoder_2".to_owned(), second)]);
+    let mut context = vec![parts::last_but_one(facts, "text_encoder_2")?];
+    // The refiner has the second alone.
+    if facts.components.contains_key("text_encoder") {
+        encoders.insert("text_encoder".into(), parts::text_encoder(facts, "text_encoder", "tokenizer")?);
+        context.insert(0, parts::last_but_one(facts, "text_encoder")?);
+    }
+    let pooled = parts::output(facts, "text_encoder_2", &["text_embeds", "pooler_output"])?;
+    let (unet, _) = facts.needed("unet")?;
+    let sizes = match axis(unet.input("time_ids"), 1) {
+        Some(5) => {
+            return Err("it is a refiner, which goes on with the latents of another model; that is not offered".into());
+        }
+        _ => vec![Size::OriginalHeight, Size::OriginalWidth, Size::CropTop, Size::CropLeft, Size::Height, Size::Width],
+    };
+    // An exporter declares a width that is none of it: `text_embeds` is [batch, features] whatever it is called.
+    let width = axis(unet.input("text_embeds"), 1);
+    let width = width.map_or_else(|| json!("pooled"), |width| json!(width));
+    of_latents(
+        facts,
+        Text {
+            family: FAMILY.name,
+            encoders,
+            conditions: vec![
+                ("encoder_hidden_states", None, Source::Text(context)),
+                ("text_embeds", Some(json!([width])), Source::Text(vec![pooled])),
+                ("time_ids", Some(json!([sizes.len()])), Source::Sizes(sizes)),
+            ],
+            // As in optimum, whose folders do not always say it.
+            no_negative: match facts.flag("force_zeros_for_empty_prompt") {
+                Some(false) => NoNegative::Empty,
+                _ => NoNegative::Zeros,
+            },
+            scale: SCALE,
+            defaults,
+        },
+    )
+}

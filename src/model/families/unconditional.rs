@@ -1,0 +1,45 @@
+//! Pipelines that draw without being told anything: of pixels (Ho et al. 2020, "Denoising Diffusion Probabilistic
+//! Models", and what draws with the same networks), and of latents (Rombach et al. 2022).
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::facts::Facts;
+use super::family::Family;
+use super::parts::{self, Unet};
+use crate::model::pipeline::{NoNegative, Pipeline};
+
+pub(super) const FAMILY: Family = Family {
+    name: "unconditional",
+    classes: &["DDPMPipeline", "DDIMPipeline", "PNDMPipeline", "ScoreSdeVePipeline", "KarrasVePipeline", "LDMPipeline"],
+    read,
+};
+
+fn read(facts: &Facts) -> Result<Pipeline, String> {
+    let is_latent =
+        ["vqvae_decoder", "vae_decoder", "vqvae", "vae"].iter().any(|name| facts.components.contains_key(*name));
+    let unet = Unet::find(facts, "unet", 3)?;
+    let autoencoder = if is_latent { Some(parts::autoencoder(facts, 1.0)?) } else { None };
+    let [height, width] = unet.size();
+    let sample = match &autoencoder {
+        Some(_) => parts::latents(facts, &unet),
+        // Of the data's range, which diffusers' pipelines clip to where the scheduler says so.
+        None => json!({"shape": [unet.channels, height, width], "kind": "image"}),
+    };
+    let factor = autoencoder.as_ref().map_or(1, |autoencoder| autoencoder.factor);
+    let manifest = parts::manifest(facts, &unet, sample, json!({}), json!({"steps": 50}))?;
+    Ok(Pipeline {
+        diffuse_pipeline: 1,
+        family: FAMILY.name.to_owned(),
+        predictor: unet.graph.to_owned(),
+        manifest: Value::Object(manifest),
+        text_encoders: BTreeMap::new(),
+        conditions: BTreeMap::new(),
+        no_negative: NoNegative::Empty,
+        autoencoder,
+        unguided_scale: 1.0,
+        scheduler_config: facts.scheduler.clone(),
+        size: Some([height * factor, width * factor]),
+    })
+}

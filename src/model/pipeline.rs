@@ -1,0 +1,250 @@
+//! What a model of several parts consists of, as data: a predictor, text encoders, an autoencoder, and what becomes of
+//! their outputs. A folder of a known family is [recognised](super::families) as such data; a pipeline of one's own is
+//! the same in a file beside its parts.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::manifest::{Axis, Manifest};
+use crate::json::Json;
+
+/// The name of the file in a folder that says what its parts are.
+pub const PIPELINE_FILE: &str = "pipeline.diffuse.json";
+
+/// A model of several parts. Every file is named by its path from the folder, with `/` between the parts of it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pipeline {
+    /// The version of the schema: 1.
+    pub diffuse_pipeline: u32,
+    /// What kind of pipeline it is, such as `stable-diffusion`.
+    pub family: String,
+    /// The graph of the network that predicts.
+    pub predictor: String,
+    /// The manifest of that network, as for a model of one file.
+    pub manifest: Value,
+    /// The text encoders, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub text_encoders: BTreeMap<String, TextEncoder>,
+    /// What the predictor's conditions are made of, by their names in the manifest. One that is not here is given with
+    /// the request.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub conditions: BTreeMap<String, Source>,
+    /// What guidance leads away from where no negative prompt is given.
+    #[serde(default)]
+    pub no_negative: NoNegative,
+    /// What turns pictures into latents and back; nothing where the predictor draws pictures itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autoencoder: Option<Autoencoder>,
+    /// The greatest guidance scale that turns guidance off.
+    #[serde(default = "one")]
+    pub unguided_scale: f64,
+    /// What a scheduler_config.json of diffusers says of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduler_config: Option<Value>,
+    /// The usual size of a picture: its height and its width in pixels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<[usize; 2]>,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// A network that reads a text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextEncoder {
+    /// Its graph.
+    pub graph: String,
+    /// The folder of its tokenizer.
+    pub tokenizer: String,
+    /// How many tokens it reads at once; the tokenizer's own length unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub length: Option<usize>,
+    /// How many different tokens it knows, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vocabulary: Option<usize>,
+}
+
+/// An output of a text encoder.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Encoded {
+    /// The encoder.
+    pub encoder: String,
+    /// The name of its graph's output.
+    pub output: String,
+}
+
+/// What a condition of the predictor is made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Source {
+    /// The prompt: these outputs of text encoders, their features one behind the other.
+    Text(Vec<Encoded>),
+    /// Sizes of the picture in pixels, and where it is cropped from, in this order.
+    Sizes(Vec<Size>),
+    /// The guidance scale s, embedded as w = s − 1 in so many sines and cosines (Luo et al. 2023, "Latent Consistency
+    /// Models"); then nothing is led away from anything.
+    Guidance(usize),
+    /// Where the image is drawn anew, at the size of the samples.
+    Mask,
+    /// The latents of the image without what is drawn anew.
+    MaskedImage,
+    /// The mean latents of the image, without the autoencoder's factor: what an instruction is to change.
+    Image,
+}
+
+/// A number that a predictor is told of the picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Size {
+    /// The height of the picture that it is a part of.
+    OriginalHeight,
+    /// Its width.
+    OriginalWidth,
+    /// How much is cropped off above.
+    CropTop,
+    /// How much is cropped off on the left.
+    CropLeft,
+    /// The height that is drawn.
+    Height,
+    /// The width that is drawn.
+    Width,
+    /// How well it is to look, about 1 to 10.
+    AestheticScore,
+}
+
+/// What guidance leads away from where no negative prompt is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoNegative {
+    /// The empty text.
+    #[default]
+    Empty,
+    /// Zeros in place of what the text encoders make of a text.
+    Zeros,
+}
+
+/// What turns pictures into latents and back. A latent z is what the encoder gives as `(z − shift)·scale`, or with
+/// means and deviations of the channels as `(z − mean)·scale/deviation`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Autoencoder {
+    /// The graph that makes pictures.
+    pub decoder: String,
+    /// The graph that makes latents; without it no picture can be given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<String>,
+    /// How many pixels a latent is wide and high.
+    pub factor: usize,
+    /// The factor of the latents.
+    pub scale: f64,
+    /// What is taken off before it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub shift: f64,
+    /// The mean of each channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub means: Option<Vec<f64>>,
+    /// The standard deviation of each channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deviations: Option<Vec<f64>>,
+    /// The size of the pictures that it was trained on, in pixels: that of a tile.
+    pub tile: usize,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
+
+impl Pipeline {
+    /// Reads the text of such a file, with the predictor's manifest.
+    ///
+    /// # Errors
+    /// With the field, what is expected and what was found.
+    pub fn parse(json: &str) -> Result<(Self, Manifest), String> {
+        let json = Json::new(json).map_err(|error| format!("it cannot be read as JSON: {error}"))?;
+        let pipeline: Self = json.read().map_err(|error| error.to_string())?;
+        pipeline.checked().map(|manifest| (pipeline, manifest))
+    }
+
+    /// The predictor's manifest, where all of it fits together.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn checked(&self) -> Result<Manifest, String> {
+        if self.diffuse_pipeline != 1 {
+            return Err(format!("diffuse_pipeline: {}; this version reads 1", self.diffuse_pipeline));
+        }
+        let manifest = Manifest::parse(&self.manifest.to_string()).map_err(|reason| format!("manifest: {reason}"))?;
+        for (name, source) in &self.conditions {
+            if !manifest.conditions.contains_key(name) {
+                return Err(format!("conditions.{name}: the manifest has no condition of this name"));
+            }
+            match source {
+                Source::Text(outputs) if outputs.is_empty() => {
+                    return Err(format!("conditions.{name}.text: no output of any text encoder"));
+                }
+                Source::Text(outputs) => {
+                    let unknown = outputs.iter().find(|output| !self.text_encoders.contains_key(&output.encoder));
+                    if let Some(unknown) = unknown {
+                        let reason = format!("there is no text encoder '{}'", unknown.encoder);
+                        return Err(format!("conditions.{name}.text: {reason}"));
+                    }
+                }
+                Source::Guidance(width) if *width < 4 || width % 2 != 0 => {
+                    return Err(format!("conditions.{name}.guidance: {width}; an even number from 4 on"));
+                }
+                Source::Mask | Source::MaskedImage | Source::Image if self.autoencoder.is_none() => {
+                    return Err(format!("conditions.{name}: there is no autoencoder for the image"));
+                }
+                _ => {}
+            }
+        }
+        if let Some(autoencoder) = &self.autoencoder {
+            autoencoder.check(&manifest)?;
+        }
+        Ok(manifest)
+    }
+
+    /// Whether a prompt is of use.
+    #[must_use]
+    pub fn reads_text(&self) -> bool {
+        self.conditions.values().any(|source| matches!(source, Source::Text(_)))
+    }
+
+    /// Whether the guidance scale is told to the predictor, and leads nowhere.
+    #[must_use]
+    pub fn embeds_guidance(&self) -> bool {
+        self.conditions.values().any(|source| matches!(source, Source::Guidance(_)))
+    }
+}
+
+impl Autoencoder {
+    fn check(&self, manifest: &Manifest) -> Result<(), String> {
+        let is_factor = |value: f64| value.is_finite() && value != 0.0;
+        if !(1..=256).contains(&self.factor) {
+            return Err(format!("autoencoder.factor: {}; 1 to 256", self.factor));
+        }
+        if !is_factor(self.scale) || !self.shift.is_finite() {
+            return Err(format!("autoencoder.scale: {}, shift: {}; numbers, the first not 0", self.scale, self.shift));
+        }
+        if self.tile < self.factor * 8 {
+            return Err(format!("autoencoder.tile: {}; at least 8 latents, {} pixels", self.tile, self.factor * 8));
+        }
+        let channels = manifest.sample.shape.0.first().and_then(Axis::size);
+        for (name, list) in [("means", &self.means), ("deviations", &self.deviations)] {
+            let Some(list) = list else { continue };
+            let fits = channels.is_none_or(|channels| channels == list.len());
+            let values = list.iter().all(|value| value.is_finite() && (name == "means" || *value > 0.0));
+            if !fits || !values {
+                return Err(format!("autoencoder.{name}: {} numbers; one for each channel of the latents", list.len()));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,232 @@
+//! A graph that is opened when it is needed, and given back when that is wanted.
+
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::contents;
+use super::files::{Files, hex};
+use super::network::Network;
+use super::options::ModelOptions;
+use super::provider::Placement;
+use super::runtime::Runtime;
+use crate::cancel::Canceller;
+use crate::error::{Error, Result};
+use crate::signature::Signature;
+use crate::sync::Mutex;
+
+/// A graph of a model. What it takes and gives is read from its file, so that ONNX Runtime need not have it open before
+/// it is evaluated, nor after.
+#[derive(Debug)]
+pub(crate) struct Part {
+    name: String,
+    stem: Option<String>,
+    place: Place,
+    signature: Signature,
+    bytes: u64,
+    held: Mutex<Option<Arc<Network>>>,
+    placement: OnceLock<Placement>,
+}
+
+/// Where it is opened from.
+#[derive(Debug)]
+enum Place {
+    /// It was opened by the caller, and stays so.
+    Open,
+    File(Opener, PathBuf, Files),
+    Memory(Opener, Arc<[u8]>),
+}
+
+/// What opens it.
+struct Opener {
+    runtime: Runtime,
+    options: ModelOptions,
+}
+
+impl std::fmt::Debug for Opener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opener").finish_non_exhaustive()
+    }
+}
+
+/// How long a job waits at a time while another one opens the part: a cancelled one waits no longer.
+const PAUSE: Duration = Duration::from_millis(1);
+
+impl Part {
+    /// A network that is open, and stays so.
+    pub(crate) fn of(network: Arc<Network>) -> Self {
+        Self {
+            name: network.name(),
+            stem: network.stem().map(str::to_owned),
+            place: Place::Open,
+            signature: network.signature().clone(),
+            bytes: 0,
+            placement: OnceLock::from(network.placement().clone()),
+            held: Mutex::new(Some(network)),
+        }
+    }
+
+    /// The graph in the file at `path`, with the files that it has its weights in.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read; [`Error::Model`] if it is no graph, a file of its weights is not there, or
+    /// it is compiled for a device; [`Error::Cancelled`].
+    pub(crate) fn file(runtime: &Runtime, path: &Path, options: &ModelOptions) -> Result<Self> {
+        let name = path.display().to_string();
+        let stopped = || options.canceller.as_ref().is_some_and(Canceller::is_cancelled);
+        let files = Files::open(path, &stopped)?;
+        check(&name, files.unread(), files.is_compiled(), files.missing())?;
+        let (signature, bytes) = (files.signature().clone(), files.bytes());
+        let place = Place::File(Opener::new(runtime, options), path.to_path_buf(), files);
+        Ok(Self { name, stem: None, place, signature, bytes, held: Mutex::default(), placement: OnceLock::new() })
+    }
+
+    /// The graph in `graph`, called `name`, whose weights of their own `data` finds by the names that it has for them.
+    ///
+    /// # Errors
+    /// As [`file`](Self::file).
+    pub(crate) fn memory(
+        runtime: &Runtime,
+        name: &str,
+        graph: &Arc<[u8]>,
+        options: &ModelOptions,
+        data: impl Fn(&str) -> Option<Arc<[u8]>>,
+    ) -> Result<Self> {
+        let read = contents::read(Cursor::new(&graph[..]), graph.len() as u64, &|| false);
+        let contents = read.map_err(|error| Error::model(name, format!("it is no ONNX graph ({error})")))?;
+        let mut external = Vec::new();
+        let mut missing = None;
+        for file in &contents.files {
+            let file = String::from_utf8_lossy(file).into_owned();
+            match data(&file) {
+                Some(bytes) => external.push((file, bytes)),
+                None => missing = Some(file),
+            }
+        }
+        check(name, None, contents.is_compiled, missing.as_deref())?;
+        let bytes = graph.len() + external.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
+        let options = ModelOptions { external_data: external, ..options.clone() };
+        Ok(Self {
+            name: name.to_owned(),
+            stem: None,
+            place: Place::Memory(Opener::new(runtime, &options), Arc::clone(graph)),
+            signature: contents.signature,
+            bytes: bytes as u64,
+            held: Mutex::default(),
+            placement: OnceLock::new(),
+        })
+    }
+
+    /// Its file, or what the caller calls it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The name of its file without the ending.
+    pub(crate) fn stem(&self) -> Option<&str> {
+        self.stem.as_deref()
+    }
+
+    /// What it takes and gives.
+    pub(crate) fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// How many bytes its files have; 0 for one that the caller has opened.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The network, if it is open.
+    pub(crate) fn held(&self) -> Option<Arc<Network>> {
+        self.held.held().clone()
+    }
+
+    /// What evaluates it, once it was open.
+    pub(crate) fn placement(&self) -> Option<&Placement> {
+        self.placement.get()
+    }
+
+    /// The network, which is opened if it is not.
+    ///
+    /// # Errors
+    /// As [`Network::open`]; [`Error::Io`] if a file of it was changed since the model was opened;
+    /// [`Error::Cancelled`].
+    pub(crate) fn network(&self, canceller: &Canceller) -> Result<Arc<Network>> {
+        let mut held = loop {
+            canceller.check()?;
+            match self.held.try_held() {
+                Some(held) => break held,
+                // Another job opens it.
+                None => std::thread::sleep(PAUSE),
+            }
+        };
+        if let Some(network) = &*held {
+            return Ok(Arc::clone(network));
+        }
+        let with = |options: &ModelOptions| ModelOptions { canceller: Some(canceller.clone()), ..options.clone() };
+        let network = match &self.place {
+            Place::Open => return Err(Error::model(&self.name, "it was given back")),
+            Place::File(Opener { runtime, options }, path, files) => {
+                files.check_names()?;
+                let network = Network::open(runtime, path, &with(options))?;
+                files.check_names()?;
+                network
+            }
+            Place::Memory(Opener { runtime, options }, graph) => Network::from_bytes(runtime, graph, &with(options))?,
+        };
+        self.placement.get_or_init(|| network.placement().clone());
+        let network = Arc::new(network);
+        *held = Some(Arc::clone(&network));
+        Ok(network)
+    }
+
+    /// Gives it back: its memory is free once nobody evaluates it any more. One that the caller has opened stays.
+    pub(crate) fn release(&self) {
+        if !matches!(self.place, Place::Open) {
+            let network = self.held.try_held().and_then(|mut held| held.take());
+            drop(network);
+        }
+    }
+
+    /// The SHA-256 of each of its files, by the name that the graph has for it; the graph's own is empty.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if one was changed since the model was opened, or cannot be read.
+    pub(crate) fn digests(&self) -> Result<Vec<(String, String)>> {
+        match &self.place {
+            Place::Open => Ok(Vec::new()),
+            Place::File(_, _, files) => files.digests(),
+            Place::Memory(Opener { options, .. }, graph) => {
+                let data = options.external_data.iter().map(|(name, bytes)| (name.clone(), hex(Sha256::digest(bytes))));
+                Ok(std::iter::once((String::new(), hex(Sha256::digest(graph)))).chain(data).collect())
+            }
+        }
+    }
+}
+
+impl Opener {
+    fn new(runtime: &Runtime, options: &ModelOptions) -> Self {
+        // Of the manifest and of what cancels the opening of the whole a part knows nothing.
+        let options = ModelOptions { manifest: None, canceller: None, ..options.clone() };
+        Self { runtime: runtime.clone(), options }
+    }
+}
+
+/// Refuses a graph that cannot be read, is compiled, or whose weights are not there.
+fn check(name: &str, unread: Option<&str>, is_compiled: bool, missing: Option<&str>) -> Result<()> {
+    if let Some(reason) = unread {
+        return Err(Error::model(name, format!("it is no ONNX graph, or not all of one ({reason})")));
+    }
+    if is_compiled {
+        let reason = "it is compiled for one device (an EPContext node), and only that device's own software runs it; export the model as plain ONNX";
+        return Err(Error::model(name, reason));
+    }
+    match missing {
+        Some(file) => Err(Error::model(name, format!("its weights are in '{file}', which is not there"))),
+        None => Ok(()),
+    }
+}

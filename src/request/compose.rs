@@ -1,0 +1,866 @@
+//! From a request in pictures and prompts to one in latents and embeddings, for a model of several parts: what its text
+//! encoders and its autoencoder make of what was asked for, a piece of work at a time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use ndarray::{Array3, ArrayD, Axis, Ix3, IxDyn, Slice, concatenate};
+
+use super::ask::Request;
+use super::fitting::fitted;
+use super::plan::Plan;
+use crate::cancel::Canceller;
+use crate::error::{Error, Result};
+use crate::log::{Severity, say};
+use crate::model::{Encoded, NoNegative, Pipeline, Size, Source};
+use crate::noise::{BegunNoise, Draw, NoiseSource};
+use crate::option::{Group, Value};
+use crate::prompt::{Chunk, Weighed, fill, weigh};
+use crate::sample::{Job, checked_length};
+use crate::settings::{self, Compat, LongPrompts, Noise, Weights};
+use crate::stage::{Canvas, Coder, Model, Parts, Tiles};
+use crate::tensor::{Tensor, zeros};
+use crate::tokenizer::Tokens;
+
+/// What is done in one step.
+enum Piece {
+    /// A text is read by an encoder.
+    Read { encoder: String, text: String },
+    /// The texts are read: the encoders are not needed any more.
+    Release,
+    /// The encoder of images is opened.
+    Open,
+    /// A tile of an image is encoded.
+    Tile { image: usize, item: usize, place: usize },
+    /// What is random is drawn, and latents are made.
+    Draw,
+}
+
+/// An image that is encoded: the items of it, and what the encoder has made of them.
+struct Picture {
+    values: Arc<ArrayD<f32>>,
+    canvas: Option<Canvas>,
+    moments: Vec<Array3<f32>>,
+}
+
+/// The place of an image among those that are encoded.
+const WHOLE: usize = 0;
+const MASKED: usize = 1;
+
+/// What becomes of a request, on the way to a job.
+pub(crate) struct Composition {
+    model: Arc<Model>,
+    pipeline: Pipeline,
+    /// As it was asked.
+    asked: Request,
+    /// What it becomes: in latents.
+    latent: Request,
+    /// The height and the width of the pictures, and of their latents.
+    size: [usize; 2],
+    item: Vec<usize>,
+    /// The prompts of the items, and the negative ones where there are any.
+    prompts: Vec<String>,
+    negatives: Option<Vec<String>>,
+    guided: bool,
+    /// The guidance scale as it was asked for, where it is not what the predictor is guided by.
+    scale: Option<Value>,
+    pieces: VecDeque<Piece>,
+    done: usize,
+    /// How many chunks every text has, where they are read in chunks or with weights; nothing before that is known.
+    chunks: usize,
+    /// What the encoders made of the texts, by encoder and text.
+    read: BTreeMap<(String, String), Vec<Arc<ArrayD<f32>>>>,
+    coder: Option<Coder>,
+    tiles: Option<Tiles>,
+    pictures: [Option<Picture>; 2],
+    noise: Option<Box<dyn NoiseSource>>,
+}
+
+/// What is left to do when the samples are drawn.
+pub(crate) struct Finish {
+    /// The shape of the pictures, batch first.
+    pub(crate) shape: Vec<usize>,
+    /// The side of a tile.
+    pub(crate) tile: Option<usize>,
+    /// What is put back: the mask and the image, of the pictures' shape or with one item.
+    paste: Option<(ArrayD<f32>, Arc<ArrayD<f32>>)>,
+}
+
+impl Finish {
+    /// Puts back what the mask keeps.
+    pub(crate) fn paste(&self, pictures: &mut ArrayD<f32>) {
+        let Some((mask, image)) = &self.paste else { return };
+        let (Some(mask), Some(image)) = (mask.broadcast(pictures.raw_dim()), image.broadcast(pictures.raw_dim()))
+        else {
+            return;
+        };
+        ndarray::Zip::from(pictures).and(&mask).and(&image).for_each(|value, mask, image| {
+            *value = match *mask {
+                0.0 => *image,
+                1.0 => *value,
+                mask => mask * *value + (1.0 - mask) * image,
+            };
+        });
+    }
+}
+
+/// A text for each of `count` items, of one for all or one for each.
+fn for_each_item(name: &'static str, texts: &[String], count: usize) -> Result<Vec<String>> {
+    match texts {
+        [one] => Ok(vec![one.clone(); count]),
+        texts if texts.len() == count => Ok(texts.to_vec()),
+        texts => {
+            let reason = format!("{} of them for {count} items; one for all, or one for each", texts.len());
+            Err(Error::argument(name, reason))
+        }
+    }
+}
+
+/// What `pipeline` asks a text encoder for, in the order of its conditions.
+fn outputs_of<'a>(pipeline: &'a Pipeline, encoder: &str) -> Vec<&'a str> {
+    let mut outputs = Vec::new();
+    for source in pipeline.conditions.values() {
+        let Source::Text(all) = source else { continue };
+        for Encoded { output, .. } in all.iter().filter(|output| output.encoder == encoder) {
+            if !outputs.contains(&output.as_str()) {
+                outputs.push(output);
+            }
+        }
+    }
+    outputs
+}
+
+impl Composition {
+    /// What becomes of `request` with `model`, whose every choice is made here; nothing is evaluated yet.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] with the field that does not fit, and what would.
+    pub(crate) fn new(model: &Arc<Model>, request: &Request) -> Result<Self> {
+        let Some(parts) = model.parts() else {
+            return Err(Error::argument("model", "it has one network, and nothing to compose"));
+        };
+        let asked = request.over(model.scheduler_config())?;
+        if asked.count == 0 {
+            return Err(Error::argument("count", "0; at least one item is needed"));
+        }
+        let size = asked.size(model)?;
+        let (pipeline, manifest) = (&parts.pipeline, model.manifest());
+        let mut latent = asked.clone();
+        let channels = manifest.sample.shape.0.first().and_then(crate::model::Axis::size);
+        let channels = channels.ok_or_else(|| {
+            Error::model(model.name(), "sample.shape: how many channels its samples have is not said")
+        })?;
+        let factor = pipeline.autoencoder.as_ref().map_or(1, |autoencoder| autoencoder.factor);
+        let item = vec![channels, size[0] / factor, size[1] / factor];
+        latent.shape = Some(item.clone());
+        let is_picture = |key: &str| settings::group(key) == Some(Group::Picture);
+        latent.options = latent.options.filtered(|key| !is_picture(key));
+        (latent.prompts, latent.negative_prompts) = (Vec::new(), None);
+        let mut composition = Self {
+            model: Arc::clone(model),
+            pipeline: pipeline.clone(),
+            asked,
+            latent,
+            size,
+            item,
+            prompts: Vec::new(),
+            negatives: None,
+            guided: false,
+            scale: None,
+            pieces: VecDeque::new(),
+            done: 0,
+            chunks: 0,
+            read: BTreeMap::new(),
+            coder: None,
+            tiles: None,
+            pictures: [None, None],
+            noise: None,
+        };
+        if pipeline.embeds_guidance() && composition.latent.image.is_some() {
+            // Of its few steps none is to be left out.
+            let of = settings::STRENGTH_OF;
+            if of.given(&composition.latent.options).is_none() {
+                composition.latent.set(of.key, settings::StrengthOf::Original.word())?;
+            }
+        }
+        composition.scale(parts)?;
+        composition.texts(parts)?;
+        composition.images(parts)?;
+        // What else is wrong is said before anything is made.
+        composition.plan()?;
+        composition.pieces.push_back(Piece::Draw);
+        Ok(composition)
+    }
+
+    /// How strong guidance is, and whether there is any.
+    fn scale(&mut self, parts: &Parts) -> Result<()> {
+        let (pipeline, manifest) = (&parts.pipeline, self.model.manifest());
+        let instructs = pipeline.conditions.values().any(|source| *source == Source::Image);
+        if !instructs && settings::IMAGE_GUIDANCE_SCALE.given(&self.asked.options).is_some() {
+            let reason = "this model is told no image that an instruction is to change";
+            return Err(Error::argument(settings::IMAGE_GUIDANCE_SCALE.key, reason));
+        }
+        let defaults = manifest.defaults.values().unwrap_or_default();
+        let own = defaults.into_iter().find(|(key, _)| *key == settings::GUIDANCE_SCALE.key);
+        let given = settings::GUIDANCE_SCALE.given(&self.latent.options).is_some();
+        if let Some((key, value)) =
+            own.filter(|_| !given && settings::GUIDANCE_SCALES.given(&self.latent.options).is_none())
+        {
+            self.latent.options.set(key, value);
+        }
+        if !pipeline.reads_text() {
+            return Ok(());
+        }
+        let scale = settings::GUIDANCE_SCALE.real(&self.latent.options);
+        let scales = settings::GUIDANCE_SCALES.given(&self.latent.options).is_some();
+        for (name, source) in &pipeline.conditions {
+            if let (Source::Guidance(width), false) = (source, self.asked.conditions.contains_key(name)) {
+                let tensor = embedded(scale - 1.0, *width);
+                self.latent.conditions.insert(name.clone(), Arc::new(Tensor::F32(tensor)));
+            }
+        }
+        self.guided = scales || scale > pipeline.unguided_scale;
+        if instructs && settings::IMAGE_GUIDANCE_SCALE.real(&self.asked.options) < 1.0 {
+            self.guided = false;
+        }
+        if pipeline.embeds_guidance() || !self.guided {
+            if scales && pipeline.embeds_guidance() {
+                let reason = "this model is told one guidance scale; give guidance_scale";
+                return Err(Error::argument("guidance_scales", reason));
+            }
+            self.guided = false;
+            self.scale = self.latent.options.get(settings::GUIDANCE_SCALE.key).cloned();
+            let off = settings::GUIDANCE_SCALE.parse("1")?;
+            self.latent.options.set(settings::GUIDANCE_SCALE.key, off);
+        }
+        Ok(())
+    }
+
+    /// The prompts, and what has to be read for them.
+    fn texts(&mut self, parts: &Parts) -> Result<()> {
+        let pipeline = &parts.pipeline;
+        let count = self.asked.count;
+        let refuse =
+            |name: &'static str| Err(Error::argument(name, "this model reads no text; it has no text encoder"));
+        if !pipeline.reads_text() {
+            return match (self.asked.prompts.is_empty(), &self.asked.negative_prompts) {
+                (false, _) => refuse("prompt"),
+                (true, Some(_)) => refuse("negative_prompt"),
+                (true, None) => Ok(()),
+            };
+        }
+        let is_open = |name: &&String| !self.asked.conditions.contains_key(*name);
+        let of_text = |source: &Source| matches!(source, Source::Text(_));
+        let open: Vec<&String> = pipeline
+            .conditions
+            .iter()
+            .filter(|(_, source)| of_text(source))
+            .map(|(name, _)| name)
+            .filter(is_open)
+            .collect();
+        if open.is_empty() {
+            // The host has embeddings of its own.
+            return Ok(());
+        }
+        if self.asked.prompts.is_empty() {
+            let names: Vec<&str> = open.iter().map(|name| name.as_str()).collect();
+            let reason = format!("there is none, and neither is there the condition {}", names.join(", "));
+            return Err(Error::argument("prompt", reason));
+        }
+        self.prompts = for_each_item("prompt", &self.asked.prompts, count)?;
+        let negatives = match (&self.asked.negative_prompts, pipeline.no_negative) {
+            _ if !self.guided => None,
+            (Some(texts), _) => Some(for_each_item("negative_prompt", texts, count)?),
+            (None, NoNegative::Empty) => Some(vec![String::new(); count]),
+            (None, NoNegative::Zeros) => None,
+        };
+        self.negatives = negatives;
+        for encoder in pipeline.text_encoders.keys() {
+            let mut known: Vec<&String> = Vec::new();
+            for text in self.prompts.iter().chain(self.negatives.iter().flatten()) {
+                if !known.contains(&text) {
+                    known.push(text);
+                    self.pieces.push_back(Piece::Read { encoder: encoder.clone(), text: text.clone() });
+                }
+            }
+            self.pieces.push_back(Piece::Release);
+        }
+        Ok(())
+    }
+
+    /// The images, and what has to be encoded of them.
+    fn images(&mut self, parts: &Parts) -> Result<()> {
+        let (pipeline, count) = (&parts.pipeline, self.asked.count);
+        let told = |wanted: &Source| pipeline.conditions.values().any(|source| source == wanted);
+        let (told_mask, told_image) = (told(&Source::MaskedImage), told(&Source::Image));
+        if pipeline.autoencoder.is_none() {
+            return Ok(());
+        }
+        let Some(image) = &self.asked.image else {
+            return match (&self.asked.mask, told_mask, told_image) {
+                (Some(_), ..) => Err(Error::argument("mask", "there is no image whose part it keeps")),
+                (None, true, _) => {
+                    Err(Error::argument("image", "this model fills a hole in an image; give an image and a mask"))
+                }
+                (None, _, true) => Err(Error::argument("image", "this model changes an image; give one")),
+                (None, ..) => Ok(()),
+            };
+        };
+        let item = [3, self.size[0], self.size[1]];
+        // One for all is encoded once.
+        let items = if image.ndim() == 4 && image.shape()[0] == count { count } else { 1 };
+        let image = fitted("image", "image", image, items, &item)?;
+        if image.iter().any(|value| !(-1.0..=1.0).contains(value)) {
+            return Err(Error::argument("image", "its values are −1 (black) to 1 (white), and some lie beyond"));
+        }
+        let mask = self.asked.mask.as_ref().map(|mask| self.asked.checked_mask(mask, &item)).transpose()?;
+        if told_mask && mask.is_none() {
+            return Err(Error::argument("mask", "this model fills a hole in an image; give a mask of it"));
+        }
+        if told_image && mask.is_some() {
+            return Err(Error::argument("mask", "this model changes a whole image"));
+        }
+        let picture = |values: Arc<ArrayD<f32>>| Picture { values, canvas: None, moments: Vec::new() };
+        let starts = self.starts_from_image(told_mask)?;
+        // The 4-channel model's noise for it is drawn all the same.
+        if let Some(mask) = &mask {
+            let masked = masked(&image, mask);
+            self.pictures[MASKED] = told_mask.then(|| picture(Arc::new(masked)));
+        }
+        if starts || told_image {
+            self.pictures[WHOLE] = Some(picture(image));
+        }
+        if told_image || told_mask {
+            self.latent.image = None;
+        }
+        if self.pictures.iter().any(Option::is_some) {
+            self.pieces.push_back(Piece::Open);
+        }
+        Ok(())
+    }
+
+    /// Whether latents of the image itself are needed: to start from, or to keep.
+    fn starts_from_image(&self, told_mask: bool) -> Result<bool> {
+        if !told_mask {
+            return Ok(true);
+        }
+        // What fills holes starts from noise where it has all of the steps.
+        let strength = settings::STRENGTH.given(&self.latent.options).is_some();
+        Ok(strength && settings::STRENGTH.real(&self.latent.options) < 1.0)
+    }
+
+    /// What the run will be, in latents.
+    ///
+    /// # Errors
+    /// As [`Request::plan`].
+    pub(crate) fn plan(&self) -> Result<Plan> {
+        let mut stand_in = self.latent.clone();
+        self.stand_in(&mut stand_in)?;
+        Ok(self.told(stand_in.plan(self.model.manifest())?))
+    }
+
+    /// The plan with what only this knows.
+    fn told(&self, mut plan: Plan) -> Plan {
+        if plan.guidance.is_some() && Request::instructed(&self.model).is_some() {
+            plan.image_scale = Some(settings::IMAGE_GUIDANCE_SCALE.real(&self.asked.options));
+        }
+        plan
+    }
+
+    /// Negative conditions, so that a plan knows of guidance before they are made.
+    fn stand_in(&self, request: &mut Request) -> Result<()> {
+        if self.guided {
+            for (name, source) in &self.pipeline.conditions {
+                if matches!(source, Source::Text(_)) {
+                    let nothing = Arc::new(Tensor::F32(zeros(&[1])?));
+                    request.negative_conditions.entry(name.clone()).or_insert(nothing);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What is left to do when the samples are drawn.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the mask does not fit.
+    pub(crate) fn finish(&self) -> Result<Finish> {
+        let options = &self.asked.options;
+        let item = [3, self.size[0], self.size[1]];
+        let shape = match &self.pipeline.autoencoder {
+            Some(_) => vec![self.asked.count, item[0], item[1], item[2]],
+            None => [vec![self.asked.count], self.item.clone()].concat(),
+        };
+        checked_length(&shape)?;
+        let wanted = match settings::PASTE.given(options) {
+            None => self.asked.compat == Compat::Papers,
+            Some(_) => settings::PASTE.flag(options),
+        };
+        let paste = match (&self.asked.mask, &self.asked.image) {
+            (Some(mask), Some(image)) if wanted && self.pipeline.autoencoder.is_some() => {
+                let items =
+                    if image.ndim() == 4 && image.shape()[0] == self.asked.count { self.asked.count } else { 1 };
+                let image = fitted("image", "image", image, items, &item)?;
+                Some((self.asked.checked_mask(mask, &item)?, image))
+            }
+            _ => None,
+        };
+        let tile = settings::TILE.given(options).map(|_| settings::TILE.whole(options));
+        Ok(Finish { shape, tile, paste })
+    }
+
+    /// The shape of the samples, batch first: of latents, where pictures are made of them.
+    pub(crate) fn shape(&self) -> Vec<usize> {
+        [&[self.asked.count], &self.item[..]].concat()
+    }
+
+    /// How many pieces are done, of how many.
+    pub(crate) fn progress(&self) -> (usize, usize) {
+        (self.done, self.done + self.pieces.len())
+    }
+
+    /// Whether all of it is done but the job.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// Does the next piece.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if a part cannot be opened, or fails; [`Error::Cancelled`].
+    pub(crate) fn step(&mut self, canceller: &Canceller) -> Result<()> {
+        canceller.check()?;
+        let model = Arc::clone(&self.model);
+        let (Some(parts), Some(piece)) = (model.parts(), self.pieces.front()) else { return Ok(()) };
+        let mut more = Vec::new();
+        match piece {
+            Piece::Read { encoder, text } => {
+                let (encoder, text) = (encoder.clone(), text.clone());
+                let made = self.read(parts, &encoder, &text, canceller)?;
+                self.read.insert((encoder, text), made);
+            }
+            Piece::Release => model.release(),
+            Piece::Open => {
+                let coder = parts.encoder(canceller)?;
+                let latents = self.size.map(|side| side / coder.factor());
+                let tile = settings::TILE.given(&self.asked.options).map(|_| settings::TILE.whole(&self.asked.options));
+                let tiles = coder.tiles(latents, tile, true)?;
+                for (image, picture) in self.pictures.iter().enumerate() {
+                    let items = picture.as_ref().map_or(0, |picture| picture.values.shape()[0]);
+                    for item in 0..items {
+                        more.extend((0..tiles.len()).map(|place| Piece::Tile { image, item, place }));
+                    }
+                }
+                (self.coder, self.tiles) = (Some(coder), Some(tiles));
+            }
+            Piece::Tile { image, item, place } => {
+                let (image, item, place) = (*image, *item, *place);
+                self.encode(image, item, place)?;
+            }
+            Piece::Draw => self.draw(parts)?,
+        }
+        self.pieces.pop_front();
+        self.done += 1;
+        more.into_iter().rev().for_each(|piece| self.pieces.push_front(piece));
+        if self.is_ready() {
+            (self.coder, self.tiles) = (None, None);
+            model.release();
+        }
+        Ok(())
+    }
+
+    /// What a text encoder makes of a text.
+    fn read(
+        &mut self,
+        parts: &Parts,
+        encoder: &str,
+        text: &str,
+        canceller: &Canceller,
+    ) -> Result<Vec<Arc<ArrayD<f32>>>> {
+        let outputs = outputs_of(&parts.pipeline, encoder);
+        let options = &self.asked.options;
+        let (weights, long): (Weights, LongPrompts) =
+            (settings::WEIGHTS.choice(options), settings::LONG_PROMPTS.choice(options));
+        if weights == Weights::Off && long == LongPrompts::Cut {
+            let tokens = parts.tokens(encoder, text)?;
+            if let Some(cut) = &tokens.cut {
+                say(Severity::Warning, || format!("the prompt is longer than {encoder} reads; it does not see: {cut}"));
+            }
+            return parts.encoded(encoder, &outputs, &tokens, canceller);
+        }
+        let weighed = weights != Weights::Off;
+        if self.chunks == 0 {
+            self.chunks = if long == LongPrompts::Chunks { self.most_chunks(parts, weighed)? } else { 1 };
+        }
+        let (mut chunks, marks) = parts.chunks(encoder, text, weighed)?;
+        if chunks.len() > self.chunks {
+            let more = chunks.len() - 1;
+            say(Severity::Warning, || {
+                format!(
+                    "the prompt is longer than {encoder} reads, by {more} chunks; long_prompts \"chunks\" reads all of it"
+                )
+            });
+            chunks.truncate(self.chunks);
+        }
+        fill(&mut chunks, self.chunks, marks);
+        let mut made: Vec<Vec<ArrayD<f32>>> = vec![Vec::new(); outputs.len()];
+        for Chunk { ids, weights: of_ids } in chunks {
+            let used = ids.len();
+            let tokens = Tokens { ids, cut: None, used };
+            for (all, output) in made.iter_mut().zip(parts.encoded(encoder, &outputs, &tokens, canceller)?) {
+                let mut output = (*output).clone();
+                if let Ok(rows) = output.view_mut().into_dimensionality() {
+                    let weighed = weigh(rows, &of_ids, weights == Weights::Web);
+                    if weighed == Weighed::MeanNearZero {
+                        say(Severity::Warning, || {
+                            format!(
+                                "the mean of what {encoder} says is too near to 0 to be kept; the weights count as with \"a1111-no-norm\""
+                            )
+                        });
+                    }
+                }
+                all.push(output);
+            }
+        }
+        let joined = |all: Vec<ArrayD<f32>>| {
+            // What an encoder says of a text as a whole is that of its first chunk.
+            let views: Vec<_> = all.iter().map(|output| output.view()).collect();
+            match views.first() {
+                Some(first) if first.ndim() == 1 => Ok(Arc::new(first.to_owned())),
+                _ => concatenate(Axis(0), &views)
+                    .map(Arc::new)
+                    .map_err(|error| Error::argument("prompt", error.to_string())),
+            }
+        };
+        made.into_iter().map(joined).collect()
+    }
+
+    /// How many chunks the longest of all texts has, for whichever encoder.
+    fn most_chunks(&self, parts: &Parts, weighed: bool) -> Result<usize> {
+        let mut most = 1;
+        for encoder in parts.pipeline.text_encoders.keys() {
+            for text in self.prompts.iter().chain(self.negatives.iter().flatten()) {
+                most = most.max(parts.chunks(encoder, text, weighed)?.0.len());
+            }
+        }
+        Ok(most)
+    }
+
+    /// Encodes a tile of an item of an image.
+    fn encode(&mut self, image: usize, item: usize, place: usize) -> Result<()> {
+        let (Some(coder), Some(tiles), Some(picture)) = (&mut self.coder, &self.tiles, &mut self.pictures[image])
+        else {
+            return Ok(());
+        };
+        let (start, size) = tiles.at(place, coder.factor());
+        let values = picture.values.index_axis(Axis(0), item);
+        let part = values.slice_axis(Axis(1), Slice::from(start[0]..start[0] + size[0]));
+        let part = part.slice_axis(Axis(2), Slice::from(start[1]..start[1] + size[1]));
+        let part = part.into_dimensionality::<Ix3>().map_err(|error| Error::argument("image", error.to_string()))?;
+        let made = coder.moments(part)?;
+        if tiles.len() == 1 {
+            picture.moments.push(made);
+            return Ok(());
+        }
+        let canvas = match &mut picture.canvas {
+            Some(canvas) => canvas,
+            none => none.insert(Canvas::new(tiles.clone(), made.shape()[0], 1)?),
+        };
+        canvas.add(place, &made);
+        if place + 1 == tiles.len() {
+            picture.moments.extend(picture.canvas.take().map(Canvas::finish));
+        }
+        Ok(())
+    }
+
+    /// Draws what is random, in the order of diffusers' pipelines, and makes latents of the images.
+    fn draw(&mut self, parts: &Parts) -> Result<()> {
+        let mut noise = self.latent.noise_source()?;
+        let length: usize = self.item.iter().product();
+        let told_image = parts.pipeline.conditions.values().any(|source| *source == Source::Image);
+        let has_mask = self.asked.mask.is_some();
+        // What a generator for each item draws for an image of all of them: in diffusers' inpainting one draws for all.
+        let drawn_for = |items: usize| match self.latent.noise {
+            Noise::Torch => items,
+            Noise::TorchPerItem if has_mask => items,
+            _ => self.asked.count.max(items),
+        };
+        let drawn = |noise: &mut Box<dyn NoiseSource>, which: usize, items: usize| -> Result<Vec<f32>> {
+            let mut values = Vec::new();
+            crate::tensor::resize(&mut values, drawn_for(items) * length, 0.0)?;
+            noise.fill(Draw::Latents { which: which as u32 }, length, &mut values);
+            Ok(values)
+        };
+        let items_of = |picture: &Option<Picture>| picture.as_ref().map(|picture| picture.values.shape()[0]);
+        let mut of_images = [None, None];
+        if let Some(items) = items_of(&self.pictures[WHOLE]).filter(|_| !told_image) {
+            of_images[WHOLE] = Some(drawn(&mut noise, WHOLE, items)?);
+        }
+        let mut start = Vec::new();
+        crate::tensor::resize(&mut start, self.asked.count * length, 0.0)?;
+        noise.fill(Draw::Start, length, &mut start);
+        if has_mask {
+            let items = items_of(&self.pictures[MASKED]).or(items_of(&self.pictures[WHOLE])).unwrap_or(1);
+            of_images[MASKED] = Some(drawn(&mut noise, MASKED, items)?);
+        }
+        self.noise = Some(Box::new(BegunNoise::new(start, noise)));
+        for (which, of_image) in of_images.into_iter().enumerate() {
+            let Some(picture) = self.pictures[which].take() else { continue };
+            let latents = self.latents(&picture, of_image.as_deref(), !told_image)?;
+            match which {
+                WHOLE if told_image => {
+                    let name = Request::instructed(&self.model).unwrap_or_default().to_owned();
+                    self.latent.conditions.insert(name, Arc::new(Tensor::F32(latents)));
+                }
+                WHOLE => self.latent.image = Some(Arc::new(latents)),
+                _ => {
+                    let masked = |(_, source): &(&String, &Source)| **source == Source::MaskedImage;
+                    let name = parts.pipeline.conditions.iter().find(masked).map(|(name, _)| name.clone());
+                    self.latent.conditions.insert(name.unwrap_or_default(), Arc::new(Tensor::F32(latents)));
+                }
+            }
+        }
+        self.masks(parts)?;
+        self.conditions(parts)
+    }
+
+    /// The latents of an image, by what was drawn for it.
+    fn latents(&self, picture: &Picture, noise: Option<&[f32]>, scaled: bool) -> Result<ArrayD<f32>> {
+        let Some(coder) = &self.coder else { return Err(Error::argument("image", "it is not encoded")) };
+        let length: usize = self.item.iter().product();
+        let items = noise.map_or(1, |noise| noise.len() / length).max(picture.moments.len());
+        let mut all = zeros(&[&[items], &self.item[..]].concat())?;
+        for (item, mut latents) in all.outer_iter_mut().enumerate() {
+            let moments = &picture.moments[item % picture.moments.len()];
+            let noise = noise.map(|noise| &noise[item % (noise.len() / length) * length..][..length]);
+            let made = coder.latents(moments, self.item[0], noise, scaled)?;
+            if made.shape() != &self.item[..] {
+                let reason = format!("the encoder gives latents of {:?}; expected {:?}", made.shape(), self.item);
+                return Err(Error::model(self.model.name(), reason));
+            }
+            latents.assign(&made);
+        }
+        Ok(all)
+    }
+
+    /// The mask at the size of the latents: the pixel at the corner of each, and either all or nothing.
+    fn masks(&mut self, parts: &Parts) -> Result<()> {
+        let (Some(mask), Some(autoencoder)) = (&self.asked.mask, &parts.pipeline.autoencoder) else { return Ok(()) };
+        let mask = self.asked.checked_mask(mask, &[3, self.size[0], self.size[1]])?;
+        let factor = autoencoder.factor;
+        let shape = [mask.shape()[0], 1, self.item[1], self.item[2]];
+        let small = ArrayD::from_shape_fn(&shape[..], |at| {
+            let value = mask[[at[0], 0, at[2] * factor, at[3] * factor]];
+            f32::from(u8::from(value >= 0.5))
+        });
+        if parts.pipeline.conditions.values().any(|source| *source == Source::MaskedImage) {
+            for (name, source) in &parts.pipeline.conditions {
+                if *source == Source::Mask {
+                    self.latent.conditions.insert(name.clone(), Arc::new(Tensor::F32(small.clone())));
+                }
+            }
+            self.latent.mask = None;
+        } else {
+            self.latent.mask = Some(Arc::new(small));
+        }
+        Ok(())
+    }
+
+    /// The conditions that are made of texts and sizes.
+    fn conditions(&mut self, parts: &Parts) -> Result<()> {
+        for (name, source) in &parts.pipeline.conditions {
+            if self.asked.conditions.contains_key(name) {
+                continue;
+            }
+            match source {
+                Source::Text(outputs) => {
+                    let own = self.of_texts(&parts.pipeline, outputs, &self.prompts)?;
+                    let negative = match &self.negatives {
+                        Some(texts) => Some(self.of_texts(&parts.pipeline, outputs, texts)?),
+                        None if self.guided => Some(zeros(&[&[1], &own.shape()[1..]].concat())?),
+                        None => None,
+                    };
+                    self.latent.conditions.insert(name.clone(), Arc::new(Tensor::F32(own)));
+                    if let Some(negative) = negative.filter(|_| !self.asked.negative_conditions.contains_key(name)) {
+                        self.latent.negative_conditions.insert(name.clone(), Arc::new(Tensor::F32(negative)));
+                    }
+                }
+                Source::Sizes(sizes) => {
+                    let of = |size: &Size| match size {
+                        Size::OriginalHeight | Size::Height => self.size[0] as f32,
+                        Size::OriginalWidth | Size::Width => self.size[1] as f32,
+                        Size::CropTop | Size::CropLeft => 0.0,
+                        Size::AestheticScore => 6.0,
+                    };
+                    let values: Vec<f32> = sizes.iter().map(of).collect();
+                    let tensor = ArrayD::from_shape_vec(IxDyn(&[1, values.len()]), values);
+                    let tensor = tensor.map_err(|error| Error::argument("condition", error.to_string()))?;
+                    self.latent.conditions.insert(name.clone(), Arc::new(Tensor::F32(tensor)));
+                }
+                Source::Guidance(_) | Source::Mask | Source::MaskedImage | Source::Image => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What these outputs of text encoders are for the texts of all items, items first: once where all of them have one
+    /// text.
+    fn of_texts(&self, pipeline: &Pipeline, outputs: &[Encoded], texts: &[String]) -> Result<ArrayD<f32>> {
+        let is_one = texts.windows(2).all(|both| both[0] == both[1]);
+        let mut items = Vec::new();
+        for text in texts.iter().take(if is_one { 1 } else { texts.len() }) {
+            let mut features = Vec::new();
+            for Encoded { encoder, output } in outputs {
+                let place = outputs_of(pipeline, encoder).iter().position(|known| known == output);
+                let read = self.read.get(&(encoder.clone(), text.clone()));
+                let made = place.zip(read).and_then(|(place, read)| read.get(place));
+                features.push(made.ok_or_else(|| Error::argument("prompt", format!("{encoder} did not read it")))?);
+            }
+            let views: Vec<_> = features.iter().map(|made| made.view()).collect();
+            let last = Axis(views.first().map_or(0, |view| view.ndim().saturating_sub(1)));
+            let joined = concatenate(last, &views).map_err(|_| {
+                let shapes: Vec<String> = views.iter().map(|view| format!("{:?}", view.shape())).collect();
+                let reason = format!("what its text encoders give cannot be put together: {}", shapes.join(" and "));
+                Error::model(self.model.name(), reason)
+            })?;
+            items.push(joined);
+        }
+        let views: Vec<_> = items.iter().map(|item| item.view()).collect();
+        ndarray::stack(Axis(0), &views).map_err(|error| Error::argument("prompt", error.to_string()))
+    }
+
+    /// The job, when all pieces are done.
+    ///
+    /// # Errors
+    /// As [`Request::job`].
+    pub(crate) fn job(&mut self) -> Result<Job> {
+        let plan = self.told(self.latent.plan(self.model.manifest())?);
+        let noise = match self.noise.take() {
+            Some(noise) => noise,
+            None => self.latent.noise_source()?,
+        };
+        plan.job_with(&self.model, noise)
+    }
+}
+
+impl Request {
+    /// What `model` is told an image by that an instruction is to change, if it is.
+    pub(super) fn instructed(model: &Model) -> Option<&str> {
+        let mut conditions = model.pipeline()?.conditions.iter();
+        conditions.find(|(_, source)| **source == Source::Image).map(|(name, _)| name.as_str())
+    }
+}
+
+/// The image where it is kept, and grey where it is drawn anew.
+fn masked(image: &ArrayD<f32>, mask: &ArrayD<f32>) -> ArrayD<f32> {
+    let items = image.shape()[0].max(mask.shape()[0]);
+    let mut shape = image.shape().to_vec();
+    shape[0] = items;
+    let mut masked = image.broadcast(&shape[..]).map(|image| image.to_owned()).unwrap_or_else(|| image.clone());
+    if let Some(mask) = mask.broadcast(&shape[..]) {
+        masked.zip_mut_with(&mask, |value, mask| *value = if *mask < 0.5 { *value } else { 0.0 });
+    }
+    masked
+}
+
+/// `w` in `width` sines and cosines (Luo et al. 2023, after the embedding of times).
+fn embedded(w: f64, width: usize) -> ArrayD<f32> {
+    let half = width / 2;
+    // In f32, as in training: of an angle of some thousands the last digits are not small.
+    let step = 10_000f32.ln() / (half as f32 - 1.0);
+    let frequency = |place: usize| f64::from(place as f32 * -step).exp() as f32;
+    let angle = |place: usize| f64::from(w as f32 * 1000.0 * frequency(place));
+    let value = |place: usize| if place < half { angle(place).sin() } else { angle(place - half).cos() };
+    ArrayD::from_shape_fn(IxDyn(&[1, width]), |at| value(at[1]) as f32)
+}
+
+impl Request {
+    /// What becomes of it with `model`, whatever that consists of: every choice made, with prompts, sizes and scales as
+    /// they were asked for.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan), and [`job`](Self::job) of what is wrong before anything is evaluated.
+    pub fn plan_for(&self, model: &Arc<Model>) -> Result<Plan> {
+        if model.pipeline().is_none() {
+            return self.plan(model.manifest());
+        }
+        let composition = Composition::new(model, self)?;
+        let mut plan = composition.plan()?;
+        plan.request.shape = Some(composition.finish()?.shape.split_off(1));
+        let Request { prompts, negative_prompts, negative_conditions, .. } = &composition.asked;
+        plan.request.prompts.clone_from(prompts);
+        plan.request.negative_prompts.clone_from(negative_prompts);
+        plan.request.negative_conditions.clone_from(negative_conditions);
+        for (key, value) in composition.asked.options.iter() {
+            plan.request.options.set(key, value.clone());
+        }
+        if let Some(scale) = composition.scale {
+            plan.request.options.set(settings::GUIDANCE_SCALE.key, scale);
+        }
+        Ok(plan)
+    }
+
+    /// The request over what a model's folder says of sampling: what the caller has set counts.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub(crate) fn over(&self, config: Option<&crate::model::SchedulerConfig>) -> Result<Self> {
+        let Some(config) = config.filter(|_| self.scheduler_config.is_none()) else { return Ok(self.clone()) };
+        let mut under =
+            Self { solver: None, steps: None, grid: None, steps_offset: None, ending: None, ..self.clone() };
+        under.clipping = settings::Clipping::Model;
+        under.options = crate::option::Options::default();
+        under.set_scheduler_config(config)?;
+        let said = [
+            ("solver", self.solver.clone()),
+            ("steps", self.steps.map(|steps| steps.to_string())),
+            ("grid", self.grid.map(|grid| grid.word().to_owned())),
+            ("steps_offset", self.steps_offset.map(|offset| offset.to_string())),
+            ("ending", self.ending.map(|ending| ending.word().to_owned())),
+            ("clipping", (self.clipping != settings::Clipping::Model).then(|| self.clipping.word().to_owned())),
+        ];
+        for (key, value) in said {
+            value.map_or(Ok(()), |value| under.set(key, value))?;
+        }
+        for (key, value) in self.options.iter() {
+            under.options.set(key, value.clone());
+        }
+        under.invert = self.invert || under.invert;
+        Ok(under)
+    }
+
+    /// The height and the width of the pictures that `model` is to draw.
+    pub(super) fn size(&self, model: &Model) -> Result<[usize; 2]> {
+        let options = &self.options;
+        let usual = model.pipeline().and_then(|pipeline| pipeline.size);
+        let of_image = self.image.as_ref().and_then(|image| match image.shape() {
+            [.., 3, height, width] => Some([*height, *width]),
+            _ => None,
+        });
+        let of_shape = match self.shape.as_deref() {
+            Some([_, height, width]) => Some([*height, *width]),
+            Some(shape) => {
+                return Err(Error::argument("shape", format!("{shape:?}; pictures are [channels, height, width]")));
+            }
+            None => None,
+        };
+        let fallback = of_shape.or(of_image).or(usual);
+        let mut size = [0; 2];
+        for (place, option) in [settings::HEIGHT, settings::WIDTH].into_iter().enumerate() {
+            let given = option.given(options).map(|_| option.whole(options));
+            let side = given.or(fallback.map(|size| size[place]));
+            let Some(side) = side else {
+                return Err(Error::argument(option.key, "the model does not say how large its pictures are; give it"));
+            };
+            let factor =
+                model.pipeline().and_then(|pipeline| pipeline.autoencoder.as_ref()).map_or(1, |own| own.factor);
+            if side == 0 || !side.is_multiple_of(factor) {
+                let below = (side / factor * factor).max(factor);
+                let reason = format!("{side}; this model draws multiples of {factor}: {below} or {}", below + factor);
+                return Err(Error::argument(option.key, reason));
+            }
+            size[place] = side;
+        }
+        Ok(size)
+    }
+}

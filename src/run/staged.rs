@@ -1,0 +1,400 @@
+//! A run of a model of several parts: prompts and images are encoded, latents are sampled and decoded.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use ndarray::{ArrayD, ArrayViewD, Axis};
+use sha2::{Digest, Sha256};
+
+use super::work::{Samples, Stage, Work, not_yet};
+use crate::bytes::{Reader, Writer};
+use crate::error::{Error, Result};
+use crate::request::{Composition, Finish, Plan, Request};
+use crate::sample::{Canceller, Job, Pace, Progress};
+use crate::stage::pixels::{Look, latent_preview};
+use crate::stage::{Decoding, Model};
+use crate::tensor::{copied, make_room, zeros};
+
+/// Such a run.
+pub(super) struct Staged {
+    model: Arc<Model>,
+    canceller: Canceller,
+    /// What was asked for, for a run that is taken up at its beginning.
+    request: Request,
+    /// What a snapshot has to be of, beside the model.
+    identity: [u8; 32],
+    /// The shape of the latents, batch first.
+    latents: Vec<usize>,
+    at: At,
+    /// What the job is to take up when it is made.
+    resumed: Option<Vec<u8>>,
+    finish: Finish,
+    /// How long a piece of the stage takes that it is at; a job has its own.
+    pace: Pace,
+    /// The latest estimate of the pictures.
+    preview: Option<ArrayD<f32>>,
+}
+
+/// What is done next.
+enum At {
+    Encode(Box<Composition>),
+    /// The predictor is opened, and the job made.
+    Open(Box<Composition>),
+    Sample(Box<Job>),
+    Decode(Box<Decoding>),
+    /// The samples are pictures already.
+    Done(ArrayD<f32>),
+}
+
+impl Staged {
+    /// A run of `request`.
+    ///
+    /// # Errors
+    /// As [`Composition::new`].
+    pub(super) fn new(model: &Arc<Model>, request: &Request, canceller: &Canceller) -> Result<Self> {
+        let composition = Composition::new(model, request)?;
+        let finish = composition.finish()?;
+        let (identity, latents) = (identity_of(&composition, &finish)?, composition.shape());
+        let (model, canceller) = (Arc::clone(model), canceller.clone());
+        let at = At::Encode(Box::new(composition));
+        let (pace, request) = (Pace::new(), request.clone());
+        Ok(Self { model, canceller, request, identity, latents, at, resumed: None, finish, pace, preview: None })
+    }
+
+    /// The job, once what it is given is encoded and until its samples are decoded.
+    pub(super) fn job(&self) -> Option<&Job> {
+        match &self.at {
+            At::Sample(job) => Some(job),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed between two steps.
+    pub(super) fn job_mut(&mut self) -> Option<&mut Job> {
+        match &mut self.at {
+            At::Sample(job) => Some(job),
+            _ => None,
+        }
+    }
+
+    /// The pictures, when they are done.
+    ///
+    /// # Errors
+    /// [`Error::NotYet`] before.
+    pub(super) fn sample(&self) -> Result<ArrayViewD<'_, f32>> {
+        match &self.at {
+            At::Decode(decoding) if self.is_finished() => Ok(decoding.pictures()),
+            At::Done(pictures) => Ok(pictures.view()),
+            _ => {
+                Err(Error::not_yet("the pictures are decoded in the last steps; until then there are previews of them"))
+            }
+        }
+    }
+
+    /// The latents as they stand.
+    ///
+    /// # Errors
+    /// [`Error::NotYet`] before there are any.
+    pub(super) fn latents(&self) -> Result<ArrayViewD<'_, f32>> {
+        match &self.at {
+            At::Sample(job) => Ok(job.sample()),
+            At::Decode(decoding) => Ok(decoding.latents()),
+            At::Done(samples) => Ok(samples.view()),
+            At::Encode(_) | At::Open(_) => Err(not_yet()),
+        }
+    }
+
+    /// What comes after the job: what it has drawn is decoded, where it is not what was asked for.
+    fn after(&mut self, job: &Job) -> Result<At> {
+        let latents = job.sample().to_owned();
+        if self.model.pipeline().is_none_or(|pipeline| pipeline.autoencoder.is_none()) {
+            return Ok(At::Done(latents));
+        }
+        let decoding = Decoding::new(latents, self.finish.tile, &self.finish.shape)?;
+        Ok(At::Decode(Box::new(decoding)))
+    }
+
+    /// Shows the latest estimate of the latents: as large as the pictures will be.
+    fn show_latents(&mut self) -> Result<()> {
+        let At::Sample(job) = &self.at else { return Ok(()) };
+        let Some(latest) = job.preview() else { return Ok(()) };
+        if latest.shape() == self.finish.shape {
+            self.preview = Some(latest.to_owned());
+            return Ok(());
+        }
+        let matrix = self.model.manifest().sample.preview.as_ref();
+        let preview = match &mut self.preview {
+            Some(preview) => preview,
+            none => none.insert(zeros(&self.finish.shape)?),
+        };
+        for (latent, mut picture) in latest.outer_iter().zip(preview.outer_iter_mut()) {
+            let Ok(latent) = latent.into_dimensionality() else { return Ok(()) };
+            let small = latent_preview(latent, matrix)?;
+            let (_, height, width) = small.dim();
+            let (rows, columns) = (picture.shape()[1] / height, picture.shape()[2] / width);
+            for (mut plane, small) in picture.outer_iter_mut().zip(small.outer_iter()) {
+                plane.indexed_iter_mut().for_each(|(at, value)| *value = small[[at[0] / rows, at[1] / columns]]);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Work for Staged {
+    fn stage(&self) -> Stage {
+        match &self.at {
+            At::Encode(_) => Stage::Encoding,
+            At::Open(_) | At::Sample(_) => Stage::Sampling,
+            At::Decode(_) => Stage::Decoding,
+            At::Done(_) => Stage::Sampling,
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        let of = |(step, steps): (usize, usize)| Progress { step, steps };
+        match &self.at {
+            At::Encode(composition) => of(composition.progress()),
+            At::Open(composition) => {
+                let steps = composition.plan().map_or(1, |plan| plan.grid.steps());
+                Progress { step: 0, steps }
+            }
+            At::Sample(job) => job.progress(),
+            At::Decode(decoding) => of(decoding.progress()),
+            At::Done(_) => Progress { step: 1, steps: 1 },
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        match &self.at {
+            At::Decode(decoding) => {
+                let (done, all) = decoding.progress();
+                decoding.is_begun() && done == all
+            }
+            At::Done(_) => true,
+            _ => false,
+        }
+    }
+
+    fn prepares(&self) -> bool {
+        match &self.at {
+            At::Open(_) => true,
+            At::Decode(decoding) => !decoding.is_begun(),
+            _ => false,
+        }
+    }
+
+    fn step(&mut self) -> Result<()> {
+        let (model, canceller) = (Arc::clone(&self.model), self.canceller.clone());
+        let unless_cancelled = |error| if canceller.is_cancelled() { Error::Cancelled } else { error };
+        let start = Instant::now();
+        match &mut self.at {
+            At::Encode(composition) => {
+                composition.step(&canceller).map_err(unless_cancelled)?;
+                self.pace.note(start.elapsed());
+                if !composition.is_ready() {
+                    return Ok(());
+                }
+            }
+            At::Open(composition) => {
+                canceller.check()?;
+                model.load(&canceller).map_err(unless_cancelled)?;
+                let mut job = composition.job().map_err(unless_cancelled)?;
+                job.set_canceller(&canceller);
+                // One that does not fit is forgotten: the run can go on from its beginning.
+                let resumed = self.resumed.take().map_or(Ok(()), |snapshot| job.restore(&snapshot));
+                self.at = At::Sample(Box::new(job));
+                return resumed;
+            }
+            At::Sample(job) => {
+                let finished = job.step()?.is_finished();
+                self.show_latents()?;
+                if !finished {
+                    return Ok(());
+                }
+            }
+            At::Decode(decoding) => {
+                canceller.check()?;
+                let Some(parts) = model.parts() else { return Ok(()) };
+                if !decoding.is_begun() {
+                    return decoding.open(parts, &canceller).map_err(unless_cancelled);
+                }
+                decoding.step().map_err(unless_cancelled)?;
+                let (done, all) = decoding.progress();
+                if done == all {
+                    self.finish.paste(decoding.pictures_mut());
+                    decoding.close();
+                    model.release();
+                }
+                // Items that are done are shown as they are.
+                let of_item = all / self.finish.shape[0].max(1);
+                if let Some(preview) = &mut self.preview {
+                    for item in 0..done / of_item.max(1) {
+                        preview.index_axis_mut(Axis(0), item).assign(&decoding.pictures().index_axis(Axis(0), item));
+                    }
+                }
+                self.pace.note(start.elapsed());
+                return Ok(());
+            }
+            At::Done(_) => return Ok(()),
+        }
+        self.advance()
+    }
+
+    fn canceller(&self) -> Canceller {
+        self.canceller.clone()
+    }
+
+    fn pace(&mut self) -> &mut Pace {
+        match &mut self.at {
+            At::Sample(job) => job.pace(),
+            _ => &mut self.pace,
+        }
+    }
+
+    fn samples(&self) -> Option<Samples> {
+        let range = self.model.drawn().range().unwrap_or([-1.0, 1.0]);
+        Some(Samples { shape: self.finish.shape.clone(), look: Some(Look::Pixels(range)) })
+    }
+
+    fn preview(&self) -> Option<ArrayViewD<'_, f32>> {
+        self.preview.as_ref().map(|preview| preview.view())
+    }
+
+    fn save(&self) -> Result<Vec<u8>> {
+        let mut to = Writer::new();
+        to.bytes(SNAPSHOT);
+        to.bytes(&[SNAPSHOT_FORMAT]);
+        to.bytes(&Sha256::digest(&*self.model.hash()?));
+        to.bytes(&self.identity);
+        match (&self.at, &self.resumed) {
+            // What is encoded is encoded again.
+            (At::Encode(_) | At::Open(_), None) => to.bytes(&[OF_ENCODING]),
+            (At::Encode(_) | At::Open(_), Some(snapshot)) => {
+                to.bytes(&[OF_SAMPLING]);
+                to.bytes(snapshot);
+            }
+            (At::Sample(job), _) => {
+                to.bytes(&[OF_SAMPLING]);
+                to.bytes(&job.snapshot()?);
+            }
+            (At::Decode(decoding), _) => {
+                to.bytes(&[OF_DECODING]);
+                decoding.save(&mut to);
+            }
+            (At::Done(samples), _) => {
+                to.bytes(&[OF_RESULT]);
+                to.floats(samples.as_slice().unwrap_or_default());
+            }
+        }
+        let mut bytes = to.finish()?;
+        let sum = Sha256::digest(&bytes);
+        make_room(&mut bytes, sum.len())?;
+        bytes.extend(sum);
+        Ok(bytes)
+    }
+
+    fn restore(&mut self, snapshot: &[u8]) -> Result<()> {
+        let refuse = |reason: &str| Err(Error::argument("snapshot", reason));
+        let Some((content, sum)) = snapshot.split_last_chunk::<32>() else {
+            return refuse("it is too short to be one");
+        };
+        let Some((&format, rest)) = content.strip_prefix(SNAPSHOT).and_then(<[u8]>::split_first) else {
+            return refuse("it is none of a model of several parts");
+        };
+        if format != SNAPSHOT_FORMAT {
+            return refuse("it is of another version of diffuse");
+        }
+        if Sha256::digest(content)[..] != sum[..] {
+            return refuse("it was changed or cut off: its checksum does not fit");
+        }
+        let mut from = Reader::new(rest);
+        let of_model = from.bytes(32)? == &Sha256::digest(&*self.model.hash()?)[..];
+        if !of_model || from.bytes(32)? != self.identity {
+            return refuse(
+                "it is of another run: the model, the shape, the solver, the grid or the kind of noise differs",
+            );
+        }
+        let next = match from.bytes(1)? {
+            [OF_ENCODING] => {
+                from.finish()?;
+                self.resumed = None;
+                At::Encode(Box::new(Composition::new(&self.model, &self.request)?))
+            }
+            [OF_SAMPLING] => {
+                let snapshot = from.rest();
+                if let At::Sample(job) = &mut self.at {
+                    return job.restore(snapshot);
+                }
+                // The job is made when what it is given is encoded.
+                let composition = Composition::new(&self.model, &self.request)?;
+                self.resumed = Some(copied(snapshot)?);
+                At::Encode(Box::new(composition))
+            }
+            [OF_DECODING] => {
+                let mut decoding = Decoding::new(zeros(&self.latents)?, self.finish.tile, &self.finish.shape)?;
+                let Some(parts) = self.model.parts() else { return refuse("there is nothing to decode with") };
+                decoding.load(&mut from, parts, &self.canceller)?;
+                from.finish()?;
+                At::Decode(Box::new(decoding))
+            }
+            [OF_RESULT] => {
+                let mut samples = zeros(&self.finish.shape)?;
+                from.floats("samples", samples.as_slice_mut().unwrap_or_default())?;
+                from.finish()?;
+                At::Done(samples)
+            }
+            _ => return refuse("it is of no stage that is known"),
+        };
+        self.at = next;
+        self.pace = Pace::new();
+        Ok(())
+    }
+}
+
+/// How a snapshot begins; a byte with the number of its format follows.
+const SNAPSHOT: &[u8; 8] = b"diffpipe";
+const SNAPSHOT_FORMAT: u8 = 1;
+
+/// The stages that a snapshot may be of.
+const OF_ENCODING: u8 = 0;
+const OF_SAMPLING: u8 = 1;
+const OF_DECODING: u8 = 2;
+const OF_RESULT: u8 = 3;
+
+/// What a snapshot has to be of, beside the model: the shapes, the solver, the grid, the kind of noise, the tiles.
+fn identity_of(composition: &Composition, finish: &Finish) -> Result<[u8; 32]> {
+    let Plan { solver, grid, request, .. } = composition.plan()?;
+    let mut to = Writer::new();
+    finish.shape.iter().chain(&composition.shape()).for_each(|axis| to.whole(*axis as u64));
+    to.bytes(solver.to_string().as_bytes());
+    for level in grid.levels() {
+        [level.t, level.alpha, level.sigma].into_iter().for_each(|value| to.real(value));
+    }
+    to.bytes(request.noise.word().as_bytes());
+    to.whole(finish.tile.map_or(0, |tile| 1 + tile as u64));
+    Ok(Sha256::digest(to.finish()?).into())
+}
+
+impl Staged {
+    /// Goes on to the next stage.
+    fn advance(&mut self) -> Result<()> {
+        self.pace = Pace::new();
+        let done = std::mem::replace(&mut self.at, At::Done(ArrayD::default(ndarray::IxDyn(&[0]))));
+        self.at = match done {
+            At::Encode(composition) => At::Open(composition),
+            At::Sample(job) => match self.after(&job) {
+                Ok(next) => {
+                    drop(job);
+                    self.model.release();
+                    next
+                }
+                Err(error) => {
+                    self.at = At::Sample(job);
+                    return Err(error);
+                }
+            },
+            other => other,
+        };
+        Ok(())
+    }
+}

@@ -1,0 +1,528 @@
+//! Between pictures and latents: the two halves of an autoencoder, a tile at a time.
+
+use ndarray::{Array2, Array3, ArrayD, ArrayView3, ArrayViewD, Axis, Slice, s};
+
+use super::parts::Parts;
+use crate::bytes::{Reader, Writer};
+use crate::cancel::Canceller;
+use crate::error::{Error, Result};
+use crate::model::Autoencoder;
+use crate::network::{Binding, Part};
+use crate::signature::TensorInfo;
+use crate::tensor::{first_not_finite, zeros};
+
+/// A picture whose sides have at most so many pixels is one tile, unless that is said otherwise.
+const MOST_UNTILED: usize = 1024;
+
+/// The least overlap of two tiles, in latents.
+const LEAST_OVERLAP: usize = 16;
+
+/// One half of an autoencoder, in use.
+pub(crate) struct Coder {
+    binding: Binding,
+    /// For messages: its file.
+    name: String,
+    input: usize,
+    output: usize,
+    /// The size that the graph fixes its pictures, or latents, at.
+    fixed: Option<usize>,
+    channels: Option<usize>,
+    spec: Autoencoder,
+}
+
+impl Parts {
+    /// The half that makes pictures.
+    ///
+    /// # Errors
+    /// As [`Part::network`]; [`Error::Model`] if the graph has no input for latents.
+    pub(crate) fn decoder(&self, canceller: &Canceller) -> Result<Coder> {
+        self.coder(self.decoder.as_ref(), &["latent_sample", "latents", "sample", "z"], &["sample", "image"], canceller)
+    }
+
+    /// The half that makes latents.
+    ///
+    /// # Errors
+    /// As [`decoder`](Self::decoder); [`Error::Argument`] if the model has none.
+    pub(crate) fn encoder(&self, canceller: &Canceller) -> Result<Coder> {
+        let outputs = ["latent_parameters", "latent_sample", "latent", "latents"];
+        self.coder(self.encoder.as_ref(), &["sample", "image", "x"], &outputs, canceller)
+    }
+
+    fn coder(&self, part: Option<&Part>, inputs: &[&str], outputs: &[&str], canceller: &Canceller) -> Result<Coder> {
+        let (Some(part), Some(spec)) = (part, &self.pipeline.autoencoder) else {
+            let reason = "the model has no vae_encoder, which makes latents of a picture; export it with one";
+            return Err(Error::argument("image", reason));
+        };
+        let signature = part.signature();
+        let of = |tensors: &[TensorInfo], names: &[&str]| {
+            let by_name = names.iter().find_map(|name| tensors.iter().position(|tensor| tensor.name == *name));
+            by_name.or((!tensors.is_empty()).then_some(0))
+        };
+        let (Some(input), Some(output)) = (of(&signature.inputs, inputs), of(&signature.outputs, outputs)) else {
+            return Err(Error::model(part.name(), "its graph has no inputs, or no outputs"));
+        };
+        let info = &signature.inputs[input];
+        if info.shape.len() != 4 || !info.element.is_float() {
+            let reason = format!("its input {info} is none of [batch, channels, height, width]");
+            return Err(Error::model(part.name(), reason));
+        }
+        let (fixed, channels) = (info.shape[2].max(info.shape[3]), info.shape[1]);
+        let network = part.network(canceller)?;
+        let binding = Binding::new(&network, &[])?;
+        canceller.add(&binding.interrupt());
+        Ok(Coder { binding, name: part.name().to_owned(), input, output, fixed, channels, spec: spec.clone() })
+    }
+}
+
+impl Coder {
+    /// The tiles of a picture whose latents have this height and width, of `tile` pixels each, or as it needs.
+    pub(crate) fn tiles(&self, whole: [usize; 2], tile: Option<usize>, of_pixels: bool) -> Result<Tiles> {
+        let factor = self.spec.factor;
+        let longest = whole[0].max(whole[1]);
+        let tile = match (self.fixed, tile) {
+            (Some(fixed), _) => {
+                if of_pixels {
+                    fixed / factor
+                } else {
+                    fixed
+                }
+            }
+            (None, Some(0)) => longest,
+            (None, Some(tile)) => tile.div_ceil(factor),
+            (None, None) if longest * factor <= MOST_UNTILED => longest,
+            (None, None) => self.spec.tile.div_ceil(factor),
+        };
+        if self.fixed.is_some() && whole.iter().any(|side| *side < tile) {
+            let pixels = tile * factor;
+            let reason = format!(
+                "a picture of {} by {} pixels; the graph of {} takes {pixels} by {pixels} or, in tiles, more",
+                whole[1] * factor,
+                whole[0] * factor,
+                self.name
+            );
+            return Err(Error::argument("width", reason));
+        }
+        Ok(Tiles::new(whole, tile))
+    }
+
+    /// The picture of `latent`, one tile of one item: [channels, height, width], black at −1 and white at 1.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the graph fails, or makes values that are not finite; [`Error::Cancelled`].
+    pub(crate) fn decode(&mut self, latent: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
+        let Autoencoder { scale, shift, means, deviations, .. } = &self.spec;
+        let (scale, shift) = (*scale as f32, *shift as f32);
+        let mut values = latent.as_standard_layout().into_owned();
+        for (channel, mut plane) in values.outer_iter_mut().enumerate() {
+            let of =
+                |list: &Option<Vec<f64>>| list.as_ref().and_then(|list| list.get(channel)).map(|value| *value as f32);
+            match (of(means), of(deviations)) {
+                (Some(mean), Some(deviation)) => plane.mapv_inplace(|value| value * deviation / scale + mean),
+                _ if shift == 0.0 => plane.mapv_inplace(|value| value / scale),
+                _ => plane.mapv_inplace(|value| value / scale + shift),
+            }
+        }
+        let picture = self.evaluate(values.view(), "decoding")?;
+        let (_, height, width) = latent.dim();
+        let factor = self.spec.factor;
+        if picture.shape()[1..] != [height * factor, width * factor] {
+            let found = &picture.shape()[1..];
+            let reason = format!(
+                "it makes {found:?} pixels of {height} by {width} latents; expected {factor} times as many (autoencoder.factor)"
+            );
+            return Err(Error::model(&self.name, reason));
+        }
+        Ok(picture)
+    }
+
+    /// What the encoder makes of `picture`, one tile of one item: means and logarithms of variances one behind the
+    /// other, or latents that the graph has drawn itself.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub(crate) fn moments(&mut self, picture: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
+        self.evaluate(picture, "encoding the image")
+    }
+
+    /// Latents of what the encoder has made, [1 or 2 times the channels, height, width], by the noise `noise`: a mean
+    /// and a deviation times noise, or the mean alone, scaled as the predictor has them or as they are.
+    pub(crate) fn latents(
+        &self,
+        moments: &Array3<f32>,
+        channels: usize,
+        noise: Option<&[f32]>,
+        scaled: bool,
+    ) -> Result<Array3<f32>> {
+        let found = moments.shape()[0];
+        let mut latents = moments.slice_axis(Axis(0), Slice::from(..channels.min(found))).to_owned();
+        if found != channels && found != 2 * channels {
+            let reason = format!("it gives {found} channels; expected {channels}, or twice as many with the variances");
+            return Err(Error::model(&self.name, reason));
+        }
+        if let Some(noise) = noise.filter(|_| found == 2 * channels) {
+            let variances = moments.slice_axis(Axis(0), Slice::from(channels..));
+            for ((value, variance), z) in latents.iter_mut().zip(variances).zip(noise) {
+                *value += (0.5 * variance.clamp(-30.0, 20.0)).exp() * z;
+            }
+        }
+        if !scaled {
+            return Ok(latents);
+        }
+        let Autoencoder { scale, shift, means, deviations, .. } = &self.spec;
+        let (scale, shift) = (*scale as f32, *shift as f32);
+        for (channel, mut plane) in latents.outer_iter_mut().enumerate() {
+            let of =
+                |list: &Option<Vec<f64>>| list.as_ref().and_then(|list| list.get(channel)).map(|value| *value as f32);
+            match (of(means), of(deviations)) {
+                (Some(mean), Some(deviation)) => plane.mapv_inplace(|value| (value - mean) * scale / deviation),
+                _ if shift == 0.0 => plane.mapv_inplace(|value| value * scale),
+                _ => plane.mapv_inplace(|value| (value - shift) * scale),
+            }
+        }
+        Ok(latents)
+    }
+
+    /// How many pixels a latent is wide.
+    pub(crate) fn factor(&self) -> usize {
+        self.spec.factor
+    }
+
+    fn evaluate(&mut self, values: ArrayView3<'_, f32>, what: &str) -> Result<Array3<f32>> {
+        let (channels, height, width) = values.dim();
+        if self.channels.is_some_and(|own| own != channels) {
+            let own = self.channels.unwrap_or(0);
+            return Err(Error::model(
+                &self.name,
+                format!("{what}: its graph takes {own} channels, and there are {channels}"),
+            ));
+        }
+        let values = values.as_standard_layout();
+        self.binding.set(self.input, &[1, channels, height, width], values.as_slice().unwrap_or_default())?;
+        let made = self.binding.outputs(&[self.output], what)?.pop().unwrap_or_default();
+        let found = made.shape().to_vec();
+        let three = made.into_dimensionality::<ndarray::Ix4>().ok().filter(|made| made.dim().0 == 1);
+        let made = three.ok_or_else(|| {
+            let reason = format!("{what}: its output has a shape of {found:?}; expected [1, channels, height, width]");
+            Error::model(&self.name, reason)
+        })?;
+        let made = made.index_axis_move(Axis(0), 0);
+        match made.as_slice().and_then(first_not_finite) {
+            None => Ok(made),
+            Some(index) => {
+                let wrong = made.as_slice().map_or(f32::NAN, |values| values[index]);
+                let reason = format!(
+                    "{what}: its output holds {wrong}. In f16 the autoencoder of Stable Diffusion XL overflows; export this part in f32, or take the one that was mended for f16"
+                );
+                Err(Error::model(&self.name, reason))
+            }
+        }
+    }
+}
+
+/// Tiles that cover a picture, all of one size; where they overlap they are blended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tiles {
+    /// The height and the width of the whole, in latents.
+    whole: [usize; 2],
+    /// Those of a tile.
+    size: [usize; 2],
+    /// Where rows and columns of tiles begin.
+    starts: [Vec<usize>; 2],
+}
+
+impl Tiles {
+    fn new(whole: [usize; 2], tile: usize) -> Self {
+        let size = whole.map(|side| side.min(tile.max(1)));
+        let starts = [0, 1].map(|axis| {
+            let (side, tile) = (whole[axis], size[axis]);
+            let overlap = (tile / 4).max(LEAST_OVERLAP.min(tile / 2));
+            let step = (tile - overlap).max(1);
+            // The last one begins where it ends with the picture.
+            let mut starts: Vec<usize> =
+                (0..).map(|place| place * step).take_while(|start| start + tile < side).collect();
+            starts.push(side - tile);
+            starts
+        });
+        Self { whole, size, starts }
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.starts[0].len() * self.starts[1].len()
+    }
+
+    /// Where the tile `place` begins, and its height and width, in units of which a latent has `unit`.
+    pub(crate) fn at(&self, place: usize, unit: usize) -> ([usize; 2], [usize; 2]) {
+        let columns = self.starts[1].len();
+        let start = [self.starts[0][place / columns], self.starts[1][place % columns]];
+        (start.map(|start| start * unit), self.size.map(|size| size * unit))
+    }
+
+    /// What a value of a tile counts at each place along an axis, where a latent has `unit` places: it rises and falls
+    /// over the overlap with its neighbours.
+    fn ramp(&self, axis: usize, start: usize, unit: usize) -> Vec<f32> {
+        let size = self.size[axis];
+        let place = self.starts[axis].iter().position(|known| *known == start).unwrap_or(0);
+        let before = place.checked_sub(1).map(|place| self.starts[axis][place] + size - start);
+        let after = self.starts[axis].get(place + 1).map(|next| start + size - next);
+        let share = |distance: f32, overlap: Option<usize>| match overlap {
+            Some(overlap) => (distance / (overlap * unit) as f32).min(1.0),
+            None => 1.0,
+        };
+        let length = size * unit;
+        let at = |at: usize| share(at as f32 + 0.5, before).min(share((length - at) as f32 - 0.5, after));
+        (0..length).map(at).collect()
+    }
+}
+
+/// A picture that is put together of tiles.
+#[derive(Debug)]
+pub(crate) struct Canvas {
+    tiles: Tiles,
+    /// How many places a latent has.
+    unit: usize,
+    sum: Array3<f32>,
+    weight: Array2<f32>,
+}
+
+impl Canvas {
+    /// One of `channels` channels.
+    ///
+    /// # Errors
+    /// [`Error::Memory`].
+    pub(crate) fn new(tiles: Tiles, channels: usize, unit: usize) -> Result<Self> {
+        let [height, width] = tiles.whole.map(|side| side * unit);
+        let shaped = |error: ndarray::ShapeError| Error::memory(error.to_string());
+        let sum = zeros(&[channels, height, width])?.into_dimensionality().map_err(shaped)?;
+        let weight = zeros(&[height, width])?.into_dimensionality().map_err(shaped)?;
+        Ok(Self { tiles, unit, sum, weight })
+    }
+
+    /// Adds the tile `place`.
+    pub(crate) fn add(&mut self, place: usize, values: &Array3<f32>) {
+        let (start, size) = self.tiles.at(place, self.unit);
+        let ramps = [0, 1].map(|axis| self.tiles.ramp(axis, start[axis] / self.unit, self.unit));
+        let area = s![start[0]..start[0] + size[0], start[1]..start[1] + size[1]];
+        let weight = |y: usize, x: usize| ramps[0][y] * ramps[1][x];
+        for ((y, x), sum) in self.weight.slice_mut(area).indexed_iter_mut() {
+            *sum += weight(y, x);
+        }
+        for (mut plane, values) in self.sum.outer_iter_mut().zip(values.outer_iter()) {
+            let mut plane = plane.slice_mut(area);
+            for ((y, x), sum) in plane.indexed_iter_mut() {
+                *sum += values[[y, x]] * weight(y, x);
+            }
+        }
+    }
+
+    fn save(&self, to: &mut Writer) {
+        to.floats(self.sum.as_slice().unwrap_or_default());
+        to.floats(self.weight.as_slice().unwrap_or_default());
+    }
+
+    fn load(&mut self, from: &mut Reader<'_>) -> Result<()> {
+        from.floats("a picture", self.sum.as_slice_mut().unwrap_or_default())?;
+        from.floats("a picture", self.weight.as_slice_mut().unwrap_or_default())
+    }
+
+    /// The picture.
+    pub(crate) fn finish(mut self) -> Array3<f32> {
+        for mut plane in self.sum.outer_iter_mut() {
+            plane.zip_mut_with(&self.weight, |value, weight| *value /= weight);
+        }
+        self.sum
+    }
+}
+
+/// What is decoded of a batch of latents, a tile at a time.
+pub(crate) struct Decoding {
+    latents: ArrayD<f32>,
+    tile: Option<usize>,
+    coder: Option<Coder>,
+    /// Whether all is done, and the decoder let go of.
+    is_closed: bool,
+    /// How many tiles are done of how many; nothing is known of the second before the graph is open.
+    done: usize,
+    tiles: Option<Tiles>,
+    /// How many tiles an item had, where that was read from a snapshot at the end.
+    count: Option<usize>,
+    canvas: Option<Canvas>,
+    /// The pictures, of which the items that are done are whole.
+    pictures: ArrayD<f32>,
+}
+
+impl Decoding {
+    /// One of `latents` (batch first), in tiles of `tile` pixels or as it needs, into pictures of `shape`.
+    ///
+    /// # Errors
+    /// [`Error::Memory`].
+    pub(crate) fn new(latents: ArrayD<f32>, tile: Option<usize>, shape: &[usize]) -> Result<Self> {
+        let pictures = zeros(shape)?;
+        Ok(Self {
+            latents,
+            tile,
+            coder: None,
+            is_closed: false,
+            done: 0,
+            tiles: None,
+            count: None,
+            canvas: None,
+            pictures,
+        })
+    }
+
+    /// How many tiles are done, of how many.
+    pub(crate) fn progress(&self) -> (usize, usize) {
+        let of_item = self.tiles.as_ref().map(Tiles::len).or(self.count).unwrap_or(1);
+        (self.done, of_item * self.latents.shape()[0])
+    }
+
+    /// Whether its graph is open.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.coder.is_some() || self.is_closed
+    }
+
+    /// What is decoded.
+    pub(crate) fn latents(&self) -> ArrayViewD<'_, f32> {
+        self.latents.view()
+    }
+
+    /// The pictures as far as they are done.
+    pub(crate) fn pictures(&self) -> ArrayViewD<'_, f32> {
+        self.pictures.view()
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn pictures_mut(&mut self) -> &mut ArrayD<f32> {
+        &mut self.pictures
+    }
+
+    /// Writes down what is decoded and how far that is, for a snapshot.
+    pub(crate) fn save(&self, to: &mut Writer) {
+        to.floats(self.latents.as_slice().unwrap_or_default());
+        to.whole(self.done as u64);
+        to.whole(u64::from(self.is_closed));
+        let tiles = self.tiles.as_ref().map_or(0, Tiles::len);
+        to.whole(tiles as u64);
+        to.floats(self.pictures.as_slice().unwrap_or_default());
+        to.whole(u64::from(self.canvas.is_some()));
+        self.canvas.iter().for_each(|canvas| canvas.save(to));
+    }
+
+    /// Takes up what [`save`](Self::save) wrote of latents of this shape, into one that was just made. Of a picture that
+    /// was in its tiles the decoder is needed to go on, which `parts` has.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if it is something else; as [`open`](Self::open).
+    pub(crate) fn load(&mut self, from: &mut Reader<'_>, parts: &Parts, canceller: &Canceller) -> Result<()> {
+        let refuse = |reason: &str| Err(Error::argument("snapshot", reason));
+        from.floats("latents", self.latents.as_slice_mut().unwrap_or_default())?;
+        let done = from.whole("tiles", u64::from(u32::MAX))? as usize;
+        let is_closed = from.whole("a flag", 1)? == 1;
+        let tiles = from.whole("tiles", u64::from(u32::MAX))? as usize;
+        from.floats("pictures", self.pictures.as_slice_mut().unwrap_or_default())?;
+        let has_canvas = from.whole("a flag", 1)? == 1;
+        if tiles > 0 && !is_closed {
+            self.open(parts, canceller)?;
+            let own = self.tiles.as_ref().map_or(0, Tiles::len);
+            if own != tiles || done > own * self.latents.shape()[0] || has_canvas != (own > 1 && done % own > 0) {
+                return refuse("its tiles are others than those of this run");
+            }
+        } else if has_canvas || tiles == 0 && done > 0 || is_closed && done != tiles * self.latents.shape()[0] {
+            return refuse("its tiles are not those of any run");
+        }
+        if let (true, Some(tiles), Some(coder)) = (has_canvas, &self.tiles, &self.coder) {
+            let mut canvas = Canvas::new(tiles.clone(), self.pictures.shape()[1], coder.factor())?;
+            canvas.load(from)?;
+            self.canvas = Some(canvas);
+        }
+        (self.done, self.is_closed) = (done, is_closed);
+        if is_closed {
+            self.count = Some(tiles);
+        }
+        Ok(())
+    }
+
+    /// Lets go of the decoder.
+    pub(crate) fn close(&mut self) {
+        self.is_closed = true;
+        self.coder = None;
+    }
+
+    /// Opens the decoder, if it is not.
+    ///
+    /// # Errors
+    /// As [`Parts::decoder`].
+    pub(crate) fn open(&mut self, parts: &Parts, canceller: &Canceller) -> Result<()> {
+        if self.coder.is_none() {
+            let coder = parts.decoder(canceller)?;
+            let [_, _, height, width] = self.latents.shape()[..] else {
+                return Err(Error::model(&coder.name, "latents without a height and a width cannot be decoded"));
+            };
+            self.tiles = Some(coder.tiles([height, width], self.tile, false)?);
+            self.coder = Some(coder);
+        }
+        Ok(())
+    }
+
+    /// Decodes the next tile.
+    ///
+    /// # Errors
+    /// As [`Coder::decode`].
+    pub(crate) fn step(&mut self) -> Result<()> {
+        let (Some(coder), Some(tiles)) = (&mut self.coder, &self.tiles) else { return Ok(()) };
+        let (item, place) = (self.done / tiles.len(), self.done % tiles.len());
+        if item >= self.latents.shape()[0] {
+            return Ok(());
+        }
+        let latent = self.latents.index_axis(Axis(0), item);
+        let (start, size) = tiles.at(place, 1);
+        let part = latent.slice_axis(Axis(1), Slice::from(start[0]..start[0] + size[0]));
+        let part = part.slice_axis(Axis(2), Slice::from(start[1]..start[1] + size[1]));
+        let part: ArrayView3<'_, f32> =
+            part.into_dimensionality().map_err(|error| Error::model(&coder.name, error.to_string()))?;
+        let made = coder.decode(part)?;
+        let expected = self.pictures.shape()[1];
+        if made.shape()[0] != expected {
+            let reason = format!("it makes {} channels; expected {expected}", made.shape()[0]);
+            return Err(Error::model(&coder.name, reason));
+        }
+        let whole = if tiles.len() == 1 {
+            Some(made)
+        } else {
+            let canvas = match &mut self.canvas {
+                Some(canvas) => canvas,
+                none => none.insert(Canvas::new(tiles.clone(), expected, coder.factor())?),
+            };
+            canvas.add(place, &made);
+            if place + 1 == tiles.len() { self.canvas.take().map(Canvas::finish) } else { None }
+        };
+        if let Some(whole) = whole {
+            self.pictures.index_axis_mut(Axis(0), item).assign(&whole);
+        }
+        self.done += 1;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_cover_a_picture_and_blend_to_what_they_are_of() {
+        for (whole, tile) in [([64, 64], 64), ([96, 64], 48), ([130, 77], 32), ([9, 200], 64), ([5, 5], 1)] {
+            let tiles = Tiles::new(whole, tile);
+            let (height, width) = (whole[0] * 2, whole[1] * 2);
+            let picture = Array3::from_shape_fn((3, height, width), |(c, y, x)| (c * 7 + y * 3 + x) as f32 / 100.0);
+            let mut canvas = Canvas::new(tiles.clone(), 3, 2).unwrap();
+            for place in 0..tiles.len() {
+                let (start, size) = tiles.at(place, 2);
+                let part = picture.slice(s![.., start[0]..start[0] + size[0], start[1]..start[1] + size[1]]);
+                canvas.add(place, &part.to_owned());
+            }
+            let apart = (canvas.finish() - &picture).mapv(f32::abs);
+            assert!(apart.iter().all(|apart| *apart < 1e-4), "{whole:?} {tile}");
+        }
+    }
+}

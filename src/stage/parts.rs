@@ -1,0 +1,302 @@
+//! The parts of a model beside its predictor: text encoders with their tokenizers, and an autoencoder's two halves.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use ndarray::{ArrayD, Axis};
+use sha2::{Digest, Sha256};
+
+use super::folder::Folder;
+use crate::cancel::Canceller;
+use crate::error::{Error, Result};
+use crate::model::{Pipeline, SchedulerConfig, TextEncoder};
+use crate::network::{Binding, Memory, Part, hex};
+use crate::prompt::{self, CHUNK, Chunk, Marks, Piece, Run, chunks, parse_a1111};
+use crate::sync::Mutex;
+use crate::tokenizer::{Specials, Tokenizer, TokenizerFiles, Tokens};
+
+/// The parts of a model beside its predictor, and what is known of the whole.
+pub(crate) struct Parts {
+    pub(crate) pipeline: Pipeline,
+    /// What its folder says of sampling.
+    pub(crate) scheduler: Option<SchedulerConfig>,
+    folder: Folder,
+    readers: BTreeMap<String, Reader>,
+    pub(super) decoder: Option<Part>,
+    pub(super) encoder: Option<Part>,
+    memory: Memory,
+    /// What was made of the latest texts, the oldest first.
+    encoded: Mutex<Vec<Kept>>,
+}
+
+/// A text encoder and its tokenizer.
+struct Reader {
+    spec: TextEncoder,
+    part: Part,
+    tokenizer: OnceLock<Arc<Tokenizer>>,
+}
+
+/// What an encoder made of a text, by the names of its outputs.
+struct Kept {
+    encoder: String,
+    ids: Vec<i64>,
+    outputs: Vec<(String, Arc<ArrayD<f32>>)>,
+}
+
+/// How many texts are remembered: those of some runs before.
+const MOST_KEPT: usize = 32;
+
+/// The files of a tokenizer that are read.
+const TOKENIZER_FILES: [&str; 6] = [
+    "tokenizer.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+];
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("pipeline", &self.pipeline.family).finish_non_exhaustive()
+    }
+}
+
+impl Parts {
+    /// The parts that `pipeline` names, of those that `part` opens.
+    pub(super) fn new(
+        folder: Folder,
+        pipeline: Pipeline,
+        scheduler: Option<SchedulerConfig>,
+        memory: Memory,
+        part: &mut dyn FnMut(&Folder, &str) -> Result<Part>,
+    ) -> Result<Self> {
+        let mut readers = BTreeMap::new();
+        for (name, spec) in &pipeline.text_encoders {
+            let part = part(&folder, &spec.graph)?;
+            readers.insert(name.clone(), Reader { spec: spec.clone(), part, tokenizer: OnceLock::new() });
+        }
+        let mut half = |graph: Option<&String>| graph.map(|graph| part(&folder, graph)).transpose();
+        let autoencoder = pipeline.autoencoder.as_ref();
+        let decoder = half(autoencoder.map(|autoencoder| &autoencoder.decoder))?;
+        let encoder = half(autoencoder.and_then(|autoencoder| autoencoder.encoder.as_ref()))?;
+        let encoded = Mutex::default();
+        Ok(Self { pipeline, scheduler, folder, readers, decoder, encoder, memory, encoded })
+    }
+
+    /// The name of the folder.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.folder.stem()
+    }
+
+    /// The reader of this name.
+    fn reader(&self, encoder: &str) -> Result<&Reader> {
+        let missing = || Error::model(self.folder.name(), format!("it has no text encoder '{encoder}'"));
+        self.readers.get(encoder).ok_or_else(missing)
+    }
+
+    /// The tokenizer of a text encoder, which is read when it is first asked for.
+    fn tokenizer(&self, reader: &Reader) -> Result<Arc<Tokenizer>> {
+        if let Some(known) = reader.tokenizer.get() {
+            return Ok(Arc::clone(known));
+        }
+        let folder = &reader.spec.tokenizer;
+        let read = |name: &str| self.folder.read(&format!("{folder}/{name}"));
+        let [tokenizer_json, vocab, merges, tokenizer_config, special_tokens_map, added_tokens] =
+            TOKENIZER_FILES.map(read);
+        let files = TokenizerFiles {
+            tokenizer_json: tokenizer_json?,
+            vocab: vocab?,
+            merges: merges?,
+            tokenizer_config: tokenizer_config?,
+            special_tokens_map: special_tokens_map?,
+            added_tokens: added_tokens?,
+        };
+        let tokenizer = Tokenizer::new(&self.folder.name_of(folder), &files)?;
+        if let Some(vocabulary) = reader.spec.vocabulary
+            && usize::try_from(tokenizer.largest()).is_ok_and(|largest| largest >= vocabulary)
+        {
+            let reason = format!(
+                "it has tokens up to {}, and {} knows {vocabulary} (vocab_size): the tokenizer is another model's",
+                tokenizer.largest(),
+                reader.spec.graph
+            );
+            return Err(Error::model(self.folder.name_of(folder), reason));
+        }
+        Ok(Arc::clone(reader.tokenizer.get_or_init(|| Arc::new(tokenizer))))
+    }
+
+    /// The tokens of `text` for a text encoder.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if its tokenizer cannot be read; [`Error::Argument`] if the text is too long for any.
+    pub(crate) fn tokens(&self, encoder: &str, text: &str) -> Result<Tokens> {
+        let reader = self.reader(encoder)?;
+        let tokenizer = self.tokenizer(reader)?;
+        let length = reader.spec.length.or_else(|| tokenizer.length());
+        let unknown = || {
+            let reason = "neither its graph, nor config.json, nor the tokenizer says how many tokens it reads at once";
+            Error::model(reader.part.name(), reason)
+        };
+        tokenizer.encode(text, length.ok_or_else(unknown)?)
+    }
+
+    /// The chunks of `text` for a text encoder of CLIP's, with the weights of their tokens where signs in the text are
+    /// such, in the order in which they are read. There is always one.
+    ///
+    /// # Errors
+    /// As [`tokens`](Self::tokens); [`Error::Argument`] if the encoder is another kind's, or a sign is not offered.
+    pub(crate) fn chunks(&self, encoder: &str, text: &str, weighed: bool) -> Result<(Vec<Chunk>, Marks)> {
+        let reader = self.reader(encoder)?;
+        let tokenizer = self.tokenizer(reader)?;
+        let Specials { before, after } = tokenizer.specials();
+        let ([begin], [end], true) = (&before[..], &after[..], reader.spec.length.is_none_or(|length| length == CHUNK))
+        else {
+            let reason = format!("{encoder} is not one of CLIP's, for which chunks of {CHUNK} tokens and weights are");
+            return Err(Error::argument("weights", reason));
+        };
+        let comma = tokenizer.id(",</w>");
+        let marks = Marks { begin: *begin, end: *end, pad: tokenizer.pad(), comma };
+        let parts = if weighed {
+            parse_a1111(text)?
+        } else {
+            vec![prompt::Part::Run(Run { text: text.to_owned(), weight: 1.0 })]
+        };
+        let piece = |part: prompt::Part| match part {
+            prompt::Part::Run(Run { text, weight }) => Ok(Piece::Ids(tokenizer.pieces(&text)?, weight)),
+            prompt::Part::Break => Ok(Piece::Break),
+        };
+        let pieces = parts.into_iter().map(piece).collect::<Result<Vec<_>>>()?;
+        Ok((chunks(&pieces, marks), marks))
+    }
+
+    /// What a text encoder makes of `tokens`: these of its outputs, without an axis for the items. What was made of them
+    /// before is remembered.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the graph has no such outputs, or fails; [`Error::Cancelled`].
+    pub(crate) fn encoded(
+        &self,
+        encoder: &str,
+        outputs: &[&str],
+        tokens: &Tokens,
+        canceller: &Canceller,
+    ) -> Result<Vec<Arc<ArrayD<f32>>>> {
+        let reader = self.reader(encoder)?;
+        if let Some(known) = self.remembered(encoder, outputs, &tokens.ids) {
+            return Ok(known);
+        }
+        let signature = reader.part.signature();
+        let place = |name: &&str| {
+            let place = signature.outputs.iter().position(|output| output.name == **name);
+            place.ok_or_else(|| {
+                let there: Vec<&str> = signature.outputs.iter().map(|output| output.name.as_str()).collect();
+                Error::model(reader.part.name(), format!("it has no output '{name}'; it has {}", there.join(", ")))
+            })
+        };
+        let places = outputs.iter().map(place).collect::<Result<Vec<usize>>>()?;
+        let network = reader.part.network(canceller)?;
+        let mut binding = Binding::new(&network, &[])?;
+        canceller.add(&binding.interrupt());
+        let length = tokens.ids.len();
+        for (place, input) in network.signature().inputs.iter().enumerate() {
+            let used = |position: usize| i64::from(position < tokens.used);
+            match input.name.as_str() {
+                "attention_mask" => binding.count(place, &[1, length], (0..length).map(used))?,
+                "position_ids" => binding.count(place, &[1, length], (0..length).map(|position| position as i64))?,
+                "input_ids" | "tokens" => binding.count(place, &[1, length], tokens.ids.iter().copied())?,
+                _ if network.signature().inputs.len() == 1 => {
+                    binding.count(place, &[1, length], tokens.ids.iter().copied())?;
+                }
+                _ => {
+                    return Err(Error::model(reader.part.name(), format!("what its input {input} takes is not known")));
+                }
+            }
+        }
+        let mut made = Vec::new();
+        for (values, name) in binding.outputs(&places, "reading the prompt")?.into_iter().zip(outputs) {
+            if values.shape().first() != Some(&1) {
+                let reason = format!("its output '{name}' has a shape of {:?} for one text", values.shape());
+                return Err(Error::model(reader.part.name(), reason));
+            }
+            if let Some(wrong) = values.iter().find(|value| !value.is_finite()) {
+                let reason =
+                    format!("its output '{name}' holds {wrong}: a text encoder in f16 overflows so; export it in f32");
+                return Err(Error::model(reader.part.name(), reason));
+            }
+            made.push(Arc::new(values.index_axis_move(Axis(0), 0)));
+        }
+        let named = outputs.iter().map(|name| (*name).to_owned()).zip(made.iter().cloned()).collect();
+        let mut encoded = self.encoded.held();
+        if encoded.len() >= MOST_KEPT {
+            encoded.remove(0);
+        }
+        encoded.push(Kept { encoder: encoder.to_owned(), ids: tokens.ids.clone(), outputs: named });
+        Ok(made)
+    }
+
+    fn remembered(&self, encoder: &str, outputs: &[&str], ids: &[i64]) -> Option<Vec<Arc<ArrayD<f32>>>> {
+        let encoded = self.encoded.held();
+        encoded.iter().filter(|kept| kept.encoder == encoder && kept.ids == ids).find_map(|kept| {
+            let of =
+                |name: &&str| kept.outputs.iter().find(|(known, _)| known == name).map(|(_, made)| Arc::clone(made));
+            outputs.iter().map(of).collect()
+        })
+    }
+
+    /// Gives back what the policy does not keep, when a stage is done that used it: `predictor` is that part.
+    pub(crate) fn release(&self, predictor: &Part) {
+        let all = || self.all().chain(std::iter::once(predictor));
+        let held: u64 = all().filter(|part| part.held().is_some()).map(Part::bytes).sum();
+        let keep = match self.memory {
+            Memory::Keep => true,
+            Memory::Stage => false,
+            Memory::Limit(most) => held <= most,
+        };
+        if !keep {
+            all().for_each(Part::release);
+        }
+    }
+
+    /// The paths of all graphs but the predictor's, and the parts that they are.
+    pub(super) fn graphs(&self) -> impl Iterator<Item = (&str, &Part)> {
+        let readers = self.readers.values().map(|reader| (reader.spec.graph.as_str(), &reader.part));
+        let autoencoder = self.pipeline.autoencoder.as_ref();
+        let decoder = autoencoder.map(|own| own.decoder.as_str()).zip(self.decoder.as_ref());
+        let encoder = autoencoder.and_then(|own| own.encoder.as_deref()).zip(self.encoder.as_ref());
+        readers.chain(decoder).chain(encoder)
+    }
+
+    /// All but the predictor.
+    fn all(&self) -> impl Iterator<Item = &Part> {
+        self.graphs().map(|(_, part)| part)
+    }
+
+    /// What ONNX Runtime holds for those that are open.
+    pub(super) fn held(&self) -> Vec<Arc<crate::network::Network>> {
+        self.all().filter_map(Part::held).collect()
+    }
+
+    /// The SHA-256 of the files of all parts but the predictor, by their paths.
+    pub(super) fn digests(&self) -> Result<Vec<(String, String)>> {
+        let mut all = Vec::new();
+        for (name, part) in self.graphs() {
+            let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+            for (file, digest) in part.digests()? {
+                let path = if file.is_empty() { name.to_owned() } else { format!("{folder}/{file}") };
+                all.push((path, digest));
+            }
+        }
+        for reader in self.readers.values() {
+            for name in TOKENIZER_FILES {
+                let path = format!("{}/{name}", reader.spec.tokenizer);
+                if let Some(bytes) = self.folder.read(&path)? {
+                    all.push((path, hex(Sha256::digest(&bytes))));
+                }
+            }
+        }
+        all.sort();
+        all.dedup();
+        Ok(all)
+    }
+}

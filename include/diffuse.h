@@ -117,7 +117,7 @@
  *     weights: off, a1111, a1111-no-norm
  *         What brackets in a prompt mean. For CLIP's text encoders. Default: off.
  *         - off: Nothing: they are a part of the text.
- *         - a1111: Weights, as Stable Diffusion web UI writes them: (x) is 1.1 times as strong, [x] as much less, (x:1.3) 1.3 times; what the encoder makes of the text keeps its mean. BREAK begins another chunk.
+ *         - a1111: Weights, as Stable Diffusion web UI writes them: (x) is 1.1 times as strong, (x:1.3) 1.3 times, and what is in square brackets is 1.1 times as weak; what the encoder makes of the text keeps its mean. BREAK begins another chunk.
  *         - a1111-no-norm: The same, without that mean.
  *
  *     long_prompts: truncate, chunks
@@ -1309,9 +1309,9 @@ int32_t diffuse_model_sha256(const struct diffuse_model *model,
 
 /*
  The shape of one item, without the batch; for an image channels, height, width. It is the manifest's, which a
- network with free axes need not keep to; 0 is a size that the manifest leaves free as well. Of a folder it is that of
- a picture: the usual one, which the options width and height change. Its axes go into `axes`,
- which has room for `capacity`, and their number into `*rank`. With a `capacity` of 0 only the number is given.
+ network with free axes need not keep to; 0 is a size that the manifest leaves free as well. Of a folder it is that
+ of a picture: the usual one, which the options width and height change. Its axes go into `axes`, which has room for
+ `capacity`, and their number into `*rank`. With a `capacity` of 0 only the number is given.
  */
 int32_t diffuse_model_shape(const struct diffuse_model *model,
                             size_t *axes,

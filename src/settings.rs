@@ -58,7 +58,7 @@ words! {
     pub enum Weights {
         #[default]
         Off = "off", "Nothing: they are a part of the text.";
-        Web = "a1111", "Weights, as Stable Diffusion web UI writes them: (x) is 1.1 times as strong, [x] as much less, (x:1.3) 1.3 times; what the encoder makes of the text keeps its mean. BREAK begins another chunk.";
+        Web = "a1111", "Weights, as Stable Diffusion web UI writes them: (x) is 1.1 times as strong, (x:1.3) 1.3 times, and what is in square brackets is 1.1 times as weak; what the encoder makes of the text keeps its mean. BREAK begins another chunk.";
         Plain = "a1111-no-norm", "The same, without that mean.";
     }
 }

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::network::ModelOptions;
 use crate::request::Request;
 use crate::run::{Run, Runner, Stage, State, Work};
-use crate::sample::{Canceller, Progress};
+use crate::sample::Canceller;
 use crate::stage::Model;
 use crate::stage::pixels::{Layout, Look, latent_preview, rgba8_into};
 use crate::tensor::copied;
@@ -312,16 +312,14 @@ pub unsafe extern "C" fn diffuse_job_cancel(job: *const diffuse_job) -> i32 {
     })
 }
 
-/// How many steps are done, and how many there are in all; 0 of 0 before its model is open. Any thread may ask.
+/// How many steps of sampling are done, and how many there are in all; 0 of 0 before its model is open. A job of a folder
+/// encodes before the first and decodes after the last: diffuse_job_stage() says so. Any thread may ask.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_progress(job: *const diffuse_job, step: *mut usize, steps: *mut usize) -> i32 {
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         unsafe {
-            let progress = match borrow(job, "job")?.runner.progress() {
-                (Stage::Loading | Stage::Encoding, _) => Progress { step: 0, steps: 0 },
-                (_, progress) => progress,
-            };
+            let progress = borrow(job, "job")?.runner.steps();
             store(step, progress.step, "step")?;
             store(steps, progress.steps, "steps")
         }

@@ -422,9 +422,9 @@ pub unsafe extern "C" fn diffuse_model_sha256(model: *const diffuse_model, sha25
 }
 
 /// The shape of one item, without the batch; for an image channels, height, width. It is the manifest's, which a
-/// network with free axes need not keep to; 0 is a size that the manifest leaves free as well. Of a folder it is that of
-/// a picture: the usual one, which the options width and height change. Its axes go into `axes`,
-/// which has room for `capacity`, and their number into `*rank`. With a `capacity` of 0 only the number is given.
+/// network with free axes need not keep to; 0 is a size that the manifest leaves free as well. Of a folder it is that
+/// of a picture: the usual one, which the options width and height change. Its axes go into `axes`, which has room for
+/// `capacity`, and their number into `*rank`. With a `capacity` of 0 only the number is given.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_shape(
     model: *const diffuse_model,

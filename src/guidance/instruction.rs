@@ -5,10 +5,10 @@ use crate::denoiser::{Denoised, Denoiser, Query};
 use crate::error::{Error, Result};
 use crate::tensor::combine;
 
-/// A denoiser that is led from nothing to an image, and from the image to what an instruction makes of it: `u +
-/// s_image·(i − u) + s·(t − i)`, of its answers t with both, i with the image alone, and u with neither. The condition's
-/// [`negative`](crate::denoiser::Condition::negative) is the image alone, and that one's is neither. It is asked three
-/// times at every query.
+/// A denoiser that is led from nothing to an image, and from the image to what an instruction makes of it:
+/// `u + s_image·(i − u) + s·(t − i)`, of its answers t with both, i with the image alone, and u with neither. The
+/// condition's [`negative`](crate::denoiser::Condition::negative) is the image alone, and that one's is neither. It is
+/// asked three times at every query.
 pub struct ByInstruction<D> {
     inner: D,
     scale: f64,

@@ -4,8 +4,8 @@ use super::source::{Draw, NoiseSource};
 use crate::bytes::{Reader, Writer};
 use crate::error::Result;
 
-/// A source whose noise for the start of a run was drawn before the run was made: an encoder draws from the same stream,
-/// before and after it.
+/// A source whose noise for the start of a run was drawn before the run was made: an encoder draws from the same
+/// stream, before and after it.
 pub(crate) struct BegunNoise {
     start: Vec<f32>,
     rest: Box<dyn NoiseSource>,

@@ -9,8 +9,8 @@ use super::source::{Draw, NoiseSource};
 /// Noise as a function of (seed, draw) alone: ChaCha with 8 rounds, keyed by both, and the ziggurat of
 /// [`StandardNormal`].
 ///
-/// Item `i` of a batch has the seed `seed + i` (wrapping), or one of its own, so a batch of eight with seed 40 holds what eight runs of
-/// one with seeds 40 to 47 give, and any picture of a sheet can be drawn again by itself.
+/// Item `i` of a batch has the seed `seed + i` (wrapping), or one of its own, so a batch of eight with seed 40 holds
+/// what eight runs of one with seeds 40 to 47 give, and any picture of a sheet can be drawn again by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CounterNoise {
     seed: u64,

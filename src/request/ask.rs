@@ -100,8 +100,8 @@ pub struct Request {
     /// What is to be drawn, in words: one text for all items, or one for each; for a model that reads text.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub prompts: Vec<String>,
-    /// What guidance leads away from, in words, in the same way. `None` is what the model's family takes then: the empty
-    /// text, or none at all.
+    /// What guidance leads away from, in words, in the same way. `None` is what the model's family takes then: the
+    /// empty text, or none at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub negative_prompts: Option<Vec<String>>,
     /// Clean samples, one for all items or one for each: the run starts from them with the noise of its first level, as

@@ -504,35 +504,11 @@ impl Composition {
         }
         fill(&mut chunks, self.chunks, marks);
         let mut made: Vec<Vec<ArrayD<f32>>> = vec![Vec::new(); outputs.len()];
-        for Chunk { ids, weights: of_ids } in chunks {
-            let used = ids.len();
-            let tokens = Tokens { ids, cut: None, used };
-            for (all, output) in made.iter_mut().zip(parts.encoded(encoder, &outputs, &tokens, canceller)?) {
-                let mut output = (*output).clone();
-                if let Ok(rows) = output.view_mut().into_dimensionality() {
-                    let weighed = weigh(rows, &of_ids, weights == Weights::Web);
-                    if weighed == Weighed::MeanNearZero {
-                        say(Severity::Warning, || {
-                            format!(
-                                "the mean of what {encoder} says is too near to 0 to be kept; the weights count as with \"a1111-no-norm\""
-                            )
-                        });
-                    }
-                }
-                all.push(output);
-            }
+        for chunk in chunks {
+            let encoded = weighed_chunk(parts, encoder, &outputs, chunk, weights, canceller)?;
+            made.iter_mut().zip(encoded).for_each(|(all, output)| all.push(output));
         }
-        let joined = |all: Vec<ArrayD<f32>>| {
-            // What an encoder says of a text as a whole is that of its first chunk.
-            let views: Vec<_> = all.iter().map(|output| output.view()).collect();
-            match views.first() {
-                Some(first) if first.ndim() == 1 => Ok(Arc::new(first.to_owned())),
-                _ => concatenate(Axis(0), &views)
-                    .map(Arc::new)
-                    .map_err(|error| Error::argument("prompt", error.to_string())),
-            }
-        };
-        made.into_iter().map(joined).collect()
+        made.into_iter().map(|all| joined(&all)).collect()
     }
 
     /// How many chunks the longest of all texts has, for whichever encoder.
@@ -748,6 +724,43 @@ impl Request {
     pub(super) fn instructed(model: &Model) -> Option<&str> {
         let mut conditions = model.pipeline()?.conditions.iter();
         conditions.find(|(_, source)| **source == Source::Image).map(|(name, _)| name.as_str())
+    }
+}
+
+/// What a text encoder makes of a chunk, with the weights of its tokens.
+fn weighed_chunk(
+    parts: &Parts,
+    encoder: &str,
+    outputs: &[&str],
+    Chunk { ids, weights: of_ids }: Chunk,
+    weights: Weights,
+    canceller: &Canceller,
+) -> Result<Vec<ArrayD<f32>>> {
+    let used = ids.len();
+    let tokens = Tokens { ids, cut: None, used };
+    let mut made = Vec::new();
+    for output in parts.encoded(encoder, outputs, &tokens, canceller)? {
+        let mut output = (*output).clone();
+        if let Ok(rows) = output.view_mut().into_dimensionality()
+            && weigh(rows, &of_ids, weights == Weights::Web) == Weighed::MeanNearZero
+        {
+            say(Severity::Warning, || {
+                format!(
+                    "the mean of what {encoder} says is too near to 0 to be kept; the weights count as with a1111-no-norm"
+                )
+            });
+        }
+        made.push(output);
+    }
+    Ok(made)
+}
+
+/// What an encoder says of all chunks, one behind the other; of a text as a whole what it says of the first.
+fn joined(all: &[ArrayD<f32>]) -> Result<Arc<ArrayD<f32>>> {
+    let views: Vec<_> = all.iter().map(|output| output.view()).collect();
+    match views.first() {
+        Some(first) if first.ndim() == 1 => Ok(Arc::new(first.to_owned())),
+        _ => concatenate(Axis(0), &views).map(Arc::new).map_err(|error| Error::argument("prompt", error.to_string())),
     }
 }
 

@@ -29,8 +29,8 @@ pub struct Plan {
     pub guidance: Option<Guidance>,
     /// How x̂₀ is clipped, and what ε̂ is taken from then; `None` where it is not.
     pub clipping: Option<(Threshold, Direction)>,
-    /// How near samples stay to the image that an instruction is to change (Brooks et al. 2023), for a model that is told
-    /// one.
+    /// How near samples stay to the image that an instruction is to change (Brooks et al. 2023), for a model that is
+    /// told one.
     pub image_scale: Option<f64>,
     /// What the network's answer is read as, where a scheduler's configuration turns its sign; `None` for what the
     /// manifest says.

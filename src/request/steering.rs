@@ -204,8 +204,8 @@ impl Request {
         sizes
     }
 
-    /// The shape of an item of what is drawn: as it is given; else the manifest's, with what is known of its free sizes,
-    /// or that of the pictures of a model of several parts.
+    /// The shape of an item of what is drawn: as it is given; else the manifest's, with what is known of its free
+    /// sizes, or that of the pictures of a model of several parts.
     ///
     /// # Errors
     /// [`Error::Argument`] with the size that nothing says, or that the model cannot draw.

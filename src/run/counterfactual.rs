@@ -26,6 +26,12 @@ pub struct Counterfactual {
     pub map: ArrayD<f32>,
 }
 
+/// Refuses a model whose pictures are not what its network samples.
+fn check_is_one_network(model: &Model) -> Result<()> {
+    let reason = "it compares images of one network; a model of several parts samples latents";
+    if model.pipeline().is_some() { Err(Error::argument("model", reason)) } else { Ok(()) }
+}
+
 impl Request {
     /// Inverts the image by DDIM as far as the option `strength` says (half the way unless it does), without guidance,
     /// and draws it again by DDIM with it, by a classifier or away from the negative condition. What guidance leaves
@@ -48,10 +54,7 @@ impl Request {
         let Some(image) = &self.image else {
             return Err(Error::argument("image", "there is none"));
         };
-        if model.pipeline().is_some() {
-            let reason = "it is drawn in pictures of one network; a model of several parts has none";
-            return Err(Error::argument("model", reason));
-        }
+        check_is_one_network(model)?;
         let mut redraw = self.clone();
         if settings::STRENGTH.given(&redraw.options).is_none() {
             redraw.set(settings::STRENGTH.key, settings::STRENGTH_OF_COUNTERFACTUAL)?;

@@ -145,6 +145,14 @@ impl Work for Run {
         }
     }
 
+    fn steps(&self) -> Progress {
+        match &self.part {
+            Part::Load(..) | Part::Encode(..) => Progress { step: 0, steps: 0 },
+            Part::Sample(job) => job.progress(),
+            Part::Staged(staged) => staged.steps(),
+        }
+    }
+
     fn is_finished(&self) -> bool {
         match &self.part {
             Part::Load(..) | Part::Encode(..) => false,

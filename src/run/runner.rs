@@ -51,7 +51,8 @@ struct Shared<W> {
     work: Mutex<W>,
     canceller: Canceller,
     samples: OnceLock<Samples>,
-    progress: Mutex<(Stage, Progress)>,
+    /// What it is at, how much of that is done, and how many of the steps are.
+    progress: Mutex<(Stage, Progress, Progress)>,
     /// What the next step is expected to take, in nanoseconds; 0 before the first.
     expected: AtomicU64,
     /// The thread that is in a step, as [`this_thread`] has it; 0 for none.
@@ -190,7 +191,14 @@ impl<W: Work> Runner<W> {
     /// How far it is: in which stage, and with how much of it.
     #[must_use]
     pub fn progress(&self) -> (Stage, Progress) {
-        *self.shared.progress.held()
+        let (stage, progress, _) = *self.shared.progress.held();
+        (stage, progress)
+    }
+
+    /// How many steps of sampling are done, of how many: [`Work::steps`].
+    #[must_use]
+    pub fn steps(&self) -> Progress {
+        self.shared.progress.held().2
     }
 
     /// [`Job::expected_step`](crate::Job::expected_step), which any thread may ask.
@@ -278,7 +286,7 @@ const STATES: [State; 5] = [State::Idle, State::Running, State::Finished, State:
 impl<W: Work> Shared<W> {
     fn new(mut work: W) -> Self {
         let (canceller, progress, expected) =
-            (work.canceller(), (work.stage(), work.progress()), nanoseconds(work.pace()));
+            (work.canceller(), (work.stage(), work.progress(), work.steps()), nanoseconds(work.pace()));
         let samples = work.samples().map_or_else(OnceLock::new, OnceLock::from);
         Self {
             process: Process::current(),
@@ -311,8 +319,8 @@ impl<W: Work> Shared<W> {
         self.stepping.load(Ordering::SeqCst) == this_thread()
     }
 
-    fn note(&self, stage: Stage, progress: Progress) {
-        *self.progress.held() = (stage, progress);
+    fn note(&self, work: &W) {
+        *self.progress.held() = (work.stage(), work.progress(), work.steps());
     }
 
     /// What is to be done, for a call of the owner's; not while the worker has it.
@@ -356,17 +364,17 @@ impl<W: Work> Shared<W> {
         let result = catch_unwind(AssertUnwindSafe(|| {
             let work = &mut *work;
             while work.prepares() {
-                self.note(work.stage(), work.progress());
+                self.note(work);
                 work.step()?;
             }
             if self.samples.get().is_none() {
                 work.samples().into_iter().for_each(|samples| drop(self.samples.set(samples)));
-                self.note(work.stage(), work.progress());
+                self.note(work);
             }
             while !work.is_finished() && more(work.pace()) {
                 while work.prepares() {
                     work.step()?;
-                    self.note(work.stage(), work.progress());
+                    self.note(work);
                 }
                 work.step()?;
                 self.publish(work);
@@ -392,7 +400,7 @@ impl<W: Work> Shared<W> {
         }
         drop(preview);
         self.expected.store(nanoseconds(work.pace()), Ordering::SeqCst);
-        self.note(work.stage(), work.progress());
+        self.note(work);
     }
 
     fn start(self: &Arc<Self>, time: Option<Duration>) -> Result<()> {

@@ -25,6 +25,8 @@ pub(super) struct Staged {
     identity: [u8; 32],
     /// The shape of the latents, batch first.
     latents: Vec<usize>,
+    /// How many steps of sampling there are.
+    steps: usize,
     at: At,
     /// What the job is to take up when it is made.
     resumed: Option<Vec<u8>>,
@@ -54,11 +56,13 @@ impl Staged {
     pub(super) fn new(model: &Arc<Model>, request: &Request, canceller: &Canceller) -> Result<Self> {
         let composition = Composition::new(model, request)?;
         let finish = composition.finish()?;
-        let (identity, latents) = (identity_of(&composition, &finish)?, composition.shape());
+        let plan = composition.plan()?;
+        let (latents, steps) = (composition.shape(), plan.grid.steps());
+        let identity = identity_of(&plan, &latents, &finish)?;
         let (model, canceller) = (Arc::clone(model), canceller.clone());
         let at = At::Encode(Box::new(composition));
         let (pace, request) = (Pace::new(), request.clone());
-        Ok(Self { model, canceller, request, identity, latents, at, resumed: None, finish, pace, preview: None })
+        Ok(Self { model, canceller, request, identity, latents, steps, at, resumed: None, finish, pace, preview: None })
     }
 
     /// The job, once what it is given is encoded and until its samples are decoded.
@@ -154,13 +158,19 @@ impl Work for Staged {
         let of = |(step, steps): (usize, usize)| Progress { step, steps };
         match &self.at {
             At::Encode(composition) => of(composition.progress()),
-            At::Open(composition) => {
-                let steps = composition.plan().map_or(1, |plan| plan.grid.steps());
-                Progress { step: 0, steps }
-            }
+            At::Open(_) => self.steps(),
             At::Sample(job) => job.progress(),
             At::Decode(decoding) => of(decoding.progress()),
             At::Done(_) => Progress { step: 1, steps: 1 },
+        }
+    }
+
+    fn steps(&self) -> Progress {
+        let steps = self.steps;
+        match &self.at {
+            At::Encode(_) | At::Open(_) => Progress { step: 0, steps },
+            At::Sample(job) => job.progress(),
+            At::Decode(_) | At::Done(_) => Progress { step: steps, steps },
         }
     }
 
@@ -362,10 +372,10 @@ const OF_DECODING: u8 = 2;
 const OF_RESULT: u8 = 3;
 
 /// What a snapshot has to be of, beside the model: the shapes, the solver, the grid, the kind of noise, the tiles.
-fn identity_of(composition: &Composition, finish: &Finish) -> Result<[u8; 32]> {
-    let Plan { solver, grid, request, .. } = composition.plan()?;
+fn identity_of(plan: &Plan, latents: &[usize], finish: &Finish) -> Result<[u8; 32]> {
+    let Plan { solver, grid, request, .. } = plan;
     let mut to = Writer::new();
-    finish.shape.iter().chain(&composition.shape()).for_each(|axis| to.whole(*axis as u64));
+    finish.shape.iter().chain(latents).for_each(|axis| to.whole(*axis as u64));
     to.bytes(solver.to_string().as_bytes());
     for level in grid.levels() {
         [level.t, level.alpha, level.sigma].into_iter().for_each(|value| to.real(value));

@@ -40,6 +40,14 @@ pub trait Work: Send + 'static {
     /// How much of that is done.
     fn progress(&self) -> Progress;
 
+    /// How many steps of sampling are done, of how many, whatever it is at; 0 of 0 where that is not known yet.
+    fn steps(&self) -> Progress {
+        match self.stage() {
+            Stage::Sampling => self.progress(),
+            _ => Progress { step: 0, steps: 0 },
+        }
+    }
+
     /// Whether all of it is done.
     fn is_finished(&self) -> bool;
 

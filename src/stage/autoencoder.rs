@@ -409,8 +409,8 @@ impl Decoding {
         self.canvas.iter().for_each(|canvas| canvas.save(to));
     }
 
-    /// Takes up what [`save`](Self::save) wrote of latents of this shape, into one that was just made. Of a picture that
-    /// was in its tiles the decoder is needed to go on, which `parts` has.
+    /// Takes up what [`save`](Self::save) wrote of latents of this shape, into one that was just made. Of a picture
+    /// that was in its tiles the decoder is needed to go on, which `parts` has.
     ///
     /// # Errors
     /// [`Error::Argument`] if it is something else; as [`open`](Self::open).
@@ -425,7 +425,10 @@ impl Decoding {
         if tiles > 0 && !is_closed {
             self.open(parts, canceller)?;
             let own = self.tiles.as_ref().map_or(0, Tiles::len);
-            if own != tiles || done > own * self.latents.shape()[0] || has_canvas != (own > 1 && done % own > 0) {
+            if own != tiles
+                || done > own * self.latents.shape()[0]
+                || has_canvas != (own > 1 && !done.is_multiple_of(own))
+            {
                 return refuse("its tiles are others than those of this run");
             }
         } else if has_canvas || tiles == 0 && done > 0 || is_closed && done != tiles * self.latents.shape()[0] {

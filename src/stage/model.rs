@@ -96,9 +96,10 @@ impl Model {
     /// Opens the model file at `path`. Its manifest is that of `options`, else the file beside it (`model.diffuse.json`
     /// for `model.onnx`), else the one in its metadata.
     ///
-    /// Or opens the folder at `path`: one of a pipeline that was exported to ONNX, of a [family](crate::model::FAMILIES)
-    /// that is known, or with a [description](crate::model::PIPELINE_FILE) of its parts. What its graphs take and give
-    /// is read; ONNX Runtime opens each when a run needs it, and [`ModelOptions::memory`] says for how long.
+    /// Or opens the folder at `path`: one of a pipeline that was exported to ONNX, of a
+    /// [family](crate::model::FAMILIES) that is known, or with a [description](crate::model::PIPELINE_FILE) of its
+    /// parts. What its graphs take and give is read; ONNX Runtime opens each when a run needs it, and
+    /// [`ModelOptions::memory`] says for how long.
     ///
     /// # Errors
     /// [`Error::Io`] if a file cannot be read; [`Error::Model`] if it is not a model that ONNX Runtime can run, has no

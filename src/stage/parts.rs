@@ -170,8 +170,8 @@ impl Parts {
         Ok((chunks(&pieces, marks), marks))
     }
 
-    /// What a text encoder makes of `tokens`: these of its outputs, without an axis for the items. What was made of them
-    /// before is remembered.
+    /// What a text encoder makes of `tokens`: these of its outputs, without an axis for the items. What was made of
+    /// them before is remembered.
     ///
     /// # Errors
     /// [`Error::Model`] if the graph has no such outputs, or fails; [`Error::Cancelled`].

@@ -80,7 +80,8 @@ fn rewrite(path: &Path, change: impl FnOnce(String) -> String) {
 #[test]
 fn what_is_wrong_with_a_folder_is_said_with_its_file() {
     let remove = |path: PathBuf| std::fs::remove_file(path).unwrap();
-    let cases: &[(&str, &dyn Fn(&Path), &[&str])] = &[
+    type Case<'a> = (&'a str, &'a dyn Fn(&Path), &'a [&'a str]);
+    let cases: &[Case<'_>] = &[
         // What an interrupted export leaves.
         ("sd", &|at| remove(at.join("unet/model.onnx")), &["unet/model.onnx is missing", "interrupted"]),
         ("sd", &|at| remove(at.join("text_encoder/model.onnx")), &["text_encoder/model.onnx is missing"]),
@@ -185,7 +186,8 @@ fn what_is_wrong_with_a_request_is_said_with_its_field() {
         }
     };
     let image = |side: usize| Some(Arc::new(Array3::zeros((3, side, side)).into_dyn()));
-    let cases: &[(&dyn Fn(&mut Request), &str, &str)] = &[
+    type Case<'a> = (&'a dyn Fn(&mut Request), &'a str, &'a str);
+    let cases: &[Case<'_>] = &[
         (&|request| request.prompts.clear(), "prompt", "there is none"),
         (&|request| request.count = 3, "count", ""),
         (&|request| request.set("width", 60).unwrap(), "width", "56 or 64"),
@@ -381,7 +383,7 @@ fn a_run_goes_through_its_stages() {
         steps += 1;
         seen.push(runner.progress());
         if runner.progress().0 == Stage::Sampling && runner.progress().1.step > 0 {
-            runner.preview(|preview| Ok(assert_eq!(preview.shape(), [1, 3, 64, 64]))).unwrap();
+            assert_eq!(runner.preview(|preview| Ok(preview.shape().to_vec())).unwrap(), [1, 3, 64, 64]);
         }
     }
     let order = |stage: Stage| {

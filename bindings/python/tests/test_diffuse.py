@@ -16,6 +16,7 @@ import time
 import traceback
 import unittest
 import weakref
+from pathlib import Path
 
 import numpy as np
 
@@ -196,6 +197,28 @@ class Models(unittest.TestCase):
                 model.denoise(wrong, model.level(9), conditions=conditions)
         with self.assertRaises(diffuse.ArgumentError):
             model.values(np.zeros((2, 5, 4), np.uint8))
+
+    def test_a_folder_draws_what_a_prompt_says(self):
+        folder = "onnx/pipelines/sdxl"
+        model = diffuse.Model(folder, memory="stage")
+        said = dict(prompt=["a red cat", "a dog"], negative_prompt="blurry", steps=2, seed=3)
+        pictures = model.draw(**said)
+        self.assertEqual(pictures.shape, (2, 3, *model.shape[1:]))
+        again = [model.draw(**{**said, "prompt": text, "seed": 3 + item}) for item, text in enumerate(said["prompt"])]
+        self.assertLess(np.abs(np.concatenate(again) - pictures).max(), 1e-5)
+        files = {str(path.relative_to(folder)): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+        np.testing.assert_array_equal(diffuse.Model(files).draw(**said), pictures)
+        job = model.job(**said)
+        progress = list(job)
+        self.assertEqual((progress[0].step, progress[-1]), (0, diffuse.Progress(2, 2)))
+        self.assertEqual((job.latents().size, job.read().shape), (2 * 4 * 16 * 16, pictures.shape))
+        with self.assertRaisesRegex(diffuse.ArgumentError, "prompt: there is none"):
+            model.draw(steps=2)
+        with self.assertRaisesRegex(diffuse.ArgumentError, "memory"):
+            diffuse.Model(folder, memory="plenty")
+        context, pooled = np.zeros((77, 56)), np.zeros(20)
+        own = model.draw(embeddings=(context, pooled), negative_embeddings=(context + 1, pooled), steps=2)
+        self.assertEqual(own.shape, (1, *pictures.shape[1:]))
 
     def test_pixels_there_and_back(self):
         job = self.model.job(classes="moon", steps=5).run()

@@ -114,7 +114,7 @@ fn say_cost(cost: &Cost, batches: usize, peak_bytes: usize, json: bool) -> Resul
 struct Record {
     diffuse: &'static str,
     model: String,
-    /// What the model is known by ([`Network::hash`]).
+    /// What the model is known by ([`Model::hash`]).
     model_sha256: String,
     /// What that is made of: the graph, files with weights, and the manifest that was used.
     model_parts: Vec<PartHash>,
@@ -217,7 +217,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let prompts = arguments.prompts(&model)?;
     let (per_class, count) = arguments.counts(kind, classes.len().max(prompts.len()))?;
     let words = Words { prompts, negatives: arguments.negative.clone(), each: per_class };
-    let blended = ["interpolate_to", "variation_seed"].iter().any(|key| sampling.options.get(key).is_some());
+    let blended = ["interpolate_to", "variation_seed", "seeds"].iter().any(|key| sampling.options.get(key).is_some());
     let batch = batch_of(arguments, &model, count, sampling.noise == Noise::Torch, blended)?;
     let seed = arguments.seed.unwrap_or_else(any_seed);
     let sheet = Sheet::new(arguments, classes.len().max(words.prompts.len()), per_class, count);
@@ -333,7 +333,7 @@ fn check_start(steering: &Steering, sampling: &Request, blended: bool) -> Result
         return Err(Failure::Usage(reason.into()));
     }
     if steering.start.is_some() && blended {
-        let reason = "--start: the samples that a run starts from are given; there is no noise to interpolate or vary";
+        let reason = "--start: the samples that a run starts from are given; there is no noise to choose seeds for";
         return Err(Failure::Usage(reason.into()));
     }
     Ok(())
@@ -375,7 +375,7 @@ fn batch_of(arguments: &Arguments, model: &Model, count: usize, torch: bool, ble
         Some(batch) if together && batch < count => {
             let reason = format!(
                 "--batch: {batch}; {} draws all {count} items as one batch{}",
-                if blended { "what starts between seeds" } else { "--noise torch" },
+                if blended { "what has seeds of its own" } else { "--noise torch" },
                 if blended { "" } else { " (torch-per-item does not)" },
             );
             Err(Failure::Usage(reason))

@@ -13,6 +13,7 @@ use ndarray::{Array3, ArrayD};
 use sha2::{Digest, Sha256};
 
 use crate::failure::{Failure, say};
+use crate::scaling::scaled;
 use crate::shared::shown;
 use crate::{npy, picture};
 
@@ -119,7 +120,7 @@ impl Input {
         };
         let pixels = match scale {
             _ if (height, width) == (tall, wide) => pixels,
-            true => picture::scaled(&pixels, [tall, wide]).map_err(|reason| self.refused(reason))?,
+            true => scaled(&pixels, [tall, wide]).map_err(|reason| self.refused(reason))?,
             false => {
                 return Err(self.refused(format!(
                     "{width} by {height} pixels, where {wide} by {tall} are expected; scale it before"

@@ -19,6 +19,7 @@ mod picture;
 mod plan;
 mod plot;
 mod samples;
+mod scaling;
 mod shared;
 mod steering;
 mod suggest;

@@ -21,7 +21,7 @@ pub(super) fn autoencoder(facts: &Facts, usual_scale: f64) -> Result<Autoencoder
     let config = |key: &str| decoder.number(key).or_else(|| encoder?.0.number(key));
     let list = |key: &str| decoder.numbers(key).or_else(|| encoder?.0.numbers(key));
     let blocks = ["block_out_channels", "encoder_block_out_channels"];
-    let blocks = blocks.into_iter().find_map(|key| list(key)).map(|blocks| blocks.len());
+    let blocks = blocks.into_iter().find_map(list).map(|blocks| blocks.len());
     let factor = blocks.filter(|count| (1..=8).contains(count)).map_or(8, |count| 1 << (count - 1));
     let tile = decoder.whole("sample_size").or_else(|| encoder?.0.whole("sample_size"));
     Ok(Autoencoder {

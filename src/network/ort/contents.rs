@@ -70,6 +70,19 @@ impl Message {
     }
 }
 
+impl Message {
+    /// Whether the field of this number is noted: an input or an output, the name of a tensor of weights, an operator
+    /// that may be EPContext.
+    fn is_said(self, number: u64, depth: usize, length: u64) -> bool {
+        match (self, number) {
+            (Self::Graph, 11 | 12) => depth == OF_MODEL && length <= LONGEST_INFO,
+            (Self::Tensor, 8) => depth == OF_MODEL + 1 && length <= LONGEST_NAME,
+            (Self::Node, 4) => length == EP_CONTEXT.len() as u64,
+            _ => false,
+        }
+    }
+}
+
 /// Graphs within graphs beyond this are no model's.
 const DEEPEST: usize = 200;
 
@@ -125,17 +138,8 @@ impl<R: Read + Seek> Scanner<'_, R> {
                 Some((None, Message::Entry, 1 | 2)) if length <= LONGEST_NAME => {
                     entry[number as usize - 1] = Some(self.bytes(length as usize)?);
                 }
-                Some((None, Message::Graph, 11 | 12)) if depth == OF_MODEL && length <= LONGEST_INFO => {
-                    let info = tensor(&self.bytes(length as usize)?).ok_or_else(invalid)?;
-                    let Signature { inputs, outputs } = &mut self.contents.signature;
-                    if number == 11 { inputs.push(info) } else { outputs.push(info) }
-                }
-                Some((None, Message::Tensor, 8)) if depth == OF_MODEL + 1 && length <= LONGEST_NAME => {
-                    let name = self.bytes(length as usize)?;
-                    self.contents.weights.insert(name);
-                }
-                Some((None, Message::Node, 4)) if length == EP_CONTEXT.len() as u64 => {
-                    self.contents.is_compiled |= self.bytes(length as usize)? == EP_CONTEXT;
+                Some((None, message, number)) if message.is_said(number, depth, length) => {
+                    self.note(message, number, length)?;
                 }
                 _ => {
                     self.file.seek_relative(i64::try_from(length).map_err(|_| invalid())?)?;
@@ -150,6 +154,21 @@ impl<R: Read + Seek> Scanner<'_, R> {
             && key == b"location"
         {
             self.contents.files.insert(value);
+        }
+        Ok(())
+    }
+
+    /// Takes note of what the field of this number says, whose bytes follow.
+    fn note(&mut self, message: Message, number: u64, length: u64) -> io::Result<()> {
+        let bytes = self.bytes(length as usize)?;
+        let Signature { inputs, outputs } = &mut self.contents.signature;
+        match (message, number) {
+            (Message::Graph, of_inputs) => {
+                let info = tensor(&bytes).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+                if of_inputs == 11 { inputs.push(info) } else { outputs.push(info) }
+            }
+            (Message::Tensor, _) => drop(self.contents.weights.insert(bytes)),
+            _ => self.contents.is_compiled |= bytes == EP_CONTEXT,
         }
         Ok(())
     }

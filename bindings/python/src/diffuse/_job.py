@@ -124,7 +124,7 @@ class Job:
                 bar.close()
 
     def __iter__(self) -> Iterator[Progress]:
-        while self.progress.step < self.progress.steps:
+        while self.state != State.FINISHED:
             self.step()
             yield self.progress
 

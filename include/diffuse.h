@@ -986,7 +986,8 @@ int32_t diffuse_job_wait(const struct diffuse_job *job,
 int32_t diffuse_job_cancel(const struct diffuse_job *job);
 
 /*
- How many steps are done, and how many there are in all; 0 of 0 before its model is open. Any thread may ask.
+ How many steps of sampling are done, and how many there are in all; 0 of 0 before its model is open. A job of a
+ folder encodes before the first and decodes after the last: diffuse_job_stage() says so. Any thread may ask.
  */
 int32_t diffuse_job_progress(const struct diffuse_job *job,
                              size_t *step,

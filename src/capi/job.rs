@@ -312,8 +312,8 @@ pub unsafe extern "C" fn diffuse_job_cancel(job: *const diffuse_job) -> i32 {
     })
 }
 
-/// How many steps of sampling are done, and how many there are in all; 0 of 0 before its model is open. A job of a folder
-/// encodes before the first and decodes after the last: diffuse_job_stage() says so. Any thread may ask.
+/// How many steps of sampling are done, and how many there are in all; 0 of 0 before its model is open. A job of a
+/// folder encodes before the first and decodes after the last: diffuse_job_stage() says so. Any thread may ask.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_progress(job: *const diffuse_job, step: *mut usize, steps: *mut usize) -> i32 {
     guard(|| {

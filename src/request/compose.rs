@@ -90,17 +90,25 @@ impl Finish {
     /// Puts back what the mask keeps.
     pub(crate) fn paste(&self, pictures: &mut ArrayD<f32>) {
         let Some((mask, image)) = &self.paste else { return };
-        let (Some(mask), Some(image)) = (mask.broadcast(pictures.raw_dim()), image.broadcast(pictures.raw_dim()))
+        let shape = pictures.shape().to_vec();
+        let (plane, of_item) = (shape[2] * shape[3], shape[1] * shape[2] * shape[3]);
+        let (Some(pictures), Some(masks), Some(images)) = (pictures.as_slice_mut(), mask.as_slice(), image.as_slice())
         else {
             return;
         };
-        ndarray::Zip::from(pictures).and(&mask).and(&image).for_each(|value, mask, image| {
-            *value = match *mask {
-                0.0 => *image,
+        // A mask may be one for all items, and for all channels; an image one for all items.
+        let of_mask = masks.len() / mask.shape()[0];
+        for (at, value) in pictures.iter_mut().enumerate() {
+            let (item, within) = (at / of_item, at % of_item);
+            let place = if of_mask == plane { within % plane } else { within };
+            let (mask, image) = (masks[(item * of_mask + place) % masks.len()], images[at % images.len()]);
+            // Not by the formula at its ends, where rounding would leave traces.
+            *value = match mask {
+                0.0 => image,
                 1.0 => *value,
                 mask => mask * *value + (1.0 - mask) * image,
             };
-        });
+        }
     }
 }
 

@@ -109,7 +109,7 @@
  *         The height of the picture in pixels. Default: the model's.
  *
  *     tile: a whole number from 0 to 65536
- *         The side of the tiles, in pixels, that a picture is decoded in, which bounds the memory of that; 0 for none. Default: the autoencoder's own size, for pictures with a side above 1024 pixels.
+ *         The side of the tiles, in pixels, that a picture is encoded and decoded in, which bounds the memory of that; 0 for none, as with compat "diffusers". Default: the autoencoder's own size, for pictures with a side above 1024 pixels.
  *
  *     paste: 0 or 1
  *         Whether the pixels that a mask keeps are put back into the picture that was decoded. Default: 1 (0 with compat "diffusers").
@@ -468,7 +468,7 @@
 #define DIFFUSE_STAGE_ENCODING 1
 
 /*
- While the steps are done, and when they are.
+ While the steps are done, and when they are: a job that decodes goes on.
  */
 #define DIFFUSE_STAGE_SAMPLING 2
 
@@ -1022,7 +1022,8 @@ int32_t diffuse_job_shape(const struct diffuse_job *job,
 
 /*
  Copies the samples as they stand, all items one after the other: noisy before the end of the run, the result after
- it. `length` is the number of values that there is room for, exactly that of the samples.
+ it. `length` is the number of values that there is room for, exactly that of the samples. Of a folder it is the
+ pictures, which are there at the end of the run: DIFFUSE_NOT_YET before.
  */
 int32_t diffuse_job_read(const struct diffuse_job *job,
                          float *values,
@@ -1032,7 +1033,7 @@ int32_t diffuse_job_read(const struct diffuse_job *job,
  Copies what the network of a folder samples, all items one after the other, as it stands: latents, of which pictures
  are made at the end, and which stay afterwards. `*needed` becomes the number of their values, which `length` has to
  be; with a `length` of 0, where `values` may be NULL, only that is said. Of a model of one network it is the samples
- of diffuse_job_read(). DIFFUSE_NOT_YET before there are any.
+ of diffuse_job_read(). DIFFUSE_NOT_YET before there are any, as anything that fails, leaves `*needed` as it was.
  */
 int32_t diffuse_job_latents(const struct diffuse_job *job,
                             float *values,
@@ -1435,9 +1436,10 @@ int32_t diffuse_request_departures(struct diffuse_request *request,
 
 /*
  What is to be drawn, in words: `prompt` for item `item`, or with DIFFUSE_ALL_ITEMS for all of them, which forgets
- what was set for single ones. For a model that reads text; of a prompt that is longer than it reads the rest is not
- seen, and the log sink hears so. Where there are prompts for single items there has to be one for each. NULL takes
- all of them back. A library that was built without the feature "text" refuses it with DIFFUSE_ARGUMENT.
+ what was set for single ones. Those of single ones are set in their order. For a model that reads text; of a prompt
+ that is longer than it reads the rest is not seen, and the log sink hears so. Where there are prompts for single
+ items there has to be one for each. NULL takes all of them back. A library that was built without the feature "text"
+ refuses it with DIFFUSE_ARGUMENT.
  */
 int32_t diffuse_request_set_prompt(struct diffuse_request *request,
                                    int64_t item,
@@ -1513,7 +1515,8 @@ int32_t diffuse_request_set_guidance_callback(struct diffuse_request *request,
  Clean samples to start from, `length` values, of one item for all or of every item one after the other; they are
  copied. The run starts from them with the noise of its first level, and the option strength says how many of the
  steps it has. With a mask they are what is kept, with the option invert what is inverted. diffuse_model_values()
- makes them of pixels. NULL takes them back.
+ makes them of pixels. For a folder they are red, green and blue planes of pixels from -1 to 1, of the picture's
+ size: the options width and height, or the usual one. NULL takes them back.
  */
 int32_t diffuse_request_set_image(struct diffuse_request *request,
                                   const float *values,

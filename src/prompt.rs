@@ -259,6 +259,8 @@ pub(crate) struct Chunk {
     pub ids: Vec<i64>,
     /// One for each id, and 1 for those that aren't the prompt's.
     pub weights: Vec<f32>,
+    /// How many of the ids are not padding.
+    pub used: usize,
 }
 
 impl Chunk {
@@ -273,8 +275,9 @@ impl Chunk {
             let behind = pairs.iter().position(|(id, _)| *id == marks.end).map_or(CHUNK, |place| place + 1);
             pairs.iter_mut().skip(behind).for_each(|(id, _)| *id = marks.pad);
         }
+        let used = ids.len() + 2;
         let (ids, weights) = pairs.into_iter().unzip();
-        Self { ids, weights }
+        Self { ids, weights, used }
     }
 }
 

@@ -333,7 +333,7 @@ pub(crate) const TILE: OptionEntry = OptionEntry {
     group: Group::Picture,
     kind: Kind::Whole(0, 1 << 16),
     default: Fallback::Phrase("the autoencoder's own size, for pictures with a side above 1024 pixels"),
-    summary: "The side of the tiles, in pixels, that a picture is decoded in, which bounds the memory of that; 0 for none.",
+    summary: "The side of the tiles, in pixels, that a picture is encoded and decoded in, which bounds the memory of that; 0 for none, as with compat \"diffusers\".",
 };
 
 pub(crate) const PASTE: OptionEntry = OptionEntry {

@@ -65,7 +65,7 @@ pub const DIFFUSE_STAGE_LOADING: i32 = 0;
 /// While what the samples are conditioned on and start from is made: prompts are read, images are encoded.
 pub const DIFFUSE_STAGE_ENCODING: i32 = 1;
 
-/// While the steps are done, and when they are.
+/// While the steps are done, and when they are: a job that decodes goes on.
 pub const DIFFUSE_STAGE_SAMPLING: i32 = 2;
 
 /// While pictures are made of what was drawn: of latents, by a folder's autoencoder.
@@ -392,7 +392,8 @@ pub unsafe extern "C" fn diffuse_job_shape(
 }
 
 /// Copies the samples as they stand, all items one after the other: noisy before the end of the run, the result after
-/// it. `length` is the number of values that there is room for, exactly that of the samples.
+/// it. `length` is the number of values that there is room for, exactly that of the samples. Of a folder it is the
+/// pictures, which are there at the end of the run: DIFFUSE_NOT_YET before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_read(job: *const diffuse_job, values: *mut f32, length: usize) -> i32 {
     guard(|| {
@@ -405,7 +406,7 @@ pub unsafe extern "C" fn diffuse_job_read(job: *const diffuse_job, values: *mut 
 /// Copies what the network of a folder samples, all items one after the other, as it stands: latents, of which pictures
 /// are made at the end, and which stay afterwards. `*needed` becomes the number of their values, which `length` has to
 /// be; with a `length` of 0, where `values` may be NULL, only that is said. Of a model of one network it is the samples
-/// of diffuse_job_read(). DIFFUSE_NOT_YET before there are any.
+/// of diffuse_job_read(). DIFFUSE_NOT_YET before there are any, as anything that fails, leaves `*needed` as it was.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_latents(
     job: *const diffuse_job,

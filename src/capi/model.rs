@@ -1,5 +1,6 @@
 //! Models, and how they are opened.
 
+use std::collections::BTreeMap;
 use std::ffi::{CString, c_char, c_void};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -316,7 +317,10 @@ pub unsafe extern "C" fn diffuse_model_open_parts(
             let part = |(name, (bytes, length)): (&*const c_char, (&*const u8, &usize))| {
                 Ok((string(*name, "names")?.to_owned(), slice(*bytes, *length, "bytes")?.into()))
             };
-            let files = all.map(part).collect::<Result<_>>()?;
+            let files: BTreeMap<_, _> = all.map(part).collect::<Result<_>>()?;
+            if files.len() < count {
+                return Err(Error::argument("names", "two of the files have one name"));
+            }
             Ok(ModelValue::new(Model::from_parts(runtime, files, &options_or_default(options)?)?))
         })
     })

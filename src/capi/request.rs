@@ -237,9 +237,10 @@ pub unsafe extern "C" fn diffuse_request_departures(
 }
 
 /// What is to be drawn, in words: `prompt` for item `item`, or with DIFFUSE_ALL_ITEMS for all of them, which forgets
-/// what was set for single ones. For a model that reads text; of a prompt that is longer than it reads the rest is not
-/// seen, and the log sink hears so. Where there are prompts for single items there has to be one for each. NULL takes
-/// all of them back. A library that was built without the feature "text" refuses it with DIFFUSE_ARGUMENT.
+/// what was set for single ones. Those of single ones are set in their order. For a model that reads text; of a prompt
+/// that is longer than it reads the rest is not seen, and the log sink hears so. Where there are prompts for single
+/// items there has to be one for each. NULL takes all of them back. A library that was built without the feature "text"
+/// refuses it with DIFFUSE_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_prompt(
     request: *mut diffuse_request,
@@ -311,7 +312,10 @@ pub unsafe extern "C" fn diffuse_request_set_embeddings(
             let context = given(embeddings, &[items, tokens, width], "embeddings")?;
             let pooled = if pooled.is_null() { None } else { Some(given(pooled, &[items, pooled_width], "pooled")?) };
             conditions.insert(CONTEXT.into(), context);
-            pooled.into_iter().for_each(|pooled| drop(conditions.insert(POOLED.into(), pooled)));
+            match pooled {
+                Some(pooled) => conditions.insert(POOLED.into(), pooled),
+                None => conditions.remove(POOLED),
+            };
             Ok(())
         })
     }
@@ -422,7 +426,8 @@ pub unsafe extern "C" fn diffuse_request_set_guidance_callback(
 /// Clean samples to start from, `length` values, of one item for all or of every item one after the other; they are
 /// copied. The run starts from them with the noise of its first level, and the option strength says how many of the
 /// steps it has. With a mask they are what is kept, with the option invert what is inverted. diffuse_model_values()
-/// makes them of pixels. NULL takes them back.
+/// makes them of pixels. For a folder they are red, green and blue planes of pixels from -1 to 1, of the picture's
+/// size: the options width and height, or the usual one. NULL takes them back.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_image(
     request: *mut diffuse_request,
@@ -465,7 +470,7 @@ const POOLED: &str = "text_embeds";
 
 /// Sets the text of an item, or of all.
 fn set_text(texts: &mut Vec<String>, name: &'static str, item: i64, text: &str) -> Result<()> {
-    /// A list of texts with gaps is filled up to the item; a slip should not fill the memory.
+    /// A slip should not fill the memory.
     const MOST_ITEMS: usize = 1 << 16;
     if !cfg!(feature = "text") {
         let reason = "this library was built without the feature text; give embeddings instead";
@@ -479,10 +484,14 @@ fn set_text(texts: &mut Vec<String>, name: &'static str, item: i64, text: &str) 
     let item = place.ok_or_else(|| {
         Error::argument("item", format!("{item}; {name}s of {MOST_ITEMS} items are possible, counted from 0"))
     })?;
-    if item >= texts.len() {
-        texts.resize(item + 1, String::new());
+    let count = texts.len();
+    match texts.get_mut(item) {
+        Some(known) => text.clone_into(known),
+        None if item == count => texts.push(text.to_owned()),
+        None => {
+            return Err(Error::argument("item", format!("{item}; the next one is {count}: set them in their order")));
+        }
     }
-    text.clone_into(&mut texts[item]);
     Ok(())
 }
 

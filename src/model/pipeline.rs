@@ -180,6 +180,7 @@ impl Pipeline {
         if self.diffuse_pipeline != 1 {
             return Err(format!("diffuse_pipeline: {}; this version reads 1", self.diffuse_pipeline));
         }
+        self.check_paths()?;
         let manifest = Manifest::parse(&self.manifest.to_string()).map_err(|reason| format!("manifest: {reason}"))?;
         for (name, source) in &self.conditions {
             if !manifest.conditions.contains_key(name) {
@@ -209,6 +210,21 @@ impl Pipeline {
             autoencoder.check(&manifest)?;
         }
         Ok(manifest)
+    }
+
+    /// Refuses files that do not lie in the folder.
+    fn check_paths(&self) -> Result<(), String> {
+        let encoders = self.text_encoders.values().flat_map(|encoder| [&encoder.graph, &encoder.tokenizer]);
+        let halves = self.autoencoder.iter().flat_map(|own| std::iter::once(&own.decoder).chain(&own.encoder));
+        let is_within = |path: &str| {
+            !path.is_empty()
+                && !path.contains(['\\', ':'])
+                && path.split('/').all(|part| !["", ".", ".."].contains(&part))
+        };
+        match std::iter::once(&self.predictor).chain(encoders).chain(halves).find(|path| !is_within(path)) {
+            Some(path) => Err(format!("'{path}' is no path within the folder, such as unet/model.onnx")),
+            None => Ok(()),
+        }
     }
 
     /// Whether a prompt is of use.

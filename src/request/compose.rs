@@ -17,7 +17,8 @@ use crate::noise::{BegunNoise, Draw, NoiseSource};
 use crate::option::{Group, Value};
 use crate::prompt::{Chunk, Weighed, fill, weigh};
 use crate::sample::{Job, checked_length};
-use crate::settings::{self, Compat, LongPrompts, Noise, Weights};
+use crate::schedule::Spacing;
+use crate::settings::{self, Compat, LongPrompts, Noise, StrengthOf, Weights};
 use crate::stage::{Canvas, Coder, Model, Parts, Tiles};
 use crate::tensor::{Tensor, zeros};
 use crate::tokenizer::Tokens;
@@ -184,11 +185,12 @@ impl Composition {
             pictures: [None, None],
             noise: None,
         };
-        if pipeline.embeds_guidance() && composition.latent.image.is_some() {
-            // Of its few steps none is to be left out.
-            let of = settings::STRENGTH_OF;
-            if of.given(&composition.latent.options).is_none() {
-                composition.latent.set(of.key, settings::StrengthOf::Original.word())?;
+        let takes_steps = settings::STRENGTH_OF.given(&composition.latent.options).is_some();
+        if pipeline.embeds_guidance() && composition.latent.image.is_some() && !takes_steps {
+            // Of its few steps none is to be left out, where they are among those of its distillation.
+            let few = composition.latent.clone().with(settings::STRENGTH_OF.key, StrengthOf::Original.word())?;
+            if composition.latent.resolved(manifest).grid == Some(Spacing::Lcm) {
+                composition.latent = few;
             }
         }
         composition.scale(parts)?;
@@ -196,6 +198,7 @@ impl Composition {
         composition.images(parts)?;
         // What else is wrong is said before anything is made.
         composition.plan()?;
+        composition.kind_of_noise()?;
         composition.pieces.push_back(Piece::Draw);
         Ok(composition)
     }
@@ -208,6 +211,10 @@ impl Composition {
             let reason = "this model is told no image that an instruction is to change";
             return Err(Error::argument(settings::IMAGE_GUIDANCE_SCALE.key, reason));
         }
+        if !pipeline.reads_text() {
+            // Guided by classes, if at all, as a model of one network is.
+            return Ok(());
+        }
         let defaults = manifest.defaults.values().unwrap_or_default();
         let own = defaults.into_iter().find(|(key, _)| *key == settings::GUIDANCE_SCALE.key);
         let given = settings::GUIDANCE_SCALE.given(&self.latent.options).is_some();
@@ -215,9 +222,6 @@ impl Composition {
             own.filter(|_| !given && settings::GUIDANCE_SCALES.given(&self.latent.options).is_none())
         {
             self.latent.options.set(key, value);
-        }
-        if !pipeline.reads_text() {
-            return Ok(());
         }
         let scale = settings::GUIDANCE_SCALE.real(&self.latent.options);
         let scales = settings::GUIDANCE_SCALES.given(&self.latent.options).is_some();
@@ -257,32 +261,30 @@ impl Composition {
                 (true, None) => Ok(()),
             };
         }
-        let is_open = |name: &&String| !self.asked.conditions.contains_key(*name);
-        let of_text = |source: &Source| matches!(source, Source::Text(_));
-        let open: Vec<&String> = pipeline
-            .conditions
-            .iter()
-            .filter(|(_, source)| of_text(source))
-            .map(|(name, _)| name)
-            .filter(is_open)
-            .collect();
-        if open.is_empty() {
-            // The host has embeddings of its own.
-            return Ok(());
-        }
-        if self.asked.prompts.is_empty() {
-            let names: Vec<&str> = open.iter().map(|name| name.as_str()).collect();
-            let reason = format!("there is none, and neither is there the condition {}", names.join(", "));
-            return Err(Error::argument("prompt", reason));
-        }
-        self.prompts = for_each_item("prompt", &self.asked.prompts, count)?;
-        let negatives = match (&self.asked.negative_prompts, pipeline.no_negative) {
-            _ if !self.guided => None,
-            (Some(texts), _) => Some(for_each_item("negative_prompt", texts, count)?),
-            (None, NoNegative::Empty) => Some(vec![String::new(); count]),
-            (None, NoNegative::Zeros) => None,
+        // What the host has embeddings of is not read.
+        let open = |given: &BTreeMap<String, Arc<Tensor>>| -> Vec<&String> {
+            let texts = pipeline.conditions.iter().filter(|(_, source)| matches!(source, Source::Text(_)));
+            texts.map(|(name, _)| name).filter(|name| !given.contains_key(*name)).collect()
         };
-        self.negatives = negatives;
+        let (own, negative) = (open(&self.asked.conditions), open(&self.asked.negative_conditions));
+        if !own.is_empty() {
+            if self.asked.prompts.is_empty() {
+                let names: Vec<&str> = own.iter().map(|name| name.as_str()).collect();
+                let reason = format!("there is none, and neither is there the condition {}", names.join(", "));
+                return Err(Error::argument("prompt", reason));
+            }
+            self.prompts = for_each_item("prompt", &self.asked.prompts, count)?;
+        }
+        let negatives = self.asked.negative_prompts.as_ref();
+        let negatives = negatives.map(|texts| for_each_item("negative_prompt", texts, count)).transpose()?;
+        if negatives.is_some() && !self.guided {
+            say(Severity::Warning, || "there is no guidance, and so the negative prompt counts for nothing".to_owned());
+        }
+        self.negatives = match (negatives, pipeline.no_negative) {
+            _ if !self.guided || negative.is_empty() => None,
+            (None, NoNegative::Empty) => Some(vec![String::new(); count]),
+            (texts, _) => texts,
+        };
         for encoder in pipeline.text_encoders.keys() {
             let mut known: Vec<&String> = Vec::new();
             for text in self.prompts.iter().chain(self.negatives.iter().flatten()) {
@@ -322,6 +324,9 @@ impl Composition {
             return Err(Error::argument("image", "its values are −1 (black) to 1 (white), and some lie beyond"));
         }
         let mask = self.asked.mask.as_ref().map(|mask| self.asked.checked_mask(mask, &item)).transpose()?;
+        if mask.as_ref().is_some_and(|mask| mask.shape()[1] != 1) {
+            return Err(Error::argument("mask", "it has several channels; one is for the whole of a pixel"));
+        }
         if told_mask && mask.is_none() {
             return Err(Error::argument("mask", "this model fills a hole in an image; give a mask of it"));
         }
@@ -413,13 +418,28 @@ impl Composition {
             }
             _ => None,
         };
-        let tile = settings::TILE.given(options).map(|_| settings::TILE.whole(options));
+        let tile = self.tile();
         Ok(Finish { shape, tile, paste })
+    }
+
+    /// What kind of noise the run has.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if what is said of it contradicts itself.
+    pub(crate) fn kind_of_noise(&self) -> Result<&'static str> {
+        self.latent.noise_source().map(|noise| noise.kind())
     }
 
     /// The shape of the samples, batch first: of latents, where pictures are made of them.
     pub(crate) fn shape(&self) -> Vec<usize> {
         [&[self.asked.count], &self.item[..]].concat()
+    }
+
+    /// The side of a tile as it is asked for: none, where diffusers' pipelines have none unless told.
+    fn tile(&self) -> Option<usize> {
+        let options = &self.asked.options;
+        let usual = if self.asked.compat == Compat::Diffusers { Some(0) } else { None };
+        settings::TILE.given(options).map(|_| settings::TILE.whole(options)).or(usual)
     }
 
     /// How many pieces are done, of how many.
@@ -451,8 +471,7 @@ impl Composition {
             Piece::Open => {
                 let coder = parts.encoder(canceller)?;
                 let latents = self.size.map(|side| side / coder.factor());
-                let tile = settings::TILE.given(&self.asked.options).map(|_| settings::TILE.whole(&self.asked.options));
-                let tiles = coder.tiles(latents, tile, true)?;
+                let tiles = coder.tiles(latents, self.tile(), true)?;
                 for (image, picture) in self.pictures.iter().enumerate() {
                     let items = picture.as_ref().map_or(0, |picture| picture.values.shape()[0]);
                     for item in 0..items {
@@ -653,22 +672,23 @@ impl Composition {
     /// The conditions that are made of texts and sizes.
     fn conditions(&mut self, parts: &Parts) -> Result<()> {
         for (name, source) in &parts.pipeline.conditions {
-            if self.asked.conditions.contains_key(name) {
-                continue;
-            }
+            let given = self.asked.conditions.get(name);
             match source {
                 Source::Text(outputs) => {
-                    let own = self.of_texts(&parts.pipeline, outputs, &self.prompts)?;
-                    let negative = match &self.negatives {
-                        Some(texts) => Some(self.of_texts(&parts.pipeline, outputs, texts)?),
-                        None if self.guided => Some(zeros(&[&[1], &own.shape()[1..]].concat())?),
-                        None => None,
+                    let own = match given {
+                        Some(given) => Arc::clone(given),
+                        None => Arc::new(Tensor::F32(self.of_texts(&parts.pipeline, outputs, &self.prompts)?)),
                     };
-                    self.latent.conditions.insert(name.clone(), Arc::new(Tensor::F32(own)));
-                    if let Some(negative) = negative.filter(|_| !self.asked.negative_conditions.contains_key(name)) {
+                    if self.guided && !self.asked.negative_conditions.contains_key(name) {
+                        let negative = match &self.negatives {
+                            Some(texts) => self.of_texts(&parts.pipeline, outputs, texts)?,
+                            None => zeros(own.shape())?,
+                        };
                         self.latent.negative_conditions.insert(name.clone(), Arc::new(Tensor::F32(negative)));
                     }
+                    self.latent.conditions.insert(name.clone(), own);
                 }
+                _ if given.is_some() => {}
                 Source::Sizes(sizes) => {
                     let of = |size: &Size| match size {
                         Size::OriginalHeight | Size::Height => self.size[0] as f32,
@@ -740,11 +760,10 @@ fn weighed_chunk(
     parts: &Parts,
     encoder: &str,
     outputs: &[&str],
-    Chunk { ids, weights: of_ids }: Chunk,
+    Chunk { ids, weights: of_ids, used }: Chunk,
     weights: Weights,
     canceller: &Canceller,
 ) -> Result<Vec<ArrayD<f32>>> {
-    let used = ids.len();
     let tokens = Tokens { ids, cut: None, used };
     let mut made = Vec::new();
     for output in parts.encoded(encoder, outputs, &tokens, canceller)? {

@@ -24,15 +24,15 @@ pub struct Cost {
 
 impl Request {
     /// What drawing this from `model` will take. It is found by three estimates of the clean samples as the run makes
-    /// them, of which the quicker one of the last two is what is reckoned with; the caller's guidance is left out. What
-    /// the model's earlier evaluations have left behind is given back first ([`Model::trim`]). `canceller` ends the
-    /// evaluations, and the waits for their turns.
+    /// them, of which the quicker one of the last two is what is reckoned with; the caller's guidance is left out, and
+    /// so is what a pipeline's text encoders and its autoencoder take. What the model's earlier evaluations have left
+    /// behind is given back first ([`Model::trim`]). `canceller` ends the evaluations, and the waits for their turns.
     ///
     /// # Errors
     /// As [`job`](Self::job) and [`Job::step`](crate::Job::step).
     pub fn cost(&self, model: &Arc<Model>, canceller: &Canceller) -> Result<Cost> {
         canceller.check()?;
-        let mut job = Self { callback: None, ..self.clone() }.job(model)?;
+        let mut job = Self { callback: None, ..self.clone() }.job_unless(model, canceller)?;
         job.set_canceller(canceller);
         // Without it what an earlier and larger run has needed is counted as well.
         let _ = model.trim(canceller);

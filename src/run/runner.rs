@@ -235,7 +235,8 @@ impl<W: Work> Runner<W> {
     pub fn change<T>(&self, change: impl FnOnce(&mut W) -> Result<T>) -> Result<T> {
         let work = &mut *self.shared.lock()?;
         let result = change(work)?;
-        if !work.prepares() {
+        // What has no samples yet only prepares.
+        if work.samples().is_some() {
             self.shared.publish(work);
             self.shared.settle(work.is_finished());
         }

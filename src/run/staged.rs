@@ -58,7 +58,7 @@ impl Staged {
         let finish = composition.finish()?;
         let plan = composition.plan()?;
         let (latents, steps) = (composition.shape(), plan.grid.steps());
-        let identity = identity_of(&plan, &latents, &finish)?;
+        let identity = identity_of(&plan, composition.kind_of_noise()?, &latents, &finish)?;
         let (model, canceller) = (Arc::clone(model), canceller.clone());
         let at = At::Encode(Box::new(composition));
         let (pace, request) = (Pace::new(), request.clone());
@@ -207,13 +207,17 @@ impl Work for Staged {
             }
             At::Open(composition) => {
                 canceller.check()?;
-                model.load(&canceller).map_err(unless_cancelled)?;
+                // Held until the job is made, so that no other one gives it back between.
+                let _network = match model.parts() {
+                    Some(parts) => Some(parts.load(&canceller).map_err(unless_cancelled)?),
+                    None => None,
+                };
                 let mut job = composition.job().map_err(unless_cancelled)?;
                 job.set_canceller(&canceller);
                 // One that does not fit is forgotten: the run can go on from its beginning.
                 let resumed = self.resumed.take().map_or(Ok(()), |snapshot| job.restore(&snapshot));
                 self.at = At::Sample(Box::new(job));
-                return resumed;
+                return resumed.and_then(|()| self.show_latents());
             }
             At::Sample(job) => {
                 let finished = job.step()?.is_finished();
@@ -305,18 +309,7 @@ impl Work for Staged {
 
     fn restore(&mut self, snapshot: &[u8]) -> Result<()> {
         let refuse = |reason: &str| Err(Error::argument("snapshot", reason));
-        let Some((content, sum)) = snapshot.split_last_chunk::<32>() else {
-            return refuse("it is too short to be one");
-        };
-        let Some((&format, rest)) = content.strip_prefix(SNAPSHOT).and_then(<[u8]>::split_first) else {
-            return refuse("it is none of a model of several parts");
-        };
-        if format != SNAPSHOT_FORMAT {
-            return refuse("it is of another version of diffuse");
-        }
-        if Sha256::digest(content)[..] != sum[..] {
-            return refuse("it was changed or cut off: its checksum does not fit");
-        }
+        let rest = content_of(snapshot)?;
         let mut from = Reader::new(rest);
         let of_model = from.bytes(32)? == &Sha256::digest(&*self.model.hash()?)[..];
         if !of_model || from.bytes(32)? != self.identity {
@@ -333,7 +326,9 @@ impl Work for Staged {
             [OF_SAMPLING] => {
                 let snapshot = from.rest();
                 if let At::Sample(job) = &mut self.at {
-                    return job.restore(snapshot);
+                    job.restore(snapshot)?;
+                    self.preview = None;
+                    return self.show_latents();
                 }
                 // The job is made when what it is given is encoded.
                 let composition = Composition::new(&self.model, &self.request)?;
@@ -355,15 +350,46 @@ impl Work for Staged {
             }
             _ => return refuse("it is of no stage that is known"),
         };
+        self.preview = match &next {
+            At::Decode(decoding) if decoding.progress().0 > 0 => Some(decoding.pictures().to_owned()),
+            At::Done(samples) => Some(samples.clone()),
+            _ => None,
+        };
         self.at = next;
         self.pace = Pace::new();
         Ok(())
     }
 }
 
+impl Drop for Staged {
+    /// A run that was left before its end gives back what the policy does not keep.
+    fn drop(&mut self) {
+        self.at = At::Done(ArrayD::default(ndarray::IxDyn(&[0])));
+        self.model.release();
+    }
+}
+
 /// How a snapshot begins; a byte with the number of its format follows.
 const SNAPSHOT: &[u8; 8] = b"diffpipe";
 const SNAPSHOT_FORMAT: u8 = 1;
+
+/// What a snapshot of this format holds, if it is whole.
+fn content_of(snapshot: &[u8]) -> Result<&[u8]> {
+    let refuse = |reason: &str| Err(Error::argument("snapshot", reason));
+    let Some((content, sum)) = snapshot.split_last_chunk::<32>() else {
+        return refuse("it is too short to be one");
+    };
+    let Some((&format, rest)) = content.strip_prefix(SNAPSHOT).and_then(<[u8]>::split_first) else {
+        return refuse("it is none of a model of several parts");
+    };
+    if format != SNAPSHOT_FORMAT {
+        return refuse("it is of another version of diffuse");
+    }
+    if Sha256::digest(content)[..] != sum[..] {
+        return refuse("it was changed or cut off: its checksum does not fit");
+    }
+    Ok(rest)
+}
 
 /// The stages that a snapshot may be of.
 const OF_ENCODING: u8 = 0;
@@ -372,15 +398,15 @@ const OF_DECODING: u8 = 2;
 const OF_RESULT: u8 = 3;
 
 /// What a snapshot has to be of, beside the model: the shapes, the solver, the grid, the kind of noise, the tiles.
-fn identity_of(plan: &Plan, latents: &[usize], finish: &Finish) -> Result<[u8; 32]> {
-    let Plan { solver, grid, request, .. } = plan;
+fn identity_of(plan: &Plan, noise: &str, latents: &[usize], finish: &Finish) -> Result<[u8; 32]> {
+    let Plan { solver, grid, .. } = plan;
     let mut to = Writer::new();
     finish.shape.iter().chain(latents).for_each(|axis| to.whole(*axis as u64));
     to.bytes(solver.to_string().as_bytes());
     for level in grid.levels() {
         [level.t, level.alpha, level.sigma].into_iter().for_each(|value| to.real(value));
     }
-    to.bytes(request.noise.word().as_bytes());
+    to.bytes(noise.as_bytes());
     to.whole(finish.tile.map_or(0, |tile| 1 + tile as u64));
     Ok(Sha256::digest(to.finish()?).into())
 }

@@ -110,7 +110,8 @@ impl Budget {
     pub(crate) fn allows(&mut self, pace: &mut Pace) -> bool {
         let gone = self.start.map_or(Duration::ZERO, |start| start.elapsed());
         self.start.get_or_insert_with(Instant::now);
-        let fits = pace.fits(gone, self.time);
+        // Of a stage of which nothing is known yet a piece is made, but not behind others.
+        let fits = pace.fits(gone, self.time) && (!self.used || pace.known().is_some());
         if !fits && !self.used {
             pace.relent(self.time);
         }

@@ -24,8 +24,8 @@ pub(crate) struct Coder {
     name: String,
     input: usize,
     output: usize,
-    /// The size that the graph fixes its pictures, or latents, at.
-    fixed: Option<usize>,
+    /// The height and the width that the graph fixes its pictures, or latents, at.
+    fixed: [Option<usize>; 2],
     channels: Option<usize>,
     spec: Autoencoder,
 }
@@ -66,8 +66,13 @@ impl Parts {
             let reason = format!("its input {info} is none of [batch, channels, height, width]");
             return Err(Error::model(part.name(), reason));
         }
-        let (fixed, channels) = (info.shape[2].max(info.shape[3]), info.shape[1]);
-        let network = part.network(canceller)?;
+        if let Some(batch) = info.shape[0].filter(|batch| *batch != 1) {
+            let reason =
+                format!("its input {info} takes {batch} pictures at once; export it with a batch that is free, or 1");
+            return Err(Error::model(part.name(), reason));
+        }
+        let (fixed, channels) = ([info.shape[2], info.shape[3]], info.shape[1]);
+        let network = self.opened(part, canceller)?;
         let binding = Binding::new(&network, &[])?;
         canceller.add(&binding.interrupt());
         Ok(Coder { binding, name: part.name().to_owned(), input, output, fixed, channels, spec: spec.clone() })
@@ -79,30 +84,24 @@ impl Coder {
     pub(crate) fn tiles(&self, whole: [usize; 2], tile: Option<usize>, of_pixels: bool) -> Result<Tiles> {
         let factor = self.spec.factor;
         let longest = whole[0].max(whole[1]);
-        let tile = match (self.fixed, tile) {
-            (Some(fixed), _) => {
-                if of_pixels {
-                    fixed / factor
-                } else {
-                    fixed
-                }
-            }
-            (None, Some(0)) => longest,
-            (None, Some(tile)) => tile.div_ceil(factor),
-            (None, None) if longest * factor <= MOST_UNTILED => longest,
-            (None, None) => self.spec.tile.div_ceil(factor),
+        let usual = match tile {
+            Some(0) => longest,
+            Some(tile) => tile.div_ceil(factor),
+            None if longest * factor <= MOST_UNTILED => longest,
+            None => self.spec.tile.div_ceil(factor),
         };
-        if self.fixed.is_some() && whole.iter().any(|side| *side < tile) {
-            let pixels = tile * factor;
+        let unit = if of_pixels { factor } else { 1 };
+        let size = self.fixed.map(|fixed| fixed.map_or(usual, |fixed| fixed / unit));
+        if let Some(place) = (0..2).find(|place| self.fixed[*place].is_some() && whole[*place] < size[*place]) {
+            let (option, least) = (["height", "width"][place], size[place] * factor);
             let reason = format!(
-                "a picture of {} by {} pixels; the graph of {} takes {pixels} by {pixels} or, in tiles, more",
-                whole[1] * factor,
-                whole[0] * factor,
+                "{}; the graph {} has a fixed size and takes {least} pixels, or more in tiles",
+                whole[place] * factor,
                 self.name
             );
-            return Err(Error::argument("width", reason));
+            return Err(Error::argument(option, reason));
         }
-        Ok(Tiles::new(whole, tile))
+        Ok(Tiles::new(whole, size))
     }
 
     /// The picture of `latent`, one tile of one item: [channels, height, width], black at −1 and white at 1.
@@ -231,8 +230,8 @@ pub(crate) struct Tiles {
 }
 
 impl Tiles {
-    fn new(whole: [usize; 2], tile: usize) -> Self {
-        let size = whole.map(|side| side.min(tile.max(1)));
+    fn new(whole: [usize; 2], tile: [usize; 2]) -> Self {
+        let size = [0, 1].map(|axis: usize| whole[axis].min(tile[axis].max(1)));
         let starts = [0, 1].map(|axis| {
             let (side, tile) = (whole[axis], size[axis]);
             let overlap = (tile / 4).max(LEAST_OVERLAP.min(tile / 2));
@@ -515,7 +514,7 @@ mod tests {
     #[test]
     fn tiles_cover_a_picture_and_blend_to_what_they_are_of() {
         for (whole, tile) in [([64, 64], 64), ([96, 64], 48), ([130, 77], 32), ([9, 200], 64), ([5, 5], 1)] {
-            let tiles = Tiles::new(whole, tile);
+            let tiles = Tiles::new(whole, [tile, tile]);
             let (height, width) = (whole[0] * 2, whole[1] * 2);
             let picture = Array3::from_shape_fn((3, height, width), |(c, y, x)| (c * 7 + y * 3 + x) as f32 / 100.0);
             let mut canvas = Canvas::new(tiles.clone(), 3, 2).unwrap();

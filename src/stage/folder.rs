@@ -23,9 +23,6 @@ pub(super) enum Folder {
 /// The most bytes of a file that is no graph: a tokenizer's vocabulary has some ten million.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// The most sub-folders that are looked into.
-const MOST_COMPONENTS: usize = 64;
-
 impl Folder {
     /// The name that messages have for it.
     pub(super) fn name(&self) -> String {
@@ -71,6 +68,14 @@ impl Folder {
             return Err(Error::model(path.display().to_string(), reason));
         }
         std::fs::read(&path).map(Some).map_err(|error| Error::io(&path, error))
+    }
+
+    /// Whether there is a file of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Memory(files) => files.contains_key(name),
+            Self::Disk(folder) => folder.join(name).is_file(),
+        }
     }
 
     /// The JSON in the file `name`; `None` if there is none.
@@ -127,24 +132,38 @@ impl Folder {
             components: BTreeMap::new(),
         };
         let mut parts = BTreeMap::new();
-        for name in self.list("", true)?.into_iter().take(MOST_COMPONENTS) {
+        for name in self.list("", true)? {
             // What is not asked for is not looked at.
             let is_network = !name.starts_with("tokenizer")
                 && !["scheduler", "feature_extractor", "safety_checker"].contains(&name.as_str());
             if !is_network {
                 continue;
             }
-            let graph = self.graph(&name)?;
-            let config = self.json(&format!("{name}/config.json"))?;
-            let mut component = Component { graph: graph.clone(), config, ..Component::default() };
-            if let Some(graph) = graph {
-                let opened = part(&graph)?;
-                component.signature = opened.signature().clone();
-                parts.insert(graph, opened);
-            }
+            // What is wrong with a part that the family does not need is nothing wrong.
+            let component = self.component(&name, part, &mut parts);
+            let component = match component {
+                Err(Error::Cancelled) => return Err(Error::Cancelled),
+                component => component.unwrap_or_else(|error| Component::failed(&error)),
+            };
             facts.components.insert(name, component);
         }
         Ok((facts, parts))
+    }
+
+    fn component(
+        &self,
+        name: &str,
+        part: &mut dyn FnMut(&str) -> Result<Part>,
+        parts: &mut BTreeMap<String, Part>,
+    ) -> Result<Component> {
+        let config = self.json(&format!("{name}/config.json"))?;
+        let mut component = Component { graph: self.graph(name)?, config, ..Component::default() };
+        if let Some(graph) = &component.graph {
+            let opened = part(graph)?;
+            component.signature = opened.signature().clone();
+            parts.insert(graph.clone(), opened);
+        }
+        Ok(component)
     }
 
     /// The path of the graph in a sub-folder: `model.onnx`, else the only one.

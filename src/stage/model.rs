@@ -56,7 +56,7 @@ pub struct Graph<'a> {
 #[derive(Debug)]
 pub(super) enum Source {
     /// ONNX Runtime.
-    Graph(Box<Part>, Box<Roles>),
+    Graph(Arc<Part>, Box<Roles>),
     /// The caller's own code.
     Host(Arc<HostNetwork>, Placement),
 }
@@ -148,12 +148,13 @@ impl Model {
             Some(part) => Ok(part),
             None => folder.part(runtime, graph, options),
         };
-        let predictor = part(&folder, &pipeline.predictor)?;
+        let predictor = Arc::new(part(&folder, &pipeline.predictor)?);
         let drawn = drawn(&pipeline, &manifest);
-        let parts = Parts::new(folder, pipeline, scheduler, options.memory, &mut part)?;
+        let parts = Parts::new(folder, pipeline, scheduler, Arc::clone(&predictor), options.memory, &mut part)?;
         if !options.providers.is_empty() {
             // Whether it can be had is to be known now.
-            predictor.network(&options.canceller.clone().unwrap_or_default())?;
+            parts.load(&options.canceller.clone().unwrap_or_default())?;
+            parts.release();
         }
         Self::of_part(predictor, manifest, drawn, Some(Box::new(parts)))
     }
@@ -189,10 +190,10 @@ impl Model {
     /// [`Error::Model`] with the tensor that does not fit the manifest.
     pub fn under(network: Arc<Network>, manifest: Manifest) -> Result<Self> {
         let drawn = manifest.sample.clone();
-        Self::of_part(Part::of(network), manifest, drawn, None)
+        Self::of_part(Arc::new(Part::of(network)), manifest, drawn, None)
     }
 
-    fn of_part(part: Part, manifest: Manifest, drawn: Sample, parts: Option<Box<Parts>>) -> Result<Self> {
+    fn of_part(part: Arc<Part>, manifest: Manifest, drawn: Sample, parts: Option<Box<Parts>>) -> Result<Self> {
         let schedule =
             manifest.schedule.build(Tables::Exact).map_err(|error| Error::model(part.name(), error.to_string()))?;
         let roles = Roles::assign(part.signature(), &manifest, &*schedule)
@@ -203,7 +204,7 @@ impl Model {
             say(Severity::Warning, || format!("{}: {note}", part.name()));
         }
         Ok(Self {
-            source: Source::Graph(Box::new(part), Box::new(roles)),
+            source: Source::Graph(part, Box::new(roles)),
             manifest,
             schedule,
             notes,
@@ -257,21 +258,10 @@ impl Model {
         }
     }
 
-    /// Opens the network that predicts, if it is not open.
-    ///
-    /// # Errors
-    /// As [`Network::open`]; [`Error::Cancelled`].
-    pub(crate) fn load(&self, canceller: &Canceller) -> Result<()> {
-        match &self.source {
-            Source::Graph(part, _) => part.network(canceller).map(drop),
-            Source::Host(..) => Ok(()),
-        }
-    }
-
     /// Gives back the parts that the policy does not keep, at the end of a stage.
     pub(crate) fn release(&self) {
-        if let (Source::Graph(part, _), Some(parts)) = (&self.source, &self.parts) {
-            parts.release(part);
+        if let Some(parts) = &self.parts {
+            parts.release();
         }
     }
 

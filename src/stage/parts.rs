@@ -10,7 +10,7 @@ use super::folder::Folder;
 use crate::cancel::Canceller;
 use crate::error::{Error, Result};
 use crate::model::{Pipeline, SchedulerConfig, TextEncoder};
-use crate::network::{Binding, Memory, Part, hex};
+use crate::network::{Binding, Memory, Network, Part, hex};
 use crate::prompt::{self, CHUNK, Chunk, Marks, Piece, Run, chunks, parse_a1111};
 use crate::sync::Mutex;
 use crate::tokenizer::{Specials, Tokenizer, TokenizerFiles, Tokens};
@@ -21,6 +21,7 @@ pub(crate) struct Parts {
     /// What its folder says of sampling.
     pub(crate) scheduler: Option<SchedulerConfig>,
     folder: Folder,
+    predictor: Arc<Part>,
     readers: BTreeMap<String, Reader>,
     pub(super) decoder: Option<Part>,
     pub(super) encoder: Option<Part>,
@@ -62,18 +63,30 @@ impl std::fmt::Debug for Parts {
     }
 }
 
+/// Refuses a folder without the files of a tokenizer.
+fn check_tokenizer(folder: &Folder, tokenizer: &str) -> Result<()> {
+    let has = |name: &str| folder.has(&format!("{tokenizer}/{name}"));
+    if has("tokenizer.json") || has("vocab.json") && has("merges.txt") {
+        return Ok(());
+    }
+    let reason = "there is no tokenizer.json, and no vocab.json with a merges.txt; where there is a spiece.model or a tokenizer.model, convert it: AutoTokenizer.from_pretrained(folder).save_pretrained(folder)";
+    Err(Error::model(folder.name_of(tokenizer), reason))
+}
+
 impl Parts {
     /// The parts that `pipeline` names, of those that `part` opens.
     pub(super) fn new(
         folder: Folder,
         pipeline: Pipeline,
         scheduler: Option<SchedulerConfig>,
+        predictor: Arc<Part>,
         memory: Memory,
         part: &mut dyn FnMut(&Folder, &str) -> Result<Part>,
     ) -> Result<Self> {
         let mut readers = BTreeMap::new();
         for (name, spec) in &pipeline.text_encoders {
             let part = part(&folder, &spec.graph)?;
+            check_tokenizer(&folder, &spec.tokenizer)?;
             readers.insert(name.clone(), Reader { spec: spec.clone(), part, tokenizer: OnceLock::new() });
         }
         let mut half = |graph: Option<&String>| graph.map(|graph| part(&folder, graph)).transpose();
@@ -81,7 +94,7 @@ impl Parts {
         let decoder = half(autoencoder.map(|autoencoder| &autoencoder.decoder))?;
         let encoder = half(autoencoder.and_then(|autoencoder| autoencoder.encoder.as_ref()))?;
         let encoded = Mutex::default();
-        Ok(Self { pipeline, scheduler, folder, readers, decoder, encoder, memory, encoded })
+        Ok(Self { pipeline, scheduler, folder, predictor, readers, decoder, encoder, memory, encoded })
     }
 
     /// The name of the folder.
@@ -195,7 +208,7 @@ impl Parts {
             })
         };
         let places = outputs.iter().map(place).collect::<Result<Vec<usize>>>()?;
-        let network = reader.part.network(canceller)?;
+        let network = self.opened(&reader.part, canceller)?;
         let mut binding = Binding::new(&network, &[])?;
         canceller.add(&binding.interrupt());
         let length = tokens.ids.len();
@@ -244,17 +257,42 @@ impl Parts {
         })
     }
 
-    /// Gives back what the policy does not keep, when a stage is done that used it: `predictor` is that part.
-    pub(crate) fn release(&self, predictor: &Part) {
-        let all = || self.all().chain(std::iter::once(predictor));
-        let held: u64 = all().filter(|part| part.held().is_some()).map(Part::bytes).sum();
+    /// The network of a part, which is opened if it is not; others are given back before, where a limit says so.
+    ///
+    /// # Errors
+    /// As [`Part::network`].
+    pub(super) fn opened(&self, part: &Part, canceller: &Canceller) -> Result<Arc<Network>> {
+        if let (Memory::Limit(most), None) = (self.memory, part.held()) {
+            let others: Vec<&Part> = self.all().filter(|other| !std::ptr::eq(*other, part)).collect();
+            let mut held: u64 = others.iter().filter(|other| other.held().is_some()).map(|other| other.bytes()).sum();
+            for other in others {
+                if held.saturating_add(part.bytes()) > most && other.held().is_some() {
+                    held -= other.bytes();
+                    other.release();
+                }
+            }
+        }
+        part.network(canceller)
+    }
+
+    /// Opens the predictor, if it is not open; it is for as long as this is held.
+    ///
+    /// # Errors
+    /// As [`Part::network`].
+    pub(crate) fn load(&self, canceller: &Canceller) -> Result<Arc<Network>> {
+        self.opened(&self.predictor, canceller)
+    }
+
+    /// Gives back what the policy does not keep, when a stage is done that used it.
+    pub(crate) fn release(&self) {
+        let held: u64 = self.all().filter(|part| part.held().is_some()).map(Part::bytes).sum();
         let keep = match self.memory {
             Memory::Keep => true,
             Memory::Stage => false,
             Memory::Limit(most) => held <= most,
         };
         if !keep {
-            all().for_each(Part::release);
+            self.all().for_each(Part::release);
         }
     }
 
@@ -267,14 +305,13 @@ impl Parts {
         readers.chain(decoder).chain(encoder)
     }
 
-    /// All but the predictor.
     fn all(&self) -> impl Iterator<Item = &Part> {
-        self.graphs().map(|(_, part)| part)
+        self.graphs().map(|(_, part)| part).chain(std::iter::once(&*self.predictor))
     }
 
-    /// What ONNX Runtime holds for those that are open.
-    pub(super) fn held(&self) -> Vec<Arc<crate::network::Network>> {
-        self.all().filter_map(Part::held).collect()
+    /// Those of them that are open, but the predictor.
+    pub(super) fn held(&self) -> Vec<Arc<Network>> {
+        self.graphs().filter_map(|(_, part)| part.held()).collect()
     }
 
     /// The SHA-256 of the files of all parts but the predictor, by their paths.

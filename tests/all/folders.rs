@@ -281,6 +281,101 @@ fn a_policy_says_which_parts_stay_open() {
     assert!(Memory::parse("4G").unwrap() == Memory::Limit(4_000_000_000) && Memory::parse("lots").is_err());
 }
 
+/// A part that was given back while a job still evaluates it is not opened a second time, and a run that was left gives
+/// back what it held.
+#[test]
+fn jobs_share_a_part_for_as_long_as_one_evaluates_it() {
+    let options = ModelOptions { memory: Memory::Stage, ..ModelOptions::default() };
+    let model = open_with(&folder("sd"), &options).unwrap();
+    let sampling = || {
+        let mut run = Run::new(&model, &request(&[PROMPT])).unwrap();
+        while !(run.stage() == Stage::Sampling && run.progress().step > 0) {
+            run.step().unwrap();
+        }
+        run
+    };
+    let first = sampling();
+    let network = model.network().unwrap();
+    model.network().unwrap();
+    // The second run ends a stage, and gives back the predictor, which the first one still has.
+    let second = drawn(&model, &request(&[PROMPT])).unwrap();
+    assert!(Arc::ptr_eq(&model.network().unwrap(), &network));
+    drop(network);
+    drop(first);
+    assert!(model.network().is_none() && model.memory().is_none());
+    assert_eq!(drawn(&model, &request(&[PROMPT])).unwrap(), second);
+    let cancelled = sampling();
+    cancelled.canceller().cancel();
+    drop(cancelled);
+    assert!(model.memory().is_none());
+}
+
+/// A limit counts before a part is opened: the largest, and no other beside it.
+#[test]
+fn a_limit_gives_back_before_it_opens() {
+    let largest = open("sd").graphs().iter().map(|graph| graph.bytes).max().unwrap();
+    let options = ModelOptions { memory: Memory::Limit(largest), ..ModelOptions::default() };
+    let model = open_with(&folder("sd"), &options).unwrap();
+    let mut run = Run::new(&model, &request(&[PROMPT])).unwrap();
+    while !run.is_finished() {
+        run.step().unwrap();
+        if run.stage() == Stage::Sampling && run.progress().step > 0 {
+            assert!(model.network().is_some());
+        }
+    }
+    assert!(model.network().is_some() || model.memory().is_some());
+}
+
+/// A budget of what a piece takes makes one, and not the first of the next stage as well, of which nothing is known.
+#[test]
+fn a_budget_does_not_reach_into_the_next_stage() {
+    let model = open("sd");
+    let runner = Runner::new(Run::new(&model, &request(&[PROMPT])).unwrap());
+    let mut calls = 0;
+    while runner.look(|run| Ok(!run.is_finished())).unwrap() {
+        let before = runner.progress();
+        runner.advance(runner.expected_step().unwrap_or_default()).unwrap();
+        let after = runner.progress();
+        let made = if before.0 == after.0 { after.1.step - before.1.step } else { after.1.step };
+        assert!(before.0 == after.0 || made <= 1, "{before:?} {after:?}");
+        calls += 1;
+        assert!(calls < 1000, "{after:?}");
+    }
+    assert!(calls >= 4, "{calls}");
+}
+
+/// The weights that the sd folder shares with a description of one's own, and files that it cannot name.
+#[test]
+fn a_pipeline_of_ones_own_is_described_beside_its_parts() {
+    let copy = copy("sd");
+    let said = serde_json::to_value(open("sd").pipeline().unwrap()).unwrap();
+    std::fs::remove_file(copy.path().join("model_index.json")).unwrap();
+    let write = |value: &serde_json::Value| {
+        std::fs::write(copy.path().join("pipeline.diffuse.json"), value.to_string()).unwrap();
+        open_with(copy.path(), &ModelOptions::default())
+    };
+    let request = request(&[PROMPT]);
+    assert_eq!(drawn(&write(&said).unwrap(), &request).unwrap(), drawn(&open("sd"), &request).unwrap());
+    let refused = |pointer: &str, value: serde_json::Value| {
+        let mut said = said.clone();
+        *said.pointer_mut(pointer).unwrap() = value;
+        write(&said).unwrap_err().to_string()
+    };
+    for (pointer, value, part) in [
+        ("/predictor", "../unet/model.onnx".into(), "within the folder"),
+        ("/predictor", "/etc/passwd".into(), "within the folder"),
+        ("/predictor", "unet/none.onnx".into(), "none.onnx"),
+        ("/diffuse_pipeline", 2.into(), "diffuse_pipeline"),
+        ("/autoencoder/factor", 0.into(), "autoencoder.factor"),
+        ("/autoencoder/scale", 0.into(), "autoencoder.scale"),
+        ("/manifest/prediction", "nothing".into(), "manifest"),
+        ("/text_encoders/text_encoder/tokenizer", "unet".into(), "tokenizer.json"),
+    ] {
+        let said = refused(pointer, value);
+        assert!(said.contains(part), "{pointer}: {said}");
+    }
+}
+
 #[test]
 fn an_item_of_a_batch_is_a_run_of_its_own() {
     for (name, image) in [("sd", false), ("sdxl", false), ("lcm", false), ("sd", true)] {

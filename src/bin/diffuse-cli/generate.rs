@@ -252,7 +252,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let peak = peak_bytes(&cost, &model, &steering, sheet, count, &item, &formats);
         return say_cost(&cost, count.div_ceil(of_batch), peak, arguments.json);
     }
-    let Plan { solver, grid, request: resolved, .. } = request(0, 1).plan_for(&model)?;
+    let Plan { solver, grid, request: resolved, .. } = request(0, if blended { count } else { 1 }).plan_for(&model)?;
     let prompts = words.prompts.clone();
     let negative_prompts = (!words.negatives.is_empty()).then(|| words.negatives.clone());
     let resolved = Request { count, classes: None, prompts, negative_prompts, ..resolved };

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use diffuse::model::{Manifest, Pipeline};
+use diffuse::model::{Manifest, Pipeline, Source};
 use diffuse::network::{PartHash, Placement, Signature, TensorInfo};
 use diffuse::schedule::NoiseLevel;
 use diffuse::solver::SOLVERS;
@@ -86,14 +86,15 @@ fn inspect_folder(folder: &Path, arguments: &Arguments) -> Result<(), Failure> {
     if let Some([height, width]) = pipeline.size {
         let _ = writeln!(text, "draws    pictures, of {width} by {height} pixels unless another size is asked for");
     }
-    let takes = [
-        (pipeline.reads_text(), "a prompt"),
-        (
-            pipeline.autoencoder.as_ref().is_some_and(|autoencoder| autoencoder.encoder.is_some()),
-            "an image, with or without a mask",
-        ),
-        (model.manifest().classes.is_some(), "a class"),
-    ];
+    let told = |wanted: &Source| pipeline.conditions.values().any(|source| source == wanted);
+    let has_encoder = pipeline.autoencoder.as_ref().is_some_and(|autoencoder| autoencoder.encoder.is_some());
+    let image = match (told(&Source::MaskedImage), told(&Source::Image)) {
+        (true, _) => "an image and a mask",
+        (_, true) => "an image",
+        _ => "an image, with a mask or without, if one is given",
+    };
+    let takes =
+        [(pipeline.reads_text(), "a prompt"), (has_encoder, image), (model.manifest().classes.is_some(), "a class")];
     let takes: Vec<&str> = takes.into_iter().filter_map(|(takes, what)| takes.then_some(what)).collect();
     let _ = writeln!(text, "takes    {}", if takes.is_empty() { "nothing".to_owned() } else { takes.join("; ") });
     if let Some(config) = model.scheduler_config() {

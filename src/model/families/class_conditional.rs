@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::facts::{Component, Facts};
 use super::family::Family;
-use super::parts::{self, Unet};
+use super::parts::{self, USUAL_SIZE, Unet};
 use super::stable_diffusion::SCALE;
 use crate::model::pipeline::{NoNegative, Pipeline};
 
@@ -37,7 +37,7 @@ fn read(facts: &Facts) -> Result<Pipeline, String> {
     {
         inputs.insert("class".into(), json!(input.name));
     }
-    let size = unet.size().map(|size| size * autoencoder.factor);
+    let size = unet.size(USUAL_SIZE / 2).map(|size| size * autoencoder.factor);
     Ok(Pipeline {
         diffuse_pipeline: 1,
         family: FAMILY.name.to_owned(),

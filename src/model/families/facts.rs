@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::error::Error;
 use crate::signature::{Signature, TensorInfo};
 
 /// What is in a folder.
@@ -28,6 +29,8 @@ pub(crate) struct Component {
     pub(crate) signature: Signature,
     /// `config.json`.
     pub(crate) config: Option<Value>,
+    /// What is wrong with it, where something is.
+    pub(crate) wrong: Option<String>,
 }
 
 impl Facts {
@@ -47,6 +50,10 @@ impl Facts {
     /// # Errors
     /// That it is missing, and where it is looked for.
     pub(super) fn needed(&self, name: &str) -> Result<(&Component, &str), String> {
+        let wrong = self.components.get(name).and_then(|component| component.wrong.as_ref());
+        if let Some(wrong) = wrong {
+            return Err(wrong.clone());
+        }
         self.component(name).ok_or_else(|| {
             let there = match self.components.get(name) {
                 Some(_) => "the folder is there, and no .onnx file in it: was the export interrupted?",
@@ -63,6 +70,11 @@ impl Facts {
 }
 
 impl Component {
+    /// One with which this is wrong.
+    pub(crate) fn failed(error: &Error) -> Self {
+        Self { wrong: Some(error.to_string()), ..Self::default() }
+    }
+
     /// A whole number of `config.json`; of a list its first.
     pub(super) fn whole(&self, key: &str) -> Option<usize> {
         let value = self.config.as_ref()?.get(key)?;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::facts::{Facts, axis};
 use super::family::Family;
-use super::parts;
+use super::parts::{self, USUAL_SIZE};
 use super::stable_diffusion::{SCALE, Text, of_latents};
 use crate::model::pipeline::{NoNegative, Pipeline, Source};
 
@@ -38,6 +38,7 @@ fn read(facts: &Facts) -> Result<Pipeline, String> {
             no_negative: NoNegative::Empty,
             scale: SCALE,
             defaults: json!({"steps": 4, "options": {"guidance_scale": 8.5}}),
+            size: USUAL_SIZE,
         },
     )
 }

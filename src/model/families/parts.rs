@@ -8,7 +8,7 @@ use crate::model::manifest::LearnedVariance;
 use crate::model::pipeline::{Autoencoder, Encoded, TextEncoder};
 
 /// The usual size of a picture of Stable Diffusion, in latents.
-const USUAL_SIZE: usize = 64;
+pub(super) const USUAL_SIZE: usize = 64;
 
 /// The autoencoder of a folder: what its configuration says, else what Stable Diffusion's had when there was none.
 pub(super) fn autoencoder(facts: &Facts, usual_scale: f64) -> Result<Autoencoder, String> {
@@ -107,8 +107,8 @@ impl<'a> Unet<'a> {
         Ok(Self { component, graph, channels, joined, doubled })
     }
 
-    /// The size of a picture in latents: its height and width.
-    pub(super) fn size(&self) -> [usize; 2] {
+    /// The size of a picture in latents, its height and width: `usual` where nothing says so.
+    pub(super) fn size(&self, usual: usize) -> [usize; 2] {
         let sample = Component::first_of(&self.component.signature.inputs, &["sample", "hidden_states", "x"]);
         let of_graph = [axis(sample, 2), axis(sample, 3)];
         let config = self.component.config.as_ref().and_then(|config| config.get("sample_size"));
@@ -117,7 +117,7 @@ impl<'a> Unet<'a> {
             let value = list.map_or(config, |list| list.get(place))?;
             usize::try_from(value.as_u64()?).ok()
         };
-        [0, 1].map(|place| of_graph[place].or_else(|| of_config(place)).unwrap_or(USUAL_SIZE))
+        [0, 1].map(|place| of_graph[place].or_else(|| of_config(place)).unwrap_or(usual))
     }
 
     /// The names of the graph's inputs and outputs, as a manifest has them.
@@ -185,10 +185,17 @@ pub(super) fn latents(facts: &Facts, unet: &Unet<'_>) -> Value {
     sample
 }
 
-/// Whether the folder is one of a distilled model, which is drawn in a few steps without guidance: its scheduler begins
-/// at the last step of training, as no other's does.
-pub(super) fn is_distilled(facts: &Facts) -> bool {
-    let Some(config) = &facts.scheduler else { return false };
+/// In how many steps a distilled model is drawn, without guidance; `None` for any other. No file says that it is one:
+/// it is taken for one where its scheduler was made for such (TCD, LCM), or is Euler's from the last step of training
+/// on without what else is sampled so, zero terminal SNR and v.
+pub(super) fn steps_of_distilled(facts: &Facts) -> Option<usize> {
+    let config = facts.scheduler.as_ref()?;
     let word = |key: &str| config.get(key).and_then(Value::as_str).unwrap_or_default();
-    word("timestep_spacing") == "trailing" && word("_class_name").starts_with("Euler")
+    let class = word("_class_name");
+    if class.starts_with("TCD") || class.starts_with("LCM") {
+        return Some(4);
+    }
+    let rescaled = config.get("rescale_betas_zero_snr").and_then(Value::as_bool).unwrap_or(false);
+    let plain = !rescaled && matches!(word("prediction_type"), "" | "epsilon");
+    (class.starts_with("Euler") && word("timestep_spacing") == "trailing" && plain).then_some(1)
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::facts::Facts;
 use super::family::Family;
-use super::parts::{self, Unet};
+use super::parts::{self, USUAL_SIZE, Unet};
 use crate::model::pipeline::{NoNegative, Pipeline, Source};
 
 pub(super) const FAMILY: Family = Family { name: "stable-diffusion", classes: &["StableDiffusion"], read };
@@ -16,8 +16,10 @@ pub(super) const FAMILY: Family = Family { name: "stable-diffusion", classes: &[
 pub(super) const SCALE: f64 = 0.18215;
 
 fn read(facts: &Facts) -> Result<Pipeline, String> {
-    let few = parts::is_distilled(facts);
-    let defaults = if few { json!({"steps": 1}) } else { json!({"steps": 50, "options": {"guidance_scale": 7.5}}) };
+    let defaults = match parts::steps_of_distilled(facts) {
+        Some(steps) => json!({ "steps": steps }),
+        None => json!({"steps": 50, "options": {"guidance_scale": 7.5}}),
+    };
     let text = parts::output(facts, "text_encoder", &["last_hidden_state", "hidden_states", "sample"])?;
     let encoder = parts::text_encoder(facts, "text_encoder", "tokenizer")?;
     of_latents(
@@ -29,6 +31,7 @@ fn read(facts: &Facts) -> Result<Pipeline, String> {
             no_negative: NoNegative::Empty,
             scale: SCALE,
             defaults,
+            size: USUAL_SIZE,
         },
     )
 }
@@ -43,6 +46,8 @@ pub(super) struct Text {
     /// The usual factor of the latents.
     pub(super) scale: f64,
     pub(super) defaults: Value,
+    /// The usual size of a picture, in latents.
+    pub(super) size: usize,
 }
 
 /// A U-Net of latents that is told a text.
@@ -78,7 +83,7 @@ pub(super) fn of_latents(facts: &Facts, text: Text) -> Result<Pipeline, String> 
             ));
         }
     }
-    let size = unet.size().map(|size| size * autoencoder.factor);
+    let size = unet.size(text.size).map(|size| size * autoencoder.factor);
     let manifest = parts::manifest(facts, &unet, parts::latents(facts, &unet), Value::Object(shapes), text.defaults)?;
     Ok(Pipeline {
         diffuse_pipeline: 1,

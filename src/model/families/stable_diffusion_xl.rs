@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::facts::{Facts, axis};
 use super::family::Family;
-use super::parts;
+use super::parts::{self, USUAL_SIZE};
 use super::stable_diffusion::{Text, of_latents};
 use crate::model::pipeline::{NoNegative, Pipeline, Size, Source};
 
@@ -17,8 +17,11 @@ pub(super) const FAMILY: Family = Family { name: "stable-diffusion-xl", classes:
 const SCALE: f64 = 0.13025;
 
 fn read(facts: &Facts) -> Result<Pipeline, String> {
-    let few = parts::is_distilled(facts);
-    let defaults = if few { json!({"steps": 4}) } else { json!({"steps": 50, "options": {"guidance_scale": 5.0}}) };
+    let defaults = match parts::steps_of_distilled(facts) {
+        // Turbo in one, Lightning in two to eight: its files are called by their number, and do not say it.
+        Some(_) => json!({"steps": 4}),
+        None => json!({"steps": 50, "options": {"guidance_scale": 5.0}}),
+    };
     let second = parts::text_encoder(facts, "text_encoder_2", "tokenizer_2")?;
     let mut encoders = BTreeMap::from([("text_encoder_2".to_owned(), second)]);
     let mut context = vec![parts::last_but_one(facts, "text_encoder_2")?];
@@ -29,12 +32,15 @@ fn read(facts: &Facts) -> Result<Pipeline, String> {
     }
     let pooled = parts::output(facts, "text_encoder_2", &["text_embeds", "pooler_output"])?;
     let (unet, _) = facts.needed("unet")?;
-    let sizes = match axis(unet.input("time_ids"), 1) {
-        Some(5) => {
-            return Err("it is a refiner, which goes on with the latents of another model; that is not offered".into());
-        }
-        _ => vec![Size::OriginalHeight, Size::OriginalWidth, Size::CropTop, Size::CropLeft, Size::Height, Size::Width],
-    };
+    // Five numbers of a sixth of the embedding's width each, and a pooled text of 1280.
+    let is_refiner = axis(unet.input("time_ids"), 1) == Some(5)
+        || facts.flag("requires_aesthetics_score") == Some(true)
+        || unet.whole("projection_class_embeddings_input_dim") == Some(2560);
+    if is_refiner {
+        return Err("it is a refiner, which goes on with the latents of another model; that is not offered".into());
+    }
+    let sizes =
+        vec![Size::OriginalHeight, Size::OriginalWidth, Size::CropTop, Size::CropLeft, Size::Height, Size::Width];
     // An exporter declares a width that is none of it: `text_embeds` is [batch, features] whatever it is called.
     let width = axis(unet.input("text_embeds"), 1);
     let width = width.map_or_else(|| json!("pooled"), |width| json!(width));
@@ -55,6 +61,7 @@ fn read(facts: &Facts) -> Result<Pipeline, String> {
             },
             scale: SCALE,
             defaults,
+            size: 2 * USUAL_SIZE,
         },
     )
 }

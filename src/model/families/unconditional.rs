@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::facts::Facts;
 use super::family::Family;
-use super::parts::{self, Unet};
+use super::parts::{self, USUAL_SIZE, Unet};
+use super::stable_diffusion::SCALE;
 use crate::model::pipeline::{NoNegative, Pipeline};
 
 pub(super) const FAMILY: Family = Family {
@@ -20,15 +21,17 @@ fn read(facts: &Facts) -> Result<Pipeline, String> {
     let is_latent =
         ["vqvae_decoder", "vae_decoder", "vqvae", "vae"].iter().any(|name| facts.components.contains_key(*name));
     let unet = Unet::find(facts, "unet", 3)?;
-    let autoencoder = if is_latent { Some(parts::autoencoder(facts, 1.0)?) } else { None };
-    let [height, width] = unet.size();
+    let autoencoder = if is_latent { Some(parts::autoencoder(facts, SCALE)?) } else { None };
+    let [height, width] = unet.size(USUAL_SIZE);
     let sample = match &autoencoder {
         Some(_) => parts::latents(facts, &unet),
         // Of the data's range, which diffusers' pipelines clip to where the scheduler says so.
         None => json!({"shape": [unet.channels, height, width], "kind": "image"}),
     };
     let factor = autoencoder.as_ref().map_or(1, |autoencoder| autoencoder.factor);
-    let manifest = parts::manifest(facts, &unet, sample, json!({}), json!({"steps": 50}))?;
+    // As many as it was trained on, where its scheduler is the first one.
+    let steps = if facts.class().is_some_and(|class| class.contains("DDPM")) { 1000 } else { 50 };
+    let manifest = parts::manifest(facts, &unet, sample, json!({}), json!({ "steps": steps }))?;
     Ok(Pipeline {
         diffuse_pipeline: 1,
         family: FAMILY.name.to_owned(),

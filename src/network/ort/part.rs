@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -27,8 +27,17 @@ pub(crate) struct Part {
     place: Place,
     signature: Signature,
     bytes: u64,
-    held: Mutex<Option<Arc<Network>>>,
+    held: Mutex<Held>,
     placement: OnceLock<Placement>,
+}
+
+/// A hold on the open network.
+#[derive(Debug, Default)]
+struct Held {
+    /// `None` once it was given back.
+    own: Option<Arc<Network>>,
+    /// For as long as jobs evaluate it: what was given back is not opened once more beside it.
+    of_jobs: Weak<Network>,
 }
 
 /// Where it is opened from.
@@ -65,7 +74,7 @@ impl Part {
             signature: network.signature().clone(),
             bytes: 0,
             placement: OnceLock::from(network.placement().clone()),
-            held: Mutex::new(Some(network)),
+            held: Mutex::new(Held { of_jobs: Arc::downgrade(&network), own: Some(network) }),
         }
     }
 
@@ -140,9 +149,9 @@ impl Part {
         self.bytes
     }
 
-    /// The network, if it is open.
+    /// The network, if it is open: held, or evaluated by a job.
     pub(crate) fn held(&self) -> Option<Arc<Network>> {
-        self.held.held().clone()
+        self.held.held().of_jobs.upgrade()
     }
 
     /// What evaluates it, once it was open.
@@ -164,8 +173,9 @@ impl Part {
                 None => std::thread::sleep(PAUSE),
             }
         };
-        if let Some(network) = &*held {
-            return Ok(Arc::clone(network));
+        if let Some(network) = held.of_jobs.upgrade() {
+            held.own = Some(Arc::clone(&network));
+            return Ok(network);
         }
         let with = |options: &ModelOptions| ModelOptions { canceller: Some(canceller.clone()), ..options.clone() };
         let network = match &self.place {
@@ -180,14 +190,14 @@ impl Part {
         };
         self.placement.get_or_init(|| network.placement().clone());
         let network = Arc::new(network);
-        *held = Some(Arc::clone(&network));
+        *held = Held { of_jobs: Arc::downgrade(&network), own: Some(Arc::clone(&network)) };
         Ok(network)
     }
 
     /// Gives it back: its memory is free once nobody evaluates it any more. One that the caller has opened stays.
     pub(crate) fn release(&self) {
         if !matches!(self.place, Place::Open) {
-            let network = self.held.try_held().and_then(|mut held| held.take());
+            let network = self.held.try_held().and_then(|mut held| held.own.take());
             drop(network);
         }
     }

@@ -49,6 +49,15 @@ pub struct Pipeline {
     pub size: Option<[usize; 2]>,
 }
 
+/// The most tokens that a text encoder reads at once.
+const MOST_TOKENS: usize = 1 << 16;
+
+/// How wide an embedded guidance scale may be.
+const MOST_WIDTH: usize = 1 << 16;
+
+/// How wide and high a picture may usually be.
+const MOST_SIDE: usize = 1 << 16;
+
 fn one() -> f64 {
     1.0
 }
@@ -197,8 +206,8 @@ impl Pipeline {
                         return Err(format!("conditions.{name}.text: {reason}"));
                     }
                 }
-                Source::Guidance(width) if *width < 4 || width % 2 != 0 => {
-                    return Err(format!("conditions.{name}.guidance: {width}; an even number from 4 on"));
+                Source::Guidance(width) if !(4..=MOST_WIDTH).contains(width) || width % 2 != 0 => {
+                    return Err(format!("conditions.{name}.guidance: {width}; an even number from 4 to {MOST_WIDTH}"));
                 }
                 Source::Mask | Source::MaskedImage | Source::Image if self.autoencoder.is_none() => {
                     return Err(format!("conditions.{name}: there is no autoencoder for the image"));
@@ -206,8 +215,20 @@ impl Pipeline {
                 _ => {}
             }
         }
+        for (name, encoder) in &self.text_encoders {
+            if let Some(length) = encoder.length.filter(|length| !(2..=MOST_TOKENS).contains(length)) {
+                return Err(format!(
+                    "text_encoders.{name}.length: {length} (max_position_embeddings); 2 to {MOST_TOKENS} tokens"
+                ));
+            }
+        }
         if let Some(autoencoder) = &self.autoencoder {
             autoencoder.check(&manifest)?;
+        }
+        let factor = self.autoencoder.as_ref().map_or(1, |autoencoder| autoencoder.factor);
+        let fits = |side: &usize| (1..=MOST_SIDE).contains(side) && side.is_multiple_of(factor);
+        if let Some(side) = self.size.iter().flatten().find(|side| !fits(side)) {
+            return Err(format!("size: {side} pixels (sample_size); a multiple of {factor}, up to {MOST_SIDE}"));
         }
         Ok(manifest)
     }
@@ -242,21 +263,30 @@ impl Pipeline {
 
 impl Autoencoder {
     fn check(&self, manifest: &Manifest) -> Result<(), String> {
-        let is_factor = |value: f64| value.is_finite() && value != 0.0;
+        // In f32, in which latents are.
+        let is_factor = |value: f64| (value as f32).is_normal();
         if !(1..=256).contains(&self.factor) {
             return Err(format!("autoencoder.factor: {}; 1 to 256", self.factor));
         }
-        if !is_factor(self.scale) || !self.shift.is_finite() {
-            return Err(format!("autoencoder.scale: {}, shift: {}; numbers, the first not 0", self.scale, self.shift));
+        if !is_factor(self.scale) || !(self.shift as f32).is_finite() {
+            return Err(format!(
+                "autoencoder.scale: {}, shift: {} (scaling_factor, shift_factor); numbers of f32, the first not 0",
+                self.scale, self.shift
+            ));
         }
         if self.tile < self.factor * 8 {
             return Err(format!("autoencoder.tile: {}; at least 8 latents, {} pixels", self.tile, self.factor * 8));
+        }
+        if self.means.is_some() != self.deviations.is_some() {
+            return Err("autoencoder.means, deviations (latents_mean, latents_std): one without the other".into());
         }
         let channels = manifest.sample.shape.0.first().and_then(Axis::size);
         for (name, list) in [("means", &self.means), ("deviations", &self.deviations)] {
             let Some(list) = list else { continue };
             let fits = channels.is_none_or(|channels| channels == list.len());
-            let values = list.iter().all(|value| value.is_finite() && (name == "means" || *value > 0.0));
+            let is_one =
+                |value: f64| (value as f32).is_finite() && (name == "means" || value > 0.0 && is_factor(value));
+            let values = list.iter().all(|value| is_one(*value));
             if !fits || !values {
                 return Err(format!("autoencoder.{name}: {} numbers; one for each channel of the latents", list.len()));
             }

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::log::{Severity, say};
 use crate::model::{Encoded, NoNegative, Pipeline, Size, Source};
 use crate::noise::{BegunNoise, Draw, NoiseSource};
-use crate::option::{Group, Value};
+use crate::option::{Group, OptionEntry, Value};
 use crate::prompt::{Chunk, Weighed, fill, weigh};
 use crate::sample::{Job, checked_length};
 use crate::schedule::Spacing;
@@ -125,6 +125,24 @@ fn for_each_item(name: &'static str, texts: &[String], count: usize) -> Result<V
     }
 }
 
+/// Refuses options that count for nothing with `pipeline`.
+fn check_is_of_use(asked: &Request, pipeline: &Pipeline) -> Result<()> {
+    let refuse = |name: &'static str, reason: &str| Err(Error::argument(name, reason));
+    let given = |option: &OptionEntry| option.given(&asked.options).is_some();
+    let of_pictures = [settings::TILE, settings::PASTE];
+    if let Some(option) = of_pictures.iter().find(|option| pipeline.autoencoder.is_none() && given(option)) {
+        return refuse(option.key, "this model draws pixels itself; it has no autoencoder");
+    }
+    let of_texts = [settings::WEIGHTS, settings::LONG_PROMPTS];
+    if let Some(option) = of_texts.iter().find(|option| !pipeline.reads_text() && given(option)) {
+        return refuse(option.key, "this model reads no text; it has no text encoder");
+    }
+    if asked.invert && pipeline.autoencoder.is_some() {
+        return refuse("invert", "the noise behind an image is latents here, which no run of a pipeline starts from");
+    }
+    Ok(())
+}
+
 /// What `pipeline` asks a text encoder for, in the order of its conditions.
 fn outputs_of<'a>(pipeline: &'a Pipeline, encoder: &str) -> Vec<&'a str> {
     let mut outputs = Vec::new();
@@ -152,6 +170,7 @@ impl Composition {
         if asked.count == 0 {
             return Err(Error::argument("count", "0; at least one item is needed"));
         }
+        check_is_of_use(&asked, &parts.pipeline)?;
         let size = asked.size(model)?;
         let (pipeline, manifest) = (&parts.pipeline, model.manifest());
         let mut latent = asked.clone();
@@ -561,6 +580,15 @@ impl Composition {
         let part = part.slice_axis(Axis(2), Slice::from(start[1]..start[1] + size[1]));
         let part = part.into_dimensionality::<Ix3>().map_err(|error| Error::argument("image", error.to_string()))?;
         let made = coder.moments(part)?;
+        let expected = size.map(|side| side / coder.factor());
+        if made.shape()[1..] != expected || ![self.item[0], 2 * self.item[0]].contains(&made.shape()[0]) {
+            let (channels, factor) = (self.item[0], coder.factor());
+            let reason = format!(
+                "vae_encoder makes {:?} of {size:?} pixels; expected {channels} channels, or twice as many, of {expected:?} (one for {factor} by {factor} pixels: block_out_channels)",
+                made.shape()
+            );
+            return Err(Error::model(self.model.name(), reason));
+        }
         if tiles.len() == 1 {
             picture.moments.push(made);
             return Ok(());
@@ -679,6 +707,9 @@ impl Composition {
                         Some(given) => Arc::clone(given),
                         None => Arc::new(Tensor::F32(self.of_texts(&parts.pipeline, outputs, &self.prompts)?)),
                     };
+                    if given.is_none() {
+                        self.check_width(name, own.shape())?;
+                    }
                     if self.guided && !self.asked.negative_conditions.contains_key(name) {
                         let negative = match &self.negatives {
                             Some(texts) => self.of_texts(&parts.pipeline, outputs, texts)?,
@@ -705,6 +736,20 @@ impl Composition {
             }
         }
         Ok(())
+    }
+
+    /// Refuses what text encoders give where the predictor takes another width.
+    fn check_width(&self, name: &str, found: &[usize]) -> Result<()> {
+        let taken = self.model.manifest().conditions.get(name).and_then(|info| info.shape.0.last()?.size());
+        match (taken, found.last()) {
+            (Some(taken), Some(width)) if taken != *width => {
+                let reason = format!(
+                    "its text encoders give {width} values for '{name}', and its network takes {taken}: one of them is missing, or another model's"
+                );
+                Err(Error::model(self.model.name(), reason))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What these outputs of text encoders are for the texts of all items, items first: once where all of them have one
@@ -786,7 +831,7 @@ fn weighed_chunk(
 fn joined(all: &[ArrayD<f32>]) -> Result<Arc<ArrayD<f32>>> {
     let views: Vec<_> = all.iter().map(|output| output.view()).collect();
     match views.first() {
-        Some(first) if first.ndim() == 1 => Ok(Arc::new(first.to_owned())),
+        Some(first) if first.ndim() <= 1 => Ok(Arc::new(first.to_owned())),
         _ => concatenate(Axis(0), &views).map(Arc::new).map_err(|error| Error::argument("prompt", error.to_string())),
     }
 }
@@ -877,23 +922,29 @@ impl Request {
             [.., 3, height, width] => Some([*height, *width]),
             _ => None,
         });
+        let channels = model.drawn().shape.0.first().and_then(crate::model::Axis::size).unwrap_or(3);
         let of_shape = match self.shape.as_deref() {
-            Some([_, height, width]) => Some([*height, *width]),
+            Some([found, height, width]) if *found == channels => Some([*height, *width]),
             Some(shape) => {
-                return Err(Error::argument("shape", format!("{shape:?}; pictures are [channels, height, width]")));
+                let reason = format!("{shape:?}; it is that of a picture, [{channels}, height, width] in pixels");
+                return Err(Error::argument("shape", reason));
             }
             None => None,
         };
-        let fallback = of_shape.or(of_image).or(usual);
+        let factor = model.pipeline().and_then(|pipeline| pipeline.autoencoder.as_ref()).map_or(1, |own| own.factor);
+        let fixed = model.sizes();
+        let fixed = ["height", "width"].map(|side| fixed.get(side).map(|side| side.saturating_mul(factor)));
+        let fallback = of_image.or(usual);
         let mut size = [0; 2];
         for (place, option) in [settings::HEIGHT, settings::WIDTH].into_iter().enumerate() {
             let given = option.given(options).map(|_| option.whole(options));
-            let side = given.or(fallback.map(|size| size[place]));
+            let side = given.or(of_shape.map(|size| size[place])).or(fixed[place]).or(fallback.map(|size| size[place]));
             let Some(side) = side else {
                 return Err(Error::argument(option.key, "the model does not say how large its pictures are; give it"));
             };
-            let factor =
-                model.pipeline().and_then(|pipeline| pipeline.autoencoder.as_ref()).map_or(1, |own| own.factor);
+            if let Some(fixed) = fixed[place].filter(|fixed| *fixed != side) {
+                return Err(Error::argument(option.key, format!("{side}; this model draws {fixed} alone")));
+            }
             if side == 0 || !side.is_multiple_of(factor) {
                 let below = (side / factor * factor).max(factor);
                 let reason = format!("{side}; this model draws multiples of {factor}: {below} or {}", below + factor);

@@ -158,6 +158,8 @@ impl Folder {
     ) -> Result<Component> {
         let config = self.json(&format!("{name}/config.json"))?;
         let mut component = Component { graph: self.graph(name)?, config, ..Component::default() };
+        let wrong = |reason| Error::model(self.name_of(&format!("{name}/config.json")), reason);
+        component.check().map_err(wrong)?;
         if let Some(graph) = &component.graph {
             let opened = part(graph)?;
             component.signature = opened.signature().clone();

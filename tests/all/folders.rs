@@ -148,6 +148,29 @@ fn what_is_wrong_with_a_folder_is_said_with_its_file() {
             &|at| std::fs::copy(at.join("unet/model.onnx"), at.join("vae_decoder/model.onnx")).map(drop).unwrap(),
             &["vae_decoder"],
         ),
+        // What is of another type is not what is absent.
+        (
+            "sd",
+            &|at| {
+                rewrite(&at.join("vae_decoder/config.json"), |text| text.replace("0.18215", "\"0.18215\""));
+            },
+            &["vae_decoder", "scaling_factor", "expected a number"],
+        ),
+        (
+            "sd",
+            &|at| rewrite(&at.join("vae_decoder/config.json"), |text| text.replace("0.18215", "1e300")),
+            &["scaling_factor"],
+        ),
+        (
+            "sd",
+            &|at| rewrite(&at.join("text_encoder/config.json"), |text| text.replace(": 77,", ": 200000000,")),
+            &["text_encoder", "max_position_embeddings"],
+        ),
+        (
+            "sdxl",
+            &|at| std::fs::remove_dir_all(at.join("text_encoder")).unwrap(),
+            &["text_encoder/model.onnx is missing"],
+        ),
         // Two graphs, neither of them called as it should be.
         (
             "sd",
@@ -161,6 +184,26 @@ fn what_is_wrong_with_a_folder_is_said_with_its_file() {
     for (place, (name, change, parts)) in cases.iter().enumerate() {
         let said = refused(name, change);
         assert!(parts.iter().all(|part| said.contains(part)), "{place}: {said}");
+    }
+}
+
+/// An encoder of another factor than the configuration says, in tiles and whole.
+#[test]
+fn a_factor_that_is_not_the_encoders_is_an_error() {
+    let copy = copy("sd");
+    for blocks in ["[8, 8, 8]", "[8, 8]"] {
+        std::fs::write(
+            copy.path().join("vae_decoder/config.json"),
+            format!("{{\"block_out_channels\": {blocks}, \"scaling_factor\": 0.18215}}"),
+        )
+        .unwrap();
+        let model = open_with(copy.path(), &ModelOptions::default()).unwrap();
+        for tile in ["0", "16", "32"] {
+            let mut request = request(&[PROMPT]).with("tile", tile).unwrap();
+            request.image = Some(Arc::new(Array3::zeros((3, 64, 64)).into_dyn()));
+            let error = drawn(&model, &request).unwrap_err().to_string();
+            assert!(error.contains("vae_encoder") && error.contains("block_out_channels"), "{blocks} {tile}: {error}");
+        }
     }
 }
 
@@ -192,7 +235,9 @@ fn what_is_wrong_with_a_request_is_said_with_its_field() {
         (&|request| request.count = 3, "count", ""),
         (&|request| request.set("width", 60).unwrap(), "width", "56 or 64"),
         (&|request| request.shape = Some(vec![3, 64, 9]), "width", "multiples of 8"),
-        (&|request| request.shape = Some(vec![8]), "shape", "channels, height, width"),
+        (&|request| request.shape = Some(vec![8]), "shape", "height, width"),
+        (&|request| request.shape = Some(vec![4, 8, 8]), "shape", "[3, height, width]"),
+        (&|request| request.invert = true, "invert", "latents"),
         (&|request| request.image = image(60), "height", "multiples of 8"),
         (&|request| request.mask = Some(Arc::new(Array2::ones((64, 64)).into_dyn())), "mask", "no image"),
         (

@@ -37,7 +37,7 @@ fn read(facts: &Facts) -> Result<Pipeline, String> {
     {
         inputs.insert("class".into(), json!(input.name));
     }
-    let size = unet.size(USUAL_SIZE / 2).map(|size| size * autoencoder.factor);
+    let size = unet.size(USUAL_SIZE / 2).map(|size| size.saturating_mul(autoencoder.factor));
     Ok(Pipeline {
         diffuse_pipeline: 1,
         family: FAMILY.name.to_owned(),

@@ -7,6 +7,26 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::signature::{Signature, TensorInfo};
 
+/// The greatest number of a configuration that is taken for one.
+const MOST: u64 = 1 << 24;
+
+/// The fields of configurations that are read, by what they hold.
+const WHOLE: &[&str] = &[
+    "in_channels",
+    "out_channels",
+    "sample_size",
+    "cross_attention_dim",
+    "time_cond_proj_dim",
+    "projection_class_embeddings_input_dim",
+    "num_embeds_ada_norm",
+    "max_position_embeddings",
+    "vocab_size",
+    "num_hidden_layers",
+];
+const NUMBERS: &[&str] = &["scaling_factor", "shift_factor"];
+const LISTS: &[&str] = &["latents_mean", "latents_std"];
+const BLOCKS: &[&str] = &["block_out_channels", "encoder_block_out_channels"];
+
 /// What is in a folder.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
@@ -45,16 +65,23 @@ impl Facts {
         Some((component, component.graph.as_deref()?))
     }
 
+    /// The component of this name, if there is one.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn optional(&self, name: &str) -> Result<Option<(&Component, &str)>, String> {
+        match self.components.get(name).and_then(|component| component.wrong.as_ref()) {
+            Some(wrong) => Err(wrong.clone()),
+            None => Ok(self.component(name)),
+        }
+    }
+
     /// The component of this name.
     ///
     /// # Errors
     /// That it is missing, and where it is looked for.
     pub(super) fn needed(&self, name: &str) -> Result<(&Component, &str), String> {
-        let wrong = self.components.get(name).and_then(|component| component.wrong.as_ref());
-        if let Some(wrong) = wrong {
-            return Err(wrong.clone());
-        }
-        self.component(name).ok_or_else(|| {
+        self.optional(name)?.ok_or_else(|| {
             let there = match self.components.get(name) {
                 Some(_) => "the folder is there, and no .onnx file in it: was the export interrupted?",
                 None => "there is no such folder",
@@ -64,8 +91,21 @@ impl Facts {
     }
 
     /// A flag of `model_index.json`.
-    pub(super) fn flag(&self, key: &str) -> Option<bool> {
-        self.index.as_ref()?.get(key)?.as_bool()
+    ///
+    /// # Errors
+    /// That it is something else.
+    pub(super) fn flag(&self, key: &str) -> Result<Option<bool>, String> {
+        match self.index.as_ref().and_then(|index| index.get(key)) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(other) => Err(format!("model_index.json: {key}: {other}; expected true or false")),
+        }
+    }
+
+    /// Whether `model_index.json` says that there is a component of this name.
+    pub(super) fn lists(&self, name: &str) -> bool {
+        let said = self.index.as_ref().and_then(|index| index.get(name)).and_then(Value::as_array);
+        said.is_some_and(|pair| pair.iter().any(|word| !word.is_null()))
     }
 }
 
@@ -73,6 +113,42 @@ impl Component {
     /// One with which this is wrong.
     pub(crate) fn failed(error: &Error) -> Self {
         Self { wrong: Some(error.to_string()), ..Self::default() }
+    }
+
+    /// Refuses a configuration with something else where numbers are read of it. What is absent, or null, is as usual.
+    ///
+    /// # Errors
+    /// With the field, and what is expected.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        /// Fields, what they may be, and that in words.
+        type Rule<'a> = (&'a [&'a str], &'a dyn Fn(&Value) -> bool, &'a str);
+        let Some(config) = &self.config else { return Ok(()) };
+        if !config.is_object() {
+            return Err("it is no JSON object".into());
+        }
+        let is_whole = |value: &Value| value.as_u64().is_some_and(|whole| whole <= MOST);
+        let all = |value: &Value, is: &dyn Fn(&Value) -> bool| {
+            value.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(is))
+        };
+        let whole_or_list = |value: &Value| is_whole(value) || all(value, &is_whole);
+        let rules: [Rule<'_>; 4] = [
+            (WHOLE, &whole_or_list, "a whole number"),
+            (NUMBERS, &Value::is_number, "a number"),
+            (LISTS, &|value| all(value, &Value::is_number), "a list of numbers"),
+            (
+                BLOCKS,
+                &|value| all(value, &is_whole) && value.as_array().is_some_and(|list| list.len() <= 8),
+                "one to eight whole numbers",
+            ),
+        ];
+        for (keys, is, expected) in rules {
+            for key in keys {
+                if let Some(value) = config.get(*key).filter(|value| !value.is_null() && !is(value)) {
+                    return Err(format!("{key}: {value}; expected {expected}"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A whole number of `config.json`; of a list its first.

@@ -49,9 +49,11 @@ const OTHERS: &[&str] = &[
 /// # Errors
 /// What is missing, or that its family is none that is known, and what then can be done.
 pub(crate) fn recognise(facts: &Facts) -> Result<Pipeline, String> {
-    let family = match facts.class() {
-        Some(class) => of_class(class)?,
-        None => of_parts(facts)?,
+    let said = facts.index.as_ref().and_then(|index| index.get("_class_name"));
+    let family = match (facts.class(), said) {
+        (Some(class), _) => of_class(class)?,
+        (None, Some(other)) => return Err(format!("model_index.json: _class_name: {other}; expected a name")),
+        (None, None) => of_parts(facts)?,
     };
     (family.read)(facts)
 }

@@ -12,11 +12,12 @@ pub(super) const USUAL_SIZE: usize = 64;
 
 /// The autoencoder of a folder: what its configuration says, else what Stable Diffusion's had when there was none.
 pub(super) fn autoencoder(facts: &Facts, usual_scale: f64) -> Result<Autoencoder, String> {
-    let (decoder, graph) = match facts.component("vae_decoder").or_else(|| facts.component("vqvae_decoder")) {
+    let either = |name: &str, other: &str| Ok::<_, String>(facts.optional(name)?.or(facts.optional(other)?));
+    let (decoder, graph) = match either("vae_decoder", "vqvae_decoder")? {
         Some(known) => known,
         None => facts.needed("vae_decoder")?,
     };
-    let encoder = facts.component("vae_encoder").or_else(|| facts.component("vqvae_encoder"));
+    let encoder = either("vae_encoder", "vqvae_encoder")?;
     // Half of the folders have it for one of the two halves alone.
     let config = |key: &str| decoder.number(key).or_else(|| encoder?.0.number(key));
     let list = |key: &str| decoder.numbers(key).or_else(|| encoder?.0.numbers(key));

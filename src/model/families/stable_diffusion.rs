@@ -83,7 +83,7 @@ pub(super) fn of_latents(facts: &Facts, text: Text) -> Result<Pipeline, String> 
             ));
         }
     }
-    let size = unet.size(text.size).map(|size| size * autoencoder.factor);
+    let size = unet.size(text.size).map(|size| size.saturating_mul(autoencoder.factor));
     let manifest = parts::manifest(facts, &unet, parts::latents(facts, &unet), Value::Object(shapes), text.defaults)?;
     Ok(Pipeline {
         diffuse_pipeline: 1,

@@ -26,7 +26,7 @@ fn read(facts: &Facts) -> Result<Pipeline, String> {
     let mut encoders = BTreeMap::from([("text_encoder_2".to_owned(), second)]);
     let mut context = vec![parts::last_but_one(facts, "text_encoder_2")?];
     // The refiner has the second alone.
-    if facts.components.contains_key("text_encoder") {
+    if facts.components.contains_key("text_encoder") || facts.lists("text_encoder") {
         encoders.insert("text_encoder".into(), parts::text_encoder(facts, "text_encoder", "tokenizer")?);
         context.insert(0, parts::last_but_one(facts, "text_encoder")?);
     }
@@ -34,7 +34,7 @@ fn read(facts: &Facts) -> Result<Pipeline, String> {
     let (unet, _) = facts.needed("unet")?;
     // Five numbers of a sixth of the embedding's width each, and a pooled text of 1280.
     let is_refiner = axis(unet.input("time_ids"), 1) == Some(5)
-        || facts.flag("requires_aesthetics_score") == Some(true)
+        || facts.flag("requires_aesthetics_score")? == Some(true)
         || unet.whole("projection_class_embeddings_input_dim") == Some(2560);
     if is_refiner {
         return Err("it is a refiner, which goes on with the latents of another model; that is not offered".into());
@@ -55,7 +55,7 @@ fn read(facts: &Facts) -> Result<Pipeline, String> {
                 ("time_ids", Some(json!([sizes.len()])), Source::Sizes(sizes)),
             ],
             // As in optimum, whose folders do not always say it.
-            no_negative: match facts.flag("force_zeros_for_empty_prompt") {
+            no_negative: match facts.flag("force_zeros_for_empty_prompt")? {
                 Some(false) => NoNegative::Empty,
                 _ => NoNegative::Zeros,
             },

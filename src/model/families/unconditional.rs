@@ -43,6 +43,6 @@ fn read(facts: &Facts) -> Result<Pipeline, String> {
         autoencoder,
         unguided_scale: 1.0,
         scheduler_config: facts.scheduler.clone(),
-        size: Some([height * factor, width * factor]),
+        size: Some([height, width].map(|side| side.saturating_mul(factor))),
     })
 }

@@ -88,6 +88,9 @@ impl Part {
         let stopped = || options.canceller.as_ref().is_some_and(Canceller::is_cancelled);
         let files = Files::open(path, &stopped)?;
         check(&name, files.unread(), files.is_compiled(), files.missing())?;
+        if files.signature().outputs.is_empty() {
+            return Err(Error::model(name, "it is empty, or no ONNX graph: it gives nothing"));
+        }
         let (signature, bytes) = (files.signature().clone(), files.bytes());
         let place = Place::File(Opener::new(runtime, options), path.to_path_buf(), files);
         Ok(Self { name, stem: None, place, signature, bytes, held: Mutex::default(), placement: OnceLock::new() })

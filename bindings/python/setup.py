@@ -23,7 +23,7 @@ def library():
     """The library, built now unless it is named."""
     if named := os.environ.get("DIFFUSE_LIBRARY"):
         return Path(named)
-    cargo = ["cargo", "build", "--release", "--lib", "--no-default-features", "--features", "capi"]
+    cargo = ["cargo", "build", "--release", "--lib", "--no-default-features", "--features", "capi,text"]
     subprocess.run(cargo, cwd=REPOSITORY, check=True)
     folder = os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")
     return Path(folder) / "release" / LIBRARY

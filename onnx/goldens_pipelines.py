@@ -75,6 +75,7 @@ ANCESTRAL = ("EulerAncestralDiscreteScheduler", {})
 KARRAS = ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True})
 MULTISTEP = ("DPMSolverMultistepScheduler", {})
 DDIM = ("DDIMScheduler", {})
+USUAL = ["steps", "strength", "guidance_scale", "image_guidance_scale", "eta"]
 # What is different in a case, by folder, mode and name.
 CASES = {
     "sd": {
@@ -89,6 +90,7 @@ CASES = {
             "text_karras": {"scheduler": KARRAS, "steps": 6, "seeds": 14},
             "text_size": {"height": 40, "width": 72, "prompts": [ODD], "negative": [LONG], "seeds": 15},
             "text_long": {"prompts": [LONG], "seeds": 16},
+            "text_usual": {"usual": USUAL, "seeds": 17},
         },
         "image": {
             "image": {"steps": 6, "more": ["steps"]},
@@ -97,6 +99,7 @@ CASES = {
             "image_resized": {"image": "picture_50_67.png", "steps": 5, "seeds": 23},
             "image_ancestral": {"scheduler": ANCESTRAL, "steps": 5, "seeds": 24},
             "image_whole": {"strength": 1.0, "seeds": 25},
+            "image_usual": {"usual": USUAL, "seeds": 26},
         },
         "inpaint": {
             "inpaint": {"strength": 1.0, "seeds": 31},
@@ -107,6 +110,7 @@ CASES = {
             "inpaint_resized": {
                 "image": "picture_50_67.png", "mask": "mask_48_40.png", "height": 48, "width": 64, "seeds": [34],
             },
+            "inpaint_usual": {"usual": USUAL, "seeds": 37},
         },
     },
     "sd2": {
@@ -143,16 +147,19 @@ CASES = {
                 "height": 40, "width": 72, "prompts": ["!cat! " + ODD], "original_size": [96, 80], "crop": [8, 4],
                 "target_size": [48, 64], "seeds": 15,
             },
+            "text_usual": {"usual": USUAL, "seeds": 16},
         },
         "image": {
             "image": {"steps": 5, "seeds": 21},
             "image_two": {"prompts": TWO, "negative": ["", "ugly"], "image": "picture_50_67.png", "seeds": 22},
             "image_two_generators": {"prompts": TWO, "seeds": [22, 23]},
+            "image_usual": {"usual": USUAL, "seeds": 24},
         },
         "inpaint": {
             "inpaint": {"strength": 0.9999, "seeds": 31},
             "inpaint_strength": {"strength": 0.6, "steps": 5, "mask": "mask_48_40.png", "seeds": 32},
             "inpaint_whole": {"strength": 1.0, "prompts": TWO, "seeds": 33},
+            "inpaint_usual": {"usual": USUAL, "seeds": 34},
         },
     },
     "lcm": {
@@ -163,10 +170,12 @@ CASES = {
             "text_no_guidance": {"guidance_scale": 1.0, "steps": 2, "seeds": 5},
             "text_one_step": {"steps": 1, "seeds": 6},
             "text_size": {"height": 24, "width": 40, "seeds": 7},
+            "text_usual": {"usual": USUAL, "seeds": 8},
         },
         "image": {
             "image": {"image": "picture_32.png", "strength": 0.5, "seeds": 21},
             "image_two": {"image": "picture_50_67.png", "prompts": TWO, "strength": 0.8, "seeds": 22},
+            "image_usual": {"usual": USUAL, "image": "picture_32.png", "seeds": 23},
         },
     },
     "inpaint": {
@@ -181,6 +190,7 @@ CASES = {
                 "strength": 1.0, "image": "picture_50_67.png", "mask": "mask_48_40.png", "height": 40, "width": 72,
                 "seeds": 37,
             },
+            "inpaint_usual": {"usual": USUAL, "seeds": 38},
         },
     },
     "ip2p": {
@@ -194,6 +204,7 @@ CASES = {
             "edit_image_guidance_below_one": {"image": "picture_32.png", "image_guidance_scale": 0.9, "seeds": 6},
             "edit_resized": {"image": "picture_50_67.png", "image_guidance_scale": 1.0, "seeds": 7},
             "edit_karras": {"image": "picture_32.png", "scheduler": KARRAS, "steps": 6, "seeds": 8},
+            "edit_usual": {"usual": USUAL, "image": "picture_32.png", "seeds": 9},
         },
     },
     "ddpm": {
@@ -203,6 +214,7 @@ CASES = {
             "ddpm_two_generators": {"count": 2, "seeds": [3, 4]},
             "ddim": {"scheduler": DDIM, "count": 2, "seeds": 5, "class": "DDIMPipeline"},
             "ddim_eta": {"scheduler": DDIM, "eta": 0.5, "count": 2, "seeds": [6, 7], "class": "DDIMPipeline"},
+            "ddpm_usual": {"usual": USUAL, "seeds": 8},
         },
     },
     # These two give their schedulers no generator, so nothing is drawn on the way.
@@ -212,6 +224,7 @@ CASES = {
             "ldm_two": {"count": 2, "seeds": 3},
             "ldm_two_generators": {"count": 2, "seeds": [3, 4]},
             "ldm_multistep": {"scheduler": MULTISTEP, "seeds": 5},
+            "ldm_usual": {"usual": USUAL, "seeds": 6},
         },
     },
     "dit": {
@@ -221,6 +234,7 @@ CASES = {
             "dit_two_generators": {"classes": [0, 999], "guidance_scale": 2.0, "seeds": [3, 4]},
             "dit_no_guidance": {"classes": [7, 1000], "guidance_scale": 1.0, "seeds": 5},
             "dit_multistep": {"scheduler": MULTISTEP, "guidance_scale": 4.0, "seeds": 6},
+            "dit_usual": {"usual": ["guidance_scale"], "seeds": 7},
         },
     },
 }
@@ -285,7 +299,7 @@ def run(pipeline, mode, arguments):
         pipeline.scheduler.step = kept
         pictures = pipeline(**told, generator=generators(seeds)).images
         del pipeline.scheduler.step
-        if mode == "class" and told["guidance_scale"] > 1:
+        if mode == "class" and told.get("guidance_scale", 4.0) > 1:
             steps = [one.chunk(2)[0] for one in steps]
         return steps[-1], steps, pictures
     steps = []
@@ -393,6 +407,8 @@ def of_folder(name, by_graphs=False):
         for case, different in cases.items():
             different = dict(different)
             more = different.pop("more", [])
+            # What is left to the pipeline's own defaults.
+            usual = different.pop("usual", [])
             kind = different.pop("class", OTHERS.get((name, mode), type(base).__name__))
             taken = TAKEN[mode] + (SIZES if name == "sdxl" else ())
             if name == "sdxl" and mode != "text":
@@ -403,7 +419,7 @@ def of_folder(name, by_graphs=False):
             if kind == "DDPMPipeline":
                 taken = tuple(key for key in taken if key != "eta")
             assert set(different) <= set(taken), (name, case, set(different) - set(taken))
-            arguments = {key: different.get(key, DEFAULTS[key]) for key in taken}
+            arguments = {key: different.get(key, DEFAULTS[key]) for key in taken if key not in usual}
             replaced = arguments["scheduler"]
             if replaced:
                 scheduler = getattr(diffusers, replaced[0]).from_config(own, **replaced[1])

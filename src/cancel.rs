@@ -44,6 +44,11 @@ impl Canceller {
         if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
 
+    /// What is to be said of an error: that it was cancelled, if it was, since an evaluation that is interrupted fails.
+    pub(crate) fn cause(&self, error: Error) -> Error {
+        if self.is_cancelled() { Error::Cancelled } else { error }
+    }
+
     /// Makes the running [`Job::step`](crate::Job::step) or call and every further one that would evaluate return
     /// [`Error::Cancelled`](crate::Error::Cancelled). An evaluation that is under way is interrupted where the denoiser
     /// can do that: ONNX Runtime stops before the next node of the graph, and a job that waits for its turn at the

@@ -43,6 +43,15 @@ pub(crate) fn check_length(text: &str) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a prompt that cannot be read: one that is too long, or where signs in it are weights a sign that is none.
+///
+/// # Errors
+/// As [`parse_a1111`].
+pub(crate) fn check_text(text: &str, weighed: bool) -> Result<()> {
+    check_length(text)?;
+    if weighed { parse_a1111(text).map(drop) } else { Ok(()) }
+}
+
 /// What a prompt consists of.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Part {

@@ -15,7 +15,7 @@ use crate::log::{Severity, say};
 use crate::model::{Encoded, NoNegative, Pipeline, Size, Source};
 use crate::noise::{BegunNoise, Draw, NoiseSource};
 use crate::option::{Group, OptionEntry, Value};
-use crate::prompt::{Chunk, Weighed, fill, weigh};
+use crate::prompt::{Chunk, Weighed, check_text, fill, weigh};
 use crate::sample::{Job, checked_length};
 use crate::schedule::Spacing;
 use crate::settings::{self, Compat, LongPrompts, Noise, StrengthOf, Weights};
@@ -143,6 +143,16 @@ fn check_is_of_use(asked: &Request, pipeline: &Pipeline) -> Result<()> {
     Ok(())
 }
 
+/// The defaults of diffusers' pipelines from an image on, where they are others than those from noise: SDXL's.
+fn defaults_of_diffusers(asked: &Request, pipeline: &Pipeline) -> &'static [(&'static str, f64)] {
+    let is_of_diffusers = asked.compat == Compat::Diffusers && pipeline.family == "stable-diffusion-xl";
+    match (&asked.image, &asked.mask) {
+        (Some(_), None) if is_of_diffusers => &[("strength", 0.3)],
+        (Some(_), Some(_)) if is_of_diffusers => &[("strength", 0.9999), ("guidance_scale", 7.5)],
+        _ => &[],
+    }
+}
+
 /// What `pipeline` asks a text encoder for, in the order of its conditions.
 fn outputs_of<'a>(pipeline: &'a Pipeline, encoder: &str) -> Vec<&'a str> {
     let mut outputs = Vec::new();
@@ -204,14 +214,7 @@ impl Composition {
             pictures: [None, None],
             noise: None,
         };
-        let takes_steps = settings::STRENGTH_OF.given(&composition.latent.options).is_some();
-        if pipeline.embeds_guidance() && composition.latent.image.is_some() && !takes_steps {
-            // Of its few steps none is to be left out, where they are among those of its distillation.
-            let few = composition.latent.clone().with(settings::STRENGTH_OF.key, StrengthOf::Original.word())?;
-            if composition.latent.resolved(manifest).grid == Some(Spacing::Lcm) {
-                composition.latent = few;
-            }
-        }
+        composition.usual_with_an_image()?;
         composition.scale(parts)?;
         composition.texts(parts)?;
         composition.images(parts)?;
@@ -220,6 +223,27 @@ impl Composition {
         composition.kind_of_noise()?;
         composition.pieces.push_back(Piece::Draw);
         Ok(composition)
+    }
+
+    /// The defaults of a run that starts from an image.
+    fn usual_with_an_image(&mut self) -> Result<()> {
+        let manifest = self.model.manifest();
+        for (key, value) in defaults_of_diffusers(&self.asked, &self.pipeline) {
+            // A distilled network is not guided, whatever is usual.
+            let is_usual = *key != settings::GUIDANCE_SCALE.key || manifest.defaults.options.contains_key(*key);
+            if is_usual && self.latent.options.get(key).is_none() {
+                self.latent.set(key, *value)?;
+            }
+        }
+        let takes_steps = settings::STRENGTH_OF.given(&self.latent.options).is_some();
+        if self.pipeline.embeds_guidance() && self.latent.image.is_some() && !takes_steps {
+            // Of its few steps none is to be left out, where they are among those of its distillation.
+            let few = self.latent.clone().with(settings::STRENGTH_OF.key, StrengthOf::Original.word())?;
+            if self.latent.resolved(manifest).grid == Some(Spacing::Lcm) {
+                self.latent = few;
+            }
+        }
+        Ok(())
     }
 
     /// How strong guidance is, and whether there is any.
@@ -304,6 +328,10 @@ impl Composition {
             (None, NoNegative::Empty) => Some(vec![String::new(); count]),
             (texts, _) => texts,
         };
+        let weighed = settings::WEIGHTS.choice::<Weights>(&self.asked.options) != Weights::Off;
+        for text in self.prompts.iter().chain(self.negatives.iter().flatten()) {
+            check_text(text, weighed)?;
+        }
         for encoder in pipeline.text_encoders.keys() {
             let mut known: Vec<&String> = Vec::new();
             for text in self.prompts.iter().chain(self.negatives.iter().flatten()) {
@@ -636,8 +664,8 @@ impl Composition {
         }
         self.noise = Some(Box::new(BegunNoise::new(start, noise)));
         for (which, of_image) in of_images.into_iter().enumerate() {
-            let Some(picture) = self.pictures[which].take() else { continue };
-            let latents = self.latents(&picture, of_image.as_deref(), !told_image)?;
+            let Some(picture) = &self.pictures[which] else { continue };
+            let latents = self.latents(picture, of_image.as_deref(), !told_image)?;
             match which {
                 WHOLE if told_image => {
                     let name = Request::instructed(&self.model).unwrap_or_default().to_owned();
@@ -652,7 +680,10 @@ impl Composition {
             }
         }
         self.masks(parts)?;
-        self.conditions(parts)
+        self.conditions(parts)?;
+        // Not before, so that a step that failed can be done again.
+        self.pictures = [None, None];
+        Ok(())
     }
 
     /// The latents of an image, by what was drawn for it.
@@ -895,7 +926,15 @@ impl Request {
             Self { solver: None, steps: None, grid: None, steps_offset: None, ending: None, ..self.clone() };
         under.clipping = settings::Clipping::Model;
         under.options = crate::option::Options::default();
-        under.set_scheduler_config(config)?;
+        under.set_scheduler_config(config).map_err(|error| match error {
+            Error::Argument { name: "scheduler_config", reason } => {
+                Error::argument("scheduler_config", format!("the folder's own: {reason}"))
+            }
+            Error::Argument { name, reason } => {
+                Error::argument("scheduler_config", format!("the folder's own: {name}: {reason}"))
+            }
+            error => error,
+        })?;
         let said = [
             ("solver", self.solver.clone()),
             ("steps", self.steps.map(|steps| steps.to_string())),

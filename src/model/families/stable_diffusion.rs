@@ -51,7 +51,7 @@ pub(super) struct Text {
 }
 
 /// A U-Net of latents that is told a text.
-pub(super) fn of_latents(facts: &Facts, text: Text) -> Result<Pipeline, String> {
+pub(super) fn of_latents(facts: &Facts, mut text: Text) -> Result<Pipeline, String> {
     let unet = Unet::find(facts, "unet", 4)?;
     let autoencoder = parts::autoencoder(facts, text.scale)?;
     let (mut shapes, mut conditions) = (Map::new(), BTreeMap::new());
@@ -75,6 +75,10 @@ pub(super) fn of_latents(facts: &Facts, text: Text) -> Result<Pipeline, String> 
         joint if joint == unet.channels => {
             shapes.insert("image".into(), joined(unet.channels));
             conditions.insert("image".to_owned(), Source::Image);
+            // As many as the paper takes, §3.2.
+            if text.defaults["steps"] == 50 {
+                text.defaults["steps"] = json!(100);
+            }
         }
         joint => {
             return Err(format!(

@@ -656,9 +656,17 @@ typedef struct diffuse_cost {
    */
   uint64_t peak_bytes;
   /*
-   How long the run takes on this machine as it is now; 0 for a solver that chooses its own steps.
+   How long the whole run takes on this machine as it is now; 0 for a solver that chooses its own steps.
    */
   double milliseconds;
+  /*
+   What of that the prompts and images take that a pipeline is given; 0 for a model of one network.
+   */
+  double encoding_milliseconds;
+  /*
+   What of that the pictures take that are made of its latents, likewise.
+   */
+  double decoding_milliseconds;
 } diffuse_cost;
 
 #ifdef __cplusplus
@@ -1363,7 +1371,8 @@ int32_t diffuse_request_new(struct diffuse_request **request);
 /*
  Says what drawing `request` from `model` will take. It is found by three estimates of the clean samples, for which a
  network of the host's is called and a guidance callback is not, after a diffuse_model_trim(): not while others are
- in a hurry. As diffuse_job_new() and diffuse_job_step(); `cancel` as for diffuse_model_denoise().
+ in a hurry. Of a pipeline all is encoded, and a tile decoded. As diffuse_job_new() and diffuse_job_step(); `cancel`
+ as for diffuse_model_denoise().
  */
 int32_t diffuse_request_cost(const struct diffuse_request *request,
                              const struct diffuse_model *model,

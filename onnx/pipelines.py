@@ -2,6 +2,7 @@
 
     python onnx/pipelines.py FOLDER OUT
     python onnx/pipelines.py FOLDER OUT --f16
+    python onnx/pipelines.py FOLDER OUT --preview-decoder TINY
 
 FOLDER is on this machine, as `save_pretrained` writes it. The families are those of `FAMILIES` below. OUT gets the
 layout of optimum's exporter: `model_index.json`, `scheduler/` and `tokenizer/` as they are, and for each network a
@@ -14,6 +15,8 @@ types and order of the tensors are optimum's too.
 - `--f16` makes every tensor of floating point f16, with the inputs and outputs.
 - The autoencoder of a VQModel has no distribution: its `vae_encoder` gives `latent_sample`, where others give the
   `latent_parameters`, means and logarithms of variances.
+- `--preview-decoder` takes the folder of an AutoencoderTiny of the same latents, such as TAESD; its decoder becomes
+  `preview_decoder`, which shows previews in place of the factors.
 - `diffuse.preview.json` has the factors of a cheap preview: red, green and blue as sums over the channels of a latent,
   as the denoiser knows it, and a summand; -1 is black and 1 is white. They are fitted to what the decoder makes of
   random latents.
@@ -250,6 +253,19 @@ def autoencoder(model, kind):
     ]
 
 
+def preview_decoder(model, kind):
+    """The decoder of an AutoencoderTiny."""
+    def latent(sizes):
+        return torch.randn(sizes.batch, model.config.latent_channels, sizes.height, sizes.width).to(kind)
+
+    def decode(model, latent):
+        return model.decode(latent, return_dict=False)[0]
+
+    pixels = {0: "batch_size", 2: "sample_height", 3: "sample_width"}
+    latents = {0: "batch_size", 2: "latent_height", 3: "latent_width"}
+    return Graph("preview_decoder", model, decode, {"latent_sample": (latent, latents)}, {"sample": pixels})
+
+
 PARTS = {
     "CLIPTextModel": text_encoder, "CLIPTextModelWithProjection": text_encoder, "UNet2DConditionModel": unet,
     "UNet2DModel": unet, "DiTTransformer2DModel": transformer, "Transformer2DModel": transformer,
@@ -391,24 +407,43 @@ def components(folder):
     return index, {name: value for name, value in named.items() if name not in IGNORED}
 
 
-def load(folder, name, library, kind_of_class, kind):
+def load(path, library, kind_of_class, kind):
     if library not in ("diffusers", "transformers"):
-        raise PipelineError(f"model_index.json: {name}: expected a class of diffusers or transformers, found {library}")
+        raise PipelineError(f"{path.name}: expected a class of diffusers or transformers, found {library}")
     said = {"torch_dtype" if library == "diffusers" else "dtype": kind}
     if library == "transformers" and kind == torch.float16:
         # Torch's exporter writes the mask of the fused attention in f32, whatever it is added to.
         said["attn_implementation"] = "eager"
     with quiet(), contextlib.redirect_stderr(io.StringIO()):
-        model = getattr(importlib.import_module(library), kind_of_class).from_pretrained(folder / name, **said)
+        model = getattr(importlib.import_module(library), kind_of_class).from_pretrained(path, **said)
     return model.eval().requires_grad_(False)
 
 
-def export(folder, out, half=False, largest=LARGEST_SINGLE_FILE, rewrite=None):
+def store_graphs(graphs, config, out, kind, largest, rewrite):
+    """Writes graphs of one model with its configuration, and compares them: {part: the largest relative error}."""
+    errors = {}
+    for graph in graphs:
+        path = out / graph.folder / "model.onnx"
+        path.parent.mkdir()
+        store(without_path(config), path.parent / "config.json")
+        write(graph, path, largest, rewrite)
+        torch.manual_seed(0)
+        errors[graph.folder], exact = compare(graph, path, kind)
+        size = sum(file.stat().st_size for file in path.parent.iterdir())
+        print(
+            f"{out.name}/{graph.folder}: {size:,} bytes, largest difference {exact:.1e}, "
+            f"{errors[graph.folder]:.1e} of the largest value"
+        )
+    return errors
+
+
+def export(folder, out, half=False, largest=LARGEST_SINGLE_FILE, rewrite=None, tiny=None):
     """Writes the pipeline of `folder` to `out`, which must not be there. Returns {part: the largest relative error}.
 
     half      every tensor of floating point as f16
     largest   of how many bytes on a graph has its weights in a second file
     rewrite   is called with each graph before it is written, to change it in place
+    tiny      the folder of an AutoencoderTiny, which shows previews
     """
     folder, out = pathlib.Path(folder), pathlib.Path(out)
     if out.exists():
@@ -423,13 +458,13 @@ def export(folder, out, half=False, largest=LARGEST_SINGLE_FILE, rewrite=None):
         store(without_path(index), partial / "model_index.json")
         for name, (library, kind_of_class) in named.items():
             if kind_of_class in AUTOENCODERS:
-                model = load(folder, name, library, kind_of_class, kind)
+                model = load(folder / name, library, kind_of_class, kind)
                 graphs = autoencoder(model, kind)
                 factors, left = preview(model)
                 store({"preview": factors}, partial / "diffuse.preview.json")
                 print(f"{out.name}: the preview leaves {left:.0%} of the variance of random pictures")
             elif kind_of_class in PARTS:
-                model = load(folder, name, library, kind_of_class, kind)
+                model = load(folder / name, library, kind_of_class, kind)
                 graphs = [PARTS[kind_of_class](name, model, kind, index)]
             elif name == "scheduler" or name.startswith("tokenizer"):
                 shutil.copytree(folder / name, partial / name, copy_function=shutil.copyfile)
@@ -437,21 +472,12 @@ def export(folder, out, half=False, largest=LARGEST_SINGLE_FILE, rewrite=None):
             else:
                 known = ", ".join([*PARTS, *AUTOENCODERS])
                 raise PipelineError(f"model_index.json: {name}: expected one of {known}, found {kind_of_class}")
-            config = without_path(read(folder / name / "config.json"))
-            for graph in graphs:
-                path = partial / graph.folder / "model.onnx"
-                path.parent.mkdir()
-                store(config, path.parent / "config.json")
-                write(graph, path, largest, rewrite)
-                torch.manual_seed(0)
-                errors[graph.folder], exact = compare(graph, path, kind)
-                size = sum(file.stat().st_size for file in path.parent.iterdir())
-                print(
-                    f"{out.name}/{graph.folder}: {size:,} bytes, largest difference {exact:.1e}, "
-                    f"{errors[graph.folder]:.1e} of the largest value"
-                )
+            errors |= store_graphs(graphs, read(folder / name / "config.json"), partial, kind, largest, rewrite)
             # One at a time in memory.
-            del model, graphs, graph
+            del model, graphs
+        if tiny is not None:
+            graph = preview_decoder(load(pathlib.Path(tiny), "diffusers", "AutoencoderTiny", kind), kind)
+            errors |= store_graphs([graph], read(pathlib.Path(tiny, "config.json")), partial, kind, largest, rewrite)
         partial.replace(out)
     return errors
 
@@ -461,9 +487,10 @@ def main():
     parser.add_argument("folder", type=pathlib.Path, metavar="FOLDER")
     parser.add_argument("out", type=pathlib.Path, metavar="OUT")
     parser.add_argument("--f16", action="store_true", help="every tensor of floating point as f16")
+    parser.add_argument("--preview-decoder", metavar="TINY", help="the folder of an AutoencoderTiny, for previews")
     arguments = parser.parse_args()
     try:
-        export(arguments.folder, arguments.out, arguments.f16)
+        export(arguments.folder, arguments.out, arguments.f16, tiny=arguments.preview_decoder)
     except PipelineError as error:
         parser.exit(1, f"{error}\n")
 

@@ -27,25 +27,11 @@ pub(crate) struct TokenizerFiles {
 }
 
 impl TokenizerFiles {
-    /// Those that are in `folder`.
+    /// The files of these names, each of which `read` gives the bytes of, if there is one.
     ///
     /// # Errors
-    /// [`Error::Io`] where one is there and can't be read, and [`Error::Model`] where it is larger than any tokenizer.
-    pub(crate) fn of(folder: &Path) -> Result<Self> {
-        /// Four times the largest that is known, Gemma's.
-        const MOST_BYTES: u64 = 128 << 20;
-        let read = |name: &str| {
-            let path = folder.join(name);
-            match std::fs::metadata(&path) {
-                Ok(file) if file.len() > MOST_BYTES => {
-                    Err(Error::model(path.to_string_lossy(), format!("it has more than {MOST_BYTES} bytes")))
-                }
-                Ok(file) if file.is_file() => std::fs::read(&path).map(Some).map_err(|error| Error::io(&path, error)),
-                Ok(_) => Err(Error::model(path.to_string_lossy(), "it is no file")),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(Error::io(&path, error)),
-            }
-        };
+    /// Those of `read`.
+    pub(crate) fn read(mut read: impl FnMut(&str) -> Result<Option<Vec<u8>>>) -> Result<Self> {
         Ok(Self {
             tokenizer_json: read("tokenizer.json")?,
             vocab: read("vocab.json")?,
@@ -205,7 +191,15 @@ impl Tokenizer {
 #[doc(hidden)]
 #[expect(clippy::type_complexity, reason = "a function for tests, whose result is taken apart at once")]
 pub fn tokens_of(folder: &Path) -> Result<impl Fn(&str, usize) -> Result<(Vec<i64>, usize, Option<String>)>> {
-    let tokenizer = Tokenizer::new(&folder.to_string_lossy(), &TokenizerFiles::of(folder)?)?;
+    let files = TokenizerFiles::read(|name| {
+        let path = folder.join(name);
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io(&path, error)),
+        }
+    })?;
+    let tokenizer = Tokenizer::new(&folder.to_string_lossy(), &files)?;
     Ok(move |text: &str, length: usize| {
         let tokens = tokenizer.encode(text, length)?;
         Ok((tokens.ids, tokens.used, tokens.cut))
@@ -695,6 +689,9 @@ mod reading {
                 merges.push(merge.ok_or_else(|| format!("merges.txt: line {} has not two tokens", number + 1))?);
             }
         }
+        if merges.is_empty() {
+            return Err("merges.txt: there are no merges in it; was it written to its end?".to_owned());
+        }
         Ok(merges)
     }
 
@@ -975,6 +972,7 @@ mod tests {
             (clip(&json!({"added_tokens_decoder": {"x": {}}}), &json!({})), "added_tokens_decoder: \"x\""),
             (TokenizerFiles { merges: Some(b"c a\nc\n".to_vec()), ..clip(&json!({}), &json!({})) }, "line 2"),
             (TokenizerFiles { merges: Some(b"c zz\n".to_vec()), ..clip(&json!({}), &json!({})) }, "zz"),
+            (TokenizerFiles { merges: Some(b"#version: 0.2\n".to_vec()), ..clip(&json!({}), &json!({})) }, "no merges"),
             (
                 TokenizerFiles { vocab: Some(b"{\"a\": -1}".to_vec()), ..clip(&json!({}), &json!({})) },
                 "vocab.json: a: ",

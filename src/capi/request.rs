@@ -61,13 +61,18 @@ pub struct diffuse_cost {
     /// How many bytes the run and its model hold at a time on the CPU: the weights, what an evaluation needs, and the
     /// run's tensors. ONNX Runtime itself takes some 40 MB beside it.
     pub peak_bytes: u64,
-    /// How long the run takes on this machine as it is now; 0 for a solver that chooses its own steps.
+    /// How long the whole run takes on this machine as it is now; 0 for a solver that chooses its own steps.
     pub milliseconds: f64,
+    /// What of that the prompts and images take that a pipeline is given; 0 for a model of one network.
+    pub encoding_milliseconds: f64,
+    /// What of that the pictures take that are made of its latents, likewise.
+    pub decoding_milliseconds: f64,
 }
 
 /// Says what drawing `request` from `model` will take. It is found by three estimates of the clean samples, for which a
 /// network of the host's is called and a guidance callback is not, after a diffuse_model_trim(): not while others are
-/// in a hurry. As diffuse_job_new() and diffuse_job_step(); `cancel` as for diffuse_model_denoise().
+/// in a hurry. Of a pipeline all is encoded, and a tile decoded. As diffuse_job_new() and diffuse_job_step(); `cancel`
+/// as for diffuse_model_denoise().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_cost(
     request: *const diffuse_request,
@@ -81,13 +86,15 @@ pub unsafe extern "C" fn diffuse_request_cost(
             unsafe { (&borrow(request, "request")?.request, &borrow(model, "model")?.model, canceller_of(cancel)?) };
         // SAFETY: as above.
         let room = unsafe { struct_size(cost, FIRST_COST, "cost") }?;
-        let Cost { evaluations, time, peak_bytes, .. } = request.cost(model, &canceller)?;
+        let Cost { evaluations, time, encoding, decoding, peak_bytes, .. } = request.cost(model, &canceller)?;
         let known = diffuse_cost {
             struct_size: room.min(size_of::<diffuse_cost>()) as u32,
             reserved: 0,
             evaluations: evaluations.unwrap_or(0) as u64,
             peak_bytes: peak_bytes as u64,
             milliseconds: time.map_or(0.0, |time| time.as_secs_f64() * 1e3),
+            encoding_milliseconds: encoding.as_secs_f64() * 1e3,
+            decoding_milliseconds: decoding.as_secs_f64() * 1e3,
         };
         // SAFETY: as above; it has room for so much.
         unsafe { store_part(cost, &known, room) };
@@ -101,8 +108,10 @@ const FIRST_COST: usize = 32;
 // On every platform: what a host was compiled with does not move.
 const _: () = assert!(std::mem::offset_of!(diffuse_cost, evaluations) == 8);
 const _: () = assert!(std::mem::offset_of!(diffuse_cost, peak_bytes) == 16);
+const _: () = assert!(std::mem::offset_of!(diffuse_cost, milliseconds) == 24 && FIRST_COST == 24 + size_of::<f64>());
+const _: () = assert!(std::mem::offset_of!(diffuse_cost, encoding_milliseconds) == 32);
 const _: () =
-    assert!(std::mem::offset_of!(diffuse_cost, milliseconds) == 24 && size_of::<diffuse_cost>() >= FIRST_COST);
+    assert!(std::mem::offset_of!(diffuse_cost, decoding_milliseconds) == 40 && size_of::<diffuse_cost>() >= 48);
 
 /// Frees a request. NULL is fine.
 #[unsafe(no_mangle)]

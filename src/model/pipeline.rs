@@ -164,6 +164,9 @@ pub struct Autoencoder {
     pub deviations: Option<Vec<f64>>,
     /// The size of the pictures that it was trained on, in pixels: that of a tile.
     pub tile: usize,
+    /// A small one, whose decoder shows previews of the same latents; else they are linear in the latents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview: Option<Box<Autoencoder>>,
 }
 
 fn is_zero(value: &f64) -> bool {
@@ -177,6 +180,13 @@ impl Pipeline {
     /// With the field, what is expected and what was found.
     pub fn parse(json: &str) -> Result<(Self, Manifest), String> {
         let json = Json::new(json).map_err(|error| format!("it cannot be read as JSON: {error}"))?;
+        let value: Value = json.read().map_err(|error| error.to_string())?;
+        // serde would take the list of its fields' values for an object as well.
+        let encoders = value["text_encoders"].as_object().into_iter().flat_map(|encoders| encoders.values());
+        let objects = [&value, &value["manifest"], &value["text_encoders"], &value["autoencoder"]];
+        if let Some(list) = objects.into_iter().chain(encoders).find(|value| value.is_array()) {
+            return Err(format!("{list} is a list; expected an object"));
+        }
         let pipeline: Self = json.read().map_err(|error| error.to_string())?;
         pipeline.checked().map(|manifest| (pipeline, manifest))
     }
@@ -190,7 +200,10 @@ impl Pipeline {
             return Err(format!("diffuse_pipeline: {}; this version reads 1", self.diffuse_pipeline));
         }
         self.check_paths()?;
-        let manifest = Manifest::parse(&self.manifest.to_string()).map_err(|reason| format!("manifest: {reason}"))?;
+        let manifest = Manifest::parse(&self.manifest.to_string()).map_err(|reason| {
+            let reason = reason.strip_prefix("manifest: ").unwrap_or(&reason);
+            format!("manifest: {reason}")
+        })?;
         for (name, source) in &self.conditions {
             if !manifest.conditions.contains_key(name) {
                 return Err(format!("conditions.{name}: the manifest has no condition of this name"));
@@ -236,7 +249,9 @@ impl Pipeline {
     /// Refuses files that do not lie in the folder.
     fn check_paths(&self) -> Result<(), String> {
         let encoders = self.text_encoders.values().flat_map(|encoder| [&encoder.graph, &encoder.tokenizer]);
-        let halves = self.autoencoder.iter().flat_map(|own| std::iter::once(&own.decoder).chain(&own.encoder));
+        let small = self.autoencoder.iter().filter_map(|own| own.preview.as_deref());
+        let halves = self.autoencoder.iter().chain(small);
+        let halves = halves.flat_map(|own| std::iter::once(&own.decoder).chain(&own.encoder));
         let is_within = |path: &str| {
             !path.is_empty()
                 && !path.contains(['\\', ':'])
@@ -291,6 +306,10 @@ impl Autoencoder {
                 return Err(format!("autoencoder.{name}: {} numbers; one for each channel of the latents", list.len()));
             }
         }
-        Ok(())
+        match &self.preview {
+            Some(small) if small.preview.is_some() => Err("autoencoder.preview.preview: there is one alone".into()),
+            Some(small) => small.check(manifest).map_err(|reason| format!("preview: {reason}")),
+            None => Ok(()),
+        }
     }
 }

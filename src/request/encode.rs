@@ -26,17 +26,12 @@ impl Request {
     /// # Errors
     /// [`Error::Argument`] with the field that does not fit, and what would.
     pub fn job(&self, model: &Arc<Model>) -> Result<Job> {
-        self.job_unless(model, &Canceller::default())
-    }
-
-    /// The same, but [`Error::Cancelled`] where `canceller` ends the encoding.
-    pub(crate) fn job_unless(&self, model: &Arc<Model>, canceller: &Canceller) -> Result<Job> {
         let Some(parts) = model.parts() else { return self.plan(model.manifest())?.job(model) };
-        let mut composition = Composition::new(model, self)?;
+        let (mut composition, canceller) = (Composition::new(model, self)?, Canceller::default());
         while !composition.is_ready() {
-            composition.step(canceller)?;
+            composition.step(&canceller)?;
         }
-        let _network = parts.load(canceller)?;
+        let _network = parts.load(&canceller)?;
         composition.job()
     }
 }

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use ndarray::{ArrayD, ArrayViewD, Axis};
+use ndarray::{Array3, ArrayD, ArrayView3, ArrayViewD, Axis, IxDyn};
 use sha2::{Digest, Sha256};
 
 use super::work::{Samples, Stage, Work, not_yet};
 use crate::bytes::{Reader, Writer};
 use crate::error::{Error, Result};
+use crate::log::{Severity, say};
 use crate::request::{Composition, Finish, Plan, Request};
 use crate::sample::{Canceller, Job, Pace, Progress};
 use crate::stage::pixels::{Look, latent_preview};
-use crate::stage::{Decoding, Model};
+use crate::stage::{Coder, Decoding, Model};
 use crate::tensor::{copied, make_room, zeros};
 
 /// Such a run.
@@ -35,6 +36,8 @@ pub(super) struct Staged {
     pace: Pace,
     /// The latest estimate of the pictures.
     preview: Option<ArrayD<f32>>,
+    /// The small decoder that makes it, where the model has one.
+    small: Option<Coder>,
 }
 
 /// What is done next.
@@ -62,7 +65,8 @@ impl Staged {
         let (model, canceller) = (Arc::clone(model), canceller.clone());
         let at = At::Encode(Box::new(composition));
         let (pace, request) = (Pace::new(), request.clone());
-        Ok(Self { model, canceller, request, identity, latents, steps, at, resumed: None, finish, pace, preview: None })
+        let (resumed, preview, small) = (None, None, None);
+        Ok(Self { model, canceller, request, identity, latents, steps, at, resumed, finish, pace, preview, small })
     }
 
     /// The job, once what it is given is encoded and until its samples are decoded.
@@ -118,6 +122,25 @@ impl Staged {
         Ok(At::Decode(Box::new(decoding)))
     }
 
+    /// Opens the predictor, and makes the job.
+    fn open(&mut self) -> Result<()> {
+        let At::Open(composition) = &mut self.at else { return Ok(()) };
+        // Held until the job is made, so that no other one gives it back between.
+        let _network = match self.model.parts() {
+            Some(parts) => {
+                self.small = parts.preview_decoder(&self.canceller)?;
+                Some(parts.load(&self.canceller)?)
+            }
+            None => None,
+        };
+        let mut job = composition.job()?;
+        job.set_canceller(&self.canceller);
+        // One that does not fit is forgotten: the run can go on from its beginning.
+        let resumed = self.resumed.take().map_or(Ok(()), |snapshot| job.restore(&snapshot));
+        self.at = At::Sample(Box::new(job));
+        resumed.and_then(|()| self.show_latents())
+    }
+
     /// Shows the latest estimate of the latents: as large as the pictures will be.
     fn show_latents(&mut self) -> Result<()> {
         let At::Sample(job) = &self.at else { return Ok(()) };
@@ -127,21 +150,48 @@ impl Staged {
             return Ok(());
         }
         let matrix = self.model.manifest().sample.preview.as_ref();
+        let small_decoder = &mut self.small;
         let preview = match &mut self.preview {
             Some(preview) => preview,
             none => none.insert(zeros(&self.finish.shape)?),
         };
         for (latent, mut picture) in latest.outer_iter().zip(preview.outer_iter_mut()) {
             let Ok(latent) = latent.into_dimensionality() else { return Ok(()) };
-            let small = latent_preview(latent, matrix)?;
+            let small = match decoded(small_decoder, latent) {
+                Some(small) => small,
+                None => latent_preview(latent, matrix)?,
+            };
             let (_, height, width) = small.dim();
-            let (rows, columns) = (picture.shape()[1] / height, picture.shape()[2] / width);
+            let (rows, columns) = (picture.shape()[1], picture.shape()[2]);
             for (mut plane, small) in picture.outer_iter_mut().zip(small.outer_iter()) {
-                plane.indexed_iter_mut().for_each(|(at, value)| *value = small[[at[0] / rows, at[1] / columns]]);
+                let at = |at: &IxDyn| [at[0] * height / rows, at[1] * width / columns];
+                plane.indexed_iter_mut().for_each(|(place, value)| *value = small[at(&place)]);
             }
         }
         Ok(())
     }
+}
+
+/// A first step that fails at sizes which a U-Net does not halve evenly: in some exports it cannot then double them.
+fn with_sizes(error: Error, shape: &[usize]) -> Error {
+    const EVEN: usize = 64;
+    match error {
+        Error::Evaluation { step: 0, reason } if shape[2..].iter().any(|side| side % EVEN != 0) => {
+            let reason = format!("{reason}; perhaps it was exported for multiples of {EVEN} pixels alone");
+            Error::Evaluation { step: 0, reason }
+        }
+        error => error,
+    }
+}
+
+/// The preview of `latent` by a small decoder; one that fails is left out from then on.
+fn decoded(decoder: &mut Option<Coder>, latent: ArrayView3<'_, f32>) -> Option<Array3<f32>> {
+    let made = decoder.as_mut()?.decode(latent);
+    if let Err(error) = &made {
+        say(Severity::Warning, || format!("there are no previews of the small decoder: {error}"));
+        *decoder = None;
+    }
+    made.ok().filter(|made| made.shape()[0] == 3)
 }
 
 impl Work for Staged {
@@ -195,7 +245,7 @@ impl Work for Staged {
 
     fn step(&mut self) -> Result<()> {
         let (model, canceller) = (Arc::clone(&self.model), self.canceller.clone());
-        let unless_cancelled = |error| if canceller.is_cancelled() { Error::Cancelled } else { error };
+        let unless_cancelled = |error| canceller.cause(error);
         let start = Instant::now();
         match &mut self.at {
             At::Encode(composition) => {
@@ -205,22 +255,13 @@ impl Work for Staged {
                     return Ok(());
                 }
             }
-            At::Open(composition) => {
+            At::Open(_) => {
                 canceller.check()?;
-                // Held until the job is made, so that no other one gives it back between.
-                let _network = match model.parts() {
-                    Some(parts) => Some(parts.load(&canceller).map_err(unless_cancelled)?),
-                    None => None,
-                };
-                let mut job = composition.job().map_err(unless_cancelled)?;
-                job.set_canceller(&canceller);
-                // One that does not fit is forgotten: the run can go on from its beginning.
-                let resumed = self.resumed.take().map_or(Ok(()), |snapshot| job.restore(&snapshot));
-                self.at = At::Sample(Box::new(job));
-                return resumed.and_then(|()| self.show_latents());
+                return self.open().map_err(unless_cancelled);
             }
             At::Sample(job) => {
-                let finished = job.step()?.is_finished();
+                let stepped = job.step().map_err(|error| with_sizes(error, &self.finish.shape));
+                let finished = stepped?.is_finished();
                 self.show_latents()?;
                 if !finished {
                     return Ok(());
@@ -365,6 +406,7 @@ impl Drop for Staged {
     /// A run that was left before its end gives back what the policy does not keep.
     fn drop(&mut self) {
         self.at = At::Done(ArrayD::default(ndarray::IxDyn(&[0])));
+        self.small = None;
         self.model.release();
     }
 }
@@ -421,6 +463,7 @@ impl Staged {
             At::Sample(job) => match self.after(&job) {
                 Ok(next) => {
                     drop(job);
+                    self.small = None;
                     self.model.release();
                     next
                 }

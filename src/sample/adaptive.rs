@@ -30,7 +30,7 @@ impl Job {
         let mut answer = Denoised::new(query_x.shape())?;
         let query = Query { x: query_x.view(), level, condition, step: self.cursor.step };
         if let Err(error) = self.denoiser.denoise(query, &mut answer) {
-            return Err(if self.canceller.is_cancelled() { Error::Cancelled } else { error });
+            return Err(self.canceller.cause(error));
         }
         if answer.shift().is_some() {
             let reason = format!("{} cannot move the mean of its steps", self.solver);

@@ -25,7 +25,7 @@ impl Job {
                 let query = Query { x: self.x.view(), level, condition: &self.condition, step: self.cursor.step };
                 self.denoised.reset();
                 if let Err(error) = self.denoiser.denoise(query, &mut self.denoised) {
-                    return Err(if self.canceller.is_cancelled() { Error::Cancelled } else { error });
+                    return Err(self.canceller.cause(error));
                 }
                 self.check_denoised(level.t)?;
                 self.check_variance()?;

@@ -17,6 +17,10 @@ const MOST_UNTILED: usize = 1024;
 /// The least overlap of two tiles, in latents.
 const LEAST_OVERLAP: usize = 16;
 
+/// What a decoder's input and output are called, the usual names first.
+const LATENTS: &[&str] = &["latent_sample", "latents", "sample", "z"];
+const PICTURES: &[&str] = &["sample", "image"];
+
 /// One half of an autoencoder, in use.
 pub(crate) struct Coder {
     binding: Binding,
@@ -36,7 +40,18 @@ impl Parts {
     /// # Errors
     /// As [`Part::network`]; [`Error::Model`] if the graph has no input for latents.
     pub(crate) fn decoder(&self, canceller: &Canceller) -> Result<Coder> {
-        self.coder(self.decoder.as_ref(), &["latent_sample", "latents", "sample", "z"], &["sample", "image"], canceller)
+        let spec = self.pipeline.autoencoder.as_ref();
+        self.coder(self.decoder.as_ref(), spec, LATENTS, PICTURES, canceller)
+    }
+
+    /// The decoder for previews, where there is one.
+    ///
+    /// # Errors
+    /// As [`decoder`](Self::decoder).
+    pub(crate) fn preview_decoder(&self, canceller: &Canceller) -> Result<Option<Coder>> {
+        let spec = self.pipeline.autoencoder.as_ref().and_then(|own| own.preview.as_deref());
+        let Some(part) = &self.preview else { return Ok(None) };
+        self.coder(Some(part), spec, LATENTS, PICTURES, canceller).map(Some)
     }
 
     /// The half that makes latents.
@@ -44,12 +59,20 @@ impl Parts {
     /// # Errors
     /// As [`decoder`](Self::decoder); [`Error::Argument`] if the model has none.
     pub(crate) fn encoder(&self, canceller: &Canceller) -> Result<Coder> {
-        let outputs = ["latent_parameters", "latent_sample", "latent", "latents"];
-        self.coder(self.encoder.as_ref(), &["sample", "image", "x"], &outputs, canceller)
+        let outputs = &["latent_parameters", "latent_sample", "latent", "latents"];
+        let spec = self.pipeline.autoencoder.as_ref();
+        self.coder(self.encoder.as_ref(), spec, &["sample", "image", "x"], outputs, canceller)
     }
 
-    fn coder(&self, part: Option<&Part>, inputs: &[&str], outputs: &[&str], canceller: &Canceller) -> Result<Coder> {
-        let (Some(part), Some(spec)) = (part, &self.pipeline.autoencoder) else {
+    fn coder(
+        &self,
+        part: Option<&Part>,
+        spec: Option<&Autoencoder>,
+        inputs: &[&str],
+        outputs: &[&str],
+        canceller: &Canceller,
+    ) -> Result<Coder> {
+        let (Some(part), Some(spec)) = (part, spec) else {
             let reason = "the model has no vae_encoder, which makes latents of a picture; export it with one";
             return Err(Error::argument("image", reason));
         };

@@ -25,6 +25,8 @@ pub(crate) struct Parts {
     readers: BTreeMap<String, Reader>,
     pub(super) decoder: Option<Part>,
     pub(super) encoder: Option<Part>,
+    /// A small decoder, for previews.
+    pub(super) preview: Option<Part>,
     memory: Memory,
     /// What was made of the latest texts, the oldest first.
     encoded: Mutex<Vec<Kept>>,
@@ -35,6 +37,8 @@ struct Reader {
     spec: TextEncoder,
     part: Part,
     tokenizer: OnceLock<Arc<Tokenizer>>,
+    /// The SHA-256 of its tokenizer's files, by their paths, from when they were first read.
+    seen: OnceLock<Vec<(String, String)>>,
 }
 
 /// What an encoder made of a text, by the names of its outputs.
@@ -46,16 +50,6 @@ struct Kept {
 
 /// How many texts are remembered: those of some runs before.
 const MOST_KEPT: usize = 32;
-
-/// The files of a tokenizer that are read.
-const TOKENIZER_FILES: [&str; 6] = [
-    "tokenizer.json",
-    "vocab.json",
-    "merges.txt",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-];
 
 impl std::fmt::Debug for Parts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -87,14 +81,19 @@ impl Parts {
         for (name, spec) in &pipeline.text_encoders {
             let part = part(&folder, &spec.graph)?;
             check_tokenizer(&folder, &spec.tokenizer)?;
-            readers.insert(name.clone(), Reader { spec: spec.clone(), part, tokenizer: OnceLock::new() });
+            readers.insert(
+                name.clone(),
+                Reader { spec: spec.clone(), part, tokenizer: OnceLock::new(), seen: OnceLock::new() },
+            );
         }
         let mut half = |graph: Option<&String>| graph.map(|graph| part(&folder, graph)).transpose();
         let autoencoder = pipeline.autoencoder.as_ref();
         let decoder = half(autoencoder.map(|autoencoder| &autoencoder.decoder))?;
         let encoder = half(autoencoder.and_then(|autoencoder| autoencoder.encoder.as_ref()))?;
+        let small = autoencoder.and_then(|autoencoder| autoencoder.preview.as_ref());
+        let preview = half(small.map(|small| &small.decoder))?;
         let encoded = Mutex::default();
-        Ok(Self { pipeline, scheduler, folder, predictor, readers, decoder, encoder, memory, encoded })
+        Ok(Self { pipeline, scheduler, folder, predictor, readers, decoder, encoder, preview, memory, encoded })
     }
 
     /// The name of the folder.
@@ -114,17 +113,7 @@ impl Parts {
             return Ok(Arc::clone(known));
         }
         let folder = &reader.spec.tokenizer;
-        let read = |name: &str| self.folder.read(&format!("{folder}/{name}"));
-        let [tokenizer_json, vocab, merges, tokenizer_config, special_tokens_map, added_tokens] =
-            TOKENIZER_FILES.map(read);
-        let files = TokenizerFiles {
-            tokenizer_json: tokenizer_json?,
-            vocab: vocab?,
-            merges: merges?,
-            tokenizer_config: tokenizer_config?,
-            special_tokens_map: special_tokens_map?,
-            added_tokens: added_tokens?,
-        };
+        let (files, _) = self.tokenizer_files(reader)?;
         let tokenizer = Tokenizer::new(&self.folder.name_of(folder), &files)?;
         if let Some(vocabulary) = reader.spec.vocabulary
             && usize::try_from(tokenizer.largest()).is_ok_and(|largest| largest >= vocabulary)
@@ -137,6 +126,27 @@ impl Parts {
             return Err(Error::model(self.folder.name_of(folder), reason));
         }
         Ok(Arc::clone(reader.tokenizer.get_or_init(|| Arc::new(tokenizer))))
+    }
+
+    /// The files of a reader's tokenizer, and the SHA-256 of each by its path.
+    ///
+    /// # Errors
+    /// As [`Folder::read`]; [`Error::Model`] if one was changed since they were first read.
+    fn tokenizer_files<'a>(&self, reader: &'a Reader) -> Result<(TokenizerFiles, &'a [(String, String)])> {
+        let folder = &reader.spec.tokenizer;
+        let mut digests = Vec::new();
+        let files = TokenizerFiles::read(|name| {
+            let path = format!("{folder}/{name}");
+            let bytes = self.folder.read(&path)?;
+            digests.extend(bytes.as_ref().map(|bytes| (path, hex(Sha256::digest(bytes)))));
+            Ok(bytes)
+        })?;
+        let seen = reader.seen.get_or_init(|| digests.clone());
+        if *seen != digests {
+            let reason = "a file of it was changed since the model was opened; open the model again";
+            return Err(Error::model(self.folder.name_of(folder), reason));
+        }
+        Ok((files, seen))
     }
 
     /// The tokens of `text` for a text encoder.
@@ -302,7 +312,9 @@ impl Parts {
         let autoencoder = self.pipeline.autoencoder.as_ref();
         let decoder = autoencoder.map(|own| own.decoder.as_str()).zip(self.decoder.as_ref());
         let encoder = autoencoder.and_then(|own| own.encoder.as_deref()).zip(self.encoder.as_ref());
-        readers.chain(decoder).chain(encoder)
+        let small = autoencoder.and_then(|own| own.preview.as_deref());
+        let preview = small.map(|small| small.decoder.as_str()).zip(self.preview.as_ref());
+        readers.chain(decoder).chain(encoder).chain(preview)
     }
 
     fn all(&self) -> impl Iterator<Item = &Part> {
@@ -325,12 +337,7 @@ impl Parts {
             }
         }
         for reader in self.readers.values() {
-            for name in TOKENIZER_FILES {
-                let path = format!("{}/{name}", reader.spec.tokenizer);
-                if let Some(bytes) = self.folder.read(&path)? {
-                    all.push((path, hex(Sha256::digest(&bytes))));
-                }
-            }
+            all.extend_from_slice(self.tokenizer_files(reader)?.1);
         }
         all.sort();
         all.dedup();

@@ -10,6 +10,7 @@ use diffuse::denoiser::Query;
 use diffuse::request::{ClassifierGuidance, HostGuidance};
 use diffuse::run::{Run, Work};
 use diffuse::stage::pixels::{Layout, rgba8_into};
+use diffuse::tensor::Tensor;
 use ndarray::{ArrayD, Axis};
 use tempfile::TempDir;
 
@@ -134,6 +135,18 @@ fn scenarios() -> Vec<u8> {
             match key {
                 "model" => model = Some(crate::support::model(&format!("onnx/models/{}.onnx", values[0]))),
                 "folder" => model = Some(crate::support::pipeline(values[0])),
+                "parts" => model = Some(crate::support::pipeline_of_bytes(values[0])),
+                "embeddings" => {
+                    let [items, tokens] = [0, 1].map(|place| values[place].parse::<usize>().unwrap());
+                    let of = |items: usize, first: usize| {
+                        let values = (first..first + items * tokens * 32).map(|i| (i * 37 % 256) as f32 / 128.0 - 1.0);
+                        let values = ArrayD::from_shape_vec(vec![items, tokens, 32], values.collect()).unwrap();
+                        Arc::new(Tensor::F32(values))
+                    };
+                    request.conditions.insert("encoder_hidden_states".to_owned(), of(items, 0));
+                    request.negative_conditions.insert("encoder_hidden_states".to_owned(), of(1, 1));
+                    request.count = items;
+                }
                 "prompts" => {
                     request.prompts = values.iter().map(ToString::to_string).collect();
                     request.count = values.len();

@@ -36,7 +36,8 @@ fn it_draws_what_rust_draws_in_every_dialect() {
     ] {
         let program = compile(&[&[&*format!("-std={standard}")], flags].concat(), folder.path(), standard);
         let file = folder.path().join("output");
-        let arguments = [runtime().path(), &repository("onnx/models/sprites.onnx"), &file].map(Path::to_path_buf);
+        let (model, pipeline) = (repository("onnx/models/sprites.onnx"), repository("onnx/pipelines/sd"));
+        let arguments = [runtime().path(), &model, &file, &pipeline].map(Path::to_path_buf);
         let output = Command::new(program).args(arguments).output().unwrap();
         assert!(output.status.success(), "{standard} {flags:?}: {}", String::from_utf8_lossy(&output.stderr));
         assert!(std::fs::read(&file).unwrap() == expected, "{standard} {flags:?}");

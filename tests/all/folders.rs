@@ -1,16 +1,16 @@
 //! Models of several parts: what a folder is opened as, what is wrong with one, and how a run of one goes.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use diffuse::network::Memory;
 use diffuse::run::{Run, Runner, Stage, Work};
+use diffuse::sample::Canceller;
 use diffuse::tensor::Tensor;
 use diffuse::{Error, Model, ModelOptions, Request, Runtime};
 use ndarray::{Array2, Array3, ArrayD, Axis};
 
-use crate::support::repository;
+use crate::support::{pipeline_of_bytes, repository};
 
 const PROMPT: &str = "a photo of a red cat";
 
@@ -282,25 +282,65 @@ fn a_folder_of_the_legacy_script_draws_the_same_picture() {
     assert_eq!(apart(&drawn(&sd, &request).unwrap(), &drawn(&legacy, &request).unwrap()), 0.0);
 }
 
+/// Of what stages take, and of what they hold at a time.
+#[test]
+fn the_cost_of_a_pipeline_is_that_of_its_stages() {
+    let cost = |policy: Memory, side: usize| {
+        let options = ModelOptions { memory: policy, ..ModelOptions::default() };
+        let request = request(&[PROMPT, "dog"]).with("width", side).unwrap().with("height", side).unwrap();
+        request.cost(&open_with(&folder("sd"), &options).unwrap(), &Canceller::default()).unwrap()
+    };
+    let (kept, staged) = (cost(Memory::Keep, 256), cost(Memory::Stage, 256));
+    for cost in [kept, staged] {
+        assert!(!cost.encoding.is_zero() && !cost.decoding.is_zero(), "{cost:?}");
+        assert!(cost.time.unwrap() > cost.encoding + cost.decoding, "{cost:?}");
+    }
+    assert!(staged.peak_bytes < kept.peak_bytes && cost(Memory::Stage, 64).peak_bytes < staged.peak_bytes);
+    let model = crate::support::model("onnx/models/sprites.onnx");
+    let of_one = Request { steps: Some(3), ..Request::default() }.cost(&model, &Canceller::default()).unwrap();
+    assert!(of_one.encoding.is_zero() && of_one.decoding.is_zero());
+    let cancelled = Canceller::default();
+    cancelled.cancel();
+    assert!(matches!(request(&[PROMPT]).cost(&open("sd"), &cancelled), Err(Error::Cancelled)));
+}
+
+/// It is the same decoder here, so that the last preview is the picture.
+#[test]
+fn a_small_decoder_shows_the_previews() {
+    let copy = copy("sd");
+    let preview = copy.path().join("preview_decoder");
+    std::fs::create_dir(&preview).unwrap();
+    for file in ["model.onnx", "config.json"] {
+        std::fs::copy(copy.path().join("vae_decoder").join(file), preview.join(file)).unwrap();
+    }
+    let sampled = |model: &Arc<Model>| {
+        let request = request(&[PROMPT, "dog"]).with("solver", "euler").unwrap().with("ending", "clean").unwrap();
+        let mut run = Run::new(model, &request).unwrap();
+        while run.stage() != Stage::Decoding {
+            run.step().unwrap();
+        }
+        let preview = run.preview().unwrap().to_owned();
+        while !run.is_finished() {
+            run.step().unwrap();
+        }
+        (preview, run.sample().unwrap().to_owned())
+    };
+    let open = |options: &ModelOptions| open_with(copy.path(), options).unwrap();
+    let (shown, picture) = sampled(&open(&ModelOptions::default()));
+    assert!(apart(&shown, &picture) < 1e-3);
+    let staged = ModelOptions { memory: Memory::Stage, ..ModelOptions::default() };
+    assert_eq!(sampled(&open(&staged)), (shown, picture.clone()));
+    // One that cannot show these latents costs no picture: the linear map does it.
+    std::fs::copy(copy.path().join("vae_encoder/model.onnx"), preview.join("model.onnx")).unwrap();
+    let (guessed, same) = sampled(&open(&ModelOptions::default()));
+    assert_eq!(same, picture);
+    assert!(guessed.iter().all(|value| value.is_finite()) && apart(&guessed, &picture) > 0.0);
+}
+
 #[test]
 fn the_bytes_of_a_folder_are_as_good_as_the_folder() {
     for name in ["sdxl", "sd_legacy"] {
-        let mut files = BTreeMap::new();
-        let root = folder(name);
-        let mut folders = vec![root.clone()];
-        while let Some(at) = folders.pop() {
-            for entry in std::fs::read_dir(at).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else {
-                    let name = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
-                    files.insert(name, std::fs::read(&path).unwrap().into());
-                }
-            }
-        }
-        let parts = Model::from_parts(&Runtime::open(None).unwrap(), files, &ModelOptions::default()).unwrap();
-        let (parts, request) = (Arc::new(parts), request(&[PROMPT]));
+        let (parts, request) = (pipeline_of_bytes(name), request(&[PROMPT]));
         let model = open(name);
         assert_eq!(drawn(&parts, &request).unwrap(), drawn(&model, &request).unwrap(), "{name}");
         assert_eq!(parts.hash().unwrap(), model.hash().unwrap(), "{name}");

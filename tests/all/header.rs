@@ -322,7 +322,15 @@ fn layout() -> String {
                 ))*
         }};
     }
-    layout!(diffuse_cost { struct_size, reserved, evaluations, peak_bytes, milliseconds })
+    layout!(diffuse_cost {
+        struct_size,
+        reserved,
+        evaluations,
+        peak_bytes,
+        milliseconds,
+        encoding_milliseconds,
+        decoding_milliseconds
+    })
 }
 
 /// The structs of the header lie in memory as they did, for Rust and for a C compiler.

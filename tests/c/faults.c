@@ -58,7 +58,7 @@ static int32_t run(diffuse_runtime *runtime, const char *path, const char *class
   uint8_t *bytes = NULL, pixels[4096];
   size_t length;
   int32_t state, finished = 0, status;
-  diffuse_cost cost = {sizeof cost, 0, 0, 0, 0};
+  diffuse_cost cost = {sizeof cost, 0, 0, 0, 0, 0, 0};
 #define TRY(call) if ((status = (call)) != DIFFUSE_OK) goto end
   TRY(diffuse_model_open(runtime, path, NULL, &model));
   TRY(diffuse_request_new(&request));

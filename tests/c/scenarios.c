@@ -58,6 +58,35 @@ static diffuse_job *taken_up(const diffuse_model *model, const diffuse_request *
   return next;
 }
 
+/* The pipeline in the folder `folder`, from the bytes of its files. */
+static void open_parts(const diffuse_runtime *runtime, const char *folder, diffuse_model **model) {
+  static const char *const names[] = {
+      "model_index.json",           "scheduler/scheduler_config.json", "text_encoder/config.json",
+      "text_encoder/model.onnx",    "tokenizer/merges.txt",            "tokenizer/tokenizer_config.json",
+      "tokenizer/vocab.json",       "unet/config.json",                "unet/model.onnx",
+      "vae_decoder/config.json",    "vae_decoder/model.onnx",          "vae_encoder/config.json",
+      "vae_encoder/model.onnx",
+  };
+  enum { COUNT = sizeof names / sizeof *names };
+  uint8_t *bytes[COUNT];
+  size_t lengths[COUNT], i;
+  char path[4096];
+  for (i = 0; i < COUNT; ++i) {
+    FILE *file;
+    long length;
+    REQUIRE(snprintf(path, sizeof path, "%s/%s", folder, names[i]) < (int)sizeof path);
+    file = fopen(path, "rb");
+    REQUIRE(file != NULL && fseek(file, 0, SEEK_END) == 0 && (length = ftell(file)) > 0);
+    rewind(file);
+    lengths[i] = (size_t)length;
+    bytes[i] = (uint8_t *)malloc(lengths[i]);
+    REQUIRE(bytes[i] != NULL && fread(bytes[i], 1, lengths[i], file) == lengths[i]);
+    fclose(file);
+  }
+  CHECK(diffuse_model_open_parts(runtime, names, (const uint8_t *const *)bytes, lengths, COUNT, NULL, model));
+  for (i = 0; i < COUNT; ++i) free(bytes[i]);
+}
+
 static void run(const diffuse_model *model, const diffuse_request *request, FILE *output) {
   diffuse_job *job;
   size_t axes[8], rank, length = 1, i;
@@ -110,6 +139,15 @@ int main(int argc, char **argv) {
       REQUIRE(snprintf(path, sizeof path, "%s/../pipelines/%s", argv[2], value) < (int)sizeof path);
       CHECK(diffuse_model_open(runtime, path, NULL, &model));
       CHECK(diffuse_request_new(&request));
+    } else if (strcmp(key, "parts") == 0) {
+      REQUIRE(snprintf(path, sizeof path, "%s/../pipelines/%s", argv[2], value) < (int)sizeof path);
+      open_parts(runtime, path, &model);
+      CHECK(diffuse_request_new(&request));
+    } else if (strcmp(key, "embeddings") == 0) {
+      size_t items = strtoul(value, NULL, 10), tokens = strtoul(strtok(NULL, " \n"), NULL, 10);
+      CHECK(diffuse_request_set_embeddings(request, picture, items, tokens, 32, NULL, 0, 0));
+      CHECK(diffuse_request_set_embeddings(request, picture + 1, 1, tokens, 32, NULL, 0, 1));
+      CHECK(diffuse_request_set_count(request, items));
     } else if (strcmp(key, "prompts") == 0) {
       int64_t item = 0;
       for (; value != NULL; value = strtok(NULL, " \n")) CHECK(diffuse_request_set_prompt(request, item++, value));

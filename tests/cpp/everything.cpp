@@ -51,7 +51,7 @@ static void taken(diffuse::Result<void> result) {
 
 int main(int argc, char **argv) {
   using namespace diffuse;
-  REQUIRE(argc == 4);
+  REQUIRE(argc == 5);
   FAILS(Runtime::open("/nowhere"), DIFFUSE_RUNTIME);
   Runtime runtime = TAKEN(Runtime::open(argv[1]));
   REQUIRE(!runtime.version().empty() && runtime.path().find("onnxruntime") != std::string::npos);
@@ -333,6 +333,49 @@ int main(int argc, char **argv) {
   REQUIRE(denoised.size() == drawn.size() && TAKEN(model.denoise(noisy, 2, 500, 0.7, 0.7)) != denoised);
   TAKEN(moved.classes({1}));
   FAILS(model.denoise(moved, noisy, 2, 500, 0.7, 0.7), DIFFUSE_ARGUMENT);
+
+  // A model of several parts: from its folder, and from the bytes of its files.
+  {
+    const std::string folder = argv[4];
+    std::vector<std::pair<std::string, std::vector<std::uint8_t>>> files;
+    for (const char *name :
+         {"model_index.json", "scheduler/scheduler_config.json", "text_encoder/config.json", "text_encoder/model.onnx",
+          "tokenizer/merges.txt", "tokenizer/tokenizer_config.json", "tokenizer/vocab.json", "unet/config.json",
+          "unet/model.onnx", "vae_decoder/config.json", "vae_decoder/model.onnx"}) {
+      std::ifstream file(folder + "/" + name, std::ios::binary);
+      REQUIRE(file.good());
+      files.emplace_back(name, std::vector<std::uint8_t>(std::istreambuf_iterator<char>(file), {}));
+    }
+    ModelOptions staged;
+    TAKEN(staged.memory("stage"));
+    FAILS(staged.memory("all"), DIFFUSE_ARGUMENT);
+    const Model painter = TAKEN(Model::open(runtime, folder, staged)), same = TAKEN(Model::open(runtime, files));
+    Request painting;
+    TAKEN(painting.prompt("a cat"));
+    TAKEN(painting.negative_prompt("blurry"));
+    TAKEN(painting.prompt("a dog", 1));
+    TAKEN(painting.count(2));
+    for (const char *side : {"width", "height"}) TAKEN(painting.set(side, 64));
+    TAKEN(painting.set("steps", 2));
+    Job first = TAKEN(Job::make(painter, painting)), second = TAKEN(Job::make(same, painting));
+    FAILS(first.latents(), DIFFUSE_NOT_YET);
+    TAKEN(first.run());
+    TAKEN(second.run());
+    REQUIRE((TAKEN(first.shape()) == std::vector<std::size_t>{2, 3, 64, 64}));
+    REQUIRE(TAKEN(first.read()) == TAKEN(second.read()) && TAKEN(first.latents()) == TAKEN(second.latents()));
+    const std::vector<float> vectors(2 * 5 * 32, 0.5f);
+    FAILS(painting.embeddings(vectors, 2, 7), DIFFUSE_ARGUMENT);
+    FAILS(painting.embeddings(vectors, 3, 5), DIFFUSE_ARGUMENT);
+    FAILS(painting.embeddings(vectors, 2, 5, {1, 2, 3}), DIFFUSE_ARGUMENT);
+    TAKEN(painting.embeddings(vectors, 2, 5));
+    Job third = TAKEN(Job::make(painter, painting));
+    TAKEN(third.run());
+    REQUIRE(TAKEN(third.read()) != TAKEN(first.read()));
+    TAKEN(painting.embeddings({}, 0, 0));
+    third = TAKEN(Job::make(painter, painting));
+    TAKEN(third.run());
+    REQUIRE(TAKEN(third.read()) == TAKEN(first.read()));
+  }
 
   std::ofstream(argv[3], std::ios::binary)
       .write(reinterpret_cast<const char *>(drawn.data()), static_cast<std::streamsize>(drawn.size() * sizeof(float)));

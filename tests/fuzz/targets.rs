@@ -556,6 +556,8 @@ mod calls {
                         evaluations: 0,
                         peak_bytes: 0,
                         milliseconds: 0.0,
+                        encoding_milliseconds: 0.0,
+                        decoding_milliseconds: 0.0,
                     };
                     any(diffuse_request_cost(request, model, cancel, &raw mut cost));
                 }

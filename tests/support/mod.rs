@@ -73,6 +73,24 @@ pub(crate) fn pipeline(name: &str) -> Arc<Model> {
     Arc::new(Model::open(&Runtime::open(None).unwrap(), &path, &ModelOptions::default()).unwrap())
 }
 
+/// A pipeline of onnx/pipelines, from the bytes of its files.
+pub(crate) fn pipeline_of_bytes(name: &str) -> Arc<Model> {
+    let root = repository("onnx/pipelines").join(name);
+    let (mut files, mut folders) = (BTreeMap::new(), vec![root.clone()]);
+    while let Some(at) = folders.pop() {
+        for entry in std::fs::read_dir(at).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
+                files.insert(name, std::fs::read(&path).unwrap().into());
+            }
+        }
+    }
+    Arc::new(Model::from_parts(&Runtime::open(None).unwrap(), files, &ModelOptions::default()).unwrap())
+}
+
 /// What tests/c/draw.c draws: the samples of a heart and of no class.
 pub(crate) fn heart_and_none() -> ArrayD<f32> {
     let model = model("onnx/models/sprites.onnx");

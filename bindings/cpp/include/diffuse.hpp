@@ -440,6 +440,9 @@ class Request {
   Result<void> embeddings(const std::vector<float> &values, std::size_t items, std::size_t tokens,
                           const std::vector<float> &pooled = {}, bool negative = false) {
     const bool none = values.empty() || items == 0 || tokens == 0;
+    if (!none && (values.size() / items % tokens != 0 || values.size() % items != 0 || pooled.size() % items != 0)) {
+      return detail::refused<void>("embeddings: their number is no multiple of that of the items, or of the tokens");
+    }
     return detail::checked(diffuse_request_set_embeddings(
         get(), none ? nullptr : values.data(), items, tokens, none ? 0 : values.size() / items / tokens,
         none || pooled.empty() ? nullptr : pooled.data(), none ? 0 : pooled.size() / items, negative ? 1 : 0));

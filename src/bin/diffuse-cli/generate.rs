@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use diffuse::model::{Kind, Manifest, Pipeline, Sample};
@@ -92,17 +92,27 @@ pub(crate) struct Arguments {
 /// Says what drawing takes: `batches` times what one batch does, and `peak_bytes` of memory.
 fn say_cost(cost: &Cost, batches: usize, peak_bytes: usize, json: bool) -> Result<(), Failure> {
     let evaluations = cost.evaluations.map(|evaluations| evaluations * batches);
-    let seconds = cost.time.map(|time| time.as_secs_f64() * batches as f64);
+    let of_all = |time: Duration| time.as_secs_f64() * batches as f64;
+    let [seconds, encoding, decoding] =
+        [cost.time, Some(cost.encoding), Some(cost.decoding)].map(|time| time.map(of_all));
     if json {
         return print_json(&serde_json::json!({
             "evaluations": evaluations,
             "seconds": seconds,
+            "encoding_seconds": encoding,
+            "decoding_seconds": decoding,
             "peak_bytes": peak_bytes,
         }));
     }
     let unknown = || "as many as its steps take".to_owned();
+    let of_stages = match (encoding, decoding) {
+        (Some(encoding), Some(decoding)) if encoding + decoding > 0.0 => {
+            format!(", of it {encoding:.2} s for what it is given and {decoding:.2} s for decoding")
+        }
+        _ => String::new(),
+    };
     print(&format!(
-        "evaluations {}\ntime        {}\nmemory      {:.1} MB at a time, beside ONNX Runtime itself\n",
+        "evaluations {}\ntime        {}{of_stages}\nmemory      {:.1} MB at a time, beside ONNX Runtime itself\n",
         evaluations.map_or_else(unknown, |count| count.to_string()),
         seconds.map_or("unknown".to_owned(), |seconds| format!("{seconds:.2} s")),
         peak_bytes as f64 / 1e6

@@ -10,14 +10,26 @@ use crate::model::pipeline::{Autoencoder, Encoded, TextEncoder};
 /// The usual size of a picture of Stable Diffusion, in latents.
 pub(super) const USUAL_SIZE: usize = 64;
 
+/// The folder of a small decoder for previews, such as TAESD's.
+const PREVIEW_DECODER: &str = "preview_decoder";
+
 /// The autoencoder of a folder: what its configuration says, else what Stable Diffusion's had when there was none.
 pub(super) fn autoencoder(facts: &Facts, usual_scale: f64) -> Result<Autoencoder, String> {
     let either = |name: &str, other: &str| Ok::<_, String>(facts.optional(name)?.or(facts.optional(other)?));
-    let (decoder, graph) = match either("vae_decoder", "vqvae_decoder")? {
+    let decoder = match either("vae_decoder", "vqvae_decoder")? {
         Some(known) => known,
         None => facts.needed("vae_decoder")?,
     };
-    let encoder = either("vae_encoder", "vqvae_encoder")?;
+    // The latents of a small one are as the predictor has them, unless it says otherwise.
+    let small = facts.optional(PREVIEW_DECODER)?.map(|decoder| Box::new(of_halves(decoder, None, 1.0)));
+    Ok(Autoencoder { preview: small, ..of_halves(decoder, either("vae_encoder", "vqvae_encoder")?, usual_scale) })
+}
+
+fn of_halves(
+    (decoder, graph): (&Component, &str),
+    encoder: Option<(&Component, &str)>,
+    usual_scale: f64,
+) -> Autoencoder {
     // Half of the folders have it for one of the two halves alone.
     let config = |key: &str| decoder.number(key).or_else(|| encoder?.0.number(key));
     let list = |key: &str| decoder.numbers(key).or_else(|| encoder?.0.numbers(key));
@@ -25,7 +37,7 @@ pub(super) fn autoencoder(facts: &Facts, usual_scale: f64) -> Result<Autoencoder
     let blocks = blocks.into_iter().find_map(list).map(|blocks| blocks.len());
     let factor = blocks.filter(|count| (1..=8).contains(count)).map_or(8, |count| 1 << (count - 1));
     let tile = decoder.whole("sample_size").or_else(|| encoder?.0.whole("sample_size"));
-    Ok(Autoencoder {
+    Autoencoder {
         decoder: graph.to_owned(),
         encoder: encoder.map(|(_, graph)| graph.to_owned()),
         factor,
@@ -34,7 +46,8 @@ pub(super) fn autoencoder(facts: &Facts, usual_scale: f64) -> Result<Autoencoder
         means: list("latents_mean"),
         deviations: list("latents_std"),
         tile: tile.unwrap_or(512).max(8 * factor),
-    })
+        preview: None,
+    }
 }
 
 /// The text encoder in the sub-folder `name`, whose tokenizer is in `tokenizer`.

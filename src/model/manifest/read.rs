@@ -95,7 +95,10 @@ impl Manifest {
                 "manifest: {field} is \"?\", which `diffuse-cli inspect` writes for what the graph cannot know; put in what the model was trained with, or let `diffuse-cli inspect MODEL --samples FOLDER` find it out"
             ));
         }
-        let read = json.read().map_err(|error| format!("manifest: {}: {}", error.path(), error.inner()));
+        let read = json.read().map_err(|error| match error.path().to_string().as_str() {
+            "." => format!("manifest: {}", error.inner()),
+            path => format!("manifest: {path}: {}", error.inner()),
+        });
         let mut manifest: Self = read?;
         if forms.is_array() {
             return Err("manifest: it is a list; expected an object".into());

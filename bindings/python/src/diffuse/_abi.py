@@ -55,6 +55,8 @@ class Cost(Structure):
         ("evaluations", c_uint64),
         ("peak_bytes", c_uint64),
         ("milliseconds", c_double),
+        ("encoding_milliseconds", c_double),
+        ("decoding_milliseconds", c_double),
     ]
 
 

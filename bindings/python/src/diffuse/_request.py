@@ -28,10 +28,14 @@ class Cost:
 
     #: How many estimates of the clean samples it makes, each of which may be two runs of the network under guidance; None for a solver that chooses its own steps.
     evaluations: int | None
-    #: How long that takes, without a guidance function; None for a solver that chooses its own steps.
+    #: How long the whole run takes, without a guidance function; None for a solver that chooses its own steps.
     seconds: float | None
     #: How many bytes the run and its model hold at a time on the CPU.
     peak_bytes: int
+    #: What of the time the prompts and images take that a pipeline is given; 0 for a model of one network.
+    encoding_seconds: float
+    #: What of it the pictures take that are made of its latents, likewise.
+    decoding_seconds: float
 
 
 @dataclass
@@ -90,7 +94,9 @@ class Request:
         interruptible(
             lambda ends: int(call(native.handle.pointer, model._handle.pointer, ends, ctypes.byref(cost))), cancel
         )
-        return Cost(cost.evaluations or None, cost.milliseconds / 1e3 if cost.evaluations else None, cost.peak_bytes)
+        whole = cost.milliseconds / 1e3 if cost.evaluations else None
+        of_stages = cost.encoding_milliseconds / 1e3, cost.decoding_milliseconds / 1e3
+        return Cost(cost.evaluations or None, whole, cost.peak_bytes, *of_stages)
 
     def departures(self, model: Model) -> list[str]:
         """Where diffusers does otherwise than this request with its scheduler's configuration, and which fields of

@@ -1,0 +1,164 @@
+//! What a run of a folder of Stable Diffusion's costs, real-sized ones included: guided steps beside bare calls of its
+//! U-Net, turn by turn in one process; its peak of memory beside that of a process that calls the U-Net alone; how soon
+//! it is gone when it is cancelled.
+//!
+//! `cargo bench --bench folder -- FOLDER [SIDE]`, in f32, of SIDE pixels (512). Without a folder it does nothing;
+//! `onnx/real_sized.py` writes one.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use diffuse::network::{Memory, Network};
+use diffuse::run::{Run, Runner, Stage, Work};
+use diffuse::{Model, ModelOptions, Request, Runtime};
+use ort::session::Session;
+use ort::value::TensorRef;
+
+const STEPS: usize = 4;
+const ROUNDS: usize = 5;
+/// What a process is started as that measures its own memory.
+const PARTS: [&str; 3] = ["network", "stage", "keep"];
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let Some(folder) = arguments.first().map(PathBuf::from) else {
+        println!("no folder was given: cargo bench --bench folder -- FOLDER [SIDE]");
+        return Ok(());
+    };
+    let side = arguments.get(1).map_or(Ok(512), |side| side.parse())?;
+    match arguments.get(2) {
+        Some(part) => println!("{}", peak(&folder, side, part)?),
+        None => {
+            steps(&folder, side)?;
+            memory(&folder, side)?;
+            cancelling(&folder, side)?;
+        }
+    }
+    Ok(())
+}
+
+fn request(side: usize) -> diffuse::Result<Request> {
+    let request = Request { prompts: vec!["a cat".into()], steps: Some(STEPS), ..Request::default() };
+    request.with("solver", "ddim")?.with("width", side)?.with("height", side)
+}
+
+fn open(folder: &Path, memory: Memory) -> diffuse::Result<Arc<Model>> {
+    let options = ModelOptions { memory, ..ModelOptions::default() };
+    Model::open(&Runtime::open(None)?, folder, &options).map(Arc::new)
+}
+
+/// `STEPS` calls on a guided item: on two at once.
+fn bare(session: &mut Session, side: usize) -> ort::Result<Duration> {
+    let features = session.inputs()[2].dtype().tensor_shape().and_then(|shape| shape.last().copied());
+    let features = features.and_then(|features| usize::try_from(features).ok()).unwrap_or(768);
+    let (x, context) = (vec![0.5f32; 2 * 4 * side * side / 64], vec![0.1f32; 2 * 77 * features]);
+    let start = Instant::now();
+    for step in 0..STEPS {
+        let t = [(STEPS - step) as f32 * 200.0];
+        let inputs = ort::inputs![
+            TensorRef::from_array_view(([2, 4, side / 8, side / 8], &x[..]))?,
+            TensorRef::from_array_view((Vec::<i64>::new(), &t[..]))?,
+            TensorRef::from_array_view(([2, 77, features], &context[..]))?
+        ];
+        std::hint::black_box(session.run(inputs)?[0].try_extract_tensor::<f32>()?.1[0]);
+    }
+    Ok(start.elapsed())
+}
+
+fn steps(folder: &Path, side: usize) -> Result<(), Failure> {
+    let (model, request) = (open(folder, Memory::Keep)?, request(side)?);
+    let calls = || -> Result<Duration, Failure> {
+        let network = model.network().ok_or("the network is not open")?;
+        Ok(network.with_session(|session| bare(session, side)).ok_or("it has no session")??)
+    };
+    let job = || -> Result<Duration, Failure> {
+        let job = request.job(&model)?;
+        let start = Instant::now();
+        job.run()?;
+        Ok(start.elapsed())
+    };
+    // The first round makes room.
+    let first = (job()?, calls()?);
+    println!("the first run and calls took {:.1} and {:.1} s", first.0.as_secs_f64(), first.1.as_secs_f64());
+    let mut rounds = Vec::new();
+    for round in 0..ROUNDS {
+        let (job, calls) = if round % 2 == 0 {
+            let calls = calls()?;
+            (job()?, calls)
+        } else {
+            (job()?, calls()?)
+        };
+        rounds.push((job.as_secs_f64() / calls.as_secs_f64(), calls.as_secs_f64()));
+    }
+    rounds.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (ratio, seconds) = rounds[ROUNDS / 2];
+    println!(
+        "{STEPS} guided steps of {side} pixels cost {ratio:.4} times {STEPS} bare calls on two ({:.4} to {:.4} in {ROUNDS} rounds; a call takes {:.2} s)",
+        rounds[0].0,
+        rounds[ROUNDS - 1].0,
+        seconds / STEPS as f64
+    );
+    Ok(())
+}
+
+/// The most memory that this process has held, in bytes, when it has done that.
+fn peak(folder: &Path, side: usize, part: &str) -> Result<u64, Failure> {
+    match part {
+        "network" => {
+            let network =
+                Network::open(&Runtime::open(None)?, &folder.join("unet/model.onnx"), &ModelOptions::default())?;
+            network.with_session(|session| bare(session, side)).ok_or("it has no session")??;
+        }
+        policy => {
+            let model = open(folder, Memory::parse(policy)?)?;
+            let mut run = Run::new(&model, &request(side)?)?;
+            while !run.is_finished() {
+                run.step()?;
+            }
+        }
+    }
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
+}
+
+fn memory(folder: &Path, side: usize) -> Result<(), Failure> {
+    let mut peaks = Vec::new();
+    for part in PARTS {
+        let output = Command::new(std::env::current_exe()?).arg(folder).arg(side.to_string()).arg(part).output()?;
+        let said = String::from_utf8(output.stdout)?;
+        peaks.push(said.trim().parse::<u64>().map_err(|_| String::from_utf8_lossy(&output.stderr).into_owned())?);
+    }
+    let of_network = peaks[0];
+    println!(
+        "a process that calls the U-Net alone holds {} MB at most; a run {:.3} times that with `stage`, {:.3} times with `keep`",
+        of_network / 1_000_000,
+        peaks[1] as f64 / of_network as f64,
+        peaks[2] as f64 / of_network as f64
+    );
+    Ok(())
+}
+
+/// Cancels in each stage, in the middle of a piece of it.
+fn cancelling(folder: &Path, side: usize) -> Result<(), Failure> {
+    let model = open(folder, Memory::Keep)?;
+    for (stage, what) in [(Stage::Encoding, "encoding"), (Stage::Sampling, "sampling"), (Stage::Decoding, "decoding")] {
+        let mut run = Run::new(&model, &request(side)?)?;
+        while run.stage() != stage || run.prepares() {
+            run.step()?;
+        }
+        let runner = Runner::new(run);
+        runner.start(None)?;
+        std::thread::sleep(Duration::from_millis(300));
+        let start = Instant::now();
+        runner.cancel();
+        let ended = runner.wait(Duration::from_secs(600));
+        let gone = start.elapsed();
+        println!("cancelled while {what}, it ended {:.0} ms later ({ended:?})", gone.as_secs_f64() * 1e3);
+    }
+    Ok(())
+}

@@ -81,7 +81,7 @@
  *         1 goes from an image to the noise that it would be drawn from, by ddim, for a run that starts from that noise. Default: 0.
  *
  *     strength: a number from 0 to 1
- *         The share of the steps that is run, the last ones, which start with less noise and so stay nearer to the image. Default: 1 (0.8 from an image without a mask, not inverted).
+ *         The share of the steps that is run, the last ones, which start with less noise and so stay nearer to the image. Default: 1 (0.8 from an image without a mask, not inverted; 0.3 so with SDXL and compat "diffusers"; 0.9999 with a mask then).
  *
  *     strength_of: steps, original
  *         What strength is a share of. Default: steps (original for folders of latent consistency models).
@@ -656,11 +656,13 @@ typedef struct diffuse_cost {
    */
   uint64_t peak_bytes;
   /*
-   How long the whole run takes on this machine as it is now; 0 for a solver that chooses its own steps.
+   How long the whole run takes on this machine as it is now, with opening what is not open; 0 for a solver that
+   chooses its own steps.
    */
   double milliseconds;
   /*
-   What of that the prompts and images take that a pipeline is given; 0 for a model of one network.
+   What of that the prompts and images take that a pipeline is given; 0 for a model of one network. Texts that were
+   read lately are not read again.
    */
   double encoding_milliseconds;
   /*

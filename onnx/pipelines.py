@@ -317,7 +317,8 @@ def write(graph, path, largest=LARGEST_SINGLE_FILE, rewrite=None):
     as_in_torch(model)
     if rewrite:
         rewrite(model)
-    if model.ByteSize() > largest:
+    # Of more than 2 GiB protobuf does not even say how large it is.
+    if sum(weight.ByteSize() for weight in model.graph.initializer) > largest:
         onnx.save(model, path, save_as_external_data=True, location=path.name + "_data", size_threshold=1024)
     else:
         onnx.save(model, path)
@@ -409,7 +410,7 @@ def components(folder):
 
 def load(path, library, kind_of_class, kind):
     if library not in ("diffusers", "transformers"):
-        raise PipelineError(f"{path.name}: expected a class of diffusers or transformers, found {library}")
+        raise PipelineError(f"model_index.json: {path.name}: expected a class of diffusers or transformers, found {library}")
     said = {"torch_dtype" if library == "diffusers" else "dtype": kind}
     if library == "transformers" and kind == torch.float16:
         # Torch's exporter writes the mask of the fused attention in f32, whatever it is added to.
@@ -451,7 +452,7 @@ def export(folder, out, half=False, largest=LARGEST_SINGLE_FILE, rewrite=None, t
     index, named = components(folder)
     kind = torch.float16 if half else torch.float32
     out.parent.mkdir(parents=True, exist_ok=True)
-    errors = {}
+    errors, channels = {}, []
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as partial:
         partial = pathlib.Path(partial, out.name)
         partial.mkdir()
@@ -460,6 +461,7 @@ def export(folder, out, half=False, largest=LARGEST_SINGLE_FILE, rewrite=None, t
             if kind_of_class in AUTOENCODERS:
                 model = load(folder / name, library, kind_of_class, kind)
                 graphs = autoencoder(model, kind)
+                channels.append(model.config.latent_channels)
                 factors, left = preview(model)
                 store({"preview": factors}, partial / "diffuse.preview.json")
                 print(f"{out.name}: the preview leaves {left:.0%} of the variance of random pictures")
@@ -476,7 +478,13 @@ def export(folder, out, half=False, largest=LARGEST_SINGLE_FILE, rewrite=None, t
             # One at a time in memory.
             del model, graphs
         if tiny is not None:
-            graph = preview_decoder(load(pathlib.Path(tiny), "diffusers", "AutoencoderTiny", kind), kind)
+            small = load(pathlib.Path(tiny), "diffusers", "AutoencoderTiny", kind)
+            if small.config.latent_channels not in channels:
+                raise PipelineError(
+                    f"{tiny}: expected latents of {', '.join(map(str, channels))} channels, as the autoencoder's are, found "
+                    f"{small.config.latent_channels}"
+                )
+            graph = preview_decoder(small, kind)
             errors |= store_graphs([graph], read(pathlib.Path(tiny, "config.json")), partial, kind, largest, rewrite)
         partial.replace(out)
     return errors

@@ -43,13 +43,17 @@ pub(crate) fn check_length(text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a prompt that cannot be read: one that is too long, or where signs in it are weights a sign that is none.
+/// Refuses a prompt that cannot be read, the argument `name`: one that is too long, or where signs in it are weights a
+/// sign that is none.
 ///
 /// # Errors
 /// As [`parse_a1111`].
-pub(crate) fn check_text(text: &str, weighed: bool) -> Result<()> {
-    check_length(text)?;
-    if weighed { parse_a1111(text).map(drop) } else { Ok(()) }
+pub(crate) fn check_text(name: &'static str, text: &str, weighed: bool) -> Result<()> {
+    let checked = if weighed { parse_a1111(text).map(drop) } else { check_length(text) };
+    checked.map_err(|error| match error {
+        Error::Argument { reason, .. } => Error::argument(name, reason),
+        error => error,
+    })
 }
 
 /// What a prompt consists of.

@@ -264,7 +264,11 @@ pub(crate) const STRENGTH: OptionEntry = OptionEntry {
     kind: Kind::Real(0.0, 1.0),
     default: Fallback::But(
         &Fallback::Real(1.0),
-        &[("from an image without a mask, not inverted", Fallback::Real(STRENGTH_FROM_IMAGE))],
+        &[
+            ("from an image without a mask, not inverted", Fallback::Real(STRENGTH_FROM_IMAGE)),
+            ("so with SDXL and compat \"diffusers\"", Fallback::Real(0.3)),
+            ("with a mask then", Fallback::Real(0.9999)),
+        ],
     ),
     summary: "The share of the steps that is run, the last ones, which start with less noise and so stay nearer to the image.",
 };

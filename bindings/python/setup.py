@@ -32,7 +32,9 @@ def library():
 class BuildWithLibrary(build_py):
     def run(self):
         super().run()
-        shutil.copyfile(library(), Path(self.build_lib) / "diffuse" / LIBRARY)
+        package = Path(self.build_lib) / "diffuse"
+        shutil.copyfile(library(), package / LIBRARY)
+        shutil.copyfile(REPOSITORY / "include" / "NOTICES.txt", package / "NOTICES.txt")
 
 
 class WheelForPlatform(bdist_wheel):

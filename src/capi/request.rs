@@ -61,9 +61,11 @@ pub struct diffuse_cost {
     /// How many bytes the run and its model hold at a time on the CPU: the weights, what an evaluation needs, and the
     /// run's tensors. ONNX Runtime itself takes some 40 MB beside it.
     pub peak_bytes: u64,
-    /// How long the whole run takes on this machine as it is now; 0 for a solver that chooses its own steps.
+    /// How long the whole run takes on this machine as it is now, with opening what is not open; 0 for a solver that
+    /// chooses its own steps.
     pub milliseconds: f64,
-    /// What of that the prompts and images take that a pipeline is given; 0 for a model of one network.
+    /// What of that the prompts and images take that a pipeline is given; 0 for a model of one network. Texts that were
+    /// read lately are not read again.
     pub encoding_milliseconds: f64,
     /// What of that the pictures take that are made of its latents, likewise.
     pub decoding_milliseconds: f64,

@@ -173,6 +173,31 @@ fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }
 
+/// What has to be an object, where it is there, with the names for it.
+fn objects_of(value: &Value) -> Vec<(String, &Value)> {
+    let members = |value: &'_ Value| -> Vec<String> {
+        value.as_object().into_iter().flat_map(|object| object.keys().cloned()).collect()
+    };
+    let named = |name: &str, value| (name.to_owned(), value);
+    let autoencoder = &value["autoencoder"];
+    let mut objects = vec![
+        named("it", value),
+        named("manifest", &value["manifest"]),
+        named("text_encoders", &value["text_encoders"]),
+        named("conditions", &value["conditions"]),
+        named("autoencoder", autoencoder),
+        named("autoencoder.preview", &autoencoder["preview"]),
+    ];
+    for name in members(&value["text_encoders"]) {
+        objects.push((format!("text_encoders.{name}"), &value["text_encoders"][&name]));
+    }
+    for name in members(&value["conditions"]) {
+        let outputs = value["conditions"][&name]["text"].as_array().into_iter().flatten();
+        objects.extend(outputs.map(|output| (format!("conditions.{name}.text"), output)));
+    }
+    objects
+}
+
 impl Pipeline {
     /// Reads the text of such a file, with the predictor's manifest.
     ///
@@ -182,10 +207,9 @@ impl Pipeline {
         let json = Json::new(json).map_err(|error| format!("it cannot be read as JSON: {error}"))?;
         let value: Value = json.read().map_err(|error| error.to_string())?;
         // serde would take the list of its fields' values for an object as well.
-        let encoders = value["text_encoders"].as_object().into_iter().flat_map(|encoders| encoders.values());
-        let objects = [&value, &value["manifest"], &value["text_encoders"], &value["autoencoder"]];
-        if let Some(list) = objects.into_iter().chain(encoders).find(|value| value.is_array()) {
-            return Err(format!("{list} is a list; expected an object"));
+        if let Some(field) = objects_of(&value).into_iter().find_map(|(field, value)| value.is_array().then_some(field))
+        {
+            return Err(format!("{field} is a list; expected an object"));
         }
         let pipeline: Self = json.read().map_err(|error| error.to_string())?;
         pipeline.checked().map(|manifest| (pipeline, manifest))
@@ -307,8 +331,12 @@ impl Autoencoder {
             }
         }
         match &self.preview {
-            Some(small) if small.preview.is_some() => Err("autoencoder.preview.preview: there is one alone".into()),
-            Some(small) => small.check(manifest).map_err(|reason| format!("preview: {reason}")),
+            Some(small) if small.preview.is_some() || small.encoder.is_some() => {
+                Err("autoencoder.preview: it has a decoder, and neither an encoder nor a preview of its own".into())
+            }
+            Some(small) => {
+                small.check(manifest).map_err(|reason| reason.replacen("autoencoder.", "autoencoder.preview.", 1))
+            }
             None => Ok(()),
         }
     }

@@ -12,7 +12,7 @@ use super::plan::Plan;
 use crate::cancel::Canceller;
 use crate::error::{Error, Result};
 use crate::log::{Severity, say};
-use crate::model::{Encoded, NoNegative, Pipeline, Size, Source};
+use crate::model::{Encoded, FAMILIES, NoNegative, Pipeline, Size, Source};
 use crate::noise::{BegunNoise, Draw, NoiseSource};
 use crate::option::{Group, OptionEntry, Value};
 use crate::prompt::{Chunk, Weighed, check_text, fill, weigh};
@@ -143,12 +143,13 @@ fn check_is_of_use(asked: &Request, pipeline: &Pipeline) -> Result<()> {
     Ok(())
 }
 
-/// The defaults of diffusers' pipelines from an image on, where they are others than those from noise: SDXL's.
+/// The defaults of diffusers' pipelines from an image on, where they are others than those from noise.
 fn defaults_of_diffusers(asked: &Request, pipeline: &Pipeline) -> &'static [(&'static str, f64)] {
-    let is_of_diffusers = asked.compat == Compat::Diffusers && pipeline.family == "stable-diffusion-xl";
-    match (&asked.image, &asked.mask) {
-        (Some(_), None) if is_of_diffusers => &[("strength", 0.3)],
-        (Some(_), Some(_)) if is_of_diffusers => &[("strength", 0.9999), ("guidance_scale", 7.5)],
+    let family = FAMILIES.iter().find(|family| family.name == pipeline.family);
+    match (family, &asked.image) {
+        (Some(family), Some(_)) if asked.compat == Compat::Diffusers => {
+            family.of_image[usize::from(asked.mask.is_some())]
+        }
         _ => &[],
     }
 }
@@ -230,7 +231,9 @@ impl Composition {
         let manifest = self.model.manifest();
         for (key, value) in defaults_of_diffusers(&self.asked, &self.pipeline) {
             // A distilled network is not guided, whatever is usual.
-            let is_usual = *key != settings::GUIDANCE_SCALE.key || manifest.defaults.options.contains_key(*key);
+            let of_scale = *key == settings::GUIDANCE_SCALE.key;
+            let scales = settings::GUIDANCE_SCALES.given(&self.latent.options).is_some();
+            let is_usual = !of_scale || !scales && manifest.defaults.options.contains_key(*key);
             if is_usual && self.latent.options.get(key).is_none() {
                 self.latent.set(key, *value)?;
             }
@@ -329,8 +332,11 @@ impl Composition {
             (texts, _) => texts,
         };
         let weighed = settings::WEIGHTS.choice::<Weights>(&self.asked.options) != Weights::Off;
-        for text in self.prompts.iter().chain(self.negatives.iter().flatten()) {
-            check_text(text, weighed)?;
+        for text in &self.prompts {
+            check_text("prompt", text, weighed)?;
+        }
+        for text in self.negatives.iter().flatten() {
+            check_text("negative_prompt", text, weighed)?;
         }
         for encoder in pipeline.text_encoders.keys() {
             let mut known: Vec<&String> = Vec::new();

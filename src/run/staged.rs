@@ -32,7 +32,7 @@ pub(super) struct Staged {
     /// What the job is to take up when it is made.
     resumed: Option<Vec<u8>>,
     finish: Finish,
-    /// How long a piece of the stage takes that it is at; a job has its own.
+    /// How long a piece of the stage takes that it is at.
     pace: Pace,
     /// The latest estimate of the pictures.
     preview: Option<ArrayD<f32>>,
@@ -113,13 +113,34 @@ impl Staged {
     }
 
     /// What comes after the job: what it has drawn is decoded, where it is not what was asked for.
-    fn after(&mut self, job: &Job) -> Result<At> {
-        let latents = job.sample().to_owned();
+    fn after(&self, latents: ArrayD<f32>) -> Result<At> {
         if self.model.pipeline().is_none_or(|pipeline| pipeline.autoencoder.is_none()) {
             return Ok(At::Done(latents));
         }
         let decoding = Decoding::new(latents, self.finish.tile, &self.finish.shape)?;
         Ok(At::Decode(Box::new(decoding)))
+    }
+
+    /// How many bytes its tensors have.
+    pub(super) fn bytes(&self) -> usize {
+        let of_stage = match &self.at {
+            At::Encode(_) | At::Open(_) => 0,
+            At::Sample(job) => job.bytes(),
+            At::Decode(decoding) => decoding.bytes(),
+            At::Done(samples) => size_of::<f32>() * samples.len(),
+        };
+        of_stage + self.preview.as_ref().map_or(0, |preview| size_of::<f32>() * preview.len())
+    }
+
+    /// Leaves the steps that are left out, and decodes the latest estimate.
+    pub(super) fn decode_now(&mut self) -> Result<()> {
+        let At::Sample(job) = &self.at else { return Ok(()) };
+        // Not the sample, whose noise may be more than a decoder in f16 can take.
+        let latents = job.preview().unwrap_or(job.sample()).to_owned();
+        self.at = self.after(latents)?;
+        self.small = None;
+        self.model.release();
+        Ok(())
     }
 
     /// Opens the predictor, and makes the job.
@@ -133,7 +154,14 @@ impl Staged {
             }
             None => None,
         };
-        let mut job = composition.job()?;
+        let mut job = match composition.job() {
+            Ok(job) => job,
+            Err(error) => {
+                // Its noise may be drawn by now.
+                self.at = At::Encode(Box::new(Composition::new(&self.model, &self.request)?));
+                return Err(error);
+            }
+        };
         job.set_canceller(&self.canceller);
         // One that does not fit is forgotten: the run can go on from its beginning.
         let resumed = self.resumed.take().map_or(Ok(()), |snapshot| job.restore(&snapshot));
@@ -157,7 +185,7 @@ impl Staged {
         };
         for (latent, mut picture) in latest.outer_iter().zip(preview.outer_iter_mut()) {
             let Ok(latent) = latent.into_dimensionality() else { return Ok(()) };
-            let small = match decoded(small_decoder, latent) {
+            let small = match decoded(small_decoder, latent, &self.canceller) {
                 Some(small) => small,
                 None => latent_preview(latent, matrix)?,
             };
@@ -172,12 +200,15 @@ impl Staged {
     }
 }
 
-/// A first step that fails at sizes which a U-Net does not halve evenly: in some exports it cannot then double them.
-fn with_sizes(error: Error, shape: &[usize]) -> Error {
+/// A first step that fails in ONNX Runtime at other sizes than the `usual` ones: a U-Net that was exported at sizes
+/// which it halves evenly cannot double others.
+fn with_sizes(error: Error, shape: &[usize], usual: Option<[usize; 2]>) -> Error {
     const EVEN: usize = 64;
+    let is_odd = shape[2..].iter().any(|side| side % EVEN != 0) && usual.is_some_and(|usual| usual != shape[2..]);
     match error {
-        Error::Evaluation { step: 0, reason } if shape[2..].iter().any(|side| side % EVEN != 0) => {
-            let reason = format!("{reason}; perhaps it was exported for multiples of {EVEN} pixels alone");
+        Error::Evaluation { step: 0, reason } if is_odd && reason.starts_with("ONNX Runtime") => {
+            let reason =
+                format!("{reason}; it may be exported for multiples of {EVEN} pixels alone: set width and height");
             Error::Evaluation { step: 0, reason }
         }
         error => error,
@@ -185,13 +216,16 @@ fn with_sizes(error: Error, shape: &[usize]) -> Error {
 }
 
 /// The preview of `latent` by a small decoder; one that fails is left out from then on.
-fn decoded(decoder: &mut Option<Coder>, latent: ArrayView3<'_, f32>) -> Option<Array3<f32>> {
-    let made = decoder.as_mut()?.decode(latent);
-    if let Err(error) = &made {
-        say(Severity::Warning, || format!("there are no previews of the small decoder: {error}"));
-        *decoder = None;
-    }
-    made.ok().filter(|made| made.shape()[0] == 3)
+fn decoded(decoder: &mut Option<Coder>, latent: ArrayView3<'_, f32>, canceller: &Canceller) -> Option<Array3<f32>> {
+    let why = match decoder.as_mut()?.decode(latent) {
+        Ok(made) if made.shape()[0] == 3 => return Some(made),
+        Ok(made) => format!("it makes {} channels; expected 3", made.shape()[0]),
+        Err(_) if canceller.is_cancelled() => return None,
+        Err(error) => error.to_string(),
+    };
+    say(Severity::Warning, || format!("there are no previews of the small decoder: {why}"));
+    *decoder = None;
+    None
 }
 
 impl Work for Staged {
@@ -260,9 +294,11 @@ impl Work for Staged {
                 return self.open().map_err(unless_cancelled);
             }
             At::Sample(job) => {
-                let stepped = job.step().map_err(|error| with_sizes(error, &self.finish.shape));
+                let usual = self.model.pipeline().and_then(|pipeline| pipeline.size);
+                let stepped = job.step().map_err(|error| with_sizes(error, &self.finish.shape, usual));
                 let finished = stepped?.is_finished();
                 self.show_latents()?;
+                self.pace.note(start.elapsed());
                 if !finished {
                     return Ok(());
                 }
@@ -300,10 +336,7 @@ impl Work for Staged {
     }
 
     fn pace(&mut self) -> &mut Pace {
-        match &mut self.at {
-            At::Sample(job) => job.pace(),
-            _ => &mut self.pace,
-        }
+        &mut self.pace
     }
 
     fn samples(&self) -> Option<Samples> {
@@ -397,6 +430,7 @@ impl Work for Staged {
             _ => None,
         };
         self.at = next;
+        self.small = None;
         self.pace = Pace::new();
         Ok(())
     }
@@ -460,7 +494,7 @@ impl Staged {
         let done = std::mem::replace(&mut self.at, At::Done(ArrayD::default(ndarray::IxDyn(&[0]))));
         self.at = match done {
             At::Encode(composition) => At::Open(composition),
-            At::Sample(job) => match self.after(&job) {
+            At::Sample(job) => match self.after(job.sample().to_owned()) {
                 Ok(next) => {
                     drop(job);
                     self.small = None;

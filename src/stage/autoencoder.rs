@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Array3, ArrayD, ArrayView3, ArrayViewD, Axis, Slice, s};
 
-use super::parts::Parts;
+use super::parts::{Parts, without_previews};
 use crate::bytes::{Reader, Writer};
 use crate::cancel::Canceller;
 use crate::error::{Error, Result};
@@ -44,14 +44,16 @@ impl Parts {
         self.coder(self.decoder.as_ref(), spec, LATENTS, PICTURES, canceller)
     }
 
-    /// The decoder for previews, where there is one.
+    /// The decoder for previews, where there is one that works.
     ///
     /// # Errors
-    /// As [`decoder`](Self::decoder).
+    /// [`Error::Cancelled`].
     pub(crate) fn preview_decoder(&self, canceller: &Canceller) -> Result<Option<Coder>> {
         let spec = self.pipeline.autoencoder.as_ref().and_then(|own| own.preview.as_deref());
         let Some(part) = &self.preview else { return Ok(None) };
-        self.coder(Some(part), spec, LATENTS, PICTURES, canceller).map(Some)
+        let coder = self.coder(Some(part), spec, LATENTS, PICTURES, canceller);
+        canceller.check()?;
+        Ok(coder.map_err(|error| without_previews(&error)).ok())
     }
 
     /// The half that makes latents.
@@ -402,6 +404,12 @@ impl Decoding {
     /// Whether its graph is open.
     pub(crate) fn is_begun(&self) -> bool {
         self.coder.is_some() || self.is_closed
+    }
+
+    /// How many bytes all of it has: of a picture in tiles there are also its sums, and their weights.
+    pub(crate) fn bytes(&self) -> usize {
+        let sums = if self.canvas.is_some() { 2 * self.pictures.len() / self.latents.shape()[0].max(1) } else { 0 };
+        size_of::<f32>() * (self.latents.len() + self.pictures.len() + sums)
     }
 
     /// What is decoded.

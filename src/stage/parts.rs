@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::folder::Folder;
 use crate::cancel::Canceller;
 use crate::error::{Error, Result};
+use crate::log::{Severity, say};
 use crate::model::{Pipeline, SchedulerConfig, TextEncoder};
 use crate::network::{Binding, Memory, Network, Part, hex};
 use crate::prompt::{self, CHUNK, Chunk, Marks, Piece, Run, chunks, parse_a1111};
@@ -67,6 +68,11 @@ fn check_tokenizer(folder: &Folder, tokenizer: &str) -> Result<()> {
     Err(Error::model(folder.name_of(tokenizer), reason))
 }
 
+/// Says that previews are made otherwise.
+pub(super) fn without_previews(error: &Error) {
+    say(Severity::Warning, || format!("there are no previews of the small decoder: {error}"));
+}
+
 impl Parts {
     /// The parts that `pipeline` names, of those that `part` opens.
     pub(super) fn new(
@@ -91,7 +97,11 @@ impl Parts {
         let decoder = half(autoencoder.map(|autoencoder| &autoencoder.decoder))?;
         let encoder = half(autoencoder.and_then(|autoencoder| autoencoder.encoder.as_ref()))?;
         let small = autoencoder.and_then(|autoencoder| autoencoder.preview.as_ref());
-        let preview = half(small.map(|small| &small.decoder))?;
+        let preview = match half(small.map(|small| &small.decoder)) {
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            // It takes no part in what is drawn.
+            preview => preview.map_err(|error| without_previews(&error)).unwrap_or_default(),
+        };
         let encoded = Mutex::default();
         Ok(Self { pipeline, scheduler, folder, predictor, readers, decoder, encoder, preview, memory, encoded })
     }

@@ -297,11 +297,43 @@ fn the_cost_of_a_pipeline_is_that_of_its_stages() {
     }
     assert!(staged.peak_bytes < kept.peak_bytes && cost(Memory::Stage, 64).peak_bytes < staged.peak_bytes);
     let model = crate::support::model("onnx/models/sprites.onnx");
-    let of_one = Request { steps: Some(3), ..Request::default() }.cost(&model, &Canceller::default()).unwrap();
-    assert!(of_one.encoding.is_zero() && of_one.decoding.is_zero());
+    let of_one = |model: &Arc<Model>| {
+        Request { steps: Some(3), ..Request::default() }.cost(model, &Canceller::default()).unwrap()
+    };
+    let (file, folder) = (of_one(&model), of_one(&open("ddpm")));
+    assert!(file.encoding.is_zero() && file.decoding.is_zero() && folder.decoding.is_zero());
+    assert!(folder.time.unwrap() > folder.encoding);
+}
+
+/// However far it has come by then.
+#[test]
+fn asking_for_a_cost_can_be_cancelled_and_leaves_nothing_open() {
+    let options = ModelOptions { memory: Memory::Stage, ..ModelOptions::default() };
+    let model = open_with(&folder("sd"), &options).unwrap();
+    let request = request(&[PROMPT]).with("width", 512).unwrap().with("height", 512).unwrap();
+    let start = std::time::Instant::now();
+    request.cost(&model, &Canceller::default()).unwrap();
+    let whole = start.elapsed();
+    assert!(model.memory().is_none());
+    for share in [1, 2, 4, 6, 8] {
+        let canceller = Canceller::default();
+        let canceling = canceller.clone();
+        let later = std::thread::spawn(move || {
+            std::thread::sleep(whole * share / 10);
+            canceling.cancel();
+        });
+        match request.cost(&model, &canceller) {
+            Err(Error::Cancelled) => {}
+            // It may be quicker than the one before.
+            cost => assert!(cost.is_ok(), "{cost:?}"),
+        }
+        later.join().unwrap();
+        assert!(model.memory().is_none());
+    }
     let cancelled = Canceller::default();
     cancelled.cancel();
-    assert!(matches!(request(&[PROMPT]).cost(&open("sd"), &cancelled), Err(Error::Cancelled)));
+    assert!(matches!(request.cost(&model, &cancelled), Err(Error::Cancelled)));
+    request.cost(&model, &Canceller::default()).unwrap();
 }
 
 /// It is the same decoder here, so that the last preview is the picture.
@@ -329,12 +361,13 @@ fn a_small_decoder_shows_the_previews() {
     let (shown, picture) = sampled(&open(&ModelOptions::default()));
     assert!(apart(&shown, &picture) < 1e-3);
     let staged = ModelOptions { memory: Memory::Stage, ..ModelOptions::default() };
-    assert_eq!(sampled(&open(&staged)), (shown, picture.clone()));
+    assert_eq!(sampled(&open(&staged)), (shown.clone(), picture.clone()));
     // One that cannot show these latents costs no picture: the linear map does it.
     std::fs::copy(copy.path().join("vae_encoder/model.onnx"), preview.join("model.onnx")).unwrap();
-    let (guessed, same) = sampled(&open(&ModelOptions::default()));
-    assert_eq!(same, picture);
-    assert!(guessed.iter().all(|value| value.is_finite()) && apart(&guessed, &picture) > 0.0);
+    let guessed = sampled(&open(&ModelOptions::default()));
+    std::fs::remove_dir_all(&preview).unwrap();
+    assert_eq!(guessed, sampled(&open(&ModelOptions::default())));
+    assert!(guessed.1 == picture && guessed.0 != shown);
 }
 
 #[test]

@@ -441,7 +441,9 @@ class Request {
                           const std::vector<float> &pooled = {}, bool negative = false) {
     const bool none = values.empty() || items == 0 || tokens == 0;
     if (!none && (values.size() / items % tokens != 0 || values.size() % items != 0 || pooled.size() % items != 0)) {
-      return detail::refused<void>("embeddings: their number is no multiple of that of the items, or of the tokens");
+      const std::string counts = std::to_string(values.size()) + " values and " + std::to_string(pooled.size()) +
+                                 " pooled ones of " + std::to_string(items) + " items with " + std::to_string(tokens);
+      return detail::refused<void>(("embeddings: " + counts + " tokens; as many for each item, and each token").c_str());
     }
     return detail::checked(diffuse_request_set_embeddings(
         get(), none ? nullptr : values.data(), items, tokens, none ? 0 : values.size() / items / tokens,

@@ -11,7 +11,8 @@ use super::parts::{self, USUAL_SIZE, Unet};
 use super::stable_diffusion::SCALE;
 use crate::model::pipeline::{NoNegative, Pipeline};
 
-pub(super) const FAMILY: Family = Family { name: "class-conditional", classes: &["DiTPipeline"], read };
+pub(super) const FAMILY: Family =
+    Family { name: "class-conditional", classes: &["DiTPipeline"], of_image: [&[]; 2], read };
 
 /// How many classes there are where nothing says so: those of ImageNet.
 const CLASSES: usize = 1000;

@@ -11,7 +11,8 @@ use super::parts::{self, USUAL_SIZE};
 use super::stable_diffusion::{SCALE, Text, of_latents};
 use crate::model::pipeline::{NoNegative, Pipeline, Source};
 
-pub(super) const FAMILY: Family = Family { name: "latent-consistency", classes: &["LatentConsistencyModel"], read };
+pub(super) const FAMILY: Family =
+    Family { name: "latent-consistency", classes: &["LatentConsistencyModel"], of_image: [&[]; 2], read };
 
 /// How wide the scale's embedding is, where nothing says so.
 const WIDTH: usize = 256;

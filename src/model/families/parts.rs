@@ -3,9 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use super::facts::{Component, Facts, axis};
+use crate::log::{Severity, say};
 use crate::model::diffusers::SchedulerConfig;
 use crate::model::manifest::LearnedVariance;
 use crate::model::pipeline::{Autoencoder, Encoded, TextEncoder};
+
+/// In how many steps a pipeline of Stable Diffusion usually draws.
+pub(super) const USUAL_STEPS: usize = 50;
 
 /// The usual size of a picture of Stable Diffusion, in latents.
 pub(super) const USUAL_SIZE: usize = 64;
@@ -21,7 +25,12 @@ pub(super) fn autoencoder(facts: &Facts, usual_scale: f64) -> Result<Autoencoder
         None => facts.needed("vae_decoder")?,
     };
     // The latents of a small one are as the predictor has them, unless it says otherwise.
-    let small = facts.optional(PREVIEW_DECODER)?.map(|decoder| Box::new(of_halves(decoder, None, 1.0)));
+    let small = facts.optional(PREVIEW_DECODER).unwrap_or_else(|reason| {
+        // It takes no part in what is drawn.
+        say(Severity::Warning, || format!("there are no previews of the small decoder: {reason}"));
+        None
+    });
+    let small = small.map(|decoder| Box::new(of_halves(decoder, None, 1.0)));
     Ok(Autoencoder { preview: small, ..of_halves(decoder, either("vae_encoder", "vqvae_encoder")?, usual_scale) })
 }
 

@@ -7,18 +7,22 @@ use serde_json::{Map, Value, json};
 
 use super::facts::Facts;
 use super::family::Family;
-use super::parts::{self, USUAL_SIZE, Unet};
+use super::parts::{self, USUAL_SIZE, USUAL_STEPS, Unet};
 use crate::model::pipeline::{NoNegative, Pipeline, Source};
 
-pub(super) const FAMILY: Family = Family { name: "stable-diffusion", classes: &["StableDiffusion"], read };
+pub(super) const FAMILY: Family =
+    Family { name: "stable-diffusion", classes: &["StableDiffusion"], of_image: [&[]; 2], read };
 
 /// The factor of its latents, where no configuration has it.
 pub(super) const SCALE: f64 = 0.18215;
 
+/// In how many steps an instruction is followed (Brooks et al. 2023, §3.2).
+const STEPS_OF_INSTRUCTIONS: usize = 100;
+
 fn read(facts: &Facts) -> Result<Pipeline, String> {
     let defaults = match parts::steps_of_distilled(facts) {
         Some(steps) => json!({ "steps": steps }),
-        None => json!({"steps": 50, "options": {"guidance_scale": 7.5}}),
+        None => json!({"steps": USUAL_STEPS, "options": {"guidance_scale": 7.5}}),
     };
     let text = parts::output(facts, "text_encoder", &["last_hidden_state", "hidden_states", "sample"])?;
     let encoder = parts::text_encoder(facts, "text_encoder", "tokenizer")?;
@@ -75,9 +79,8 @@ pub(super) fn of_latents(facts: &Facts, mut text: Text) -> Result<Pipeline, Stri
         joint if joint == unet.channels => {
             shapes.insert("image".into(), joined(unet.channels));
             conditions.insert("image".to_owned(), Source::Image);
-            // As many as the paper takes, §3.2.
-            if text.defaults["steps"] == 50 {
-                text.defaults["steps"] = json!(100);
+            if text.defaults["steps"] == USUAL_STEPS {
+                text.defaults["steps"] = json!(STEPS_OF_INSTRUCTIONS);
             }
         }
         joint => {

@@ -7,11 +7,20 @@ use serde_json::json;
 
 use super::facts::{Facts, axis};
 use super::family::Family;
-use super::parts::{self, USUAL_SIZE};
+use super::parts::{self, USUAL_SIZE, USUAL_STEPS};
 use super::stable_diffusion::{Text, of_latents};
 use crate::model::pipeline::{NoNegative, Pipeline, Size, Source};
 
-pub(super) const FAMILY: Family = Family { name: "stable-diffusion-xl", classes: &["StableDiffusionXL"], read };
+pub(super) const FAMILY: Family = Family {
+    name: "stable-diffusion-xl",
+    classes: &["StableDiffusionXL"],
+    of_image: [&[("strength", STRENGTH)], &[("strength", STRENGTH_OF_HOLES), ("guidance_scale", 7.5)]],
+    read,
+};
+
+/// `strength` from an image with diffusers' pipelines, and where a hole in one is filled.
+pub(crate) const STRENGTH: f64 = 0.3;
+pub(crate) const STRENGTH_OF_HOLES: f64 = 0.9999;
 
 /// The factor of its latents, where no configuration has it.
 const SCALE: f64 = 0.13025;
@@ -20,7 +29,7 @@ fn read(facts: &Facts) -> Result<Pipeline, String> {
     let defaults = match parts::steps_of_distilled(facts) {
         // Turbo in one, Lightning in two to eight: its files are called by their number, and do not say it.
         Some(_) => json!({"steps": 4}),
-        None => json!({"steps": 50, "options": {"guidance_scale": 5.0}}),
+        None => json!({"steps": USUAL_STEPS, "options": {"guidance_scale": 5.0}}),
     };
     let second = parts::text_encoder(facts, "text_encoder_2", "tokenizer_2")?;
     let mut encoders = BTreeMap::from([("text_encoder_2".to_owned(), second)]);

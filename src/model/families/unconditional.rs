@@ -14,6 +14,7 @@ use crate::model::pipeline::{NoNegative, Pipeline};
 pub(super) const FAMILY: Family = Family {
     name: "unconditional",
     classes: &["DDPMPipeline", "DDIMPipeline", "PNDMPipeline", "ScoreSdeVePipeline", "KarrasVePipeline", "LDMPipeline"],
+    of_image: [&[]; 2],
     read,
 };
 

@@ -1167,8 +1167,9 @@ int32_t diffuse_model_options_set_provider_option(struct diffuse_model_options *
                                                   const char *value);
 
 /*
- Whether the CPU may take the nodes that none of the providers takes (not 0), without being one of them. Networks
- with free axes often have a few that compute shapes.
+ Whether the CPU may take the nodes that none of the providers takes (not 0), without being one of them. In any case
+ it may take those that compute sizes, which CUDA leaves to the CPU by choice, and those of a pipeline's parts beside
+ its predictor, for which no step waits.
  */
 int32_t diffuse_model_options_set_cpu_nodes(struct diffuse_model_options *options,
                                             int32_t cpu_nodes);

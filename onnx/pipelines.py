@@ -359,14 +359,13 @@ def preview(model):
     """For red, green and blue the factors of a latent's channels, and a summand, by least squares."""
     config, factor = model.config, vae_factor(model.config)
     generator = torch.Generator().manual_seed(0)
-    kind = next(model.parameters()).dtype
     rows, targets = [], []
     # A picture has large areas and small ones: noise of several sizes, of a variance of one in all.
     for size in (1, 2, 4, 8) * 4:
         coarse = torch.randn(1, config.latent_channels, max(16 // size, 1), max(16 // size, 1), generator=generator)
         x = torch.nn.functional.interpolate(coarse, size=(16, 16), mode="nearest")
         with torch.no_grad():
-            picture = model.decode(decoded_from(x, config).to(kind), return_dict=False)[0].float().clamp(-1, 1)
+            picture = model.decode(decoded_from(x, config), return_dict=False)[0].clamp(-1, 1)
         small = torch.nn.functional.avg_pool2d(picture, factor)
         rows.append(x.permute(0, 2, 3, 1).reshape(-1, config.latent_channels))
         targets.append(small.permute(0, 2, 3, 1).reshape(-1, small.shape[1]))
@@ -462,7 +461,10 @@ def export(folder, out, half=False, largest=LARGEST_SINGLE_FILE, rewrite=None, t
                 model = load(folder / name, library, kind_of_class, kind)
                 graphs = autoencoder(model, kind)
                 channels.append(model.config.latent_channels)
-                factors, left = preview(model)
+                # In f16 a CPU takes half an hour to decode a few pictures of a real one.
+                fitted = model if kind == torch.float32 else load(folder / name, library, kind_of_class, torch.float32)
+                factors, left = preview(fitted)
+                del fitted
                 store({"preview": factors}, partial / "diffuse.preview.json")
                 print(f"{out.name}: the preview leaves {left:.0%} of the variance of random pictures")
             elif kind_of_class in PARTS:

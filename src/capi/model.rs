@@ -152,8 +152,9 @@ pub unsafe extern "C" fn diffuse_model_options_set_provider_option(
     })
 }
 
-/// Whether the CPU may take the nodes that none of the providers takes (not 0), without being one of them. Networks
-/// with free axes often have a few that compute shapes.
+/// Whether the CPU may take the nodes that none of the providers takes (not 0), without being one of them. In any case
+/// it may take those that compute sizes, which CUDA leaves to the CPU by choice, and those of a pipeline's parts beside
+/// its predictor, for which no step waits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_cpu_nodes(
     options: *mut diffuse_model_options,

@@ -150,7 +150,10 @@ impl Model {
         };
         let predictor = Arc::new(part(&folder, &pipeline.predictor)?);
         let drawn = drawn(&pipeline, &manifest);
-        let parts = Parts::new(folder, pipeline, scheduler, Arc::clone(&predictor), options.memory, &mut part)?;
+        // What no step waits for may be on the CPU where a provider does not have it: CLIP's text encoder finds the end
+        // of a text by an ArgMax that CUDA lacks.
+        let mut beside = |folder: &Folder, graph: &str| part(folder, graph).map(Part::with_cpu_nodes);
+        let parts = Parts::new(folder, pipeline, scheduler, Arc::clone(&predictor), options.memory, &mut beside)?;
         if !options.providers.is_empty() {
             // Whether it can be had is to be known now.
             parts.load(&options.canceller.clone().unwrap_or_default())?;

@@ -30,6 +30,7 @@ pub(super) fn compiled_in() -> Vec<String> {
 }
 
 /// Where ONNX Runtime put a node.
+#[derive(Clone)]
 pub(super) struct Assigned {
     pub(super) provider: String,
     pub(super) operator: String,

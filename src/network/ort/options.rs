@@ -63,8 +63,9 @@ pub struct ModelOptions {
     /// ones the rest. Nothing is the CPU alone. One that cannot be had is passed over only if there is another after
     /// it; [`Network::placement`](super::Network::placement) says so.
     pub providers: Vec<Provider>,
-    /// Whether the CPU may take the nodes that none of `providers` takes, without being one of them. Networks with free
-    /// axes often have a few that compute shapes.
+    /// Whether the CPU may take the nodes that none of `providers` takes, without being one of them. In any case it may
+    /// take those that compute sizes, which CUDA leaves to the CPU by choice, and those of a pipeline's parts beside
+    /// its predictor, for which no step waits.
     pub cpu_nodes: bool,
     /// A manifest, as JSON, to use instead of the model's own.
     pub manifest: Option<String>,

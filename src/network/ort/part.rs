@@ -78,6 +78,15 @@ impl Part {
         }
     }
 
+    /// The same, of which the CPU may take nodes that no provider takes.
+    #[must_use]
+    pub(crate) fn with_cpu_nodes(mut self) -> Self {
+        if let Place::File(opener, ..) | Place::Memory(opener, _) = &mut self.place {
+            opener.options.cpu_nodes = true;
+        }
+        self
+    }
+
     /// The graph in the file at `path`, with the files that it has its weights in.
     ///
     /// # Errors

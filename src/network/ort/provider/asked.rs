@@ -17,6 +17,9 @@ use crate::sync::Mutex;
 /// The provider that every build has and that takes every node.
 pub(super) const CPU: &str = "cpu";
 
+/// That of NVIDIA's GPUs.
+pub(super) const CUDA: &str = "cuda";
+
 /// The one option of a plugin library that is not the library's own.
 const DEVICE: OptionEntry = option(
     "device",

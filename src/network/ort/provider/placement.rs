@@ -6,7 +6,7 @@ use std::fmt;
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
 
-use super::asked::{CPU, Provider, on_cpu};
+use super::asked::{CPU, CUDA, Provider, on_cpu};
 use super::table::PROVIDERS;
 use crate::error::{Error, Result};
 use crate::network::ort::native::{Assigned, assigned};
@@ -112,7 +112,7 @@ where
             }
         };
         let strict = !cpu_nodes && left.last().is_some_and(|provider| provider.name != CPU);
-        match attempt_with(attempt, strict, commit) {
+        match attempt_on(attempt, &left, strict, commit) {
             Ok(session) => {
                 let nodes = match assigned(&session) {
                     Ok(nodes) => shares(&nodes, &registered, &left),
@@ -130,12 +130,16 @@ where
                 }
                 break;
             }
+            // It can be opened, and does not do what was asked for.
+            Err(Error::Provider { reason, .. }) => {
+                skipped.push(Skipped { provider: left.remove(0).name.clone(), reason });
+            }
             Err(error) => {
                 opened = false;
                 // That of which it cannot be opened even if the CPU takes what is left over, or the first.
                 let loose = |count: usize| loosely(&left[..count], opening);
                 let blamed = (1..=left.len()).find(|&count| loose(count).is_none()).map_or(0, |count| count - 1);
-                let explained = strict.then(|| explain(left[0], &loose(left.len())?)).flatten();
+                let explained = strict.then(|| left_over(&left, &loose(left.len())?)).flatten();
                 let reason = explained.unwrap_or_else(|| error.to_string());
                 skipped.push(Skipped { provider: left.remove(blamed).name.clone(), reason });
             }
@@ -229,10 +233,81 @@ where
     attempt_with(builder, false, &opening.commit).ok()
 }
 
-/// Which nodes are left to the CPU in `session`, which `first` is the first provider of.
-fn explain(first: &Provider, session: &Session) -> Option<String> {
-    let nodes = assigned(session).ok()?;
-    let left: Vec<_> = nodes.iter().filter(|node| node.provider == "CPUExecutionProvider").collect();
+/// What CUDA computes the sizes of tensors with. It has all of these, and still leaves them to the CPU where they make
+/// no more than sizes, since the GPU would be waited for.
+const OF_SIZES: &[&str] = &[
+    "Add",
+    "Cast",
+    "Ceil",
+    "Concat",
+    "ConstantOfShape",
+    "Div",
+    "Equal",
+    "Expand",
+    "Floor",
+    "Gather",
+    "Greater",
+    "Identity",
+    "Less",
+    "Max",
+    "Min",
+    "Mod",
+    "Mul",
+    "Neg",
+    "Not",
+    "Pow",
+    "Range",
+    "ReduceProd",
+    "Reshape",
+    "Shape",
+    "Size",
+    "Slice",
+    "Split",
+    "Sqrt",
+    "Squeeze",
+    "Sub",
+    "Tile",
+    "Transpose",
+    "Unsqueeze",
+    "Where",
+];
+
+/// Whether what computes sizes is left to the CPU by choice, and is none of the network's own work.
+fn leaves_sizes(providers: &[&Provider]) -> bool {
+    providers.iter().any(|provider| provider.name == CUDA)
+}
+
+/// A session on `providers`. If it is `strict` the CPU has none of the network's work in it.
+fn attempt_on(
+    builder: SessionBuilder,
+    providers: &[&Provider],
+    strict: bool,
+    commit: impl Fn(SessionBuilder) -> Result<Session>,
+) -> Result<Session> {
+    let sizes = leaves_sizes(providers);
+    let session = attempt_with(builder, strict && !sizes, commit)?;
+    match (strict && sizes).then(|| left_over(providers, &session)).flatten() {
+        Some(reason) => Err(Error::Provider { provider: providers[0].name.clone(), reason }),
+        None => Ok(session),
+    }
+}
+
+/// Which nodes are left to the CPU in `session`.
+fn left_over(providers: &[&Provider], session: &Session) -> Option<String> {
+    explain(providers, &assigned(session).ok()?)
+}
+
+/// The same of `nodes`; nothing if the CPU has none of the network's work.
+fn explain(providers: &[&Provider], nodes: &[Assigned]) -> Option<String> {
+    let on_cpu: Vec<_> = nodes.iter().filter(|node| node.provider == "CPUExecutionProvider").collect();
+    if !nodes.is_empty() && on_cpu.len() == nodes.len() {
+        let options: Vec<_> = providers[0].options.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let options =
+            if options.is_empty() { String::new() } else { format!(", with the options {}", options.join(", ")) };
+        return Some(format!("it takes none of the graph's {} nodes{options}", nodes.len()));
+    }
+    let spared = leaves_sizes(providers);
+    let left: Vec<_> = on_cpu.iter().filter(|node| !(spared && OF_SIZES.contains(&node.operator.as_str()))).collect();
     let mut operators: Vec<(&str, usize)> = Vec::new();
     for node in &left {
         match operators.iter_mut().find(|(operator, _)| *operator == node.operator) {
@@ -241,12 +316,6 @@ fn explain(first: &Provider, session: &Session) -> Option<String> {
         }
     }
     operators.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    if left.len() == nodes.len() {
-        let options: Vec<_> = first.options.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        let options =
-            if options.is_empty() { String::new() } else { format!(", with the options {}", options.join(", ")) };
-        return Some(format!("it takes none of the graph's {} nodes{options}", nodes.len()));
-    }
     let list: Vec<_> = operators.iter().map(|(operator, count)| format!("{count} {operator}")).collect();
     (!left.is_empty()).then(|| {
         format!(
@@ -280,4 +349,29 @@ fn shares(nodes: &[Assigned], registered: &[(&str, String)], providers: &[&Provi
         ProviderNodes { options: options.cloned().collect(), ..ProviderNodes::new(name.to_owned(), count) }
     });
     shares.filter(|share| share.nodes > 0).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_computes_sizes_is_no_work_of_the_network() {
+        let node = |provider: &str, operator: &str| Assigned { provider: provider.into(), operator: operator.into() };
+        let nodes = [
+            node("CUDAExecutionProvider", "Conv"),
+            node("CPUExecutionProvider", "Gather"),
+            node("CPUExecutionProvider", "Sqrt"),
+        ];
+        let [cuda, other] = ["cuda", "openvino"].map(|name| Provider::new(name).unwrap());
+        assert_eq!(explain(&[&cuda], &nodes), None);
+        let all = explain(&[&other], &nodes).unwrap();
+        assert!(all.contains("2 of the graph's 3 nodes to the CPU (1 Gather, 1 Sqrt)"), "{all}");
+        let mut more = nodes.to_vec();
+        more.push(node("CPUExecutionProvider", "Hardmax"));
+        let one = explain(&[&cuda], &more).unwrap();
+        assert!(one.contains("1 of the graph's 4 nodes to the CPU (1 Hardmax)"), "{one}");
+        assert!(explain(&[&cuda], &nodes[1..]).unwrap().starts_with("it takes none of the graph's 2 nodes"));
+        assert_eq!(explain(&[&cuda], &nodes[..1]), None);
+    }
 }

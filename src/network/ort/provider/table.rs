@@ -2,6 +2,7 @@
 
 use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider as Configurable, ExecutionProviderDispatch as Dispatch};
 
+use super::asked::{CPU, CUDA};
 use crate::option::Kind::{self, Choice, Flag, Text, Whole};
 use crate::option::{Fallback, Group, OptionEntry, Options};
 
@@ -38,7 +39,7 @@ const OFF: Fallback = Fallback::Flag(false);
 /// ([`Provider::plugin`](super::Provider::plugin)).
 pub const PROVIDERS: &[ProviderEntry] = &[
     ProviderEntry {
-        name: "cpu",
+        name: CPU,
         registered_as: "CPUExecutionProvider",
         summary: "The CPU, through ONNX Runtime's own kernels.",
         needs: "any build",
@@ -47,7 +48,7 @@ pub const PROVIDERS: &[ProviderEntry] = &[
         dispatch: |options| ep::CPU::default().with_arena_allocator(is_on(&USE_ARENA, options)).build(),
     },
     ProviderEntry {
-        name: "cuda",
+        name: CUDA,
         registered_as: "CUDAExecutionProvider",
         summary: "NVIDIA GPUs.",
         needs: "the GPU build (PyPI onnxruntime-gpu), CUDA's runtime, cuBLAS, cuRAND, cuFFT, cuDNN and the driver",

@@ -1108,9 +1108,10 @@ int32_t diffuse_job_preview_pixels(const struct diffuse_job *job,
                                    uint32_t flags);
 
 /*
- Sends ONNX Runtime's messages to `sink`, together with `user_data`; NULL, the default, drops them. So are those of
- diffuse about what is no error and may not be meant, such as a time that no step fits into. Errors that diffuse
- reports by a status are said there and need no sink. When the call returns the former sink is not called any more.
+ Sends ONNX Runtime's messages, which begin with "ONNX Runtime: ", to `sink`, together with `user_data`; NULL, the
+ default, drops them. So are those of diffuse about what is no error and may not be meant, such as a time that no
+ step fits into. Errors that diffuse reports by a status are said there and need no sink. When the call returns the
+ former sink is not called any more.
  */
 int32_t diffuse_log_set(diffuse_log_sink sink,
                         void *user_data);

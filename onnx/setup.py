@@ -96,7 +96,7 @@ def draw():
         sys.exit("cargo, Rust's package manager, is not on the PATH; it comes with Rust.")
     model = ONNX / "models" / "sprites.onnx"
     command = ["cargo", "run", "--release", "--quiet", "--", "generate", model, "--count", "8", "--zoom", "2"]
-    print("Building (two to five minutes the first time) ...", flush=True)
+    print("Building (five minutes on two cores the first time) ...", flush=True)
     result = subprocess.run([*command, "--output", "sprites.png"], cwd=ONNX.parent).returncode
     # Beside the programs, too, so that they work when they are called by themselves.
     for program in (ONNX.parent / "target" / "release").glob("diffuse-cli*"):

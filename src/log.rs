@@ -19,6 +19,9 @@ pub enum Severity {
     Fatal = 4,
 }
 
+/// What the messages of ONNX Runtime begin with; others are this crate's.
+pub const OF_RUNTIME: &str = "ONNX Runtime: ";
+
 /// What takes messages.
 pub type LogSink = Box<dyn Fn(Severity, &str) + Send + Sync>;
 

@@ -26,9 +26,10 @@ impl Sink {
     }
 }
 
-/// Sends ONNX Runtime's messages to `sink`, together with `user_data`; NULL, the default, drops them. So are those of
-/// diffuse about what is no error and may not be meant, such as a time that no step fits into. Errors that diffuse
-/// reports by a status are said there and need no sink. When the call returns the former sink is not called any more.
+/// Sends ONNX Runtime's messages, which begin with "ONNX Runtime: ", to `sink`, together with `user_data`; NULL, the
+/// default, drops them. So are those of diffuse about what is no error and may not be meant, such as a time that no
+/// step fits into. Errors that diffuse reports by a status are said there and need no sink. When the call returns the
+/// former sink is not called any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_log_set(sink: diffuse_log_sink, user_data: *mut c_void) -> i32 {
     guard(|| {

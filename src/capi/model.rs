@@ -17,6 +17,7 @@ use super::runtime::diffuse_runtime;
 use crate::error::{Error, Result};
 use crate::model::Kind;
 use crate::network::{HostNetwork, MOST_THREADS, Memory, ModelOptions, Provider};
+use crate::request::Request;
 use crate::stage::Model;
 use crate::stage::pixels::from_rgba8;
 
@@ -518,7 +519,7 @@ pub unsafe extern "C" fn diffuse_model_values(
 
 impl ModelValue {
     fn new(model: Model) -> Self {
-        let manifest = model.manifest().resolved().to_string();
+        let manifest = Request::manifest_of(&model).to_string();
         let placement = model.placement();
         Self {
             name: c_string(model.name()),

@@ -316,7 +316,10 @@ impl Composition {
         if !own.is_empty() {
             if self.asked.prompts.is_empty() {
                 let names: Vec<&str> = own.iter().map(|name| name.as_str()).collect();
-                let reason = format!("there is none, and neither is there the condition {}", names.join(", "));
+                let names = names.join(", ");
+                let reason = format!(
+                    "the model draws what a text says, and there is none; give a prompt, which may be empty, or embeddings ({names})"
+                );
                 return Err(Error::argument("prompt", reason));
             }
             self.prompts = for_each_item("prompt", &self.asked.prompts, count)?;
@@ -920,6 +923,31 @@ impl Request {
             plan.request.options.set(settings::GUIDANCE_SCALE.key, scale);
         }
         Ok(plan)
+    }
+
+    /// The manifest of `model` as [`Manifest::resolved`](crate::model::Manifest::resolved) has it, with what its
+    /// folder says of sampling.
+    #[must_use]
+    pub fn manifest_of(model: &Model) -> serde_json::Value {
+        let manifest = model.manifest();
+        let Some(Ok(asked)) = model.scheduler_config().map(|config| Self::default().over(Some(config))) else {
+            return manifest.resolved();
+        };
+        let mut manifest = manifest.clone();
+        let chosen = asked.resolved(&manifest);
+        let defaults = &mut manifest.defaults;
+        let given = (&chosen.solver, chosen.grid, chosen.steps_offset, chosen.ending);
+        if let (Some(solver), Some(grid), Some(offset), Some(ending)) = given {
+            (defaults.solver, defaults.steps, defaults.grid) = (Some(solver.clone()), chosen.steps, Some(grid));
+            (defaults.steps_offset, defaults.ending) = (offset, ending);
+        }
+        for (key, value) in asked.options.iter() {
+            match (key, value) {
+                ("eta", Value::Real(eta)) => defaults.eta = Some(*eta),
+                _ => drop(defaults.options.insert(key.to_owned(), serde_json::json!(value))),
+            }
+        }
+        manifest.resolved()
     }
 
     /// The request over what a model's folder says of sampling: what the caller has set counts.

@@ -531,7 +531,9 @@ impl Decoding {
             if place + 1 == tiles.len() { self.canvas.take().map(Canvas::finish) } else { None }
         };
         if let Some(whole) = whole {
-            self.pictures.index_axis_mut(Axis(0), item).assign(&whole);
+            // A decoder goes somewhat beyond what a picture's values can be.
+            let within = whole.mapv(|value| value.clamp(-1.0, 1.0));
+            self.pictures.index_axis_mut(Axis(0), item).assign(&within);
         }
         self.done += 1;
         Ok(())

@@ -12,6 +12,9 @@ use crate::json::{decoded, quoted, value};
 use crate::model::{Component, Facts};
 use crate::network::{ModelOptions, Part, Runtime};
 
+/// What diffusers says in which class of pipeline a folder is.
+pub(super) const INDEX: &str = "model_index.json";
+
 /// Where the files of a model are.
 pub(super) enum Folder {
     /// In this folder.
@@ -126,7 +129,7 @@ impl Folder {
     /// What is in it, as far as families look at it. `part` opens a graph.
     pub(super) fn facts(&self, part: &mut dyn FnMut(&str) -> Result<Part>) -> Result<(Facts, BTreeMap<String, Part>)> {
         let mut facts = Facts {
-            index: self.json("model_index.json")?,
+            index: self.json(INDEX)?,
             scheduler: self.json("scheduler/scheduler_config.json")?,
             preview: self.json("diffuse.preview.json")?,
             components: BTreeMap::new(),

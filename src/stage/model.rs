@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 
-use super::folder::Folder;
+use super::folder::{Folder, INDEX};
 use super::parts::Parts;
 use super::roles::Roles;
 use crate::cancel::Canceller;
@@ -92,6 +92,18 @@ fn drawn(pipeline: &Pipeline, manifest: &Manifest) -> Sample {
     }
 }
 
+/// Of what is refused and lies in the folder of a pipeline it says so.
+fn with_whole(error: Error, path: &Path) -> Error {
+    let whole = path.ancestors().skip(1).take(2).find(|folder| folder.join(INDEX).is_file());
+    match (error, whole) {
+        (Error::Model { model, reason }, Some(whole)) => {
+            let reason = format!("{reason}; it is a part of the pipeline in {}: open that folder", whole.display());
+            Error::Model { model, reason }
+        }
+        (error, _) => error,
+    }
+}
+
 impl Model {
     /// Opens the model file at `path`. Its manifest is that of `options`, else the file beside it (`model.diffuse.json`
     /// for `model.onnx`), else the one in its metadata.
@@ -105,10 +117,12 @@ impl Model {
     /// [`Error::Io`] if a file cannot be read; [`Error::Model`] if it is not a model that ONNX Runtime can run, has no
     /// manifest, or has one that does not fit the graph; of a folder, if a part is missing or its family is not known.
     pub fn open(runtime: &Runtime, path: &Path, options: &ModelOptions) -> Result<Self> {
-        if path.is_dir() {
-            return Self::of_folder(runtime, Folder::Disk(path.to_path_buf()), options);
-        }
-        Self::new(Network::open(runtime, path, options)?)
+        let opened = if path.is_dir() {
+            Self::of_folder(runtime, Folder::Disk(path.to_path_buf()), options)
+        } else {
+            Network::open(runtime, path, options).and_then(Self::new)
+        };
+        opened.map_err(|error| with_whole(error, path))
     }
 
     /// Opens a model of several parts from the bytes of its files, by their paths from the folder that they would lie

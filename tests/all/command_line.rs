@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use diffuse::solver::SOLVERS;
 
-use crate::support::cli::{diffuse, fail, files, fixture, folder, program, shipped, succeed, text};
+use crate::support::cli::{diffuse, ended, fail, files, fixture, folder, program, shipped, succeed, text};
 use crate::support::repository;
 
 /// The pictures that the documents show are drawn by the models that lie beside them.
@@ -584,4 +584,38 @@ fn inspect_and_plan_and_doctor_speak_json() {
 
     let report = json(&["doctor"]);
     assert!(Path::new(report["onnxruntime"]["path"].as_str().unwrap()).is_absolute());
+}
+
+/// What a run of a pipeline is warned of is said, each once, and what is wrong by its flag.
+#[test]
+fn a_folder_is_drawn_from_and_says_what_may_not_be_meant() {
+    let folder = folder();
+    let pipeline = repository("onnx/pipelines/sd").display().to_string();
+    let long = "a red fox in the snow ".repeat(30);
+    let draw = |flags: &[&str]| {
+        let mut command = diffuse(&folder);
+        command.args(["generate", &pipeline, "--seed", "1", "--steps", "2", "-o", "out.png"]).args(flags);
+        command
+    };
+    let mut unguided = draw(&[&long, "-n", "2", "--guidance-scale", "1", "--negative", "grey"]);
+    let output = ended(&mut unguided);
+    let said = text(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    for part in ["note: the prompt is longer than text_encoder reads", "the negative prompt counts for nothing"] {
+        assert_eq!(said.matches(part).count(), 1, "{said}");
+    }
+    // What was drawn is an image to start from, though a decoder goes beyond its values.
+    std::fs::rename(folder.path().join("out.png"), folder.path().join("image.png")).unwrap();
+    succeed(&mut draw(&["a fox", "--size", "64", "--image", "image.png", "--strength", "0.6", "-o", "next.png"]));
+    fail(
+        &folder,
+        &mut draw(&["a fox", "--negative", "a", "--negative", "b"]),
+        2,
+        "--negative: 2 of them for 1 prompts",
+    );
+    fail(&folder, &mut draw(&[]), 2, "--prompt: ");
+    let part = format!("{pipeline}/unet/model.onnx");
+    let whole = format!("it is a part of the pipeline in {pipeline}: open that folder");
+    fail(&folder, diffuse(&folder).args(["generate", &part]), 3, &whole);
+    fail(&folder, diffuse(&folder).args(["generate", &format!("{pipeline}/unet")]), 3, &whole);
 }

@@ -370,6 +370,20 @@ fn a_small_decoder_shows_the_previews() {
     assert!(guessed.1 == picture && guessed.0 != shown);
 }
 
+/// What a host reads of a folder's manifest is what a request gets.
+#[test]
+fn the_manifest_of_a_folder_has_what_its_scheduler_says() {
+    for (name, solver, grid) in [("sd", "pndm", "leading"), ("lcm", "lcm", "lcm"), ("sdxl", "euler", "leading")] {
+        let model = open(name);
+        let manifest = Request::manifest_of(&model);
+        let plan = Request { steps: None, ..request(&[PROMPT]) }.plan_for(&model).unwrap();
+        let defaults = &manifest["defaults"];
+        assert_eq!((&defaults["solver"], &defaults["grid"]), (&solver.into(), &grid.into()), "{name}: {defaults}");
+        assert_eq!(defaults["steps"], plan.grid.steps(), "{name}: {defaults}");
+        assert_eq!(defaults["ending"], plan.request.ending.unwrap().word(), "{name}: {defaults}");
+    }
+}
+
 #[test]
 fn the_bytes_of_a_folder_are_as_good_as_the_folder() {
     for name in ["sdxl", "sd_legacy"] {

@@ -85,6 +85,10 @@ fn inspect_is_as_stored() {
         let (_, file) = path.rsplit_once('/').unwrap();
         compare(&mut names, format!("inspect_{file}"), &["inspect", path]);
     }
+    for folder in std::fs::read_dir(repository("onnx/pipelines")).unwrap() {
+        let name = folder.unwrap().file_name().into_string().unwrap();
+        compare(&mut names, format!("inspect_{name}"), &["inspect", &format!("onnx/pipelines/{name}")]);
+    }
     all_are_compared("inspect", names);
 }
 

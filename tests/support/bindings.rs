@@ -15,7 +15,6 @@ const LEFT_OUT: &[(&str, &[Binding], &str)] = &[
     ("diffuse_status_name", &[Cpp, Python], "the name of a status is in the error's message, or is its class"),
     ("diffuse_version_number", &[Cpp, Python], "the text of the version says as much"),
     ("diffuse_job_progress", &[Cpp], "what is done of the steps is in the stage as well"),
-    ("diffuse_job_stage", &[Python], "what is done of the steps is in the progress as well"),
     ("diffuse_job_open", &[Python], "a model is opened before its jobs are made"),
     ("diffuse_job_open_bytes", &[Python], "likewise"),
     ("diffuse_job_run", &[Python], "a worker runs a job, so that Ctrl-C is heard"),

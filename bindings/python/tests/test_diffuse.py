@@ -210,9 +210,9 @@ class Models(unittest.TestCase):
         np.testing.assert_array_equal(diffuse.Model(files).draw(**said), pictures)
         job = model.job(**said)
         progress = list(job)
-        self.assertEqual((progress[0].step, progress[-1]), (0, diffuse.Progress(2, 2)))
+        self.assertEqual((progress[0].step, progress[-1]), (1, diffuse.Progress(2, 2)))
         self.assertEqual((job.latents().size, job.read().shape), (2 * 4 * 16 * 16, pictures.shape))
-        with self.assertRaisesRegex(diffuse.ArgumentError, "prompt: there is none"):
+        with self.assertRaisesRegex(diffuse.ArgumentError, "prompt: .* there is none"):
             model.draw(steps=2)
         with self.assertRaisesRegex(diffuse.ArgumentError, "memory"):
             diffuse.Model(folder, memory="plenty")
@@ -293,6 +293,25 @@ class Jobs(unittest.TestCase):
         self.assertEqual(calls[0], ("open", 9, 1))
         self.assertEqual(calls[-1], ("close",))
         self.assertEqual(sum(call[1] for call in calls if call[0] == "update"), 8)
+
+    def test_the_steps_of_a_pipeline_are_those_of_sampling(self):
+        job = diffuse.Model("onnx/pipelines/sd").job(prompt="a fox", steps=4)
+        self.assertEqual(job.stage.stage, diffuse.Stage.ENCODING)
+        self.assertEqual((len(job), [progress.step for progress in job]), (4, [1, 2, 3, 4]))
+        self.assertEqual(job.stage, (diffuse.Stage.DECODING, 1, 1))
+        self.assertEqual(job.state, diffuse.State.FINISHED)
+
+    def test_what_others_call_otherwise_is_said_by_its_name(self):
+        model = diffuse.Model("onnx/pipelines/sd")
+        wrong = [
+            ({"request": "a fox"}, "prompt='a fox'"),
+            ({"num_inference_steps": 4}, "it is steps here"),
+            ({"size": 64}, "width and height"),
+            ({"prompt": "a fox", "image": np.zeros((64, 64, 3), np.uint8)}, "127.5"),
+        ]
+        for asked, said in wrong:
+            with self.assertRaisesRegex(diffuse.ArgumentError, said):
+                model.draw(**asked)
 
     def test_a_cancel_from_another_thread(self):
         job = self.model.job(classes="heart", steps=1000)

@@ -1,11 +1,14 @@
 //! How the program ends when something went wrong.
 
+use std::collections::HashSet;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
 use diffuse::Error;
+use diffuse::log::{OF_RUNTIME, Severity, set_log_sink};
 use diffuse::text::{escaped, escaped_lines};
 
 use crate::interrupt;
@@ -29,6 +32,26 @@ const NO_RUNTIME: u8 = 4;
 /// closed or full. Ends of lines are ours: what is put into `text` from elsewhere is [`escaped`] before.
 pub(crate) fn say(text: &str) {
     draw(&escaped_lines(text).to_string());
+}
+
+/// What takes the progress bar away where one may be.
+pub(crate) fn no_bar() -> String {
+    if io::stderr().is_terminal() { format!("\r{:30}\r", "") } else { String::new() }
+}
+
+/// Says from here on what the library warns of, each warning once. What ONNX Runtime has to say is not for the user of
+/// a command.
+pub(crate) fn say_warnings() {
+    let said = Mutex::new(HashSet::new());
+    set_log_sink(Some(Box::new(move |severity, message| {
+        if severity < Severity::Warning || message.starts_with(OF_RUNTIME) {
+            return;
+        }
+        if said.lock().unwrap_or_else(PoisonError::into_inner).insert(message.to_owned()) {
+            draw(&no_bar());
+            say(&format!("note: {}\n", escaped(message)));
+        }
+    })));
 }
 
 /// Writes to standard error as it is: the progress bar, which moves the cursor.
@@ -95,6 +118,7 @@ impl fmt::Display for Failure {
                 let flag = match *name {
                     "negative_classes" => "negative-class".to_owned(),
                     "negative_conditions" => "negative-condition".to_owned(),
+                    "negative_prompt" => "negative".to_owned(),
                     name => name.replace('_', "-"),
                 };
                 write!(f, "--{flag}: {}", escaped(reason))

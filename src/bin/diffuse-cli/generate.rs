@@ -20,7 +20,7 @@ use diffuse::text::escaped;
 use diffuse::{Error, Model, Request, Runtime};
 use ndarray::{ArrayD, ArrayView2, ArrayViewD, Axis, Slice};
 
-use crate::failure::{Failure, draw, say};
+use crate::failure::{Failure, draw, no_bar, say, say_warnings};
 use crate::input::ModelInput;
 use crate::output::{CLASSIFIER, MODEL, Outputs, Source, Stem, Target, Written, model_sources};
 use crate::shared::{
@@ -50,7 +50,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TEXT")]
     prompt: Vec<String>,
     /// What guidance leads away from; once for all, or once for each prompt
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, alias = "negative-prompt", value_name = "TEXT")]
     negative: Vec<String>,
     /// The size of a picture in pixels: WIDTHxHEIGHT, or one number for both [default: the image's, else the model's]
     #[arg(long, value_name = "SIZE", conflicts_with_all = ["width", "height"])]
@@ -219,6 +219,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     timings.runtime = elapsed(start);
     let model = Arc::new(model.open(&runtime, &options)?);
     say_notes(&model);
+    say_warnings();
     timings.open = elapsed(start) - timings.runtime;
     say_placement(model.placement());
     let kind = model.drawn().kind();
@@ -563,7 +564,7 @@ impl Bar {
 impl Drop for Bar {
     fn drop(&mut self) {
         if self.visible {
-            draw(&format!("\r{:30}\r", ""));
+            draw(&no_bar());
         }
     }
 }

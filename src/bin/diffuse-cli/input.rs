@@ -176,9 +176,7 @@ impl ModelInput {
 
     /// Opens the model.
     pub(crate) fn open(&self, runtime: &Runtime, options: &ModelOptions) -> Result<Model, Failure> {
-        if let Self::File(path) = self
-            && path.is_dir()
-        {
+        if let Self::File(path) = self {
             return Ok(Model::open(runtime, path, options)?);
         }
         Model::new(self.network(runtime, options)?).map_err(|error| self.named(error))

@@ -84,7 +84,10 @@ fn inspect_folder(folder: &Path, arguments: &Arguments) -> Result<(), Failure> {
     }
     let mut text = format!("{}\nfamily   {}\n", report.folder, escaped(&pipeline.family));
     if let Some([height, width]) = pipeline.size {
-        let _ = writeln!(text, "draws    pictures, of {width} by {height} pixels unless another size is asked for");
+        let usual = format!("of {width} by {height} pixels unless another size is asked for");
+        let factor = pipeline.autoencoder.as_ref().map_or(1, |autoencoder| autoencoder.factor);
+        let sides = if factor > 1 { format!(", with sides in multiples of {factor}") } else { String::new() };
+        let _ = writeln!(text, "draws    pictures, {usual}{sides}");
     }
     let told = |wanted: &Source| pipeline.conditions.values().any(|source| source == wanted);
     let has_encoder = pipeline.autoencoder.as_ref().is_some_and(|autoencoder| autoencoder.encoder.is_some());
@@ -98,8 +101,13 @@ fn inspect_folder(folder: &Path, arguments: &Arguments) -> Result<(), Failure> {
     let takes: Vec<&str> = takes.into_iter().filter_map(|(takes, what)| takes.then_some(what)).collect();
     let _ = writeln!(text, "takes    {}", if takes.is_empty() { "nothing".to_owned() } else { takes.join("; ") });
     if let Some(config) = model.scheduler_config() {
-        let solver = config.defaults.solver.as_deref().unwrap_or("none");
-        let _ = writeln!(text, "sampling {solver}, as {} says", escaped(&config.class));
+        let manifest = Request::manifest_of(&model);
+        let usual = |place: &str| manifest.pointer(place).map(Value::to_string).unwrap_or_default().replace('"', "");
+        let [solver, steps, scale] =
+            ["/defaults/solver", "/defaults/steps", "/defaults/options/guidance_scale"].map(usual);
+        let guided = if scale.is_empty() { scale } else { format!(", guidance_scale {scale}") };
+        let class = escaped(&config.class);
+        let _ = writeln!(text, "sampling {solver}, as {class} says; {steps} steps{guided} unless others are asked for");
     }
     for (path, Graph { bytes, inputs, outputs }) in &report.graphs {
         let _ = writeln!(text, "\n{}, {:.1} MB", escaped(path), *bytes as f64 / 1e6);

@@ -1,14 +1,13 @@
 //! Ctrl-C, and what else asks the program to end: it leaves at once, whatever it is doing, but for a file that is being
 //! finished.
 
-use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError, mpsc};
 use std::time::Duration;
 
 use diffuse::Error;
 
-use crate::failure::{Failure, say};
+use crate::failure::{Failure, no_bar, say};
 
 /// Whether it was asked for while a file was being finished.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -31,11 +30,9 @@ fn on_interrupt() {
     let finishing = FINISHING.try_lock();
     // A file has its name in a moment. A second one does not wait for that, on a disk that does not answer.
     if INTERRUPTED.swap(true, Ordering::SeqCst) || !matches!(finishing, Err(TryLockError::WouldBlock)) {
-        // Where the progress bar was.
-        let bar = if io::stderr().is_terminal() { format!("\r{:30}\r", "") } else { String::new() };
         // Whoever reads what is said may have paused, and so may a thread of ours that is saying something.
         let (said, is_said) = mpsc::channel();
-        let line = format!("{bar}diffuse-cli: {}\n", account());
+        let line = format!("{}diffuse-cli: {}\n", no_bar(), account());
         let speaker = std::thread::Builder::new().spawn(move || {
             say(&line);
             said.send(())

@@ -63,7 +63,7 @@ pub(crate) struct SteeringArguments {
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
     /// Draw only where this .png, of the model's size, is white; keep the image where it is black or transparent, and
-    /// mix where it is grey
+    /// mix where it is grey. For a folder it is scaled as the image is
     #[arg(long, value_name = "FILE", requires = "image")]
     mask: Option<PathBuf>,
     /// Start from these noisy samples, a .npy, batch first, such as --invert 1 wrote; one for all items, or one for

@@ -13,7 +13,7 @@ use ort::logging::LogLevel;
 use super::library;
 use super::overheard::hear;
 use crate::error::{Error, Result};
-use crate::log::{Severity, say};
+use crate::log::{OF_RUNTIME, Severity, say};
 use crate::process::{self, Call, Process, Vigil};
 use crate::sync::{Guard, Mutex};
 
@@ -45,7 +45,7 @@ fn log(level: LogLevel, message: &str) {
         LogLevel::Error => Severity::Error,
         LogLevel::Fatal => Severity::Fatal,
     };
-    say(severity, || message.to_owned());
+    say(severity, || format!("{OF_RUNTIME}{message}"));
 }
 
 /// ONNX Runtime, loaded and started. Clones refer to the same one: there is one in a process.

@@ -22,7 +22,7 @@ from ._errors import (
     RuntimeMissing,
 )
 from ._estimate import Estimate
-from ._job import Job, Progress, State
+from ._job import Job, Progress, Stage, StageProgress, State
 from ._library import version
 from ._model import Level, Model
 from ._request import Cost, Request
@@ -53,6 +53,8 @@ __all__ = [
     "Request",
     "Runtime",
     "RuntimeMissing",
+    "Stage",
+    "StageProgress",
     "State",
     "version",
 ]

@@ -41,9 +41,27 @@ class Progress(NamedTuple):
     steps: int
 
 
+class Stage(enum.IntEnum):
+    """What a job is at."""
+
+    LOADING = _abi.STAGE_LOADING
+    ENCODING = _abi.STAGE_ENCODING
+    SAMPLING = _abi.STAGE_SAMPLING
+    DECODING = _abi.STAGE_DECODING
+
+
+class StageProgress(NamedTuple):
+    """How many pieces of work of a stage are done, and how many there are; of sampling these are the steps."""
+
+    stage: Stage
+    done: int
+    total: int
+
+
 class Job:
-    """A run of a request. Iterating over it steps it; len() is how many steps are left, so that `for _ in tqdm(job)`
-    has a bar.
+    """A run of a request. Iterating over it steps it, and gives its progress after each step of sampling, also of a
+    pipeline, which encodes before them and decodes after them; len() is how many of these are left, so that `for _ in
+    tqdm(job)` has a bar.
 
     One thread at a time may work on it, and gets BusyError otherwise; any may ask for its state, its progress and its
     preview, or cancel it.
@@ -96,6 +114,14 @@ class Job:
         check(library.diffuse_job_expected(self._handle.pointer, ctypes.byref(microseconds)))
         return microseconds.value / 1e6 if microseconds.value else None
 
+    @property
+    def stage(self) -> StageProgress:
+        """What it is at."""
+        stage, done, total = ctypes.c_int32(), ctypes.c_size_t(), ctypes.c_size_t()
+        place = ctypes.byref(stage), ctypes.byref(done), ctypes.byref(total)
+        check(library.diffuse_job_stage(self._handle.pointer, *place))
+        return StageProgress(Stage(stage.value), done.value, total.value)
+
     def run(self, progress: Progressive | None = None) -> Job:
         """Steps to the end, on a worker, so that Ctrl-C is heard; it cancels the job. `progress` is as for
         Model.draw().
@@ -125,8 +151,11 @@ class Job:
 
     def __iter__(self) -> Iterator[Progress]:
         while self.state != State.FINISHED:
+            stage = self.stage.stage
             self.step()
-            yield self.progress
+            # A pipeline's network is opened in that stage, before its first step.
+            if stage == Stage.SAMPLING and self.progress.step:
+                yield self.progress
 
     def __len__(self) -> int:
         return self.progress.steps - self.progress.step

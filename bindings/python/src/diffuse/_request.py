@@ -147,6 +147,11 @@ class _Native:
             check(library.diffuse_request_set_shape(own, axes_of(axes), len(axes)))
         for function, given in [(library.diffuse_request_set_image, request.image), (library.diffuse_request_set_mask, request.mask)]:
             if given is not None:
+                if function is library.diffuse_request_set_image and np.asarray(given).dtype == np.uint8:
+                    raise refused(
+                        "image: pixels from 0 to 255; expected numbers from -1 to 1, channels first:"
+                        " np.moveaxis(pixels[..., :3], -1, 0) / 127.5 - 1, or what Model.values() makes of them"
+                    )
                 values = floats(given)
                 check(function(own, pointer(values), values.size))
         for negative, conditions in enumerate([request.conditions, request.negative_conditions]):
@@ -216,11 +221,30 @@ class _Native:
             check(library.diffuse_request_set_negative_classes(own, indices(numbers), len(numbers)))
 
 
+#: What diffusers' pipelines, and the command line, call otherwise.
+OF_DIFFUSERS = {
+    "generator": "seed",
+    "negative": "negative_prompt",
+    "num_images_per_prompt": "count",
+    "num_inference_steps": "steps",
+    "original_image": "image",
+    "prompt_embeds": "embeddings",
+    "negative_prompt_embeds": "negative_embeddings",
+    "size": "width and height",
+}
+
+
 def merged(request: Request | None, changes: dict[str, Any]) -> Request:
     """`request` with what is said besides: its fields by their names, and everything else as an option."""
     from dataclasses import fields, replace
 
     known = {entry.name for entry in fields(Request)} - {"options"}
+    if request is not None and not isinstance(request, Request):
+        meant = f"; a prompt is given by name: prompt={request!r}" if isinstance(request, str) else ""
+        raise refused(f"request: {type(request).__name__}; expected a Request{meant}")
+    for name, ours in OF_DIFFUSERS.items():
+        if name in changes:
+            raise refused(f"{name}: no field of Request, and no option; it is {ours} here")
     base = request if request is not None else Request()
     own = {name: value for name, value in changes.items() if name in known}
     options = {name: value for name, value in changes.items() if name not in known and name != "options"}

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ort::session::builder::SessionBuilder;
 
-use super::table::{PROVIDERS, ProviderEntry, option};
+use super::table::{CPU, PROVIDERS, ProviderEntry, option};
 use crate::error::{Error, Result};
 use crate::network::ort::library;
 use crate::network::ort::native::compiled_in;
@@ -13,12 +13,6 @@ use crate::network::ort::overheard::{overheard, with_log};
 use crate::network::ort::runtime::Runtime;
 use crate::option::{Fallback, Kind, OptionEntry, Options};
 use crate::sync::Mutex;
-
-/// The provider that every build has and that takes every node.
-pub(super) const CPU: &str = "cpu";
-
-/// That of NVIDIA's GPUs.
-pub(super) const CUDA: &str = "cuda";
 
 /// The one option of a plugin library that is not the library's own.
 const DEVICE: OptionEntry = option(

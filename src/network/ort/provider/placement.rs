@@ -6,8 +6,8 @@ use std::fmt;
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
 
-use super::asked::{CPU, CUDA, Provider, on_cpu};
-use super::table::PROVIDERS;
+use super::asked::{Provider, on_cpu};
+use super::table::{CPU, CUDA, PROVIDERS};
 use crate::error::{Error, Result};
 use crate::network::ort::native::{Assigned, assigned};
 use crate::network::ort::overheard::{overheard, with_log};

@@ -2,9 +2,14 @@
 
 use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider as Configurable, ExecutionProviderDispatch as Dispatch};
 
-use super::asked::{CPU, CUDA};
 use crate::option::Kind::{self, Choice, Flag, Text, Whole};
 use crate::option::{Fallback, Group, OptionEntry, Options};
+
+/// The provider that every build has and that takes every node.
+pub(super) const CPU: &str = "cpu";
+
+/// That of NVIDIA's GPUs.
+pub(super) const CUDA: &str = "cuda";
 
 /// The most threads that an evaluation can be given.
 pub const MOST_THREADS: usize = 1024;

@@ -13,7 +13,7 @@ use crate::log::{Severity, say};
 use crate::request::{Composition, Finish, Plan, Request};
 use crate::sample::{Canceller, Job, Pace, Progress};
 use crate::stage::pixels::{Look, latent_preview};
-use crate::stage::{Coder, Decoding, Model};
+use crate::stage::{Coder, Decoding, Model, within};
 use crate::tensor::{copied, make_room, zeros};
 
 /// Such a run.
@@ -218,7 +218,7 @@ fn with_sizes(error: Error, shape: &[usize], usual: Option<[usize; 2]>) -> Error
 /// The preview of `latent` by a small decoder; one that fails is left out from then on.
 fn decoded(decoder: &mut Option<Coder>, latent: ArrayView3<'_, f32>, canceller: &Canceller) -> Option<Array3<f32>> {
     let why = match decoder.as_mut()?.decode(latent) {
-        Ok(made) if made.shape()[0] == 3 => return Some(made),
+        Ok(made) if made.shape()[0] == 3 => return Some(within(made)),
         Ok(made) => format!("it makes {} channels; expected 3", made.shape()[0]),
         Err(_) if canceller.is_cancelled() => return None,
         Err(error) => error.to_string(),

@@ -17,6 +17,11 @@ const MOST_UNTILED: usize = 1024;
 /// The least overlap of two tiles, in latents.
 const LEAST_OVERLAP: usize = 16;
 
+/// `picture`, beyond whose values a decoder goes somewhat.
+pub(crate) fn within(picture: Array3<f32>) -> Array3<f32> {
+    picture.mapv_into(|value| value.clamp(-1.0, 1.0))
+}
+
 /// What a decoder's input and output are called, the usual names first.
 const LATENTS: &[&str] = &["latent_sample", "latents", "sample", "z"];
 const PICTURES: &[&str] = &["sample", "image"];
@@ -531,9 +536,7 @@ impl Decoding {
             if place + 1 == tiles.len() { self.canvas.take().map(Canvas::finish) } else { None }
         };
         if let Some(whole) = whole {
-            // A decoder goes somewhat beyond what a picture's values can be.
-            let within = whole.mapv(|value| value.clamp(-1.0, 1.0));
-            self.pictures.index_axis_mut(Axis(0), item).assign(&within);
+            self.pictures.index_axis_mut(Axis(0), item).assign(&within(whole));
         }
         self.done += 1;
         Ok(())

@@ -12,7 +12,7 @@ pub mod pixels;
 mod predictor;
 mod roles;
 
-pub(crate) use autoencoder::{Canvas, Coder, Decoding, Tiles};
+pub(crate) use autoencoder::{Canvas, Coder, Decoding, Tiles, within};
 pub use classifier::ClassGradient;
 pub use model::{Graph, Model};
 pub(crate) use parts::Parts;

@@ -578,8 +578,8 @@ typedef struct diffuse_estimate diffuse_estimate;
  A run. It works inside of diffuse_job_step(), diffuse_job_run() and diffuse_job_advance(), on the calling thread, or
  after diffuse_job_start() on one of its own. While it does, and while another thread is in a call that is not one of
  these, every call returns DIFFUSE_BUSY but for diffuse_job_poll(), _wait(), _progress(), _stage(), _expected(),
- _shape(), _error(), _preview(), _preview_pixels(), _pause() and _cancel(), which any thread may make at any time,
- and diffuse_job_free(), after which no thread may use the job any more.
+ _shape(), _error(), _estimates(), _model(), _preview(), _preview_pixels(), _pause() and _cancel(), which any thread
+ may make at any time, and diffuse_job_free(), after which no thread may use the job any more.
  */
 typedef struct diffuse_job diffuse_job;
 
@@ -611,6 +611,12 @@ typedef struct diffuse_runtime diffuse_runtime;
  valid during the call. It may be called from any thread, also from several at once, and must not call diffuse.
  */
 typedef void (*diffuse_log_sink)(int32_t severity, const char *message, void *user_data);
+
+/*
+ What lets go of `user_data`. It is called once, on whichever thread lets go of the function last that it was given
+ with, also where the call fails that gives it, and must not call diffuse.
+ */
+typedef void (*diffuse_release)(void *user_data);
 
 /*
  Code of the host's, called with every estimate of the clean samples: to change it, as guidance
@@ -873,6 +879,10 @@ int32_t diffuse_job_new(const struct diffuse_model *model,
  which can be tried again. Cancelling ends the opening where ONNX Runtime looks up, which the compiling of a provider
  does not.
 
+ `runtime` may be NULL: the worker opens the one that diffuse_runtime_open() finds by itself, which takes longer than
+ a frame. This call then sets ORT_DISABLE_TELEMETRY=1 unless that variable is set, as that one does. `request` may be
+ NULL: the job opens the model, and is at its end. diffuse_job_model() gives the model.
+
  Until the model is open calls that need its samples, diffuse_job_restore() among them, are DIFFUSE_NOT_YET;
  diffuse_job_advance() with a time of 0 opens it and makes one step. Sizes and classes that only the model knows are
  had from diffuse_model_open() instead.
@@ -892,6 +902,13 @@ int32_t diffuse_job_open_bytes(const struct diffuse_runtime *runtime,
                                const struct diffuse_model_options *options,
                                const struct diffuse_request *request,
                                struct diffuse_job **job);
+
+/*
+ The model that the job draws from, also one that it has opened itself, in `*model`: another handle of it, to be
+ freed with diffuse_model_free(), before the job or after it. DIFFUSE_NOT_YET before it is open. Any thread may ask.
+ */
+int32_t diffuse_job_model(const struct diffuse_job *job,
+                          struct diffuse_model **model);
 
 /*
  Cancels a job and frees it, waiting for a step that another thread is in, which ends soon. NULL is fine. In a
@@ -1002,6 +1019,14 @@ int32_t diffuse_job_cancel(const struct diffuse_job *job);
 int32_t diffuse_job_progress(const struct diffuse_job *job,
                              size_t *step,
                              size_t *steps);
+
+/*
+ How many estimates of the samples there have been to look at, in `*estimates`: it grows with what
+ diffuse_job_preview() gives, so that a host whose frame finds the number that the last one found has nothing to
+ upload. What is taken up from a snapshot counts as one. Any thread may ask.
+ */
+int32_t diffuse_job_estimates(const struct diffuse_job *job,
+                              uint64_t *estimates);
 
 /*
  What the job is at: `*stage` is DIFFUSE_STAGE_LOADING, _ENCODING, _SAMPLING or _DECODING, of which `*done` of
@@ -1115,6 +1140,11 @@ int32_t diffuse_job_preview_pixels(const struct diffuse_job *job,
  */
 int32_t diffuse_log_set(diffuse_log_sink sink,
                         void *user_data);
+
+/*
+ The same with a function that lets go of `user_data`, once the sink is not called any more.
+ */
+int32_t diffuse_log_set_owned(diffuse_log_sink sink, void *user_data, diffuse_release release);
 
 /*
  Makes options: one thread per core, no spinning, the model's own manifest. Free them with
@@ -1272,6 +1302,15 @@ int32_t diffuse_model_open_callback(const char *manifest,
                                     struct diffuse_model **model);
 
 /*
+ The same with a function that lets go of `user_data`, once nothing calls the callback any more.
+ */
+int32_t diffuse_model_open_callback_owned(const char *manifest,
+                                          diffuse_callback callback,
+                                          void *user_data,
+                                          diffuse_release release,
+                                          struct diffuse_model **model);
+
+/*
  Gives back to the system what evaluations have needed at a time and do not need now; ONNX Runtime keeps it otherwise
  for as long as the model is open. That is done at the end of an evaluation, which this makes, of one item. What lies
  on a device is left alone. As diffuse_model_denoise().
@@ -1336,6 +1375,13 @@ int32_t diffuse_model_shape(const struct diffuse_model *model,
  How many classes the model has, without the null class; 0 if it has none or `model` is none.
  */
 size_t diffuse_model_class_count(const struct diffuse_model *model);
+
+/*
+ Their names in the order of their numbers, as a JSON array of strings; of a class without a name its number. Without
+ the null class, whose name is "none"; [] if it has none; NULL if `model` is none. The string lives as long as the
+ handle.
+ */
+const char *diffuse_model_classes(const struct diffuse_model *model);
 
 /*
  The number of the class called `name` (or spelled as a number, or "none" for the null class) in `*class_index`.
@@ -1408,6 +1454,22 @@ int32_t diffuse_request_set_classes(struct diffuse_request *request,
                                     size_t count);
 
 /*
+ The class of item `item` by its name (or number, or "none" for the null class), or with DIFFUSE_ALL_ITEMS that of
+ all of them: as diffuse_request_set_prompt(), in place of diffuse_request_set_classes(). Whether the model has such
+ a class shows when a job is made, which may open the model first. NULL takes all of them back.
+ */
+int32_t diffuse_request_set_class(struct diffuse_request *request,
+                                  int64_t item,
+                                  const char *name);
+
+/*
+ The class that guidance leads away from, likewise, in place of diffuse_request_set_negative_classes().
+ */
+int32_t diffuse_request_set_negative_class(struct diffuse_request *request,
+                                           int64_t item,
+                                           const char *name);
+
+/*
  The shape of one item, for a model that leaves it free (0 in diffuse_model_shape() where its manifest says so too,
  and no condition says how long that is). It is copied.
  */
@@ -1446,6 +1508,23 @@ int32_t diffuse_request_set_scheduler_config(struct diffuse_request *request,
  */
 int32_t diffuse_request_departures(struct diffuse_request *request,
                                    const char **departures);
+
+/*
+ Takes back what the option `key` is set to, also by diffuse_request_set_scheduler_config(): it is then what it is
+ where nobody says anything. DIFFUSE_ARGUMENT if there is no such option.
+ */
+int32_t diffuse_request_unset(struct diffuse_request *request,
+                              const char *key);
+
+/*
+ The options that diffuse_request_set() takes, for an interface that shows them without knowing them: a JSON array
+ with an object for each, in the order in which they are to be shown. It has `name`; `group`, the heading that it
+ stands under; `kind`, which is "flag", "whole", "real", "choice", "text" or "numbers"; `least` and `most`, where
+ there are bounds; `choices`, the words of a choice; `default`, where that is a value whatever the model is, and
+ `default_text`, which says what it depends on; `text`, what it is for; and `solvers`, those that have it, where it
+ is not for all. The string lives as long as the library.
+ */
+const char *diffuse_options(void);
 
 /*
  What is to be drawn, in words: `prompt` for item `item`, or with DIFFUSE_ALL_ITEMS for all of them, which forgets
@@ -1525,6 +1604,15 @@ int32_t diffuse_request_set_guidance_callback(struct diffuse_request *request,
                                               void *user_data);
 
 /*
+ The same with a function that lets go of `user_data`, once neither the request nor a job of it calls the callback
+ any more.
+ */
+int32_t diffuse_request_set_guidance_callback_owned(struct diffuse_request *request,
+                                                    diffuse_callback callback,
+                                                    void *user_data,
+                                                    diffuse_release release);
+
+/*
  Clean samples to start from, `length` values, of one item for all or of every item one after the other; they are
  copied. The run starts from them with the noise of its first level, and the option strength says how many of the
  steps it has. With a mask they are what is kept, with the option invert what is inverted. diffuse_model_values()
@@ -1559,6 +1647,15 @@ int32_t diffuse_request_set_mask(struct diffuse_request *request,
  */
 int32_t diffuse_runtime_open(const char *path,
                              struct diffuse_runtime **runtime);
+
+/*
+ Takes the ONNX Runtime (1.24 or newer) that the program has already, linked into it or loaded: `base` is what its
+ OrtGetApiBase() returns. No file is looked for: for systems without one, such as iOS and consoles, and for programs
+ that use ONNX Runtime besides. Its messages go where the program that started it sends them. Otherwise as
+ diffuse_runtime_open(); diffuse_runtime_path() is "the host's".
+ */
+int32_t diffuse_runtime_of_host(const void *base,
+                                struct diffuse_runtime **runtime);
 
 /*
  Frees a handle. NULL is fine.

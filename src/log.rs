@@ -32,7 +32,9 @@ static LOG_SINK: PerProcess<RwLock<Option<LogSink>>> = PerProcess::new();
 /// it. The sink is called from any thread, also from several at once, and must not call this crate. When this returns
 /// the former sink is not called any more.
 pub fn set_log_sink(sink: Option<LogSink>) {
-    *LOG_SINK.get().write().unwrap_or_else(PoisonError::into_inner) = sink;
+    let former = std::mem::replace(&mut *LOG_SINK.get().write().unwrap_or_else(PoisonError::into_inner), sink);
+    // Not while others wait for what it does when it goes.
+    drop(former);
 }
 
 /// Hands a message to the sink. It is worded only where there is one.

@@ -251,6 +251,48 @@ impl OptionEntry {
         }
     }
 
+    /// All of that as JSON, for an interface that shows options which it does not know: `name`; `group`, the heading
+    /// that it stands under; `kind`, which is flag, whole, real, choice, text or numbers; `least` and `most`, where
+    /// there are bounds; `choices`; `default`, where that is a value, and `default_text`, where there is something to
+    /// be said; and `text`.
+    #[must_use]
+    pub fn described(&self) -> serde_json::Value {
+        let (kind, bounds, choices): (_, [Option<serde_json::Value>; 2], &[&str]) = match self.kind {
+            Kind::Flag => ("flag", [None, None], &[]),
+            Kind::Whole(least, most) => ("whole", [Some(least.into()), (most != u64::MAX).then(|| most.into())], &[]),
+            Kind::Real(least, most) => {
+                ("real", [least, most].map(|bound| bound.is_finite().then(|| bound.into())), &[])
+            }
+            Kind::Choice(words, _) => ("choice", [None, None], words),
+            Kind::Text => ("text", [None, None], &[]),
+            Kind::Numbers => ("numbers", [None, None], &[]),
+        };
+        let mut described = serde_json::json!({
+            "name": self.key,
+            "group": self.group.heading(),
+            "kind": kind,
+            "text": self.summary,
+        });
+        let [least, most] = bounds;
+        let default = match self.default.first() {
+            Fallback::Flag(value) => Some(value.into()),
+            Fallback::Whole(value) => Some(value.into()),
+            Fallback::Real(value) if value.is_finite() => Some(value.into()),
+            Fallback::Word(word) => Some(word.into()),
+            _ => None,
+        };
+        let said = (self.default != Fallback::Nothing).then(|| self.default.to_string().into());
+        let listed = (!choices.is_empty()).then(|| choices.into());
+        let optional =
+            [("least", least), ("most", most), ("choices", listed), ("default", default), ("default_text", said)];
+        for (name, value) in optional {
+            if let Some(value) = value {
+                described[name] = value;
+            }
+        }
+        described
+    }
+
     /// What it is set to; `None` if it is not.
     #[must_use]
     pub fn given<'a>(&self, options: &'a Options) -> Option<&'a Value> {

@@ -587,6 +587,21 @@ pub fn all() -> impl Iterator<Item = &'static OptionEntry> {
     CHOICES.iter().chain(OPTIONS).chain(of_solvers)
 }
 
+/// All of them as JSON, [described](OptionEntry::described) one after the other; those of solvers with the `solvers`
+/// that have them.
+#[must_use]
+pub fn described() -> serde_json::Value {
+    let of_one = |option: &OptionEntry| {
+        let mut described = option.described();
+        if option.group == Group::Solver {
+            let with = solver::SOLVERS.iter().filter(|entry| entry.options.iter().any(|own| own.key == option.key));
+            described["solvers"] = with.map(|entry| entry.name).collect::<Vec<_>>().into();
+        }
+        described
+    };
+    all().map(of_one).collect::<Vec<_>>().into()
+}
+
 /// Those of one group.
 pub fn of(group: Group) -> impl Iterator<Item = &'static OptionEntry> {
     all().filter(move |option| option.group == group)

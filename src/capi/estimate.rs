@@ -7,6 +7,7 @@ use super::buffers::{null, store, store_shape, string};
 use super::element::values_of;
 use super::guard::{guard, quietly};
 use super::handle::{Noun, borrow, lend};
+use super::user_data::UserData;
 use crate::denoiser::{Condition, Query};
 use crate::error::{Error, Result};
 use crate::float::with_hosts;
@@ -59,9 +60,8 @@ pub type diffuse_callback = Option<
 
 /// A callback and what it is called with.
 pub(super) struct Callback {
-    pub(super) function:
-        unsafe extern "C" fn(*const diffuse_estimate, *mut f32, usize, *mut c_char, usize, *mut c_void) -> i32,
-    pub(super) user_data: *mut c_void,
+    function: unsafe extern "C" fn(*const diffuse_estimate, *mut f32, usize, *mut c_char, usize, *mut c_void) -> i32,
+    user_data: UserData,
 }
 
 // SAFETY: the header says on which thread it is called, and the host sees to what its data allow.
@@ -70,6 +70,11 @@ unsafe impl Send for Callback {}
 unsafe impl Sync for Callback {}
 
 impl Callback {
+    /// What the host gives as the argument `name`.
+    pub(super) fn new(function: diffuse_callback, user_data: UserData, name: &'static str) -> Result<Self> {
+        Ok(Self { function: function.ok_or_else(|| null(name))?, user_data })
+    }
+
     /// Lets it change an estimate.
     pub(super) fn guide(&self, query: &Query<'_>, denoised: &mut [f32]) -> Result<(), String> {
         self.call(EstimateValue::new(query)?, denoised)
@@ -89,7 +94,7 @@ impl Callback {
             // SAFETY: the arrays have these lengths, and live during the call; what the function does with them is the
             // host's promise.
             with_hosts(|| unsafe {
-                (self.function)(estimate, values.as_mut_ptr(), values.len(), message, capacity, self.user_data)
+                (self.function)(estimate, values.as_mut_ptr(), values.len(), message, capacity, self.user_data.pointer)
             })
         });
         if status == 0 {

@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ndarray::{ArrayView3, ArrayViewD};
@@ -10,13 +10,13 @@ use ndarray::{ArrayView3, ArrayViewD};
 use super::buffers::{c_string, copy_out, copy_string, slice, slice_mut, store, store_if_wanted, store_shape, string};
 use super::guard::{guard, quietly};
 use super::handle::{Noun, borrow, give, take};
-use super::model::{diffuse_model, diffuse_model_options, options_or_default};
+use super::model::{ModelValue, diffuse_model, diffuse_model_options, options_or_default};
 use super::pixels::layout;
 use super::request::diffuse_request;
 use super::runtime::diffuse_runtime;
 use super::status::{DIFFUSE_OK, of as status_of};
 use crate::error::{Error, Result};
-use crate::network::ModelOptions;
+use crate::network::{ModelOptions, Runtime};
 use crate::request::Request;
 use crate::run::{Run, Runner, Stage, State, Work};
 use crate::sample::Canceller;
@@ -27,14 +27,16 @@ use crate::tensor::copied;
 /// A run. It works inside of diffuse_job_step(), diffuse_job_run() and diffuse_job_advance(), on the calling thread, or
 /// after diffuse_job_start() on one of its own. While it does, and while another thread is in a call that is not one of
 /// these, every call returns DIFFUSE_BUSY but for diffuse_job_poll(), _wait(), _progress(), _stage(), _expected(),
-/// _shape(), _error(), _preview(), _preview_pixels(), _pause() and _cancel(), which any thread may make at any time,
-/// and diffuse_job_free(), after which no thread may use the job any more.
+/// _shape(), _error(), _estimates(), _model(), _preview(), _preview_pixels(), _pause() and _cancel(), which any thread
+/// may make at any time, and diffuse_job_free(), after which no thread may use the job any more.
 pub struct diffuse_job {
     _opaque: [u8; 0],
 }
 
 pub(super) struct JobValue {
     runner: Runner,
+    /// The model that it draws from, once that is open.
+    model: Arc<OnceLock<Arc<Model>>>,
 }
 
 impl Noun for diffuse_job {
@@ -85,7 +87,7 @@ pub unsafe extern "C" fn diffuse_job_new(
         give(job, "job", || {
             let model = &borrow(model, "model")?.model;
             let run = Run::new(model, &borrow(request, "request")?.request)?;
-            Ok(Arc::new(JobValue { runner: Runner::new(run) }))
+            Ok(Arc::new(JobValue::new(run)))
         })
     })
 }
@@ -95,6 +97,10 @@ pub unsafe extern "C" fn diffuse_job_new(
 /// afterwards, but for what callbacks are given. What is wrong with them is said by the step, or by diffuse_job_wait(),
 /// which can be tried again. Cancelling ends the opening where ONNX Runtime looks up, which the compiling of a provider
 /// does not.
+///
+/// `runtime` may be NULL: the worker opens the one that diffuse_runtime_open() finds by itself, which takes longer than
+/// a frame. This call then sets ORT_DISABLE_TELEMETRY=1 unless that variable is set, as that one does. `request` may be
+/// NULL: the job opens the model, and is at its end. diffuse_job_model() gives the model.
 ///
 /// Until the model is open calls that need its samples, diffuse_job_restore() among them, are DIFFUSE_NOT_YET;
 /// diffuse_job_advance() with a time of 0 opens it and makes one step. Sizes and classes that only the model knows are
@@ -110,9 +116,9 @@ pub unsafe extern "C" fn diffuse_job_open(
     // SAFETY: the pointers are as the header demands.
     guard(|| unsafe {
         give(job, "job", || {
-            let (runtime, options) = (borrow(runtime, "runtime")?.runtime.clone(), options_or_default(options)?);
-            let (path, request) = (PathBuf::from(string(path, "path")?), borrow(request, "request")?.request.clone());
-            Ok(JobValue::opening(options, request, move |options| Model::open(&runtime, &path, options)))
+            let (runtime, options) = (later(runtime)?, options_or_default(options)?);
+            let (path, request) = (PathBuf::from(string(path, "path")?), asked(request)?);
+            Ok(JobValue::opening(options, request, move |options| Model::open(&runtime()?, &path, options)))
         })
     })
 }
@@ -130,10 +136,22 @@ pub unsafe extern "C" fn diffuse_job_open_bytes(
     // SAFETY: the pointers are as the header demands.
     guard(|| unsafe {
         give(job, "job", || {
-            let (runtime, options) = (borrow(runtime, "runtime")?.runtime.clone(), options_or_default(options)?);
-            let (bytes, request) =
-                (copied(slice(bytes, length, "bytes")?)?, borrow(request, "request")?.request.clone());
-            Ok(JobValue::opening(options, request, move |options| Model::from_bytes(&runtime, &bytes, options)))
+            let (runtime, options) = (later(runtime)?, options_or_default(options)?);
+            let (bytes, request) = (copied(slice(bytes, length, "bytes")?)?, asked(request)?);
+            Ok(JobValue::opening(options, request, move |options| Model::from_bytes(&runtime()?, &bytes, options)))
+        })
+    })
+}
+
+/// The model that the job draws from, also one that it has opened itself, in `*model`: another handle of it, to be
+/// freed with diffuse_model_free(), before the job or after it. DIFFUSE_NOT_YET before it is open. Any thread may ask.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_model(job: *const diffuse_job, model: *mut *mut diffuse_model) -> i32 {
+    // SAFETY: the pointers are as the header demands.
+    guard(|| unsafe {
+        give(model, "model", || match borrow(job, "job")?.model.get() {
+            Some(model) => Ok(ModelValue::new(Arc::clone(model))),
+            None => Err(Error::not_yet("the job's model is not open yet: its first step opens it")),
         })
     })
 }
@@ -324,6 +342,15 @@ pub unsafe extern "C" fn diffuse_job_progress(job: *const diffuse_job, step: *mu
             store(steps, progress.steps, "steps")
         }
     })
+}
+
+/// How many estimates of the samples there have been to look at, in `*estimates`: it grows with what
+/// diffuse_job_preview() gives, so that a host whose frame finds the number that the last one found has nothing to
+/// upload. What is taken up from a snapshot counts as one. Any thread may ask.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_job_estimates(job: *const diffuse_job, estimates: *mut u64) -> i32 {
+    // SAFETY: the pointers are as the header demands.
+    guard(|| unsafe { store(estimates, borrow(job, "job")?.runner.estimates(), "estimates") })
 }
 
 /// What the job is at: `*stage` is DIFFUSE_STAGE_LOADING, _ENCODING, _SAMPLING or _DECODING, of which `*done` of
@@ -526,16 +553,48 @@ pub unsafe extern "C" fn diffuse_job_preview_pixels(
     })
 }
 
+/// What gives the runtime on the thread that opens a model; NULL is the one that is found.
+///
+/// # Safety
+/// As [`borrow`].
+unsafe fn later(runtime: *const diffuse_runtime) -> Result<impl Fn() -> Result<Runtime> + Send + 'static> {
+    let known = if runtime.is_null() {
+        // Here and not on the worker: other threads may use the environment by then.
+        Runtime::keep_quiet();
+        None
+    } else {
+        // SAFETY: passed on.
+        Some(unsafe { borrow(runtime, "runtime") }?.runtime.clone())
+    };
+    Ok(move || known.clone().map_or_else(|| Runtime::open(None), Ok))
+}
+
+/// A copy of the request; NULL is none.
+///
+/// # Safety
+/// As [`borrow`].
+unsafe fn asked(request: *const diffuse_request) -> Result<Option<Request>> {
+    if request.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: passed on.
+    Ok(Some(unsafe { borrow(request, "request") }?.request.clone()))
+}
+
 impl JobValue {
     /// A job of the model that `open` opens with the options that it is given.
+    fn new(run: Run) -> Self {
+        Self { model: run.model(), runner: Runner::new(run) }
+    }
+
     fn opening(
         options: ModelOptions,
-        request: Request,
+        request: Option<Request>,
         open: impl Fn(&ModelOptions) -> Result<Model> + Send + 'static,
     ) -> Arc<Self> {
         let open =
             move |canceller: &Canceller| open(&ModelOptions { canceller: Some(canceller.clone()), ..options.clone() });
-        Arc::new(Self { runner: Runner::new(Run::open(Box::new(open), request)) })
+        Arc::new(Self::new(Run::open(Box::new(open), request)))
     }
 
     /// Item `item` of `samples` as pixels, or as a preview of them.

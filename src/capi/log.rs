@@ -4,6 +4,7 @@ use std::ffi::{c_char, c_void};
 
 use super::buffers::c_string;
 use super::guard::guard;
+use super::user_data::{UserData, diffuse_release};
 use crate::float::with_hosts;
 use crate::log::{Severity, set_log_sink};
 
@@ -12,7 +13,7 @@ use crate::log::{Severity, set_log_sink};
 pub type diffuse_log_sink = Option<unsafe extern "C" fn(severity: i32, message: *const c_char, user_data: *mut c_void)>;
 
 /// The host's function and data.
-struct Sink(unsafe extern "C" fn(i32, *const c_char, *mut c_void), *mut c_void);
+struct Sink(unsafe extern "C" fn(i32, *const c_char, *mut c_void), UserData);
 
 // SAFETY: the header says that the sink is called from any thread.
 unsafe impl Send for Sink {}
@@ -22,7 +23,7 @@ unsafe impl Sync for Sink {}
 impl Sink {
     fn call(&self, severity: Severity, message: &str) {
         // SAFETY: the host promised a function that may be called so; the text outlives the call.
-        with_hosts(|| unsafe { (self.0)(severity as i32, c_string(message).as_ptr(), self.1) });
+        with_hosts(|| unsafe { (self.0)(severity as i32, c_string(message).as_ptr(), self.1.pointer) });
     }
 }
 
@@ -32,6 +33,20 @@ impl Sink {
 /// former sink is not called any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_log_set(sink: diffuse_log_sink, user_data: *mut c_void) -> i32 {
+    set(sink, UserData::new(user_data, None))
+}
+
+/// The same with a function that lets go of `user_data`, once the sink is not called any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_log_set_owned(
+    sink: diffuse_log_sink,
+    user_data: *mut c_void,
+    release: diffuse_release,
+) -> i32 {
+    set(sink, UserData::new(user_data, release))
+}
+
+fn set(sink: diffuse_log_sink, user_data: UserData) -> i32 {
     guard(|| {
         set_log_sink(sink.map(|function| {
             let sink = Sink(function, user_data);

@@ -23,6 +23,7 @@ mod pixels;
 mod request;
 mod runtime;
 mod status;
+mod user_data;
 mod version;
 
 pub use calls::*;
@@ -37,4 +38,5 @@ pub use pixels::*;
 pub use request::*;
 pub use runtime::*;
 pub use status::*;
+pub use user_data::*;
 pub use version::*;

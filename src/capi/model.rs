@@ -7,13 +7,14 @@ use std::sync::{Arc, OnceLock};
 
 use ndarray::ArrayViewMut3;
 
-use super::buffers::{c_string, null, slice, slice_mut, store, store_shape, string};
+use super::buffers::{c_string, slice, slice_mut, store, store_shape, string};
 use super::cancel::{canceller_of, diffuse_cancel};
 use super::estimate::{Callback, diffuse_callback};
 use super::guard::{guard, quietly};
 use super::handle::{Noun, borrow, borrow_mut, give, take};
 use super::pixels::layout;
 use super::runtime::diffuse_runtime;
+use super::user_data::{UserData, diffuse_release};
 use crate::error::{Error, Result};
 use crate::model::Kind;
 use crate::network::{HostNetwork, MOST_THREADS, Memory, ModelOptions, Provider};
@@ -42,6 +43,7 @@ pub(super) struct ModelValue {
     pub(super) model: Arc<Model>,
     name: CString,
     manifest: CString,
+    classes: CString,
     provider: CString,
     placement: CString,
     sha256: OnceLock<CString>,
@@ -345,10 +347,34 @@ pub unsafe extern "C" fn diffuse_model_open_callback(
     model: *mut *mut diffuse_model,
 ) -> i32 {
     // SAFETY: the pointers are as the header demands.
+    unsafe { open_callback(manifest, callback, UserData::new(user_data, None), model) }
+}
+
+/// The same with a function that lets go of `user_data`, once nothing calls the callback any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_open_callback_owned(
+    manifest: *const c_char,
+    callback: diffuse_callback,
+    user_data: *mut c_void,
+    release: diffuse_release,
+    model: *mut *mut diffuse_model,
+) -> i32 {
+    // SAFETY: the pointers are as the header demands.
+    unsafe { open_callback(manifest, callback, UserData::new(user_data, release), model) }
+}
+
+/// # Safety
+/// As [`diffuse_model_open_callback`].
+unsafe fn open_callback(
+    manifest: *const c_char,
+    callback: diffuse_callback,
+    user_data: UserData,
+    model: *mut *mut diffuse_model,
+) -> i32 {
+    // SAFETY: passed on.
     guard(|| unsafe {
         give(model, "model", || {
-            let function = callback.ok_or_else(|| null("callback"))?;
-            let callback = Callback { function, user_data };
+            let callback = Callback::new(callback, user_data, "callback")?;
             let network = HostNetwork::new(move |question, output| callback.evaluate(question, output));
             Ok(ModelValue::new(Model::from_host(string(manifest, "manifest")?, Arc::new(network))?))
         })
@@ -456,6 +482,16 @@ pub unsafe extern "C" fn diffuse_model_class_count(model: *const diffuse_model) 
     quietly(0, || value().and_then(|value| Some(value.model.manifest().classes.as_ref()?.count())).unwrap_or(0))
 }
 
+/// Their names in the order of their numbers, as a JSON array of strings; of a class without a name its number. Without
+/// the null class, whose name is "none"; [] if it has none; NULL if `model` is none. The string lives as long as the
+/// handle.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_classes(model: *const diffuse_model) -> *const c_char {
+    // SAFETY: the handle is as the header demands.
+    let classes = || unsafe { borrow(model, "model") }.map_or(std::ptr::null(), |value| value.classes.as_ptr());
+    quietly(std::ptr::null(), classes)
+}
+
 /// The number of the class called `name` (or spelled as a number, or "none" for the null class) in `*class_index`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_class(
@@ -518,15 +554,19 @@ pub unsafe extern "C" fn diffuse_model_values(
 }
 
 impl ModelValue {
-    fn new(model: Model) -> Self {
+    pub(super) fn new(model: impl Into<Arc<Model>>) -> Self {
+        let model = model.into();
         let manifest = Request::manifest_of(&model).to_string();
+        let classes = model.manifest().classes.as_ref();
+        let names: Vec<String> = classes.map_or_else(Vec::new, |all| (0..all.count()).map(|i| all.name(i)).collect());
         let placement = model.placement();
         Self {
             name: c_string(model.name()),
             manifest: c_string(&manifest),
+            classes: c_string(&serde_json::json!(names).to_string()),
             provider: c_string(&placement.provider),
             placement: c_string(&serde_json::to_string(placement).unwrap_or_default()),
-            model: Arc::new(model),
+            model,
             sha256: OnceLock::new(),
         }
     }

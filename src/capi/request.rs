@@ -1,22 +1,24 @@
 //! What is to be drawn, and how.
 
 use std::ffi::{CString, c_char, c_void};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ndarray::{ArrayD, IxDyn};
 
-use super::buffers::{c_string, shape, slice, store, store_part, string, struct_size};
+use super::buffers::{c_string, optional_string, shape, slice, store, store_part, string, struct_size};
 use super::cancel::{canceller_of, diffuse_cancel};
 use super::element::tensor_of;
 use super::estimate::{Callback, diffuse_callback};
 use super::guard::{guard, quietly};
 use super::handle::{Noun, borrow, borrow_mut, give, take};
 use super::model::diffuse_model;
+use super::user_data::{UserData, diffuse_release};
 use crate::denoiser::Query;
 use crate::error::{Error, Result};
 use crate::model::SchedulerConfig;
 use crate::request::{ClassifierGuidance, HostGuidance, Request};
 use crate::run::Cost;
+use crate::settings;
 use crate::tensor::{Tensor, copied};
 
 /// What is to be drawn, and how. What is not set is as the model's manifest says. Values are checked against each other
@@ -169,7 +171,42 @@ pub unsafe extern "C" fn diffuse_request_set_classes(
         set(request, |request| {
             let classes = copied(slice(classes, count, "classes")?)?;
             (request.count, request.classes) = (count, Some(classes));
+            request.class_names.clear();
             Ok(())
+        })
+    }
+}
+
+/// The class of item `item` by its name (or number, or "none" for the null class), or with DIFFUSE_ALL_ITEMS that of
+/// all of them: as diffuse_request_set_prompt(), in place of diffuse_request_set_classes(). Whether the model has such
+/// a class shows when a job is made, which may open the model first. NULL takes all of them back.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_request_set_class(
+    request: *mut diffuse_request,
+    item: i64,
+    name: *const c_char,
+) -> i32 {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        set(request, |request| {
+            request.classes = None;
+            set_item(&mut request.class_names, "class", item, optional_string(name, "name")?)
+        })
+    }
+}
+
+/// The class that guidance leads away from, likewise, in place of diffuse_request_set_negative_classes().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_request_set_negative_class(
+    request: *mut diffuse_request,
+    item: i64,
+    name: *const c_char,
+) -> i32 {
+    // SAFETY: the pointers are as the header demands.
+    unsafe {
+        set(request, |request| {
+            request.negative_classes = None;
+            set_item(&mut request.negative_class_names, "class", item, optional_string(name, "name")?)
         })
     }
 }
@@ -245,6 +282,26 @@ pub unsafe extern "C" fn diffuse_request_departures(
         // SAFETY: as above.
         unsafe { store(departures, asked.departures.as_ptr(), "departures") }
     })
+}
+
+/// Takes back what the option `key` is set to, also by diffuse_request_set_scheduler_config(): it is then what it is
+/// where nobody says anything. DIFFUSE_ARGUMENT if there is no such option.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_request_unset(request: *mut diffuse_request, key: *const c_char) -> i32 {
+    // SAFETY: the pointers are as the header demands.
+    unsafe { set(request, |request| request.unset(string(key, "key")?)) }
+}
+
+/// The options that diffuse_request_set() takes, for an interface that shows them without knowing them: a JSON array
+/// with an object for each, in the order in which they are to be shown. It has `name`; `group`, the heading that it
+/// stands under; `kind`, which is "flag", "whole", "real", "choice", "text" or "numbers"; `least` and `most`, where
+/// there are bounds; `choices`, the words of a choice; `default`, where that is a value whatever the model is, and
+/// `default_text`, which says what it depends on; `text`, what it is for; and `solvers`, those that have it, where it
+/// is not for all. The string lives as long as the library.
+#[unsafe(no_mangle)]
+pub extern "C" fn diffuse_options() -> *const c_char {
+    static OPTIONS: OnceLock<CString> = OnceLock::new();
+    quietly(std::ptr::null(), || OPTIONS.get_or_init(|| c_string(&settings::described().to_string())).as_ptr())
 }
 
 /// What is to be drawn, in words: `prompt` for item `item`, or with DIFFUSE_ALL_ITEMS for all of them, which forgets
@@ -423,10 +480,30 @@ pub unsafe extern "C" fn diffuse_request_set_guidance_callback(
     user_data: *mut c_void,
 ) -> i32 {
     // SAFETY: the handle is as the header demands.
+    unsafe { set_guidance(request, callback, UserData::new(user_data, None)) }
+}
+
+/// The same with a function that lets go of `user_data`, once neither the request nor a job of it calls the callback
+/// any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_request_set_guidance_callback_owned(
+    request: *mut diffuse_request,
+    callback: diffuse_callback,
+    user_data: *mut c_void,
+    release: diffuse_release,
+) -> i32 {
+    // SAFETY: the handle is as the header demands.
+    unsafe { set_guidance(request, callback, UserData::new(user_data, release)) }
+}
+
+/// # Safety
+/// As [`diffuse_request_set_guidance_callback`].
+unsafe fn set_guidance(request: *mut diffuse_request, callback: diffuse_callback, user_data: UserData) -> i32 {
+    // SAFETY: passed on.
     unsafe {
         set(request, |request| {
-            request.callback = callback.map(|function| {
-                let callback = Callback { function, user_data };
+            let callback = callback.map(|_| Callback::new(callback, user_data, "callback")).transpose()?;
+            request.callback = callback.map(|callback| {
                 HostGuidance(Arc::new(move |query: &Query<'_>, denoised: &mut [f32]| callback.guide(query, denoised)))
             });
             Ok(())
@@ -481,19 +558,28 @@ const POOLED: &str = "text_embeds";
 
 /// Sets the text of an item, or of all.
 fn set_text(texts: &mut Vec<String>, name: &'static str, item: i64, text: &str) -> Result<()> {
-    /// A slip should not fill the memory.
-    const MOST_ITEMS: usize = 1 << 16;
     if !cfg!(feature = "text") {
         let reason = "this library was built without the feature text; give embeddings instead";
         return Err(Error::argument(name, reason));
     }
+    set_item(texts, name, item, Some(text))
+}
+
+/// Sets what one item has, or all have; `None` takes all of them back.
+fn set_item(texts: &mut Vec<String>, name: &str, item: i64, text: Option<&str>) -> Result<()> {
+    /// A slip should not fill the memory.
+    const MOST_ITEMS: usize = 1 << 16;
+    let Some(text) = text else {
+        texts.clear();
+        return Ok(());
+    };
     if item == DIFFUSE_ALL_ITEMS {
         *texts = vec![text.to_owned()];
         return Ok(());
     }
     let place = usize::try_from(item).ok().filter(|place| *place < MOST_ITEMS);
     let item = place.ok_or_else(|| {
-        Error::argument("item", format!("{item}; {name}s of {MOST_ITEMS} items are possible, counted from 0"))
+        Error::argument("item", format!("{item}; a {name} for {MOST_ITEMS} items is possible, counted from 0"))
     })?;
     let count = texts.len();
     match texts.get_mut(item) {

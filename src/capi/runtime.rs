@@ -1,6 +1,6 @@
 //! ONNX Runtime.
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CString, c_char, c_void};
 use std::path::Path;
 
 use super::buffers::{c_string, optional_string};
@@ -19,6 +19,14 @@ pub(super) struct RuntimeValue {
     path: CString,
     version: CString,
     providers: CString,
+}
+
+impl RuntimeValue {
+    fn new(runtime: Runtime) -> Self {
+        let (path, version) = (c_string(&runtime.path().to_string_lossy()), c_string(runtime.version()));
+        let providers = c_string(&runtime.providers().join(","));
+        Self { runtime, path, version, providers }
+    }
 }
 
 impl Noun for diffuse_runtime {
@@ -43,12 +51,19 @@ pub unsafe extern "C" fn diffuse_runtime_open(path: *const c_char, runtime: *mut
     // SAFETY: the pointers are as the header demands.
     guard(|| unsafe {
         give(runtime, "runtime", || {
-            let runtime = Runtime::open(optional_string(path, "path")?.map(Path::new))?;
-            let (path, version) = (c_string(&runtime.path().to_string_lossy()), c_string(runtime.version()));
-            let providers = c_string(&runtime.providers().join(","));
-            Ok(RuntimeValue { runtime, path, version, providers })
+            Ok(RuntimeValue::new(Runtime::open(optional_string(path, "path")?.map(Path::new))?))
         })
     })
+}
+
+/// Takes the ONNX Runtime (1.24 or newer) that the program has already, linked into it or loaded: `base` is what its
+/// OrtGetApiBase() returns. No file is looked for: for systems without one, such as iOS and consoles, and for programs
+/// that use ONNX Runtime besides. Its messages go where the program that started it sends them. Otherwise as
+/// diffuse_runtime_open(); diffuse_runtime_path() is "the host's".
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_runtime_of_host(base: *const c_void, runtime: *mut *mut diffuse_runtime) -> i32 {
+    // SAFETY: the pointers are as the header demands.
+    guard(|| unsafe { give(runtime, "runtime", || Ok(RuntimeValue::new(Runtime::of_host(base)?))) })
 }
 
 /// Frees a handle. NULL is fine.

@@ -1,5 +1,6 @@
 //! What is asked for: a request, and how it is told by name.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -8,8 +9,8 @@ use ndarray::ArrayD;
 
 use crate::error::{Error, Result};
 use crate::guidance::Callback;
-use crate::model::{Run, SchedulerConfig};
-use crate::option::{Group, OptionEntry, Options, Value};
+use crate::model::{Manifest, Run, SchedulerConfig};
+use crate::option::{Group, OptionEntry, Options, Value, Words};
 use crate::schedule::{Ending, Spacing};
 use crate::settings::{self, Clipping, Compat, Noise};
 use crate::stage::Model;
@@ -58,6 +59,10 @@ pub struct Request {
     /// The class of every item, for a model with classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<Vec<i64>>,
+    /// The same in place of `classes`, by the names, numbers or "none" that [`Manifest::class`] knows: one for all
+    /// items, or one for each.
+    #[serde(skip)]
+    pub class_names: Vec<String>,
     /// The shape of one item, for a model whose graph leaves it free, or whose manifest names free sizes.
     pub shape: Option<Vec<usize>>,
     /// The solver, by its name.
@@ -84,6 +89,9 @@ pub struct Request {
     /// null class unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub negative_classes: Option<Vec<i64>>,
+    /// The same in place of `negative_classes`, likewise.
+    #[serde(skip)]
+    pub negative_class_names: Vec<String>,
     /// What else the network is given, by the names in its manifest: one for all items, or one for each, batch first
     /// (wherever the graph has its axis). Of any type of numbers; what the graph's type does not have is refused.
     #[serde(skip)]
@@ -128,6 +136,7 @@ impl Default for Request {
             seed: 0,
             count: 1,
             classes: None,
+            class_names: Vec::new(),
             shape: None,
             solver: None,
             options: Options::default(),
@@ -139,6 +148,7 @@ impl Default for Request {
             compat: Compat::default(),
             noise: Noise::default(),
             negative_classes: None,
+            negative_class_names: Vec::new(),
             conditions: BTreeMap::new(),
             negative_conditions: BTreeMap::new(),
             classifier: None,
@@ -153,21 +163,31 @@ impl Default for Request {
     }
 }
 
-/// Keeps what an option is set to.
-type Keep = fn(&mut Request, &Value);
+/// Keeps what an option is set to, or that it is not.
+type Keep = fn(&mut Request, Option<&Value>);
+
+/// The value of the type of a field that an option is set to.
+fn word<T: Words>(value: Option<&Value>) -> Option<T> {
+    value.and_then(|value| T::from_word(value.text()))
+}
 
 /// How a request keeps each of [`settings::CHOICES`].
 const FIELDS: &[(OptionEntry, Keep)] = &[
-    (settings::SOLVER, |request, value| request.solver = Some(value.to_string())),
-    (settings::STEPS, |request, value| request.steps = value.whole()),
-    (settings::GRID, |request, value| request.grid = Spacing::from_word(value.text())),
-    (settings::STEPS_OFFSET, |request, value| request.steps_offset = value.whole()),
-    (settings::ENDING, |request, value| request.ending = Ending::from_word(value.text())),
-    (settings::CLIPPING, |request, value| request.clipping = Clipping::from_word(value.text()).unwrap_or_default()),
-    (settings::COMPAT, |request, value| request.compat = Compat::from_word(value.text()).unwrap_or_default()),
-    (settings::NOISE, |request, value| request.noise = Noise::from_word(value.text()).unwrap_or_default()),
-    (settings::INVERT, |request, value| request.invert = *value == Value::Flag(true)),
+    (settings::SOLVER, |request, value| request.solver = value.map(Value::to_string)),
+    (settings::STEPS, |request, value| request.steps = value.and_then(Value::whole)),
+    (settings::GRID, |request, value| request.grid = value.and_then(|value| Spacing::from_word(value.text()))),
+    (settings::STEPS_OFFSET, |request, value| request.steps_offset = value.and_then(Value::whole)),
+    (settings::ENDING, |request, value| request.ending = word(value)),
+    (settings::CLIPPING, |request, value| request.clipping = word(value).unwrap_or_default()),
+    (settings::COMPAT, |request, value| request.compat = word(value).unwrap_or_default()),
+    (settings::NOISE, |request, value| request.noise = word(value).unwrap_or_default()),
+    (settings::INVERT, |request, value| request.invert = value == Some(&Value::Flag(true))),
 ];
+
+fn no_option(key: &str) -> Error {
+    let keys: Vec<&str> = settings::all().map(|option| option.key).collect();
+    Error::argument("key", format!("there is no option {key:?}; there are {}", keys.join(", ")))
+}
 
 impl Request {
     /// Sets the option `key` ([`settings::all`] lists them) to `value`, given as text or as anything that is written
@@ -196,14 +216,57 @@ impl Request {
         if let Some((entry, keep)) = FIELDS.iter().find(|(entry, _)| entry.key == key) {
             let value = entry.parse(&text)?;
             self.leave_config(key, &value);
-            keep(self, &value);
-        } else if let Some(entry) = settings::option(key) {
-            self.options.set(entry.key, entry.parse(&text)?);
+            keep(self, Some(&value));
         } else {
-            let keys: Vec<&str> = settings::all().map(|option| option.key).collect();
-            return Err(Error::argument("key", format!("there is no option {key:?}; there are {}", keys.join(", "))));
+            let entry = settings::option(key).ok_or_else(|| no_option(key))?;
+            self.options.set(entry.key, entry.parse(&text)?);
         }
         Ok(())
+    }
+
+    /// Takes back what the option `key` is set to, also by a scheduler's configuration: it is what it is where nobody
+    /// says anything.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there is no such option.
+    pub fn unset(&mut self, key: &str) -> Result<()> {
+        if let Some(error) = settings::renamed(key, "") {
+            return Err(error);
+        }
+        match FIELDS.iter().find(|(entry, _)| entry.key == key) {
+            Some((_, keep)) => keep(self, None),
+            None => {
+                let entry = settings::option(key).ok_or_else(|| no_option(key))?;
+                self.options = self.options.filtered(|key| key != entry.key);
+            }
+        }
+        Ok(())
+    }
+
+    /// The same with the numbers of the classes that it names.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there is no such class, or if there are numbers as well.
+    pub(crate) fn numbered(&self, manifest: &Manifest) -> Result<Cow<'_, Self>> {
+        if self.class_names.is_empty() && self.negative_class_names.is_empty() {
+            return Ok(Cow::Borrowed(self));
+        }
+        let numbers = |name: &'static str, names: &[String], numbers: &Option<Vec<i64>>| -> Result<Option<Vec<i64>>> {
+            if names.is_empty() {
+                return Ok(numbers.clone());
+            }
+            if numbers.is_some() {
+                return Err(Error::argument(name, "they are given by name and by number; one of the two is to be"));
+            }
+            names.iter().map(|name| manifest.class(name)).collect::<Result<_>>().map(Some)
+        };
+        let mut classes = numbers("classes", &self.class_names, &self.classes)?;
+        if let Some([one]) = classes.as_deref() {
+            classes = Some(vec![*one; self.count]);
+        }
+        let negative_classes = numbers("negative_classes", &self.negative_class_names, &self.negative_classes)?;
+        let (class_names, negative_class_names) = (Vec::new(), Vec::new());
+        Ok(Cow::Owned(Self { classes, negative_classes, class_names, negative_class_names, ..self.clone() }))
     }
 
     /// Takes back what a scheduler's configuration has set for its own solver or grid, where `value` of the option

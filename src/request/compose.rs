@@ -177,7 +177,7 @@ impl Composition {
         let Some(parts) = model.parts() else {
             return Err(Error::argument("model", "it has one network, and nothing to compose"));
         };
-        let asked = request.over(model.scheduler_config())?;
+        let asked = request.numbered(model.manifest())?.over(model.scheduler_config())?;
         if asked.count == 0 {
             return Err(Error::argument("count", "0; at least one item is needed"));
         }

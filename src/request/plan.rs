@@ -61,6 +61,10 @@ impl Request {
     /// # Errors
     /// [`Error::Argument`] with the field that does not fit, and what would.
     pub fn plan(&self, manifest: &Manifest) -> Result<Plan> {
+        self.numbered(manifest)?.planned(manifest)
+    }
+
+    fn planned(&self, manifest: &Manifest) -> Result<Plan> {
         let tables = match self.compat {
             Compat::Papers => Tables::Exact,
             Compat::Diffusers => Tables::Diffusers,

@@ -130,7 +130,7 @@ impl Request {
         };
         model.check_shape(shape)?;
         let own = Self { count: *count, shape: Some(item.to_vec()), ..self.clone() };
-        own.condition(model, item, false)
+        own.numbered(model.manifest())?.condition(model, item, false)
     }
 
     /// What the network is given of the items, and what it is led away from and to.

@@ -1,6 +1,6 @@
 //! A run that draws: a model is opened, what the samples start from is made, and they are sampled.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ndarray::ArrayViewD;
 
@@ -20,6 +20,8 @@ pub type Open = dyn Fn(&Canceller) -> Result<Model> + Send;
 pub struct Run {
     canceller: Canceller,
     part: Part,
+    /// Where others find the model once it is open.
+    model: Arc<OnceLock<Arc<Model>>>,
     /// How the samples look, where the model is known.
     look: Option<Look>,
     /// Before there is a job.
@@ -28,17 +30,19 @@ pub struct Run {
 
 /// What is to be done next.
 enum Part {
-    Load(Box<Open>, Box<Request>),
+    Load(Box<Open>, Option<Box<Request>>),
+    /// Nothing: nothing was to be drawn.
+    Loaded,
     Encode(Arc<Model>, Box<Request>),
     Sample(Box<Job>),
     Staged(Box<Staged>),
 }
 
 impl Run {
-    /// A run of `request` with the model that `open` opens.
+    /// A run of `request` with the model that `open` opens; without one it opens the model, and that is all.
     #[must_use]
-    pub fn open(open: Box<Open>, request: Request) -> Self {
-        Self::at(Part::Load(open, Box::new(request)), Canceller::default())
+    pub fn open(open: Box<Open>, request: impl Into<Option<Request>>) -> Self {
+        Self::at(Part::Load(open, request.into().map(Box::new)), Canceller::default())
     }
 
     /// A run of `request` with a model that is open, of which nothing is left but to sample.
@@ -49,13 +53,21 @@ impl Run {
         if model.pipeline().is_some() {
             let canceller = Canceller::default();
             let staged = Staged::new(model, request, &canceller)?;
-            return Ok(Self::at(Part::Staged(Box::new(staged)), canceller));
+            let part = Part::Staged(Box::new(staged));
+            return Ok(Self { model: Arc::new(Arc::clone(model).into()), ..Self::at(part, canceller) });
         }
-        Ok(Self { look: Some(look_of(model)), ..request.job(model)?.into() })
+        let model_of = Arc::new(Arc::clone(model).into());
+        Ok(Self { look: Some(look_of(model)), model: model_of, ..request.job(model)?.into() })
+    }
+
+    /// Where its model is once it is open; a run of a [`Job`] alone does not know it.
+    #[must_use]
+    pub fn model(&self) -> Arc<OnceLock<Arc<Model>>> {
+        Arc::clone(&self.model)
     }
 
     fn at(part: Part, canceller: Canceller) -> Self {
-        Self { canceller, part, look: None, pace: Pace::default() }
+        Self { canceller, part, model: Arc::default(), look: None, pace: Pace::default() }
     }
 
     /// The job.
@@ -130,7 +142,7 @@ impl From<Job> for Run {
 impl Work for Run {
     fn stage(&self) -> Stage {
         match &self.part {
-            Part::Load(..) => Stage::Loading,
+            Part::Load(..) | Part::Loaded => Stage::Loading,
             Part::Encode(..) => Stage::Encoding,
             Part::Sample(_) => Stage::Sampling,
             Part::Staged(staged) => staged.stage(),
@@ -140,6 +152,7 @@ impl Work for Run {
     fn progress(&self) -> Progress {
         match &self.part {
             Part::Load(..) | Part::Encode(..) => Progress { step: 0, steps: 1 },
+            Part::Loaded => Progress { step: 1, steps: 1 },
             Part::Sample(job) => job.progress(),
             Part::Staged(staged) => staged.progress(),
         }
@@ -147,7 +160,7 @@ impl Work for Run {
 
     fn steps(&self) -> Progress {
         match &self.part {
-            Part::Load(..) | Part::Encode(..) => Progress { step: 0, steps: 0 },
+            Part::Load(..) | Part::Loaded | Part::Encode(..) => Progress { step: 0, steps: 0 },
             Part::Sample(job) => job.progress(),
             Part::Staged(staged) => staged.steps(),
         }
@@ -156,6 +169,7 @@ impl Work for Run {
     fn is_finished(&self) -> bool {
         match &self.part {
             Part::Load(..) | Part::Encode(..) => false,
+            Part::Loaded => true,
             Part::Sample(job) => job.progress().is_finished(),
             Part::Staged(staged) => staged.is_finished(),
         }
@@ -164,7 +178,7 @@ impl Work for Run {
     fn prepares(&self) -> bool {
         match &self.part {
             Part::Load(..) | Part::Encode(..) => true,
-            Part::Sample(_) => false,
+            Part::Loaded | Part::Sample(_) => false,
             Part::Staged(staged) => staged.prepares(),
         }
     }
@@ -173,17 +187,20 @@ impl Work for Run {
         match &mut self.part {
             Part::Sample(job) => return job.step().map(drop),
             Part::Staged(staged) => return staged.step(),
+            Part::Loaded => return Ok(()),
             Part::Load(..) | Part::Encode(..) => self.canceller.check()?,
         }
         let next = match &self.part {
-            Part::Load(open, request) => {
-                open(&self.canceller).map(|model| Part::Encode(Arc::new(model), request.clone()))
-            }
+            Part::Load(open, request) => open(&self.canceller).map(|model| {
+                let model = Arc::new(model);
+                drop(self.model.set(Arc::clone(&model)));
+                request.clone().map_or(Part::Loaded, |request| Part::Encode(model, request))
+            }),
             Part::Encode(model, request) if model.pipeline().is_some() => {
                 Staged::new(model, request, &self.canceller).map(|staged| Part::Staged(Box::new(staged)))
             }
             Part::Encode(model, request) => request.job(model).map(|job| Part::Sample(Box::new(job))),
-            Part::Sample(_) | Part::Staged(_) => return Ok(()),
+            Part::Loaded | Part::Sample(_) | Part::Staged(_) => return Ok(()),
         };
         let mut next = match next {
             Err(_) if self.canceller.is_cancelled() => return Err(Error::Cancelled),
@@ -192,7 +209,7 @@ impl Work for Run {
         match &mut next {
             Part::Encode(model, _) => self.look = Some(look_of(model)),
             Part::Sample(job) => job.set_canceller(&self.canceller),
-            Part::Load(..) | Part::Staged(_) => {}
+            Part::Load(..) | Part::Loaded | Part::Staged(_) => {}
         }
         self.part = next;
         Ok(())
@@ -212,7 +229,7 @@ impl Work for Run {
 
     fn samples(&self) -> Option<Samples> {
         match &self.part {
-            Part::Load(..) | Part::Encode(..) => None,
+            Part::Load(..) | Part::Loaded | Part::Encode(..) => None,
             Part::Sample(job) => Some(Samples { shape: job.sample().shape().to_vec(), look: self.look.clone() }),
             Part::Staged(staged) => staged.samples(),
         }
@@ -220,7 +237,7 @@ impl Work for Run {
 
     fn preview(&self) -> Option<ArrayViewD<'_, f32>> {
         match &self.part {
-            Part::Load(..) | Part::Encode(..) => None,
+            Part::Load(..) | Part::Loaded | Part::Encode(..) => None,
             Part::Sample(job) => job.preview(),
             Part::Staged(staged) => staged.preview(),
         }

@@ -63,6 +63,8 @@ struct Shared<W> {
     ended: Condvar,
     /// What the latest step that failed said.
     failure: Mutex<Option<Error>>,
+    /// How often that copy was made anew.
+    estimates: AtomicU64,
     /// A copy of the latest estimate, so that looking at it does not wait for the evaluation that is running.
     preview: Mutex<Option<ArrayD<f32>>>,
 }
@@ -254,6 +256,13 @@ impl<W: Work> Runner<W> {
         }
     }
 
+    /// How often there was a new estimate to look at, since this was made: a host that draws the
+    /// [`preview`](Self::preview) does so where this is another number than last time.
+    #[must_use]
+    pub fn estimates(&self) -> u64 {
+        self.shared.estimates.load(Ordering::SeqCst)
+    }
+
     /// Cancels it, and waits until nobody works on it and its thread is gone; in a callback of the job itself it does
     /// not wait. Not to be called in a [`look`](Self::look) or a [`change`](Self::change), which it would wait for.
     pub fn close(&self) {
@@ -303,6 +312,7 @@ impl<W: Work> Shared<W> {
             worker: Mutex::default(),
             ended: Condvar::default(),
             failure: Mutex::new(None),
+            estimates: AtomicU64::new(0),
             preview: Mutex::new(None),
         }
     }
@@ -398,6 +408,9 @@ impl<W: Work> Shared<W> {
             (Some(latest), Some(preview)) => preview.assign(&latest),
             // Where there is no memory for it there is no preview.
             (latest, _) => *preview = latest.and_then(|latest| copy(&latest).ok()),
+        }
+        if preview.is_some() {
+            self.estimates.fetch_add(1, Ordering::SeqCst);
         }
         drop(preview);
         self.expected.store(nanoseconds(work.pace()), Ordering::SeqCst);

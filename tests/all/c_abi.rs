@@ -448,3 +448,34 @@ fn a_job_is_freed_while_another_thread_runs_it() {
         diffuse_runtime_free(runtime);
     }
 }
+
+/// Nothing is opened on the host's thread, and what has a release function is let go of once.
+#[test]
+fn a_plugin_leaves_opening_to_its_worker() {
+    let folder = tempfile::tempdir().unwrap();
+    install(&folder);
+    for flags in [&["-std=c11"][..], &["-std=c11", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]] {
+        let program = link_shared("gcc", flags, "tests/c/plugin.c", &folder, "plugin");
+        let output = Command::new(&program).arg(repository("onnx/models/sprites.onnx")).output().unwrap();
+        assert!(output.status.success(), "{flags:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// With a host that is linked to ONNX Runtime, whose library nobody is told of.
+#[test]
+fn the_hosts_own_onnx_runtime_will_do() {
+    let folder = tempfile::tempdir().unwrap();
+    install(&folder);
+    let library = std::fs::canonicalize(runtime().path()).unwrap();
+    for name in ["libonnxruntime.so", "libonnxruntime.so.1"] {
+        std::os::unix::fs::symlink(&library, folder.path().join(name)).unwrap();
+    }
+    let flags = ["-std=c11", "-Wl,--no-as-needed", "-lonnxruntime"];
+    let program = link_shared("gcc", &flags, "tests/c/host_runtime.c", &folder, "host_runtime");
+    let mut command = Command::new(&program);
+    let output =
+        command.arg(repository("onnx/models/sprites.onnx")).env("ORT_DYLIB_PATH", "/nowhere").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let expected: Vec<u8> = heart_and_none().iter().flat_map(|value| value.to_le_bytes()).collect();
+    assert!(output.stdout == expected, "it draws other bytes");
+}

@@ -245,6 +245,7 @@ fn type_for_python(of: &Type) -> String {
         ("char", 2) => "POINTER(c_char_p)".into(),
         ("diffuse_callback", 0) => "Callback".into(),
         ("diffuse_log_sink", 0) => "LogSink".into(),
+        ("diffuse_release", 0) => "Release".into(),
         ("diffuse_cost", 1) => "POINTER(Cost)".into(),
         (name, 1) if name.starts_with("diffuse_") => "c_void_p".into(),
         (name, 2) if name.starts_with("diffuse_") => "POINTER(c_void_p)".into(),
@@ -278,7 +279,9 @@ fn the_functions_for_python_are_fresh() {
         let written = of.of == Type { name: "char".into(), pointers: 1, read_only: false };
         if written { "c_void_p".into() } else { type_for_python(&of.of) }
     };
-    for (python, c) in [("Callback", "diffuse_callback"), ("LogSink", "diffuse_log_sink")] {
+    for (python, c) in
+        [("Callback", "diffuse_callback"), ("LogSink", "diffuse_log_sink"), ("Release", "diffuse_release")]
+    {
         let callback = interface.callbacks.iter().find(|callback| callback.name == c).unwrap();
         let parameters: Vec<String> = callback.parameters.iter().map(parameter).collect();
         writeln!(page, "{python} = CFUNCTYPE({}, {})", type_for_python(&callback.result), parameters.join(", "))

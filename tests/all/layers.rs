@@ -88,8 +88,23 @@ const HOUSE: &[(&str, &[&str])] = &[
     (
         "capi",
         &[
-            "status", "buffers", "error", "guard", "handle", "cancel", "log", "version", "runtime", "pixels",
-            "element", "estimate", "model", "request", "calls", "job",
+            "status",
+            "buffers",
+            "error",
+            "guard",
+            "handle",
+            "cancel",
+            "user_data",
+            "log",
+            "version",
+            "runtime",
+            "pixels",
+            "element",
+            "estimate",
+            "model",
+            "request",
+            "calls",
+            "job",
         ],
     ),
 ];
@@ -99,8 +114,8 @@ const INNER: &[(&str, &[&str])] = &[
     (
         "model/manifest",
         &[
-            "omitted", "shape", "sample", "schedule", "time", "tensors", "defaults", "document", "usual", "check",
-            "read",
+            "omitted", "shape", "sample", "schedule", "time", "tensors", "defaults", "document", "named", "usual",
+            "check", "read",
         ],
     ),
     (

@@ -12,7 +12,7 @@ use diffuse::{Request, settings};
 use ndarray::{ArrayD, IxDyn};
 use serde_json::{Value, json};
 
-use crate::support::repository;
+use crate::support::{model, repository};
 
 fn manifest(change: Value) -> Manifest {
     let mut manifest = json!({"diffuse": 1, "sample": {"shape": [2], "range": [-1, 1]}, "schedule": {"kind": "linear"}, "prediction": "x0"});
@@ -500,5 +500,62 @@ fn every_option_is_read() {
             "{}: no plan depends on it; nobody reads it, or it counts where this test does not look",
             option.key
         );
+    }
+}
+
+/// An interface that knows no option sets each by what is said of it.
+#[test]
+fn what_is_said_of_options_can_be_set() {
+    let described = settings::described();
+    let entries = described.as_array().unwrap();
+    assert_eq!(entries.len(), settings::all().count());
+    for entry in entries {
+        let name = entry["name"].as_str().unwrap();
+        let set = |value: &serde_json::Value| {
+            let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+            Request::default().with(name, &text).unwrap_or_else(|error| panic!("{entry}: {error}"))
+        };
+        let bounds = ["default", "least", "most"].map(|bound| entry.get(bound));
+        bounds.into_iter().flatten().for_each(|value| drop(set(value)));
+        let choices = entry.get("choices").and_then(|choices| choices.as_array());
+        assert_eq!(choices.is_some(), entry["kind"] == "choice", "{entry}");
+        choices.into_iter().flatten().for_each(|word| drop(set(word)));
+        assert!(entry["text"].as_str().unwrap().ends_with('.') && !entry["group"].as_str().unwrap().is_empty());
+        // What was set and taken back was never set.
+        for value in [entry.get("most"), choices.and_then(|choices| choices.last())].into_iter().flatten() {
+            let mut request = set(value);
+            request.unset(name).unwrap();
+            assert_eq!(request, Request::default(), "{entry}");
+        }
+    }
+    let with = |name: &str| &entries.iter().find(|entry| entry["name"] == name).unwrap()["solvers"];
+    assert!(with("eta").as_array().unwrap().contains(&"ddim".into()) && with("steps").is_null());
+    let unknown = Request::default().unset("no such option").unwrap_err().to_string();
+    assert!(unknown.contains("no such option") && unknown.contains("guidance_scale"), "{unknown}");
+}
+
+#[test]
+fn classes_are_named_or_numbered() {
+    let model = model("onnx/models/sprites.onnx");
+    let drawn = |request: Request| request.with("steps", 2).unwrap().job(&model).unwrap().run().unwrap();
+    let numbers = vec![model.class("heart").unwrap(), model.class("none").unwrap()];
+    let names: Vec<String> = ["heart", "none"].map(ToOwned::to_owned).to_vec();
+    let by_number = Request { count: 2, classes: Some(numbers.clone()), ..Request::default() };
+    let by_name = Request { count: 2, class_names: names.clone(), ..Request::default() };
+    assert_eq!(drawn(by_number.clone()), drawn(by_name.clone()));
+    let one = Request { count: 2, class_names: vec!["1".into()], ..Request::default() };
+    assert_eq!(drawn(one), drawn(Request { count: 2, classes: Some(vec![1, 1]), ..Request::default() }));
+    // Also what guidance leads away from.
+    let away = Request { negative_class_names: vec!["sword".into()], ..by_name.clone() };
+    let negative = Request { negative_classes: Some(vec![model.class("sword").unwrap()]), ..by_number.clone() };
+    let guided = |request: Request| drawn(request.with("guidance_scale", 3).unwrap());
+    assert_eq!(guided(away), guided(negative));
+    for (request, said) in [
+        (Request { class_names: vec!["heart".into(), "housing".into()], count: 2, ..Request::default() }, "housing"),
+        (Request { class_names: names, ..by_number }, "by name and by number"),
+        (Request { count: 3, ..by_name }, "classes"),
+    ] {
+        let error = request.job(&model).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
     }
 }

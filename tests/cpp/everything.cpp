@@ -296,6 +296,32 @@ int main(int argc, char **argv) {
   opened = TAKEN(Job::open(runtime, argv[2], request));
   TAKEN(opened.start());
 
+  // A plugin opens nothing itself, names classes, and uploads what is new.
+  {
+    FAILS(Runtime::of_host(nullptr), DIFFUSE_RUNTIME);
+    REQUIRE(diffuse::options().find("\"name\":\"guidance_scale\"") != std::string::npos);
+    const auto kept = std::make_shared<int>(0);
+    Request named;
+    TAKEN(named.class_name("heart"));
+    TAKEN(named.set("guidance_scale", 3));
+    TAKEN(named.negative_class_name("sword", 0));
+    TAKEN(named.set("steps", 3));
+    TAKEN(named.set("eta", 0.5));
+    TAKEN(named.unset("eta"));
+    FAILS(named.unset("no such option"), DIFFUSE_ARGUMENT);
+    TAKEN(named.guidance([kept](const Estimate &, float *, std::size_t) -> std::string { return ++*kept, ""; }));
+    Job own = TAKEN(Job::open(Runtime(), argv[2], named));
+    TAKEN(named.guidance(nullptr));
+    FAILS(own.model(), DIFFUSE_NOT_YET);
+    TAKEN(own.run());
+    REQUIRE(TAKEN(own.estimates()) == 3 && *kept == 3 && kept.use_count() == 2);
+    const Model found = TAKEN(own.model());
+    own = TAKEN(Job::open(runtime, argv[2]));
+    REQUIRE(kept.use_count() == 1);
+    TAKEN(own.run());
+    REQUIRE(TAKEN(own.model()).classes() == found.classes() && found.classes().find("\"heart\"") != std::string::npos);
+  }
+
   // What was moved from, or never made, is refused and not used.
   Request moved = std::move(request);
   FAILS(request.seed(1), DIFFUSE_ARGUMENT);

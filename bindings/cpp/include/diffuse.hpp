@@ -189,6 +189,9 @@ inline std::string text(const char *string) { return string ? string : ""; }
 /// The version of the library that is linked, such as "0.1.0".
 inline std::string version() { return diffuse_version(); }
 
+/// The options that Request::set() takes, as a JSON array: diffuse_options().
+inline std::string options() { return detail::text(diffuse_options()); }
+
 /// ONNX Runtime: diffuse_runtime_open().
 class Runtime {
  public:
@@ -198,6 +201,13 @@ class Runtime {
   static Result<Runtime> open(const std::string &path = "") {
     diffuse_runtime *handle = nullptr;
     const std::int32_t status = diffuse_runtime_open(path.empty() ? nullptr : path.c_str(), &handle);
+    return detail::checked(status, Runtime(handle));
+  }
+
+  /// The one that the program has already: `base` is what its OrtGetApiBase() returns.
+  static Result<Runtime> of_host(const void *base) {
+    diffuse_runtime *handle = nullptr;
+    const std::int32_t status = diffuse_runtime_of_host(base, &handle);
     return detail::checked(status, Runtime(handle));
   }
 
@@ -288,14 +298,16 @@ using Callback = std::function<std::string(const Estimate &estimate, float *valu
 
 namespace detail {
 
-/// A callback, which stays while it is running even where it destroys the job that it belongs to.
-struct Held : std::enable_shared_from_this<Held> {
+/// A callback, which the library lets go of when nothing calls it any more.
+struct Held {
   explicit Held(Callback function) : function(std::move(function)) {}
   Callback function;
 
+  static void release(void *user_data) noexcept { delete static_cast<Held *>(user_data); }
+
   static std::int32_t call(const diffuse_estimate *estimate, float *values, std::size_t length, char *message,
                            std::size_t capacity, void *user_data) noexcept {
-    const std::shared_ptr<Held> held = static_cast<Held *>(user_data)->shared_from_this();
+    const auto *held = static_cast<const Held *>(user_data);
     std::string said;
 #ifndef DIFFUSE_NO_EXCEPTIONS
     try {
@@ -407,6 +419,14 @@ class Request {
   Result<void> classes(const std::vector<std::int64_t> &classes) {
     return detail::checked(diffuse_request_set_classes(get(), classes.data(), classes.size()));
   }
+  /// The class of all items, or of one of them, by its name: diffuse_request_set_class().
+  Result<void> class_name(const std::string &name, std::int64_t item = DIFFUSE_ALL_ITEMS) {
+    return detail::checked(diffuse_request_set_class(get(), item, name.c_str()));
+  }
+  /// The class that guidance leads away from, likewise.
+  Result<void> negative_class_name(const std::string &name, std::int64_t item = DIFFUSE_ALL_ITEMS) {
+    return detail::checked(diffuse_request_set_negative_class(get(), item, name.c_str()));
+  }
   Result<void> shape(const std::vector<std::size_t> &axes) {
     return detail::checked(diffuse_request_set_shape(get(), axes.data(), axes.size()));
   }
@@ -417,6 +437,8 @@ class Request {
   Result<void> set(const std::string &key, double value) {
     return detail::checked(diffuse_request_set_number(get(), key.c_str(), value));
   }
+  /// Takes back what an option is set to.
+  Result<void> unset(const std::string &key) { return detail::checked(diffuse_request_unset(get(), key.c_str())); }
   Result<void> scheduler_config(const std::string &json) {
     return detail::checked(diffuse_request_set_scheduler_config(get(), json.c_str()));
   }
@@ -484,11 +506,9 @@ class Request {
   Result<void> classifier(const Model &classifier, const std::vector<std::int64_t> &classes);
   /// Code that sees every estimate of the clean samples, and may change it; none takes it back.
   Result<void> guidance(Callback callback) {
-    auto held = callback ? std::make_shared<detail::Held>(std::move(callback)) : nullptr;
-    const std::int32_t status =
-        diffuse_request_set_guidance_callback(get(), held ? detail::Held::call : nullptr, held.get());
-    if (status == DIFFUSE_OK) guidance_ = std::move(held);
-    return detail::checked(status);
+    auto *held = callback ? new detail::Held(std::move(callback)) : nullptr;
+    return detail::checked(diffuse_request_set_guidance_callback_owned(get(), held ? detail::Held::call : nullptr, held,
+                                                                       detail::Held::release));
   }
   /// Clean samples to start from; none takes them back.
   Result<void> image(const std::vector<float> &values) {
@@ -503,8 +523,6 @@ class Request {
   diffuse_request *get() const noexcept { return handle_.get(); }
 
  private:
-  friend class Job;
-
   Result<void> shaped(const std::string &name, std::int32_t element, const void *values, std::size_t length,
                       const std::vector<std::size_t> &shape, bool negative) {
     if (length == 0) return condition(name, element, nullptr, shape, negative);
@@ -517,8 +535,6 @@ class Request {
   }
 
   detail::Owner<diffuse_request, diffuse_request_free> handle_;
-  /// The network of a classifier of the host's.
-  std::shared_ptr<detail::Held> guidance_, classifier_;
 };
 
 /// A model. It may be destroyed while jobs of it live.
@@ -555,15 +571,13 @@ class Model {
                                                          files.size(), options.get(), &handle);
     return detail::checked(status, Model(handle));
   }
-  /// A model whose network is `network`: diffuse_model_open_callback().
+  /// A model whose network is `network`: diffuse_model_open_callback_owned().
   static Result<Model> open(const std::string &manifest, Callback network) {
-    auto held = std::make_shared<detail::Held>(std::move(network));
     diffuse_model *handle = nullptr;
     const std::int32_t status =
-        diffuse_model_open_callback(manifest.c_str(), detail::Held::call, held.get(), &handle);
-    Model model(handle);
-    model.network_ = std::move(held);
-    return detail::checked(status, std::move(model));
+        diffuse_model_open_callback_owned(manifest.c_str(), detail::Held::call,
+                                          new detail::Held(std::move(network)), detail::Held::release, &handle);
+    return detail::checked(status, Model(handle));
   }
 
   std::string name() const { return detail::text(diffuse_model_name(get())); }
@@ -580,6 +594,8 @@ class Model {
     return detail::shape_of<diffuse_model>(diffuse_model_shape, get());
   }
   std::size_t class_count() const { return diffuse_model_class_count(get()); }
+  /// Their names, as a JSON array: diffuse_model_classes().
+  std::string classes() const { return detail::text(diffuse_model_classes(get())); }
   Result<std::int64_t> class_index(const std::string &name) const {
     std::int64_t index = 0;
     const std::int32_t status = diffuse_model_class(get(), name.c_str(), &index);
@@ -654,7 +670,6 @@ class Model {
 
  private:
   friend class Job;
-  friend class Request;
   explicit Model(diffuse_model *handle) : handle_(handle) {}
 
   /// What was moved from is no request, where the C interface takes none as well.
@@ -692,14 +707,11 @@ class Model {
   }
 
   detail::Owner<diffuse_model, diffuse_model_free> handle_;
-  std::shared_ptr<detail::Held> network_;
 };
 
 inline Result<void> Request::classifier(const Model &classifier, const std::vector<std::int64_t> &classes) {
-  const std::int32_t status =
-      diffuse_request_set_classifier(get(), classifier.get(), classes.data(), classes.size());
-  if (status == DIFFUSE_OK) classifier_ = classifier.network_;
-  return detail::checked(status);
+  return detail::checked(
+      diffuse_request_set_classifier(get(), classifier.get(), classes.data(), classes.size()));
 }
 
 inline Result<diffuse_cost> Request::cost(const Model &model, const Cancel *cancel) const {
@@ -719,26 +731,26 @@ struct Stage {
 class Job {
  public:
   Job() = default;
-  Job(Job &&) = default;
-  Job &operator=(Job &&other) noexcept {
-    // What its callbacks are called with goes after it.
-    handle_ = std::move(other.handle_);
-    callbacks_ = std::move(other.callbacks_);
-    return *this;
-  }
 
   static Result<Job> make(const Model &model, const Request &request) {
     diffuse_job *handle = nullptr;
     const std::int32_t status = diffuse_job_new(model.get(), request.get(), &handle);
-    return detail::checked(status, Job(handle, {model.network_, request.guidance_, request.classifier_}));
+    return detail::checked(status, Job(handle));
   }
-  /// A job that opens its model itself, when it is first stepped or started.
+  /// A job that opens its model itself, when it is first stepped or started: diffuse_job_open(). A Runtime() that was
+  /// not opened is the one that is found, which the job opens as well.
   static Result<Job> open(const Runtime &runtime, const std::string &path, const Request &request,
                           const ModelOptions &options = {}) {
     diffuse_job *handle = nullptr;
     const std::int32_t status =
         diffuse_job_open(runtime.get(), path.c_str(), options.get(), request.get(), &handle);
-    return detail::checked(status, Job(handle, {request.guidance_, request.classifier_}));
+    return detail::checked(status, Job(handle));
+  }
+  /// A job that opens a model and draws nothing; model() has it at its end.
+  static Result<Job> open(const Runtime &runtime, const std::string &path, const ModelOptions &options = {}) {
+    diffuse_job *handle = nullptr;
+    const std::int32_t status = diffuse_job_open(runtime.get(), path.c_str(), options.get(), nullptr, &handle);
+    return detail::checked(status, Job(handle));
   }
   /// The same from the bytes of the model file.
   static Result<Job> open(const Runtime &runtime, const void *bytes, std::size_t length, const Request &request,
@@ -747,7 +759,7 @@ class Job {
     const auto *first = static_cast<const std::uint8_t *>(bytes);
     const std::int32_t status =
         diffuse_job_open_bytes(runtime.get(), first, length, options.get(), request.get(), &handle);
-    return detail::checked(status, Job(handle, {request.guidance_, request.classifier_}));
+    return detail::checked(status, Job(handle));
   }
 
   Result<void> start_from(const std::vector<float> &x) {
@@ -789,6 +801,18 @@ class Job {
     std::int32_t state = DIFFUSE_JOB_IDLE;
     const std::int32_t status = diffuse_job_wait(get(), milliseconds, &state);
     return detail::checked(status, state);
+  }
+  /// How many estimates there have been to look at: diffuse_job_estimates().
+  Result<std::uint64_t> estimates() const {
+    std::uint64_t estimates = 0;
+    const std::int32_t status = diffuse_job_estimates(get(), &estimates);
+    return detail::checked(status, estimates);
+  }
+  /// The model that it draws from, also one that it has opened itself.
+  Result<Model> model() const {
+    diffuse_model *handle = nullptr;
+    const std::int32_t status = diffuse_job_model(get(), &handle);
+    return detail::checked(status, Model(handle));
   }
   Result<Stage> stage() const {
     Stage stage{0, 0, 0};
@@ -838,8 +862,7 @@ class Job {
   diffuse_job *get() const noexcept { return handle_.get(); }
 
  private:
-  Job(diffuse_job *handle, std::vector<std::shared_ptr<detail::Held>> callbacks)
-      : callbacks_(std::move(callbacks)), handle_(handle) {}
+  explicit Job(diffuse_job *handle) : handle_(handle) {}
 
   Result<std::vector<float>> values(std::int32_t (*read)(const diffuse_job *, float *, std::size_t)) const {
     std::size_t axes[16] = {0}, rank = 0, length = 1;
@@ -853,8 +876,6 @@ class Job {
     return detail::checked(status, std::move(values));
   }
 
-  // Before the handle, so that they outlive it.
-  std::vector<std::shared_ptr<detail::Held>> callbacks_;
   detail::Owner<diffuse_job, diffuse_job_free> handle_;
 };
 

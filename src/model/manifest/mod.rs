@@ -3,6 +3,7 @@
 mod check;
 mod defaults;
 mod document;
+mod named;
 mod omitted;
 mod read;
 mod sample;

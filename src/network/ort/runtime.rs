@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use ort::environment::Environment;
+use ort::environment::{Environment, EnvironmentBuilder};
 use ort::logging::LogLevel;
 
 use super::library;
@@ -22,6 +22,9 @@ pub const OLDEST_MINOR_VERSION: u32 = ort::MINOR_VERSION;
 
 /// The environment variable that names ONNX Runtime's library, or the folder that it lies in.
 const VARIABLE: &str = "ORT_DYLIB_PATH";
+
+/// What keeps ONNX Runtime from the network.
+const TELEMETRY: &str = "ORT_DISABLE_TELEMETRY";
 
 /// Why a place is looked in that the variable names.
 const NAMED: &str = "the environment variable ORT_DYLIB_PATH";
@@ -52,6 +55,8 @@ fn log(level: LogLevel, message: &str) {
 #[derive(Debug, Clone)]
 pub struct Runtime {
     environment: Environment,
+    /// Where the host's own begins; `None` for one that was loaded from a file.
+    base: Option<usize>,
     path: Arc<Path>,
     version: Arc<str>,
 }
@@ -90,11 +95,7 @@ impl Runtime {
         let _call = Call::begin()?;
         if let Some(runtime) = opened.as_ref() {
             return match path.map(resolve).transpose()? {
-                Some(asked) if *asked != *runtime.path => Err(Error::runtime(format!(
-                    "{} is asked for, but {} is already running in this process, which allows only one",
-                    asked.display(),
-                    runtime.path.display()
-                ))),
+                Some(asked) if *asked != *runtime.path => Err(runtime.only_one(&asked.display().to_string())),
                 _ => Ok(runtime.clone()),
             };
         }
@@ -106,6 +107,87 @@ impl Runtime {
         let _vigil = Vigil::keep("ONNX Runtime");
         let runtime = start(library)?;
         Ok(opened.insert(runtime).clone())
+    }
+
+    /// Takes the ONNX Runtime that the program has already, linked into it or loaded: `base` is what its
+    /// `OrtGetApiBase()` returns. No file is looked for. For systems without one, and for programs that use ONNX
+    /// Runtime besides, which then have one environment with this crate, and its messages where they send them.
+    ///
+    /// The environment is as for [`open`](Self::open).
+    ///
+    /// # Safety
+    /// `base` is what that function returned, whose library stays as long as the process.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] if it is NULL or older than 1.24, or if another one is already running in this process.
+    pub unsafe fn of_host(base: *const c_void) -> Result<Self> {
+        process::check_runtime()?;
+        let mut opening = Opening::begin()?;
+        let opened = &mut *opening.0;
+        let _call = Call::begin()?;
+        if let Some(runtime) = opened.as_ref() {
+            return if runtime.base == Some(base as usize) {
+                Ok(runtime.clone())
+            } else {
+                Err(runtime.only_one("the host's"))
+            };
+        }
+        let refused = |what: String| Error::runtime(format!("what the host gives is not ONNX Runtime: {what}"));
+        // SAFETY: passed on.
+        let base_of = unsafe { base.cast::<ApiBase>().as_ref() }.ok_or_else(|| refused("it is NULL".into()))?;
+        // SAFETY: as above.
+        let (version, api) = unsafe { base_of.asked() }.map_err(refused)?;
+        if api.is_null() {
+            let reason = format!("the host's ONNX Runtime is {version}; 1.{OLDEST_MINOR_VERSION} or newer is needed");
+            return Err(Error::runtime(reason));
+        }
+        process::attend();
+        let _vigil = Vigil::keep("ONNX Runtime");
+        // SAFETY: as above: an API of the version that `ort` knows, whose functions come first in that of a later one.
+        if !ort::set_api(unsafe { api.cast::<ort::sys::OrtApi>().read() }) {
+            return Err(Error::runtime(
+                "another ONNX Runtime was tried before, and failed; this process is bound to it",
+            ));
+        }
+        let runtime = Self::begun(ort::init(), Some(base as usize), Path::new("the host's").into(), version)?;
+        Ok(opened.insert(runtime).clone())
+    }
+
+    /// The one that `builder` is of, started.
+    fn begun(builder: EnvironmentBuilder, base: Option<usize>, path: Arc<Path>, version: String) -> Result<Self> {
+        if has_telemetry(&version) {
+            Self::keep_quiet();
+        }
+        // The logger is what keeps errors that we report ourselves, and warnings about graphics cards, off stderr.
+        let environment = builder
+            .with_name("diffuse")
+            .with_telemetry(false)
+            .with_logger(Arc::new(|level, _: &str, _: &str, _: &str, message: &str| log(level, message)))
+            .build()
+            .map_err(|error| Error::runtime(format!("{} did not start: {error}", path.display())))?;
+        // `ort` asks for everything, and ONNX Runtime would word messages that nobody reads, also between the nodes of
+        // a run.
+        environment.set_log_level(LogLevel::Warning);
+        Ok(Self { environment, base, path, version: version.into() })
+    }
+
+    /// Refuses `another`.
+    fn only_one(&self, another: &str) -> Error {
+        let running = self.path.display();
+        Error::runtime(format!(
+            "{another} is asked for, but {running} is already running in this process, which allows only one"
+        ))
+    }
+
+    /// Does what [`open`](Self::open) does to the environment of the process, for a program that opens it on another
+    /// thread: sets `ORT_DISABLE_TELEMETRY` to 1, unless it is set to something.
+    pub fn keep_quiet() {
+        if std::env::var_os(TELEMETRY).is_none() {
+            // SAFETY: the caller of `Runtime::open` was told to call it before other threads use the environment.
+            // Rust's own accesses are synchronised; there is no other way to keep the library quiet (its API call for
+            // it is not heeded).
+            unsafe { std::env::set_var(TELEMETRY, "1") };
+        }
     }
 
     /// The places that [`open`](Self::open) looks in when it is given none, in their order, with what is there.
@@ -304,29 +386,12 @@ fn own_folders() -> Vec<PathBuf> {
 }
 
 fn start(library: PathBuf) -> Result<Runtime> {
-    const TELEMETRY: &str = "ORT_DISABLE_TELEMETRY";
     library::check(&library).map_err(Error::runtime)?;
     // Held until `ort` has it as well, so that it is not loaded twice.
     let _module = entered(&library)?;
     let builder = ort::init_from(&library).map_err(|error| refusal(&library, &error))?;
     let version = version(&library).unwrap_or_else(|| "unknown".into());
-    if has_telemetry(&version) && std::env::var_os(TELEMETRY).is_none() {
-        // SAFETY: the caller of `Runtime::open` was told to call it before other threads use the environment. Rust's
-        // own accesses are synchronised; there is no other way to keep the library quiet (its API call for it is not
-        // heeded).
-        unsafe { std::env::set_var(TELEMETRY, "1") };
-    }
-    // The logger is what keeps errors that we report ourselves, and warnings about graphics cards, off stderr.
-    let environment = builder
-        .with_name("diffuse")
-        .with_telemetry(false)
-        .with_logger(Arc::new(|level, _: &str, _: &str, _: &str, message: &str| log(level, message)))
-        .build()
-        .map_err(|error| Error::runtime(format!("{} did not start: {error}", library.display())))?;
-    // `ort` asks for everything, and ONNX Runtime would word messages that nobody reads, also between the nodes of a
-    // run.
-    environment.set_log_level(LogLevel::Warning);
-    Ok(Runtime { environment, path: library.into(), version: version.into() })
+    Runtime::begun(builder, None, library.into(), version)
 }
 
 /// What OrtGetApiBase gives, with its functions as what a library may leave out.
@@ -334,6 +399,34 @@ fn start(library: PathBuf) -> Result<Runtime> {
 struct ApiBase {
     get_api: Option<unsafe extern "C" fn(u32) -> *const c_void>,
     get_version_string: Option<unsafe extern "C" fn() -> *const c_char>,
+}
+
+impl ApiBase {
+    /// Its version, and the API that is needed: NULL if it is too old.
+    ///
+    /// # Safety
+    /// It is what OrtGetApiBase gave.
+    unsafe fn asked(&self) -> Result<(String, *const c_void), String> {
+        // SAFETY: the functions' types are those of ONNX Runtime's header, the same in all versions; it returns a
+        // static string, or NULL.
+        let version = self.get_version_string.map_or(std::ptr::null(), |version| unsafe { version() });
+        if version.is_null() {
+            return Err("it does not say its version".into());
+        }
+        // SAFETY: not NULL, so a static C string.
+        let version = unsafe { CStr::from_ptr(version) }.to_string_lossy().into_owned();
+        let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
+        // An older one says on stderr that it has no such API.
+        if minor.is_none_or(|minor| minor < OLDEST_MINOR_VERSION) {
+            return Ok((version, std::ptr::null()));
+        }
+        // SAFETY: as above; it returns a static structure, or NULL.
+        let api = self.get_api.map_or(std::ptr::null(), |api| unsafe { api(OLDEST_MINOR_VERSION) });
+        if api.is_null() {
+            return Err(format!("version {version} gives no API of 1.{OLDEST_MINOR_VERSION}"));
+        }
+        Ok((version, api))
+    }
 }
 
 /// Loads the library, and refuses one that gives nothing where `ort` and we ask for its API and its version: `ort`
@@ -350,23 +443,11 @@ fn entered(library: &Path) -> Result<Option<libloading::Library>> {
     };
     // SAFETY: as above; it returns a static structure, or NULL.
     let Some(base) = (unsafe { get_api_base().as_ref() }) else { return refused("its OrtGetApiBase gives NULL") };
-    // SAFETY: as above; it returns a static string, or NULL.
-    let version = base.get_version_string.map_or(std::ptr::null(), |version| unsafe { version() });
-    if version.is_null() {
-        return refused("it does not say its version");
+    // SAFETY: as above.
+    match unsafe { base.asked() } {
+        Ok(_) => Ok(Some(module)),
+        Err(reason) => refused(&reason),
     }
-    // SAFETY: not NULL, so a static C string.
-    let version = unsafe { CStr::from_ptr(version) }.to_string_lossy();
-    let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
-    // An older one says on stderr that it has no such API.
-    if minor.is_some_and(|minor| minor >= OLDEST_MINOR_VERSION) {
-        // SAFETY: as above; it returns a static structure, or NULL.
-        let api = base.get_api.map_or(std::ptr::null(), |api| unsafe { api(OLDEST_MINOR_VERSION) });
-        if api.is_null() {
-            return refused(&format!("version {version} gives no API of 1.{OLDEST_MINOR_VERSION}"));
-        }
-    }
-    Ok(Some(module))
 }
 
 /// Whether this version may send telemetry: official builds do from 1.29 on. One that does not say its version may.

@@ -23,7 +23,7 @@ from ._errors import (
 )
 from ._estimate import Estimate
 from ._job import Job, Progress, Stage, StageProgress, State
-from ._library import version
+from ._library import options, version
 from ._model import Level, Model
 from ._request import Cost, Request
 from ._runtime import Runtime
@@ -56,5 +56,6 @@ __all__ = [
     "Stage",
     "StageProgress",
     "State",
+    "options",
     "version",
 ]

@@ -115,6 +115,13 @@ class Job:
         return microseconds.value / 1e6 if microseconds.value else None
 
     @property
+    def estimates(self) -> int:
+        """How many estimates there have been to look at: it grows with what preview() gives."""
+        count = ctypes.c_uint64()
+        check(library.diffuse_job_estimates(self._handle.pointer, ctypes.byref(count)))
+        return count.value
+
+    @property
     def stage(self) -> StageProgress:
         """What it is at."""
         stage, done, total = ctypes.c_int32(), ctypes.c_size_t(), ctypes.c_size_t()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import sys
 import weakref
@@ -57,6 +58,12 @@ def check(status: int) -> None:
 def version() -> str:
     """The library's version."""
     return _text(library.diffuse_version())
+
+
+def options() -> list[dict[str, Any]]:
+    """The options that a Request takes, for an interface that shows them: diffuse_options() in diffuse.h."""
+    described: list[dict[str, Any]] = json.loads(_text(library.diffuse_options()))
+    return described
 
 
 def _text(string: bytes | None) -> str:

@@ -171,6 +171,12 @@ class Model:
         """How many classes there are, without the null class."""
         return int(library.diffuse_model_class_count(self._handle.pointer))
 
+    @property
+    def classes(self) -> list[str]:
+        """Their names, in the order of their numbers; of one without a name its number."""
+        names: list[str] = json.loads(text_of("diffuse_model_classes", self._handle))
+        return names
+
     def class_index(self, name: str) -> int:
         """The number of the class called `name`."""
         index = ctypes.c_int64()

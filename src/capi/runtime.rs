@@ -38,8 +38,9 @@ impl Noun for diffuse_runtime {
 /// Loads ONNX Runtime (1.24 or newer) and starts it, or refers to the one that this process has started already.
 ///
 /// `path` is its shared library, or the folder that the library lies in. NULL takes what the environment variable
-/// ORT_DYLIB_PATH names, else the library beside this one (beside the program, if it is linked in), else, except on
-/// Windows, the system's.
+/// ORT_DYLIB_PATH names, else the library beside this one, else that beside the program, else, except on Windows, that
+/// in the system's folders, and at last what the system's loader finds by its bare name: in an Android package, through
+/// LD_LIBRARY_PATH, and through the rpath.
 ///
 /// Call it before other threads read or change environment variables: it sets ORT_DISABLE_TELEMETRY=1 unless that
 /// variable is set, since ONNX Runtime's official builds send telemetry otherwise.

@@ -406,6 +406,42 @@ fn onnx_runtime_is_found_beside_the_link_to_the_library() {
     assert!(!output.status.success() && text.contains("ORT_DYLIB_PATH names /nowhere"), "{text}");
 }
 
+/// As plugins lie: ONNX Runtime is beside the program and not beside diffuse, or where the system's loader looks.
+#[test]
+fn onnx_runtime_is_found_beside_the_program_and_by_the_loader() {
+    let [ours, theirs] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    install(&ours);
+    let shared = link_shared("gcc", &["-std=c99"], "tests/c/first.c", &ours, "first");
+    let library = std::fs::canonicalize(runtime().path()).unwrap();
+    let moved = theirs.path().join("program with spaces, ünïcode");
+    std::fs::copy(&shared, &moved).unwrap();
+    let draws = |program: &Path, variables: &[(&str, &Path)]| {
+        let mut command = Command::new(program);
+        command.arg(repository("onnx/models/sprites.onnx")).current_dir(&ours).env_remove("ORT_DYLIB_PATH");
+        let output = command.env_remove("LD_LIBRARY_PATH").envs(variables.iter().copied()).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (drew, said) = draws(&moved, &[]);
+    let told = ["beside diffuse", "beside the program", "system's loader", "Put it beside the program"];
+    assert!(!drew && told.iter().all(|part| said.contains(part)), "{said}");
+    // By the name that a package has it by.
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(&library, elsewhere.path().join("libonnxruntime.so.1")).unwrap();
+    let (drew, said) = draws(&moved, &[("LD_LIBRARY_PATH", elsewhere.path())]);
+    assert!(drew, "{said}");
+    // By the rpath of the program that diffuse is linked into.
+    let program = theirs.path().join("static");
+    let (source, linked) = (repository("tests/c/first.c"), libraries().join("libdiffuse.a"));
+    let rpath = format!("-Wl,-rpath,{}", elsewhere.path().display());
+    let system = [&rpath, "-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl", "-lc"].map(Path::new);
+    compile("gcc", &["-std=c99"], &[&[Path::new("-o"), &program, &source, &linked], &system[..]].concat());
+    let (drew, said) = draws(&program, &[]);
+    assert!(drew, "{said}");
+    std::os::unix::fs::symlink(&library, theirs.path().join(library.file_name().unwrap())).unwrap();
+    let (drew, said) = draws(&moved, &[]);
+    assert!(drew, "{said}");
+}
+
 /// The header allows it: the step that runs ends with DIFFUSE_CANCELLED, and nobody reads what is gone.
 #[test]
 fn a_job_is_freed_while_another_thread_runs_it() {

@@ -59,8 +59,8 @@ What to do: get ONNX Runtime's shared library and put it beside diffuse-cli (or 
   With pip, on any system:       pip download --no-deps --only-binary=:all: onnxruntime
                                  then unpack the wheel (a zip); the library is in onnxruntime/capi
 Elsewhere: --onnxruntime PATH for one call, or the environment variable ORT_DYLIB_PATH for all.
-Looked at, in this order: --onnxruntime; what ORT_DYLIB_PATH names; beside diffuse-cli; the system's libraries. The first that
-is there is used.";
+Looked at, in this order: --onnxruntime; what ORT_DYLIB_PATH names; beside diffuse-cli; the system's libraries; what its loader
+finds. The first that is there is used.";
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let opened = Runtime::open(arguments.runtime.path.as_deref());

@@ -77,9 +77,9 @@ impl Runtime {
     ///
     /// `path` is its library, or the folder that the library lies in. Without one it is taken from the first of these
     /// [`candidates`](Self::candidates) that has it: what the environment variable `ORT_DYLIB_PATH` names; the folder
-    /// of this library (of the program, where it is linked in, and on Windows), where it is a link that of the link
-    /// first; and except on Windows, whose system folder may hold an old one of another's, the system's library
-    /// folders.
+    /// of this library, where it is a link that of the link first; that of the program; and except on Windows, whose
+    /// system folder may hold an old one of another's, the system's library folders, and at last what the system's
+    /// loader finds by the bare name: in an Android package, through `LD_LIBRARY_PATH`, and through the rpath.
     ///
     /// Official builds of ONNX Runtime from 1.29 on send telemetry. With one of those, unless the environment variable
     /// `ORT_DISABLE_TELEMETRY` is already set to something, this call sets it to 1: call it before other threads read
@@ -198,6 +198,9 @@ impl Runtime {
             places.push((NAMED, path.into()));
         }
         places.extend(own_folders().into_iter().map(|folder| ("beside diffuse", folder)));
+        let program = std::env::current_exe().ok().and_then(|path| Some(path.parent()?.to_path_buf()));
+        let program = program.filter(|folder| places.iter().all(|(_, known)| known != folder));
+        places.extend(program.map(|folder| ("beside the program", folder)));
         let system: &[&str] = match std::env::consts::OS {
             "macos" => &["/usr/local/lib", "/opt/homebrew/lib"],
             "linux" => &["/usr/local/lib", "/usr/lib64", "/usr/lib", DEBIAN_LIBRARIES],
@@ -211,6 +214,11 @@ impl Runtime {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether it is the host's own, and no library of a known file.
+    pub(crate) fn is_of_host(&self) -> bool {
+        self.base.is_some()
     }
 
     /// Its version, such as "1.31.1".
@@ -282,17 +290,18 @@ fn find() -> Result<PathBuf> {
     }
     match candidates.iter().find_map(|candidate| candidate.library.as_deref()) {
         Some(library) => resolve(library),
-        None => {
+        None => by_loader().ok_or_else(|| {
             let tried: Vec<String> = candidates
                 .iter()
                 .map(|candidate| format!("{} ({})", candidate.place.display(), candidate.reason))
                 .collect();
-            Err(Error::runtime(format!(
-                "{} was not found in {}. Put it beside the program, name it when opening, or set {VARIABLE} to it; version 1.{OLDEST_MINOR_VERSION} or newer is needed",
+            let loader = if cfg!(unix) { ", nor by the system's loader" } else { "" };
+            Error::runtime(format!(
+                "{} was not found in {}{loader}. Put it beside the program, name it when opening, or set {VARIABLE} to it; version 1.{OLDEST_MINOR_VERSION} or newer is needed",
                 library_name(),
                 tried.join(", ")
-            )))
-        }
+            ))
+        }),
     }
 }
 
@@ -379,14 +388,84 @@ fn mapped_from(address: usize) -> Option<PathBuf> {
     })
 }
 
-/// The folder of the program. Where this is a DLL of a host elsewhere, the host names the path.
-#[cfg(not(unix))]
+/// The folder of the module that this code is in: diffuse.dll's, or the program's where it is linked in.
+#[cfg(windows)]
 fn own_folders() -> Vec<PathBuf> {
-    std::env::current_exe().ok().and_then(|path| Some(path.parent()?.to_path_buf())).into_iter().collect()
+    use std::os::windows::ffi::OsStringExt;
+
+    #[link(name = "kernel32")]
+    unsafe extern "system" {
+        fn GetModuleHandleExW(flags: u32, address: *const c_void, module: *mut *mut c_void) -> i32;
+        fn GetModuleFileNameW(module: *mut c_void, name: *mut u16, capacity: u32) -> u32;
+    }
+    /// GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT and _FROM_ADDRESS.
+    const FLAGS: u32 = 2 | 4;
+    /// The longest path that Windows has.
+    const LONGEST: usize = 1 << 15;
+    let here = own_folders as fn() -> Vec<PathBuf> as *const c_void;
+    let mut module = std::ptr::null_mut();
+    // SAFETY: the address is that of a function in this module, and `module` is writable for the call.
+    if unsafe { GetModuleHandleExW(FLAGS, here, &raw mut module) } == 0 {
+        return Vec::new();
+    }
+    let mut name = vec![0; LONGEST];
+    // SAFETY: the module stays while its code runs, and `name` has room for so many.
+    let length = unsafe { GetModuleFileNameW(module, name.as_mut_ptr(), LONGEST as u32) } as usize;
+    let path = PathBuf::from(std::ffi::OsString::from_wide(&name[..length.min(LONGEST)]));
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).map(Path::to_path_buf).into_iter().collect()
+}
+
+#[cfg(not(any(unix, windows)))]
+fn own_folders() -> Vec<PathBuf> {
+    Vec::new()
+}
+
+/// What the system's loader finds by the library's bare name: on Android in the program's package, elsewhere through
+/// LD_LIBRARY_PATH (DYLD_LIBRARY_PATH), the rpath of the module that this is in, and the loader's own cache. Not on
+/// Windows, whose system folder may hold an old one of another's.
+#[cfg(unix)]
+fn by_loader() -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+
+    loader_names().iter().find_map(|name| {
+        // SAFETY: what its initialisers do is its affair; it is the library that the system has under this name.
+        let module = unsafe { libloading::Library::new(*name) }.ok()?;
+        // SAFETY: this is the symbol's type in ONNX Runtime's header, of which only the address is used.
+        let entry = *unsafe { module.get::<unsafe extern "C" fn() -> *const ApiBase>(b"OrtGetApiBase") }.ok()?;
+        // SAFETY: Dl_info is a plain C struct for which all zeroes is a value.
+        let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
+        // SAFETY: the address is one in the library, which is loaded; `info` is writable for the call.
+        if unsafe { libc::dladdr(entry as *const c_void, &raw mut info) } == 0 || info.dli_fname.is_null() {
+            return None;
+        }
+        // SAFETY: dladdr promises a string that lives as long as the library, which is closed after this.
+        let path = unsafe { CStr::from_ptr(info.dli_fname) };
+        let path = Path::new(std::ffi::OsStr::from_bytes(path.to_bytes()));
+        // A relative one counts from here, as the loader took it.
+        std::path::absolute(path).ok()
+    })
+}
+
+#[cfg(not(unix))]
+fn by_loader() -> Option<PathBuf> {
+    None
+}
+
+/// What the system's loader is asked for: that of a program that was linked to it, and that of a package.
+#[cfg(unix)]
+fn loader_names() -> &'static [&'static str] {
+    match std::env::consts::OS {
+        "macos" | "ios" => &["libonnxruntime.1.dylib", "libonnxruntime.dylib"],
+        "android" => &["libonnxruntime.so"],
+        _ => &["libonnxruntime.so.1", "libonnxruntime.so"],
+    }
 }
 
 fn start(library: PathBuf) -> Result<Runtime> {
-    library::check(&library).map_err(Error::runtime)?;
+    // In an Android package it is no file of its own.
+    if library.exists() {
+        library::check(&library).map_err(Error::runtime)?;
+    }
     // Held until `ort` has it as well, so that it is not loaded twice.
     let _module = entered(&library)?;
     let builder = ort::init_from(&library).map_err(|error| refusal(&library, &error))?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ort::session::builder::SessionBuilder;
 
-use super::table::{CPU, PROVIDERS, ProviderEntry, option};
+use super::table::{CPU, NNAPI, PROVIDERS, ProviderEntry, option};
 use crate::error::{Error, Result};
 use crate::network::ort::library;
 use crate::network::ort::native::compiled_in;
@@ -153,6 +153,9 @@ impl Provider {
                 runtime.path().display(),
                 entry.needs
             ));
+        }
+        if runtime.is_of_host() && entry.name == NNAPI {
+            return Err("it is had by a function of ONNX Runtime's library, and not of the host's own".into());
         }
         if let Some(library) = library {
             let path = runtime.path().with_file_name(library);

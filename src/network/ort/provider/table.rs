@@ -11,6 +11,9 @@ pub(super) const CPU: &str = "cpu";
 /// That of NVIDIA's GPUs.
 pub(super) const CUDA: &str = "cuda";
 
+/// That of Android's own, whose entry is no part of ONNX Runtime's table of functions.
+pub(super) const NNAPI: &str = "nnapi";
+
 /// The most threads that an evaluation can be given.
 pub const MOST_THREADS: usize = 1024;
 
@@ -311,7 +314,7 @@ pub const PROVIDERS: &[ProviderEntry] = &[
         dispatch: |options| configured(ep::WebGPU::default(), options),
     },
     ProviderEntry {
-        name: "nnapi",
+        name: NNAPI,
         registered_as: "NnapiExecutionProvider",
         summary: "Android's Neural Networks API.",
         needs: "the Android build (Maven onnxruntime-android)",

@@ -1245,6 +1245,16 @@ int32_t diffuse_model_options_set_memory(struct diffuse_model_options *options,
                                          const char *policy);
 
 /*
+ How urgent the work of the model is: `priority` is "normal", or "background" for what gives way to the host, whose
+ frames go on while it draws: the threads that ONNX Runtime has for it, and the workers of its jobs
+ (diffuse_job_start()), then have a lower priority, by +10 of Linux's nice values, Windows' lowest, and the utility
+ class of macOS and iOS, which takes no privilege. The host's own threads keep theirs, also while they step a job.
+ What the system refuses is said to the log sink, and goes on as it is. Jobs have that of their model.
+ */
+int32_t diffuse_model_options_set_priority(struct diffuse_model_options *options,
+                                           const char *priority);
+
+/*
  Opens the model file at `path` (UTF-8). Its manifest is that of `options`, else the file beside it
  (model.diffuse.json for model.onnx), else the one in its metadata. `options` may be NULL.
 

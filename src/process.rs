@@ -392,6 +392,47 @@ impl State {
     }
 }
 
+/// Lets the threads of other work go before this one, as far as the system lets a thread say so of itself.
+pub(crate) fn give_way() -> std::io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        // Of a thread, and not of its process, though POSIX says otherwise: 0 is the one that calls.
+        const STEPS: i32 = 10;
+        // SAFETY: neither call touches memory. -1 may be a nice value; an error is one of the second call as well.
+        let (own, refused) = unsafe {
+            let own = libc::getpriority(libc::PRIO_PROCESS, 0);
+            (own, libc::setpriority(libc::PRIO_PROCESS, 0, (own + STEPS).min(19)))
+        };
+        if refused == 0 || own == 19 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+    }
+    #[cfg(target_vendor = "apple")]
+    {
+        // SAFETY: it touches no memory.
+        match unsafe { libc::pthread_set_qos_class_self_np(libc::qos_class_t::QOS_CLASS_UTILITY, 0) } {
+            0 => Ok(()),
+            code => Err(std::io::Error::from_raw_os_error(code)),
+        }
+    }
+    #[cfg(windows)]
+    {
+        #[link(name = "kernel32")]
+        unsafe extern "system" {
+            fn GetCurrentThread() -> *mut std::ffi::c_void;
+            fn SetThreadPriority(thread: *mut std::ffi::c_void, priority: i32) -> i32;
+        }
+        /// THREAD_PRIORITY_LOWEST.
+        const LOWEST: i32 = -2;
+        // SAFETY: the handle is a constant that stands for the thread that calls.
+        if unsafe { SetThreadPriority(GetCurrentThread(), LOWEST) } != 0 {
+            Ok(())
+        } else {
+            Err(std::io::Error::last_os_error())
+        }
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple", windows)))]
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
 /// A worker, from its first moment to its last: the end of the process waits for it.
 pub(crate) struct Working(&'static State);
 

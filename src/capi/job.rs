@@ -584,7 +584,9 @@ unsafe fn asked(request: *const diffuse_request) -> Result<Option<Request>> {
 impl JobValue {
     /// A job of the model that `open` opens with the options that it is given.
     fn new(run: Run) -> Self {
-        Self { model: run.model(), runner: Runner::new(run) }
+        let (model, runner) = (run.model(), Runner::new(run));
+        model.get().into_iter().for_each(|model| runner.set_priority(model.priority()));
+        Self { model, runner }
     }
 
     fn opening(
@@ -592,9 +594,12 @@ impl JobValue {
         request: Option<Request>,
         open: impl Fn(&ModelOptions) -> Result<Model> + Send + 'static,
     ) -> Arc<Self> {
+        let priority = options.priority;
         let open =
             move |canceller: &Canceller| open(&ModelOptions { canceller: Some(canceller.clone()), ..options.clone() });
-        Arc::new(Self::new(Run::open(Box::new(open), request)))
+        let value = Self::new(Run::open(Box::new(open), request));
+        value.runner.set_priority(priority);
+        Arc::new(value)
     }
 
     /// Item `item` of `samples` as pixels, or as a preview of them.

@@ -18,6 +18,7 @@ use super::user_data::{UserData, diffuse_release};
 use crate::error::{Error, Result};
 use crate::model::Kind;
 use crate::network::{HostNetwork, MOST_THREADS, Memory, ModelOptions, Provider};
+use crate::priority::Priority;
 use crate::request::Request;
 use crate::stage::Model;
 use crate::stage::pixels::from_rgba8;
@@ -245,6 +246,24 @@ pub unsafe extern "C" fn diffuse_model_options_set_memory(
         // SAFETY: the pointers are as the header demands.
         let (options, policy) = unsafe { (borrow_mut(options, "options")?, string(policy, "policy")?) };
         options.memory = Memory::parse(policy)?;
+        Ok(())
+    })
+}
+
+/// How urgent the work of the model is: `priority` is "normal", or "background" for what gives way to the host, whose
+/// frames go on while it draws: the threads that ONNX Runtime has for it, and the workers of its jobs
+/// (diffuse_job_start()), then have a lower priority, by +10 of Linux's nice values, Windows' lowest, and the utility
+/// class of macOS and iOS, which takes no privilege. The host's own threads keep theirs, also while they step a job.
+/// What the system refuses is said to the log sink, and goes on as it is. Jobs have that of their model.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn diffuse_model_options_set_priority(
+    options: *mut diffuse_model_options,
+    priority: *const c_char,
+) -> i32 {
+    guard(|| {
+        // SAFETY: the pointers are as the header demands.
+        let (options, priority) = unsafe { (borrow_mut(options, "options")?, string(priority, "priority")?) };
+        options.priority = Priority::parse(priority)?;
         Ok(())
     })
 }

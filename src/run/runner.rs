@@ -12,6 +12,7 @@ use super::draw::Run;
 use super::work::{Samples, Stage, Work, not_yet};
 use crate::error::{Error, Result};
 use crate::float::{self, Usual};
+use crate::priority::Priority;
 use crate::process::{self, Own, Process, Working};
 use crate::sample::{Budget, Canceller, Pace, Progress};
 use crate::sync::{Condvar, Guard, Mutex};
@@ -59,6 +60,8 @@ struct Shared<W> {
     stepping: AtomicUsize,
     state: AtomicU8,
     pause: AtomicBool,
+    /// That of its workers.
+    priority: Mutex<Priority>,
     worker: Mutex<Worker>,
     ended: Condvar,
     /// What the latest step that failed said.
@@ -118,6 +121,11 @@ impl<W: Work> Runner<W> {
     #[must_use]
     pub fn of(work: W) -> Self {
         Self { shared: Own::new(Arc::new(Shared::new(work))) }
+    }
+
+    /// Lets the threads that [`start`](Self::start) makes from now on have this priority.
+    pub fn set_priority(&self, priority: Priority) {
+        *self.shared.priority.held() = priority;
     }
 
     /// One step, and all that has to be prepared for it.
@@ -309,6 +317,7 @@ impl<W: Work> Shared<W> {
             stepping: AtomicUsize::new(0),
             state: AtomicU8::new(0),
             pause: AtomicBool::new(false),
+            priority: Mutex::default(),
             worker: Mutex::default(),
             ended: Condvar::default(),
             failure: Mutex::new(None),
@@ -431,9 +440,10 @@ impl<W: Work> Shared<W> {
         worker.outcome = None;
         self.pause.store(false, Ordering::SeqCst);
         self.at_exit.call_once(|| process::stop_at_exit(&(Arc::clone(self) as Arc<dyn process::Worker>)));
-        let (shared, hosts) = (Arc::clone(self), float::hosts());
+        let (shared, hosts, priority) = (Arc::clone(self), float::hosts(), *self.priority.held());
         let body = move || {
             let _working = Working::begin();
+            priority.take();
             // Before that ends, the job may be freed here.
             let shared = shared;
             let _usual = Usual::on_behalf_of(hosts);

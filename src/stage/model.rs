@@ -18,6 +18,7 @@ use crate::model::{
     Axis, Inputs, Kind, Manifest, Outputs, PIPELINE_FILE, Pipeline, Sample, SchedulerConfig, Shape, Sizes, recognise,
 };
 use crate::network::{Element, HostNetwork, ModelOptions, Network, Part, PartHash, Placement, Runtime, hex};
+use crate::priority::Priority;
 use crate::schedule::{NoiseLevel, NoiseSchedule, Tables};
 use crate::signature::Signature;
 use crate::sync::Mutex;
@@ -365,6 +366,15 @@ impl Model {
         match &self.source {
             Source::Graph(part, _) => part.placement().unwrap_or(&self.asked),
             Source::Host(_, placement) => placement,
+        }
+    }
+
+    /// How urgent its evaluations are: [`ModelOptions::priority`].
+    #[must_use]
+    pub fn priority(&self) -> Priority {
+        match &self.source {
+            Source::Graph(part, _) => part.priority(),
+            Source::Host(..) => Priority::Normal,
         }
     }
 

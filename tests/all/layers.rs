@@ -19,6 +19,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("float", &[]),
     ("process", &[]),
     ("log", &[]),
+    ("priority", &[]),
     ("tensor", &["storage", "combine", "typed"]),
     ("prompt", &[]),
     ("tokenizer", &[]),

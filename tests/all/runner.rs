@@ -366,3 +366,47 @@ fn what_is_worked_on_is_busy() {
     assert!(matches!(runner.look(Run::save), Err(Error::Busy)));
     // Dropped while it runs.
 }
+
+/// ONNX Runtime's threads and the worker give way, the caller's own does not, and what is drawn is the same.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_is_in_the_background_gives_way() {
+    use std::path::Path;
+
+    use diffuse::Priority;
+
+    fn nice_of(task: &Path) -> Option<(String, i64)> {
+        let name = std::fs::read_to_string(task.join("comm")).ok()?.trim().to_owned();
+        let stat = std::fs::read_to_string(task.join("stat")).ok()?;
+        let nice = stat.rsplit_once(')')?.1.split_whitespace().nth(16)?.parse().ok()?;
+        Some((name, nice))
+    }
+    let nice = |wanted: &str| -> Vec<i64> {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
+        tasks.filter_map(|task| nice_of(&task)).filter(|(name, _)| name == wanted).map(|(_, nice)| nice).collect()
+    };
+    let own = nice_of(Path::new("/proc/thread-self")).unwrap().1;
+    let request = request(3, 8);
+    let expected = request.job(&model("onnx/models/sprites.onnx")).unwrap().run().unwrap();
+    let options = ModelOptions { threads: 2, priority: Priority::Background, ..ModelOptions::default() };
+    let path = repository("onnx/models/sprites.onnx");
+    let model = Arc::new(Model::open(&runtime(), &path, &options).unwrap());
+    assert_eq!(model.priority(), Priority::Background);
+    // There is one beside the thread that calls.
+    assert_eq!(nice("diffuse network"), [(own + 10).min(19)]);
+    let runner = Runner::new(Run::new(&model, &request).unwrap());
+    runner.set_priority(model.priority());
+    runner.start(None).unwrap();
+    let mut seen = Vec::new();
+    while runner.state() == State::Running {
+        seen.extend(nice(diffuse::run::THREAD));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // Others draw in this process as well, with another priority.
+    assert!(seen.contains(&(own + 10).min(19)), "{seen:?}");
+    assert_eq!(nice_of(Path::new("/proc/thread-self")).unwrap().1, own);
+    assert_eq!(sample(&runner), expected);
+    drop(runner);
+    drop(model);
+    assert!(nice("diffuse network").is_empty());
+}

@@ -188,6 +188,12 @@ int main(int argc, char **argv) {
   BAD(diffuse_model_options_set_threads(options, 1000000), "absurd threads");
   BAD(diffuse_model_options_set_spinning(NULL, 1), "NULL handle");
   BAD(diffuse_model_options_set_spinning(AS(diffuse_model_options), 1), "a handle of another type");
+  BAD(diffuse_model_options_set_priority(NULL, "normal"), "NULL handle");
+  BAD(diffuse_model_options_set_priority(AS(diffuse_model_options), "normal"), "a handle of another type");
+  BAD(diffuse_model_options_set_priority(options, NULL), "NULL priority");
+  BAD(diffuse_model_options_set_priority(options, "urgent"), "an unknown priority");
+  GOOD(diffuse_model_options_set_priority(options, "background"), "");
+  GOOD(diffuse_model_options_set_priority(options, "normal"), "");
   BAD(diffuse_model_options_set_memory(NULL, "keep"), "NULL handle");
   BAD(diffuse_model_options_set_memory(AS(diffuse_model_options), "keep"), "a handle of another type");
   BAD(diffuse_model_options_set_memory(options, NULL), "NULL policy");

@@ -392,6 +392,10 @@ class ModelOptions {
   Result<void> memory(const std::string &policy) {
     return detail::checked(diffuse_model_options_set_memory(get(), policy.c_str()));
   }
+  /// How urgent the work of the model is: "normal", or "background" for what gives way to the host.
+  Result<void> priority(const std::string &priority) {
+    return detail::checked(diffuse_model_options_set_priority(get(), priority.c_str()));
+  }
   /// What ends an opening with these options; none takes it back.
   Result<void> cancel(const Cancel *cancel) {
     return detail::checked(diffuse_model_options_set_cancel(get(), detail::handle_of(cancel)));

@@ -301,6 +301,18 @@ class Jobs(unittest.TestCase):
         self.assertEqual(job.stage, (diffuse.Stage.DECODING, 1, 1))
         self.assertEqual(job.state, diffuse.State.FINISHED)
 
+    def test_an_interface_knows_classes_and_options_by_what_is_said_of_them(self):
+        model = diffuse.Model(SPRITES, priority="background")
+        self.assertEqual([model.class_index(name) for name in model.classes], list(range(model.class_count)))
+        job = model.job(classes="heart", steps=3)
+        self.assertEqual(job.estimates, 0)
+        self.assertEqual([job.estimates for _ in job], [1, 2, 3])
+        described = {option["name"]: option for option in diffuse.options()}
+        self.assertEqual((described["eta"]["kind"], described["paste"]["kind"]), ("real", "flag"))
+        self.assertIn("ddim", described["solver"]["choices"])
+        with self.assertRaisesRegex(diffuse.ArgumentError, "urgent"):
+            diffuse.Model(SPRITES, priority="urgent")
+
     def test_what_others_call_otherwise_is_said_by_its_name(self):
         model = diffuse.Model("onnx/pipelines/sd")
         wrong = [

@@ -18,6 +18,7 @@ use super::turns::Turns;
 use crate::cancel::{Canceller, Interrupt};
 use crate::error::{Error, Result};
 use crate::json::decoded;
+use crate::priority::Priority;
 use crate::process::{self, Call, Own, Process, Vigil};
 use crate::signature::{Element, Signature, TensorInfo};
 
@@ -77,6 +78,7 @@ pub struct Network {
     /// Whether it was evaluated.
     begun: Once,
     placement: Placement,
+    priority: Priority,
     signature: Signature,
     manifest: Option<(String, String)>,
     origin: Origin,
@@ -166,7 +168,14 @@ impl Network {
         };
         let session = Arc::new(Turns::new(Own::native(session)));
         let (process, hashes, begun) = (Process::current(), OnceLock::new(), Once::new());
-        Self { session, process, begun, placement, signature, manifest, origin, hashes }
+        let priority = options.priority;
+        Self { session, process, begun, placement, priority, signature, manifest, origin, hashes }
+    }
+
+    /// How urgent its evaluations are.
+    #[must_use]
+    pub fn priority(&self) -> Priority {
+        self.priority
     }
 
     /// The inputs and outputs of the graph.

@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
+use ort::environment::ThreadManager;
 use ort::session::Session;
 use ort::session::builder::{LoadCanceler, SessionBuilder};
 
@@ -10,6 +12,7 @@ use super::provider::{self, MOST_THREADS, Opening, Placement, Provider};
 use super::runtime::Runtime;
 use crate::cancel::{Canceller, Interrupt};
 use crate::error::{Error, Result};
+use crate::priority::Priority;
 use crate::process::{self, Vigil};
 
 /// What becomes of the parts of a model that are not evaluated at the time.
@@ -59,6 +62,9 @@ pub struct ModelOptions {
     /// Whether idle threads spin while they wait. It makes evaluations that follow each other at once a little faster,
     /// and burns a core between those that do not.
     pub spinning: bool,
+    /// How urgent evaluations are: that of the threads that ONNX Runtime has for them, and of the workers of jobs. The
+    /// caller's own threads keep theirs.
+    pub priority: Priority,
     /// What evaluates the network, in the order wanted: the first that can be had takes the nodes that it can, the next
     /// ones the rest. Nothing is the CPU alone. One that cannot be had is passed over only if there is another after
     /// it; [`Network::placement`](super::Network::placement) says so.
@@ -130,6 +136,31 @@ impl ModelOptions {
     }
 }
 
+/// What makes ONNX Runtime's threads where they have another priority than ours.
+struct Threads(Priority);
+
+impl ThreadManager for Threads {
+    type Thread = JoinHandle<()>;
+
+    fn create(&self, work: impl FnOnce() + Send + 'static) -> ort::Result<Self::Thread> {
+        let priority = self.0;
+        let body = move || {
+            priority.take();
+            work();
+        };
+        std::thread::Builder::new()
+            .name("diffuse network".into())
+            .spawn(body)
+            .map_err(|error| ort::Error::new(format!("the system refuses a thread: {error}")))
+    }
+
+    fn join(thread: Self::Thread) -> ort::Result<()> {
+        // It has nothing to say, and a panic of it was ONNX Runtime's.
+        let _ = thread.join();
+        Ok(())
+    }
+}
+
 /// A builder with these options; what interrupts it goes into `attempts`, for as long as the opening takes.
 fn builder(
     runtime: &Runtime,
@@ -142,6 +173,9 @@ fn builder(
         .with_inter_op_spinning(options.spinning)?;
     if options.threads > 0 {
         builder = builder.with_intra_threads(options.threads)?;
+    }
+    if options.priority != Priority::Normal {
+        builder = builder.with_thread_manager(Threads(options.priority))?;
     }
     let interrupt: Arc<dyn Interrupt> = Arc::new(LoadInterrupt(builder.canceler()));
     process::interrupt_at_exit(&interrupt);

@@ -15,6 +15,7 @@ use super::provider::Placement;
 use super::runtime::Runtime;
 use crate::cancel::Canceller;
 use crate::error::{Error, Result};
+use crate::priority::Priority;
 use crate::signature::Signature;
 use crate::sync::Mutex;
 
@@ -75,6 +76,14 @@ impl Part {
             bytes: 0,
             placement: OnceLock::from(network.placement().clone()),
             held: Mutex::new(Held { of_jobs: Arc::downgrade(&network), own: Some(network) }),
+        }
+    }
+
+    /// How urgent its evaluations are.
+    pub(crate) fn priority(&self) -> Priority {
+        match &self.place {
+            Place::Open => self.held.held().own.as_ref().map_or(Priority::Normal, |network| network.priority()),
+            Place::File(opener, ..) | Place::Memory(opener, _) => opener.options.priority,
         }
     }
 

@@ -127,6 +127,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "diffuse_model_options_set_copy_weights": (c_int32, [c_void_p, c_int32]),
     "diffuse_model_options_set_cancel": (c_int32, [c_void_p, c_void_p]),
     "diffuse_model_options_set_memory": (c_int32, [c_void_p, c_char_p]),
+    "diffuse_model_options_set_priority": (c_int32, [c_void_p, c_char_p]),
     "diffuse_model_open": (c_int32, [c_void_p, c_char_p, c_void_p, POINTER(c_void_p)]),
     "diffuse_model_open_bytes": (c_int32, [c_void_p, POINTER(c_uint8), c_size_t, c_void_p, POINTER(c_void_p)]),
     "diffuse_model_open_parts": (c_int32, [c_void_p, POINTER(c_char_p), POINTER(POINTER(c_uint8)), POINTER(c_size_t), c_size_t, c_void_p, POINTER(c_void_p)]),

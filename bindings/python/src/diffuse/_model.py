@@ -40,7 +40,8 @@ class Model:
     ONNX Runtime, found by itself unless it is given. `copy_weights` reads weights that lie in files of their own into
     memory, so that nobody can overwrite them under an open model. `memory` says what becomes of the parts of a folder
     that are not evaluated at the time: "keep", "stage" (each is given back when its stage of a run is over) or a number
-    of bytes, beyond which they are given back. `cancel` ends the opening, as Ctrl-C does.
+    of bytes, beyond which they are given back. `priority` is "normal", or "background" for work that gives way to what
+    else the machine does. `cancel` ends the opening, as Ctrl-C does.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Model:
         manifest: str | Mapping[str, Any] | None = None,
         external_data: Mapping[str, bytes] = {},
         memory: str | int = "keep",
+        priority: str = "normal",
         cancel: Cancel | None = None,
     ) -> None:
         options = Handle("diffuse_model_options_free", lambda place: int(library.diffuse_model_options_new(place)))
@@ -79,6 +81,7 @@ class Model:
         for name, content in external_data.items():
             check(library.diffuse_model_options_add_external_data(own, encoded(name, "name"), _bytes(content), len(content)))
         check(library.diffuse_model_options_set_memory(own, encoded(str(memory), "memory")))
+        check(library.diffuse_model_options_set_priority(own, encoded(priority, "priority")))
         runtime = runtime if runtime is not None else Runtime()
         opened = runtime
         if isinstance(source, Mapping):

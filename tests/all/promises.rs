@@ -1,5 +1,7 @@
 //! The table of promises names tests that exist.
 
+use std::path::{Path, PathBuf};
+
 use crate::support::repository;
 
 fn read(path: &str) -> Option<String> {
@@ -36,5 +38,35 @@ fn every_promise_has_its_test() {
             assert!(found, "there is no test {name}, which the table names");
         }
         assert!(cell.contains('`'), "no test: {row}");
+    }
+}
+
+/// On PyPI and crates.io this name is other people's.
+#[test]
+fn no_document_installs_what_is_others() {
+    fn documents(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && !name.starts_with('.') && !["target", "runtime", "build"].contains(&name.as_str()) {
+                documents(&path, found);
+            } else if [".md", ".h", ".hpp", ".txt", ".toml", ".py", ".rs"].iter().any(|ending| name.ends_with(ending)) {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    documents(&repository(""), &mut found);
+    assert!(found.len() > 100, "{}", found.len());
+    for path in found.iter().filter(|path| !path.ends_with("tests/all/promises.rs")) {
+        let text = String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
+        for command in ["pip install", "pip download", "cargo add", "cargo install"] {
+            let installs = |line: &str| {
+                let of = line.split_once(command).map_or("", |(_, of)| of);
+                of.split_whitespace().take_while(|word| *word != "&&").any(|word| word.trim_matches('`') == "diffuse")
+            };
+            let line = text.lines().find(|line| installs(line));
+            assert!(line.is_none(), "{}: {}", path.display(), line.unwrap_or_default());
+        }
     }
 }

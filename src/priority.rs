@@ -13,8 +13,8 @@ pub enum Priority {
     /// As that of every other thread.
     #[default]
     Normal,
-    /// Done where no thread of the host's wants the core: by +10 of Linux's nice values, Windows' lowest priority but
-    /// one, and the utility class of macOS and iOS. That takes no privilege.
+    /// Done where no thread of the host's wants the core: by +10 of Linux's nice values, Windows' lowest priority
+    /// but that of idle threads, and the utility class of macOS and iOS. That takes no privilege.
     Background,
 }
 

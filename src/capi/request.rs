@@ -189,8 +189,8 @@ pub unsafe extern "C" fn diffuse_request_set_class(
     // SAFETY: the pointers are as the header demands.
     unsafe {
         set(request, |request| {
-            request.classes = None;
-            set_item(&mut request.class_names, "class", item, optional_string(name, "name")?)
+            let Request { classes, class_names, .. } = request;
+            set_name(class_names, classes, item, optional_string(name, "name")?)
         })
     }
 }
@@ -205,8 +205,8 @@ pub unsafe extern "C" fn diffuse_request_set_negative_class(
     // SAFETY: the pointers are as the header demands.
     unsafe {
         set(request, |request| {
-            request.negative_classes = None;
-            set_item(&mut request.negative_class_names, "class", item, optional_string(name, "name")?)
+            let Request { negative_classes, negative_class_names, .. } = request;
+            set_name(negative_class_names, negative_classes, item, optional_string(name, "name")?)
         })
     }
 }
@@ -401,6 +401,7 @@ pub unsafe extern "C" fn diffuse_request_set_negative_classes(
     unsafe {
         set(request, |request| {
             request.negative_classes = Some(copied(slice(classes, count, "classes")?)?);
+            request.negative_class_names.clear();
             Ok(())
         })
     }
@@ -563,6 +564,15 @@ fn set_text(texts: &mut Vec<String>, name: &'static str, item: i64, text: &str) 
         return Err(Error::argument(name, reason));
     }
     set_item(texts, name, item, Some(text))
+}
+
+/// Sets the class of an item, or of all, by its name, which takes the place of numbers.
+fn set_name(names: &mut Vec<String>, numbers: &mut Option<Vec<i64>>, item: i64, name: Option<&str>) -> Result<()> {
+    set_item(names, "class", item, name)?;
+    if name.is_some() {
+        *numbers = None;
+    }
+    Ok(())
 }
 
 /// Sets what one item has, or all have; `None` takes all of them back.

@@ -95,6 +95,7 @@ fn drawn(pipeline: &Pipeline, manifest: &Manifest) -> Sample {
 
 /// Of what is refused and lies in the folder of a pipeline it says so.
 fn with_whole(error: Error, path: &Path) -> Error {
+    // A part's file, or its folder: the first ancestor is the path itself.
     let whole = path.ancestors().skip(1).take(2).find(|folder| folder.join(INDEX).is_file());
     match (error, whole) {
         (Error::Model { model, reason }, Some(whole)) => {

@@ -45,7 +45,7 @@ int main(int argc, char **argv) {
   float first[VALUES], second[VALUES], preview[VALUES];
   uint64_t estimates = 1, before = 0;
   int32_t state = DIFFUSE_JOB_IDLE;
-  int64_t heart;
+  int64_t heart, sword;
   int uploads = 0;
   atomic_int calls = 0;
   size_t step, steps;
@@ -88,9 +88,27 @@ int main(int argc, char **argv) {
   REQUIRE(strncmp(diffuse_model_classes(model), "[\"", 2) == 0);
   REQUIRE(strstr(diffuse_model_classes(model), "\"heart\"") != NULL);
   CHECK(diffuse_model_class(model, "heart", &heart));
+  CHECK(diffuse_model_class(model, "sword", &sword));
   request = request_of("heart");
   CHECK(diffuse_request_set_class(request, DIFFUSE_ALL_ITEMS, NULL));
   CHECK(diffuse_request_set_classes(request, &heart, 1));
+  CHECK(diffuse_job_new(model, request, &job));
+  CHECK(diffuse_job_run(job));
+  CHECK(diffuse_job_read(job, second, VALUES));
+  REQUIRE(memcmp(first, second, sizeof first) == 0);
+  /* What is refused, and no name at all, leave the numbers; numbers take the place of a name. */
+  REQUIRE(diffuse_request_set_class(request, 1, "sword") == DIFFUSE_ARGUMENT);
+  CHECK(diffuse_request_set_class(request, DIFFUSE_ALL_ITEMS, NULL));
+  CHECK(diffuse_request_set_number(request, "guidance_scale", 3));
+  CHECK(diffuse_request_set_negative_class(request, DIFFUSE_ALL_ITEMS, "key"));
+  CHECK(diffuse_request_set_negative_classes(request, &sword, 1));
+  diffuse_job_free(job);
+  CHECK(diffuse_job_new(model, request, &job));
+  CHECK(diffuse_job_run(job));
+  CHECK(diffuse_job_read(job, first, VALUES));
+  CHECK(diffuse_request_set_class(request, DIFFUSE_ALL_ITEMS, "heart"));
+  CHECK(diffuse_request_set_negative_class(request, DIFFUSE_ALL_ITEMS, "sword"));
+  diffuse_job_free(job);
   CHECK(diffuse_job_new(model, request, &job));
   CHECK(diffuse_job_run(job));
   CHECK(diffuse_job_read(job, second, VALUES));

@@ -1147,8 +1147,8 @@ int32_t diffuse_log_set(diffuse_log_sink sink,
 int32_t diffuse_log_set_owned(diffuse_log_sink sink, void *user_data, diffuse_release release);
 
 /*
- Makes options: one thread per core, no spinning, the model's own manifest. Free them with
- diffuse_model_options_free().
+ Makes options: the default number of threads (diffuse_model_options_set_threads()), no spinning, the model's own
+ manifest. Free them with diffuse_model_options_free().
  */
 int32_t diffuse_model_options_new(struct diffuse_model_options **options);
 
@@ -1158,9 +1158,11 @@ int32_t diffuse_model_options_new(struct diffuse_model_options **options);
 void diffuse_model_options_free(struct diffuse_model_options *options);
 
 /*
- How many threads one evaluation uses, up to 1024; 0 is one per core.
+ How many threads one evaluation uses, up to 1024. 0 is one per physical core, less one where there are more than
+ two: that core is left to the host.
  */
-int32_t diffuse_model_options_set_threads(struct diffuse_model_options *options, uint32_t threads);
+int32_t diffuse_model_options_set_threads(struct diffuse_model_options *options,
+                                          uint32_t threads);
 
 /*
  Whether idle threads spin while they wait (not 0) or sleep (0). Spinning makes evaluations that follow each other at

@@ -56,8 +56,8 @@ impl Noun for diffuse_model {
     const TAG: u64 = u64::from_le_bytes(*b"diff:mod");
 }
 
-/// Makes options: one thread per core, no spinning, the model's own manifest. Free them with
-/// diffuse_model_options_free().
+/// Makes options: the default number of threads (diffuse_model_options_set_threads()), no spinning, the model's own
+/// manifest. Free them with diffuse_model_options_free().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_new(options: *mut *mut diffuse_model_options) -> i32 {
     // SAFETY: the pointer is as the header demands.
@@ -71,7 +71,8 @@ pub unsafe extern "C" fn diffuse_model_options_free(options: *mut diffuse_model_
     quietly((), || drop(unsafe { take(options) }));
 }
 
-/// How many threads one evaluation uses, up to 1024; 0 is one per core.
+/// How many threads one evaluation uses, up to 1024. 0 is one per physical core, less one where there are more than
+/// two: that core is left to the host.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_threads(options: *mut diffuse_model_options, threads: u32) -> i32 {
     guard(|| {

@@ -58,7 +58,7 @@ pub(crate) struct DeviceArguments {
     /// bytes such as 4G, beyond which they are given back [default: keep]
     #[arg(long, value_name = "POLICY", default_value = "keep", hide_default_value = true)]
     memory: String,
-    /// Threads that one evaluation uses [default: one per core]
+    /// Threads that one evaluation uses [default: one per physical core, less one where there are more than two]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     threads: usize,
 }

@@ -1,7 +1,7 @@
 //! How a network is opened in ONNX Runtime.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 
 use ort::environment::ThreadManager;
@@ -57,7 +57,8 @@ impl Memory {
 /// How a model is opened. The default is right for a program that does other things as well.
 #[derive(Debug, Clone, Default)]
 pub struct ModelOptions {
-    /// Threads that one evaluation uses, up to 1024; 0 leaves it to ONNX Runtime, which takes one per physical core.
+    /// Threads that one evaluation uses, up to 1024. 0 is one per physical core that this process may use, less one
+    /// where there are more than two: that core is left to the host.
     pub threads: usize,
     /// Whether idle threads spin while they wait. It makes evaluations that follow each other at once a little faster,
     /// and burns a core between those that do not.
@@ -136,6 +137,17 @@ impl ModelOptions {
     }
 }
 
+/// The physical cores that this process may use, as it is first asked: of a container with a limit, those within it.
+static CORES: LazyLock<usize> = LazyLock::new(|| {
+    let allowed = std::thread::available_parallelism().map_or(1, usize::from);
+    num_cpus::get_physical().clamp(1, allowed).min(MOST_THREADS)
+});
+
+/// How many of `cores` one evaluation takes, so that a host with more than two keeps one for its frames.
+const fn leaving_one(cores: usize) -> usize {
+    if cores > 2 { cores - 1 } else { cores }
+}
+
 /// What makes ONNX Runtime's threads where they have another priority than ours.
 struct Threads(Priority);
 
@@ -171,9 +183,11 @@ fn builder(
         .with_no_environment_execution_providers()?
         .with_intra_op_spinning(options.spinning)?
         .with_inter_op_spinning(options.spinning)?;
-    if options.threads > 0 {
-        builder = builder.with_intra_threads(options.threads)?;
-    }
+    // Told a number, ONNX Runtime does not bind its threads to cores either, where they would sit on the host's.
+    builder = builder.with_intra_threads(match options.threads {
+        0 => leaving_one(*CORES),
+        threads => threads,
+    })?;
     if options.priority != Priority::Normal {
         builder = builder.with_thread_manager(Threads(options.priority))?;
     }
@@ -185,4 +199,16 @@ fn builder(
         builder = builder.with_external_initializer_file_in_memory(name, Arc::clone(bytes))?;
     }
     Ok(builder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_two_cores_are_shared_with_the_host() {
+        assert_eq!([1, 2, 3, 4, 64].map(leaving_one), [1, 2, 2, 3, 63]);
+        let allowed = std::thread::available_parallelism().unwrap().get();
+        assert!((1..=allowed).contains(&*CORES), "{} of {allowed}", *CORES);
+    }
 }

@@ -515,3 +515,23 @@ fn the_hosts_own_onnx_runtime_will_do() {
     let expected: Vec<u8> = heart_and_none().iter().flat_map(|value| value.to_le_bytes()).collect();
     assert!(output.stdout == expected, "it draws other bytes");
 }
+
+#[test]
+fn a_priority_that_the_system_refuses_is_said_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    install(&folder);
+    let program = link_shared("gcc", &["-std=c11"], "tests/c/refused.c", &folder, "refused");
+    let output = Command::new(&program).arg(repository("onnx/models/sprites.onnx")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Its programs are run by `tests/hosts/run`.
+#[test]
+fn the_table_of_functions_compiles_in_every_dialect() {
+    let folder = tempfile::tempdir().unwrap();
+    let (object, source) = (folder.path().join("by_path.o"), repository("tests/hosts/by_path.c"));
+    for (compiler, flags) in DIALECTS {
+        let flags = [flags, &["-Wconversion", "-Wshadow", "-c"][..]].concat();
+        compile(compiler, &flags, &[Path::new("-o"), &object, &source]);
+    }
+}

@@ -10,7 +10,7 @@ use diffuse::option::Group;
 use diffuse::option::Kind;
 use diffuse::settings;
 
-use crate::interface::{Function, Interface, Type, Variable};
+use crate::interface::{Function, Interface, Type, Variable, without_comments};
 use crate::support::bindings::{Binding, has_all};
 use crate::support::{agree, repository, versions};
 
@@ -121,6 +121,88 @@ fn the_header_is_fresh() {
     assert_eq!(interface.constants.len(), DIFFUSE_STATUSES.len() + 26, "a status is not in the table");
     agree("include/diffuse.h", &header);
     agree("include/REFERENCE.md", &reference(&interface));
+}
+
+/// The header for parsers that know neither a preprocessor nor comments.
+#[test]
+fn the_plain_header_is_fresh() {
+    let interface = Interface::parse(&header());
+    let constants: Vec<String> =
+        interface.constants.iter().map(|constant| format!("  {} = {}", constant.name, constant.value)).collect();
+    let mut plain = format!("enum {{\n{}\n}};\n", constants.join(",\n"));
+    for declaration in interface.declarations().iter().filter(|declaration| !declaration.starts_with('#')) {
+        plain += declaration;
+        plain.push('\n');
+    }
+    agree("include/diffuse_plain.h", &plain);
+}
+
+const FUNCTIONS: &str = "\
+/* The functions of diffuse.h as a table, for hosts that load the library by its path and link nothing. This header is
+ * generated from the library's source; do not edit it.
+ *
+ *     static void *find(void *library, const char *name) { return dlsym(library, name); }
+ *
+ *     diffuse_functions diffuse;
+ *     const char *missing = diffuse_functions_load(&diffuse, find, dlopen(path, RTLD_NOW | RTLD_LOCAL));
+ *     diffuse.job_start(job);
+ *
+ * `find` is GetProcAddress() on Windows, or what the engine has for it. */
+
+#ifndef DIFFUSE_FUNCTIONS_H
+#define DIFFUSE_FUNCTIONS_H
+
+#include <string.h>
+
+#include \"diffuse.h\"
+
+/* Each function of diffuse.h, by its name without `diffuse_`. */
+typedef struct diffuse_functions {
+";
+
+const LOAD: &str = "\
+} diffuse_functions;
+
+/* Fills `functions` with what `find` finds in `library`. NULL, or the name of the function that the library does not
+ * have, as one older than this header may not; then all of `functions` are NULL. */
+static inline const char *diffuse_functions_load(diffuse_functions *functions,
+                                                 void *(*find)(void *library, const char *name),
+                                                 void *library) {
+  static const char *const names[] = {
+";
+
+const LOADED: &str = "  };
+  size_t i;
+  for (i = 0; i < sizeof names / sizeof names[0]; ++i) {
+    void *address = find(library, names[i]);
+    if (!address) {
+      memset(functions, 0, sizeof *functions);
+      return names[i];
+    }
+    memcpy((char *)functions + i * sizeof address, &address, sizeof address);
+  }
+  return NULL;
+}
+
+#endif /* DIFFUSE_FUNCTIONS_H */
+";
+
+#[test]
+fn the_table_of_functions_is_fresh() {
+    let interface = Interface::parse(&header());
+    let mut table = String::from(FUNCTIONS);
+    for function in &interface.functions {
+        let declaration = without_comments(&function.code);
+        let short = function.name.strip_prefix("diffuse_").unwrap();
+        let pointer = declaration.replacen(&format!("{}(", function.name), &format!("(*{short})("), 1);
+        assert_ne!(pointer, declaration);
+        writeln!(table, "  {pointer}").unwrap();
+    }
+    table += LOAD;
+    for function in &interface.functions {
+        writeln!(table, "    \"{}\",", function.name).unwrap();
+    }
+    agree("include/diffuse_functions.h", &(table + LOADED));
 }
 
 #[test]

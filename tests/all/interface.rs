@@ -181,7 +181,7 @@ fn end_of_declaration(text: &str) -> usize {
 }
 
 /// The code in one line.
-fn without_comments(code: &str) -> String {
+pub(crate) fn without_comments(code: &str) -> String {
     let mut parts = code.split("/*");
     let first = parts.next().unwrap_or_default().to_owned();
     let plain = parts.fold(first, |plain, part| plain + part.split_once("*/").map_or("", |(_, after)| after));

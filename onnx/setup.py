@@ -4,9 +4,11 @@
     python3 onnx/setup.py --runtime-only        # only ONNX Runtime, into onnx/runtime
     python3 onnx/setup.py --provider openvino   # only the build with OpenVINO, into onnx/runtime-openvino
     python3 onnx/setup.py --provider cuda       # only the build with CUDA and TensorRT, into onnx/runtime-cuda
+    python3 onnx/setup.py --system linux-aarch64     # only that of another system, into onnx/runtime-linux-aarch64
 
 ONNX Runtime's own Python wheel is the one package of its library that every system's package index has. It is
-downloaded by pip, at one version, and refused unless its SHA-256 is the one below; only the libraries in it are kept.
+downloaded by pip, at one version, and refused unless its SHA-256 is the one below; only the libraries in it and their
+licences are kept.
 No Python package is installed. `.cargo/config.toml` points `cargo run` and `cargo test` to onnx/runtime.
 """
 
@@ -42,19 +44,27 @@ RUNTIME = ONNX / "runtime"
 STAMP = "version.txt"
 # Of OpenVINO only what runs on a CPU: each library has several names in the wheel, and plugins for GPUs and NPUs.
 OPENVINO = ("libopenvino.so.2541", "libopenvino_onnx_frontend.so.2541", "libopenvino_intel_cpu_plugin.so", "libtbb.so.12")
+LICENCES = ("LICENSE", "ThirdPartyNotices.txt")
 
 
 def is_wanted(name):
     base = pathlib.PurePosixPath(name).name
     library = base.startswith(("libonnxruntime", "onnxruntime")) and "pybind11" not in base
     shared = ".so" in base or base.endswith((".dylib", ".dll"))
-    return "/capi/" in name and (library and shared or base in OPENVINO)
+    return "/capi/" in name and (library and shared or base in OPENVINO) or name in [f"onnxruntime/{file}" for file in LICENCES]
 
 
-def fetch(build="cpu"):
+def system_name(key):
+    return "-".join(key).lower()
+
+
+def fetch(build="cpu", system=None):
     package, version, wheels = BUILDS[build]
     runtime = RUNTIME if build == "cpu" else ONNX / f"runtime-{build}"
     key = (platform.system(), platform.machine())
+    if system:
+        (key,) = (key for key in wheels if system_name(key) == system)
+        runtime = ONNX / f"runtime-{system}"
     if key not in wheels:
         sys.exit(
             f"{package} {version} is not packaged for {' '.join(key)}. Build it, or take another 1.24 or newer, and set "
@@ -62,7 +72,8 @@ def fetch(build="cpu"):
         )
     tag, digest = wheels[key]
     stamp = runtime / STAMP
-    if stamp.is_file() and stamp.read_text().strip() == f"{version} {digest}":
+    whole = f"{version} {digest} and its licences"
+    if stamp.is_file() and stamp.read_text().strip() == whole:
         print(f"{package} {version} is in place: {runtime.relative_to(ONNX.parent)}")
         return
     print(f"Fetching {package} {version} for {' '.join(key)} ...", flush=True)
@@ -81,7 +92,7 @@ def fetch(build="cpu"):
         with zipfile.ZipFile(wheel) as archive:
             for name in filter(is_wanted, archive.namelist()):
                 (new / pathlib.PurePosixPath(name).name).write_bytes(archive.read(name))
-        (new / STAMP).write_text(f"{version} {digest}\n")
+        (new / STAMP).write_text(whole + "\n")
         # A folder that is there cannot be replaced in one step; without the stamp it counts as absent.
         if runtime.exists():
             shutil.rmtree(runtime)
@@ -102,7 +113,7 @@ def draw():
     for program in (ONNX.parent / "target" / "release").glob("diffuse-cli*"):
         if program.suffix in ("", ".exe"):
             for library in RUNTIME.iterdir():
-                if library.name != STAMP:
+                if library.name not in (STAMP, *LICENCES):
                     shutil.copy2(library, program.parent)
     sys.exit(result)
 
@@ -111,7 +122,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runtime-only", action="store_true", help="only fetch ONNX Runtime")
     parser.add_argument("--provider", choices=sorted(BUILDS.keys() - {"cpu"}), help="only fetch the build with this provider")
+    systems = sorted(map(system_name, BUILDS["cpu"][2]))
+    parser.add_argument("--system", choices=systems, help="only fetch the build for this system")
     arguments = parser.parse_args()
-    fetch(arguments.provider or "cpu")
-    if not arguments.runtime_only and arguments.provider is None:
+    fetch(arguments.provider or "cpu", arguments.system)
+    if not arguments.runtime_only and arguments.provider is None and arguments.system is None:
         draw()

@@ -13,6 +13,9 @@
  * model's training, 0 the cleanest; alpha and sigma are the shares of the clean sample and of the noise: x = alpha*x0 +
  * sigma*noise.
  *
+ * Once loaded the library stays in the process, as ONNX Runtime does: dlclose() of it, or of a plugin that it is linked
+ * into, unloads neither. Opening it again goes on with the same one.
+ *
  * Where the system has no memory for a tensor a call returns DIFFUSE_MEMORY; small things end the process then, as they
  * do in most libraries.
  *
@@ -44,36 +47,36 @@
  *
  *     grid: leading, trailing, linspace, simple, sgm-uniform, beta, crash, lcm, karras, exponential, beta-sigma
  *         How the steps are spread over those of training. Default: the model's.
- *         - leading: Multiples of ⌊T/N⌋ from 0 up: the first step is missed at the noisy end.
+ *         - leading: Multiples of floor(T/N) from 0 up: the first step is missed at the noisy end.
  *         - trailing: Back from the last training step in strides of T/N.
  *         - linspace: Evenly spaced times with both ends.
- *         - simple: The training steps ⌊i·T/N⌋ from the noisy end (ComfyUI's "simple").
+ *         - simple: The training steps floor(i*T/N) from the noisy end (ComfyUI's "simple").
  *         - sgm-uniform: Evenly spaced times from the noisy end, without the clean one (Stability's generative-models).
  *         - beta: Times by the quantiles of Beta(0.6, 0.6): more at both ends (Lee et al. 2024, "Beta Sampling is All You Need").
- *         - crash: Times whose noise on the circle is sin²(π·u/2), for even u (k-diffusion's crash schedule); for schedules in continuous time.
+ *         - crash: Times whose noise on the circle is sin^2(pi*u/2), for even u (k-diffusion's crash schedule); for schedules in continuous time.
  *         - lcm: Every so many of the original_steps that a consistency model was distilled on (Luo et al. 2023, "Latent Consistency Models").
- *         - karras: Evenly spaced (σ/α)^(1/ρ) (Karras et al. 2022, eq. 5).
- *         - exponential: Evenly spaced ln(σ/α), and so λ: Lu et al. 2022's logSNR steps (k-diffusion's "exponential").
- *         - beta-sigma: σ/α by the quantiles of Beta(0.6, 0.6), as diffusers has it.
+ *         - karras: Evenly spaced (sigma/alpha)^(1/rho) (Karras et al. 2022, eq. 5).
+ *         - exponential: Evenly spaced ln(sigma/alpha), and so lambda: Lu et al. 2022's logSNR steps (k-diffusion's "exponential").
+ *         - beta-sigma: sigma/alpha by the quantiles of Beta(0.6, 0.6), as diffusers has it.
  *
  *     clipping: model, off, on, keep-noise, dynamic
  *         Whether the denoised sample is kept in the data's range at every step. Default: model.
  *         - model: As the model's manifest says.
  *         - off: Never.
- *         - on: At every step, to the range in the manifest; ε̂ is taken from the clipped x̂₀.
- *         - keep-noise: At every step; ε̂ is as the network predicted.
- *         - dynamic: At every step, by dynamic thresholding (Saharia et al. 2022), for a range of −1 to 1.
+ *         - on: At every step, to the range in the manifest; eps is taken from the clipped x0.
+ *         - keep-noise: At every step; eps is as the network predicted.
+ *         - dynamic: At every step, by dynamic thresholding (Saharia et al. 2022), for a range of -1 to 1.
  *
  *     compat: papers, diffusers
  *         Whose arithmetic is followed where diffusers departs from the papers. Default: papers.
  *         - papers: The papers'.
- *         - diffusers: diffusers': tables rounded to f32, ε̂ from the unclipped x̂₀, and DDIM's moves by ⌊T/N⌋ training steps whatever the grid. For pictures equal to those of its pipelines.
+ *         - diffusers: diffusers': tables rounded to f32, eps from the unclipped x0, and DDIM's moves by floor(T/N) training steps whatever the grid. For pictures equal to those of its pipelines.
  *
  *     noise: counter, torch, torch-per-item
  *         Where the noise comes from. Default: counter.
  *         - counter: diffuse's own: the noise of an item depends on its seed and the step alone.
  *         - torch: torch's, one generator for the batch: torch.Generator().manual_seed(seed) in a pipeline of diffusers.
- *         - torch-per-item: torch's, one generator for every item: a list of them with the seeds seed, seed + 1, …
+ *         - torch-per-item: torch's, one generator for every item: a list of them with the seeds seed, seed + 1, ...
  *
  * Start:
  *
@@ -135,41 +138,41 @@
  *
  *     ending: clean, first, level
  *         The level that the run ends at. Default: the model's, else clean.
- *         - clean: At the clean sample (α = 1, σ = 0).
+ *         - clean: At the clean sample (alpha = 1, sigma = 0).
  *         - first: At the least noisy level of training, t = 0; Stable Diffusion's configuration.
  *         - level: At the last level of the grid itself, which is then not evaluated: no jump.
  *
  *     rho: a number from 0.1 to 100
- *         ρ of the karras grid. Default: the model's, else 7.
+ *         rho of the karras grid. Default: the model's, else 7.
  *
  *     sigma_min: a number from 0.000000001 to 1000000000
- *         The least σ/α of the grids over noise (t for flow matching). Default: the model's, else the schedule's.
+ *         The least sigma/alpha of the grids over noise (t for flow matching). Default: the model's, else the schedule's.
  *
  *     sigma_max: a number from 0.000000001 to 1000000000
- *         The greatest σ/α of the grids over noise (t for flow matching). Default: the model's, else the schedule's.
+ *         The greatest sigma/alpha of the grids over noise (t for flow matching). Default: the model's, else the schedule's.
  *
  *     original_steps: a whole number from 1 to 1000000
  *         The steps of distillation, for the lcm grid. Default: the model's, else 50.
  *
  *     shift: a number from 0.001 to 1000
- *         The shift s of times toward noise, s·t/(1 + (s−1)·t), for flow matching. e^μ is diffusers' dynamic shift. Default: the model's, else 1.
+ *         The shift s of times toward noise, s*t/(1 + (s-1)*t), for flow matching. e^mu is diffusers' dynamic shift. Default: the model's, else 1.
  *
  *     shift_terminal: a number from 0 to 0.999
  *         Where the last time that is evaluated lies on the straight path, after the shift: the times before it are stretched along.
  *
  *     mu: a number from -20 to 20
- *         μ of diffusers' dynamic shift, in place of shift: e^μ, or μ itself where a scheduler's configuration says so.
+ *         mu of diffusers' dynamic shift, in place of shift: e^mu, or mu itself where a scheduler's configuration says so.
  *
  *     tokens: a whole number from 1 to 4294967296
- *         The number of tokens of an image, from which a scheduler's configuration that shifts dynamically has μ.
+ *         The number of tokens of an image, from which a scheduler's configuration that shifts dynamically has mu.
  *
  *     mu_rule: linear, empirical
- *         How μ is found from tokens. Default: the model's, else linear.
+ *         How mu is found from tokens. Default: the model's, else linear.
  *         - linear: On the line between the configuration's base_shift and max_shift.
  *         - empirical: By the number of steps too, as FLUX.2's pipeline has it.
  *
  *     lambda_min: a number from -100 to 100
- *         The least λ = ln(α/σ) that a grid over times visits: it begins at the last time of training that has as much. For cosine schedules Lu et al. 2022 take -5.1.
+ *         The least lambda = ln(alpha/sigma) that a grid over times visits: it begins at the last time of training that has as much. For cosine schedules Lu et al. 2022 take -5.1.
  *
  * Explicit noise levels:
  *
@@ -177,7 +180,7 @@
  *         The grid itself: the times that are evaluated, noisiest first, in place of grid and steps.
  *
  *     sigmas: 1 to 10000 numbers, separated by commas
- *         The grid itself: the σ/α (t for flow matching) that are evaluated, noisiest first, in place of grid and steps; the 0 that the run ends at may be there.
+ *         The grid itself: the sigma/alpha (t for flow matching) that are evaluated, noisiest first, in place of grid and steps; the 0 that the run ends at may be there.
  *
  * Guidance:
  *
@@ -188,30 +191,30 @@
  *         The scale of every step, in place of guidance_scale; a plain step with 1 takes one evaluation.
  *
  *     guidance_sigma_min: a number from 0 to 1000000000
- *         The least σ/α (t for flow matching) that is guided. Default: the model's, else 0.
+ *         The least sigma/alpha (t for flow matching) that is guided. Default: the model's, else 0.
  *
  *     guidance_sigma_max: a number from 0 to 1000000000
- *         The greatest σ/α (t for flow matching) that is guided. Default: the model's, else no bound.
+ *         The greatest sigma/alpha (t for flow matching) that is guided. Default: the model's, else no bound.
  *
  *     guidance_rescale: a number from 0 to 1
  *         How far the guided answer's standard deviation is brought back to that of the unguided (Lin et al. 2023). Default: the model's, else 0.
  *
  *     guidance_form: plain, apg, cfg++
  *         How the answers with the condition (c) and with the negative one (u) are put together. Default: the model's, else plain.
- *         - plain: x̂₀ = u + s·(c − u), of the answers c with the condition and u without (Ho & Salimans 2022).
- *         - apg: c + (s − 1)·Δ, where Δ is c − u with momentum, kept short, and less of it along c (Sadat et al. 2024).
- *         - cfg++: As plain, with s from 0 to 1, and ε̂ taken from u (Chung et al. 2024, arXiv:2406.08070); for ddim, euler, euler-ancestral and tcd.
+ *         - plain: x0 = u + s*(c - u), of the answers c with the condition and u without (Ho & Salimans 2022).
+ *         - apg: c + (s - 1)*Delta, where Delta is c - u with momentum, kept short, and less of it along c (Sadat et al. 2024).
+ *         - cfg++: As plain, with s from 0 to 1, and eps taken from u (Chung et al. 2024, arXiv:2406.08070); for ddim, euler, euler-ancestral and tcd.
  *
  *     guidance_space: output, denoised
  *         What apg and guidance_rescale are computed of; diffusers takes the output for both. Default: the model's, else denoised (output for guidance_rescale, as in their papers).
  *         - output: The network's output.
- *         - denoised: x̂₀.
+ *         - denoised: x0.
  *
  *     guidance_momentum: a number from -0.999 to 0.999
- *         β of apg, the weight of the step before. Default: the model's, else -0.5.
+ *         beta of apg, the weight of the step before. Default: the model's, else -0.5.
  *
  *     guidance_parallel: a number from -10 to 10
- *         η of apg, how much of the difference along c is kept. Default: the model's, else 0.
+ *         eta of apg, how much of the difference along c is kept. Default: the model's, else 0.
  *
  *     guidance_norm: a number from 0.000000001 to 1000000000
  *         r of apg, the greatest norm of the difference of an item. Default: the model's, else no bound.
@@ -229,14 +232,14 @@
  *
  *     classifier_form: auto, mean, noise
  *         How a classifier's gradient moves the sample. Default: auto.
- *         - auto: The mean's for DDPM, ε̂'s for the others.
- *         - mean: The mean of a step moves by s·Σ·∇ log p(y|x), with the variance Σ of the noise that it adds: algorithm 1, for DDPM.
- *         - noise: ε̂ moves by −σ·s·∇ log p(y|x): algorithm 2, for any solver.
+ *         - auto: The mean's for DDPM, eps's for the others.
+ *         - mean: The mean of a step moves by s*Sigma*grad log p(y|x), with the variance Sigma of the noise that it adds: algorithm 1, for DDPM.
+ *         - noise: eps moves by -sigma*s*grad log p(y|x): algorithm 2, for any solver.
  *
  * Dynamic clipping:
  *
  *     threshold_ratio: a number from 0 to 1
- *         Which quantile of |x̂₀| dynamic clipping goes by. Default: the model's, else 0.995.
+ *         Which quantile of |x0| dynamic clipping goes by. Default: the model's, else 0.995.
  *
  *     threshold_max: a number from 1 to 1000000
  *         The greatest value that dynamic clipping leaves room for. Default: the model's, else 1000000.
@@ -251,29 +254,29 @@
  *
  *     corrector_size: noise, norms
  *         What the size of Langevin corrections goes by. Default: the model's, else noise.
- *         - noise: e = 2·r²·σ².
- *         - norms: e = 2·(r·‖z‖/‖s‖)², with the norms of an item's noise and score (Song et al. 2021). For pictures: with few values the norms scatter, and what is drawn is too wide.
+ *         - noise: e = 2*r^2*sigma^2.
+ *         - norms: e = 2*(r*|z|/|s|)^2, with the norms of an item's noise and score (Song et al. 2021). For pictures: with few values the norms scatter, and what is drawn is too wide.
  *
  * Solver options:
  *
  *     variance: posterior, beta, learned, learned-range
  *         The variance of DDPM's noise. Default: the model's, else posterior.
- *         - posterior: β̃, the variance of the posterior q(x_{t−1} | x_t, x₀) (eq. 7): right for data that is a single point.
- *         - beta: β: right for data that is standard normal, and the larger of the two.
+ *         - posterior: beta, the variance of the posterior q(x_{t-1} | x_t, x0) (eq. 7): right for data that is a single point.
+ *         - beta: beta: right for data that is standard normal, and the larger of the two.
  *         - learned: The variance whose logarithm the network predicts, in the second half of its output (Nichol & Dhariwal 2021, "Improved Denoising Diffusion Probabilistic Models").
  *         - learned-range: Between those two in the logarithm, at the place that the network predicts (eq. 15 there).
  *
  *     eta: a number from 0 to 1
- *         η, the share of fresh noise: 0 is deterministic, 1 as much as DDPM. Default: the model's, else 0 (1 for euler-ancestral and euler-ancestral-rf).
+ *         eta, the share of fresh noise: 0 is deterministic, 1 as much as DDPM. Default: the model's, else 0 (1 for euler-ancestral and euler-ancestral-rf).
  *
  *     s_churn: a number from 0 to 1000000
  *         How much noise is added before a step, over all steps together. Default: the model's, else 0.
  *
  *     s_tmin: a number from 0 to 1000000000
- *         The least σ/α at which noise is added. Default: the model's, else 0.
+ *         The least sigma/alpha at which noise is added. Default: the model's, else 0.
  *
  *     s_tmax: a number from 0 to 1000000000
- *         The greatest σ/α at which noise is added. Default: the model's, else no bound.
+ *         The greatest sigma/alpha at which noise is added. Default: the model's, else no bound.
  *
  *     s_noise: a number from 0 to 10
  *         The standard deviation of the noise that is added. Default: the model's, else 1.
@@ -284,15 +287,15 @@
  *     warmup: plms, runge-kutta, none
  *         How the first steps are taken. Default: the model's, else plms.
  *         - plms: By Heun's mean in the first step, then in rising order (Crowson's PLMS, as Stable Diffusion has it): one more evaluation.
- *         - runge-kutta: Three pseudo Runge–Kutta steps (eq. 13): nine more evaluations.
+ *         - runge-kutta: Three pseudo Runge-Kutta steps (eq. 13): nine more evaluations.
  *         - none: In rising order: no more evaluations (diffusers' IPNDM).
  *
  *     algorithm: dpm-solver++, dpm-solver, sde-dpm-solver++, sde-dpm-solver
  *         What is expanded. Default: the model's, else dpm-solver++.
- *         - dpm-solver++: x̂₀ is expanded, deterministic: right for most models, and stable with guidance.
- *         - dpm-solver: ε̂ is expanded, deterministic.
- *         - sde-dpm-solver++: x̂₀ is expanded, in the reverse SDE.
- *         - sde-dpm-solver: ε̂ is expanded, in the reverse SDE; at most second order.
+ *         - dpm-solver++: x0 is expanded, deterministic: right for most models, and stable with guidance.
+ *         - dpm-solver: eps is expanded, deterministic.
+ *         - sde-dpm-solver++: x0 is expanded, in the reverse SDE.
+ *         - sde-dpm-solver: eps is expanded, in the reverse SDE; at most second order.
  *
  *     order: a whole number from 1 to 3
  *         The order of the solver. Default: the model's, else 2.
@@ -309,15 +312,15 @@
  *         Whether the last step of dpm-solver is of first order, whatever lower_order_final says. Default: the model's, else 0.
  *
  *     midpoint_noise: 0 or 1
- *         Whether fresh noise also goes into the midpoints of dpm-solver-2s (DPM++ SDE, with η = 1). Default: the model's, else 0.
+ *         Whether fresh noise also goes into the midpoints of dpm-solver-2s (DPM++ SDE, with eta = 1). Default: the model's, else 0.
  *
  *     scaling: bh2, bh1
  *         The function B(h) of the paper. Default: the model's, else bh2.
- *         - bh2: eʰ − 1.
+ *         - bh2: e^h - 1.
  *         - bh1: h; for unconditional models and few steps.
  *
  *     predict_x0: 0 or 1
- *         Whether x̂₀ is expanded (1) or ε̂ (0). Default: the model's, else 1.
+ *         Whether x0 is expanded (1) or eps (0). Default: the model's, else 1.
  *
  *     disable_corrector: 1 to 10000 numbers, separated by commas
  *         The steps, counted from 0, whose result unipc does not correct.
@@ -329,22 +332,22 @@
  *         The order of sa-solver's corrector, 0 for none. Default: the model's, else 2.
  *
  *     tau: a number from 0 to 10
- *         τ of sa-solver, the share of the reverse SDE's noise. Default: the model's, else 1.
+ *         tau of sa-solver, the share of the reverse SDE's noise. Default: the model's, else 1.
  *
  *     tau_from: a number from 0 to 1
- *         The least time, as a share of the greatest, at which τ counts. Default: the model's, else 0.2.
+ *         The least time, as a share of the greatest, at which tau counts. Default: the model's, else 0.2.
  *
  *     tau_to: a number from 0 to 1
- *         The greatest time, as a share of the greatest there is, at which τ counts. Default: the model's, else 0.8.
+ *         The greatest time, as a share of the greatest there is, at which tau counts. Default: the model's, else 0.8.
  *
  *     timestep_scaling: a number from 0 to 1000000
  *         What times are multiplied by in the boundary condition of LCM; 0 for none. Default: the model's, else 10 (0 in continuous time).
  *
  *     gamma: a number from 0 to 1
- *         γ of TCD: 0 is deterministic, 1 fully stochastic. Default: the model's, else 0.3.
+ *         gamma of TCD: 0 is deterministic, 1 fully stochastic. Default: the model's, else 0.3.
  *
  *     estimation_gamma: a number from 1 to 5
- *         γ of gradient-estimation, 1 for DDIM. Default: the model's, else 2.
+ *         gamma of gradient-estimation, 1 for DDIM. Default: the model's, else 2.
  *
  *     discretization: reverse-diffusion, euler-maruyama
  *         How the reverse SDE is divided into steps. Default: the model's, else reverse-diffusion.
@@ -558,7 +561,7 @@
 #define DIFFUSE_NOT_YET 12
 
 /*
- The version of the header: major·10000 + minor·100 + patch. Compare it with `diffuse_version_number()`, the
+ The version of the header: major*10000 + minor*100 + patch. Compare it with `diffuse_version_number()`, the
  library's.
  */
 #define DIFFUSE_VERSION 100
@@ -614,7 +617,8 @@ typedef void (*diffuse_log_sink)(int32_t severity, const char *message, void *us
 
 /*
  What lets go of `user_data`. It is called once, on whichever thread lets go of the function last that it was given
- with, also where the call fails that gives it, and must not call diffuse.
+ with, also where the call fails that gives it. It may free handles, such as a model that its data holds, and must
+ not call diffuse otherwise.
  */
 typedef void (*diffuse_release)(void *user_data);
 
@@ -741,7 +745,7 @@ int32_t diffuse_model_variational_bound(const struct diffuse_model *model,
                                         double *bits_per_dim);
 
 /*
- Noises clean samples: `x` becomes alpha·x0 + sigma·noise at the time `time` of the model's schedule, for `count`
+ Noises clean samples: `x` becomes alpha*x0 + sigma*noise at the time `time` of the model's schedule, for `count`
  items, `length` values in all. The noise is what a run with this seed starts from, item i's of seed + i. `x` may be
  `x0`. `request` says the items' shape where the model leaves it free, else it may be NULL.
  */
@@ -880,8 +884,9 @@ int32_t diffuse_job_new(const struct diffuse_model *model,
  does not.
 
  `runtime` may be NULL: the worker opens the one that diffuse_runtime_open() finds by itself, which takes longer than
- a frame. This call then sets ORT_DISABLE_TELEMETRY=1 unless that variable is set, as that one does. `request` may be
- NULL: the job opens the model, and is at its end. diffuse_job_model() gives the model.
+ a frame. This call then sets ORT_DISABLE_TELEMETRY=1 unless that variable is set: as with diffuse_runtime_open(),
+ the first one is to be made before other threads read or change environment variables. `request` may be NULL: the
+ job opens the model, and is at its end. diffuse_job_model() gives the model.
 
  Until the model is open calls that need its samples, diffuse_job_restore() among them, are DIFFUSE_NOT_YET;
  diffuse_job_advance() with a time of 0 opens it and makes one step. Sizes and classes that only the model knows are
@@ -1077,7 +1082,7 @@ int32_t diffuse_job_latents(const struct diffuse_job *job,
 
 /*
  Draws item `item` of the samples as pixels of four bytes, for an image model. Rows are `stride` bytes apart, at
- least 4·width; `length` is the size of `pixels` in bytes, at least stride·(height−1) + 4·width. `flags` is 0 or a
+ least 4*width; `length` is the size of `pixels` in bytes, at least stride*(height-1) + 4*width. `flags` is 0 or a
  sum of DIFFUSE_BOTTOM_UP and DIFFUSE_BGRA. Values are in the encoding that the model was trained on (sRGB as a
  rule), alpha is straight, 255 where the image has none. Bytes between the rows are left alone. DIFFUSE_ARGUMENT for
  latents, which are no pixels before they are decoded, and for a tensor.
@@ -1251,7 +1256,8 @@ int32_t diffuse_model_options_set_memory(struct diffuse_model_options *options,
  frames go on while it draws: the threads that ONNX Runtime has for it, and the workers of its jobs
  (diffuse_job_start()), then have a lower priority, by +10 of Linux's nice values, Windows' lowest, and the utility
  class of macOS and iOS, which takes no privilege. The host's own threads keep theirs, also while they step a job.
- What the system refuses is said to the log sink, and goes on as it is. Jobs have that of their model.
+ A callback of the host's that a worker calls is as urgent as the worker. What the system refuses is said to the log
+ sink, and goes on as it is. Jobs have that of their model. "normal" unless set.
  */
 int32_t diffuse_model_options_set_priority(struct diffuse_model_options *options,
                                            const char *priority);
@@ -1358,7 +1364,7 @@ const char *diffuse_model_provider(const struct diffuse_model *model);
 
 /*
  The same in full, as JSON: {"provider": "cpu", "nodes": [{"provider": "cpu", "nodes": 123}], "skipped":
- [{"provider": "cuda", "reason": "…"}]}, where `nodes` is empty if no provider was added; NULL if `model` is none.
+ [{"provider": "cuda", "reason": "..."}]}, where `nodes` is empty if no provider was added; NULL if `model` is none.
  The string lives as long as the handle.
  */
 const char *diffuse_model_placement(const struct diffuse_model *model);
@@ -1403,8 +1409,8 @@ int32_t diffuse_model_class(const struct diffuse_model *model,
                             int64_t *class_index);
 
 /*
- The noise level at time `t` of the model's schedule (0 the cleanest; below 0 the clean sample): x = alpha·x₀ +
- sigma·ε. DIFFUSE_ARGUMENT if `t` is beyond the schedule's times, or no number.
+ The noise level at time `t` of the model's schedule (0 the cleanest; below 0 the clean sample): x = alpha*x0 +
+ sigma*eps. DIFFUSE_ARGUMENT if `t` is beyond the schedule's times, or no number.
  */
 int32_t diffuse_model_level(const struct diffuse_model *model,
                             double t,
@@ -1468,7 +1474,8 @@ int32_t diffuse_request_set_classes(struct diffuse_request *request,
 /*
  The class of item `item` by its name (or number, or "none" for the null class), or with DIFFUSE_ALL_ITEMS that of
  all of them: as diffuse_request_set_prompt(), in place of diffuse_request_set_classes(). Whether the model has such
- a class shows when a job is made, which may open the model first. NULL takes all of them back.
+ a class shows when a job is made, which may open the model first. Classes of single items need as many items
+ (diffuse_request_set_count()). NULL takes all of them back.
  */
 int32_t diffuse_request_set_class(struct diffuse_request *request,
                                   int64_t item,
@@ -1531,10 +1538,11 @@ int32_t diffuse_request_unset(struct diffuse_request *request,
 /*
  The options that diffuse_request_set() takes, for an interface that shows them without knowing them: a JSON array
  with an object for each, in the order in which they are to be shown. It has `name`; `group`, the heading that it
- stands under; `kind`, which is "flag", "whole", "real", "choice", "text" or "numbers"; `least` and `most`, where
- there are bounds; `choices`, the words of a choice; `default`, where that is a value whatever the model is, and
- `default_text`, which says what it depends on; `text`, what it is for; and `solvers`, those that have it, where it
- is not for all. The string lives as long as the library.
+ stands under; `kind`, which is "boolean", "integer", "number", "choice", "text" or "numbers"; `minimum` and
+ `maximum`, where there are bounds; `choices`, the words of a choice, and for most choices `meanings`, a sentence for
+ each; `default`, where that is a value whatever the model is, and `default_text`, which says what it depends on;
+ `text`, what it is for; and `solvers`, those that have it, where it is not for all. The string lives as long as the
+ library.
  */
 const char *diffuse_options(void);
 
@@ -1636,7 +1644,7 @@ int32_t diffuse_request_set_image(struct diffuse_request *request,
                                   size_t length);
 
 /*
- Where the image is drawn anew (1), kept (0), or mixed: `length` values, height·width for all of the items or for
+ Where the image is drawn anew (1), kept (0), or mixed: `length` values, height*width for all of the items or for
  each of them, one after the other, the same for all channels. They are copied. A model that is given the mask does
  with it what it was trained to. NULL takes it back.
  */
@@ -1650,7 +1658,7 @@ int32_t diffuse_request_set_mask(struct diffuse_request *request,
  `path` is its shared library, or the folder that the library lies in. NULL takes what the environment variable
  ORT_DYLIB_PATH names, else the library beside this one, else that beside the program, else, except on Windows, that
  in the system's folders, and at last what the system's loader finds by its bare name: in an Android package, through
- LD_LIBRARY_PATH, and through the rpath.
+ LD_LIBRARY_PATH, and through the rpath of the module that this library is in.
 
  Call it before other threads read or change environment variables: it sets ORT_DISABLE_TELEMETRY=1 unless that
  variable is set, since ONNX Runtime's official builds send telemetry otherwise.
@@ -1664,8 +1672,10 @@ int32_t diffuse_runtime_open(const char *path,
 /*
  Takes the ONNX Runtime (1.24 or newer) that the program has already, linked into it or loaded: `base` is what its
  OrtGetApiBase() returns. No file is looked for: for systems without one, such as iOS and consoles, and for programs
- that use ONNX Runtime besides. Its messages go where the program that started it sends them. Otherwise as
- diffuse_runtime_open(); diffuse_runtime_path() is "the host's".
+ that use ONNX Runtime besides. It has to stay loaded for as long as the process lives. There is one environment of
+ ONNX Runtime in a process: a host that wants its own logger, telemetry or thread pools makes that before, and it
+ stays as it is; no environment variable is set. Otherwise as diffuse_runtime_open(); diffuse_runtime_path() is "the
+ host's".
  */
 int32_t diffuse_runtime_of_host(const void *base,
                                 struct diffuse_runtime **runtime);

@@ -4,10 +4,12 @@
  *     static void *find(void *library, const char *name) { return dlsym(library, name); }
  *
  *     diffuse_functions diffuse;
- *     const char *missing = diffuse_functions_load(&diffuse, find, dlopen(path, RTLD_NOW | RTLD_LOCAL));
+ *     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+ *     const char *missing = diffuse_functions_load(&diffuse, find, library);
+ *     if (missing != NULL) fail(library == NULL ? dlerror() : missing);
  *     diffuse.job_start(job);
  *
- * `find` is GetProcAddress() on Windows, or what the engine has for it. */
+ * `find` wraps GetProcAddress() on Windows, or what the engine has for it. It needs C99, or C++. */
 
 #ifndef DIFFUSE_FUNCTIONS_H
 #define DIFFUSE_FUNCTIONS_H
@@ -136,7 +138,7 @@ typedef struct diffuse_functions {
 } diffuse_functions;
 
 /* Fills `functions` with what `find` finds in `library`. NULL, or the name of the function that the library does not
- * have, as one older than this header may not; then all of `functions` are NULL. */
+ * have, as one older than this header may not, and NULL has none; then all of `functions` are NULL. */
 static inline const char *diffuse_functions_load(diffuse_functions *functions,
                                                  void *(*find)(void *library, const char *name),
                                                  void *library) {
@@ -259,7 +261,7 @@ static inline const char *diffuse_functions_load(diffuse_functions *functions,
   };
   size_t i;
   for (i = 0; i < sizeof names / sizeof names[0]; ++i) {
-    void *address = find(library, names[i]);
+    void *address = library ? find(library, names[i]) : NULL;
     if (!address) {
       memset(functions, 0, sizeof *functions);
       return names[i];

@@ -244,28 +244,34 @@ impl OptionEntry {
     /// What people are told of it: what it is for, and its default.
     #[must_use]
     pub fn text(&self) -> String {
+        self.default_text().map_or_else(|| self.summary.to_owned(), |text| format!("{} Default: {text}.", self.summary))
+    }
+
+    /// What it is where nobody sets it, in words; `None` if it has no part in a run then.
+    fn default_text(&self) -> Option<String> {
         let model = if self.group.is_of_model() { "the model's, else " } else { "" };
-        match self.default {
-            Fallback::Nothing => self.summary.to_owned(),
-            default => format!("{} Default: {model}{default}.", self.summary),
-        }
+        (self.default != Fallback::Nothing).then(|| format!("{model}{}", self.default))
     }
 
     /// All of that as JSON, for an interface that shows options which it does not know: `name`; `group`, the heading
-    /// that it stands under; `kind`, which is flag, whole, real, choice, text or numbers; `least` and `most`, where
-    /// there are bounds; `choices`; `default`, where that is a value, and `default_text`, where there is something to
-    /// be said; and `text`.
+    /// that it stands under; `kind`, which is boolean, integer, number, choice, text or numbers; `minimum` and
+    /// `maximum`, where there are bounds; `choices`, and `meanings`, a sentence for each of them where there are some;
+    /// `default`, where that is a value and no model has another, and `default_text`, where there is something to be
+    /// said; and `text`.
     #[must_use]
     pub fn described(&self) -> serde_json::Value {
-        let (kind, bounds, choices): (_, [Option<serde_json::Value>; 2], &[&str]) = match self.kind {
-            Kind::Flag => ("flag", [None, None], &[]),
-            Kind::Whole(least, most) => ("whole", [Some(least.into()), (most != u64::MAX).then(|| most.into())], &[]),
-            Kind::Real(least, most) => {
-                ("real", [least, most].map(|bound| bound.is_finite().then(|| bound.into())), &[])
-            }
-            Kind::Choice(words, _) => ("choice", [None, None], words),
-            Kind::Text => ("text", [None, None], &[]),
-            Kind::Numbers => ("numbers", [None, None], &[]),
+        let (kind, bounds): (_, [Option<serde_json::Value>; 2]) = match self.kind {
+            Kind::Flag => ("boolean", [None, None]),
+            Kind::Whole(least, most) => ("integer", [Some(least.into()), (most != u64::MAX).then(|| most.into())]),
+            Kind::Real(least, most) => ("number", [least, most].map(|bound| bound.is_finite().then(|| bound.into()))),
+            Kind::Choice(..) => ("choice", [None, None]),
+            Kind::Text => ("text", [None, None]),
+            Kind::Numbers => ("numbers", [None, None]),
+        };
+        let (choices, meanings) = match self.kind {
+            Kind::Choice(words, []) => (Some(words.into()), None),
+            Kind::Choice(words, meanings) => (Some(words.into()), Some(meanings.into())),
+            _ => (None, None),
         };
         let mut described = serde_json::json!({
             "name": self.key,
@@ -275,16 +281,22 @@ impl OptionEntry {
         });
         let [least, most] = bounds;
         let default = match self.default.first() {
+            _ if self.group.is_of_model() => None,
             Fallback::Flag(value) => Some(value.into()),
             Fallback::Whole(value) => Some(value.into()),
             Fallback::Real(value) if value.is_finite() => Some(value.into()),
             Fallback::Word(word) => Some(word.into()),
             _ => None,
         };
-        let said = (self.default != Fallback::Nothing).then(|| self.default.to_string().into());
-        let listed = (!choices.is_empty()).then(|| choices.into());
-        let optional =
-            [("least", least), ("most", most), ("choices", listed), ("default", default), ("default_text", said)];
+        let said = self.default_text().map(Into::into);
+        let optional = [
+            ("minimum", least),
+            ("maximum", most),
+            ("choices", choices),
+            ("meanings", meanings),
+            ("default", default),
+            ("default_text", said),
+        ];
         for (name, value) in optional {
             if let Some(value) = value {
                 described[name] = value;

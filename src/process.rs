@@ -246,15 +246,46 @@ fn register() {
     REGISTERING.store(false, Ordering::SeqCst);
 }
 
+/// While this lives a fork waits, up to [`LONGEST_FORK`], and a fork that is under way is waited for: what is locked or
+/// half made here would be so in the child for ever.
+pub(crate) struct Unforked(Process);
+
+impl Unforked {
+    pub(crate) fn begin() -> Self {
+        let process = Process::current();
+        loop {
+            FIRST_CALLS.fetch_add(1, Ordering::SeqCst);
+            // A call within another goes on: the fork waits for both.
+            if FORKS.load(Ordering::SeqCst) == 0 || OWN_FIRST_CALLS.get() > 0 {
+                break;
+            }
+            FIRST_CALLS.fetch_sub(1, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        OWN_FIRST_CALLS.set(OWN_FIRST_CALLS.get() + 1);
+        Self(process)
+    }
+}
+
+impl Drop for Unforked {
+    fn drop(&mut self) {
+        if self.0.is_current() {
+            OWN_FIRST_CALLS.set(OWN_FIRST_CALLS.get() - 1);
+            FIRST_CALLS.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
 /// [`register`]s again and again while this lives, beside a call of ONNX Runtime.
 ///
 /// What was registered last is called first, and the destructors of ONNX Runtime, which must not run under a thread
 /// that is in it, are registered when it is loaded, and more of them all along its first calls. [`attend`] knows of the
 /// end before any of them, but not in every process.
 pub(crate) struct Vigil {
-    process: Process,
     over: Arc<AtomicBool>,
     watcher: Option<JoinHandle<()>>,
+    /// The last to go.
+    unforked: Unforked,
 }
 
 /// How many of these calls are under way.
@@ -269,18 +300,8 @@ impl Vigil {
         /// How many calls of a kind it takes until nothing new is registered, and some to spare.
         const CALLS: usize = 8;
         static SEEN: PerProcess<Mutex<BTreeMap<String, usize>>> = PerProcess::new();
-        loop {
-            FIRST_CALLS.fetch_add(1, Ordering::SeqCst);
-            // A call within another goes on: the fork waits for both.
-            if FORKS.load(Ordering::SeqCst) == 0 || OWN_FIRST_CALLS.get() > 0 {
-                break;
-            }
-            FIRST_CALLS.fetch_sub(1, Ordering::SeqCst);
-            std::thread::sleep(Duration::from_micros(100));
-        }
-        OWN_FIRST_CALLS.set(OWN_FIRST_CALLS.get() + 1);
         let over = Arc::new(AtomicBool::new(false));
-        let mut vigil = Self { process: Process::current(), over: Arc::clone(&over), watcher: None };
+        let mut vigil = Self { over: Arc::clone(&over), watcher: None, unforked: Unforked::begin() };
         if cfg!(not(unix)) {
             return vigil;
         }
@@ -308,7 +329,7 @@ impl Vigil {
 
 impl Drop for Vigil {
     fn drop(&mut self) {
-        if !self.process.is_current() {
+        if !self.unforked.0.is_current() {
             return;
         }
         self.over.store(true, Ordering::SeqCst);
@@ -317,8 +338,6 @@ impl Drop for Vigil {
             let _ = watcher.join();
             register();
         }
-        OWN_FIRST_CALLS.set(OWN_FIRST_CALLS.get() - 1);
-        FIRST_CALLS.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -396,14 +415,17 @@ impl State {
 pub(crate) fn give_way() -> std::io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
-        // Of a thread, and not of its process, though POSIX says otherwise: 0 is the one that calls.
+        // Of a thread, and not of its process, though POSIX says otherwise: 0 is the one that calls. It counts from the
+        // main thread's, since a thread begins with that of the one that makes it, which may give way already.
         const STEPS: i32 = 10;
-        // SAFETY: neither call touches memory. -1 may be a nice value; an error is one of the second call as well.
-        let (own, refused) = unsafe {
+        // SAFETY: no call touches memory. -1 may be a nice value; an error is one of the last call as well.
+        let (own, lowered, refused) = unsafe {
             let own = libc::getpriority(libc::PRIO_PROCESS, 0);
-            (own, libc::setpriority(libc::PRIO_PROCESS, 0, (own + STEPS).min(19)))
+            let main = libc::getpriority(libc::PRIO_PROCESS, libc::getpid().cast_unsigned());
+            let lowered = (main + STEPS).clamp(own, 19.max(own));
+            (own, lowered, libc::setpriority(libc::PRIO_PROCESS, 0, lowered))
         };
-        if refused == 0 || own == 19 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+        if refused == 0 || own == lowered { Ok(()) } else { Err(std::io::Error::last_os_error()) }
     }
     #[cfg(target_vendor = "apple")]
     {

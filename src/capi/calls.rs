@@ -157,7 +157,7 @@ unsafe fn request_or_default<'a>(request: *const diffuse_request) -> Result<Cow<
         return Ok(Cow::Owned(Request::default()));
     }
     // SAFETY: passed on.
-    unsafe { borrow(request, "request") }.map(|asked| Cow::Borrowed(&asked.request))
+    unsafe { borrow(request, "request") }?.request().map(Cow::Borrowed)
 }
 
 /// A host's values as items of the shape that the model and the request say, and what these are conditioned on.

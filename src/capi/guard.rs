@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::error::remember;
 use super::status::{self, DIFFUSE_OK, DIFFUSE_PANIC};
@@ -49,14 +49,16 @@ pub(super) fn quietly<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
 /// Rust's hook prints a panic on stderr, which is the host's. Panics elsewhere (a Rust host that links us) are left as
 /// they were.
 fn silence_panics() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            // A worker's panic is kept in as well.
-            if !INSIDE.get() && std::thread::current().name() != Some(crate::run::THREAD) {
-                before(info);
-            }
-        }));
-    });
+    // No `Once`: a child that is forked while another thread is in it would wait for ever.
+    static DONE: AtomicBool = AtomicBool::new(false);
+    if DONE.load(Ordering::Relaxed) || DONE.swap(true, Ordering::SeqCst) {
+        return;
+    }
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        // A worker's panic is kept in as well.
+        if !INSIDE.get() && std::thread::current().name() != Some(crate::run::THREAD) {
+            before(info);
+        }
+    }));
 }

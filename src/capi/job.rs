@@ -86,7 +86,7 @@ pub unsafe extern "C" fn diffuse_job_new(
     guard(|| unsafe {
         give(job, "job", || {
             let model = &borrow(model, "model")?.model;
-            let run = Run::new(model, &borrow(request, "request")?.request)?;
+            let run = Run::new(model, borrow(request, "request")?.request()?)?;
             Ok(Arc::new(JobValue::new(run)))
         })
     })
@@ -99,8 +99,9 @@ pub unsafe extern "C" fn diffuse_job_new(
 /// does not.
 ///
 /// `runtime` may be NULL: the worker opens the one that diffuse_runtime_open() finds by itself, which takes longer than
-/// a frame. This call then sets ORT_DISABLE_TELEMETRY=1 unless that variable is set, as that one does. `request` may be
-/// NULL: the job opens the model, and is at its end. diffuse_job_model() gives the model.
+/// a frame. This call then sets ORT_DISABLE_TELEMETRY=1 unless that variable is set: as with diffuse_runtime_open(),
+/// the first one is to be made before other threads read or change environment variables. `request` may be NULL: the
+/// job opens the model, and is at its end. diffuse_job_model() gives the model.
 ///
 /// Until the model is open calls that need its samples, diffuse_job_restore() among them, are DIFFUSE_NOT_YET;
 /// diffuse_job_advance() with a time of 0 opens it and makes one step. Sizes and classes that only the model knows are
@@ -116,8 +117,8 @@ pub unsafe extern "C" fn diffuse_job_open(
     // SAFETY: the pointers are as the header demands.
     guard(|| unsafe {
         give(job, "job", || {
-            let (runtime, options) = (later(runtime)?, options_or_default(options)?);
-            let (path, request) = (PathBuf::from(string(path, "path")?), asked(request)?);
+            let (path, options) = (PathBuf::from(string(path, "path")?), options_or_default(options)?);
+            let (request, runtime) = (asked(request)?, later(runtime)?);
             Ok(JobValue::opening(options, request, move |options| Model::open(&runtime()?, &path, options)))
         })
     })
@@ -136,8 +137,8 @@ pub unsafe extern "C" fn diffuse_job_open_bytes(
     // SAFETY: the pointers are as the header demands.
     guard(|| unsafe {
         give(job, "job", || {
-            let (runtime, options) = (later(runtime)?, options_or_default(options)?);
-            let (bytes, request) = (copied(slice(bytes, length, "bytes")?)?, asked(request)?);
+            let (bytes, options) = (copied(slice(bytes, length, "bytes")?)?, options_or_default(options)?);
+            let (request, runtime) = (asked(request)?, later(runtime)?);
             Ok(JobValue::opening(options, request, move |options| Model::from_bytes(&runtime()?, &bytes, options)))
         })
     })
@@ -560,7 +561,8 @@ pub unsafe extern "C" fn diffuse_job_preview_pixels(
 unsafe fn later(runtime: *const diffuse_runtime) -> Result<impl Fn() -> Result<Runtime> + Send + 'static> {
     let known = if runtime.is_null() {
         // Here and not on the worker: other threads may use the environment by then.
-        Runtime::keep_quiet();
+        // SAFETY: the header demands it.
+        unsafe { Runtime::keep_quiet() };
         None
     } else {
         // SAFETY: passed on.
@@ -578,17 +580,17 @@ unsafe fn asked(request: *const diffuse_request) -> Result<Option<Request>> {
         return Ok(None);
     }
     // SAFETY: passed on.
-    Ok(Some(unsafe { borrow(request, "request") }?.request.clone()))
+    Ok(Some(unsafe { borrow(request, "request") }?.request()?.clone()))
 }
 
 impl JobValue {
-    /// A job of the model that `open` opens with the options that it is given.
     fn new(run: Run) -> Self {
         let (model, runner) = (run.model(), Runner::new(run));
         model.get().into_iter().for_each(|model| runner.set_priority(model.priority()));
         Self { model, runner }
     }
 
+    /// A job of the model that `open` opens with the options that it is given.
     fn opening(
         options: ModelOptions,
         request: Option<Request>,

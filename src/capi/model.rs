@@ -255,7 +255,8 @@ pub unsafe extern "C" fn diffuse_model_options_set_memory(
 /// frames go on while it draws: the threads that ONNX Runtime has for it, and the workers of its jobs
 /// (diffuse_job_start()), then have a lower priority, by +10 of Linux's nice values, Windows' lowest, and the utility
 /// class of macOS and iOS, which takes no privilege. The host's own threads keep theirs, also while they step a job.
-/// What the system refuses is said to the log sink, and goes on as it is. Jobs have that of their model.
+/// A callback of the host's that a worker calls is as urgent as the worker. What the system refuses is said to the log
+/// sink, and goes on as it is. Jobs have that of their model. "normal" unless set.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_priority(
     options: *mut diffuse_model_options,

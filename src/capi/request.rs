@@ -1,5 +1,6 @@
 //! What is to be drawn, and how.
 
+use std::collections::BTreeSet;
 use std::ffi::{CString, c_char, c_void};
 use std::sync::{Arc, OnceLock};
 
@@ -16,6 +17,7 @@ use super::user_data::{UserData, diffuse_release};
 use crate::denoiser::Query;
 use crate::error::{Error, Result};
 use crate::model::SchedulerConfig;
+use crate::process::PerProcess;
 use crate::request::{ClassifierGuidance, HostGuidance, Request};
 use crate::run::Cost;
 use crate::settings;
@@ -30,9 +32,102 @@ pub struct diffuse_request {
 /// A request, and what was last said of it.
 #[derive(Default)]
 pub struct Asked {
-    pub(super) request: Request,
+    request: Request,
+    /// What was set for single items, by its name, and so has to be there for each of them.
+    of_items: BTreeSet<&'static str>,
     departures: CString,
 }
+
+impl Asked {
+    /// The request.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if what was set for single items is not there for each of them.
+    pub(super) fn request(&self) -> Result<&Request> {
+        let Request { prompts, negative_prompts, class_names, negative_class_names, count, .. } = &self.request;
+        let negative_prompts = negative_prompts.as_deref().unwrap_or_default();
+        for (name, items) in [
+            (PROMPT, prompts.as_slice()),
+            (NEGATIVE_PROMPT, negative_prompts),
+            (CLASS, class_names),
+            (NEGATIVE_CLASS, negative_class_names),
+        ] {
+            if self.of_items.contains(name) && !items.is_empty() && items.len() != *count {
+                let reason = format!(
+                    "set for {} items of {count}; set it for each, or by DIFFUSE_ALL_ITEMS for all of them",
+                    items.len()
+                );
+                return Err(Error::argument(name, reason));
+            }
+        }
+        Ok(&self.request)
+    }
+
+    /// Sets what one item has, or all have; `None` takes all of them back.
+    fn set_item(
+        &mut self,
+        name: &'static str,
+        texts: impl FnOnce(&mut Request) -> &mut Vec<String>,
+        item: i64,
+        text: Option<&str>,
+    ) -> Result<()> {
+        /// A slip should not fill the memory.
+        const MOST_ITEMS: usize = 1 << 16;
+        let texts = texts(&mut self.request);
+        let known = texts.len();
+        let place = usize::try_from(item).ok().filter(|place| *place < MOST_ITEMS);
+        match (text, place) {
+            (None, _) => {
+                texts.clear();
+                self.of_items.remove(name);
+            }
+            (Some(text), _) if item == DIFFUSE_ALL_ITEMS => {
+                *texts = vec![text.to_owned()];
+                self.of_items.remove(name);
+            }
+            (Some(_), None) => {
+                let all = "DIFFUSE_ALL_ITEMS (-1) is all of them";
+                let reason = format!("{item}; a {name} for {MOST_ITEMS} items is possible, counted from 0; {all}");
+                return Err(Error::argument("item", reason));
+            }
+            (Some(text), Some(place)) if place <= known => {
+                if place == known {
+                    texts.push(text.to_owned())
+                } else {
+                    text.clone_into(&mut texts[place])
+                }
+                self.of_items.insert(name);
+            }
+            (Some(_), Some(_)) => {
+                return Err(Error::argument(
+                    "item",
+                    format!("{item}; the next one is {known}: set them in their order"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The same of a prompt.
+    fn set_text(
+        &mut self,
+        name: &'static str,
+        texts: impl FnOnce(&mut Request) -> &mut Vec<String>,
+        item: i64,
+        text: &str,
+    ) -> Result<()> {
+        if !cfg!(feature = "text") {
+            let reason = "this library was built without the feature text; give embeddings instead";
+            return Err(Error::argument(name, reason));
+        }
+        self.set_item(name, texts, item, Some(text))
+    }
+}
+
+const PROMPT: &str = "prompt";
+const NEGATIVE_PROMPT: &str = "negative_prompt";
+const CLASS: &str = "class";
+const NEGATIVE_CLASS: &str = "negative_class";
 
 impl Noun for diffuse_request {
     type Value = Asked;
@@ -87,7 +182,7 @@ pub unsafe extern "C" fn diffuse_request_cost(
     guard(|| {
         // SAFETY: the pointers are as the header demands.
         let (request, model, canceller) =
-            unsafe { (&borrow(request, "request")?.request, &borrow(model, "model")?.model, canceller_of(cancel)?) };
+            unsafe { (borrow(request, "request")?.request()?, &borrow(model, "model")?.model, canceller_of(cancel)?) };
         // SAFETY: as above.
         let room = unsafe { struct_size(cost, FIRST_COST, "cost") }?;
         let Cost { evaluations, time, encoding, decoding, peak_bytes, .. } = request.cost(model, &canceller)?;
@@ -130,7 +225,16 @@ pub unsafe extern "C" fn diffuse_request_free(request: *mut diffuse_request) {
 /// `request` is NULL or a handle that nobody else uses during the call.
 unsafe fn set(request: *mut diffuse_request, change: impl FnOnce(&mut Request) -> Result<()>) -> i32 {
     // SAFETY: passed on.
-    guard(|| change(&mut unsafe { borrow_mut(request, "request") }?.request))
+    unsafe { set_asked(request, |asked| change(&mut asked.request)) }
+}
+
+/// The same with what is known of it beside the request.
+///
+/// # Safety
+/// As [`set`].
+unsafe fn set_asked(request: *mut diffuse_request, change: impl FnOnce(&mut Asked) -> Result<()>) -> i32 {
+    // SAFETY: passed on.
+    guard(|| change(unsafe { borrow_mut(request, "request") }?))
 }
 
 /// The seed of the first item; item i has seed + i, wrapping.
@@ -179,7 +283,8 @@ pub unsafe extern "C" fn diffuse_request_set_classes(
 
 /// The class of item `item` by its name (or number, or "none" for the null class), or with DIFFUSE_ALL_ITEMS that of
 /// all of them: as diffuse_request_set_prompt(), in place of diffuse_request_set_classes(). Whether the model has such
-/// a class shows when a job is made, which may open the model first. NULL takes all of them back.
+/// a class shows when a job is made, which may open the model first. Classes of single items need as many items
+/// (diffuse_request_set_count()). NULL takes all of them back.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_class(
     request: *mut diffuse_request,
@@ -188,9 +293,13 @@ pub unsafe extern "C" fn diffuse_request_set_class(
 ) -> i32 {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        set(request, |request| {
-            let Request { classes, class_names, .. } = request;
-            set_name(class_names, classes, item, optional_string(name, "name")?)
+        set_asked(request, |asked| {
+            let name = optional_string(name, "name")?;
+            asked.set_item(CLASS, |request| &mut request.class_names, item, name)?;
+            if name.is_some() {
+                asked.request.classes = None;
+            }
+            Ok(())
         })
     }
 }
@@ -204,9 +313,13 @@ pub unsafe extern "C" fn diffuse_request_set_negative_class(
 ) -> i32 {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        set(request, |request| {
-            let Request { negative_classes, negative_class_names, .. } = request;
-            set_name(negative_class_names, negative_classes, item, optional_string(name, "name")?)
+        set_asked(request, |asked| {
+            let name = optional_string(name, "name")?;
+            asked.set_item(NEGATIVE_CLASS, |request| &mut request.negative_class_names, item, name)?;
+            if name.is_some() {
+                asked.request.negative_classes = None;
+            }
+            Ok(())
         })
     }
 }
@@ -294,14 +407,16 @@ pub unsafe extern "C" fn diffuse_request_unset(request: *mut diffuse_request, ke
 
 /// The options that diffuse_request_set() takes, for an interface that shows them without knowing them: a JSON array
 /// with an object for each, in the order in which they are to be shown. It has `name`; `group`, the heading that it
-/// stands under; `kind`, which is "flag", "whole", "real", "choice", "text" or "numbers"; `least` and `most`, where
-/// there are bounds; `choices`, the words of a choice; `default`, where that is a value whatever the model is, and
-/// `default_text`, which says what it depends on; `text`, what it is for; and `solvers`, those that have it, where it
-/// is not for all. The string lives as long as the library.
+/// stands under; `kind`, which is "boolean", "integer", "number", "choice", "text" or "numbers"; `minimum` and
+/// `maximum`, where there are bounds; `choices`, the words of a choice, and for most choices `meanings`, a sentence for
+/// each; `default`, where that is a value whatever the model is, and `default_text`, which says what it depends on;
+/// `text`, what it is for; and `solvers`, those that have it, where it is not for all. The string lives as long as the
+/// library.
 #[unsafe(no_mangle)]
 pub extern "C" fn diffuse_options() -> *const c_char {
-    static OPTIONS: OnceLock<CString> = OnceLock::new();
-    quietly(std::ptr::null(), || OPTIONS.get_or_init(|| c_string(&settings::described().to_string())).as_ptr())
+    // A fork that falls into the first call leaves the child to make its own.
+    static OPTIONS: PerProcess<OnceLock<CString>> = PerProcess::new();
+    quietly(std::ptr::null(), || OPTIONS.get().get_or_init(|| c_string(&settings::described().to_string())).as_ptr())
 }
 
 /// What is to be drawn, in words: `prompt` for item `item`, or with DIFFUSE_ALL_ITEMS for all of them, which forgets
@@ -317,12 +432,12 @@ pub unsafe extern "C" fn diffuse_request_set_prompt(
 ) -> i32 {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        set(request, |request| {
+        set_asked(request, |asked| {
             if prompt.is_null() {
-                request.prompts.clear();
+                asked.request.prompts.clear();
                 return Ok(());
             }
-            set_text(&mut request.prompts, "prompt", item, string(prompt, "prompt")?)
+            asked.set_text(PROMPT, |request| &mut request.prompts, item, string(prompt, "prompt")?)
         })
     }
 }
@@ -337,13 +452,13 @@ pub unsafe extern "C" fn diffuse_request_set_negative_prompt(
 ) -> i32 {
     // SAFETY: the pointers are as the header demands.
     unsafe {
-        set(request, |request| {
+        set_asked(request, |asked| {
             if prompt.is_null() {
-                request.negative_prompts = None;
+                asked.request.negative_prompts = None;
                 return Ok(());
             }
-            let texts = request.negative_prompts.get_or_insert_default();
-            set_text(texts, "negative_prompt", item, string(prompt, "prompt")?)
+            let text = string(prompt, "prompt")?;
+            asked.set_text(NEGATIVE_PROMPT, |request| request.negative_prompts.get_or_insert_default(), item, text)
         })
     }
 }
@@ -556,51 +671,6 @@ pub const DIFFUSE_ALL_ITEMS: i64 = -1;
 /// The conditions of the families of Stable Diffusion that are made of a prompt.
 const CONTEXT: &str = "encoder_hidden_states";
 const POOLED: &str = "text_embeds";
-
-/// Sets the text of an item, or of all.
-fn set_text(texts: &mut Vec<String>, name: &'static str, item: i64, text: &str) -> Result<()> {
-    if !cfg!(feature = "text") {
-        let reason = "this library was built without the feature text; give embeddings instead";
-        return Err(Error::argument(name, reason));
-    }
-    set_item(texts, name, item, Some(text))
-}
-
-/// Sets the class of an item, or of all, by its name, which takes the place of numbers.
-fn set_name(names: &mut Vec<String>, numbers: &mut Option<Vec<i64>>, item: i64, name: Option<&str>) -> Result<()> {
-    set_item(names, "class", item, name)?;
-    if name.is_some() {
-        *numbers = None;
-    }
-    Ok(())
-}
-
-/// Sets what one item has, or all have; `None` takes all of them back.
-fn set_item(texts: &mut Vec<String>, name: &str, item: i64, text: Option<&str>) -> Result<()> {
-    /// A slip should not fill the memory.
-    const MOST_ITEMS: usize = 1 << 16;
-    let Some(text) = text else {
-        texts.clear();
-        return Ok(());
-    };
-    if item == DIFFUSE_ALL_ITEMS {
-        *texts = vec![text.to_owned()];
-        return Ok(());
-    }
-    let place = usize::try_from(item).ok().filter(|place| *place < MOST_ITEMS);
-    let item = place.ok_or_else(|| {
-        Error::argument("item", format!("{item}; a {name} for {MOST_ITEMS} items is possible, counted from 0"))
-    })?;
-    let count = texts.len();
-    match texts.get_mut(item) {
-        Some(known) => text.clone_into(known),
-        None if item == count => texts.push(text.to_owned()),
-        None => {
-            return Err(Error::argument("item", format!("{item}; the next one is {count}: set them in their order")));
-        }
-    }
-    Ok(())
-}
 
 /// A host's values, of these axes.
 ///

@@ -40,7 +40,7 @@ impl Noun for diffuse_runtime {
 /// `path` is its shared library, or the folder that the library lies in. NULL takes what the environment variable
 /// ORT_DYLIB_PATH names, else the library beside this one, else that beside the program, else, except on Windows, that
 /// in the system's folders, and at last what the system's loader finds by its bare name: in an Android package, through
-/// LD_LIBRARY_PATH, and through the rpath.
+/// LD_LIBRARY_PATH, and through the rpath of the module that this library is in.
 ///
 /// Call it before other threads read or change environment variables: it sets ORT_DISABLE_TELEMETRY=1 unless that
 /// variable is set, since ONNX Runtime's official builds send telemetry otherwise.
@@ -59,8 +59,10 @@ pub unsafe extern "C" fn diffuse_runtime_open(path: *const c_char, runtime: *mut
 
 /// Takes the ONNX Runtime (1.24 or newer) that the program has already, linked into it or loaded: `base` is what its
 /// OrtGetApiBase() returns. No file is looked for: for systems without one, such as iOS and consoles, and for programs
-/// that use ONNX Runtime besides. Its messages go where the program that started it sends them. Otherwise as
-/// diffuse_runtime_open(); diffuse_runtime_path() is "the host's".
+/// that use ONNX Runtime besides. It has to stay loaded for as long as the process lives. There is one environment of
+/// ONNX Runtime in a process: a host that wants its own logger, telemetry or thread pools makes that before, and it
+/// stays as it is; no environment variable is set. Otherwise as diffuse_runtime_open(); diffuse_runtime_path() is "the
+/// host's".
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_runtime_of_host(base: *const c_void, runtime: *mut *mut diffuse_runtime) -> i32 {
     // SAFETY: the pointers are as the header demands.

@@ -5,7 +5,8 @@ use std::ffi::c_void;
 use crate::float::with_hosts;
 
 /// What lets go of `user_data`. It is called once, on whichever thread lets go of the function last that it was given
-/// with, also where the call fails that gives it, and must not call diffuse.
+/// with, also where the call fails that gives it. It may free handles, such as a model that its data holds, and must
+/// not call diffuse otherwise.
 pub type diffuse_release = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
 /// What a function of the host's is called with, until nothing calls that any more.

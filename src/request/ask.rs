@@ -9,8 +9,9 @@ use ndarray::ArrayD;
 
 use crate::error::{Error, Result};
 use crate::guidance::Callback;
-use crate::model::{Manifest, Run, SchedulerConfig};
+use crate::model::{Axis, Manifest, Run, SchedulerConfig};
 use crate::option::{Group, OptionEntry, Options, Value, Words};
+use crate::sample::checked_length;
 use crate::schedule::{Ending, Spacing};
 use crate::settings::{self, Clipping, Compat, Noise};
 use crate::stage::Model;
@@ -215,7 +216,7 @@ impl Request {
         }
         if let Some((entry, keep)) = FIELDS.iter().find(|(entry, _)| entry.key == key) {
             let value = entry.parse(&text)?;
-            self.leave_config(key, &value);
+            self.leave_config(key, Some(&value));
             keep(self, Some(&value));
         } else {
             let entry = settings::option(key).ok_or_else(|| no_option(key))?;
@@ -234,7 +235,10 @@ impl Request {
             return Err(error);
         }
         match FIELDS.iter().find(|(entry, _)| entry.key == key) {
-            Some((_, keep)) => keep(self, None),
+            Some((_, keep)) => {
+                self.leave_config(key, None);
+                keep(self, None);
+            }
             None => {
                 let entry = settings::option(key).ok_or_else(|| no_option(key))?;
                 self.options = self.options.filtered(|key| key != entry.key);
@@ -262,6 +266,12 @@ impl Request {
         };
         let mut classes = numbers("classes", &self.class_names, &self.classes)?;
         if let Some([one]) = classes.as_deref() {
+            // As many as there is room for, before there is.
+            if self.count > 1 {
+                let sizes =
+                    manifest.sample.shape.0.iter().map(|axis| if let Axis::Size(size) = axis { *size } else { 1 });
+                checked_length(&std::iter::once(self.count).chain(sizes).collect::<Vec<_>>())?;
+            }
             classes = Some(vec![*one; self.count]);
         }
         let negative_classes = numbers("negative_classes", &self.negative_class_names, &self.negative_classes)?;
@@ -270,11 +280,11 @@ impl Request {
     }
 
     /// Takes back what a scheduler's configuration has set for its own solver or grid, where `value` of the option
-    /// `key` is another.
-    fn leave_config(&mut self, key: &str, value: &Value) {
+    /// `key` is another, or the model's.
+    fn leave_config(&mut self, key: &str, value: Option<&Value>) {
         let Some(config) = &self.scheduler_config else { return };
         let of_config = config.options();
-        if of_config.get(key).is_none_or(|said| *said == value.to_string()) {
+        if of_config.get(key).is_none_or(|said| value.is_some_and(|value| *said == value.to_string())) {
             return;
         }
         let is_own = |key: &str| of_config.contains_key(key) && self.is_of_config(key);
@@ -284,19 +294,21 @@ impl Request {
                 self.options = self.options.filtered(|key| shared(key) || !is_own(key));
             }
             "grid" => {
-                let Some(grid) = Spacing::from_word(value.text()) else { return };
+                let grid = value.and_then(|value| Spacing::from_word(value.text()));
+                let is = |wanted: Spacing| grid == Some(wanted);
+                let over_noise = grid.map(Spacing::is_over_noise);
                 let takes = |key: &str| match key {
-                    "sigma_min" | "sigma_max" => grid.is_over_noise(),
-                    "rho" => grid == Spacing::Karras,
-                    "original_steps" => grid == Spacing::Lcm,
-                    "lambda_min" => !grid.is_over_noise() && grid != Spacing::Lcm,
+                    "sigma_min" | "sigma_max" => over_noise == Some(true),
+                    "rho" => is(Spacing::Karras),
+                    "original_steps" => is(Spacing::Lcm),
+                    "lambda_min" => over_noise == Some(false) && !is(Spacing::Lcm),
                     _ => true,
                 };
                 let offset = config.defaults.steps_offset;
                 let options = self.options.filtered(|key| takes(key) || !is_own(key));
-                self.steps_offset = self.steps_offset.filter(|own| grid == Spacing::Leading || *own != offset);
+                self.steps_offset = self.steps_offset.filter(|own| is(Spacing::Leading) || *own != offset);
                 if self.ending == Some(config.defaults.ending) {
-                    self.ending = Some(config.ending_of(grid));
+                    self.ending = grid.map(|grid| config.ending_of(grid));
                 }
                 self.options = options;
             }

@@ -191,6 +191,8 @@ impl Composition {
         })?;
         let factor = pipeline.autoencoder.as_ref().map_or(1, |autoencoder| autoencoder.factor);
         let item = vec![channels, size[0] / factor, size[1] / factor];
+        // Before anything is made for each of them.
+        checked_length(&[asked.count, item[0], item[1], item[2]])?;
         latent.shape = Some(item.clone());
         let is_picture = |key: &str| settings::group(key) == Some(Group::Picture);
         latent.options = latent.options.filtered(|key| !is_picture(key));

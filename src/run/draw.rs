@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use ndarray::ArrayViewD;
 
 use super::staged::Staged;
-use super::work::{Samples, Stage, Work, not_yet};
+use super::work::{Samples, Stage, Work, draws_nothing, not_yet};
 use crate::error::{Error, Result};
 use crate::request::Request;
 use crate::sample::{Canceller, Job, Pace, Progress};
@@ -66,6 +66,11 @@ impl Run {
         Arc::clone(&self.model)
     }
 
+    /// Why there are no samples.
+    fn absent(&self) -> Error {
+        if self.draws() { not_yet() } else { draws_nothing() }
+    }
+
     fn at(part: Part, canceller: Canceller) -> Self {
         Self { canceller, part, model: Arc::default(), look: None, pace: Pace::default() }
     }
@@ -78,7 +83,7 @@ impl Run {
         match &self.part {
             Part::Sample(job) => Ok(job),
             Part::Staged(staged) => staged.job().ok_or_else(not_yet),
-            _ => Err(not_yet()),
+            _ => Err(self.absent()),
         }
     }
 
@@ -90,7 +95,8 @@ impl Run {
         match &mut self.part {
             Part::Sample(job) => Ok(job),
             Part::Staged(staged) => staged.job_mut().ok_or_else(not_yet),
-            _ => Err(not_yet()),
+            Part::Load(_, None) | Part::Loaded => Err(draws_nothing()),
+            Part::Load(..) | Part::Encode(..) => Err(not_yet()),
         }
     }
 
@@ -103,7 +109,7 @@ impl Run {
         match &self.part {
             Part::Sample(job) => Ok(job.sample()),
             Part::Staged(staged) => staged.sample(),
-            _ => Err(not_yet()),
+            _ => Err(self.absent()),
         }
     }
 
@@ -115,7 +121,7 @@ impl Run {
         match &self.part {
             Part::Sample(job) => Ok(job.sample()),
             Part::Staged(staged) => staged.latents(),
-            _ => Err(not_yet()),
+            _ => Err(self.absent()),
         }
     }
 
@@ -233,6 +239,10 @@ impl Work for Run {
             Part::Sample(job) => Some(Samples { shape: job.sample().shape().to_vec(), look: self.look.clone() }),
             Part::Staged(staged) => staged.samples(),
         }
+    }
+
+    fn draws(&self) -> bool {
+        !matches!(self.part, Part::Load(_, None) | Part::Loaded)
     }
 
     fn preview(&self) -> Option<ArrayViewD<'_, f32>> {

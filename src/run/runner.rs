@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use ndarray::{ArrayD, ArrayViewD};
 
 use super::draw::Run;
-use super::work::{Samples, Stage, Work, not_yet};
+use super::work::{Samples, Stage, Work, draws_nothing, not_yet};
 use crate::error::{Error, Result};
 use crate::float::{self, Usual};
 use crate::priority::Priority;
@@ -52,6 +52,8 @@ struct Shared<W> {
     work: Mutex<W>,
     canceller: Canceller,
     samples: OnceLock<Samples>,
+    /// Whether there will be any.
+    draws: bool,
     /// What it is at, how much of that is done, and how many of the steps are.
     progress: Mutex<(Stage, Progress, Progress)>,
     /// What the next step is expected to take, in nanoseconds; 0 before the first.
@@ -70,6 +72,8 @@ struct Shared<W> {
     estimates: AtomicU64,
     /// A copy of the latest estimate, so that looking at it does not wait for the evaluation that is running.
     preview: Mutex<Option<ArrayD<f32>>>,
+    /// Where the next one is written.
+    next_preview: Mutex<Option<ArrayD<f32>>>,
 }
 
 /// The thread that runs a job, and how its run ended.
@@ -225,7 +229,7 @@ impl<W: Work> Runner<W> {
     /// # Errors
     /// [`Error::NotYet`] before that is known, which may take a model.
     pub fn samples(&self) -> Result<&Samples> {
-        self.shared.samples.get().ok_or_else(not_yet)
+        self.shared.samples.get().ok_or_else(|| if self.shared.draws { not_yet() } else { draws_nothing() })
     }
 
     /// Hands the work to `look`.
@@ -260,6 +264,7 @@ impl<W: Work> Runner<W> {
     pub fn preview<T>(&self, read: impl FnOnce(ArrayViewD<'_, f32>) -> Result<T>) -> Result<T> {
         match self.shared.preview.held().as_ref() {
             Some(preview) => read(preview.view()),
+            None if !self.shared.draws => Err(draws_nothing()),
             None => Err(Error::not_yet("the job has no preview before its first step")),
         }
     }
@@ -306,12 +311,14 @@ impl<W: Work> Shared<W> {
         let (canceller, progress, expected) =
             (work.canceller(), (work.stage(), work.progress(), work.steps()), nanoseconds(work.pace()));
         let samples = work.samples().map_or_else(OnceLock::new, OnceLock::from);
+        let draws = work.draws();
         Self {
             process: Process::current(),
             at_exit: Once::new(),
             work: Mutex::new(work),
             canceller,
             samples,
+            draws,
             progress: Mutex::new(progress),
             expected: AtomicU64::new(expected),
             stepping: AtomicUsize::new(0),
@@ -323,6 +330,7 @@ impl<W: Work> Shared<W> {
             failure: Mutex::new(None),
             estimates: AtomicU64::new(0),
             preview: Mutex::new(None),
+            next_preview: Mutex::new(None),
         }
     }
 
@@ -412,16 +420,21 @@ impl<W: Work> Shared<W> {
 
     /// Lets other threads see how far the work is, and its latest estimate.
     fn publish(&self, work: &mut W) {
-        let mut preview = self.preview.held();
-        match (work.preview(), preview.as_mut()) {
-            (Some(latest), Some(preview)) => preview.assign(&latest),
+        // Beside the one that others look at, which they do not wait for then: this thread may be one that gives way.
+        let mut next = self.next_preview.held();
+        match (work.preview(), next.as_mut()) {
+            (Some(latest), Some(next)) => next.assign(&latest),
             // Where there is no memory for it there is no preview.
-            (latest, _) => *preview = latest.and_then(|latest| copy(&latest).ok()),
+            (latest, _) => *next = latest.and_then(|latest| copy(&latest).ok()),
         }
-        if preview.is_some() {
+        let is_there = next.is_some();
+        std::mem::swap(&mut *self.preview.held(), &mut *next);
+        // One that is gone is something new as well.
+        let is_news = is_there || next.is_some();
+        drop(next);
+        if is_news {
             self.estimates.fetch_add(1, Ordering::SeqCst);
         }
-        drop(preview);
         self.expected.store(nanoseconds(work.pace()), Ordering::SeqCst);
         self.note(work);
     }

@@ -72,6 +72,11 @@ pub trait Work: Send + 'static {
     /// What its samples are, which does not change from then on; `None` while it [prepares](Self::prepares).
     fn samples(&self) -> Option<Samples>;
 
+    /// Whether it will have any.
+    fn draws(&self) -> bool {
+        true
+    }
+
     /// The latest estimate of them; `None` before the first.
     fn preview(&self) -> Option<ArrayViewD<'_, f32>>;
 
@@ -87,6 +92,11 @@ pub trait Work: Send + 'static {
     /// # Errors
     /// As [`save`](Self::save), and [`Job::restore`](crate::Job::restore).
     fn restore(&mut self, snapshot: &[u8]) -> Result<()>;
+}
+
+/// What work says that [draws](Work::draws) nothing.
+pub(super) fn draws_nothing() -> Error {
+    Error::argument("job", "it was made without a request: it opens its model, and has no samples")
 }
 
 /// What a run without a job says.

@@ -525,6 +525,15 @@ fn a_priority_that_the_system_refuses_is_said_and_changes_nothing() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+#[test]
+fn the_table_of_functions_is_that_of_the_library() {
+    let folder = tempfile::tempdir().unwrap();
+    install(&folder);
+    let program = link_shared("gcc", &["-std=c11"], "tests/c/functions.c", &folder, "functions");
+    let output = Command::new(&program).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// Its programs are run by `tests/hosts/run`.
 #[test]
 fn the_table_of_functions_compiles_in_every_dialect() {

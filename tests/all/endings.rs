@@ -134,6 +134,8 @@ fn a_child_opens_its_own() {
     run("fork_opens", Duration::from_millis(100));
     // Another thread is in the middle of an opening: ONNX Runtime holds locks then, for which the fork waits.
     run("fork_opens_while_opening", Duration::from_millis(100));
+    // Another thread opens the one that is open, again and again.
+    run("fork_opens_beside", Duration::from_millis(20));
 }
 
 /// Interrupts a command after `delay`, once and at once again, and returns its exit status and what it said.

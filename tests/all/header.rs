@@ -30,6 +30,9 @@ const TOP: &str = "\
  * model's training, 0 the cleanest; alpha and sigma are the shares of the clean sample and of the noise: x = alpha*x0 +
  * sigma*noise.
  *
+ * Once loaded the library stays in the process, as ONNX Runtime does: dlclose() of it, or of a plugin that it is linked
+ * into, unloads neither. Opening it again goes on with the same one.
+ *
  * Where the system has no memory for a tensor a call returns DIFFUSE_MEMORY; small things end the process then, as they
  * do in most libraries.
  *
@@ -64,6 +67,43 @@ fn request_options() -> String {
         }
     }
     text + " */"
+}
+
+/// The header's text for compilers that take it for another encoding than UTF-8, as Microsoft's does.
+fn ascii(text: &str) -> String {
+    let spelled = |character: char| match character {
+        'α' => "alpha",
+        'β' => "beta",
+        'γ' => "gamma",
+        'ε' => "eps",
+        'η' => "eta",
+        'λ' => "lambda",
+        'μ' => "mu",
+        'π' => "pi",
+        'ρ' => "rho",
+        'σ' => "sigma",
+        'τ' => "tau",
+        'Δ' => "Delta",
+        'Σ' => "Sigma",
+        '∇' => "grad",
+        '·' => "*",
+        '−' | '–' => "-",
+        '…' => "...",
+        '²' => "^2",
+        'ʰ' => "^h",
+        '₀' => "0",
+        '‖' => "|",
+        '⌊' => "floor(",
+        '⌋' => ")",
+        // A hat and a tilde.
+        '\u{302}' | '\u{303}' => "",
+        _ => panic!("the header has {character:?}, which has no spelling here"),
+    };
+    let mut plain = String::new();
+    for character in text.chars() {
+        if character.is_ascii() { plain.push(character) } else { plain.push_str(spelled(character)) }
+    }
+    plain
 }
 
 fn sources() -> Vec<std::path::PathBuf> {
@@ -119,7 +159,7 @@ fn the_header_is_fresh() {
         assert_eq!(constant.map(|constant| &*constant.value), Some(&*number.to_string()), "{name:?}");
     }
     assert_eq!(interface.constants.len(), DIFFUSE_STATUSES.len() + 26, "a status is not in the table");
-    agree("include/diffuse.h", &header);
+    agree("include/diffuse.h", &ascii(&header));
     agree("include/REFERENCE.md", &reference(&interface));
 }
 
@@ -144,10 +184,12 @@ const FUNCTIONS: &str = "\
  *     static void *find(void *library, const char *name) { return dlsym(library, name); }
  *
  *     diffuse_functions diffuse;
- *     const char *missing = diffuse_functions_load(&diffuse, find, dlopen(path, RTLD_NOW | RTLD_LOCAL));
+ *     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+ *     const char *missing = diffuse_functions_load(&diffuse, find, library);
+ *     if (missing != NULL) fail(library == NULL ? dlerror() : missing);
  *     diffuse.job_start(job);
  *
- * `find` is GetProcAddress() on Windows, or what the engine has for it. */
+ * `find` wraps GetProcAddress() on Windows, or what the engine has for it. It needs C99, or C++. */
 
 #ifndef DIFFUSE_FUNCTIONS_H
 #define DIFFUSE_FUNCTIONS_H
@@ -164,7 +206,7 @@ const LOAD: &str = "\
 } diffuse_functions;
 
 /* Fills `functions` with what `find` finds in `library`. NULL, or the name of the function that the library does not
- * have, as one older than this header may not; then all of `functions` are NULL. */
+ * have, as one older than this header may not, and NULL has none; then all of `functions` are NULL. */
 static inline const char *diffuse_functions_load(diffuse_functions *functions,
                                                  void *(*find)(void *library, const char *name),
                                                  void *library) {
@@ -174,7 +216,7 @@ static inline const char *diffuse_functions_load(diffuse_functions *functions,
 const LOADED: &str = "  };
   size_t i;
   for (i = 0; i < sizeof names / sizeof names[0]; ++i) {
-    void *address = find(library, names[i]);
+    void *address = library ? find(library, names[i]) : NULL;
     if (!address) {
       memset(functions, 0, sizeof *functions);
       return names[i];

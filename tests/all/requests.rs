@@ -8,7 +8,7 @@ use diffuse::model::{Manifest, SchedulerConfig};
 use diffuse::option::{Kind, OptionEntry};
 use diffuse::request::Plan;
 use diffuse::solver::{Cursor, NAMES, SOLVERS, Update};
-use diffuse::{Request, settings};
+use diffuse::{Error, Request, settings};
 use ndarray::{ArrayD, IxDyn};
 use serde_json::{Value, json};
 
@@ -515,23 +515,59 @@ fn what_is_said_of_options_can_be_set() {
             let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
             Request::default().with(name, &text).unwrap_or_else(|error| panic!("{entry}: {error}"))
         };
-        let bounds = ["default", "least", "most"].map(|bound| entry.get(bound));
+        let bounds = ["default", "minimum", "maximum"].map(|bound| entry.get(bound));
         bounds.into_iter().flatten().for_each(|value| drop(set(value)));
         let choices = entry.get("choices").and_then(|choices| choices.as_array());
         assert_eq!(choices.is_some(), entry["kind"] == "choice", "{entry}");
         choices.into_iter().flatten().for_each(|word| drop(set(word)));
+        if let Some(meanings) = entry.get("meanings") {
+            assert_eq!(meanings.as_array().map(Vec::len), choices.map(Vec::len), "{entry}");
+        }
+        // What a model may have another default for is not to be sent back as its own.
+        let of_model = entry["default_text"].as_str().is_some_and(|text| text.starts_with("the model's"));
+        assert!(!of_model || entry.get("default").is_none(), "{entry}");
         assert!(entry["text"].as_str().unwrap().ends_with('.') && !entry["group"].as_str().unwrap().is_empty());
         // What was set and taken back was never set.
-        for value in [entry.get("most"), choices.and_then(|choices| choices.last())].into_iter().flatten() {
+        for value in [entry.get("maximum"), choices.and_then(|choices| choices.last())].into_iter().flatten() {
             let mut request = set(value);
             request.unset(name).unwrap();
             assert_eq!(request, Request::default(), "{entry}");
         }
     }
+    assert!(entries.iter().any(|entry| entry.get("default").is_some()));
     let with = |name: &str| &entries.iter().find(|entry| entry["name"] == name).unwrap()["solvers"];
     assert!(with("eta").as_array().unwrap().contains(&"ddim".into()) && with("steps").is_null());
     let unknown = Request::default().unset("no such option").unwrap_err().to_string();
     assert!(unknown.contains("no such option") && unknown.contains("guidance_scale"), "{unknown}");
+}
+
+/// What a scheduler's configuration has set for its own solver or grid goes with that.
+#[test]
+fn a_solver_of_a_configuration_is_taken_back_with_its_options() {
+    let model = model("onnx/models/sprites.onnx");
+    for class in ["DPMSolverMultistepScheduler", "UniPCMultistepScheduler", "LCMScheduler"] {
+        let config =
+            json!({"_class_name": class, "beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction"});
+        let config = SchedulerConfig::parse(&config.to_string()).unwrap();
+        for keys in [&["solver"][..], &["grid"], &["solver", "grid"], &["grid", "solver"]] {
+            let mut request = Request { count: 1, ..Request::default() }.with("steps", 4).unwrap();
+            request.set_scheduler_config(&config).unwrap();
+            let own = request.clone();
+            keys.iter().for_each(|key| request.unset(key).unwrap());
+            assert_ne!(request, own);
+            request.job(&model).unwrap_or_else(|error| panic!("{class} without {keys:?}: {error}"));
+        }
+    }
+}
+
+#[test]
+fn absurd_counts_of_a_class_by_name_are_refused() {
+    let model = model("onnx/models/sprites.onnx");
+    for count in [usize::MAX, usize::MAX / 2, 1 << 44, 1 << 28] {
+        let request = Request { count, class_names: vec!["heart".into()], ..Request::default() };
+        let error = request.job(&model).map(drop).unwrap_err();
+        assert!(matches!(&error, Error::Argument { name: "shape", .. }), "{error}");
+    }
 }
 
 #[test]

@@ -409,4 +409,12 @@ fn what_is_in_the_background_gives_way() {
     drop(runner);
     drop(model);
     assert!(nice("diffuse network").is_empty());
+    // Opened on a worker that gives way already, they give way as far.
+    let open = move |_: &Canceller| Model::open(&runtime(), &path, &options);
+    let runner = Runner::new(Run::open(Box::new(open), request));
+    runner.set_priority(Priority::Background);
+    runner.start(None).unwrap();
+    assert!(matches!(runner.wait(Duration::from_secs(600)), Ok(State::Finished)));
+    assert_eq!(nice("diffuse network"), [(own + 10).min(19)]);
+    assert_eq!(sample(&runner), expected);
 }

@@ -48,6 +48,14 @@ static void *run_job(void *unused) {
   return unused;
 }
 
+static void *open_runtimes(void *library_path) {
+  for (;;) {
+    diffuse_runtime *other = NULL;
+    if (diffuse_runtime_open((const char *)library_path, &other) == DIFFUSE_OK) diffuse_runtime_free(other);
+  }
+  return NULL;
+}
+
 static void *open_models(void *unused) {
   for (;;) {
     diffuse_model *one = NULL;
@@ -202,6 +210,7 @@ int main(int count, char **arguments) {
       CHECK(diffuse_runtime_open(arguments[1], &runtime));
     }
     if (strcmp(scenario, "fork_opens_while_opening") == 0) open_job();
+    else if (strcmp(scenario, "fork_opens_beside") == 0) begin_thread(open_runtimes, arguments[1]);
     else start_job();
   }
   wait_for(atol(arguments[5]));

@@ -116,6 +116,23 @@ int main(int argc, char **argv) {
   diffuse_job_free(job);
   diffuse_request_free(request);
 
+  /* What is set for the first item is not for all of them. */
+  request = request_of("heart");
+  CHECK(diffuse_request_set_count(request, 3));
+  CHECK(diffuse_job_new(model, request, &job));
+  diffuse_job_free(job);
+  CHECK(diffuse_request_set_class(request, 0, "sword"));
+  REQUIRE(diffuse_job_new(model, request, &job) == DIFFUSE_ARGUMENT && strstr(diffuse_error_message(), "1 items of 3"));
+  CHECK(diffuse_request_set_class(request, DIFFUSE_ALL_ITEMS, "sword"));
+  CHECK(diffuse_request_set_negative_class(request, 0, "key"));
+  REQUIRE(diffuse_job_open(NULL, argv[1], NULL, request, &job) == DIFFUSE_ARGUMENT);
+  REQUIRE(diffuse_request_set_class(request, -2, "key") == DIFFUSE_ARGUMENT);
+  /* So many that there is no room for their numbers. */
+  CHECK(diffuse_request_set_negative_class(request, DIFFUSE_ALL_ITEMS, NULL));
+  CHECK(diffuse_request_set_count(request, SIZE_MAX / 8));
+  REQUIRE(diffuse_job_new(model, request, &job) == DIFFUSE_ARGUMENT);
+  diffuse_request_free(request);
+
   /* One name for each item, or one that is wrong. */
   request = request_of("heart");
   CHECK(diffuse_request_set_count(request, 2));
@@ -166,7 +183,11 @@ int main(int argc, char **argv) {
   REQUIRE(state == DIFFUSE_JOB_FINISHED);
   CHECK(diffuse_job_stage(job, &state, &step, &steps));
   REQUIRE(state == DIFFUSE_STAGE_LOADING && step == 1 && steps == 1);
-  REQUIRE(diffuse_job_read(job, first, VALUES) == DIFFUSE_NOT_YET);
+  REQUIRE(diffuse_job_read(job, first, VALUES) == DIFFUSE_ARGUMENT);
+  REQUIRE(diffuse_job_shape(job, &step, 1, &steps) == DIFFUSE_ARGUMENT);
+  REQUIRE(diffuse_job_preview(job, first, VALUES) == DIFFUSE_ARGUMENT);
+  REQUIRE(diffuse_job_snapshot(job, NULL, 0, &steps) == DIFFUSE_ARGUMENT);
+  REQUIRE(strstr(diffuse_error_message(), "without a request") != NULL);
   CHECK(diffuse_job_model(job, &model));
   diffuse_job_free(job);
   REQUIRE(diffuse_model_class_count(model) > 2);

@@ -320,6 +320,17 @@ int main(int argc, char **argv) {
     REQUIRE(kept.use_count() == 1);
     TAKEN(own.run());
     REQUIRE(TAKEN(own.model()).classes() == found.classes() && found.classes().find("\"heart\"") != std::string::npos);
+    // What a callback holds may be a model, which goes with it, whoever is the last to let go.
+    auto held = std::make_shared<Model>(TAKEN(Model::open(runtime, argv[2])));
+    const std::weak_ptr<Model> watched = held;
+    TAKEN(named.guidance([held](const Estimate &, float *, std::size_t) -> std::string { return ""; }));
+    own = TAKEN(Job::make(*held, named));
+    held.reset();
+    TAKEN(named.guidance(nullptr));
+    TAKEN(own.start());
+    REQUIRE(!watched.expired());
+    own = Job();
+    REQUIRE(watched.expired());
   }
 
   // What was moved from, or never made, is refused and not used.

@@ -23,10 +23,6 @@ static void *load(const char *path) { return dlopen(path, RTLD_NOW | RTLD_LOCAL)
 static void *find(void *library, const char *name) { return dlsym(library, name); }
 #endif
 
-static void *find_in_an_older_one(void *library, const char *name) {
-  return strcmp(name, "diffuse_version_number") == 0 ? NULL : find(library, name);
-}
-
 int main(int argc, char **argv) {
   diffuse_functions diffuse;
   diffuse_request *request = NULL;
@@ -43,11 +39,6 @@ int main(int argc, char **argv) {
   library = load(argv[1]);
   if (library == NULL) {
     fprintf(stderr, "%s cannot be loaded\n", argv[1]);
-    return 1;
-  }
-  missing = diffuse_functions_load(&diffuse, find_in_an_older_one, library);
-  if (missing == NULL || strcmp(missing, "diffuse_version_number") != 0 || diffuse.job_run != NULL) {
-    fprintf(stderr, "a function that is not there was passed over\n");
     return 1;
   }
   missing = diffuse_functions_load(&diffuse, find, library);

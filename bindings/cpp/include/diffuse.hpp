@@ -42,7 +42,7 @@ namespace diffuse {
 
 #ifndef DIFFUSE_NO_EXCEPTIONS
 
-/// What went wrong: one of the statuses of diffuse.h (DIFFUSE_ARGUMENT, DIFFUSE_MODEL, …), and what it says in words.
+/// What went wrong: one of the statuses of diffuse.h (DIFFUSE_ARGUMENT, DIFFUSE_MODEL, ...), and what it says in words.
 class Error : public std::runtime_error {
  public:
   Error(std::int32_t status, const std::string &message, const char *path = nullptr, std::int32_t number = 0)
@@ -293,14 +293,15 @@ class Estimate {
 };
 
 /// Code of the host's that makes or changes an estimate: `values`, `length` of them. It returns "", or what went wrong;
-/// an exception counts as the latter. It is kept for as long as a model, a request or a job needs it.
+/// an exception counts as the latter. It is kept for as long as a model, a request or a job needs it; it may own a
+/// model, which is freed with it.
 using Callback = std::function<std::string(const Estimate &estimate, float *values, std::size_t length)>;
 
 namespace detail {
 
 /// A callback, which the library lets go of when nothing calls it any more.
 struct Held {
-  explicit Held(Callback function) : function(std::move(function)) {}
+  explicit Held(Callback callback) : function(std::move(callback)) {}
   Callback function;
 
   static void release(void *user_data) noexcept { delete static_cast<Held *>(user_data); }
@@ -868,14 +869,14 @@ class Job {
  private:
   explicit Job(diffuse_job *handle) : handle_(handle) {}
 
-  Result<std::vector<float>> values(std::int32_t (*read)(const diffuse_job *, float *, std::size_t)) const {
+  Result<std::vector<float>> values(std::int32_t (*copy)(const diffuse_job *, float *, std::size_t)) const {
     std::size_t axes[16] = {0}, rank = 0, length = 1;
     std::vector<float> values;
     std::int32_t status = diffuse_job_shape(get(), axes, 16, &rank);
     if (status == DIFFUSE_OK) {
       for (std::size_t axis = 0; axis < rank; ++axis) length *= axes[axis];
       values.resize(length);
-      status = read(get(), values.data(), values.size());
+      status = copy(get(), values.data(), values.size());
     }
     return detail::checked(status, std::move(values));
   }

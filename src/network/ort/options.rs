@@ -1,7 +1,7 @@
 //! How a network is opened in ONNX Runtime.
 
 use std::cell::RefCell;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use ort::environment::ThreadManager;
@@ -57,14 +57,14 @@ impl Memory {
 /// How a model is opened. The default is right for a program that does other things as well.
 #[derive(Debug, Clone, Default)]
 pub struct ModelOptions {
-    /// Threads that one evaluation uses, up to 1024. 0 is one per physical core that this process may use, less one
-    /// where there are more than two: that core is left to the host.
+    /// Threads that one evaluation uses, up to 1024. 0 is one per physical core, or per processor that the opening
+    /// thread may use if those are fewer, less one where there are more than two: that core is left to the host.
     pub threads: usize,
     /// Whether idle threads spin while they wait. It makes evaluations that follow each other at once a little faster,
     /// and burns a core between those that do not.
     pub spinning: bool,
-    /// How urgent evaluations are: that of the threads that ONNX Runtime has for them, and of the workers of jobs. The
-    /// caller's own threads keep theirs.
+    /// How urgent evaluations are: that of the threads that ONNX Runtime has for them. A
+    /// [`Runner`](crate::run::Runner) has its own, which in C is that of the model. The caller's threads keep theirs.
     pub priority: Priority,
     /// What evaluates the network, in the order wanted: the first that can be had takes the nodes that it can, the next
     /// ones the rest. Nothing is the CPU alone. One that cannot be had is passed over only if there is another after
@@ -137,11 +137,12 @@ impl ModelOptions {
     }
 }
 
-/// The physical cores that this process may use, as it is first asked: of a container with a limit, those within it.
-static CORES: LazyLock<usize> = LazyLock::new(|| {
+/// The physical cores, or the processors that this thread may use where those are fewer: within a container's limit,
+/// and on a thread that is bound to some, as the network's threads will be.
+fn cores() -> usize {
     let allowed = std::thread::available_parallelism().map_or(1, usize::from);
     num_cpus::get_physical().clamp(1, allowed).min(MOST_THREADS)
-});
+}
 
 /// How many of `cores` one evaluation takes, so that a host with more than two keeps one for its frames.
 const fn leaving_one(cores: usize) -> usize {
@@ -185,7 +186,7 @@ fn builder(
         .with_inter_op_spinning(options.spinning)?;
     // Told a number, ONNX Runtime does not bind its threads to cores either, where they would sit on the host's.
     builder = builder.with_intra_threads(match options.threads {
-        0 => leaving_one(*CORES),
+        0 => leaving_one(cores()),
         threads => threads,
     })?;
     if options.priority != Priority::Normal {
@@ -209,6 +210,6 @@ mod tests {
     fn more_than_two_cores_are_shared_with_the_host() {
         assert_eq!([1, 2, 3, 4, 64].map(leaving_one), [1, 2, 2, 3, 63]);
         let allowed = std::thread::available_parallelism().unwrap().get();
-        assert!((1..=allowed).contains(&*CORES), "{} of {allowed}", *CORES);
+        assert!((1..=allowed).contains(&cores()), "{} of {allowed}", cores());
     }
 }

@@ -14,7 +14,7 @@ use super::library;
 use super::overheard::hear;
 use crate::error::{Error, Result};
 use crate::log::{OF_RUNTIME, Severity, say};
-use crate::process::{self, Call, Process, Vigil};
+use crate::process::{self, Call, Process, Unforked, Vigil};
 use crate::sync::{Guard, Mutex};
 
 /// The oldest ONNX Runtime that works is 1.`OLDEST_MINOR_VERSION`.
@@ -113,7 +113,8 @@ impl Runtime {
     /// `OrtGetApiBase()` returns. No file is looked for. For systems without one, and for programs that use ONNX
     /// Runtime besides, which then have one environment with this crate, and its messages where they send them.
     ///
-    /// The environment is as for [`open`](Self::open).
+    /// The environment, with its logger, its telemetry and its level of messages, is the host's where the host has made
+    /// one before; the process's variables are left alone.
     ///
     /// # Safety
     /// `base` is what that function returned, whose library stays as long as the process.
@@ -155,19 +156,24 @@ impl Runtime {
 
     /// The one that `builder` is of, started.
     fn begun(builder: EnvironmentBuilder, base: Option<usize>, path: Arc<Path>, version: String) -> Result<Self> {
-        if has_telemetry(&version) {
-            Self::keep_quiet();
+        // There is one environment in a process: the host's stays as the host has it.
+        let is_ours = base.is_none();
+        if is_ours && has_telemetry(&version) {
+            // SAFETY: the caller of `open` was told to call it before other threads use the environment.
+            unsafe { Self::keep_quiet() };
         }
         // The logger is what keeps errors that we report ourselves, and warnings about graphics cards, off stderr.
         let environment = builder
             .with_name("diffuse")
-            .with_telemetry(false)
+            .with_telemetry(!is_ours)
             .with_logger(Arc::new(|level, _: &str, _: &str, _: &str, message: &str| log(level, message)))
             .build()
             .map_err(|error| Error::runtime(format!("{} did not start: {error}", path.display())))?;
-        // `ort` asks for everything, and ONNX Runtime would word messages that nobody reads, also between the nodes of
-        // a run.
-        environment.set_log_level(LogLevel::Warning);
+        if is_ours {
+            // `ort` asks for everything, and ONNX Runtime would word messages that nobody reads, also between the nodes
+            // of a run.
+            environment.set_log_level(LogLevel::Warning);
+        }
         Ok(Self { environment, base, path, version: version.into() })
     }
 
@@ -181,11 +187,12 @@ impl Runtime {
 
     /// Does what [`open`](Self::open) does to the environment of the process, for a program that opens it on another
     /// thread: sets `ORT_DISABLE_TELEMETRY` to 1, unless it is set to something.
-    pub fn keep_quiet() {
+    ///
+    /// # Safety
+    /// No other thread reads or changes environment variables meanwhile, but through Rust's standard library.
+    pub unsafe fn keep_quiet() {
         if std::env::var_os(TELEMETRY).is_none() {
-            // SAFETY: the caller of `Runtime::open` was told to call it before other threads use the environment.
-            // Rust's own accesses are synchronised; there is no other way to keep the library quiet (its API call for
-            // it is not heeded).
+            // SAFETY: passed on. There is no other way to keep the library quiet: its API call for it is not heeded.
             unsafe { std::env::set_var(TELEMETRY, "1") };
         }
     }
@@ -238,18 +245,19 @@ impl Runtime {
 /// One more than the generation of the process in which a thread holds [`OPENED`]; 0 for none.
 static OPENING_IN: AtomicU32 = AtomicU32::new(0);
 
-/// What [`OPENED`] guards, in the hands of this thread.
-struct Opening(Guard<'static, Option<Runtime>>);
+/// What [`OPENED`] guards, in the hands of this thread; a fork waits until it is let go of.
+struct Opening(Guard<'static, Option<Runtime>>, #[expect(dead_code, reason = "it is held")] Unforked);
 
 impl Opening {
     fn begin() -> Result<Self> {
         /// Far longer than it takes to open a library.
         const LONGEST: Duration = Duration::from_secs(60);
         let (this, start) = (Process::current().generation() + 1, Instant::now());
+        let unforked = Unforked::begin();
         loop {
             if let Some(held) = OPENED.try_held() {
                 OPENING_IN.store(this, Ordering::SeqCst);
-                return Ok(Self(held));
+                return Ok(Self(held, unforked));
             }
             // No thread of this process will let go of it.
             if ![0, this].contains(&OPENING_IN.load(Ordering::SeqCst)) {
@@ -441,8 +449,8 @@ fn by_loader() -> Option<PathBuf> {
         // SAFETY: dladdr promises a string that lives as long as the library, which is closed after this.
         let path = unsafe { CStr::from_ptr(info.dli_fname) };
         let path = Path::new(std::ffi::OsStr::from_bytes(path.to_bytes()));
-        // A relative one counts from here, as the loader took it.
-        std::path::absolute(path).ok()
+        // The file itself, by which it is known when it is asked for again; in an Android package it is none.
+        std::fs::canonicalize(path).or_else(|_| std::path::absolute(path)).ok()
     })
 }
 
@@ -455,7 +463,12 @@ fn by_loader() -> Option<PathBuf> {
 #[cfg(unix)]
 fn loader_names() -> &'static [&'static str] {
     match std::env::consts::OS {
-        "macos" | "ios" => &["libonnxruntime.1.dylib", "libonnxruntime.dylib"],
+        // Bare names are looked for in the current folder as well there.
+        "macos" | "ios" => &[
+            "@rpath/libonnxruntime.1.dylib",
+            "@rpath/libonnxruntime.dylib",
+            "@rpath/onnxruntime.framework/onnxruntime",
+        ],
         "android" => &["libonnxruntime.so"],
         _ => &["libonnxruntime.so.1", "libonnxruntime.so"],
     }

@@ -34,7 +34,8 @@ class BuildWithLibrary(build_py):
         super().run()
         package = Path(self.build_lib) / "diffuse"
         shutil.copyfile(library(), package / LIBRARY)
-        shutil.copyfile(REPOSITORY / "include" / "NOTICES.txt", package / "NOTICES.txt")
+        for file in ("include/NOTICES.txt", "LICENSE-MIT", "LICENSE-APACHE"):
+            shutil.copyfile(REPOSITORY / file, package / Path(file).name)
 
 
 class WheelForPlatform(bdist_wheel):

@@ -419,6 +419,131 @@ fn the_functions_for_python_are_fresh() {
     agree("bindings/python/src/diffuse/_abi.py", &(page + "}\n"));
 }
 
+/// What C# calls a handle: JobHandle for diffuse_job.
+fn handle_for_csharp(name: &str) -> String {
+    let words = name.strip_prefix("diffuse_").unwrap().split('_');
+    words.map(|word| word[..1].to_uppercase() + &word[1..]).collect::<String>() + "Handle"
+}
+
+/// What C# calls a type. Texts are bytes that end in a zero, since no attribute for UTF-8 is everywhere; what is only
+/// looked at during a callback is an address.
+fn type_for_csharp(of: &Type) -> String {
+    let scalar = match of.name.as_str() {
+        "int32_t" => "int",
+        "uint32_t" => "uint",
+        "int64_t" => "long",
+        "uint64_t" => "ulong",
+        "uint8_t" => "byte",
+        "size_t" => "UIntPtr",
+        "float" => "float",
+        "double" => "double",
+        "void" => "void",
+        _ => "",
+    };
+    match (of.name.as_str(), of.pointers) {
+        ("void", 1) | ("diffuse_estimate", 1) => "IntPtr".into(),
+        ("char", 1) => "byte[]".into(),
+        ("uint8_t", 2) => "IntPtr*".into(),
+        ("char" | "void" | "float", 2) => "out IntPtr".into(),
+        ("diffuse_callback", 0) => "Callback".into(),
+        ("diffuse_log_sink", 0) => "LogSink".into(),
+        ("diffuse_release", 0) => "Release".into(),
+        ("diffuse_cost", 1) => "Cost*".into(),
+        (name, 1) if name.starts_with("diffuse_") => handle_for_csharp(name),
+        (name, 2) if name.starts_with("diffuse_") => format!("out {}", handle_for_csharp(name)),
+        (_, stars) => {
+            assert!(!scalar.is_empty() && stars < 2, "{of:?}");
+            scalar.to_owned() + &"*".repeat(stars)
+        }
+    }
+}
+
+/// A parameter in C#: those that its language has a word for are escaped.
+fn parameter_for_csharp(of: &Variable) -> String {
+    // A list of texts.
+    let list = of.of.name == "char" && of.of.pointers == 2 && of.name == "names";
+    let kind = if list { "IntPtr*".into() } else { type_for_csharp(&of.of) };
+    let name = if of.name == "base" { "@base" } else { &of.name };
+    format!("{kind} {name}")
+}
+
+/// The functions of the header for C#'s P/Invoke.
+#[test]
+fn the_functions_for_csharp_are_fresh() {
+    let interface = Interface::parse(&header());
+    let mut page = String::from(
+        "// The functions, types and constants of diffuse.h. Generated from the header by its test; do not edit.\n\
+         using System;\nusing System.Runtime.InteropServices;\n\nnamespace Diffuse\n{\n\
+         \x20   internal static unsafe class Native\n    {\n\
+         #if UNITY_IOS && !UNITY_EDITOR\n        private const string Library = \"__Internal\";\n\
+         #else\n        private const string Library = \"diffuse\";\n#endif\n\n",
+    );
+    for constant in &interface.constants {
+        let name = constant.name.strip_prefix("DIFFUSE_").unwrap();
+        writeln!(page, "        internal const int {name} = {};", constant.value).unwrap();
+    }
+    for (delegate, name) in
+        [("Callback", "diffuse_callback"), ("LogSink", "diffuse_log_sink"), ("Release", "diffuse_release")]
+    {
+        let callback = interface.callbacks.iter().find(|callback| callback.name == name).unwrap();
+        // Within a callback a text is an address.
+        let parameters: Vec<String> =
+            callback.parameters.iter().map(|of| parameter_for_csharp(of).replace("byte[]", "byte*")).collect();
+        let result = type_for_csharp(&callback.result);
+        writeln!(
+            page,
+            "\n        [UnmanagedFunctionPointer(CallingConvention.Cdecl)]\n        internal delegate {result} {delegate}({});",
+            parameters.join(", ")
+        )
+        .unwrap();
+    }
+    for Function { name, result, parameters, .. } in &interface.functions {
+        let frees = name.ends_with("_free");
+        let parameters: Vec<String> = if frees {
+            vec![format!("IntPtr {}", parameters[0].name)]
+        } else {
+            parameters.iter().map(parameter_for_csharp).collect()
+        };
+        let result = if result.pointers > 0 { "IntPtr".into() } else { type_for_csharp(result) };
+        writeln!(
+            page,
+            "\n        [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]\n        internal static extern {result} {name}({});",
+            parameters.join(", ")
+        )
+        .unwrap();
+    }
+    page += "    }\n";
+    let [cost] = &interface.structs[..] else { panic!("C# has the struct Cost alone") };
+    page += "\n    [StructLayout(LayoutKind.Sequential)]\n    internal struct Cost\n    {\n";
+    for field in &cost.fields {
+        writeln!(page, "        internal {} {};", type_for_csharp(&field.of), field.name).unwrap();
+    }
+    page += "    }\n";
+    for handle in interface.handles.iter().filter(|handle| handle.name != "diffuse_estimate") {
+        let class = handle_for_csharp(&handle.name);
+        write!(
+            page,
+            "\n    internal sealed class {class} : SafeHandle\n    {{\n\
+             \x20       /// <summary>NULL.</summary>\n\
+             \x20       internal static readonly {class} None = new {class}();\n\n\
+             \x20       public {class}() : base(IntPtr.Zero, true) {{ }}\n\n\
+             \x20       public override bool IsInvalid => handle == IntPtr.Zero;\n\n\
+             \x20       protected override bool ReleaseHandle()\n        {{\n\
+             \x20           Native.{}_free(handle);\n            return true;\n        }}\n    }}\n",
+            handle.name
+        )
+        .unwrap();
+    }
+    agree("bindings/csharp/src/Native.cs", &(page + "}\n"));
+}
+
+#[test]
+fn the_binding_for_csharp_has_what_the_header_has() {
+    let files = std::fs::read_dir(repository("bindings/csharp/src")).unwrap();
+    let source: String = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    has_all(Binding::CSharp, exports().iter().map(String::as_str), |name| source.contains(&format!("Native.{name}(")));
+}
+
 #[test]
 fn the_package_for_python_has_what_the_header_has() {
     let files = std::fs::read_dir(repository("bindings/python/src/diffuse")).unwrap();

@@ -4,21 +4,22 @@
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Binding {
     Cpp,
+    CSharp,
     Python,
 }
 
-use Binding::{Cpp, Python};
+use Binding::{CSharp, Cpp, Python};
 
 /// The functions that a binding does not call, and why.
 const LEFT_OUT: &[(&str, &[Binding], &str)] = &[
     ("diffuse_log_set", &[Cpp, Python], "the sink is the process's, and stays the host's own to set"),
     ("diffuse_status_name", &[Cpp, Python], "the name of a status is in the error's message, or is its class"),
-    ("diffuse_version_number", &[Cpp, Python], "the text of the version says as much"),
+    ("diffuse_version_number", &[CSharp, Cpp, Python], "the text of the version says as much"),
     ("diffuse_job_progress", &[Cpp], "what is done of the steps is in the stage as well"),
     ("diffuse_log_set_owned", &[Cpp, Python], "likewise"),
-    ("diffuse_model_open_callback", &[Cpp], "the library lets go of what a callback has"),
+    ("diffuse_model_open_callback", &[CSharp, Cpp], "the library lets go of what a callback has"),
     ("diffuse_model_open_callback_owned", &[Python], "what a callback has is an attribute of what may call it"),
-    ("diffuse_request_set_guidance_callback", &[Cpp], "the library lets go of what a callback has"),
+    ("diffuse_request_set_guidance_callback", &[CSharp, Cpp], "the library lets go of what a callback has"),
     ("diffuse_request_set_guidance_callback_owned", &[Python], "as diffuse_model_open_callback_owned"),
     ("diffuse_runtime_of_host", &[Python], "ONNX Runtime is a file there"),
     ("diffuse_request_set_class", &[Python], "the names of classes are looked up in the model"),

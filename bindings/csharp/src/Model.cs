@@ -1,0 +1,281 @@
+using System;
+using System.Collections.Generic;
+using System.Runtime.InteropServices;
+using System.Threading;
+using System.Threading.Tasks;
+
+namespace Diffuse
+{
+    /// <summary>A model: a network and its manifest, or the parts of a pipeline. Several threads may use it at once;
+    /// evaluations take turns. It may be disposed of while jobs of it live.</summary>
+    public sealed unsafe partial class Model : IDisposable
+    {
+        internal readonly ModelHandle Handle;
+
+        internal Model(ModelHandle handle) { Handle = handle; }
+
+        /// <summary>Opens a model file or a pipeline's folder. Without a runtime it is the one that
+        /// <see cref="Runtime.Open"/> finds. diffuse_model_open()</summary>
+        public static Model Open(string path, ModelOptions options = null, Runtime runtime = null, CancellationToken cancellation = default(CancellationToken))
+        {
+            var bytes = Utf8.Bytes(path, nameof(path));
+            return Opened(options, runtime, cancellation, (handle, own) =>
+            {
+                var status = Native.diffuse_model_open(handle, bytes, own, out ModelHandle model);
+                return (status, model);
+            });
+        }
+
+        /// <summary>Opens a model from the bytes of its file. diffuse_model_open_bytes()</summary>
+        public static Model Open(byte[] bytes, ModelOptions options = null, Runtime runtime = null, CancellationToken cancellation = default(CancellationToken))
+        {
+            if (bytes == null) throw new ArgumentNullException(nameof(bytes));
+            return Opened(options, runtime, cancellation, (handle, own) =>
+            {
+                fixed (byte* first = bytes)
+                {
+                    var status = Native.diffuse_model_open_bytes(handle, first, (UIntPtr)bytes.Length, own, out ModelHandle model);
+                    return (status, model);
+                }
+            });
+        }
+
+        /// <summary>Opens a pipeline from the bytes of its folder's files, by their paths in it.
+        /// diffuse_model_open_parts()</summary>
+        public static Model Open(IReadOnlyDictionary<string, byte[]> files, ModelOptions options = null, Runtime runtime = null, CancellationToken cancellation = default(CancellationToken))
+        {
+            if (files == null) throw new ArgumentNullException(nameof(files));
+            return Opened(options, runtime, cancellation, (handle, own) =>
+            {
+                var pins = new List<GCHandle>();
+                try
+                {
+                    Func<object, IntPtr> pinned = array =>
+                    {
+                        var pin = GCHandle.Alloc(array, GCHandleType.Pinned);
+                        pins.Add(pin);
+                        return pin.AddrOfPinnedObject();
+                    };
+                    var names = new IntPtr[files.Count];
+                    var bytes = new IntPtr[files.Count];
+                    var lengths = new UIntPtr[files.Count];
+                    var i = 0;
+                    foreach (var file in files)
+                    {
+                        if (file.Value == null) throw new ArgumentNullException(nameof(files), file.Key);
+                        names[i] = pinned(Utf8.Bytes(file.Key, nameof(files)));
+                        bytes[i] = pinned(file.Value);
+                        lengths[i++] = (UIntPtr)file.Value.Length;
+                    }
+                    fixed (IntPtr* first = names)
+                    fixed (IntPtr* parts = bytes)
+                    fixed (UIntPtr* counts = lengths)
+                    {
+                        var status = Native.diffuse_model_open_parts(handle, first, parts, counts, (UIntPtr)files.Count, own, out ModelHandle model);
+                        return (status, model);
+                    }
+                }
+                finally
+                {
+                    foreach (var pin in pins) pin.Free();
+                }
+            });
+        }
+
+        /// <summary>Opens a model whose network is <paramref name="network"/>, called with a manifest's scaling, time and
+        /// conditions; ONNX Runtime is not needed. diffuse_model_open_callback_owned()</summary>
+        public static Model Open(string manifest, EstimateCallback network)
+        {
+            if (network == null) throw new ArgumentNullException(nameof(network));
+            var bytes = Utf8.Bytes(manifest, nameof(manifest));
+            Failure.Check(Native.diffuse_model_open_callback_owned(bytes, Held.Call, Held.Hold(network), Held.Release, out ModelHandle model));
+            return new Model(model);
+        }
+
+        /// <summary>Opens a model file or a folder on a thread of the pool. (A job from <see cref="Job.Open(string, Request,
+        /// ModelOptions, Runtime)"/> opens its model on its own worker.)</summary>
+        public static Task<Model> OpenAsync(string path, ModelOptions options = null, Runtime runtime = null, CancellationToken cancellation = default(CancellationToken))
+        {
+            return Task.Run(() => Open(path, options, runtime, cancellation), cancellation);
+        }
+
+        /// <summary>Its name, from the manifest.</summary>
+        public string Name => Text(Native.diffuse_model_name(Handle));
+
+        /// <summary>Its manifest, as JSON.</summary>
+        public string Manifest => Text(Native.diffuse_model_manifest(Handle));
+
+        /// <summary>The execution provider that evaluates it.</summary>
+        public string Provider => Text(Native.diffuse_model_provider(Handle));
+
+        /// <summary>Which provider took how many nodes, and which were passed over and why.</summary>
+        public string Placement => Text(Native.diffuse_model_placement(Handle));
+
+        /// <summary>The SHA-256 of graph, weights and manifest.</summary>
+        public string Sha256
+        {
+            get
+            {
+                Failure.Check(Native.diffuse_model_sha256(Handle, out IntPtr hash));
+                return Text(hash);
+            }
+        }
+
+        /// <summary>Channels, height and width of an image, without the batch. 0 is a size that the manifest leaves
+        /// free.</summary>
+        public int[] Shape
+        {
+            get
+            {
+                UIntPtr rank;
+                Failure.Check(Native.diffuse_model_shape(Handle, null, UIntPtr.Zero, &rank));
+                var axes = stackalloc UIntPtr[(int)rank];
+                Failure.Check(Native.diffuse_model_shape(Handle, axes, rank, &rank));
+                return Axes.Of(axes, (int)rank);
+            }
+        }
+
+        /// <summary>How many classes it has.</summary>
+        public int ClassCount
+        {
+            get
+            {
+                var count = (int)Native.diffuse_model_class_count(Handle);
+                GC.KeepAlive(this);
+                return count;
+            }
+        }
+
+        /// <summary>The names of its classes.</summary>
+        public string[] Classes => Utf8.Strings(Text(Native.diffuse_model_classes(Handle)));
+
+        /// <summary>The number of a class.</summary>
+        public long ClassIndex(string name)
+        {
+            long index;
+            Failure.Check(Native.diffuse_model_class(Handle, Utf8.Bytes(name, nameof(name)), &index));
+            return index;
+        }
+
+        /// <summary>The shares of the clean sample and of the noise at a time.</summary>
+        public void Level(double time, out double alpha, out double sigma)
+        {
+            double a, s;
+            Failure.Check(Native.diffuse_model_level(Handle, time, &a, &s));
+            (alpha, sigma) = (a, s);
+        }
+
+        /// <summary>The values of RGBA pixels, rows from the top: what a request takes as its image.</summary>
+        public float[] Values(byte[] pixels, bool bottomUp = false, bool bgra = false)
+        {
+            if (pixels == null) throw new ArgumentNullException(nameof(pixels));
+            var shape = Shape;
+            var values = new float[Axes.Length(shape)];
+            fixed (byte* first = pixels)
+            fixed (float* place = values)
+                Failure.Check(Native.diffuse_model_values(Handle, first, (UIntPtr)pixels.Length, (UIntPtr)(4 * shape[shape.Length - 1]), Pixels.Flags(bottomUp, bgra), place, (UIntPtr)values.Length));
+            return values;
+        }
+
+        /// <summary>The estimate of the clean samples at a noise level. diffuse_model_denoise()</summary>
+        public float[] Denoise(float[] x, int count, double time, double alpha, double sigma, Request request = null, CancellationToken cancellation = default(CancellationToken))
+        {
+            if (x == null) throw new ArgumentNullException(nameof(x));
+            var denoised = new float[x.Length];
+            using (var cancel = new Cancel(cancellation))
+            fixed (float* first = x)
+            fixed (float* place = denoised)
+                Evaluated(Native.diffuse_model_denoise(Handle, Request.HandleOf(request), first, (UIntPtr)x.Length, (UIntPtr)(uint)count, time, alpha, sigma, cancel.Handle, place), cancellation);
+            return denoised;
+        }
+
+        /// <summary>The samples at a time with noise of a seed. diffuse_model_add_noise()</summary>
+        public float[] AddNoise(float[] x0, int count, double time, ulong seed, Request request = null)
+        {
+            if (x0 == null) throw new ArgumentNullException(nameof(x0));
+            var x = new float[x0.Length];
+            fixed (float* first = x0)
+            fixed (float* place = x)
+                Failure.Check(Native.diffuse_model_add_noise(Handle, Request.HandleOf(request), first, (UIntPtr)x0.Length, (UIntPtr)(uint)count, time, seed, place));
+            return x;
+        }
+
+        /// <summary>The log-density of each sample, in nats. diffuse_model_log_density()</summary>
+        public double[] LogDensity(float[] x, int count, int directions, double tolerance, ulong seed, Request request = null, CancellationToken cancellation = default(CancellationToken))
+        {
+            if (x == null) throw new ArgumentNullException(nameof(x));
+            if (count < 0 || directions < 0) throw new ArgumentOutOfRangeException(count < 0 ? nameof(count) : nameof(directions));
+            var densities = new double[count];
+            using (var cancel = new Cancel(cancellation))
+            fixed (float* first = x)
+            fixed (double* place = densities)
+                Evaluated(Native.diffuse_model_log_density(Handle, Request.HandleOf(request), first, (UIntPtr)x.Length, (UIntPtr)count, (UIntPtr)directions, tolerance, seed, cancel.Handle, place), cancellation);
+            return densities;
+        }
+
+        /// <summary>The variational bound of each sample, in bits per value. diffuse_model_variational_bound()</summary>
+        public double[] VariationalBound(float[] x, int count, string variance, ulong seed, Request request = null, CancellationToken cancellation = default(CancellationToken))
+        {
+            if (x == null) throw new ArgumentNullException(nameof(x));
+            if (count < 0) throw new ArgumentOutOfRangeException(nameof(count));
+            var bounds = new double[count];
+            using (var cancel = new Cancel(cancellation))
+            fixed (float* first = x)
+            fixed (double* place = bounds)
+                Evaluated(Native.diffuse_model_variational_bound(Handle, Request.HandleOf(request), first, (UIntPtr)x.Length, (UIntPtr)count, Utf8.Bytes(variance, nameof(variance)), seed, cancel.Handle, place), cancellation);
+            return bounds;
+        }
+
+        /// <summary>Gives memory back that is not needed between runs. diffuse_model_trim()</summary>
+        public void Trim(CancellationToken cancellation = default(CancellationToken))
+        {
+            using (var cancel = new Cancel(cancellation))
+                Evaluated(Native.diffuse_model_trim(Handle, cancel.Handle), cancellation);
+        }
+
+        /// <summary>Lets go of it; jobs keep what they need.</summary>
+        public void Dispose() => Handle.Dispose();
+
+        private static Model Opened(ModelOptions options, Runtime runtime, CancellationToken cancellation, Func<RuntimeHandle, ModelOptionsHandle, (int, ModelHandle)> open)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var found = runtime ?? Runtime.Open();
+            // An opening is cancelled by its options, of which these are the caller's.
+            var own = options == null && cancellation.CanBeCanceled ? new ModelOptions() : options;
+            try
+            {
+                using (var cancel = new Cancel(cancellation))
+                {
+                    if (cancellation.CanBeCanceled) Failure.Check(Native.diffuse_model_options_set_cancel(own.Handle, cancel.Handle));
+                    var (status, model) = open(found.Handle, ModelOptions.HandleOf(own));
+                    if (cancellation.CanBeCanceled) Native.diffuse_model_options_set_cancel(own.Handle, CancelHandle.None);
+                    Cancel.Check(status, cancellation);
+                    return new Model(model);
+                }
+            }
+            finally
+            {
+                if (!ReferenceEquals(own, options)) own.Dispose();
+                if (runtime == null) found.Dispose();
+            }
+        }
+
+        private static void Evaluated(int status, CancellationToken cancellation)
+        {
+            Held.Rethrow(status);
+            Cancel.Check(status, cancellation);
+        }
+
+        private string Text(IntPtr address)
+        {
+            var text = Utf8.Text(address);
+            GC.KeepAlive(this);
+            return text;
+        }
+    }
+
+    internal static class Pixels
+    {
+        internal static uint Flags(bool bottomUp, bool bgra) => (uint)((bottomUp ? Native.BOTTOM_UP : 0) | (bgra ? Native.BGRA : 0));
+    }
+}

@@ -1,0 +1,121 @@
+using System;
+
+namespace Diffuse
+{
+    /// <summary>What becomes of the parts of a folder that are not evaluated at the time.</summary>
+    public static class Memory
+    {
+        /// <summary>They stay open. The default.</summary>
+        public const string Keep = "keep";
+
+        /// <summary>Each is given back when its stage of a run is over.</summary>
+        public const string Stage = "stage";
+    }
+
+    /// <summary>How urgent the work of a model is.</summary>
+    public static class Priority
+    {
+        /// <summary>As that of every other thread. The default.</summary>
+        public const string Normal = "normal";
+
+        /// <summary>It gives way to what else the machine does: the host's frames go on.</summary>
+        public const string Background = "background";
+    }
+
+    /// <summary>How a model is opened. One that is new is right for a program that does other things as well. The functions
+    /// diffuse_model_options_…() say what each may be.</summary>
+    public sealed unsafe class ModelOptions : IDisposable
+    {
+        internal readonly ModelOptionsHandle Handle;
+
+        /// <summary>Makes options.</summary>
+        public ModelOptions() { Failure.Check(Native.diffuse_model_options_new(out Handle)); }
+
+        /// <summary>How many threads one evaluation uses. 0, the default, leaves a core to the host where there are more
+        /// than two.</summary>
+        public ModelOptions SetThreads(int threads)
+        {
+            if (threads < 0) throw new ArgumentOutOfRangeException(nameof(threads), threads, "0 to 1024");
+            Failure.Check(Native.diffuse_model_options_set_threads(Handle, (uint)threads));
+            return this;
+        }
+
+        /// <summary>Whether idle threads spin while they wait. Default: false.</summary>
+        public ModelOptions SetSpinning(bool spinning)
+        {
+            Failure.Check(Native.diffuse_model_options_set_spinning(Handle, spinning ? 1 : 0));
+            return this;
+        }
+
+        /// <summary>How urgent the work is: <see cref="Priority.Normal"/> or <see cref="Priority.Background"/>.</summary>
+        public ModelOptions SetPriority(string priority)
+        {
+            Failure.Check(Native.diffuse_model_options_set_priority(Handle, Utf8.Bytes(priority, nameof(priority))));
+            return this;
+        }
+
+        /// <summary>What becomes of parts that are not evaluated: <see cref="Memory.Keep"/>, <see cref="Memory.Stage"/>, or
+        /// a number of bytes such as "4G".</summary>
+        public ModelOptions SetMemory(string policy)
+        {
+            Failure.Check(Native.diffuse_model_options_set_memory(Handle, Utf8.Bytes(policy, nameof(policy))));
+            return this;
+        }
+
+        /// <summary>Adds an execution provider, in the order wanted.</summary>
+        public ModelOptions AddProvider(string name)
+        {
+            Failure.Check(Native.diffuse_model_options_add_provider(Handle, Utf8.Bytes(name, nameof(name))));
+            return this;
+        }
+
+        /// <summary>Adds an execution provider from a plugin library.</summary>
+        public ModelOptions AddProviderLibrary(string name, string path)
+        {
+            Failure.Check(Native.diffuse_model_options_add_provider_library(Handle, Utf8.Bytes(name, nameof(name)), Utf8.Bytes(path, nameof(path))));
+            return this;
+        }
+
+        /// <summary>Sets an option of a provider that was added. PROVIDERS.md lists them.</summary>
+        public ModelOptions SetProviderOption(string provider, string key, string value)
+        {
+            Failure.Check(Native.diffuse_model_options_set_provider_option(Handle, Utf8.Bytes(provider, nameof(provider)), Utf8.Bytes(key, nameof(key)), Utf8.Bytes(value, nameof(value))));
+            return this;
+        }
+
+        /// <summary>Whether the CPU may take the nodes that no provider takes. Default: false.</summary>
+        public ModelOptions SetCpuNodes(bool allowed)
+        {
+            Failure.Check(Native.diffuse_model_options_set_cpu_nodes(Handle, allowed ? 1 : 0));
+            return this;
+        }
+
+        /// <summary>A manifest, as JSON, instead of the model's own.</summary>
+        public ModelOptions SetManifest(string json)
+        {
+            Failure.Check(Native.diffuse_model_options_set_manifest(Handle, Utf8.Bytes(json, nameof(json))));
+            return this;
+        }
+
+        /// <summary>Whether weights in files of their own are read into memory. Default: false, they are mapped.</summary>
+        public ModelOptions SetCopyWeights(bool copy)
+        {
+            Failure.Check(Native.diffuse_model_options_set_copy_weights(Handle, copy ? 1 : 0));
+            return this;
+        }
+
+        /// <summary>For a model from bytes whose weights are in files of their own: a file's name and its bytes.</summary>
+        public ModelOptions AddExternalData(string name, byte[] bytes)
+        {
+            if (bytes == null) throw new ArgumentNullException(nameof(bytes));
+            fixed (byte* first = bytes)
+                Failure.Check(Native.diffuse_model_options_add_external_data(Handle, Utf8.Bytes(name, nameof(name)), first, (UIntPtr)bytes.Length));
+            return this;
+        }
+
+        internal static ModelOptionsHandle HandleOf(ModelOptions options) => options == null ? ModelOptionsHandle.None : options.Handle;
+
+        /// <summary>Frees them. Models that were opened with them are not concerned.</summary>
+        public void Dispose() => Handle.Dispose();
+    }
+}

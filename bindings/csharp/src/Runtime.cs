@@ -1,0 +1,60 @@
+using System;
+
+namespace Diffuse
+{
+    /// <summary>ONNX Runtime, loaded and started. There is one in a process.</summary>
+    public sealed class Runtime : IDisposable
+    {
+        internal readonly RuntimeHandle Handle;
+
+        private Runtime(RuntimeHandle handle) { Handle = handle; }
+
+        /// <summary>Opens it: <paramref name="path"/> is its library or the folder that it lies in; null has it found,
+        /// beside this library, beside the program or by the system. diffuse_runtime_open()</summary>
+        public static Runtime Open(string path = null)
+        {
+            Failure.Check(Native.diffuse_runtime_open(Utf8.BytesOrNull(path, nameof(path)), out RuntimeHandle handle));
+            return new Runtime(handle);
+        }
+
+        /// <summary>Takes the one that the program has already: <paramref name="ortApiBase"/> is what its
+        /// OrtGetApiBase() returns. diffuse_runtime_of_host()</summary>
+        public static Runtime OfHost(IntPtr ortApiBase)
+        {
+            Failure.Check(Native.diffuse_runtime_of_host(ortApiBase, out RuntimeHandle handle));
+            return new Runtime(handle);
+        }
+
+        /// <summary>The file that was loaded.</summary>
+        public string Path => Text(Native.diffuse_runtime_path(Handle));
+
+        /// <summary>Its version, such as "1.32.0".</summary>
+        public string Version => Text(Native.diffuse_runtime_version(Handle));
+
+        /// <summary>The execution providers that it was built with.</summary>
+        public string[] Providers => Text(Native.diffuse_runtime_providers(Handle)).Split(new[] { ',' }, StringSplitOptions.RemoveEmptyEntries);
+
+        internal static RuntimeHandle HandleOf(Runtime runtime) => runtime == null ? RuntimeHandle.None : runtime.Handle;
+
+        private string Text(IntPtr address)
+        {
+            var text = Utf8.Text(address);
+            GC.KeepAlive(this);
+            return text;
+        }
+
+        /// <summary>Lets go of it. It goes on running, as it has to for as long as the process lives.</summary>
+        public void Dispose() => Handle.Dispose();
+    }
+
+    /// <summary>The library itself.</summary>
+    public static class Library
+    {
+        /// <summary>Its version, such as "0.1.0".</summary>
+        public static string Version => Utf8.Text(Native.diffuse_version());
+
+        /// <summary>The options that <see cref="Request.Set(string, string)"/> takes, as a JSON array: name, kind, bounds,
+        /// default, group and text of each. diffuse_options()</summary>
+        public static string Options => Utf8.Text(Native.diffuse_options());
+    }
+}

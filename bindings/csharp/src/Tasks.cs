@@ -1,0 +1,57 @@
+using System;
+using System.Threading;
+using System.Threading.Tasks;
+
+namespace Diffuse
+{
+    // Apart, since nothing is awaited in unsafe code.
+    public sealed partial class Job
+    {
+        /// <summary>Draws on the library's worker. It is looked at every few milliseconds by timers, so that no thread of
+        /// .NET waits; in Unity the continuation is on the main thread. A token that is cancelled cancels the
+        /// job.</summary>
+        public async Task RunAsync(IProgress<Progress> progress = null, CancellationToken cancellation = default(CancellationToken))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            Start();
+            var seen = default(Progress);
+            using (cancellation.Register(job => ((Job)job).Cancel(), this))
+            {
+                // The continuation is where the caller was: Unity's main thread has previews to upload.
+                while (Poll() == JobState.Running)
+                {
+                    if (progress != null)
+                    {
+                        var now = Progress;
+                        if (!now.Equals(seen)) progress.Report(seen = now);
+                    }
+                    await Task.Delay(5);
+                }
+            }
+            var status = Ended();
+            if (status == Native.CANCELLED) cancellation.ThrowIfCancellationRequested();
+            if (status != Native.OK) throw Error ?? Failure.Of(status, "");
+            progress?.Report(Progress);
+        }
+    }
+
+    public sealed partial class Model
+    {
+        /// <summary>Draws on the library's own worker, and returns the job at its end, with the samples: a shortcut for
+        /// <see cref="Job.RunAsync"/>.</summary>
+        public async Task<Job> DrawAsync(Request request, IProgress<Progress> progress = null, CancellationToken cancellation = default(CancellationToken))
+        {
+            var job = new Job(this, request);
+            try
+            {
+                await job.RunAsync(progress, cancellation).ConfigureAwait(false);
+                return job;
+            }
+            catch
+            {
+                job.Dispose();
+                throw;
+            }
+        }
+    }
+}

@@ -12,6 +12,7 @@ use crate::network::ort::native::compiled_in;
 use crate::network::ort::overheard::{overheard, with_log};
 use crate::network::ort::runtime::Runtime;
 use crate::option::{Fallback, Kind, OptionEntry, Options};
+use crate::process::Call;
 use crate::sync::Mutex;
 
 /// The one option of a plugin library that is not the library's own.
@@ -214,10 +215,10 @@ impl fmt::Display for Provider {
 
 impl Runtime {
     /// The names of the [`PROVIDERS`] that this ONNX Runtime was built with. Whether they work is known when a model is
-    /// opened: they may lack libraries, a driver or a device.
+    /// opened: they may lack libraries, a driver or a device. None where the process ends.
     #[must_use]
     pub fn providers(&self) -> Vec<&'static str> {
-        let names = compiled_in();
+        let names = Call::begin().map_or_else(|_| Vec::new(), |_call| compiled_in());
         let known = PROVIDERS.iter().filter(|entry| names.iter().any(|name| name == entry.registered_as));
         known.map(|entry| entry.name).collect()
     }

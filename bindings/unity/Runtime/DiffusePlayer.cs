@@ -1,0 +1,268 @@
+using System;
+using System.Collections;
+using System.Collections.Generic;
+using System.Threading.Tasks;
+using Unity.Collections.LowLevel.Unsafe;
+using UnityEngine;
+using UnityEngine.Events;
+using UnityEngine.Networking;
+
+namespace Diffuse.Unity
+{
+    /// <summary>Draws a picture while the game goes on. The model is opened and the picture is drawn on a worker of the
+    /// library's; in each frame this component polls it, which takes microseconds, and uploads a texture when there is a
+    /// new estimate to see. When something is missing the game goes on, and the console says what, and what to
+    /// do.</summary>
+    [AddComponentMenu("diffuse/Player")]
+    public sealed class DiffusePlayer : MonoBehaviour
+    {
+        /// <summary>Hears a texture.</summary>
+        [Serializable] public sealed class TextureEvent : UnityEvent<Texture2D> { }
+
+        /// <summary>Hears why there is no picture.</summary>
+        [Serializable] public sealed class TextEvent : UnityEvent<string> { }
+
+        public DiffuseModel model;
+        [Tooltip("For a model of classes; nothing is any")] public string className = "";
+        [TextArea] [Tooltip("For a model that reads text")] public string prompt = "";
+        [TextArea] public string negativePrompt = "";
+        public long seed = 7;
+        [Tooltip("0 is the model's")] public int steps;
+        public List<DiffuseOption> options = new List<DiffuseOption>();
+        public bool playOnEnable = true;
+        [Tooltip("Pixels keep their edges")] public FilterMode filterMode = FilterMode.Point;
+
+        [Tooltip("A new estimate is in the texture")] public TextureEvent changed = new TextureEvent();
+        [Tooltip("The picture is in the texture")] public TextureEvent finished = new TextureEvent();
+        public TextEvent failed = new TextEvent();
+
+        /// <summary>Code of the game's that sees every estimate of the clean samples, and may change it. On the worker, not
+        /// on the main thread. Set it before <see cref="Play"/>.</summary>
+        public EstimateCallback Guidance { get; set; }
+
+        /// <summary>What is drawn, from its first estimate on; the component's own, and gone with it.</summary>
+        public Texture2D Texture { get; private set; }
+
+        /// <summary>Whether it is drawing, or reading the model.</summary>
+        public bool IsPlaying => job != null || reading != null;
+
+        /// <summary>How far it is, from 0 to 1.</summary>
+        public float Progress { get; private set; }
+
+        /// <summary>What it does.</summary>
+        public Stage Stage { get; private set; }
+
+        /// <summary>Why there is no picture; "" if nothing is wrong.</summary>
+        public string Error { get; private set; } = "";
+
+        private Job job;
+        private Coroutine reading;
+        private Task<Model> opening;
+        private ulong seen;
+
+        private void OnEnable()
+        {
+            if (playOnEnable) Play();
+        }
+
+        private void OnDisable() => Cancel();
+
+        private void OnDestroy()
+        {
+            if (Texture != null) Destroy(Texture);
+            Texture = null;
+        }
+
+        /// <summary>Draws anew; what was being drawn is cancelled.</summary>
+        public void Play()
+        {
+            Cancel();
+            Error = "";
+            Progress = 0;
+            Stage = Stage.Loading;
+            if (model == null)
+            {
+                Fail("there is no model; make one by Create > diffuse > Model, and give it to the player");
+                return;
+            }
+            if (model.IsPacked) reading = StartCoroutine(Read());
+            else Begin((request, own) => Job.Open(model.Place, request, own));
+        }
+
+        /// <summary>Cancels what is being drawn. What the texture shows stays.</summary>
+        public void Cancel()
+        {
+            if (reading != null) StopCoroutine(reading);
+            reading = null;
+            // What is open by then is let go of when it is.
+            opening?.ContinueWith(task => task.Result.Dispose(), TaskContinuationOptions.OnlyOnRanToCompletion);
+            opening = null;
+            DiffuseOwner.Free(job);
+            job = null;
+        }
+
+        private void Update()
+        {
+            if (job != null) Guarded(Look);
+        }
+
+        private void Look()
+        {
+            var state = job.Poll();
+            var progress = job.Progress;
+            Stage = progress.Stage;
+            Progress = progress.Total > 0 ? (float)progress.Done / progress.Total : 0;
+            if (state == JobState.Stopped)
+            {
+                Fail(job.Error?.Message ?? "it was cancelled");
+                return;
+            }
+            if (state == JobState.Finished)
+            {
+                Upload(true);
+                DiffuseOwner.Free(job);
+                job = null;
+                finished.Invoke(Texture);
+            }
+            else if (job.Estimates != seen && Upload(false))
+            {
+                changed.Invoke(Texture);
+            }
+        }
+
+        /// <summary>The texture's rows begin at the bottom, as Unity's do.</summary>
+        private unsafe bool Upload(bool result)
+        {
+            var estimates = job.Estimates;
+            if (Texture == null || seen == 0)
+            {
+                // Where all is known of the samples.
+                if (!result && estimates == 0) return false;
+                var shape = job.Shape;
+                if (shape.Length != 4) throw new InvalidOperationException("the model draws no pictures, but values of " + shape.Length + " axes");
+                int width = shape[3], height = shape[2];
+                if (Texture == null || Texture.width != width || Texture.height != height)
+                {
+                    if (Texture != null) Destroy(Texture);
+                    Texture = new Texture2D(width, height, TextureFormat.RGBA32, false) { filterMode = filterMode, name = "diffuse" };
+                }
+            }
+            var data = Texture.GetRawTextureData<byte>();
+            var address = (IntPtr)NativeArrayUnsafeUtility.GetUnsafePtr(data);
+            var stride = 4 * Texture.width;
+            if (result) job.ReadPixels(0, address, data.Length, stride, true);
+            else if (!job.TryPreviewPixels(0, address, data.Length, stride, true)) return false;
+            Texture.Apply(false);
+            seen = estimates;
+            return true;
+        }
+
+        private Request Request()
+        {
+            var request = new Request();
+            try
+            {
+                request.SetSeed((ulong)seed);
+                if (className.Length > 0) request.SetClass(className);
+                if (prompt.Length > 0) request.SetPrompt(prompt);
+                if (negativePrompt.Length > 0) request.SetNegativePrompt(negativePrompt);
+                if (steps > 0) request.Set("steps", steps);
+                foreach (var option in options) request.Set(option.name, option.value);
+                if (Guidance != null) request.SetGuidance(Guidance);
+                return request;
+            }
+            catch
+            {
+                request.Dispose();
+                throw;
+            }
+        }
+
+        private void Begin(Func<Request, ModelOptions, Job> open)
+        {
+            Guarded(() =>
+            {
+                using (var request = Request())
+                using (var own = model.Options())
+                {
+                    job = DiffuseOwner.Own(open(request, own));
+                    seen = 0;
+                    job.Start();
+                }
+            });
+        }
+
+        /// <summary>From a package: a file's bytes go to the worker as they are; those of a folder are opened by a thread of
+        /// the pool.</summary>
+        private IEnumerator Read()
+        {
+            var names = model.files.Count > 0 ? model.files : new List<string> { "" };
+            var files = new Dictionary<string, byte[]>();
+            foreach (var name in names)
+            {
+                var place = name.Length > 0 ? model.Place + "/" + name : model.Place;
+                using (var request = UnityWebRequest.Get(place))
+                {
+                    yield return request.SendWebRequest();
+                    if (request.result != UnityWebRequest.Result.Success)
+                    {
+                        reading = null;
+                        Fail(place + ": " + request.error + "; the model has to lie in StreamingAssets, and a folder's files to be listed in the model's asset");
+                        yield break;
+                    }
+                    files[name] = request.downloadHandler.data;
+                }
+            }
+            if (model.files.Count == 0)
+            {
+                reading = null;
+                Begin((request, own) => Job.Open(files[""], request, own));
+                yield break;
+            }
+            var asked = model.Options();
+            opening = Task.Run(() =>
+            {
+                using (asked) return Model.Open(files, asked);
+            });
+            while (!opening.IsCompleted) yield return null;
+            var opened = opening;
+            opening = null;
+            reading = null;
+            Guarded(() =>
+            {
+                // What it could not be opened for is thrown here.
+                using (var own = opened.GetAwaiter().GetResult()) Begin((request, unused) => new Job(own, request));
+            });
+        }
+
+        private void Guarded(Action action)
+        {
+            try
+            {
+                action();
+            }
+            catch (ObjectDisposedException)
+            {
+                // Scripts are reloaded, or the game ends.
+                job = null;
+            }
+            catch (DllNotFoundException exception)
+            {
+                Fail(exception.Message + ": the library for this platform is not in the package's Plugins folder");
+            }
+            catch (Exception exception)
+            {
+                Fail(exception.Message);
+            }
+        }
+
+        private void Fail(string why)
+        {
+            DiffuseOwner.Free(job);
+            job = null;
+            Error = why;
+            Debug.LogError("diffuse: " + why, this);
+            failed.Invoke(why);
+        }
+    }
+}

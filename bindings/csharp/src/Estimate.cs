@@ -196,8 +196,23 @@ namespace Diffuse
 
         private Held(EstimateCallback callback) { this.callback = callback; }
 
-        /// <summary>What goes with the callback as its user data; <see cref="Release"/> frees it.</summary>
-        internal static IntPtr Hold(EstimateCallback callback) => GCHandle.ToIntPtr(GCHandle.Alloc(new Held(callback)));
+        /// <summary>Hands a callback to the library as user data, which <see cref="Release"/> frees: also where the call
+        /// fails, but not where it is not made at all.</summary>
+        internal static int Hand(EstimateCallback callback, Func<IntPtr, int> call) => Hand((object)new Held(callback), call);
+
+        internal static int Hand(object thing, Func<IntPtr, int> call)
+        {
+            var held = GCHandle.Alloc(thing);
+            try
+            {
+                return call(GCHandle.ToIntPtr(held));
+            }
+            catch
+            {
+                held.Free();
+                throw;
+            }
+        }
 
         [AOT.MonoPInvokeCallback(typeof(Native.Callback))]
         private static int Called(IntPtr estimate, float* values, UIntPtr length, byte* message, UIntPtr capacity, IntPtr user_data)
@@ -259,6 +274,7 @@ namespace Diffuse
     }
 }
 
+#if !UNITY_5_3_OR_NEWER
 namespace AOT
 {
     /// <summary>Marks what native code calls: Unity's IL2CPP looks for the attribute by its name.</summary>
@@ -270,3 +286,4 @@ namespace AOT
         internal Type Type { get; }
     }
 }
+#endif

@@ -358,8 +358,24 @@ namespace Diffuse
             fixed (byte* first = snapshot) Failure.Check(Native.diffuse_job_restore(Handle, first, (UIntPtr)snapshot.Length));
         }
 
-        /// <summary>Cancels it, and waits for its worker.</summary>
-        public void Dispose() => Handle.Dispose();
+        /// <summary>Cancels it, and waits for its worker; where another thread is in a call of it, that ends soon, and frees
+        /// it. A callback must not wait for the thread that is in here.</summary>
+        public void Dispose()
+        {
+            if (!Handle.IsClosed)
+            {
+                try
+                {
+                    // What another thread is in keeps the handle until it is over.
+                    Native.diffuse_job_cancel(Handle);
+                }
+                catch (ObjectDisposedException)
+                {
+                    // Another thread was quicker.
+                }
+            }
+            Handle.Dispose();
+        }
 
         private static bool There(int status)
         {
@@ -379,6 +395,18 @@ namespace Diffuse
             if (item < 0) throw new ArgumentOutOfRangeException(nameof(item));
             if (length < 0) throw new ArgumentOutOfRangeException(nameof(length));
             if (stride < 0) throw new ArgumentOutOfRangeException(nameof(stride));
+        }
+
+        private void CancelUnlessDisposed()
+        {
+            try
+            {
+                Cancel();
+            }
+            catch (ObjectDisposedException)
+            {
+                // It is cancelled then.
+            }
         }
 
         private int Ended()

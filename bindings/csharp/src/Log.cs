@@ -39,7 +39,7 @@ namespace Diffuse
         public static void Set(Action<Severity, string> sink)
         {
             if (sink == null) Failure.Check(Native.diffuse_log_set(null, IntPtr.Zero));
-            else Failure.Check(Native.diffuse_log_set_owned(Sink, GCHandle.ToIntPtr(GCHandle.Alloc(sink)), Held.Release));
+            else Failure.Check(Held.Hand((object)sink, held => Native.diffuse_log_set_owned(Sink, held, Held.Release)));
         }
 
         [AOT.MonoPInvokeCallback(typeof(Native.LogSink))]

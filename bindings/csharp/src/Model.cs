@@ -88,7 +88,8 @@ namespace Diffuse
         {
             if (network == null) throw new ArgumentNullException(nameof(network));
             var bytes = Utf8.Bytes(manifest, nameof(manifest));
-            Failure.Check(Native.diffuse_model_open_callback_owned(bytes, Held.Call, Held.Hold(network), Held.Release, out ModelHandle model));
+            ModelHandle model = null;
+            Failure.Check(Held.Hand(network, held => Native.diffuse_model_open_callback_owned(bytes, Held.Call, held, Held.Release, out model)));
             return new Model(model);
         }
 

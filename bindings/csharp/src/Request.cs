@@ -126,6 +126,8 @@ namespace Diffuse
         public Request SetEmbeddings(float[] values, int items, int tokens, float[] pooled = null, bool negative = false)
         {
             if (values == null) return Did(Native.diffuse_request_set_embeddings(Handle, null, UIntPtr.Zero, UIntPtr.Zero, UIntPtr.Zero, null, UIntPtr.Zero, negative ? 1 : 0));
+            NotEmpty(values, nameof(values));
+            NotEmpty(pooled, nameof(pooled));
             if (items < 1 || tokens < 1 || values.Length % items != 0 || values.Length / items % tokens != 0)
                 throw new ArgumentException($"values: {values.Length} of {items} items with {tokens} tokens; expected as many for each", nameof(values));
             if (pooled != null && pooled.Length % items != 0)
@@ -170,18 +172,20 @@ namespace Diffuse
         public Request SetGuidance(EstimateCallback callback)
         {
             if (callback == null) return Did(Native.diffuse_request_set_guidance_callback_owned(Handle, null, IntPtr.Zero, null));
-            return Did(Native.diffuse_request_set_guidance_callback_owned(Handle, Held.Call, Held.Hold(callback), Held.Release));
+            return Did(Held.Hand(callback, held => Native.diffuse_request_set_guidance_callback_owned(Handle, Held.Call, held, Held.Release)));
         }
 
         /// <summary>Clean samples to start from, as <see cref="Model.Values"/> makes them; null takes them back.</summary>
         public Request SetImage(float[] values)
         {
+            NotEmpty(values, nameof(values));
             fixed (float* first = values) return Did(Native.diffuse_request_set_image(Handle, first, (UIntPtr)(values == null ? 0 : values.Length)));
         }
 
         /// <summary>What of the image is drawn anew: 1 is drawn, 0 kept. null takes it back.</summary>
         public Request SetMask(float[] values)
         {
+            NotEmpty(values, nameof(values));
             fixed (float* first = values) return Did(Native.diffuse_request_set_mask(Handle, first, (UIntPtr)(values == null ? 0 : values.Length)));
         }
 
@@ -207,12 +211,19 @@ namespace Diffuse
         private Request Condition(string name, int element, void* first, Array values, int[] shape, bool negative)
         {
             var bytes = Utf8.Bytes(name, nameof(name));
+            NotEmpty(values, nameof(values));
             if (values == null) return Did(Native.diffuse_request_set_condition(Handle, bytes, element, IntPtr.Zero, null, UIntPtr.Zero, negative ? 1 : 0));
             var sizes = Sizes(shape ?? new[] { values.Length });
             if (shape != null && Axes.Length(shape) != values.Length)
                 throw new ArgumentException($"values: {values.Length} of them; the shape has {Axes.Length(shape)}", nameof(values));
             fixed (UIntPtr* axes = sizes)
                 return Did(Native.diffuse_request_set_condition(Handle, bytes, element, (IntPtr)first, axes, (UIntPtr)sizes.Length, negative ? 1 : 0));
+        }
+
+        /// <summary>The address of nothing is NULL, which would take back what is set.</summary>
+        private static void NotEmpty(Array values, string argument)
+        {
+            if (values != null && values.Length == 0) throw new ArgumentException(argument + ": there are none; null takes them back", argument);
         }
 
         private static UIntPtr[] Sizes(IReadOnlyList<int> axes)

@@ -15,7 +15,7 @@ namespace Diffuse
             cancellation.ThrowIfCancellationRequested();
             Start();
             var seen = default(Progress);
-            using (cancellation.Register(job => ((Job)job).Cancel(), this))
+            using (cancellation.Register(job => ((Job)job).CancelUnlessDisposed(), this))
             {
                 // The continuation is where the caller was: Unity's main thread has previews to upload.
                 while (Poll() == JobState.Running)
@@ -31,6 +31,7 @@ namespace Diffuse
             var status = Ended();
             if (status == Native.CANCELLED) cancellation.ThrowIfCancellationRequested();
             if (status != Native.OK) throw Error ?? Failure.Of(status, "");
+            if (Poll() != JobState.Finished) throw new InvalidOperationException("the job was paused, and its samples are not there yet");
             progress?.Report(Progress);
         }
     }

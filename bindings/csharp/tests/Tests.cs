@@ -131,6 +131,8 @@ static class Tests
         Throws<ArgumentOutOfRangeException>(() => new Request().SetCount(-1), "count");
         Throws<ArgumentException>(() => new Request().SetCondition("text", new float[5], new[] { 2, 3 }), "5 of them");
         Throws<ArgumentException>(() => new Request().SetEmbeddings(new float[5], 1, 2), "5 of 1 items");
+        Throws<ArgumentException>(() => new Request().SetImage(new float[0]), "null takes them back");
+        Throws<ArgumentException>(() => new Request().SetCondition("text", new long[0]), "null takes them back");
         Throws<ArgumentException>(() => new Request().Set("guidance", "3"), "guidance");
         Throws<DiffuseException>(() => Model.Open(new byte[0]), "no bytes");
         Throws<FileNotFoundException>(() => Model.Open("/nowhere/at all.onnx"), "/nowhere/at all.onnx");
@@ -316,6 +318,22 @@ static class Tests
             job.Start();
             Throws<InvalidOperationException>(() => job.Read(), "");
             Throws<InvalidOperationException>(() => job.Start(), "");
+            // Disposed of while another thread waits for it, and while it is awaited with a token.
+            var other = new Job(model, Heart(1000).SetCount(16));
+            other.Start();
+            var waits = new Thread(() => { try { other.Wait(); } catch (OperationCanceledException) { } });
+            waits.Start();
+            Thread.Sleep(20);
+            other.Dispose();
+            Require(waits.Join(5000), "a run that nobody has goes on");
+            using (var cancellation = new CancellationTokenSource())
+            {
+                var third = new Job(model, Heart(1000).SetCount(16));
+                var task = third.RunAsync(null, cancellation.Token);
+                third.Dispose();
+                cancellation.Cancel();
+                try { task.GetAwaiter().GetResult(); } catch (Exception exception) when (exception is ObjectDisposedException || exception is OperationCanceledException) { }
+            }
             job.Pause();
             Eventually(() => job.Poll() == JobState.Paused, "it is not paused");
             job.Read();

@@ -43,6 +43,15 @@ namespace Diffuse.Unity.Editor
         {
             DrawDefaultInspector();
             var player = (DiffusePlayer)target;
+            try
+            {
+                Options();
+            }
+            catch (DllNotFoundException exception)
+            {
+                EditorGUILayout.HelpBox(exception.Message + ": the library for this system is not in the package's Plugins folder", MessageType.Error);
+                return;
+            }
             Classes(player);
             Add(player);
             foreach (var option in player.options)
@@ -62,7 +71,7 @@ namespace Diffuse.Unity.Editor
                 try
                 {
                     using (var options = player.model.Options())
-                    using (var model = Model.Open(player.model.Place, options)) classes = model.Classes;
+                    using (var model = Model.Open(player.model.Place, options)) classes = new[] { "(any)" }.Concat(model.Classes).ToArray();
                     classesOf = player.model.Place;
                 }
                 catch (Exception exception)
@@ -71,10 +80,11 @@ namespace Diffuse.Unity.Editor
                 }
             }
             if (player.model.Place != classesOf || classes.Length == 0) return;
-            var at = EditorGUILayout.Popup("Class", Math.Max(0, Array.IndexOf(classes, player.className)), classes);
-            if (classes[at] == player.className) return;
+            var before = Math.Max(0, Array.IndexOf(classes, player.className));
+            var at = EditorGUILayout.Popup("Class", before, classes);
+            if (at == before) return;
             Undo.RecordObject(player, "Class");
-            player.className = classes[at];
+            player.className = at == 0 ? "" : classes[at];
         }
 
         private void Add(DiffusePlayer player)

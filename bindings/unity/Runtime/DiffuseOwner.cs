@@ -34,10 +34,26 @@ namespace Diffuse.Unity
         /// <summary>Lets go of everything: jobs are cancelled first, all of them, and then waited for.</summary>
         public static void FreeAll()
         {
-            foreach (var thing in Owned) (thing as Job)?.Cancel();
+            foreach (var thing in Owned)
+            {
+                try
+                {
+                    (thing as Job)?.Cancel();
+                }
+                catch (ObjectDisposedException)
+                {
+                    // Whoever disposed of it had it before.
+                }
+            }
             foreach (var thing in Owned) thing.Dispose();
             Owned.Clear();
             Log.Set(null);
+            // Where domains are not reloaded the next play begins with this one's statics.
+            isWatching = false;
+            Application.quitting -= FreeAll;
+#if UNITY_EDITOR
+            UnityEditor.AssemblyReloadEvents.beforeAssemblyReload -= FreeAll;
+#endif
         }
 
         private static void Watch()

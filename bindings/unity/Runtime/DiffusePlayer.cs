@@ -1,6 +1,8 @@
 using System;
 using System.Collections;
 using System.Collections.Generic;
+using System.IO;
+using System.Text;
 using System.Threading.Tasks;
 using Unity.Collections.LowLevel.Unsafe;
 using UnityEngine;
@@ -58,7 +60,10 @@ namespace Diffuse.Unity
         private Job job;
         private Coroutine reading;
         private Task<Model> opening;
+        private UnityWebRequest request;
         private ulong seen;
+        private Action look;
+        private bool news, finishes;
 
         private void OnEnable()
         {
@@ -94,6 +99,8 @@ namespace Diffuse.Unity
         {
             if (reading != null) StopCoroutine(reading);
             reading = null;
+            request?.Dispose();
+            request = null;
             // What is open by then is let go of when it is.
             opening?.ContinueWith(task => task.Result.Dispose(), TaskContinuationOptions.OnlyOnRanToCompletion);
             opening = null;
@@ -103,7 +110,12 @@ namespace Diffuse.Unity
 
         private void Update()
         {
-            if (job != null) Guarded(Look);
+            if (job == null) return;
+            news = finishes = false;
+            Guarded(look ?? (look = Look));
+            // What the game does with it is not ours to catch.
+            if (finishes) finished.Invoke(Texture);
+            else if (news) changed.Invoke(Texture);
         }
 
         private void Look()
@@ -122,11 +134,11 @@ namespace Diffuse.Unity
                 Upload(true);
                 DiffuseOwner.Free(job);
                 job = null;
-                finished.Invoke(Texture);
+                finishes = true;
             }
-            else if (job.Estimates != seen && Upload(false))
+            else
             {
-                changed.Invoke(Texture);
+                news = job.Estimates != seen && Upload(false);
             }
         }
 
@@ -201,29 +213,43 @@ namespace Diffuse.Unity
             foreach (var name in names)
             {
                 var place = name.Length > 0 ? model.Place + "/" + name : model.Place;
-                using (var request = UnityWebRequest.Get(place))
+                request = UnityWebRequest.Get(place);
+                yield return request.SendWebRequest();
+                if (request.result != UnityWebRequest.Result.Success)
                 {
-                    yield return request.SendWebRequest();
-                    if (request.result != UnityWebRequest.Result.Success)
-                    {
-                        reading = null;
-                        Fail(place + ": " + request.error + "; the model has to lie in StreamingAssets, and a folder's files to be listed in the model's asset");
-                        yield break;
-                    }
-                    files[name] = request.downloadHandler.data;
+                    reading = null;
+                    Fail(place + ": " + request.error + "; the model has to lie in StreamingAssets, and a folder's files to be listed in the model's asset");
+                    yield break;
                 }
+                files[name] = request.downloadHandler.data;
+                request.Dispose();
+                request = null;
             }
             if (model.files.Count == 0)
             {
+                // Its manifest, if that lies beside it.
+                request = UnityWebRequest.Get(Path.ChangeExtension(model.Place, ".diffuse.json"));
+                yield return request.SendWebRequest();
+                var manifest = request.result == UnityWebRequest.Result.Success ? Encoding.UTF8.GetString(request.downloadHandler.data) : null;
+                request.Dispose();
+                request = null;
                 reading = null;
-                Begin((request, own) => Job.Open(files[""], request, own));
+                Begin((drawn, own) => Job.Open(files[""], drawn, manifest == null ? own : own.SetManifest(manifest)));
                 yield break;
             }
-            var asked = model.Options();
-            opening = Task.Run(() =>
+            Guarded(() =>
             {
-                using (asked) return Model.Open(files, asked);
+                var asked = model.Options();
+                opening = Task.Run(() =>
+                {
+                    using (asked) return Model.Open(files, asked);
+                });
             });
+            if (opening == null)
+            {
+                reading = null;
+                yield break;
+            }
             while (!opening.IsCompleted) yield return null;
             var opened = opening;
             opening = null;
@@ -244,6 +270,7 @@ namespace Diffuse.Unity
             catch (ObjectDisposedException)
             {
                 // Scripts are reloaded, or the game ends.
+                DiffuseOwner.Free(job);
                 job = null;
             }
             catch (DllNotFoundException exception)

@@ -1,5 +1,6 @@
 // What of Unreal Engine's public API reference the plugin uses, and no more, written for its tests: each part with its
-// page (https://dev.epicgames.com/documentation/en-us/unreal-engine/API/Runtime/PAGE). It keeps two of the engine's
+// page (https://dev.epicgames.com/documentation/en-us/unreal-engine/API/Runtime/PAGE), beside what the tests need to
+// play the engine themselves. It keeps two of the engine's
 // rules that a plugin can break: a texture shows what UpdateTextureRegions() was given once the renderer has copied it,
 // which is a frame later, and its data has to live until then; and objects are touched on the game's thread alone. No
 // file of the engine's was read.
@@ -56,7 +57,7 @@ typedef char16_t TCHAR;
 #define TEXT(text) u##text
 #define PLATFORM_WINDOWS 0
 #define PLATFORM_MAC 0
-#define DIFFUSE_API
+#define DIFFUSE_API __attribute__((visibility("default")))
 #define DIFFUSESAMPLES_API
 
 namespace engine {
@@ -190,6 +191,10 @@ struct FPaths {
     return realpath(text.c_str(), full) ? FString(UTF8_TO_TCHAR(full)) : path;
   }
   static FString ProjectContentDir() { return FString(UTF8_TO_TCHAR(engine::content.c_str())); }
+  static FString ChangeExtension(const FString &path, const FString &extension) {
+    const std::string text = engine::narrow(*path);
+    return FString(UTF8_TO_TCHAR((text.substr(0, text.rfind('.') + 1) + engine::narrow(*extension)).c_str()));
+  }
   static bool FileExists(const FString &path) { return is(path, S_IFREG); }
   static bool DirectoryExists(const FString &path) { return is(path, S_IFDIR); }
 
@@ -198,6 +203,20 @@ struct FPaths {
     struct stat found;
     return stat(engine::narrow(*path).c_str(), &found) == 0 && (found.st_mode & S_IFMT) == kind;
   }
+};
+
+// Core/GenericPlatform/IPlatformFile: what lies on the disk, and not in a pak.
+namespace engine {
+inline bool is_packed;
+}
+class IPlatformFile {
+ public:
+  static IPlatformFile &GetPlatformPhysical() {
+    static IPlatformFile disk;
+    return disk;
+  }
+  bool FileExists(const TCHAR *path) { return !engine::is_packed && FPaths::FileExists(FString(path)); }
+  bool DirectoryExists(const TCHAR *path) { return !engine::is_packed && FPaths::DirectoryExists(FString(path)); }
 };
 
 // Core/Misc/FFileHelper
@@ -356,6 +375,18 @@ class UTexture2D : public UObject {
   // The tests' own: what the renderer has.
   std::vector<uint8> shown;
   uint32 width = 0, height = 0;
+};
+
+// CoreUObject/UObject/TWeakObjectPtr
+template <class T>
+class TWeakObjectPtr {
+ public:
+  TWeakObjectPtr() = default;
+  TWeakObjectPtr(T *object) : object_(object) {}
+  T *Get() const { return object_; }
+
+ private:
+  T *object_ = nullptr;
 };
 
 // Engine/Subsystems

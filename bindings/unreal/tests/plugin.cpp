@@ -90,6 +90,9 @@ int main(int count, char **arguments) {
 
   const Heard sprite = play(&world, heart);
   require(sprite.error.empty() && sprite.progress > 0 && sprite.texture->width == 32, sprite.error);
+  bool is_shown = false;
+  for (const uint8 value : sprite.texture->shown) is_shown = is_shown || value != 0;
+  require(is_shown, "nothing was uploaded");
   write(output + "/sprite.rgba", sprite.texture->shown);
   std::printf("a sprite, %d uploads before the last\n", sprite.progress);
 
@@ -100,6 +103,20 @@ int main(int count, char **arguments) {
   const Heard picture = play(&world, fox);
   require(picture.error.empty() && picture.texture->width == 64, picture.error);
   write(output + "/picture.rgba", picture.texture->shown);
+
+  // From a pak, with a manifest beside it.
+  engine::content = models;
+  engine::is_packed = true;
+  const Heard packed = play(&world, heart);
+  require(packed.error.empty() && packed.texture->shown == sprite.texture->shown, packed.error);
+  engine::content = output;
+  std::ofstream(output + "/own.onnx", std::ios::binary) << std::ifstream(models + "/sprites.onnx", std::ios::binary).rdbuf();
+  std::ofstream(output + "/own.diffuse.json") << "{\"nothing\": 1}";
+  FDiffuseSettings own = heart;
+  own.Model = text("own.onnx");
+  const std::string refused = play(&world, own).error;
+  require(refused.find("manifest") != std::string::npos, "its manifest: " + refused);
+  engine::is_packed = false;
 
   // What is missing.
   engine::content = models;

@@ -7,9 +7,8 @@ public class Diffuse : ModuleRules
     public Diffuse(ReadOnlyTargetRules Target) : base(Target)
     {
         PCHUsage = PCHUsageMode.UseExplicitOrSharedPCHs;
-        CppStandard = CppStandardVersion.Cpp17;
         PublicDependencyModuleNames.AddRange(new[] { "Core", "CoreUObject", "Engine" });
-        PrivateDependencyModuleNames.Add("Projects");
+        PrivateDependencyModuleNames.AddRange(new[] { "Projects", "RenderCore", "RHI" });
         // diffuse.h and diffuse_functions.h.
         PublicSystemIncludePaths.Add(Path.Combine(PluginDirectory, "Source", "ThirdParty"));
 

@@ -56,6 +56,8 @@ bool Drawing::prepare(const Settings &settings, Handles &handles) {
   for (const std::string &provider : settings.providers) {
     if (!taken(call.model_options_add_provider(handles.options, provider.c_str()))) return false;
   }
+  if (!settings.manifest.empty() && !taken(call.model_options_set_manifest(handles.options, settings.manifest.c_str())))
+    return false;
   const std::string &class_name = settings.class_name, &prompt = settings.prompt, &negative = settings.negative_prompt;
   if (!class_name.empty() && !taken(call.request_set_class(handles.request, DIFFUSE_ALL_ITEMS, class_name.c_str())))
     return false;

@@ -3,9 +3,11 @@
 #include "DiffuseModule.h"
 #include "DrawWithDiffuse.h"
 #include "Engine/Texture2D.h"
+#include "GenericPlatform/GenericPlatformFile.h"
 #include "HAL/UnrealMemory.h"
 #include "Misc/FileHelper.h"
 #include "Misc/Paths.h"
+#include "TextureResource.h"
 
 diffuse_core::Settings FDiffuseSettings::Core() const
 {
@@ -48,16 +50,23 @@ void UDiffuseSubsystem::Begin(UDrawWithDiffuse* Node, const FDiffuseSettings& Se
 	Cancel(Node);
 	TUniquePtr<diffuse_core::Drawing> Core = MakeUnique<diffuse_core::Drawing>(FDiffuseModule::Get().Library());
 	const FString Path = FPaths::ConvertRelativePathToFull(FPaths::Combine(FPaths::ProjectContentDir(), Settings.Model));
+	diffuse_core::Settings Asked = Settings.Core();
+	IPlatformFile& Disk = IPlatformFile::GetPlatformPhysical();
 	TArray<uint8> Bytes;
-	if (FPaths::DirectoryExists(Path) || !FFileHelper::LoadFileToArray(Bytes, *Path))
+	if (Disk.FileExists(*Path) || Disk.DirectoryExists(*Path) || !FFileHelper::LoadFileToArray(Bytes, *Path))
 	{
-		// A folder, which has to lie on the disk; and of what is nowhere the library says so.
-		Core->begin(TCHAR_TO_UTF8(*Path), Settings.Core());
+		// The worker reads it; of what is nowhere the library says so.
+		Core->begin(TCHAR_TO_UTF8(*Path), Asked);
 	}
 	else
 	{
-		// Also from a pak, which is no file for others.
-		Core->begin(Bytes.GetData(), static_cast<std::size_t>(Bytes.Num()), Settings.Core());
+		// In a pak it is no file for others, and neither is a manifest beside it.
+		TArray<uint8> Manifest;
+		if (FFileHelper::LoadFileToArray(Manifest, *FPaths::ChangeExtension(Path, TEXT("diffuse.json"))))
+		{
+			Asked.manifest.assign(reinterpret_cast<const char*>(Manifest.GetData()), static_cast<std::size_t>(Manifest.Num()));
+		}
+		Core->begin(Bytes.GetData(), static_cast<std::size_t>(Bytes.Num()), Asked);
 	}
 	Nodes.Add(Node);
 	Drawings.Add(FDrawing{Node, MoveTemp(Core), nullptr});
@@ -65,6 +74,13 @@ void UDiffuseSubsystem::Begin(UDrawWithDiffuse* Node, const FDiffuseSettings& Se
 
 void UDiffuseSubsystem::Cancel(UDrawWithDiffuse* Node)
 {
+	for (const FDrawing& Drawing : Drawings)
+	{
+		if (Drawing.Node == Node)
+		{
+			Textures.Remove(Drawing.Texture);
+		}
+	}
 	Drawings.RemoveAll([Node](const FDrawing& Drawing) { return Drawing.Node == Node; });
 	Nodes.Remove(Node);
 }

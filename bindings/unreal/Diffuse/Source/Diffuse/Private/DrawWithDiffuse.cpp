@@ -7,7 +7,9 @@
 UDrawWithDiffuse* UDrawWithDiffuse::DrawWithDiffuse(UObject* WorldContextObject, const FDiffuseSettings& Settings)
 {
 	UDrawWithDiffuse* Node = NewObject<UDrawWithDiffuse>();
-	Node->World = WorldContextObject;
+	const UWorld* World = GEngine->GetWorldFromContextObject(WorldContextObject, EGetWorldErrorMode::LogAndReturnNull);
+	UGameInstance* Instance = World != nullptr ? World->GetGameInstance() : nullptr;
+	Node->Subsystem = Instance != nullptr ? Instance->GetSubsystem<UDiffuseSubsystem>() : nullptr;
 	Node->Asked = Settings;
 	Node->RegisterWithGameInstance(WorldContextObject);
 	return Node;
@@ -15,7 +17,7 @@ UDrawWithDiffuse* UDrawWithDiffuse::DrawWithDiffuse(UObject* WorldContextObject,
 
 void UDrawWithDiffuse::Activate()
 {
-	if (UDiffuseSubsystem* Owner = Subsystem())
+	if (UDiffuseSubsystem* Owner = Subsystem.Get())
 	{
 		Owner->Begin(this, Asked);
 	}
@@ -27,7 +29,7 @@ void UDrawWithDiffuse::Activate()
 
 void UDrawWithDiffuse::Cancel()
 {
-	if (UDiffuseSubsystem* Owner = Subsystem())
+	if (UDiffuseSubsystem* Owner = Subsystem.Get())
 	{
 		Owner->Cancel(this);
 	}
@@ -49,11 +51,4 @@ void UDrawWithDiffuse::Failed(const FString& Why)
 {
 	OnFailed.Broadcast(nullptr, 0.0f, Why);
 	SetReadyToDestroy();
-}
-
-UDiffuseSubsystem* UDrawWithDiffuse::Subsystem() const
-{
-	const UWorld* Of = GEngine->GetWorldFromContextObject(World, EGetWorldErrorMode::LogAndReturnNull);
-	UGameInstance* Instance = Of != nullptr ? Of->GetGameInstance() : nullptr;
-	return Instance != nullptr ? Instance->GetSubsystem<UDiffuseSubsystem>() : nullptr;
 }

@@ -11,10 +11,15 @@
 
 #include "diffuse_functions.h"
 
+// What the engine exports from the module; nothing elsewhere.
+#ifndef DIFFUSE_API
+#define DIFFUSE_API
+#endif
+
 namespace diffuse_core {
 
 /// The library's functions, from a library that was loaded by its path.
-class Library {
+class DIFFUSE_API Library {
  public:
   /// Fills the table by `find`. It returns "", or what is wrong and what to do.
   std::string load(const std::string &path, void *library, void *(*find)(void *library, const char *name));
@@ -40,12 +45,14 @@ struct Settings {
   std::string memory = "keep";
   /// Execution providers in the order wanted; none is the CPU.
   std::vector<std::string> providers;
+  /// A manifest, as JSON, instead of the model's own; "" is that.
+  std::string manifest;
 };
 
 enum class State { Idle, Drawing, Finished, Failed };
 
 /// A picture that is drawn. Destroying it cancels it and waits until the node of the network that is running ends.
-class Drawing {
+class DIFFUSE_API Drawing {
  public:
   explicit Drawing(const Library &library) : library_(library) {}
   ~Drawing() { cancel(); }

@@ -3,6 +3,7 @@
 #include "CoreMinimal.h"
 #include "DiffuseSubsystem.h"
 #include "Kismet/BlueprintAsyncActionBase.h"
+#include "UObject/WeakObjectPtrTemplates.h"
 
 #include "DrawWithDiffuse.generated.h"
 
@@ -10,8 +11,11 @@ class UTexture2D;
 
 DECLARE_DYNAMIC_MULTICAST_DELEGATE_ThreeParams(FDiffuseDrawn, UTexture2D*, Texture, float, Progress, const FString&, Error);
 
-/** A latent node: it draws while the game goes on, and hears of every estimate. */
-UCLASS()
+/**
+ * A latent node: it draws while the game goes on, and hears of every estimate. Its pin Async Action is what Cancel
+ * takes.
+ */
+UCLASS(BlueprintType, meta = (ExposedAsyncProxy = AsyncAction))
 class DIFFUSE_API UDrawWithDiffuse : public UBlueprintAsyncActionBase
 {
 	GENERATED_BODY()
@@ -44,10 +48,8 @@ public:
 	void Failed(const FString& Why);
 
 private:
-	UDiffuseSubsystem* Subsystem() const;
-
-	UPROPERTY()
-	UObject* World = nullptr;
+	/** Not kept alive by this node, which it keeps alive itself. */
+	TWeakObjectPtr<UDiffuseSubsystem> Subsystem;
 
 	FDiffuseSettings Asked;
 };

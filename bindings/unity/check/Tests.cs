@@ -124,12 +124,12 @@ static class Tests
         GUILayout.Pressed = "Read the model's classes";
         inspector.OnInspectorGUI();
         GUILayout.Pressed = "Add the option";
-        EditorGUILayout.Chosen = 1;
+        EditorGUILayout.Chosen = 2;
         inspector.OnInspectorGUI();
         GUILayout.Pressed = "";
         EditorGUILayout.Chosen = -1;
         inspector.OnInspectorGUI();
-        Require(player.className != "heart" && player.options.Count == 1 && EditorGUILayout.Boxes.Any(box => box.StartsWith(player.options[0].name + ": ")), "the inspector");
+        Require(player.className.Length > 0 && player.className != "heart" && player.options.Count == 1 && EditorGUILayout.Boxes.Any(box => box.StartsWith(player.options[0].name + ": ")), "the inspector");
         player.options.Clear();
         player.className = "heart";
 

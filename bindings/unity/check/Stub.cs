@@ -1,7 +1,7 @@
-// What of Unity's public scripting reference the package uses, and no more, written for its tests: each type with the page
-// that names its members (https://docs.unity3d.com/ScriptReference/PAGE.html). It keeps Unity's rules that a plugin can
-// break: Unity's objects are touched on the main thread alone, and a texture shows what Apply() has uploaded. No file of
-// Unity's was read.
+// What of Unity's public scripting reference the package uses, and no more, written for its tests: each type with the
+// page that names its members (https://docs.unity3d.com/ScriptReference/PAGE.html), beside what the tests need to play
+// Unity themselves (Engine, and fields such as Shown and Gone). It keeps Unity's rules that a plugin can break: Unity's
+// objects are touched on the main thread alone, and a texture shows what Apply() has uploaded. No file of Unity's was read.
 using System;
 using System.Collections;
 using System.Collections.Generic;
@@ -132,7 +132,6 @@ namespace UnityEngine
         {
             Engine.OnMain("StopCoroutine");
             coroutines.Remove(coroutine);
-            (coroutine.Routine as IDisposable)?.Dispose();
         }
 
         public void Resume()
@@ -327,6 +326,12 @@ namespace UnityEngine
         public RequireComponent(Type requiredComponent) { }
         public RequireComponent(Type requiredComponent, Type requiredComponent2) { }
     }
+}
+
+namespace AOT
+{
+    /// Manual/ios-native-plugin-call-back.html
+    public sealed class MonoPInvokeCallbackAttribute : Attribute { public MonoPInvokeCallbackAttribute(Type type) { } }
 }
 
 namespace UnityEngine.Events

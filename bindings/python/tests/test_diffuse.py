@@ -308,7 +308,7 @@ class Jobs(unittest.TestCase):
         self.assertEqual(job.estimates, 0)
         self.assertEqual([job.estimates for _ in job], [1, 2, 3])
         described = {option["name"]: option for option in diffuse.options()}
-        self.assertEqual((described["eta"]["kind"], described["paste"]["kind"]), ("real", "flag"))
+        self.assertEqual((described["eta"]["kind"], described["paste"]["kind"]), ("number", "boolean"))
         self.assertIn("ddim", described["solver"]["choices"])
         with self.assertRaisesRegex(diffuse.ArgumentError, "urgent"):
             diffuse.Model(SPRITES, priority="urgent")

@@ -2,6 +2,7 @@ using System;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using System.Text;
+using System.Threading;
 
 namespace Diffuse
 {
@@ -223,6 +224,14 @@ namespace Diffuse
                 held.callback(new Estimate(estimate, (int)length), new Floats(values, (int)length));
                 return 0;
             }
+            catch (ThreadAbortException exception)
+            {
+                // It must not go on through the library's frames; Rethrow takes it up behind them.
+                Thread.ResetAbort();
+                Aborted = true;
+                Write(exception.Message, message, (int)capacity);
+                return 1;
+            }
             catch (Exception exception)
             {
                 Thrown = exception;
@@ -237,11 +246,19 @@ namespace Diffuse
         /// <summary>What a callback on this thread has thrown last.</summary>
         [ThreadStatic] private static Exception Thrown;
 
+        /// <summary>Whether this thread was aborted in a callback.</summary>
+        [ThreadStatic] private static bool Aborted;
+
         /// <summary>Throws what a callback on this thread threw, if that is why a call failed.</summary>
         internal static void Rethrow(int status)
         {
             var thrown = Thrown;
             Thrown = null;
+            if (Aborted)
+            {
+                Aborted = false;
+                Thread.CurrentThread.Abort();
+            }
             if (status == Native.CALLBACK && thrown != null) ExceptionDispatchInfo.Capture(thrown).Throw();
         }
 
@@ -263,6 +280,14 @@ namespace Diffuse
             var shape = new int[rank];
             for (var i = 0; i < rank; i++) shape[i] = checked((int)axes[i]);
             return shape;
+        }
+
+        /// <summary>As many as no array has are a number as well.</summary>
+        internal static double Count(int[] shape)
+        {
+            var count = 1.0;
+            foreach (var axis in shape) count *= axis;
+            return count;
         }
 
         internal static int Length(int[] shape)

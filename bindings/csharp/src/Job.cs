@@ -183,17 +183,19 @@ namespace Diffuse
             return (JobState)state;
         }
 
-        /// <summary>Waits for the worker, for as long as <paramref name="time"/>, and throws what the run failed
-        /// with.</summary>
+        /// <summary>Waits for the worker, for as long as <paramref name="time"/> (Timeout.InfiniteTimeSpan is for ever), and
+        /// throws what the run failed with.</summary>
         public JobState Wait(TimeSpan time)
         {
             int state;
-            Failure.Check(Native.diffuse_job_wait(Handle, (ulong)Math.Max(0, time.TotalMilliseconds), &state));
+            var isEndless = time == TimeSpan.FromMilliseconds(-1);
+            if (time < TimeSpan.Zero && !isEndless) throw new ArgumentOutOfRangeException(nameof(time), time, "a time is not negative");
+            Failure.Check(Native.diffuse_job_wait(Handle, isEndless ? ulong.MaxValue : (ulong)time.TotalMilliseconds, &state));
             return (JobState)state;
         }
 
         /// <summary>Waits for the worker, and throws what the run failed with.</summary>
-        public JobState Wait() => Wait(TimeSpan.FromDays(10000));
+        public JobState Wait() => Wait(TimeSpan.FromMilliseconds(-1));
 
         /// <summary>How far it is.</summary>
         public Progress Progress
@@ -428,7 +430,14 @@ namespace Diffuse
         static Live()
         {
             AppDomain.CurrentDomain.DomainUnload += (sender, arguments) => End();
-            AppDomain.CurrentDomain.ProcessExit += (sender, arguments) => End();
+            // The library waits for them itself. A callback may be what ends the process, and Mono then waits for its
+            // finalizers, which must not wait for that callback.
+            AppDomain.CurrentDomain.ProcessExit += (sender, arguments) =>
+            {
+                var jobs = All();
+                Cancel(jobs);
+                foreach (var job in jobs) job.SetHandleAsInvalid();
+            };
         }
 
         internal static void Add(JobHandle job)
@@ -442,11 +451,23 @@ namespace Diffuse
 
         private static void End()
         {
+            var jobs = All();
+            Cancel(jobs);
+            foreach (var job in jobs) job.Dispose();
+        }
+
+        private static List<JobHandle> All()
+        {
             var jobs = new List<JobHandle>();
             lock (Jobs)
             {
                 foreach (var job in Jobs) if (job.TryGetTarget(out JobHandle handle)) jobs.Add(handle);
             }
+            return jobs;
+        }
+
+        private static void Cancel(List<JobHandle> jobs)
+        {
             foreach (var job in jobs)
             {
                 try
@@ -458,7 +479,6 @@ namespace Diffuse
                     // Another thread was quicker.
                 }
             }
-            foreach (var job in jobs) job.Dispose();
         }
     }
 }

@@ -101,24 +101,27 @@ namespace Diffuse
         }
 
         /// <summary>Its name, from the manifest.</summary>
-        public string Name => Text(Native.diffuse_model_name(Handle));
+        public string Name => Utf8.Text(Handle, handle => Native.diffuse_model_name(handle));
 
         /// <summary>Its manifest, as JSON.</summary>
-        public string Manifest => Text(Native.diffuse_model_manifest(Handle));
+        public string Manifest => Utf8.Text(Handle, handle => Native.diffuse_model_manifest(handle));
 
         /// <summary>The execution provider that evaluates it.</summary>
-        public string Provider => Text(Native.diffuse_model_provider(Handle));
+        public string Provider => Utf8.Text(Handle, handle => Native.diffuse_model_provider(handle));
 
         /// <summary>Which provider took how many nodes, and which were passed over and why.</summary>
-        public string Placement => Text(Native.diffuse_model_placement(Handle));
+        public string Placement => Utf8.Text(Handle, handle => Native.diffuse_model_placement(handle));
 
         /// <summary>The SHA-256 of graph, weights and manifest.</summary>
         public string Sha256
         {
             get
             {
-                Failure.Check(Native.diffuse_model_sha256(Handle, out IntPtr hash));
-                return Text(hash);
+                return Utf8.Text(Handle, handle =>
+                {
+                    Failure.Check(Native.diffuse_model_sha256(handle, out IntPtr hash));
+                    return hash;
+                });
             }
         }
 
@@ -148,7 +151,7 @@ namespace Diffuse
         }
 
         /// <summary>The names of its classes.</summary>
-        public string[] Classes => Utf8.Strings(Text(Native.diffuse_model_classes(Handle)));
+        public string[] Classes => Utf8.Strings(Utf8.Text(Handle, handle => Native.diffuse_model_classes(handle)));
 
         /// <summary>The number of a class.</summary>
         public long ClassIndex(string name)
@@ -182,6 +185,7 @@ namespace Diffuse
         public float[] Denoise(float[] x, int count, double time, double alpha, double sigma, Request request = null, CancellationToken cancellation = default(CancellationToken))
         {
             if (x == null) throw new ArgumentNullException(nameof(x));
+            if (count < 0) throw new ArgumentOutOfRangeException(nameof(count));
             var denoised = new float[x.Length];
             using (var cancel = new Cancel(cancellation))
             fixed (float* first = x)
@@ -194,6 +198,7 @@ namespace Diffuse
         public float[] AddNoise(float[] x0, int count, double time, ulong seed, Request request = null)
         {
             if (x0 == null) throw new ArgumentNullException(nameof(x0));
+            if (count < 0) throw new ArgumentOutOfRangeException(nameof(count));
             var x = new float[x0.Length];
             fixed (float* first = x0)
             fixed (float* place = x)
@@ -247,11 +252,18 @@ namespace Diffuse
             {
                 using (var cancel = new Cancel(cancellation))
                 {
-                    if (cancellation.CanBeCanceled) Failure.Check(Native.diffuse_model_options_set_cancel(own.Handle, cancel.Handle));
-                    var (status, model) = open(found.Handle, ModelOptions.HandleOf(own));
-                    if (cancellation.CanBeCanceled) Native.diffuse_model_options_set_cancel(own.Handle, CancelHandle.None);
-                    Cancel.Check(status, cancellation);
-                    return new Model(model);
+                    try
+                    {
+                        if (cancellation.CanBeCanceled) Failure.Check(Native.diffuse_model_options_set_cancel(own.Handle, cancel.Handle));
+                        var (status, model) = open(found.Handle, ModelOptions.HandleOf(own));
+                        Cancel.Check(status, cancellation);
+                        return new Model(model);
+                    }
+                    finally
+                    {
+                        // The options are the caller's, and the token was for this opening alone.
+                        if (cancellation.CanBeCanceled && !own.Handle.IsClosed) Native.diffuse_model_options_set_cancel(own.Handle, CancelHandle.None);
+                    }
                 }
             }
             finally
@@ -265,13 +277,6 @@ namespace Diffuse
         {
             Held.Rethrow(status);
             Cancel.Check(status, cancellation);
-        }
-
-        private string Text(IntPtr address)
-        {
-            var text = Utf8.Text(address);
-            GC.KeepAlive(this);
-            return text;
         }
     }
 

@@ -89,7 +89,7 @@ namespace Diffuse
         public Request SetShape(params int[] axes)
         {
             if (axes == null) throw new ArgumentNullException(nameof(axes));
-            var sizes = Sizes(axes);
+            var sizes = Sizes(axes, nameof(axes));
             fixed (UIntPtr* first = sizes) return Did(Native.diffuse_request_set_shape(Handle, first, (UIntPtr)sizes.Length));
         }
 
@@ -113,10 +113,11 @@ namespace Diffuse
         {
             get
             {
-                Failure.Check(Native.diffuse_request_departures(Handle, out IntPtr lines));
-                var text = Utf8.Text(lines);
-                GC.KeepAlive(this);
-                return text;
+                return Utf8.Text(Handle, handle =>
+                {
+                    Failure.Check(Native.diffuse_request_departures(handle, out IntPtr lines));
+                    return lines;
+                });
             }
         }
 
@@ -138,7 +139,7 @@ namespace Diffuse
         }
 
         /// <summary>What else the network is given, by its name in the manifest, with its shape; without one it is a list,
-        /// of one item or of all one after the other. null takes it back.</summary>
+        /// of one item or of all one after the other.</summary>
         public Request SetCondition(string name, float[] values, int[] shape = null, bool negative = false)
         {
             fixed (float* first = values) return Condition(name, Native.ELEMENT_F32, first, values, shape, negative);
@@ -159,6 +160,10 @@ namespace Diffuse
         /// <summary>The same as one number, for every item.</summary>
         public Request SetCondition(string name, double value, bool negative = false) =>
             Did(Native.diffuse_request_set_condition(Handle, Utf8.Bytes(name, nameof(name)), Native.ELEMENT_F64, (IntPtr)(&value), null, UIntPtr.Zero, negative ? 1 : 0));
+
+        /// <summary>Takes a condition back.</summary>
+        public Request UnsetCondition(string name, bool negative = false) =>
+            Did(Native.diffuse_request_set_condition(Handle, Utf8.Bytes(name, nameof(name)), Native.ELEMENT_F32, IntPtr.Zero, null, UIntPtr.Zero, negative ? 1 : 0));
 
         /// <summary>A classifier that leads toward classes: one for all items, or one for each.</summary>
         public Request SetClassifier(Model classifier, params long[] classes)
@@ -211,11 +216,11 @@ namespace Diffuse
         private Request Condition(string name, int element, void* first, Array values, int[] shape, bool negative)
         {
             var bytes = Utf8.Bytes(name, nameof(name));
+            if (values == null) throw new ArgumentNullException(nameof(values));
             NotEmpty(values, nameof(values));
-            if (values == null) return Did(Native.diffuse_request_set_condition(Handle, bytes, element, IntPtr.Zero, null, UIntPtr.Zero, negative ? 1 : 0));
-            var sizes = Sizes(shape ?? new[] { values.Length });
-            if (shape != null && Axes.Length(shape) != values.Length)
-                throw new ArgumentException($"values: {values.Length} of them; the shape has {Axes.Length(shape)}", nameof(values));
+            var sizes = Sizes(shape ?? new[] { values.Length }, nameof(shape));
+            var count = Axes.Count(shape ?? new[] { values.Length });
+            if (count != values.Length) throw new ArgumentException($"values: {values.Length} of them; the shape has {count:0}", nameof(values));
             fixed (UIntPtr* axes = sizes)
                 return Did(Native.diffuse_request_set_condition(Handle, bytes, element, (IntPtr)first, axes, (UIntPtr)sizes.Length, negative ? 1 : 0));
         }
@@ -223,15 +228,15 @@ namespace Diffuse
         /// <summary>The address of nothing is NULL, which would take back what is set.</summary>
         private static void NotEmpty(Array values, string argument)
         {
-            if (values != null && values.Length == 0) throw new ArgumentException(argument + ": there are none; null takes them back", argument);
+            if (values != null && values.Length == 0) throw new ArgumentException(argument + ": there are none", argument);
         }
 
-        private static UIntPtr[] Sizes(IReadOnlyList<int> axes)
+        private static UIntPtr[] Sizes(IReadOnlyList<int> axes, string argument)
         {
             var sizes = new UIntPtr[axes.Count];
             for (var i = 0; i < sizes.Length; i++)
             {
-                if (axes[i] < 0) throw new ArgumentOutOfRangeException(nameof(axes), axes[i], "sizes are not negative");
+                if (axes[i] < 0) throw new ArgumentOutOfRangeException(argument, axes[i], "sizes are not negative");
                 sizes[i] = (UIntPtr)axes[i];
             }
             return sizes;

@@ -26,22 +26,15 @@ namespace Diffuse
         }
 
         /// <summary>The file that was loaded.</summary>
-        public string Path => Text(Native.diffuse_runtime_path(Handle));
+        public string Path => Utf8.Text(Handle, handle => Native.diffuse_runtime_path(handle));
 
         /// <summary>Its version, such as "1.32.0".</summary>
-        public string Version => Text(Native.diffuse_runtime_version(Handle));
+        public string Version => Utf8.Text(Handle, handle => Native.diffuse_runtime_version(handle));
 
         /// <summary>The execution providers that it was built with.</summary>
-        public string[] Providers => Text(Native.diffuse_runtime_providers(Handle)).Split(new[] { ',' }, StringSplitOptions.RemoveEmptyEntries);
+        public string[] Providers => Utf8.Text(Handle, handle => Native.diffuse_runtime_providers(handle)).Split(new[] { ',' }, StringSplitOptions.RemoveEmptyEntries);
 
         internal static RuntimeHandle HandleOf(Runtime runtime) => runtime == null ? RuntimeHandle.None : runtime.Handle;
-
-        private string Text(IntPtr address)
-        {
-            var text = Utf8.Text(address);
-            GC.KeepAlive(this);
-            return text;
-        }
 
         /// <summary>Lets go of it. It goes on running, as it has to for as long as the process lives.</summary>
         public void Dispose() => Handle.Dispose();

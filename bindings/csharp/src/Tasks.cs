@@ -8,30 +8,42 @@ namespace Diffuse
     public sealed partial class Job
     {
         /// <summary>Draws on the library's worker. It is looked at every few milliseconds by timers, so that no thread of
-        /// .NET waits; in Unity the continuation is on the main thread. A token that is cancelled cancels the
-        /// job.</summary>
+        /// .NET waits. Progress is reported by a thread of the pool, as Progress&lt;T&gt; expects it. A token that is
+        /// cancelled cancels the job.</summary>
         public async Task RunAsync(IProgress<Progress> progress = null, CancellationToken cancellation = default(CancellationToken))
         {
             cancellation.ThrowIfCancellationRequested();
             Start();
             var seen = default(Progress);
-            using (cancellation.Register(job => ((Job)job).CancelUnlessDisposed(), this))
+            try
             {
-                // The continuation is where the caller was: Unity's main thread has previews to upload.
-                while (Poll() == JobState.Running)
+                using (cancellation.Register(job => ((Job)job).CancelUnlessDisposed(), this))
                 {
-                    if (progress != null)
+                    while (Poll() == JobState.Running)
                     {
-                        var now = Progress;
-                        if (!now.Equals(seen)) progress.Report(seen = now);
+                        if (progress != null)
+                        {
+                            var now = Progress;
+                            if (!now.Equals(seen)) progress.Report(seen = now);
+                        }
+                        await Task.Delay(5).ConfigureAwait(false);
                     }
-                    await Task.Delay(5);
                 }
+                var status = Ended();
+                if (status == Native.CANCELLED) cancellation.ThrowIfCancellationRequested();
+                if (status != Native.OK) throw Error ?? Failure.Of(status, "");
+                if (Poll() != JobState.Finished) throw new InvalidOperationException("the job was paused, and its samples are not there yet");
             }
-            var status = Ended();
-            if (status == Native.CANCELLED) cancellation.ThrowIfCancellationRequested();
-            if (status != Native.OK) throw Error ?? Failure.Of(status, "");
-            if (Poll() != JobState.Finished) throw new InvalidOperationException("the job was paused, and its samples are not there yet");
+            catch (ObjectDisposedException)
+            {
+                throw new OperationCanceledException("the job was disposed of");
+            }
+            catch
+            {
+                // Nobody hears of it any more.
+                CancelUnlessDisposed();
+                throw;
+            }
             progress?.Report(Progress);
         }
     }

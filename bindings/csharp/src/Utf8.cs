@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace Diffuse
@@ -24,6 +25,21 @@ namespace Diffuse
         }
 
         internal static byte[] BytesOrNull(string text, string argument) => text == null ? null : Bytes(text, argument);
+
+        /// <summary>A text of a handle's, which must not go while it is copied.</summary>
+        internal static string Text<T>(T handle, Func<T, IntPtr> text) where T : SafeHandle
+        {
+            var isHeld = false;
+            try
+            {
+                handle.DangerousAddRef(ref isHeld);
+                return Text(text(handle));
+            }
+            finally
+            {
+                if (isHeld) handle.DangerousRelease();
+            }
+        }
 
         internal static string Text(IntPtr address)
         {

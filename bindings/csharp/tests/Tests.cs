@@ -1,4 +1,5 @@
-// What a C# programmer relies on, on Mono and on CoreCLR: Tests.exe MODELS. It prints each test with its figures.
+// What a C# programmer relies on, on Mono and on CoreCLR: Tests.exe MODELS. It prints each test with its figures. With
+// another argument it ends from within a callback, with 3.
 using System;
 using System.Collections.Generic;
 using System.Diagnostics;
@@ -16,10 +17,17 @@ static class Tests
     static int Main(string[] arguments)
     {
         sprites = Path.Combine(arguments[0], "sprites.onnx");
+        if (arguments.Length > 1)
+        {
+            // A callback on the worker ends the process.
+            new Job(Model.Open(sprites), Heart().SetGuidance((estimate, values) => Environment.Exit(3))).Start();
+            Thread.Sleep(20000);
+            return 1;
+        }
         var tests = new Action[]
         {
             Versions, Logs, Draws, Opens, NullsAndSizes, Disposed, Messages, CallbackThrows, CallbackThrowsOnTheWorker, CallbackIsLetGoOf,
-            Cancels, CancelsAnOpening, IsBusy, Reports, Previews, Snapshots, HostNetwork, Calls, Finalizes, Frames, Domains,
+            Cancels, CancelsAnOpening, IsBusy, TextsOfTheDisposed, Failures, Reports, Previews, Snapshots, HostNetwork, Calls, Finalizes, Frames, Domains,
         };
         var failed = 0;
         foreach (var test in tests)
@@ -131,8 +139,11 @@ static class Tests
         Throws<ArgumentOutOfRangeException>(() => new Request().SetCount(-1), "count");
         Throws<ArgumentException>(() => new Request().SetCondition("text", new float[5], new[] { 2, 3 }), "5 of them");
         Throws<ArgumentException>(() => new Request().SetEmbeddings(new float[5], 1, 2), "5 of 1 items");
-        Throws<ArgumentException>(() => new Request().SetImage(new float[0]), "null takes them back");
-        Throws<ArgumentException>(() => new Request().SetCondition("text", new long[0]), "null takes them back");
+        Throws<ArgumentException>(() => new Request().SetImage(new float[0]), "there are none");
+        Throws<ArgumentException>(() => new Request().SetCondition("text", new long[0]), "there are none");
+        Throws<ArgumentException>(() => new Request().SetCondition("text", new float[2], new[] { int.MaxValue, int.MaxValue }), "2 of them");
+        Throws<ArgumentOutOfRangeException>(() => new Request().SetCondition("text", new float[2], new[] { -1, -2 }), "shape");
+        new Request().UnsetCondition("text").Dispose();
         Throws<ArgumentException>(() => new Request().Set("guidance", "3"), "guidance");
         Throws<DiffuseException>(() => Model.Open(new byte[0]), "no bytes");
         Throws<FileNotFoundException>(() => Model.Open("/nowhere/at all.onnx"), "/nowhere/at all.onnx");
@@ -149,7 +160,9 @@ static class Tests
             Throws<ArgumentException>(() => job.Restore(new byte[3]), "");
             Throws<ArgumentException>(() => model.LogDensity(new float[3], 1, 1, 1e-3, 0), "");
             Throws<ArgumentOutOfRangeException>(() => model.LogDensity(new float[4096], -1, 1, 1e-3, 0), "count");
-            Throws<ArgumentException>(() => model.Denoise(new float[4096], -1, 500, 0.7, 0.7), "");
+            Throws<ArgumentOutOfRangeException>(() => model.Denoise(new float[4096], -1, 500, 0.7, 0.7), "count");
+            Throws<ArgumentOutOfRangeException>(() => job.Wait(TimeSpan.FromSeconds(-3)), "time");
+            Require(job.Wait(Timeout.InfiniteTimeSpan) == JobState.Finished, "a wait without end");
         }
     }
 
@@ -340,6 +353,84 @@ static class Tests
             job.StartFor(TimeSpan.FromMilliseconds(30));
             Eventually(() => job.Poll() == JobState.Paused, "its time is not up");
         }
+    }
+
+    sealed class Angry : IProgress<Progress>
+    {
+        public void Report(Progress progress) { throw new OwnException("angry"); }
+    }
+
+    // A text is copied while another thread disposes of what it is of.
+    static void TextsOfTheDisposed()
+    {
+        int whole = 0, gone = 0;
+        for (var i = 0; i < 40; i++)
+        {
+            var model = Model.Open(sprites);
+            var expected = model.Manifest;
+            var reads = new Thread(() =>
+            {
+                try
+                {
+                    for (;;)
+                    {
+                        var manifest = model.Manifest;
+                        if (manifest != expected) throw new InvalidOperationException("half a text");
+                        Interlocked.Increment(ref whole);
+                    }
+                }
+                catch (ObjectDisposedException)
+                {
+                    Interlocked.Increment(ref gone);
+                }
+                catch (InvalidOperationException)
+                {
+                }
+            });
+            reads.Start();
+            Thread.Sleep(2);
+            model.Dispose();
+            reads.Join();
+        }
+        Require(gone == 40 && whole > 0, gone + " of 40 were told that it is gone");
+    }
+
+    static void Failures()
+    {
+        using (var model = Model.Open(sprites))
+        {
+            // What hears of the progress fails: the job does not go on unheard.
+            using (var job = new Job(model, Heart(1000).SetCount(8)))
+            {
+                Throws<OwnException>(() => job.RunAsync(new Angry()).GetAwaiter().GetResult(), "angry");
+                Eventually(() => job.Poll() == JobState.Stopped, "it goes on");
+            }
+            // A token of one opening is not the options'.
+            using (var options = new ModelOptions())
+            using (var cancellation = new CancellationTokenSource())
+            {
+                cancellation.Cancel();
+                Throws<OperationCanceledException>(() => Model.Open(sprites, options, cancellation: cancellation.Token), "");
+                Model.Open(sprites, options).Dispose();
+            }
+            // One thread that waits, as Unity's main thread may.
+            var context = SynchronizationContext.Current;
+            SynchronizationContext.SetSynchronizationContext(new Never());
+            try
+            {
+                Require(model.DrawAsync(Heart(2)).Wait(60000), "it waits for itself");
+            }
+            finally
+            {
+                SynchronizationContext.SetSynchronizationContext(context);
+            }
+        }
+    }
+
+    // What is posted here is never done.
+    sealed class Never : SynchronizationContext
+    {
+        public override void Post(SendOrPostCallback call, object state) { }
     }
 
     sealed class Seen : IProgress<Progress>

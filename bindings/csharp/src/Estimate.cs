@@ -74,12 +74,14 @@ namespace Diffuse
         }
 
         /// <summary>The noisy samples, as many as the values of the callback.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_estimate_x/*'/>
         public Floats X => new Floats((float*)Native.diffuse_estimate_x(handle), length);
 
         /// <summary>The time of the schedule.</summary>
         public double Time { get { Level(out double time, out _, out _); return time; } }
 
         /// <summary>Their noise level: the time of the schedule, and the shares of the clean sample and of the noise.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_estimate_level/*'/>
         public void Level(out double time, out double alpha, out double sigma)
         {
             double t, a, s;
@@ -94,6 +96,7 @@ namespace Diffuse
         public int Items { get { Steps(out _, out int items); return items; } }
 
         /// <summary>Batch first. Guidance asks a network for twice the request's items.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_estimate_shape/*'/>
         public int[] Shape
         {
             get
@@ -107,6 +110,7 @@ namespace Diffuse
         }
 
         /// <summary>What a network of the host's is given as the time.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_estimate_time/*'/>
         public double NetworkTime
         {
             get
@@ -118,6 +122,7 @@ namespace Diffuse
         }
 
         /// <summary>What a network of the host's is given as the samples.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_estimate_input/*'/>
         public Floats NetworkInput
         {
             get
@@ -129,6 +134,7 @@ namespace Diffuse
         }
 
         /// <summary>The class of every item; null for a model without classes.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_estimate_classes/*'/>
         public long[] Classes
         {
             get
@@ -143,6 +149,7 @@ namespace Diffuse
 
         /// <summary>The condition called <paramref name="name"/> in the manifest, as doubles, and its shape: items first,
         /// unless it is one for all.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_estimate_condition/*'/>
         public double[] Condition(string name, out int[] shape)
         {
             int element;
@@ -163,6 +170,7 @@ namespace Diffuse
         }
 
         /// <summary>Whether a network of the host's may return early, since its job was cancelled.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_estimate_is_cancelled/*'/>
         public bool IsCancelled
         {
             get

@@ -79,6 +79,7 @@ namespace Diffuse
         internal readonly JobHandle Handle;
 
         /// <summary>A job that draws <paramref name="request"/> from an open model. diffuse_job_new()</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_new/*'/>
         public Job(Model model, Request request)
         {
             if (model == null) throw new ArgumentNullException(nameof(model));
@@ -96,6 +97,7 @@ namespace Diffuse
         /// <summary>A job that opens its model when it is first stepped or started, on its worker then; without a request
         /// it does nothing else, and <see cref="Model"/> has the model at its end. Without a runtime it finds and starts
         /// that as well. diffuse_job_open()</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_open/*'/>
         public static Job Open(string path, Request request = null, ModelOptions options = null, Runtime runtime = null)
         {
             Failure.Check(Native.diffuse_job_open(Runtime.HandleOf(runtime), Utf8.Bytes(path, nameof(path)), ModelOptions.HandleOf(options), Request.HandleOf(request), out JobHandle job));
@@ -103,6 +105,7 @@ namespace Diffuse
         }
 
         /// <summary>The same from the bytes of a model's file. diffuse_job_open_bytes()</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_open_bytes/*'/>
         public static Job Open(byte[] bytes, Request request = null, ModelOptions options = null, Runtime runtime = null)
         {
             if (bytes == null) throw new ArgumentNullException(nameof(bytes));
@@ -114,6 +117,7 @@ namespace Diffuse
         }
 
         /// <summary>The model that it draws from, also one that it opened itself; null before that.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_model/*'/>
         public Model Model
         {
             get
@@ -126,6 +130,7 @@ namespace Diffuse
         }
 
         /// <summary>Starts from these noisy samples, and not from noise of the seed.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_start_from/*'/>
         public void StartFrom(float[] x)
         {
             if (x == null) throw new ArgumentNullException(nameof(x));
@@ -133,6 +138,7 @@ namespace Diffuse
         }
 
         /// <summary>One step on this thread; true with the last.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_step/*'/>
         public bool Step()
         {
             int finished;
@@ -141,10 +147,12 @@ namespace Diffuse
         }
 
         /// <summary>All steps, on this thread.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_run/*'/>
         public void Run() => Stepped(Native.diffuse_job_run(Handle));
 
         /// <summary>As many steps on this thread as are expected to fit into a time; true with the last. See
         /// diffuse_job_advance() for times that are too short for any.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_advance/*'/>
         public bool Advance(TimeSpan time)
         {
             int finished;
@@ -153,6 +161,7 @@ namespace Diffuse
         }
 
         /// <summary>What the next step is expected to take; zero before the first.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_expected/*'/>
         public TimeSpan Expected
         {
             get
@@ -164,18 +173,23 @@ namespace Diffuse
         }
 
         /// <summary>Starts the worker.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_start/*'/>
         public void Start() => Failure.Check(Native.diffuse_job_start(Handle));
 
         /// <summary>Starts the worker for a time: the preview then is the best estimate that could be had.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_start_for/*'/>
         public void StartFor(TimeSpan time) => Failure.Check(Native.diffuse_job_start_for(Handle, Microseconds(time)));
 
         /// <summary>Has the worker pause after its step.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_pause/*'/>
         public void Pause() => Failure.Check(Native.diffuse_job_pause(Handle));
 
         /// <summary>Cancels it: the step that is running and every later one.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_cancel/*'/>
         public void Cancel() => Failure.Check(Native.diffuse_job_cancel(Handle));
 
         /// <summary>How it stands.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_poll/*'/>
         public JobState Poll()
         {
             int state;
@@ -185,6 +199,7 @@ namespace Diffuse
 
         /// <summary>Waits for the worker, for as long as <paramref name="time"/> (Timeout.InfiniteTimeSpan is for ever), and
         /// throws what the run failed with.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_wait/*'/>
         public JobState Wait(TimeSpan time)
         {
             int state;
@@ -198,6 +213,7 @@ namespace Diffuse
         public JobState Wait() => Wait(TimeSpan.FromMilliseconds(-1));
 
         /// <summary>How far it is.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_stage/*'/>
         public Progress Progress
         {
             get
@@ -210,6 +226,7 @@ namespace Diffuse
         }
 
         /// <summary>How many steps of the sampler are done, of how many.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_progress/*'/>
         public void Steps(out int done, out int total)
         {
             UIntPtr step, steps;
@@ -218,6 +235,7 @@ namespace Diffuse
         }
 
         /// <summary>How many estimates there have been. Another number than before: there is a new preview.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_estimates/*'/>
         public ulong Estimates
         {
             get
@@ -229,6 +247,7 @@ namespace Diffuse
         }
 
         /// <summary>What the latest step that failed has said; null if none has.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_error/*'/>
         public Exception Error
         {
             get
@@ -242,6 +261,7 @@ namespace Diffuse
         }
 
         /// <summary>The shape of the samples, batch first.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_shape/*'/>
         public int[] Shape
         {
             get
@@ -263,6 +283,7 @@ namespace Diffuse
         }
 
         /// <summary>The same into an array of that length.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_read/*'/>
         public void Read(float[] values)
         {
             if (values == null) throw new ArgumentNullException(nameof(values));
@@ -270,6 +291,7 @@ namespace Diffuse
         }
 
         /// <summary>What the network of a folder samples, of which the pictures are made.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_latents/*'/>
         public float[] Latents()
         {
             UIntPtr needed;
@@ -296,6 +318,7 @@ namespace Diffuse
         }
 
         /// <summary>The same to an address, such as that of a texture's data.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_read_pixels/*'/>
         public void ReadPixels(int item, IntPtr pixels, int length, int stride, bool bottomUp = false, bool bgra = false)
         {
             Check(item, length, stride);
@@ -303,6 +326,7 @@ namespace Diffuse
         }
 
         /// <summary>The latest estimate of what the samples will be; false before the first.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_preview/*'/>
         public bool TryPreview(float[] values)
         {
             if (values == null) throw new ArgumentNullException(nameof(values));
@@ -317,6 +341,7 @@ namespace Diffuse
         }
 
         /// <summary>The same to an address.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_preview_pixels/*'/>
         public bool TryPreviewPixels(int item, IntPtr pixels, int length, int stride, bool bottomUp = false, bool bgra = false)
         {
             Check(item, length, stride);
@@ -325,6 +350,7 @@ namespace Diffuse
 
 #if NETSTANDARD2_1 || NETSTANDARD2_1_OR_GREATER || NETCOREAPP || NET5_0_OR_GREATER
         /// <summary>The samples as they stand.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_read/*'/>
         public void Read(Span<float> values)
         {
             fixed (float* first = values) Failure.Check(Native.diffuse_job_read(Handle, first, (UIntPtr)values.Length));
@@ -344,6 +370,7 @@ namespace Diffuse
 #endif
 
         /// <summary>The job between two steps, as bytes.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_snapshot/*'/>
         public byte[] Snapshot()
         {
             UIntPtr length;
@@ -354,6 +381,7 @@ namespace Diffuse
         }
 
         /// <summary>Goes on where another job of the same run was left.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_restore/*'/>
         public void Restore(byte[] snapshot)
         {
             if (snapshot == null) throw new ArgumentNullException(nameof(snapshot));
@@ -362,6 +390,7 @@ namespace Diffuse
 
         /// <summary>Cancels it, and waits for its worker; where another thread is in a call of it, that ends soon, and frees
         /// it. A callback must not wait for the thread that is in here.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_job_cancel/*'/>
         public void Dispose()
         {
             if (!Handle.IsClosed)

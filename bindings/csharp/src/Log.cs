@@ -36,6 +36,8 @@ namespace Diffuse
         /// <summary>Sends messages to <paramref name="sink"/>, in place of the one before; null, the default, drops them.
         /// It is called from any thread, also from several at once, must not call this library, and what it throws is
         /// lost. There is one in a process.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_log_set/*'/>
+        /// <include file='diffuse.xml' path='docs/diffuse_log_set_owned/*'/>
         public static void Set(Action<Severity, string> sink)
         {
             if (sink == null) Failure.Check(Native.diffuse_log_set(null, IntPtr.Zero));

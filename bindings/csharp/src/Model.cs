@@ -16,6 +16,7 @@ namespace Diffuse
 
         /// <summary>Opens a model file or a pipeline's folder. Without a runtime it is the one that
         /// <see cref="Runtime.Open"/> finds. diffuse_model_open()</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_open/*'/>
         public static Model Open(string path, ModelOptions options = null, Runtime runtime = null, CancellationToken cancellation = default(CancellationToken))
         {
             var bytes = Utf8.Bytes(path, nameof(path));
@@ -27,6 +28,7 @@ namespace Diffuse
         }
 
         /// <summary>Opens a model from the bytes of its file. diffuse_model_open_bytes()</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_open_bytes/*'/>
         public static Model Open(byte[] bytes, ModelOptions options = null, Runtime runtime = null, CancellationToken cancellation = default(CancellationToken))
         {
             if (bytes == null) throw new ArgumentNullException(nameof(bytes));
@@ -42,6 +44,7 @@ namespace Diffuse
 
         /// <summary>Opens a pipeline from the bytes of its folder's files, by their paths in it.
         /// diffuse_model_open_parts()</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_open_parts/*'/>
         public static Model Open(IReadOnlyDictionary<string, byte[]> files, ModelOptions options = null, Runtime runtime = null, CancellationToken cancellation = default(CancellationToken))
         {
             if (files == null) throw new ArgumentNullException(nameof(files));
@@ -84,6 +87,7 @@ namespace Diffuse
 
         /// <summary>Opens a model whose network is <paramref name="network"/>, called with a manifest's scaling, time and
         /// conditions; ONNX Runtime is not needed. diffuse_model_open_callback_owned()</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_open_callback_owned/*'/>
         public static Model Open(string manifest, EstimateCallback network)
         {
             if (network == null) throw new ArgumentNullException(nameof(network));
@@ -101,18 +105,23 @@ namespace Diffuse
         }
 
         /// <summary>Its name, from the manifest.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_name/*'/>
         public string Name => Utf8.Text(Handle, handle => Native.diffuse_model_name(handle));
 
         /// <summary>Its manifest, as JSON.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_manifest/*'/>
         public string Manifest => Utf8.Text(Handle, handle => Native.diffuse_model_manifest(handle));
 
         /// <summary>The execution provider that evaluates it.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_provider/*'/>
         public string Provider => Utf8.Text(Handle, handle => Native.diffuse_model_provider(handle));
 
         /// <summary>Which provider took how many nodes, and which were passed over and why.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_placement/*'/>
         public string Placement => Utf8.Text(Handle, handle => Native.diffuse_model_placement(handle));
 
         /// <summary>The SHA-256 of graph, weights and manifest.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_sha256/*'/>
         public string Sha256
         {
             get
@@ -127,6 +136,7 @@ namespace Diffuse
 
         /// <summary>Channels, height and width of an image, without the batch. 0 is a size that the manifest leaves
         /// free.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_shape/*'/>
         public int[] Shape
         {
             get
@@ -140,6 +150,7 @@ namespace Diffuse
         }
 
         /// <summary>How many classes it has.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_class_count/*'/>
         public int ClassCount
         {
             get
@@ -151,9 +162,11 @@ namespace Diffuse
         }
 
         /// <summary>The names of its classes.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_classes/*'/>
         public string[] Classes => Utf8.Strings(Utf8.Text(Handle, handle => Native.diffuse_model_classes(handle)));
 
         /// <summary>The number of a class.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_class/*'/>
         public long ClassIndex(string name)
         {
             long index;
@@ -162,6 +175,7 @@ namespace Diffuse
         }
 
         /// <summary>The shares of the clean sample and of the noise at a time.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_level/*'/>
         public void Level(double time, out double alpha, out double sigma)
         {
             double a, s;
@@ -170,6 +184,7 @@ namespace Diffuse
         }
 
         /// <summary>The values of RGBA pixels, rows from the top: what a request takes as its image.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_values/*'/>
         public float[] Values(byte[] pixels, bool bottomUp = false, bool bgra = false)
         {
             if (pixels == null) throw new ArgumentNullException(nameof(pixels));
@@ -182,6 +197,7 @@ namespace Diffuse
         }
 
         /// <summary>The estimate of the clean samples at a noise level. diffuse_model_denoise()</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_denoise/*'/>
         public float[] Denoise(float[] x, int count, double time, double alpha, double sigma, Request request = null, CancellationToken cancellation = default(CancellationToken))
         {
             if (x == null) throw new ArgumentNullException(nameof(x));
@@ -195,6 +211,7 @@ namespace Diffuse
         }
 
         /// <summary>The samples at a time with noise of a seed. diffuse_model_add_noise()</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_add_noise/*'/>
         public float[] AddNoise(float[] x0, int count, double time, ulong seed, Request request = null)
         {
             if (x0 == null) throw new ArgumentNullException(nameof(x0));
@@ -207,6 +224,7 @@ namespace Diffuse
         }
 
         /// <summary>The log-density of each sample, in nats. diffuse_model_log_density()</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_log_density/*'/>
         public double[] LogDensity(float[] x, int count, int directions, double tolerance, ulong seed, Request request = null, CancellationToken cancellation = default(CancellationToken))
         {
             if (x == null) throw new ArgumentNullException(nameof(x));
@@ -220,6 +238,7 @@ namespace Diffuse
         }
 
         /// <summary>The variational bound of each sample, in bits per value. diffuse_model_variational_bound()</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_variational_bound/*'/>
         public double[] VariationalBound(float[] x, int count, string variance, ulong seed, Request request = null, CancellationToken cancellation = default(CancellationToken))
         {
             if (x == null) throw new ArgumentNullException(nameof(x));
@@ -233,6 +252,7 @@ namespace Diffuse
         }
 
         /// <summary>Gives memory back that is not needed between runs. diffuse_model_trim()</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_trim/*'/>
         public void Trim(CancellationToken cancellation = default(CancellationToken))
         {
             using (var cancel = new Cancel(cancellation))

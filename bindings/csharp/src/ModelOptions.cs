@@ -29,10 +29,12 @@ namespace Diffuse
         internal readonly ModelOptionsHandle Handle;
 
         /// <summary>Makes options.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_options_new/*'/>
         public ModelOptions() { Failure.Check(Native.diffuse_model_options_new(out Handle)); }
 
         /// <summary>How many threads one evaluation uses. 0, the default, leaves a core to the host where there are more
         /// than two.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_options_set_threads/*'/>
         public ModelOptions SetThreads(int threads)
         {
             if (threads < 0) throw new ArgumentOutOfRangeException(nameof(threads), threads, "0 to 1024");
@@ -41,6 +43,7 @@ namespace Diffuse
         }
 
         /// <summary>Whether idle threads spin while they wait. Default: false.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_options_set_spinning/*'/>
         public ModelOptions SetSpinning(bool spinning)
         {
             Failure.Check(Native.diffuse_model_options_set_spinning(Handle, spinning ? 1 : 0));
@@ -48,6 +51,7 @@ namespace Diffuse
         }
 
         /// <summary>How urgent the work is: <see cref="Priority.Normal"/> or <see cref="Priority.Background"/>.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_options_set_priority/*'/>
         public ModelOptions SetPriority(string priority)
         {
             Failure.Check(Native.diffuse_model_options_set_priority(Handle, Utf8.Bytes(priority, nameof(priority))));
@@ -56,6 +60,7 @@ namespace Diffuse
 
         /// <summary>What becomes of parts that are not evaluated: <see cref="Memory.Keep"/>, <see cref="Memory.Stage"/>, or
         /// a number of bytes such as "4G".</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_options_set_memory/*'/>
         public ModelOptions SetMemory(string policy)
         {
             Failure.Check(Native.diffuse_model_options_set_memory(Handle, Utf8.Bytes(policy, nameof(policy))));
@@ -63,6 +68,7 @@ namespace Diffuse
         }
 
         /// <summary>Adds an execution provider, in the order wanted.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_options_add_provider/*'/>
         public ModelOptions AddProvider(string name)
         {
             Failure.Check(Native.diffuse_model_options_add_provider(Handle, Utf8.Bytes(name, nameof(name))));
@@ -70,6 +76,7 @@ namespace Diffuse
         }
 
         /// <summary>Adds an execution provider from a plugin library.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_options_add_provider_library/*'/>
         public ModelOptions AddProviderLibrary(string name, string path)
         {
             Failure.Check(Native.diffuse_model_options_add_provider_library(Handle, Utf8.Bytes(name, nameof(name)), Utf8.Bytes(path, nameof(path))));
@@ -77,6 +84,7 @@ namespace Diffuse
         }
 
         /// <summary>Sets an option of a provider that was added. PROVIDERS.md lists them.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_options_set_provider_option/*'/>
         public ModelOptions SetProviderOption(string provider, string key, string value)
         {
             Failure.Check(Native.diffuse_model_options_set_provider_option(Handle, Utf8.Bytes(provider, nameof(provider)), Utf8.Bytes(key, nameof(key)), Utf8.Bytes(value, nameof(value))));
@@ -84,6 +92,7 @@ namespace Diffuse
         }
 
         /// <summary>Whether the CPU may take the nodes that no provider takes. Default: false.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_options_set_cpu_nodes/*'/>
         public ModelOptions SetCpuNodes(bool allowed)
         {
             Failure.Check(Native.diffuse_model_options_set_cpu_nodes(Handle, allowed ? 1 : 0));
@@ -91,6 +100,7 @@ namespace Diffuse
         }
 
         /// <summary>A manifest, as JSON, instead of the model's own.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_options_set_manifest/*'/>
         public ModelOptions SetManifest(string json)
         {
             Failure.Check(Native.diffuse_model_options_set_manifest(Handle, Utf8.Bytes(json, nameof(json))));
@@ -98,6 +108,7 @@ namespace Diffuse
         }
 
         /// <summary>Whether weights in files of their own are read into memory. Default: false, they are mapped.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_options_set_copy_weights/*'/>
         public ModelOptions SetCopyWeights(bool copy)
         {
             Failure.Check(Native.diffuse_model_options_set_copy_weights(Handle, copy ? 1 : 0));
@@ -105,6 +116,7 @@ namespace Diffuse
         }
 
         /// <summary>For a model from bytes whose weights are in files of their own: a file's name and its bytes.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_model_options_add_external_data/*'/>
         public ModelOptions AddExternalData(string name, byte[] bytes)
         {
             if (bytes == null) throw new ArgumentNullException(nameof(bytes));

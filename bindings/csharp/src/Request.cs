@@ -43,12 +43,15 @@ namespace Diffuse
         internal readonly RequestHandle Handle;
 
         /// <summary>Makes a request.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_new/*'/>
         public Request() { Failure.Check(Native.diffuse_request_new(out Handle)); }
 
         /// <summary>The seed. The same seed draws the same samples.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_set_seed/*'/>
         public Request SetSeed(ulong seed) => Did(Native.diffuse_request_set_seed(Handle, seed));
 
         /// <summary>How many items are drawn at once.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_set_count/*'/>
         public Request SetCount(int count)
         {
             if (count < 0) throw new ArgumentOutOfRangeException(nameof(count));
@@ -56,6 +59,7 @@ namespace Diffuse
         }
 
         /// <summary>The classes by their numbers: one for all items, or one for each.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_set_classes/*'/>
         public Request SetClasses(params long[] classes)
         {
             if (classes == null) throw new ArgumentNullException(nameof(classes));
@@ -63,6 +67,7 @@ namespace Diffuse
         }
 
         /// <summary>What guidance leads away from, likewise.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_set_negative_classes/*'/>
         public Request SetNegativeClasses(params long[] classes)
         {
             if (classes == null) throw new ArgumentNullException(nameof(classes));
@@ -70,22 +75,27 @@ namespace Diffuse
         }
 
         /// <summary>The class of all items, or of one of them, by its name; null takes it back.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_set_class/*'/>
         public Request SetClass(string name, long item = AllItems) =>
             Did(Native.diffuse_request_set_class(Handle, item, Utf8.BytesOrNull(name, nameof(name))));
 
         /// <summary>The class that guidance leads away from, likewise.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_set_negative_class/*'/>
         public Request SetNegativeClass(string name, long item = AllItems) =>
             Did(Native.diffuse_request_set_negative_class(Handle, item, Utf8.BytesOrNull(name, nameof(name))));
 
         /// <summary>The prompt of all items, or of one of them; null takes it back.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_set_prompt/*'/>
         public Request SetPrompt(string prompt, long item = AllItems) =>
             Did(Native.diffuse_request_set_prompt(Handle, item, Utf8.BytesOrNull(prompt, nameof(prompt))));
 
         /// <summary>The prompt that guidance leads away from, likewise.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_set_negative_prompt/*'/>
         public Request SetNegativePrompt(string prompt, long item = AllItems) =>
             Did(Native.diffuse_request_set_negative_prompt(Handle, item, Utf8.BytesOrNull(prompt, nameof(prompt))));
 
         /// <summary>The shape of the samples, where the model leaves it free: with the batch first, or without.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_set_shape/*'/>
         public Request SetShape(params int[] axes)
         {
             if (axes == null) throw new ArgumentNullException(nameof(axes));
@@ -94,21 +104,26 @@ namespace Diffuse
         }
 
         /// <summary>Sets an option by its name. <see cref="Library.Options"/> lists them.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_set/*'/>
         public Request Set(string option, string value) =>
             Did(Native.diffuse_request_set(Handle, Utf8.Bytes(option, nameof(option)), Utf8.Bytes(value, nameof(value))));
 
         /// <summary>Sets an option that is a number.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_set_number/*'/>
         public Request Set(string option, double value) =>
             Did(Native.diffuse_request_set_number(Handle, Utf8.Bytes(option, nameof(option)), value));
 
         /// <summary>Takes back what an option is set to.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_unset/*'/>
         public Request Unset(string option) => Did(Native.diffuse_request_unset(Handle, Utf8.Bytes(option, nameof(option))));
 
         /// <summary>The configuration of a scheduler of diffusers, as JSON.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_set_scheduler_config/*'/>
         public Request SetSchedulerConfig(string json) =>
             Did(Native.diffuse_request_set_scheduler_config(Handle, Utf8.Bytes(json, nameof(json))));
 
         /// <summary>Where diffusers does otherwise than this request with its scheduler's configuration, a line each.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_departures/*'/>
         public string Departures
         {
             get
@@ -124,6 +139,7 @@ namespace Diffuse
         /// <summary>What a text encoder of the host's made of the prompts: tokens × width values for each of
         /// <paramref name="items"/> items, 1 for all, and pooled ones where the model takes them. null takes them
         /// back.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_set_embeddings/*'/>
         public Request SetEmbeddings(float[] values, int items, int tokens, float[] pooled = null, bool negative = false)
         {
             if (values == null) return Did(Native.diffuse_request_set_embeddings(Handle, null, UIntPtr.Zero, UIntPtr.Zero, UIntPtr.Zero, null, UIntPtr.Zero, negative ? 1 : 0));
@@ -158,14 +174,17 @@ namespace Diffuse
         }
 
         /// <summary>The same as one number, for every item.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_set_condition/*'/>
         public Request SetCondition(string name, double value, bool negative = false) =>
             Did(Native.diffuse_request_set_condition(Handle, Utf8.Bytes(name, nameof(name)), Native.ELEMENT_F64, (IntPtr)(&value), null, UIntPtr.Zero, negative ? 1 : 0));
 
         /// <summary>Takes a condition back.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_set_condition/*'/>
         public Request UnsetCondition(string name, bool negative = false) =>
             Did(Native.diffuse_request_set_condition(Handle, Utf8.Bytes(name, nameof(name)), Native.ELEMENT_F32, IntPtr.Zero, null, UIntPtr.Zero, negative ? 1 : 0));
 
         /// <summary>A classifier that leads toward classes: one for all items, or one for each.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_set_classifier/*'/>
         public Request SetClassifier(Model classifier, params long[] classes)
         {
             if (classifier == null) throw new ArgumentNullException(nameof(classifier));
@@ -174,6 +193,7 @@ namespace Diffuse
         }
 
         /// <summary>Code that sees every estimate of the clean samples, and may change it; null takes it back.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_set_guidance_callback_owned/*'/>
         public Request SetGuidance(EstimateCallback callback)
         {
             if (callback == null) return Did(Native.diffuse_request_set_guidance_callback_owned(Handle, null, IntPtr.Zero, null));
@@ -181,6 +201,7 @@ namespace Diffuse
         }
 
         /// <summary>Clean samples to start from, as <see cref="Model.Values"/> makes them; null takes them back.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_set_image/*'/>
         public Request SetImage(float[] values)
         {
             NotEmpty(values, nameof(values));
@@ -188,6 +209,7 @@ namespace Diffuse
         }
 
         /// <summary>What of the image is drawn anew: 1 is drawn, 0 kept. null takes it back.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_set_mask/*'/>
         public Request SetMask(float[] values)
         {
             NotEmpty(values, nameof(values));
@@ -195,6 +217,7 @@ namespace Diffuse
         }
 
         /// <summary>What drawing this will take, by three evaluations. diffuse_request_cost()</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_request_cost/*'/>
         public Costs Cost(Model model, CancellationToken cancellation = default(CancellationToken))
         {
             if (model == null) throw new ArgumentNullException(nameof(model));

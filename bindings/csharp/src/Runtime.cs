@@ -11,6 +11,7 @@ namespace Diffuse
 
         /// <summary>Opens it: <paramref name="path"/> is its library or the folder that it lies in; null has it found,
         /// beside this library, beside the program or by the system. diffuse_runtime_open()</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_runtime_open/*'/>
         public static Runtime Open(string path = null)
         {
             Failure.Check(Native.diffuse_runtime_open(Utf8.BytesOrNull(path, nameof(path)), out RuntimeHandle handle));
@@ -19,6 +20,7 @@ namespace Diffuse
 
         /// <summary>Takes the one that the program has already: <paramref name="ortApiBase"/> is what its
         /// OrtGetApiBase() returns. diffuse_runtime_of_host()</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_runtime_of_host/*'/>
         public static Runtime OfHost(IntPtr ortApiBase)
         {
             Failure.Check(Native.diffuse_runtime_of_host(ortApiBase, out RuntimeHandle handle));
@@ -26,12 +28,15 @@ namespace Diffuse
         }
 
         /// <summary>The file that was loaded.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_runtime_path/*'/>
         public string Path => Utf8.Text(Handle, handle => Native.diffuse_runtime_path(handle));
 
         /// <summary>Its version, such as "1.32.0".</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_runtime_version/*'/>
         public string Version => Utf8.Text(Handle, handle => Native.diffuse_runtime_version(handle));
 
         /// <summary>The execution providers that it was built with.</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_runtime_providers/*'/>
         public string[] Providers => Utf8.Text(Handle, handle => Native.diffuse_runtime_providers(handle)).Split(new[] { ',' }, StringSplitOptions.RemoveEmptyEntries);
 
         internal static RuntimeHandle HandleOf(Runtime runtime) => runtime == null ? RuntimeHandle.None : runtime.Handle;
@@ -44,10 +49,12 @@ namespace Diffuse
     public static class Library
     {
         /// <summary>Its version, such as "0.1.0".</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_version/*'/>
         public static string Version => Utf8.Text(Native.diffuse_version());
 
         /// <summary>The options that <see cref="Request.Set(string, string)"/> takes, as a JSON array: name, kind, bounds,
         /// default, group and text of each. diffuse_options()</summary>
+        /// <include file='diffuse.xml' path='docs/diffuse_options/*'/>
         public static string Options => Utf8.Text(Native.diffuse_options());
     }
 }

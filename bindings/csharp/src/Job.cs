@@ -301,7 +301,8 @@ namespace Diffuse
             return values;
         }
 
-        /// <summary>An item of the samples as RGBA.</summary>
+        /// <summary>An item of the samples as RGBA: rows from the top, each 4 times <see cref="Shape"/>'s last axis in
+        /// bytes.</summary>
         public byte[] ReadPixels(int item = 0, bool bottomUp = false, bool bgra = false)
         {
             var shape = Shape;

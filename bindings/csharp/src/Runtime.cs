@@ -53,7 +53,7 @@ namespace Diffuse
         public static string Version => Utf8.Text(Native.diffuse_version());
 
         /// <summary>The options that <see cref="Request.Set(string, string)"/> takes, as a JSON array: name, kind, bounds,
-        /// default, group and text of each. diffuse_options()</summary>
+        /// default, group and text of each. include/REFERENCE.md has them as a page.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_options/*'/>
         public static string Options => Utf8.Text(Native.diffuse_options());
     }

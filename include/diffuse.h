@@ -1673,9 +1673,9 @@ int32_t diffuse_runtime_open(const char *path,
  Takes the ONNX Runtime (1.24 or newer) that the program has already, linked into it or loaded: `base` is what its
  OrtGetApiBase() returns. No file is looked for: for systems without one, such as iOS and consoles, and for programs
  that use ONNX Runtime besides. It has to stay loaded for as long as the process lives. There is one environment of
- ONNX Runtime in a process: a host that wants its own logger, telemetry or thread pools makes that before, and it
- stays as it is; no environment variable is set. Otherwise as diffuse_runtime_open(); diffuse_runtime_path() is "the
- host's".
+ ONNX Runtime in a process: a host that wants its own logger or thread pools makes that before, and it stays as it
+ is, but for its telemetry, which is turned off; no environment variable is set. Otherwise as diffuse_runtime_open();
+ diffuse_runtime_path() is "the host's".
  */
 int32_t diffuse_runtime_of_host(const void *base,
                                 struct diffuse_runtime **runtime);

@@ -60,9 +60,9 @@ pub unsafe extern "C" fn diffuse_runtime_open(path: *const c_char, runtime: *mut
 /// Takes the ONNX Runtime (1.24 or newer) that the program has already, linked into it or loaded: `base` is what its
 /// OrtGetApiBase() returns. No file is looked for: for systems without one, such as iOS and consoles, and for programs
 /// that use ONNX Runtime besides. It has to stay loaded for as long as the process lives. There is one environment of
-/// ONNX Runtime in a process: a host that wants its own logger, telemetry or thread pools makes that before, and it
-/// stays as it is; no environment variable is set. Otherwise as diffuse_runtime_open(); diffuse_runtime_path() is "the
-/// host's".
+/// ONNX Runtime in a process: a host that wants its own logger or thread pools makes that before, and it stays as it
+/// is, but for its telemetry, which is turned off; no environment variable is set. Otherwise as diffuse_runtime_open();
+/// diffuse_runtime_path() is "the host's".
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_runtime_of_host(base: *const c_void, runtime: *mut *mut diffuse_runtime) -> i32 {
     // SAFETY: the pointers are as the header demands.

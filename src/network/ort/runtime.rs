@@ -113,8 +113,8 @@ impl Runtime {
     /// `OrtGetApiBase()` returns. No file is looked for. For systems without one, and for programs that use ONNX
     /// Runtime besides, which then have one environment with this crate, and its messages where they send them.
     ///
-    /// The environment, with its logger, its telemetry and its level of messages, is the host's where the host has made
-    /// one before; the process's variables are left alone.
+    /// The environment, with its logger and its level of messages, is the host's where the host has made one before,
+    /// but for its telemetry, which is turned off; the process's variables are left alone.
     ///
     /// # Safety
     /// `base` is what that function returned, whose library stays as long as the process.
@@ -165,7 +165,8 @@ impl Runtime {
         // The logger is what keeps errors that we report ourselves, and warnings about graphics cards, off stderr.
         let environment = builder
             .with_name("diffuse")
-            .with_telemetry(!is_ours)
+            // `ort` would turn it on otherwise, also in the host's.
+            .with_telemetry(false)
             .with_logger(Arc::new(|level, _: &str, _: &str, _: &str, message: &str| log(level, message)))
             .build()
             .map_err(|error| Error::runtime(format!("{} did not start: {error}", path.display())))?;

@@ -71,34 +71,27 @@ bool Drawing::prepare(const Settings &settings, Handles &handles) {
   return true;
 }
 
-State Drawing::started(std::int32_t status, diffuse_job *job) {
-  if (!taken(status)) return state_;
-  job_ = job;
-  if (!taken(library_.functions().job_start(job_))) return state_;
+template <class Open>
+State Drawing::begin_by(const Settings &settings, const Open &open) {
+  cancel();
+  if (!library_.is_loaded()) return failed("diffuse's library is not loaded; the log says why");
+  Handles handles(library_.functions());
+  if (!prepare(settings, handles)) return state_;
+  if (!taken(open(handles)) || !taken(library_.functions().job_start(job_))) return state_;
   return state_ = State::Drawing;
 }
 
 State Drawing::begin(const std::string &path, const Settings &settings) {
-  cancel();
-  if (!library_.is_loaded()) return failed("diffuse's library is not loaded; the log says why");
-  Handles handles(library_.functions());
-  if (!prepare(settings, handles)) return state_;
-  diffuse_job *job = nullptr;
   // The worker finds ONNX Runtime beside the library.
-  const std::int32_t status =
-      library_.functions().job_open(nullptr, path.c_str(), handles.options, handles.request, &job);
-  return started(status, job);
+  return begin_by(settings, [&](const Handles &handles) {
+    return library_.functions().job_open(nullptr, path.c_str(), handles.options, handles.request, &job_);
+  });
 }
 
 State Drawing::begin(const std::uint8_t *bytes, std::size_t length, const Settings &settings) {
-  cancel();
-  if (!library_.is_loaded()) return failed("diffuse's library is not loaded; the log says why");
-  Handles handles(library_.functions());
-  if (!prepare(settings, handles)) return state_;
-  diffuse_job *job = nullptr;
-  const std::int32_t status =
-      library_.functions().job_open_bytes(nullptr, bytes, length, handles.options, handles.request, &job);
-  return started(status, job);
+  return begin_by(settings, [&](const Handles &handles) {
+    return library_.functions().job_open_bytes(nullptr, bytes, length, handles.options, handles.request, &job_);
+  });
 }
 
 State Drawing::tick() {

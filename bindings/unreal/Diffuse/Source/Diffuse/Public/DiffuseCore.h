@@ -88,7 +88,8 @@ class DIFFUSE_API Drawing {
  private:
   struct Handles;
   bool prepare(const Settings &settings, Handles &handles);
-  State started(std::int32_t status, diffuse_job *job);
+  template <class Open>
+  State begin_by(const Settings &settings, const Open &open);
   State failed(const std::string &why);
   bool taken(std::int32_t status);
   bool know_size();

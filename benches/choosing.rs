@@ -1,5 +1,5 @@
-//! Which solver and grid are best at few evaluations: on the mixture of Gaussians whose denoiser is a formula, and on
-//! the sprite model. It prints tables; what the manifest's defaults are was chosen by them. Run it with
+//! Which solver and grid are best at few evaluations. It measures on the mixture of Gaussians whose denoiser is a
+//! formula, and on the sprite model. The manifest's defaults were chosen from its tables. Run it with
 //! `cargo bench --bench choosing`.
 
 #[path = "../tests/support/mod.rs"]

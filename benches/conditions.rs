@@ -1,5 +1,6 @@
-//! What a guided step costs with a large condition, [512, 4096] for an item, on a network that does nothing: unguided,
-//! and guided one after the other and as one batch, each beside bare calls on inputs that were made before.
+//! What a guided step costs with a large condition, [512, 4096] for an item, on a network that does nothing. It
+//! compares unguided steps, guided ones one after the other, and guided ones as one batch. Each is measured beside bare
+//! calls on inputs that were made before.
 
 #[allow(dead_code)]
 #[path = "../tests/support/graph.rs"]

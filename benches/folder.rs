@@ -1,9 +1,10 @@
-//! What a run of a folder of Stable Diffusion's costs, real-sized ones included: guided steps beside bare calls of its
-//! U-Net, turn by turn in one process; its peak of memory beside that of a process that calls the U-Net alone; how soon
-//! it is gone when it is cancelled.
+//! What a run of a Stable Diffusion folder costs, real-sized ones included. It measures guided steps beside bare calls
+//! of the U-Net, turn by turn in one process. It compares the peak of memory with that of a process that calls the
+//! U-Net alone. It also measures how soon a cancelled run has ended.
 //!
-//! `cargo bench --bench folder -- FOLDER [SIDE [PROVIDER]]`, of SIDE pixels (512), on the CPU unless a provider is
-//! named, which may leave nodes to the CPU. Without a folder it does nothing; `onnx/real_sized.py` writes one.
+//! Run it with `cargo bench --bench folder -- FOLDER [SIDE [PROVIDER]]`. A picture has SIDE pixels on a side. Default:
+//! 512. It runs on the CPU unless a provider is named, which may leave nodes to the CPU. Without a folder it does
+//! nothing. `onnx/real_sized.py` writes one.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,7 +20,7 @@ use ort::value::{Outlet, Tensor, TensorElementType};
 
 const STEPS: usize = 4;
 const ROUNDS: usize = 5;
-/// What a process is started as that measures its own memory.
+/// How a process is started that measures its own memory.
 const PARTS: [&str; 3] = ["network", "stage", "keep"];
 
 type Failure = Box<dyn std::error::Error>;

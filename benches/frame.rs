@@ -1,5 +1,5 @@
-//! What a frame of a host pays: for a job on its worker, and for one that is stepped within the frame; and what a
-//! thousand jobs leave behind. Through the C interface.
+//! What a job costs a host's frame, on a worker thread and within the frame, through the C interface. It also measures
+//! the memory that a thousand jobs leave behind.
 
 use std::ffi::CString;
 use std::path::Path;
@@ -95,7 +95,7 @@ fn polls(model: *mut diffuse_model) {
     );
 }
 
-/// What a loop at 60 Hz does of its own in each frame: start, poll, ask how far it is, draw the preview.
+/// What a loop at 60 Hz does in each frame: start, poll, read the progress, draw the preview.
 fn frames(model: *mut diffuse_model) {
     const FRAMES: usize = 600;
     let mut pixels = vec![0u8; ITEM];

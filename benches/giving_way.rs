@@ -1,9 +1,9 @@
-//! What a job leaves of a host's frames: a loop at 60 Hz, with work of its own in each frame, beside 64 sprites that
-//! are drawn on a worker, as urgent as everything else and in the background, turn by turn with the loop alone. It says
-//! how many of 300 frames were kept, how long they took, and how soon the first preview was there.
+//! What a job leaves of a host's frames. A loop at 60 Hz has work of its own in each frame. Beside it 64 sprites are
+//! generated on a worker thread, with normal priority and in the background, turn by turn with the loop alone. It
+//! prints how many of 300 frames were kept, how long they took, and when the first preview was there.
 //!
-//! `cargo bench --bench giving_way`, on a machine that does nothing else: where the loop alone keeps fewer than 295
-//! frames, it says so, and nothing more.
+//! Run it with `cargo bench --bench giving_way` on a machine that does nothing else. Where the loop alone keeps fewer
+//! than 295 frames, it prints this and nothing more.
 
 use std::path::Path;
 use std::sync::Arc;

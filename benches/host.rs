@@ -1,5 +1,6 @@
-//! What a host waits for: a run through the C interface beside the same run through Rust, turn by turn in one process;
-//! and how long cancelling takes beside the longest node of the network, which ONNX Runtime has to finish.
+//! What a host waits for. It compares a run through the C interface with the same run through Rust, turn by turn in one
+//! process. It compares the time of cancelling with that of the longest node of the network, which ONNX Runtime has to
+//! finish.
 
 use std::ffi::CString;
 use std::path::{Path, PathBuf};

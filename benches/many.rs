@@ -1,5 +1,5 @@
-//! Many jobs on one model at once, beside the same jobs one after another: on the sprites, and on a network of
-//! microseconds, where all there is is the way from one turn to the next.
+//! Many jobs on one model at once, beside the same jobs one after another. It measures on the sprite model. It also
+//! measures on a network of microseconds, where only the change of turns counts.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ fn main() -> diffuse::Result<()> {
     Ok(())
 }
 
-/// Each on a worker of its own, as the others are, when the one before has ended.
+/// Runs each job on a worker of its own, like the others, when the one before has ended.
 fn in_turn(runners: Vec<Runner>) -> diffuse::Result<Duration> {
     let start = Instant::now();
     for runner in &runners {

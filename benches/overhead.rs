@@ -1,5 +1,6 @@
-//! What a run costs beside its evaluations: 50 DDIM steps of the sprite model and 50 bare calls of the same session,
-//! turn by turn in one process; and the same guided, beside bare calls on batches of two. It prints the ratios.
+//! What a run costs beside its evaluations. It compares 50 DDIM steps of the sprite model with 50 bare calls of the
+//! same session, turn by turn in one process. It does the same with guidance, beside bare calls on batches of two. It
+//! prints the ratios.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -46,7 +47,7 @@ fn main() -> diffuse::Result<()> {
     Ok(())
 }
 
-/// A run; guided, if the network is asked for two items at once.
+/// A run. It is guided if the network evaluates two items at once.
 fn job(model: &Arc<Model>, batch: usize) -> diffuse::Result<Duration> {
     let request = Request { classes: Some(vec![0]), steps: Some(STEPS), ..Request::default() };
     let request = if batch == 2 { request.with("guidance_scale", 3)? } else { request };

@@ -19,7 +19,7 @@ const VALUES: usize = 3 * 64 * 64;
 const STEPS: usize = 50;
 const ROUNDS: usize = 41;
 
-/// A network that costs nothing: the answer stays as it is.
+/// A network that costs nothing, since its output stays as it is.
 struct Free;
 
 impl Denoiser for Free {

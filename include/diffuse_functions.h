@@ -1,5 +1,5 @@
 /* The functions of diffuse.h as a table, for hosts that load the library by its path and link nothing. This header is
- * generated from the library's source; do not edit it.
+ * generated from the library's source. Do not edit it.
  *
  *     static void *find(void *library, const char *name) { return dlsym(library, name); }
  *
@@ -9,7 +9,7 @@
  *     if (missing != NULL) fail(library == NULL ? dlerror() : missing);
  *     diffuse.job_start(job);
  *
- * `find` wraps GetProcAddress() on Windows, or what the engine has for it. It needs C99, or C++. */
+ * `find` wraps GetProcAddress() on Windows, or the engine's own function for it. This header needs C99 or C++. */
 
 #ifndef DIFFUSE_FUNCTIONS_H
 #define DIFFUSE_FUNCTIONS_H
@@ -137,8 +137,9 @@ typedef struct diffuse_functions {
   uint32_t (*version_number)(void);
 } diffuse_functions;
 
-/* Fills `functions` with what `find` finds in `library`. NULL, or the name of the function that the library does not
- * have, as one older than this header may not, and NULL has none; then all of `functions` are NULL. */
+/* Fills `functions` with what `find` finds in `library`. Returns NULL, or the name of a function that the library does
+ * not have. A library that is older than this header may lack one, and a NULL library lacks all. All of `functions`
+ * are NULL then. */
 static inline const char *diffuse_functions_load(diffuse_functions *functions,
                                                  void *(*find)(void *library, const char *name),
                                                  void *library) {

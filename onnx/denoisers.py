@@ -1,11 +1,11 @@
-"""Writes what the tests of `diffuse-cli inspect --samples` need into `fixtures/denoisers/`:
+"""Writes the inputs of the tests of `diffuse-cli inspect --samples` into `fixtures/denoisers/`:
 
     python onnx/denoisers.py             graphs that are the best denoiser of the mixture in tests/support/mixture.rs,
-                                         each told and asked in another way; needs numpy and onnx alone
+                                         each with another prediction and another time; needs numpy and onnx alone
     python onnx/denoisers.py --sprites   sprites.png as well: 20 sprites and 20 that may have a defect, which no network
                                          here was trained on
 
-The graphs have no manifest: to find out what it would say is the test.
+The graphs have no manifest. The tests find out what it would state.
 """
 
 import argparse
@@ -50,7 +50,7 @@ class Denoiser(Graph):
 
 
 def bounded(graph, value, least, most):
-    """What a graph is told lies within what it can be told; tests tell it all sorts of things."""
+    """Keeps a graph's input within its possible values. The tests try times far beyond them."""
     return graph.of("Min", graph.of("Max", value, least), most)
 
 
@@ -88,7 +88,7 @@ def of_index(graph, told):
 
 
 def answer(graph, prediction, x, alpha, sigma):
-    """What a perfect network predicts."""
+    """The output of a perfect network."""
     u = graph.op("Div", sigma, alpha)
     y = graph.op("Div", x, alpha)
     if prediction == "edm":
@@ -152,7 +152,7 @@ def write_sprites():
 
 def main():
     parser = argparse.ArgumentParser(description="Writes what the tests of inspect --samples need.")
-    parser.add_argument("--sprites", action="store_true", help="write the sheet of sprites as well")
+    parser.add_argument("--sprites", action="store_true", help="Writes the sheet of sprites as well.")
     arguments = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name in GRAPHS:

@@ -65,27 +65,27 @@ def export(
 ):
     """Writes `module` as an ONNX file that carries `manifest`, and compares it with the module.
 
-    manifest        the schema of README.md. The order of `inputs` is the order of forward's arguments;
-                    without `inputs`, forward's own argument names say which is which.
-    example_inputs  {role: tensor} where the default does not do. Only type and form count: of a time or a class a
-                    scalar stays a scalar, one of shape [1] stays [1], and any other is one per item; a class is a
-                    row of zeros and a one where its last axis is as long as there are classes.
+    manifest        as docs/model/manifest.md describes it. The order of `inputs` is the order of forward's arguments.
+                    Without `inputs` the names of forward's arguments give the roles.
+    example_inputs  {role: tensor} where the default does not fit. Only type and form count. For a time or a class a
+                    scalar stays a scalar, one of shape [1] stays [1], and any other is one per item. A class is a row
+                    of zeros and a one where its last axis is as long as there are classes.
                     Default: the module's own float type, int64 for classes and for whole times.
     dynamic_batch   False fixes the batch axis at 1. With guidance_pair it is fixed at 2 in any case.
     dynamic_size    leaves height and width (axes 2 and 3) open as well, where sample.shape has numbers for them.
                     Sizes that are free in the manifest are open in any case.
-    sizes           {name: size}: what free sizes are when it is tried, where the usual ones do not go together.
-    external_data   True puts the weights into a second file, `<path>.data`; default: only where they
-                    are too large for one file.
+    sizes           {name: size} for free sizes in the comparison, where the usual ones do not go together.
+    external_data   True puts the weights into a second file, `<path>.data`. Default: only where they are too large for
+                    one file.
     dynamo          False takes torch's older, tracing exporter, for modules that torch.export refuses.
-    tolerance       largest relative error that passes; default by type, see TOLERANCE.
+    tolerance       the largest relative error that passes. Default: by type, see TOLERANCE.
     check           False writes the file without running it.
-    derivative      True adds the input `direction`, shaped like the sample, and the output `derivative`: the
-                    module's Jacobian with respect to the sample times the direction, for likelihoods. An
-                    evaluation then takes three to four times as long, so keep another file for sampling.
-    half_weights    True stores the weights in f16, for half the file; they are turned into f32 when the model is
-                    opened, and everything is computed in f32. What is compared is the module with such weights.
-    traced          True traces what the module does, for one that differentiates itself (torch.func).
+    derivative      True adds the input `direction`, shaped like the sample, and the output `derivative`: the module's
+                    Jacobian with respect to the sample times the direction, for likelihoods. An evaluation then takes
+                    three to four times as long, so keep another file for sampling.
+    half_weights    True stores the weights in f16, for half the file. They become f32 when the model is opened, and
+                    everything is computed in f32. The file is compared with a module that has such weights.
+    traced          True traces the module's operations, for one that differentiates itself (torch.func).
 
     Returns the largest relative error (None without a check). Nothing is left at `path` if it fails.
     """
@@ -162,7 +162,7 @@ def with_derivative(module, manifest):
             said, transposed = torch.func.vjp(of_sample, arguments[place])
             if said.shape != arguments[place].shape:
                 raise ExportError(
-                    f"derivative: expected a network that says something of the sample's shape, found {list(said.shape)}"
+                    f"derivative: expected an output of the sample's shape, found {list(said.shape)}"
                 )
             _, derivative = torch.func.vjp(lambda cotangent: transposed(cotangent)[0], torch.zeros_like(said))
             return said, derivative(direction)[0]
@@ -200,7 +200,7 @@ def forward_roles(module, manifest):
 
 
 class Prototype:
-    """What an input looks like: its type, and its layout."""
+    """The type and the layout of an input."""
 
     def __init__(self, role, dtype, device, layout, one_hot=False):
         self.role, self.dtype, self.device, self.layout, self.one_hot = role, dtype, device, layout, one_hot
@@ -421,7 +421,7 @@ def quiet():
 
 
 def strip(model):
-    """Removes what the exporter notes down for its own debugging: stack traces, with paths of this machine."""
+    """Removes the exporter's own debugging notes: stack traces, with paths of this machine."""
 
     def clear(item):
         for field in ("metadata_props", "doc_string"):
@@ -455,9 +455,9 @@ def initializers(path):
 
 
 def load_weights(module, path):
-    """Loads a module's parameters and buffers back from the ONNX file it was exported to.
+    """Loads a module's parameters and buffers back from the ONNX file that it was exported to.
 
-    Raises if one is missing or of another shape: the exporter renames what it folds.
+    Raises if one is missing or of another shape. The exporter renames weights that it folds.
     """
     import torch
 
@@ -514,7 +514,7 @@ def compare(module, manifest, prototypes, path, axes, sizes, tolerance):
 
 
 def difference(found, expected, name, trial):
-    """Largest |difference| over largest |expected|; raises where the shapes differ."""
+    """Largest |difference| over largest |expected|. Raises where the shapes differ."""
     if found.shape != expected.shape:
         raise ExportError(f"tensor {name}: expected {list(expected.shape)}, found {list(found.shape)} ({trial})")
     largest = np.abs(expected).max().astype(np.float64)
@@ -539,8 +539,8 @@ def read_manifest(path, session):
 
 
 def check_model(path, sizes=None):
-    """Checks a model file against its manifest and runs it, with free sizes as in `sizes` where they are there; returns
-    what it is, in lines.
+    """Checks a model file against its manifest and runs it, with free sizes as in `sizes` where they are there. Returns
+    a description in lines.
     """
     session = open_session(path)
     manifest, place = read_manifest(path, session)
@@ -586,9 +586,9 @@ def named_sizes(text):
 def main():
     parser = argparse.ArgumentParser(description="Checks an exported model.")
     commands = parser.add_subparsers(dest="command", required=True)
-    check = commands.add_parser("check", help="compare a model with its manifest, and run it")
+    check = commands.add_parser("check", help="Compares a model with its manifest, and runs it.")
     check.add_argument("model", type=pathlib.Path)
-    check.add_argument("--sizes", type=named_sizes, help="what free sizes are when it is run, as L=4800,T=16")
+    check.add_argument("--sizes", type=named_sizes, help="The sizes for free sizes, as L=4800,T=16.")
     arguments = parser.parse_args()
     try:
         print("\n".join(check_model(arguments.model, arguments.sizes)))

@@ -1,9 +1,9 @@
-"""Writes the tiny models of the Rust tests into `fixtures/`, one for each form a graph comes in.
+"""Writes the tiny models of the Rust tests into `fixtures/`, one for each form of graph.
 
     python onnx/fixtures.py
 
-Beside each model lies what torch makes of it: `<name>.json`, a list of cases of a schedule index, the time
-the network is told there, an input and the output, flat and in C order; and what else the network is told, by its role.
+Beside each model lie torch's outputs: `<name>.json`, a list of cases. A case has a schedule index, the network's time
+there, an input and the output, flat and in C order. The network's other inputs are in it by their roles.
 """
 
 import argparse
@@ -25,7 +25,7 @@ HIDDEN = 8
 
 
 class TinyNet(nn.Module):
-    """Two layers, moved by the time between them; `axes` spatial axes, none for vectors."""
+    """Two layers, with a shift by the time between them. `axes` is the number of spatial axes, 0 for vectors."""
 
     def __init__(self, channels, outputs=None, axes=2, time_scale=1000.0):
         super().__init__()
@@ -67,7 +67,7 @@ class Labelled(TinyNet):
 
 
 class Conditioned(TinyNet):
-    """Told a small picture and a vector besides."""
+    """With a small picture and a vector as conditions."""
 
     def __init__(self, channels):
         super().__init__(channels)

@@ -1,6 +1,6 @@
 """Random configurations of diffusers' schedulers, run by diffusers and by this project's Python package.
 
-    python onnx/fuzz_schedulers.py 150                  # cases of the seed 1, in seconds: what .ci/run does
+    python onnx/fuzz_schedulers.py 150                  # cases of the seed 1, in seconds: as .ci/run does
     python onnx/fuzz_schedulers.py 5000 --seed 20261126 # minutes; run by hand before a release
     python onnx/fuzz_schedulers.py 500 --only UniPCMultistep
     python onnx/fuzz_schedulers.py --case '{"class": ...}'
@@ -8,10 +8,10 @@
     python onnx/fuzz_schedulers.py --files FOLDER       # scheduler_config.json files, as they are
 
 It needs torch and diffusers, and DIFFUSE_LIBRARY, PYTHONPATH (bindings/python/src) and ORT_DYLIB_PATH as the package
-does; tests/diffusers/run gets all of it. What the network is told at every evaluation has to be within 1e-4·max(1,
-max|x|) of diffusers', with --bound another; and what is not has to be explained: by a departure that the request lists,
-or by rounding, where diffusers' own result moves as much when its network's answers are moved by a unit in the last
-place, or its arithmetic is f64.
+does. tests/diffusers/run gets all of it. The network's inputs at every evaluation have to be within 1e-4·max(1, max|x|)
+of diffusers'. --bound sets another bound. Anything beyond needs an explanation. One is a departure that the request
+lists. The other is rounding: diffusers' own result moves as much when its network's outputs move by a unit in the last
+place, or when its arithmetic is f64.
 """
 
 import argparse
@@ -178,7 +178,7 @@ def draw_case(draw, only=None):
 
 
 def run_here(case, text=None):
-    """What the network is told by this project, what comes out, and what the request says of diffusers."""
+    """The network's inputs in this project, the result, and the request's list of departures from diffusers."""
     name, config = case["class"], case["config"]
     unit, learned = live.time_unit(name, config), live.learned_variance(name, config)
     inputs, times = [], []
@@ -221,7 +221,7 @@ def is_finite(run):
 
 
 def rounding(case, expected):
-    """How far diffusers' own result moves when its network's answers are moved by a unit in the last place."""
+    """The distance that diffusers' own result moves when its network's outputs move by a unit in the last place."""
     moved, count = live.network, 0
 
     def jittered(x, t, learned=""):
@@ -237,7 +237,7 @@ def rounding(case, expected):
 
 
 def single(case, expected):
-    """How far diffusers' own result moves when its arithmetic after `set_timesteps` is f64."""
+    """The distance that diffusers' own result moves when its arithmetic after `set_timesteps` is f64."""
     of, randn = live.class_of, torch.randn
 
     def class_of(name):

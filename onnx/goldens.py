@@ -1,12 +1,12 @@
-"""Writes the golden traces that the Rust tests compare with: what diffusers does, step by step.
+"""Writes the golden traces of diffusers, step by step, that the Rust tests compare with.
 
     python onnx/goldens.py trajectories   # onnx/goldens/trajectories.safetensors, from diffusers alone
-    python onnx/goldens.py sprites        # onnx/goldens/sprites.safetensors, from the shipped model run in torch
+    python onnx/goldens.py sprites        # onnx/goldens/sprites.safetensors, by the shipped model
     python onnx/goldens.py randn          # onnx/goldens/randn.json, torch's CPU generator
     python onnx/goldens.py timesteps      # onnx/goldens/timesteps.json, the times that diffusers visits
 
-Both sides of a trajectory are given the same start, the same network outputs and the same noise, so that what differs
-is the arithmetic of the scheduler and nothing else.
+Both sides of a trajectory have the same start, the same network outputs and the same noise. So only the arithmetic of
+the scheduler can differ.
 """
 
 import argparse
@@ -135,11 +135,14 @@ def trajectories():
 
 
 def sprites():
-    """DDIM and DDPM as diffusers ships them, on the weights of the shipped model, in torch, with torch's noise."""
-    from export import load_weights
-    from sprites import SpriteNet
+    """DDIM and DDPM as diffusers ships them, on the shipped model, with torch's noise."""
+    from export import open_session
 
-    model = load_weights(SpriteNet(), pathlib.Path(__file__).parent / "models" / "sprites.onnx").eval()
+    session = open_session(pathlib.Path(__file__).parent / "models" / "sprites.onnx")
+
+    def model(x, t, classes):
+        return torch.from_numpy(session.run(None, {"x": x.numpy(), "t": t.numpy(), "y": classes.numpy()})[0])
+
     common = dict(
         num_train_timesteps=TRAIN_STEPS,
         beta_schedule="squaredcos_cap_v2",
@@ -161,15 +164,15 @@ def sprites():
         tensors["start"] = x.numpy()
         with torch.no_grad():
             for t in scheduler.timesteps:
-                said = model(x, t.expand(len(classes)), classes)
-                x = scheduler.step(said, t, x, generator=generator, **options).prev_sample
+                predicted = model(x, t.expand(len(classes)), classes)
+                x = scheduler.step(predicted, t, x, generator=generator, **options).prev_sample
         pixels = ((x / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
         tensors[name] = pixels.permute(0, 2, 3, 1).numpy()
     save(tensors, "sprites")
 
 
 def randn():
-    """What torch.randn draws on the CPU: short sequences of calls whole, long ones by their SHA-256."""
+    """The values of torch.randn on the CPU: short sequences of calls whole, long ones by their SHA-256."""
 
     def draw(seed, calls):
         generator = torch.Generator().manual_seed(seed)

@@ -1,10 +1,10 @@
-"""Writes what scipy and diffusers make of guided runs into `goldens/guidance.json`, for `tests/all/guidance.rs` to
-compare with.
+"""Writes the guided runs of scipy and diffusers into `goldens/guidance.json`, for `tests/all/guidance.rs` to compare
+with.
 
     python onnx/goldens_guidance.py
 
 - `flows`: points of a mixture of three Gaussians, led from everything toward one class by classifier-free guidance
-  along the probability-flow ODE; scipy's DOP853 from sigma 10 to 0.01.
+  along the probability-flow ODE. scipy's DOP853 runs from sigma 10 to 0.01.
 - `runs`: 20 steps of diffusers' DDIM with its guiders on `fixtures/labelled.onnx`, each with the sample after every
   fifth step.
 """

@@ -1,12 +1,11 @@
-"""Writes goldens/k_diffusion.safetensors: what k-diffusion's samplers do with recorded network outputs and noise.
+"""Writes goldens/k_diffusion.safetensors: traces of k-diffusion's samplers with recorded network outputs and noise.
 
     pip install torch scipy tqdm safetensors && pip download --no-deps k-diffusion==0.1.1.post1
     python onnx/goldens_k_diffusion.py k_diffusion-0.1.1.post1-py3-none-any.whl
 
-Only its sampling.py is loaded, from the wheel; what that imports beside torch and scipy is for samplers that are not
-run here. The network says outputs[k] at its k-th evaluation, whatever it is asked about (denoised = x - sigma *
-outputs[k]), and the k-th draw of a run is noise[k]. A trace holds x at every evaluation but the first, and the sample
-at the end.
+Only its sampling.py is loaded, from the wheel. Its other imports, beside torch and scipy, are for samplers that are not
+run here. The network's k-th output is outputs[k], whatever its input (denoised = x - sigma * outputs[k]). The k-th draw
+of a run is noise[k]. A trace holds x at every evaluation but the first, and the sample at the end.
 """
 
 import argparse

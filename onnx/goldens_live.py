@@ -1,10 +1,10 @@
-"""Writes what diffusers' schedulers make of a live network into `goldens/live.json` and `goldens/live.safetensors`, for
-`tests/all/live.rs` to compare with: what the network is told at every evaluation, and the end.
+"""Writes runs of diffusers' schedulers with a live network into `goldens/live.json` and `goldens/live.safetensors`, for
+`tests/all/live.rs` to compare with: the network's inputs at every evaluation, and the end.
 
     python onnx/goldens_live.py
 
-The files of `fixtures/schedulers` are configurations as repositories publish them, each with 25 steps; the cases below
-them are what search found to differ once, and the rest of the classes.
+The files of `fixtures/schedulers` are configurations as repositories publish them, each with 25 steps. The cases below
+them are those that a search once found to differ, and the rest of the classes.
 """
 
 import importlib.metadata

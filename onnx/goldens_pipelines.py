@@ -1,7 +1,7 @@
-"""Writes what diffusers' pipelines draw with the tiny networks of `tiny_pipelines.py` into `goldens/pipelines/`.
+"""Writes the pictures of diffusers' pipelines with the tiny networks of `tiny_pipelines.py` into `goldens/pipelines/`.
 
     python onnx/goldens_pipelines.py            # all of them
-    python onnx/goldens_pipelines.py sd sdxl    # some folders; the cases of others stay as they are
+    python onnx/goldens_pipelines.py sd sdxl    # some folders. The cases of others stay as they are
     python onnx/goldens_pipelines.py --check    # compares with the same pipelines, run on the graphs of `pipelines/`
 
 The same weights are made anew and run by torch in f32 on the CPU. `cases.json` has a list of cases: the folder in
@@ -11,17 +11,17 @@ The same weights are made anew and run by torch in f32 on the CPU. `cases.json` 
                     of pixels the last sample, before it is clamped
     CASE.picture    u8 [batch, height, width, 3]
     CASE.steps      of some: the latents after each step
-    CASE.context    of some: what the denoiser is told of the prompts, and `CASE.pooled`, of XL
+    CASE.context    of some: the denoiser's conditions from the prompts, and `CASE.pooled`, of XL
 
 The arguments, by the names that they have here:
 
-    prompts, negative       texts; `negative` is null where none was given. `images` of each prompt lie side by side
-    ids, ids_2              of each prompt: what the tokenizers make of it, whole length
+    prompts, negative       texts. `negative` is null where none was given. `images` of each prompt lie side by side
+    ids, ids_2              of each prompt: its tokens by the tokenizers, whole length
     seeds                   a number: one generator for the whole batch. A list: one for each item of it
     scheduler               null: the folder's. Else the configuration in its place
-    image, mask             pictures in this folder; a mask is white where it is drawn anew
+    image, mask             pictures in this folder. A mask is white where it is drawn anew
     height, width           null: the folder's, or what the image has
-    original_size, crop, target_size    what XL is told, each as [height, width] or [top, left]; null: its defaults
+    original_size, crop, target_size    XL's conditions, each as [height, width] or [top, left]; null: its defaults
     classes                 the numbers of classes
 """
 
@@ -314,7 +314,7 @@ def run(pipeline, mode, arguments):
 
 
 def context(pipeline, arguments):
-    """What the denoiser is told: without guidance that of the prompts, else that of the negative ones in front."""
+    """The denoiser's conditions: without guidance those of the prompts, else with the negative ones in front."""
     options = {"num_images_per_prompt": 1, "do_classifier_free_guidance": arguments["guidance_scale"] > 1}
     said = pipeline.encode_prompt(arguments["prompts"], device="cpu", negative_prompt=arguments["negative"], **options)
     assert options["do_classifier_free_guidance"]
@@ -455,7 +455,7 @@ def of_folder(name, by_graphs=False):
 
 
 def check(name):
-    """Prints how far what the graphs draw is from what is stored."""
+    """Prints the distance of the graphs' pictures from the stored ones."""
     stored = load_file(GOLDENS / f"{name}.safetensors")
     _, tensors = of_folder(name, by_graphs=True)
     if {key: value.shape for key, value in tensors.items()} != {key: value.shape for key, value in stored.items()}:
@@ -473,7 +473,7 @@ def check(name):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(CASES))
-    parser.add_argument("--check", action="store_true", help="compare with what the graphs draw, and write nothing")
+    parser.add_argument("--check", action="store_true", help="Compares with the pictures of the graphs, and writes nothing.")
     arguments = parser.parse_args()
     chosen = arguments.names or list(CASES)
     if set(chosen) - set(CASES):

@@ -1,14 +1,14 @@
-"""Writes what every sampler of diffusers does, step by step, for the Rust tests to compare with.
+"""Writes the steps of every sampler of diffusers, for the Rust tests to compare with.
 
     python onnx/goldens_solvers.py    # onnx/goldens/solvers.safetensors and onnx/goldens/solvers.json
 
-A scheduler is told recorded network outputs, which do not depend on the sample: its k-th evaluation is answered
+A scheduler receives recorded network outputs, which do not depend on the sample. The output of its k-th evaluation is
 `outputs[k]`, and its k-th draw of noise is `noise[k]`. The run starts at `start` times the scheduler's own
-`init_noise_sigma`. What is kept is the sample after every call of its step, `[calls, 2, 4]`. diffusers is given the
-samples as `[2, 4, 1, 1]`, two pictures of four channels.
+`init_noise_sigma`. The trace has the sample after every call of its step, `[calls, 2, 4]`. diffusers gets the samples
+as `[2, 4, 1, 1]`, two pictures of four channels.
 
-Every case comes twice: "f32" is diffusers as shipped; "f64" is the same code with each float32 of its module replaced
-by float64, tables, timesteps and samples alike, and the trace rounded to f32 at the end.
+Every case comes twice. "f32" is diffusers as shipped. "f64" is the same code with each float32 of its module replaced
+by float64, tables, timesteps and samples alike. Its trace is rounded to f32 at the end.
 
 solvers.json lists the cases, the combinations that diffusers refuses or gets wrong ("gaps"), and the tables of the
 beta schedules that only few schedulers know.
@@ -286,7 +286,7 @@ def surroundings(scheduler, tables, draw):
 
 
 def evaluate(variance, pool, k):
-    """What the network says at its k-th evaluation, with the channels of a learned variance where there are any."""
+    """The network's output at its k-th evaluation, with the channels of a learned variance where there are any."""
     said, second = pool["outputs"][k], pool["noise"][(k + VARIANCE_FROM) % EVALUATIONS]
     if variance == "learned_range":
         return torch.cat([said, second], dim=1)
@@ -296,7 +296,7 @@ def evaluate(variance, pool, k):
 
 
 def run(scheduler, config, steps, options, tables, pool):
-    """(what the JSON says of the run, the sample after every step)."""
+    """(the entry of the run in the JSON, the sample after every step)."""
     pool = {key: value.to(DTYPES[tables])[..., None, None] for key, value in pool.items()}
     draws = 0
 

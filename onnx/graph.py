@@ -1,4 +1,4 @@
-"""What the tensors of a graph are by its manifest, and examples of what they are given: as the library has it in
+"""The roles of a graph's tensors by its manifest, and examples of its inputs. The library has the same in
 `src/stage/roles.rs` and `src/stage/layout.rs`.
 """
 
@@ -25,7 +25,7 @@ USUAL_SIZES = (64, 48, 80, 32, 96)
 
 
 class ExportError(Exception):
-    """Says what does not fit: the manifest's field, the tensor, what was expected and what was found."""
+    """Names what does not fit: the manifest's field, the tensor, what was expected and what was found."""
 
 
 class Tensor:
@@ -42,7 +42,7 @@ class Tensor:
 
 
 class Layout:
-    """How an input is made up: the axes of one item, and where that of the batch is, if there is one."""
+    """The axes of one item of an input, and the place of the batch's axis, if there is one."""
 
     def __init__(self, item, batch=0):
         self.item, self.batch = list(item), batch
@@ -70,8 +70,8 @@ def long(axes):
 
 
 def ones(shape, batch):
-    """The layout of an input of numbers, one for all items or one for each: all of its axes are 1 but that of the
-    batch. None if it has others; `batch` is what the samples' is fixed at.
+    """The layout of an input of numbers, one for all items or one for each. All of its axes are 1 but that of the
+    batch. None if it has others. `batch` is the size that the samples' is fixed at.
     """
     free = [place for place, size in enumerate(shape) if size is None]
     same = [place for place, size in enumerate(shape) if batch is not None and batch > 1 and size == batch]
@@ -82,8 +82,8 @@ def ones(shape, batch):
 
 
 def class_layout(tensor, manifest, batch):
-    """How an input takes classes, and how long its last axis is, where a class is the place of a one among zeros; None
-    if it takes none.
+    """The layout of an input for classes, and the length of its last axis where a class is the place of a one among
+    zeros. None if it takes no classes.
     """
     if "classes" not in manifest or tensor.type not in TYPES.values():
         return None
@@ -122,7 +122,7 @@ def has_all(kind, greatest):
 
 
 def rounded(values, kind):
-    """The values in a type of a graph; those of bfloat16 as they are in float32."""
+    """The values in a type of a graph. Those of bfloat16 are in float32."""
     with np.errstate(over="ignore"):
         if kind != "bfloat16":
             return np.asarray(values).astype(kind)
@@ -132,8 +132,8 @@ def rounded(values, kind):
 
 
 class Graph:
-    """The tensors of a session by the roles that a manifest gives them. `complaints` are what does not fit; without
-    any, the graph can be evaluated.
+    """The tensors of a session by the roles that a manifest gives them. `complaints` has everything that does not fit.
+    Without any, the graph can be evaluated.
     """
 
     def __init__(self, session, manifest):
@@ -171,7 +171,7 @@ class Graph:
         return tensor.type in FLOATS and len(tensor.shape) in (rank, rank + 1)
 
     def find(self):
-        """Finds the tensors by their names; whether that went well."""
+        """Finds the tensors by their names. Returns whether that went well."""
         for tensor in (*self.inputs.values(), *self.outputs.values()):
             if 0 in tensor.shape:
                 self.complain("the graph", "tensors that can hold a value", tensor)
@@ -239,13 +239,13 @@ class Graph:
         self.typed(typed_field, tensor, FLOATS)
 
     def note(self, tensor, found, axes):
-        """Notes what a tensor says of sizes that are free."""
+        """Notes the sizes of a tensor that are free in the manifest."""
         for size, axis in zip(found, axes):
             if isinstance(axis, str) and size is not None and self.sizes.setdefault(axis, size) != size:
                 self.complain(f"the free size {axis}", f"{self.sizes[axis]}, as in another tensor", tensor)
 
     def note_sample(self, tensor):
-        """The same of the samples, without what is joined to them."""
+        """The same for the samples, without joined conditions."""
         found = tensor.shape[int(self.batched):]
         if self.manifest["sample"].get("channels_last"):
             found = [found[-1], *found[:-1]]
@@ -350,11 +350,11 @@ class Graph:
     # ------------------------------------------------------------------------------- evaluating it
 
     def fixed_batch(self):
-        """How many rows the graph's batch is fixed at; None where it is open."""
+        """The number of rows that the graph's batch is fixed at. None where it is open."""
         return 2 if self.pair else self.batch
 
     def chosen_sizes(self, sizes):
-        """What each free size is: the graph's own, or that of `sizes`, or a usual one."""
+        """Each free size: the graph's own, or that of `sizes`, or a usual one."""
         names = free_sizes(self.manifest)
         for name, size in sizes.items():
             if name not in names:
@@ -366,8 +366,8 @@ class Graph:
         return {**usual_sizes(names), **sizes, **self.sizes}
 
     def trials(self, sizes=None, other_size=False):
-        """Random examples, at several batch sizes and times, the first and the last included; `sizes` are those of free
-        axes, and `other_size` is whether height and width are open though the manifest says them.
+        """Random examples, at several batch sizes and times, the first and the last included. `sizes` are those of free
+        axes. `other_size` is whether height and width are open though the manifest has numbers for them.
         """
         rng = np.random.default_rng(0)
         times = schema.encoded_times(self.manifest)
@@ -387,7 +387,7 @@ class Graph:
             yield Trial(self, rng, 1, chosen, times[[last // 3]], (1, 2))
 
     def run(self, trial):
-        """What the graph says: the prediction, and behind it the derivative, where there is one."""
+        """The graph's outputs: the prediction, and behind it the derivative, where there is one."""
         names = [tensor.name for tensor in self.said.values()]
         given = {self.roles[role].name: handed(value, self.roles[role].type) for role, value in trial.given.items()}
         try:
@@ -398,7 +398,7 @@ class Graph:
             raise ExportError(f"ONNX Runtime: {str(error).splitlines()[0]} ({trial}){hint}") from error
 
     def items(self, said, trial):
-        """What the graph said: a row of values for each item, of the prediction and behind it of the derivative."""
+        """The graph's outputs as a row of values for each item, of the prediction and behind it of the derivative."""
         rows = []
         for role, values in zip(self.said, said):
             shape = [trial.batch] * self.batched + self.bound(self.said_item(role), trial)
@@ -510,7 +510,7 @@ class Trial:
 
 def drawn(rng, layout, count, kind):
     """Random values of a type for so many items. Whole numbers are 0 and 1, which masks and tables have, and not all of
-    an item's 0.
+    an item's are 0.
     """
     shape = layout.shape(count)
     if kind in FLOATS:

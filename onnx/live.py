@@ -1,12 +1,12 @@
-"""A scheduler of diffusers beside this project, with one network that looks at x and t for both.
+"""A scheduler of diffusers beside this project, with one network of x and t for both.
 
-What is compared is what the network is told at every evaluation, its input and its time, and what comes out: all of it
-independent of the frame that x is kept in. `run_diffusers` runs a case with diffusers, `manifest` writes what this
-project is told of the same model. A case is
+The network's inputs at every evaluation are compared, x and the time, and the result. All of it is independent of the
+frame that x is kept in. `run_diffusers` runs a case with diffusers, and `manifest` writes this project's manifest of
+the same model. A case is
 
     {"class": "EulerDiscrete", "config": {...}, "steps": 25, "step": {...}, "set": {...}, "seed": 5, "shape": [2, 2, 4]}
 
-with what `step` and `set_timesteps` are given beside. goldens_live.py and fuzz_schedulers.py are made of it.
+with the further arguments of `step` and `set_timesteps`. goldens_live.py and fuzz_schedulers.py use it.
 """
 
 import contextlib
@@ -54,7 +54,7 @@ def completed(name, config):
 
 
 def network(x, t, learned=""):
-    """What the network says of x, f32 [items, channels, height, width], at the time t, which is of the order of 1."""
+    """The network's output for x, f32 [items, channels, height, width], at the time t, which is of the order of 1."""
     x = np.asarray(x, dtype=np.float64)
     said = 1.1 * np.tanh(0.9 * x) + 0.2 * np.tanh(0.7 * np.roll(x, 1, -1) - 0.2)
     said = said - 0.1 * np.tanh(np.roll(x, 1, -3)) + 0.1 * (t - 0.5)
@@ -65,13 +65,13 @@ def network(x, t, learned=""):
 
 
 def learned_variance(name, config):
-    """What the network says of the variance, if it does."""
+    """The network's output for the variance, if it has one."""
     told = completed(name, config).get("variance_type")
     return told if told in ("learned", "learned_range") else ""
 
 
 def time_unit(name, config):
-    """What times are divided by before the network sees them."""
+    """The divisor of the times before the network receives them."""
     told = completed(name, config)
     if told.get("timestep_type") == "continuous" and told["prediction_type"] == "v_prediction":
         return 1.0
@@ -87,7 +87,7 @@ def is_flow(name, config):
 
 
 def manifest(name, config, shape):
-    """What this project is told of a model that was trained as the configuration says."""
+    """The manifest of a model that was trained by the configuration."""
     told = completed(name, config)
     total = told.get("num_train_timesteps") or 1000
     reach = told.get("clip_sample_range", 1.0) or 1.0
@@ -153,7 +153,7 @@ def manifest(name, config, shape):
 
 
 def options(case):
-    """The options of a request that say what `step` and `set_timesteps` are given."""
+    """The options of a request for the arguments of `step` and `set_timesteps`."""
     name, step, said = case["class"], case.get("step", {}), {}
     told = completed(name, case["config"])
     if "eta" in step:
@@ -194,7 +194,7 @@ def drawing_from(name, generator):
 
 
 def run_diffusers(case):
-    """What the network is told at every evaluation, and what comes out."""
+    """The network's inputs at every evaluation, and the result."""
     name, config = case["class"], case["config"]
     told = completed(name, config)
     unit, learned = time_unit(name, config), learned_variance(name, config)

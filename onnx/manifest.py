@@ -1,8 +1,9 @@
-"""The manifest, version 1: what a noise predictor's graph does not say about itself.
+"""The manifest, version 1: the facts that a noise predictor's graph does not have.
 
-`README.md` describes every field. The words, the defaults and the limits are the library's own: `manifest_facts.json`
-has them, which `tests/bless` writes. The rules here and those of `src/model/manifest` accept and refuse the same files:
-`fixtures/manifests.json` has cases for both, and `test_manifest.py` compares them over many more.
+`docs/model/manifest.md` describes every field. The words, the defaults and the limits are the library's own:
+`manifest_facts.json` has them, which `tests/bless` writes. The rules here and those of `src/model/manifest` accept and
+refuse the same files. `fixtures/manifests.json` has cases for both, and `test_manifest.py` compares them over many
+more.
 """
 
 import json
@@ -83,8 +84,9 @@ def decoded(content):
 
 
 def parsed(text):
-    """What JSON says, with whole numbers as such (Godot writes `1000.0`). A key that is there twice is refused, since
-    each reader would take another, and so is what JSON does not have, though Python reads it."""
+    """The value of a JSON text, with whole numbers as such (Godot writes `1000.0`). A key that is there twice is
+    refused, since each reader would take another. So is everything that JSON does not have, though Python reads it.
+    """
 
     def unique(pairs):
         seen = dict(pairs)
@@ -134,7 +136,7 @@ class Checker:
         self.complaints.append(f"{field}: expected {expected}, found {json.dumps(found, default=repr)}")
 
     def section(self, parent, key, fields=None):
-        """A nested object whose fields are all known; {} where it is absent or not an object."""
+        """A nested object whose fields are all known. {} where it is absent or not an object."""
         if key not in parent:
             return {}
         if not isinstance(parent[key], dict):
@@ -357,7 +359,7 @@ def validate_schedule(check, manifest):
 
 
 def validate_tables(check, schedule):
-    """What is left of the clean sample at each step of training: less at each, and something."""
+    """Checks the share of the clean sample at each step of training: less at each, and never nothing."""
     steps = len(schedule["betas"]) if "betas" in schedule else schedule["train_steps"]
     if schedule["terminal"] != "as_trained" and steps < 2:
         check.complaints.append("schedule.terminal: needs at least 2 training steps")
@@ -465,7 +467,7 @@ def validate_conditions(check, manifest):
 
 
 def validate_joined(check, sample, name, condition):
-    """What is joined to the sample differs from it along one axis."""
+    """Checks that a joined condition differs from the sample along one axis."""
     shape, axis = condition["shape"], condition.get("axis", 0)
     own = item(shape)
     others = [place for place in range(len(sample)) if place != axis]
@@ -534,8 +536,9 @@ def validate_defaults(check, manifest):
 
 
 def validate_options(check, solver, options, eta):
-    """The options of a manifest's defaults: each is known and has a value that it may have; the solver has those that
-    are a solver's; and they fit each other."""
+    """Checks the options of a manifest's defaults. Each is known and has a possible value. The solver has those that
+    are a solver's. They fit each other.
+    """
     for former, now in FACTS["renamed"].items():
         if former in options:
             if now in options:
@@ -564,7 +567,7 @@ def validate_options(check, solver, options, eta):
 
 
 def misfit(solver, told):
-    """What of a solver's options does not fit the others, if anything."""
+    """The solver's options that do not fit the others, if any."""
     if solver in ("euler", "heun"):
         idle = [key for key in ("s_tmin", "s_tmax", "s_noise") if key in told]
         if idle and "s_churn" not in told:
@@ -590,7 +593,7 @@ SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2
 
 
 def option_value(facts, given):
-    """What an option is set to by a text, a number or a boolean; None if it cannot be."""
+    """The value of an option for a text, a number or a boolean. None if it cannot be."""
     text = given if isinstance(given, str) else json.dumps(given)
 
     def real(text):
@@ -672,7 +675,7 @@ def arguments(schedule):
 
 
 def class_count(manifest):
-    """How many classes there are besides the null class; 0 for an unconditional model."""
+    """The number of classes besides the null class. 0 for an unconditional model."""
     classes = manifest.get("classes", {})
     return classes.get("count", len(classes.get("names", ())))
 
@@ -759,14 +762,14 @@ def levels(schedule, count=101):
 
 
 def told_time(manifest):
-    """The section `time`, with all its fields: by their defaults, and by the schedule's where there is none."""
+    """The section `time` with all its fields: their defaults, and those of the schedule where there is none."""
     if "time" in manifest:
         return {**FACTS["defaults"]["time"], **manifest["time"]}
     return SCHEDULES[manifest["schedule"]["kind"]]["time"]
 
 
 def encoded_times(manifest):
-    """What the network is told at each of the `levels` of its schedule, in f64."""
+    """The network's time at each of the `levels` of its schedule, in f64."""
     schedule = manifest["schedule"]
     t, alpha, sigma = levels(schedule)
     time = told_time(manifest)
@@ -811,8 +814,8 @@ def wanted_roles(manifest):
 
 
 def sample_shapes(manifest, sizes=None):
-    """Role -> shape of one item, of the inputs that hold values: the sample with what is joined to it, the conditions,
-    the direction, the last estimate. The axes are in the graph's order; a free size that is not among `sizes` stays a
+    """Role -> shape of one item, of the inputs that hold values: the sample with its joined conditions, the conditions,
+    the direction, the last estimate. The axes are in the graph's order. A free size that is not among `sizes` stays a
     name.
     """
     sizes = sizes or {}
@@ -835,10 +838,10 @@ def sample_shapes(manifest, sizes=None):
 
 
 def guess_roles(names, manifest, fits=None):
-    """Role -> name for the given tensor names: what the manifest says, else what is usual.
+    """Role -> name for the given tensor names: those of the manifest, else the usual ones.
 
-    Where the names are a graph's inputs, `fits(role, name)` is whether that input can have that role, and what is left
-    over is taken as well, if it is one.
+    Where the names are a graph's inputs, `fits(role, name)` is whether that input can have that role. An input that is
+    left over is taken as well, if it is the only one.
     """
     roles = dict(manifest.get("inputs", {}))
     for role in own_conditions(manifest):

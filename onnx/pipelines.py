@@ -13,16 +13,16 @@ types and order of the tensors are optimum's too.
   for one without a text. A DiT has one size, which is its `sample_size`.
 - Weights too large for one file go to `model.onnx_data` beside it. The two files belong together.
 - `--f16` makes every tensor of floating point f16, with the inputs and outputs.
-- The autoencoder of a VQModel has no distribution: its `vae_encoder` gives `latent_sample`, where others give the
+- The autoencoder of a VQModel has no distribution. Its `vae_encoder` gives `latent_sample`, where others give the
   `latent_parameters`, means and logarithms of variances.
-- `--preview-decoder` takes the folder of an AutoencoderTiny of the same latents, such as TAESD; its decoder becomes
+- `--preview-decoder` takes the folder of an AutoencoderTiny of the same latents, such as TAESD. Its decoder becomes
   `preview_decoder`, which shows previews in place of the factors.
-- `diffuse.preview.json` has the factors of a cheap preview: red, green and blue as sums over the channels of a latent,
-  as the denoiser knows it, and a summand; -1 is black and 1 is white. They are fitted to what the decoder makes of
-  random latents.
+- `diffuse.preview.json` has the factors of a cheap preview: red, green and blue as sums over the channels of the
+  denoiser's latent, and a summand. -1 is black and 1 is white. They are fitted to the decoder's pictures of random
+  latents.
 
-Each graph is run in ONNX Runtime beside torch, at two other batches and sizes, and nothing is left at OUT if they
-differ by more than 1e-4 of the largest value (2e-2 for f16).
+Each graph is run in ONNX Runtime beside torch, at two other batches and sizes. Nothing is left at OUT if they differ by
+more than 1e-4 of the largest value (2e-2 for f16).
 """
 
 import argparse
@@ -72,7 +72,7 @@ class PipelineError(Exception):
 
 
 class Part(torch.nn.Module):
-    """What one graph computes: `function` of the module and the inputs."""
+    """The computation of one graph: `function` of the module and the inputs."""
 
     def __init__(self, module, function):
         super().__init__()
@@ -110,7 +110,7 @@ class Graph:
 
 
 def text_encoder(folder, model, kind, index):
-    """The text encoders of CLIP. Those of XL say also what each layer makes, without the last normalization."""
+    """The text encoders of CLIP. Those of XL also have an output for each layer, without the last normalization."""
     hidden_states = "XL" in index["_class_name"]
     config, projected = model.config, type(model).__name__ == "CLIPTextModelWithProjection"
 
@@ -136,7 +136,7 @@ def text_encoder(folder, model, kind, index):
 
 
 def unet(folder, model, kind, index):
-    """UNet2DConditionModel, and UNet2DModel, which is told the time alone."""
+    """UNet2DConditionModel, and UNet2DModel, which has no condition but the time."""
     config = model.config
     image_axes = {0: "batch_size", 2: "height", 3: "width"}
 
@@ -216,7 +216,7 @@ def vae_factor(config):
 
 
 def decoded_from(x, config):
-    """What the decoder is given for a latent, as the denoiser knows it."""
+    """The decoder's input for a latent of the denoiser."""
     mean, deviation = config.get("latents_mean"), config.get("latents_std")
     if mean is not None and deviation is not None:
         mean, deviation = (torch.tensor(values).reshape(1, -1, 1, 1) for values in (mean, deviation))
@@ -275,7 +275,7 @@ AUTOENCODERS = ("AutoencoderKL", "VQModel")
 
 @contextlib.contextmanager
 def quiet():
-    """The tracer says of every shape that it might be a constant. Whether one is, is what the comparison finds out."""
+    """The tracer warns of every shape that it might be a constant. The comparison finds out whether one is."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -395,7 +395,7 @@ def without_path(config):
 
 
 def components(folder):
-    """What `model_index.json` names: {name: (library, class)}, of those that are there."""
+    """The parts that `model_index.json` names: {name: (library, class)}, of those that are there."""
     index = read(folder / "model_index.json")
     family = index.get("_class_name")
     if family not in FAMILIES:
@@ -496,8 +496,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=pathlib.Path, metavar="FOLDER")
     parser.add_argument("out", type=pathlib.Path, metavar="OUT")
-    parser.add_argument("--f16", action="store_true", help="every tensor of floating point as f16")
-    parser.add_argument("--preview-decoder", metavar="TINY", help="the folder of an AutoencoderTiny, for previews")
+    parser.add_argument("--f16", action="store_true", help="Exports every tensor of floating point as f16.")
+    parser.add_argument("--preview-decoder", metavar="TINY", help="The folder of an AutoencoderTiny, for previews.")
     arguments = parser.parse_args()
     try:
         export(arguments.folder, arguments.out, arguments.f16, tiny=arguments.preview_decoder)

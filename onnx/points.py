@@ -1,5 +1,5 @@
-"""Learns and exports models of points in the plane, one for each way of telling noise from data in continuous time, and
-one that leads from one set of points to another:
+"""Learns and exports models of points in the plane. There is one for each relation of noise and data in continuous
+time, and one that leads from one set of points to another:
 
     ncsn_moons      score   VE levels, for annealed Langevin sampling (Song & Ermon 2019)
     vp_s_curve      score   the VP SDE (Song et al. 2021)
@@ -264,10 +264,10 @@ def sample(net, source, draw, count, steps=200, seed=0):
 def main():
     here = pathlib.Path(__file__).parent
     parser = argparse.ArgumentParser(description="Trains and exports models of points in the plane.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which, of {', '.join(MODELS)} (default: all)")
-    parser.add_argument("--steps", type=int, default=15_000, help="training steps (default: %(default)s)")
-    parser.add_argument("--out", type=pathlib.Path, default=here / "models", help="the folder to write to")
-    parser.add_argument("--preview", type=pathlib.Path, help="a folder for plots of 2,000 sampled points each")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"The models, of {', '.join(MODELS)}. Default: all.")
+    parser.add_argument("--steps", type=int, default=15_000, help="The number of training steps. Default: %(default)s.")
+    parser.add_argument("--out", type=pathlib.Path, default=here / "models", help="The folder to write to.")
+    parser.add_argument("--preview", type=pathlib.Path, help="A folder for plots of 2,000 sampled points each.")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(MODELS)
     if unknown:

@@ -2,8 +2,8 @@
 
     python onnx/predictors.py
 
-`tests/all/predictors.rs` asks each of them as it asks the others. Whatever a graph is given changes its output, and so
-does every value's place: what is turned, cut off or exchanged shows. Each has its manifest beside it.
+`tests/all/predictors.rs` evaluates each of them as it evaluates the others. Every input of a graph changes its output,
+and so does every value's place. So a value that is turned, cut off or exchanged shows. Each has its manifest beside it.
 """
 
 import json
@@ -22,7 +22,7 @@ CHANNELS, HEIGHT, WIDTH = ITEM = [2, 3, 4]
 
 
 class Graph:
-    """A network that is put together operator by operator; values are known by their names."""
+    """A network that is put together operator by operator. Values are known by their names."""
 
     def __init__(self):
         self.random = np.random.default_rng(0)
@@ -65,7 +65,7 @@ class Graph:
         return self.op("Slice", value, *(self.constant([number], np.int64) for number in (first, last, axis)))
 
     def sample(self, x, fixed):
-        """What is made of the sample; `fixed` are its axes without the batch, 1 where the size is free."""
+        """The part of the sample in the output. `fixed` are its axes without the batch, 1 where the size is free."""
         return self.op("Add", self.op("Mul", x, self.weights(fixed)), self.op("Mul", self.wave(x, 2.0), self.constant(0.1)))
 
     def time(self, x, t, rank, rate=0.7, one=False):
@@ -74,8 +74,9 @@ class Graph:
         return self.op("Mul", self.op("Mul", x, told), self.constant(0.2))
 
     def told(self, value, fixed, shape, one=False, axis=0):
-        """A number made of a condition, or one for each item: `fixed` are the axes of its item, 1 where the size is
-        free, and `axis` is that of the batch. `shape` is what it is added to, without the batch."""
+        """A number made of a condition, or one for each item. `fixed` are the axes of its item, 1 where the size is
+        free, and `axis` is that of the batch. `shape` is that of the value it is added to, without the batch.
+        """
         value = self.real(value)
         axes = list(range(len(fixed) + (not one)))
         if not one:
@@ -92,7 +93,7 @@ class Graph:
         return self.spread(value, shape, one)
 
     def spread(self, value, shape, one=False):
-        """What a number per item adds to each of the item's values; each time otherwise."""
+        """The summand of a number per item for each of the item's values, another each time."""
         self.rate += 0.1
         if tuple(shape) not in self.patterns:
             self.patterns[tuple(shape)] = self.op("Mul", self.weights(shape), self.constant(0.3))
@@ -143,7 +144,7 @@ def plain(graph, time=("t", Type.INT64, ["b"]), batch="b", one_time=False, rate=
 
 
 def numbered(graph, y, kind, shape, one=False):
-    """What a class adds that is told by its number."""
+    """The summand of a class that is given by its number."""
     table = graph.constant([0.4, -1.1, 0.9, 1.7, -0.3])
     return graph.spread(graph.op("Gather", table, graph.input(y, kind, shape)), ITEM, one)
 

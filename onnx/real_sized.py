@@ -1,9 +1,9 @@
-"""Writes a folder with the shapes of Stable Diffusion 1.5 and random weights, to see what a real one takes.
+"""Writes a folder with the shapes of Stable Diffusion 1.5 and random weights, for measurements of time and memory.
 
     python onnx/real_sized.py OUT [--f16]
 
 The text encoder has 123 million parameters, the U-Net 860 and the autoencoder 84: 4.3 GB in f32, half of it in f16.
-Twice as much memory and three times as much on the disk are needed meanwhile. What it draws is noise.
+Twice as much memory and three times as much on the disk are needed meanwhile. Its pictures are noise.
 """
 
 import argparse

@@ -6,10 +6,9 @@
     python3 onnx/setup.py --provider cuda       # only the build with CUDA and TensorRT, into onnx/runtime-cuda
     python3 onnx/setup.py --system linux-aarch64     # only that of another system, into onnx/runtime-linux-aarch64
 
-ONNX Runtime's own Python wheel is the one package of its library that every system's package index has. It is
-downloaded by pip, at one version, and refused unless its SHA-256 is the one below; only the libraries in it and their
-licences are kept.
-No Python package is installed. `.cargo/config.toml` points `cargo run` and `cargo test` to onnx/runtime.
+ONNX Runtime's own Python wheel is the one package of its library that every system's package index has. pip downloads
+it at one version. It is refused unless its SHA-256 is the one below. Only the libraries in it and their licences are
+kept. No Python package is installed. `.cargo/config.toml` points `cargo run` and `cargo test` to onnx/runtime.
 """
 
 import argparse
@@ -120,10 +119,10 @@ def draw():
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runtime-only", action="store_true", help="only fetch ONNX Runtime")
-    parser.add_argument("--provider", choices=sorted(BUILDS.keys() - {"cpu"}), help="only fetch the build with this provider")
+    parser.add_argument("--runtime-only", action="store_true", help="Only gets ONNX Runtime.")
+    parser.add_argument("--provider", choices=sorted(BUILDS.keys() - {"cpu"}), help="Only gets the build with this provider.")
     systems = sorted(map(system_name, BUILDS["cpu"][2]))
-    parser.add_argument("--system", choices=systems, help="only fetch the build for this system")
+    parser.add_argument("--system", choices=systems, help="Only gets the build for this system.")
     arguments = parser.parse_args()
     fetch(arguments.provider or "cpu", arguments.system)
     if not arguments.runtime_only and arguments.provider is None and arguments.system is None:

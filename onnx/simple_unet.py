@@ -3,7 +3,7 @@
     python onnx/simple_unet.py simple_unet.onnx
 
 The file has 250 MB and is not in this repository. It shows that a network of this shape runs: forward(timestep, x), 300
-steps of a linear schedule, samples clamped to -1 ... 1 after each step. What it draws is noise.
+steps of a linear schedule, samples clamped to -1 ... 1 after each step. Its pictures are noise.
 """
 
 import argparse
@@ -84,8 +84,8 @@ class SimpleUnet(nn.Module):
 
 def main():
     parser = argparse.ArgumentParser(description="Exports the simple U-Net with random weights.")
-    parser.add_argument("out", type=pathlib.Path, help="the file to write, about 250 MB")
-    parser.add_argument("--seed", type=int, default=1, help="of the weights (default: %(default)s)")
+    parser.add_argument("out", type=pathlib.Path, help="The file to write, about 250 MB.")
+    parser.add_argument("--seed", type=int, default=1, help="The seed of the weights. Default: %(default)s.")
     arguments = parser.parse_args()
 
     torch.manual_seed(arguments.seed)

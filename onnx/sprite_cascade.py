@@ -44,7 +44,7 @@ def small(pictures):
 
 
 def upsampling_batches(pictures, labels):
-    """Sprites, their classes, and their small versions with a little noise: what the small model draws is not perfect
+    """Sprites, their classes, and their small versions with a little noise. The small model's pictures are not perfect
     either (the conditioning augmentation of Ho et al. 2021).
     """
     draw_labelled = labelled_batches(pictures, labels)
@@ -78,8 +78,8 @@ UPSAMPLER = {
 
 def main():
     parser = argparse.ArgumentParser(description="Trains and exports the cascade.")
-    parser.add_argument("--steps", type=int, nargs=2, default=(10_000, 5_000), help="training steps of the two (default: %(default)s)")
-    parser.add_argument("--preview", help="write what the two draw into PREVIEW-16.png and PREVIEW-32.png")
+    parser.add_argument("--steps", type=int, nargs=2, default=(10_000, 5_000), help="The training steps of the two. Default: %(default)s.")
+    parser.add_argument("--preview", help="Writes pictures of the two into PREVIEW-16.png and PREVIEW-32.png.")
     arguments = parser.parse_args()
 
     pictures, labels = draw_dataset(seed=11, per_class=3000)

@@ -52,8 +52,8 @@ class NoisyClassifier(nn.Module):
 
 
 def train_classifier(net, draw, steps, checkpoint, *, batch=128, peak=2e-3, seed=5):
-    """Trains `net` on noisy versions of what `draw(batch, dice)` gives, clean samples and their labels; not again if
-    `checkpoint` exists.
+    """Trains `net` on noisy versions of the clean samples and labels that `draw(batch, dice)` gives. It does not train
+    again if `checkpoint` exists.
     """
     if checkpoint.exists():
         net.load_state_dict(torch.load(checkpoint))
@@ -165,13 +165,13 @@ def score(program, per_class):
 
 def main():
     parser = argparse.ArgumentParser(description="Trains and exports the classifier of noisy sprites.")
-    parser.add_argument("--steps", type=int, default=4000, help="training steps (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=4000, help="The number of training steps. Default: %(default)s.")
     parser.add_argument("--out", type=pathlib.Path, default=MODELS / "sprite_classifier.onnx")
-    parser.add_argument("--score", action="store_true", help="only print the table of accuracies")
-    parser.add_argument("--per-class", type=int, default=40, help="samples of each class for --score (default: %(default)s)")
+    parser.add_argument("--score", action="store_true", help="Only prints the table of accuracies.")
+    parser.add_argument("--per-class", type=int, default=40, help="The samples of each class for --score. Default: %(default)s.")
     parser.add_argument(
         "--program", type=pathlib.Path, default=MODELS.parents[1] / "target" / "release" / "diffuse-cli",
-        help="the command that --score runs (default: the one that cargo build --release makes)",
+        help="The command that --score runs. Default: the one that cargo build --release makes.",
     )
     arguments = parser.parse_args()
     if arguments.score:

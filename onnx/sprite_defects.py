@@ -1,6 +1,6 @@
 """Sprites with a planted defect, for counterfactual maps (Wolleb et al. 2022): learns and exports
 
-    models/sprite_defects.onnx              sprites, half of them with a defect; the network is not told which
+    models/sprite_defects.onnx              sprites, half of them with a defect, without a class
     models/sprite_defects_classifier.onnx   normal or defect, with the gradient
 
     python onnx/sprite_defects.py           draw, train, export
@@ -158,14 +158,14 @@ def score(program, count):
 
 def main():
     parser = argparse.ArgumentParser(description="Trains and exports the model of sprites with defects, and its classifier.")
-    parser.add_argument("--steps", type=int, nargs=2, default=(12_000, 5_000), help="training steps of the two (default: %(default)s)")
-    parser.add_argument("--preview", type=pathlib.Path, help="write a contact sheet of what the trained network draws")
-    parser.add_argument("--held-out", type=pathlib.Path, help="only write sprites and masks into this folder")
-    parser.add_argument("--count", type=int, default=200, help="how many of them (default: %(default)s)")
-    parser.add_argument("--score", action="store_true", help="only say how well the defects are found")
+    parser.add_argument("--steps", type=int, nargs=2, default=(12_000, 5_000), help="The training steps of the two. Default: %(default)s.")
+    parser.add_argument("--preview", type=pathlib.Path, help="Writes a contact sheet of the trained network's pictures.")
+    parser.add_argument("--held-out", type=pathlib.Path, help="Only writes sprites and masks into this folder.")
+    parser.add_argument("--count", type=int, default=200, help="The number of them. Default: %(default)s.")
+    parser.add_argument("--score", action="store_true", help="Only prints how well the defects are found.")
     parser.add_argument(
         "--program", type=pathlib.Path, default=MODELS.parents[1] / "target" / "release" / "diffuse-cli",
-        help="the command that --score runs (default: the one that cargo build --release makes)",
+        help="The command that --score runs. Default: the one that cargo build --release makes.",
     )
     arguments = parser.parse_args()
     if arguments.score:

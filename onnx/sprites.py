@@ -66,7 +66,7 @@ class Canvas:
         return image
 
     def fill(self, color, *polygons):
-        """Fills the union of polygons inside one outline; returns its mask for `paint`."""
+        """Fills the union of polygons inside one outline. Returns its mask for `paint`."""
         for polygon in polygons:
             points = self.place(polygon)
             self.stroke(self.color, points, OUTLINE)
@@ -391,9 +391,7 @@ def noised(x0, t, noise):
 
 
 def labelled_batches(pictures, labels, null=0.1):
-    """Draws sprites and what the network is told of them: the class, or with a probability of `null` that there is
-    none.
-    """
+    """Draws sprites with the network's condition: the class, or with a probability of `null` no class."""
     def draw(batch, dice):
         chosen = torch.randint(len(pictures), (batch,), generator=dice)
         y = torch.where(torch.rand(batch, generator=dice) < null, NULL, labels[chosen])
@@ -515,13 +513,13 @@ def checkpoint_path(name):
 
 def main():
     parser = argparse.ArgumentParser(description="Trains and exports the sprite model.")
-    parser.add_argument("--steps", type=int, default=12_000, help="training steps (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=12_000, help="The number of training steps. Default: %(default)s.")
     parser.add_argument("--out", type=pathlib.Path, default=MODELS / "sprites.onnx")
     parser.add_argument(
         "--checkpoint", type=pathlib.Path, default=checkpoint_path("sprites"),
-        help="where training saves its state, and continues from (default: %(default)s)",
+        help="The file that training saves its state to, and continues from. Default: %(default)s.",
     )
-    parser.add_argument("--preview", type=pathlib.Path, help="write a contact sheet of four sprites a class")
+    parser.add_argument("--preview", type=pathlib.Path, help="Writes a contact sheet of four sprites a class.")
     arguments = parser.parse_args()
 
     torch.manual_seed(1)

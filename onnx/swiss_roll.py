@@ -127,9 +127,9 @@ def plot(points, side=512, reach=2.0):
 def main():
     here = pathlib.Path(__file__).parent
     parser = argparse.ArgumentParser(description="Trains and exports the swiss roll model.")
-    parser.add_argument("--steps", type=int, default=60_000, help="training steps (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=60_000, help="The number of training steps. Default: %(default)s.")
     parser.add_argument("--out", type=pathlib.Path, default=here / "models" / "swiss_roll.onnx")
-    parser.add_argument("--preview", type=pathlib.Path, help="write a plot of 2,000 sampled points")
+    parser.add_argument("--preview", type=pathlib.Path, help="Writes a plot of 2,000 sampled points.")
     arguments = parser.parse_args()
 
     torch.manual_seed(1)

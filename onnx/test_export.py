@@ -1,6 +1,6 @@
 """Tests of the manifest's rules and of the exporter, for `python onnx/test_export.py` or pytest.
 
-What Rust makes of the same manifests is tested in `src/model/manifest`.
+`src/model/manifest` tests the same manifests in Rust.
 """
 
 import copy
@@ -181,7 +181,7 @@ def test_the_older_exporter_and_open_sizes():
 
 
 class Speech(nn.Module):
-    """Told a mask of whole numbers, a spectrogram as long as the sample, a number per item, and a vector for all."""
+    """With a mask of whole numbers, a spectrogram as long as the sample, a number per item, and a vector for all."""
 
     def __init__(self):
         super().__init__()
@@ -193,7 +193,7 @@ class Speech(nn.Module):
 
 
 class ChannelsLast(nn.Module):
-    """Told its last estimate, and a class as a row of zeros and a one."""
+    """With its last estimate as an input, and a class as a row of zeros and a one."""
 
     def __init__(self):
         super().__init__()
@@ -205,7 +205,7 @@ class ChannelsLast(nn.Module):
 
 
 class GuidancePair(nn.Module):
-    """Tells its two rows apart."""
+    """Computes something else for each of its two rows."""
 
     def __init__(self):
         super().__init__()

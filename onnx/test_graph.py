@@ -1,4 +1,4 @@
-"""Tests of what a graph's tensors are by a manifest, for `python onnx/test_graph.py` or pytest. Needs numpy and
+"""Tests of the roles of a graph's tensors by a manifest, for `python onnx/test_graph.py` or pytest. They need numpy and
 onnxruntime alone.
 
 `tests/all/predictors.rs` draws from the same graphs.
@@ -20,7 +20,7 @@ ONNX = {"f32": "float", "f16": "float16", "f64": "double", "i64": "int64", "u8":
 
 
 def session(inputs, outputs):
-    """What stands in for a session: its tensors, each as (name, type, axes), where a free axis is a word."""
+    """A stand-in for a session: its tensors, each as (name, type, axes), where a free axis is a word."""
 
     def listed(tensors):
         return [types.SimpleNamespace(name=name, type=f"tensor({ONNX[kind]})", shape=axes) for name, kind, axes in tensors]

@@ -1,5 +1,5 @@
-"""Holds the rules of manifest.py against those of the library: on the cases that both are held against, and on many
-more manifests, of which the library is asked. Seeds on the command line draw others.
+"""Compares the rules of manifest.py with those of the library: on the cases that both are tested with, and on many more
+manifests, with the library's own verdict. Seeds on the command line draw others.
 
     python onnx/test_manifest.py
     python onnx/test_manifest.py 2 3 4
@@ -104,8 +104,8 @@ def test_every_case():
 
 
 def test_the_schema():
-    """What holds is valid by manifest.schema.json, and so are the manifests of what is shipped; a field that is
-    unknown, of another type, or missing is not. What fields say of each other is not the schema's.
+    """Manifests that hold are valid by manifest.schema.json, and so are those of the shipped models. A field that is
+    unknown, of another type, or missing is not. How fields fit each other is not the schema's.
     """
     schema = json.loads((HERE / "manifest.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
@@ -124,15 +124,15 @@ def test_the_schema():
     print(f"the schema holds, and refuses {refused} of {of_shape} manifests that do not")
 
 
-def test_what_the_readme_shows():
-    """Its examples of what other networks are told are parts of manifests."""
-    text = (HERE / "README.md").read_text(encoding="utf-8").split("\n## What other networks are told\n")[1].split("\n## ")[0]
-    parts = re.findall(r"^```json\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    assert len(parts) >= 10
+def test_what_the_pages_show():
+    """Their examples are manifests or parts of manifests."""
+    texts = [(HERE.parent / "docs" / "model" / f"{page}.md").read_text(encoding="utf-8") for page in ("manifest", "conditions")]
+    parts = [part for text in texts for part in re.findall(r"^```json\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)]
+    assert len(parts) >= 20
     for part in parts:
         wrong = complaint(json.dumps(LEAST | json.loads(part)).encode())
         assert wrong is None, f"{part}: {wrong}"
-    print(f"{len(parts)} examples of README.md hold")
+    print(f"{len(parts)} examples of docs/model hold")
 
 
 def test_levels():
@@ -168,7 +168,7 @@ def test_every_encoding():
 
 
 def complaint(content):
-    """What manifest.py has against a file; None where it holds."""
+    """The complaint of manifest.py about a file. None where it holds."""
     try:
         manifest.validate(manifest.parsed(manifest.decoded(content)))
     except (manifest.ManifestError, json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -180,7 +180,7 @@ def library_complaints(contents):
     """The same of the library, of many files."""
     # A character a byte.
     lines = "".join(json.dumps(content.decode("latin-1")) + "\n" for content in contents)
-    command = ["cargo", "run", "--quiet", "--example", "manifest_verdicts"]
+    command = ["cargo", "run", "--quiet", "--package", "diffuse-test-tools", "--bin", "manifest_verdicts"]
     said = subprocess.run(command, cwd=HERE.parent, input=lines, capture_output=True, text=True, encoding="utf-8", check=True)
     return [json.loads(line) for line in said.stdout.splitlines()]
 
@@ -322,7 +322,7 @@ def least_of(kind, **fields):
 
 
 def schedules():
-    """Every kind of schedule with what a network may say of it, and at the limits of its numbers."""
+    """Every kind of schedule with each possible prediction and time, and at the limits of its numbers."""
     small = (1e-300, 1e-17, 1e-9, 0.001, 0.5, 0.9, 0.999999, 1 - 2**-53)
     large = (1e-9, 0.1, 1, 20, 299, 300, 599.9, 600, 1e300)
     for kind, facts in FACTS["schedules"].items():
@@ -360,7 +360,7 @@ OF_OPTIONS = (
 
 
 def options(random):
-    """Every option with every solver, at its bounds and beyond; and solvers with several options."""
+    """Every option with every solver, at its bounds and beyond. And solvers with several options."""
     def near(facts):
         bounds = [bound for bound in (facts.get("least"), facts.get("most")) if bound is not None]
         step = 1 if facts["kind"] == "whole" else 1e-12
@@ -496,6 +496,6 @@ if __name__ == "__main__":
     test_every_encoding()
     test_every_case()
     test_the_schema()
-    test_what_the_readme_shows()
+    test_what_the_pages_show()
     for seed in sys.argv[1:] or (1,):
         test_both_sides(int(seed))

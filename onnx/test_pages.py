@@ -3,7 +3,7 @@
     python onnx/test_pages.py [page ...]
 
 Where the code that a page imports is not installed, a stand-in with the same signatures takes its place. The page of
-the terrains exports nothing; `test_terrain.py` runs it.
+the terrains exports nothing. `test_terrain.py` runs it.
 """
 
 import json
@@ -26,7 +26,7 @@ PAGES = pathlib.Path(__file__).parent / "pages"
 
 
 class StandIn(nn.Module):
-    """One convolution that heeds whatever it is told: the time, and a class as an index or one-hot."""
+    """One convolution that depends on all of its inputs: the time, and a class as an index or one-hot."""
 
     def __init__(self, channels, outputs=None, classes=0):
         super().__init__()
@@ -137,14 +137,70 @@ def edm():
     with open("edm.pkl", "wb") as file:
         pickle.dump({"ema": randomise(model)}, file)
 
-    importable(
+
+def k_diffusion():
+    config = importable(
         "k_diffusion.config",
         load_config=lambda path: json.loads(pathlib.Path(path).read_text()),
         make_model=lambda config: StandIn(config["model"]["input_channels"]),
     )
-    config = {"model": {"input_channels": 3, "input_size": [16, 16], "sigma_data": 0.5, "sigma_min": 0.01, "sigma_max": 80}}
-    pathlib.Path("k_diffusion.json").write_text(json.dumps(config))
-    torch.save({"model_ema": StandIn(3).state_dict()}, "k_diffusion.pt")
+    # As k-diffusion's own load_config reads it, with its defaults for what the page needs.
+    settings = {
+        "model": {
+            "type": "image_v1", "input_channels": 3, "input_size": [16, 16], "mapping_out": 32, "depths": [1, 1],
+            "channels": [16, 32], "self_attn_depths": [False, True], "sigma_data": 0.5, "sigma_min": 0.01, "sigma_max": 80,
+        },
+        "dataset": {"type": "imagefolder", "num_classes": 0},
+    }
+    pathlib.Path("config.json").write_text(json.dumps(settings))
+    model = config.make_model(config.load_config("config.json"))
+    torch.save({"model_ema": randomise(model).state_dict()}, "model_00100000.pth")
+
+
+class LucidrainsUnet(StandIn):
+    def __init__(self, dim, dim_mults, channels=3):
+        super().__init__(channels)
+        self.channels, self.self_condition = channels, False
+
+    def forward(self, x, time, x_self_cond=None):
+        return super().forward(x, time)
+
+
+class LucidrainsDiffusion(nn.Module):
+    def __init__(self, model, image_size, timesteps, beta_schedule, objective):
+        super().__init__()
+        self.model = model
+
+
+class LucidrainsConditionalUnet(StandIn):
+    def __init__(self, dim, dim_mults, num_classes):
+        super().__init__(3, classes=num_classes)
+
+    def forward(self, x, time, classes, cond_keep_mask=None):
+        return super().forward(x, time, classes) * (1 + cond_keep_mask[:, None, None, None].float())
+
+
+def lucidrains():
+    package = importable("denoising_diffusion_pytorch", Unet=LucidrainsUnet, GaussianDiffusion=LucidrainsDiffusion)
+    guided = importable("denoising_diffusion_pytorch.classifier_free_guidance", Unet=LucidrainsConditionalUnet)
+    unet = randomise(package.Unet(dim=64, dim_mults=(1, 2, 4, 8)))
+    training = {"image_size": 128, "timesteps": 1000, "beta_schedule": "sigmoid", "objective": "pred_v"}
+    averages = package.GaussianDiffusion(unet, **training).state_dict()
+    pathlib.Path("results").mkdir()
+    torch.save({"ema": {f"ema_model.{name}": value for name, value in averages.items()}}, "results/model-100.pt")
+    conditional = randomise(guided.Unet(dim=64, dim_mults=(1, 2, 4, 8), num_classes=10))
+    torch.save(conditional.state_dict(), "conditional.pt")
+
+
+def plain_pytorch():
+    class UNet(StandIn):
+        def __init__(self):
+            super().__init__(3)
+
+        def forward(self, x, t):
+            return super().forward(x, t)
+
+    torch.save(randomise(importable("unet", UNet=UNet).UNet()).state_dict(), "unet.pt")
 
 
 def randomise(model):
@@ -176,7 +232,10 @@ def run_page(prepare):
 
 # Pages that export nothing.
 WITHOUT_TORCH = {"terrain"}
-PREPARES = {prepare.__name__: prepare for prepare in (diffusers, guided_diffusion, score_sde, edm)}
+PREPARES = {
+    prepare.__name__: prepare
+    for prepare in (plain_pytorch, diffusers, guided_diffusion, score_sde, edm, k_diffusion, lucidrains)
+}
 
 
 def test_every_page():

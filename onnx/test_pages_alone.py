@@ -3,10 +3,10 @@ is given.
 
     python onnx/test_pages_alone.py
 
-`test_pages.py` needs torch, and holds what is exported against the networks. This one holds what the pages say of a
-model against the rules of manifests, and what the page of diffusers makes of a scheduler against
-`fixtures/scheduler_configs.json`, which the library reads as well. Of a page whose model is downloaded it reads the
-manifest alone; `test_terrain.py` runs it.
+`test_pages.py` needs torch, and compares the exports with the networks. This one checks the pages' manifests by the
+rules of manifests. It checks what the page of diffusers makes of a scheduler by `fixtures/scheduler_configs.json`,
+which the library reads as well. Of a page whose model is downloaded it reads the manifest alone. `test_terrain.py` runs
+that page.
 """
 
 import contextlib
@@ -88,7 +88,10 @@ FLAGS = {
     "image_size": 64, "learn_sigma": False, "class_cond": False, "diffusion_steps": 1000,
     "noise_schedule": "linear", "predict_xstart": False, "rescale_timesteps": False,
 }
-K_DIFFUSION = {"model": {"input_channels": 3, "input_size": [16, 16], "sigma_data": 0.5, "sigma_min": 0.01, "sigma_max": 80}}
+K_DIFFUSION = {
+    "model": {"input_channels": 3, "input_size": [16, 16], "sigma_data": 0.5, "sigma_min": 0.01, "sigma_max": 80},
+    "dataset": {"num_classes": 10},
+}
 EDM = types.SimpleNamespace(img_channels=3, img_resolution=16, label_dim=10, sigma_data=0.5, model=None)
 
 # What each page imports beside torch.
@@ -106,11 +109,20 @@ IMPORTS = {
         "models__ddpm": types.SimpleNamespace(DDPM=network),
         "models__ncsnpp": types.SimpleNamespace(NCSNpp=network),
     },
-    "edm.md": lambda: {
+    "edm.md": dict,
+    "k_diffusion.md": lambda: {
         "k_diffusion": types.SimpleNamespace(
             config=types.SimpleNamespace(load_config=lambda path: K_DIFFUSION, make_model=network),
         ),
     },
+    "lucidrains.md": lambda: {
+        "denoising_diffusion_pytorch": types.SimpleNamespace(
+            Unet=lambda **_: types.SimpleNamespace(channels=3, self_condition=True),
+            GaussianDiffusion=lambda unet, **_: MagicMock(),
+        ),
+        "denoising_diffusion_pytorch__classifier_free_guidance": types.SimpleNamespace(Unet=lambda **_: MagicMock()),
+    },
+    "plain_pytorch.md": lambda: {"unet": types.SimpleNamespace(UNet=network)},
 }
 
 
@@ -151,7 +163,7 @@ def test_every_page():
         manifest.validate(manifest.parsed(stated))
     for page in IMPORTS:
         exported, _ = run_page(page)
-        # What a page says to check is what it has exported.
+        # The files that a page checks are those that it has exported.
         checked = re.findall(r"export\.py check (\S+)", "\n".join(blocks(page, "sh")))
         assert checked and set(checked) <= set(exported), f"{page}: {checked}, but {sorted(exported)} are exported"
         for block in blocks(page, "json"):

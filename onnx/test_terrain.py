@@ -57,7 +57,7 @@ def shell(commands):
 
 
 def fetch(command):
-    """Runs the page's download, unless what it leaves is there."""
+    """Runs the page's download, unless its files are there."""
 
     def found():
         paths = {name: FOLDER / name for name in DOWNLOADED}
@@ -70,7 +70,7 @@ def fetch(command):
 
 
 def run_page():
-    """Runs the page up to its last command, which is this program; returns the names that its Python made."""
+    """Runs the page up to its last command, which is this program. Returns the names that its Python made."""
     download, *commands, check = blocks("sh")
     assert "test_terrain.py" in check
     fetch(download)

@@ -1,24 +1,24 @@
 """Makes tiny pipelines with random weights, for the tests of text to image, and exports them to `pipelines/`.
 
     python onnx/tiny_pipelines.py            # all of them
-    python onnx/tiny_pipelines.py sd sdxl    # some; sd_legacy is made of sd, without torch
+    python onnx/tiny_pipelines.py sd sdxl    # some. sd_legacy is made of sd, without torch
 
-No network is trained. The weights are scaled such that an output depends on the sample, on the time and on the text,
-and such that the decoder's pictures are neither flat nor of black and white alone. What diffusers' pipelines draw with
-the same weights is in `goldens/pipelines/`, by `goldens_pipelines.py`. Names of nodes and of what lies between them are
-shortened, since they are most of so small a file.
+No network is trained. The weights are scaled so that an output depends on the sample, on the time and on the text. The
+decoder's pictures are neither flat nor of black and white alone. The pictures of diffusers' pipelines with the same
+weights are in `goldens/pipelines/`, by `goldens_pipelines.py`. Names of nodes and of their tensors are shortened, since
+they are most of so small a file.
 
     sd          Stable Diffusion 1.5: PNDM, epsilon, a factor of 8
     sd_legacy   the same weights in the layout of diffusers' old script: vae_encoder draws by itself, ids are i32,
                 the time has an axis, the U-Net's weights are in `weights.pb`, no network has a config.json
     sd2         2.1: DDIM, v, gelu, padded with "!"; the tokenizer as one tokenizer.json
     sdxl        XL: Euler, two text encoders of different sizes, the second padded with "!", a factor of 4
-    lcm         a latent consistency model, which is told the guidance; it too has one tokenizer.json
+    lcm         a latent consistency model, whose condition is the guidance scale. It too has one tokenizer.json
     inpaint     nine channels: the mask and the masked picture behind the latents
     ip2p        InstructPix2Pix: eight channels, the picture behind the latents
     ddpm        pixels, no text
     ldm         latents of a VQModel, no text
-    dit         a transformer that is told a class, and predicts a variance too
+    dit         a transformer with a class, which predicts a variance too
 """
 
 import argparse
@@ -61,7 +61,9 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 def vocabulary():
-    """CLIP's form: {token: id} and the merges. Bytes, bytes that end a word, what the merges make, the two specials."""
+    """CLIP's form: {token: id} and the merges. Bytes, bytes that end a word, the results of the merges, the two
+    specials.
+    """
     # As GPT-2 writes bytes: those that can be printed as they are, then the others.
     printed = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printed]
@@ -84,7 +86,7 @@ def vocabulary():
 
 
 def write_tokenizer(folder, pad=END, form="files"):
-    """form: `files`, what transformers 4 writes; `json`, what transformers 5 writes; `both`."""
+    """form: `files`, as transformers 4 writes it, `json`, as transformers 5 writes it, or `both`."""
     from transformers import CLIPTokenizer
 
     tokens, merges = vocabulary()
@@ -148,8 +150,8 @@ def liven(module, seed):
 
 
 def let_through(model, channels):
-    """Lets a part of what a U-Net says be its input, as a good guess of the noise is at first, so that what is drawn
-    stays of the size of latents: each channel goes beside the layers twice, once negated, since silu(x) - silu(-x) = x.
+    """Passes a part of a U-Net's input through to its output, as a good guess of the noise is at first. So the pictures
+    stay of the size of latents. Each channel goes beside the layers twice, once negated, since silu(x) - silu(-x) = x.
     """
     import torch
 
@@ -166,7 +168,7 @@ def let_through(model, channels):
 
 
 def scale_output(layer, said, deviation):
-    """Scales the last layer such that what is `said` has a mean of 0 and this deviation, in each channel."""
+    """Scales the last layer so that the output `said` has a mean of 0 and this deviation, in each channel."""
     import torch
 
     axes = [axis for axis in range(said.ndim) if axis != 1]
@@ -193,7 +195,7 @@ def text_encoder(seed, hidden=32, layers=2, heads=2, act="quick_gelu", projectio
 
 
 def unet(seed, channels=4, size=8, time=None, **config):
-    """A U-Net with a condition, of two sizes; its output is calibrated at random inputs."""
+    """A U-Net with a condition, of two sizes. Its output is calibrated at random inputs."""
     import torch
     from diffusers import UNet2DConditionModel
 
@@ -293,7 +295,7 @@ def stable_diffusion(kind, folder, unet, text_encoder, vae, scheduler, **tokeniz
 
 
 def save(pipeline, folder):
-    """Like save_pretrained, but leaves the tokenizers that are there as they are, and says no paths."""
+    """Like save_pretrained, but leaves the tokenizers that are there as they are, and writes no paths."""
     kept = {path: path.read_bytes() for path in folder.glob("tokenizer*/*")}
     pipeline.save_pretrained(folder)
     for name in folder.glob("tokenizer*/*"):
@@ -473,7 +475,7 @@ def legacy(source, target):
         return next(value for value in model.graph.input if value.name == name)
 
     def behind_input(model, name, node):
-        """Lets everything that read the input read what the node makes of it."""
+        """Connects everything that read the input to the node's output."""
         for reader in model.graph.node:
             reader.input[:] = [f"{name}_inside" if one == name else one for one in reader.input]
         node.output[:] = [f"{name}_inside"]

@@ -1,10 +1,11 @@
-"""Lets PyPI's torch for Linux on x86-64 be imported without the gigabytes of NVIDIA's libraries that it is linked to,
-on a machine that only compares numbers on its CPU: puts libraries in their place that have the names, and no GPU.
+"""Lets PyPI's torch for Linux on x86-64 be imported without the gigabytes of NVIDIA's libraries that it is linked to.
+This is for a machine that only compares numbers on its CPU. It puts libraries in their place that have the names, and
+no GPU.
 
     pip install --no-deps torch==2.15.0 && pip install pyelftools
     python onnx/torch_without_cuda.py
 
-It needs gcc. Every function of theirs returns 100, which is cudaErrorNoDevice.
+It needs gcc. Every function of these libraries returns 100, which is cudaErrorNoDevice.
 """
 
 import collections
@@ -21,7 +22,7 @@ CXX = ("_ZNS", "_ZSt", "__cxa", "_Unwind")
 
 
 def symbols(path):
-    """The libraries that a file needs, what it defines, and what it lacks: names by (library, version), or without."""
+    """The libraries that a file needs, the names it defines, and those it lacks: by (library, version), or without."""
     lacks, defines = collections.defaultdict(set), set()
     with path.open("rb") as file:
         elf = ELFFile(file)

@@ -1,24 +1,23 @@
-//! What a paused run consists of, as bytes: written in order, and read back with every length checked. Numbers are
-//! little-endian.
+//! The bytes of a snapshot: written in order, and read back with every length checked. Numbers are little-endian.
 
 use crate::error::{Error, Result};
 
-/// Collects what is to be kept.
+/// Collects the bytes of a snapshot.
 #[derive(Debug, Default)]
 pub struct Writer {
     bytes: Vec<u8>,
-    /// Whether there was no memory for something.
+    /// Whether there was no memory for some of the bytes.
     lacks: bool,
 }
 
 impl Writer {
-    /// Nothing yet.
+    /// A writer without bytes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Bytes as they are.
+    /// Writes bytes as they are.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.make_room(bytes.len());
         if !self.lacks {
@@ -26,24 +25,24 @@ impl Writer {
         }
     }
 
-    /// A whole number, a count, or a flag as 0 or 1.
+    /// Writes a whole number, a count, or a flag as 0 or 1.
     pub fn whole(&mut self, value: u64) {
         self.bytes(&value.to_le_bytes());
     }
 
-    /// A real number.
+    /// Writes a real number.
     pub fn real(&mut self, value: f64) {
         self.bytes(&value.to_le_bytes());
     }
 
-    /// Values, behind their number.
+    /// Writes values, with their number before them.
     pub fn floats(&mut self, values: &[f32]) {
         self.make_room(8 + size_of_val(values));
         self.whole(values.len() as u64);
         values.iter().for_each(|value| self.bytes(&value.to_le_bytes()));
     }
 
-    /// Numbers, behind how many there are.
+    /// Writes numbers, with their count before them.
     pub fn reals(&mut self, values: &[f64]) {
         self.make_room(8 + size_of_val(values));
         self.whole(values.len() as u64);
@@ -54,17 +53,17 @@ impl Writer {
         self.lacks |= self.bytes.try_reserve(more).is_err();
     }
 
-    /// What was collected.
+    /// The bytes that were written.
     ///
     /// # Errors
-    /// [`Error::Memory`] if there was no memory for it.
+    /// [`Error::Memory`] if there was no memory for them.
     pub fn finish(self) -> Result<Vec<u8>> {
         if self.lacks { Err(Error::memory("a snapshot")) } else { Ok(self.bytes) }
     }
 }
 
-/// Reads what a [`Writer`] wrote. The bytes are not trusted: what is not there, or not as long as it has to be, is an
-/// error, and nothing is allocated by what they say.
+/// Reads what a [`Writer`] wrote. The bytes are not trusted. What is missing or has the wrong length is an error.
+/// Nothing is allocated because of what they state.
 #[derive(Debug)]
 pub struct Reader<'a>(&'a [u8]);
 
@@ -75,7 +74,7 @@ impl<'a> Reader<'a> {
         Self(bytes)
     }
 
-    /// The next `count` bytes.
+    /// Reads the next `count` bytes.
     ///
     /// # Errors
     /// [`Error::Argument`] if there are fewer.
@@ -95,7 +94,7 @@ impl<'a> Reader<'a> {
         Ok(eight)
     }
 
-    /// A whole number of at most `most`.
+    /// Reads a whole number of at most `most`.
     ///
     /// # Errors
     /// [`Error::Argument`] if there is none, or a greater one.
@@ -107,7 +106,7 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    /// A finite number.
+    /// Reads a finite number.
     ///
     /// # Errors
     /// [`Error::Argument`] if there is none.
@@ -120,7 +119,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// As many finite values as `out` has room for.
+    /// Reads as many finite values as `out` has room for.
     ///
     /// # Errors
     /// [`Error::Argument`] if there are more or fewer.
@@ -133,7 +132,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// As many finite numbers as `out` has room for.
+    /// Reads as many finite numbers as `out` has room for.
     ///
     /// # Errors
     /// [`Error::Argument`] if there are more or fewer.
@@ -152,15 +151,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// All that is left.
+    /// Reads all bytes that are left.
     pub fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.0)
     }
 
-    /// Nothing may be left.
+    /// Checks that nothing is left.
     ///
     /// # Errors
-    /// [`Error::Argument`] if there is.
+    /// [`Error::Argument`] if something is.
     pub fn finish(self) -> Result<()> {
         match self.0.len() {
             0 => Ok(()),

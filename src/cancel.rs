@@ -1,4 +1,4 @@
-//! Cancelling: a flag that stays, and what it interrupts.
+//! Cancelling: a flag that stays set, and the evaluations that it interrupts.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,15 +7,15 @@ use std::sync::{Arc, Weak};
 use crate::error::{Error, Result};
 use crate::sync::Mutex;
 
-/// Stops an evaluation that is under way.
+/// Stops an evaluation that is running.
 pub trait Interrupt: Send + Sync {
-    /// Makes the running evaluation of the denoiser that this is from return soon, with an error, and every later one
-    /// at once. It may be called from any thread.
+    /// Makes the denoiser's running evaluation return soon with an error, and every later one at once. It may be called
+    /// from any thread.
     fn interrupt(&self);
 }
 
-/// Cancels a job, or calls that it is handed to, from any thread, also before they have started and in the middle of an
-/// evaluation. It cannot be taken back. Clones are the same one.
+/// Cancels a job, or the calls that it is passed to, from any thread. This works before they have started, and in the
+/// middle of an evaluation. It cannot be undone. Clones share one flag.
 #[derive(Clone, Default)]
 pub struct Canceller(Arc<Cancelled>);
 
@@ -26,7 +26,8 @@ struct Cancelled {
 }
 
 impl Canceller {
-    /// Interrupts that as well, from now on and for as long as others hold it: at once if it was cancelled already.
+    /// Interrupts `interrupt` as well, from now on and for as long as others hold it. If this was cancelled already,
+    /// that happens at once.
     pub(crate) fn add(&self, interrupt: &Arc<dyn Interrupt>) {
         let mut interrupts = self.0.interrupts.held();
         if self.is_cancelled() {
@@ -36,7 +37,7 @@ impl Canceller {
         interrupts.push(Arc::downgrade(interrupt));
     }
 
-    /// Whether to go on.
+    /// Checks that it was not cancelled.
     ///
     /// # Errors
     /// [`Error::Cancelled`] if it was cancelled.
@@ -44,17 +45,19 @@ impl Canceller {
         if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
 
-    /// What is to be said of an error: that it was cancelled, if it was, since an evaluation that is interrupted fails.
+    /// Replaces an error by [`Error::Cancelled`], if it was cancelled. An evaluation that is interrupted fails with
+    /// another error.
     pub(crate) fn cause(&self, error: Error) -> Error {
         if self.is_cancelled() { Error::Cancelled } else { error }
     }
 
-    /// Makes the running [`Job::step`](crate::Job::step) or call and every further one that would evaluate return
-    /// [`Error::Cancelled`](crate::Error::Cancelled). An evaluation that is under way is interrupted where the denoiser
-    /// can do that: ONNX Runtime stops before the next node of the graph, and a job that waits for its turn at the
-    /// model waits no longer.
+    /// Makes the running [`Job::step`](crate::Job::step) or call, and every later one that would evaluate, return
+    /// [`Error::Cancelled`](crate::Error::Cancelled).
+    ///
+    /// A running evaluation is interrupted where the denoiser can do that. ONNX Runtime stops before the next node of
+    /// the graph. A job that waits for its turn at the model stops waiting.
     pub fn cancel(&self) {
-        // The flag first: an evaluation that fails because of the interrupt must find it set.
+        // The flag comes first, since an evaluation that fails because of the interrupt must find it set.
         self.0.flag.store(true, Ordering::SeqCst);
         let interrupts = self.0.interrupts.held();
         interrupts.iter().filter_map(Weak::upgrade).for_each(|interrupt| interrupt.interrupt());
@@ -83,7 +86,7 @@ impl Interrupt for Both {
     }
 }
 
-/// What interrupts whichever of the two can be.
+/// The handle that interrupts both, or the one of the two that there is.
 pub(crate) fn both(
     first: Option<Arc<dyn Interrupt>>,
     second: Option<Arc<dyn Interrupt>>,

@@ -1,4 +1,4 @@
-//! What a job asks at every step: the clean sample behind a noisy one.
+//! Denoisers: what a job evaluates at every step to estimate the clean sample behind a noisy one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,37 +11,36 @@ use crate::error::{Error, Result};
 use crate::schedule::NoiseLevel;
 use crate::tensor::{Tensor, copy, first_not_finite, make_room, zeros};
 
-/// What the samples of a batch are conditioned on.
+/// The conditions of the samples of a batch.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Condition {
     /// The class of every item, in the order of the batch; `None` for a model without classes.
     pub classes: Option<Vec<i64>>,
-    /// What else the network is given of every item, by the names in its manifest, each batch first and in standard
-    /// order. Shared, since it may be large.
+    /// The network's other conditions with a value for each item, by their names in the manifest. Each tensor is batch
+    /// first and in standard order. Tensors are shared, since they may be large.
     pub tensors: BTreeMap<String, Arc<Tensor>>,
-    /// What it is given of all items together, likewise, without an axis for them.
+    /// The network's conditions with one value for all items, by their names in the manifest. They have no batch axis.
     pub common: BTreeMap<String, Arc<Tensor>>,
-    /// What [classifier-free guidance](crate::guidance::ClassifierFree) leads away from.
+    /// The negative condition, which [classifier-free guidance](crate::guidance::ClassifierFree) leads away from.
     pub negative: Option<Arc<Condition>>,
-    /// The class of every item that [a classifier](crate::guidance::ByClassifier) leads to, by the classifier's
-    /// numbers.
+    /// The class that [a classifier](crate::guidance::ByClassifier) leads each item to, by the classifier's numbers.
     pub toward: Option<Vec<i64>>,
-    /// Whether the second half of the items are those of the first half under another condition
-    /// ([`beside`](Self::beside)): a graph whose batch of two is such a pair is handed them so.
+    /// Whether the second half of the items repeats the first half under another condition ([`beside`](Self::beside)).
+    /// A graph whose batch of two is such a pair is given them so.
     pub paired: bool,
 }
 
 impl Condition {
-    /// The classes of a batch, and nothing else.
+    /// A condition of the classes of a batch, and nothing else.
     #[must_use]
     pub fn classes(classes: Option<Vec<i64>>) -> Self {
         Self { classes, ..Self::default() }
     }
 
-    /// Whether it is of `count` items throughout.
+    /// Checks that every part of the condition has `count` items.
     ///
     /// # Errors
-    /// [`Error::Argument`] with what is of another number.
+    /// [`Error::Argument`] with the part that has another number.
     pub fn check(&self, count: usize) -> Result<()> {
         for (name, classes) in [("classes", &self.classes), ("toward", &self.toward)] {
             if let Some(classes) = classes.as_ref().filter(|classes| classes.len() != count) {
@@ -70,7 +69,7 @@ impl Condition {
         }
     }
 
-    /// Whether it is the same as `other` for sure: tensors are compared by their places, and not value by value.
+    /// Whether it is certainly the same as `other`. Tensors are compared by their addresses, and not value by value.
     #[must_use]
     pub(crate) fn is(&self, other: &Self) -> bool {
         let negative = match (&self.negative, &other.negative) {
@@ -85,13 +84,14 @@ impl Condition {
             && same(&self.common, &other.common)
     }
 
-    /// How many bytes its tensors take, shared or not.
+    /// The number of bytes of its tensors, shared or not.
     pub(crate) fn bytes(&self) -> usize {
         self.tensors.values().chain(self.common.values()).map(|tensor| tensor.bytes()).sum()
     }
 
     /// The condition of a batch of twice the size: this one's items, and behind them those of `other`. `None` where one
-    /// batch cannot have both: the tensors have other shapes or types, or what all items have together is not the same.
+    /// batch cannot have both. That is so where tensors have other shapes or types, or where a value for all items
+    /// differs.
     ///
     /// # Errors
     /// [`Error::Memory`] if there is no memory for it.
@@ -113,40 +113,40 @@ impl Condition {
     }
 }
 
-/// Whether these are the same tensors: by their places, and not value by value.
+/// Whether these are the same tensors, by their addresses and not value by value.
 fn same(some: &BTreeMap<String, Arc<Tensor>>, others: &BTreeMap<String, Arc<Tensor>>) -> bool {
     some.keys().eq(others.keys()) && some.values().zip(others.values()).all(|(one, other)| Arc::ptr_eq(one, other))
 }
 
-/// One question to a [`Denoiser`].
+/// The input of one call of a [`Denoiser`].
 #[derive(Debug, Clone)]
 pub struct Query<'a> {
     /// The noisy samples, batch first.
     pub x: ArrayViewD<'a, f32>,
-    /// The noise level of all of them.
+    /// The noise level of all samples.
     pub level: NoiseLevel,
-    /// What they are conditioned on.
+    /// The condition of the samples.
     pub condition: &'a Condition,
-    /// The step of the run, for error messages and schedules; 0 outside of a run.
+    /// The step of the run, for error messages and schedules. It is 0 outside of a run.
     pub step: usize,
 }
 
-/// The answer: an estimate of the clean samples. It is reused from step to step, so that nothing is allocated;
-/// [`reset`](Self::reset) it before it is handed over again.
+/// The output of a [`Denoiser`]: an estimate of the clean samples. It is reused from step to step, so that nothing is
+/// allocated. Call [`reset`](Self::reset) before it is used again.
 #[derive(Debug, Clone)]
 pub struct Denoised {
-    /// x̂₀, of the shape of x.
+    /// x̂₀, in the shape of x.
     pub x0: ArrayD<f32>,
     direction: Option<ArrayD<f32>>,
     parted: bool,
     shift: Option<ArrayD<f32>>,
     shifted: bool,
-    /// What a network with a learned variance says of it, of the shape of x; `None` from any other.
+    /// The variance that a network with a learned variance predicts, in the shape of x. `None` for any other network.
     pub variance: Option<ArrayD<f32>>,
 }
 
 impl Denoised {
-    /// An answer with room for samples of `shape`.
+    /// Allocates an estimate for samples of `shape`.
     ///
     /// # Errors
     /// [`Error::Memory`] if there is no memory for them.
@@ -155,13 +155,14 @@ impl Denoised {
         Ok(Self { x0, direction: None, parted: false, shift: None, shifted: false, variance: None })
     }
 
-    /// The x̂₀ from which ε̂ is taken, where it is another one than the x̂₀ that is used.
+    /// The x̂₀ that ε̂ is taken from. `None` where it is the x̂₀ that is used.
     #[must_use]
     pub fn direction(&self) -> Option<&ArrayD<f32>> {
         self.direction.as_ref().filter(|_| self.parted)
     }
 
-    /// Takes ε̂ from x̂₀ as it is now, whatever becomes of x̂₀ afterwards, unless it is taken from another already.
+    /// Takes ε̂ from x̂₀ as it is now, so that later changes of x̂₀ do not change ε̂. It does nothing if ε̂ is taken
+    /// from another x̂₀ already.
     ///
     /// # Errors
     /// [`Error::Memory`] if there is no memory for it.
@@ -176,12 +177,12 @@ impl Denoised {
         Ok(())
     }
 
-    /// As it has to be before every new query: ε̂ is taken from the x̂₀ that is used, and nothing moves the mean.
+    /// Prepares the estimate for a new query. ε̂ is taken from the x̂₀ that is used, and nothing moves the mean.
     pub fn reset(&mut self) {
         (self.parted, self.shifted) = (false, false);
     }
 
-    /// Takes ε̂ from `x0`, in the order of this answer's, whatever becomes of x̂₀.
+    /// Takes ε̂ from `x0`, in the order of this estimate's x̂₀, so that changes of x̂₀ do not change ε̂.
     ///
     /// # Errors
     /// As [`part`](Self::part).
@@ -193,20 +194,20 @@ impl Denoised {
         Ok(())
     }
 
-    /// Leaves of what the mean moves by the shares that `of_value` has.
+    /// Multiplies the shift of the mean by the shares in `of_value`.
     pub(crate) fn scale_shift(&mut self, of_value: &[f32]) {
         if let Some(shift) = self.shift.as_mut().filter(|_| self.shifted) {
             shift.iter_mut().zip(of_value).for_each(|(value, share)| *value *= share);
         }
     }
 
-    /// What a step's mean moves by, in units of the variance of the noise that it adds: s·∇ log p(y|x).
+    /// The shift of a step's mean, s·∇ log p(y|x), in units of the variance of the noise that the step adds.
     #[must_use]
     pub fn shift(&self) -> Option<&ArrayD<f32>> {
         self.shift.as_ref().filter(|_| self.shifted)
     }
 
-    /// Moves the mean by `gradient`, in the order of this answer's x̂₀, times `factor`.
+    /// Shifts the mean by `gradient` times `factor`. `gradient` is in the order of this estimate's x̂₀.
     ///
     /// # Errors
     /// As [`part`](Self::part).
@@ -222,13 +223,13 @@ impl Denoised {
         Ok(())
     }
 
-    /// How many bytes its tensors take.
+    /// The number of bytes of its tensors.
     pub(crate) fn bytes(&self) -> usize {
         let all = [Some(&self.x0), self.direction.as_ref(), self.shift.as_ref(), self.variance.as_ref()];
         all.into_iter().flatten().map(|tensor| size_of::<f32>() * tensor.len()).sum()
     }
 
-    /// Changes x̂₀, and likewise the x̂₀ that ε̂ is taken from.
+    /// Changes x̂₀, and in the same way the x̂₀ that ε̂ is taken from.
     pub(crate) fn change(&mut self, mut change: impl FnMut(&mut [f32])) {
         let direction = self.direction.as_mut().filter(|_| self.parted);
         for estimate in [Some(&mut self.x0), direction].into_iter().flatten() {
@@ -242,8 +243,7 @@ impl Denoised {
     }
 }
 
-/// Refuses an estimate with a value that is no number, before it is turned into a picture or blamed on the caller's
-/// code.
+/// Refuses an estimate with a value that is not finite, before it becomes a picture or is blamed on the caller's code.
 pub(crate) fn check_finite(x0: &[f32], step: usize, level: NoiseLevel) -> Result<()> {
     match first_not_finite(x0) {
         Some(index) => {
@@ -254,41 +254,41 @@ pub(crate) fn check_finite(x0: &[f32], step: usize, level: NoiseLevel) -> Result
     }
 }
 
-/// Estimates the clean sample behind a noisy one: a network, a guidance around a network, or a formula.
+/// Estimates the clean sample behind a noisy one. A denoiser is a network, guidance around a network, or a formula.
 ///
-/// A denoiser around another one names it as its [`inner`](Self::inner), and what it does not answer by itself is
-/// answered by that one.
+/// A denoiser around another one returns that one as its [`inner`](Self::inner). A method that it does not define is
+/// passed on to the inner one.
 pub trait Denoiser: Send {
-    /// Answers `query` in `out`, whose `x0` has the shape of `query.x`.
+    /// Estimates the clean samples of `query`, and writes them to `out`. The `x0` of `out` has the shape of `query.x`.
     ///
     /// # Errors
-    /// [`Error::Evaluation`] if the network fails; other variants if the query does not fit it.
+    /// [`Error::Evaluation`] if the network fails. Other variants if the query does not fit the network.
     fn denoise(&mut self, query: Query<'_>, out: &mut Denoised) -> Result<()>;
 
-    /// The denoiser that this one is around; `None` for a network or a formula.
+    /// The denoiser that this one is around. `None` for a network or a formula.
     fn inner(&self) -> Option<&dyn Denoiser> {
         None
     }
 
-    /// The same, to be changed.
+    /// The denoiser that this one is around, to be changed.
     fn inner_mut(&mut self) -> Option<&mut dyn Denoiser> {
         None
     }
 
-    /// What stops an evaluation of this denoiser from another thread; `None` if nothing does.
+    /// The handle that stops an evaluation of this denoiser from another thread. `None` if nothing does.
     fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
         self.inner()?.interrupt()
     }
 
-    /// The `(a, b)` of `x̂₀ = a·x + b·output`, where x̂₀ is made of x and of what a network predicts: for guidance that
-    /// is computed of the output. `(0, 1)` where x̂₀ is all that is said.
+    /// The `(a, b)` of `x̂₀ = a·x + b·output`, where x̂₀ is computed from x and a network's output. Guidance that works
+    /// on the output needs them. `(0, 1)` where there is only x̂₀.
     fn of_output(&self, level: NoiseLevel) -> (f64, f64) {
         self.inner().map_or((0.0, 1.0), |inner| inner.of_output(level))
     }
 
-    /// Tells it what became of its latest answer: the x̂₀ that the run goes on with, of the shape of x, for a network
-    /// that is given that the next time ("self-conditioning", Chen et al. 2022, "Analog Bits"). Nothing is that there
-    /// was no answer yet.
+    /// Passes on the x̂₀ that the run continues with after the latest estimate, in the shape of x. A network with
+    /// self-conditioning has it as an input of the next evaluation (Chen et al. 2022, "Analog Bits"). `None` means that
+    /// there was no estimate yet.
     ///
     /// # Errors
     /// [`Error::Memory`] if there is no memory to keep it.
@@ -301,19 +301,19 @@ pub trait Denoiser: Send {
         self.inner().is_none_or(|inner| inner.takes_any_batch())
     }
 
-    /// Whether it is asked for a condition and its negative at no more cost than for one of them, so that both are
-    /// asked for at once however many items there are.
+    /// Whether a condition and its negative cost no more together than one of them. Then both are evaluated at once,
+    /// however many items there are.
     fn wants_pairs(&self) -> bool {
         self.inner().is_some_and(|inner| inner.wants_pairs())
     }
 
-    /// How many bytes of tensors it keeps from query to query, those of the inner one included.
+    /// The number of bytes of the tensors that it keeps from query to query. Those of the inner one are included.
     fn bytes(&self) -> usize {
         self.inner().map_or(0, |inner| inner.bytes())
     }
 
-    /// What is evaluated, so that a snapshot is not taken up with another network: a hash of it; `None` for what has
-    /// none, such as a formula.
+    /// A hash of what is evaluated, so that a snapshot is not restored with another network. `None` for what has none,
+    /// such as a formula.
     ///
     /// # Errors
     /// [`Error::Io`] if the model's file is gone.
@@ -321,7 +321,7 @@ pub trait Denoiser: Send {
         self.inner().map_or(Ok(None), |inner| inner.fingerprint())
     }
 
-    /// Writes down what a denoiser keeps from query to query, for a snapshot of the job. Nothing for one that keeps
+    /// Writes what the denoiser keeps from query to query, for a snapshot of the job. One that keeps nothing writes
     /// nothing.
     fn save(&self, to: &mut Writer) {
         if let Some(inner) = self.inner() {
@@ -329,16 +329,16 @@ pub trait Denoiser: Send {
         }
     }
 
-    /// Takes up what [`save`](Self::save) wrote, for samples of `shape`.
+    /// Restores what [`save`](Self::save) wrote, for samples of `shape`.
     ///
     /// # Errors
-    /// [`Error::Argument`] if it is something else.
+    /// [`Error::Argument`] if the bytes are something else.
     fn load(&mut self, from: &mut Reader<'_>, shape: &[usize]) -> Result<()> {
         self.inner_mut().map_or(Ok(()), |inner| inner.load(from, shape))
     }
 
-    /// `(∂x̂₀/∂x)·direction` at `query`, for likelihoods; `None` if the denoiser cannot say it, which is never left to
-    /// the inner one.
+    /// `(∂x̂₀/∂x)·direction` at `query`, for likelihoods. `None` if the denoiser cannot compute it. This method is
+    /// never passed on to the inner denoiser.
     ///
     /// # Errors
     /// As [`denoise`](Self::denoise).
@@ -366,14 +366,15 @@ impl Denoiser for Box<dyn Denoiser> {
     }
 }
 
-/// What ε̂ is taken from when x̂₀ is clipped.
+/// Which x̂₀ determines ε̂ when x̂₀ is clipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// From the clipped x̂₀, so that x stays `α·x̂₀ + σ·ε̂` (guided-diffusion; `use_clipped_model_output` in diffusers).
+    /// The clipped x̂₀, so that x stays `α·x̂₀ + σ·ε̂`. This is guided-diffusion's way, and `use_clipped_model_output`
+    /// in diffusers.
     #[default]
     Clipped,
-    /// From what the network predicted: diffusers' default.
+    /// The network's own prediction, which is diffusers' default.
     Network,
 }
 
@@ -381,20 +382,20 @@ pub enum Direction {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Threshold {
-    /// Every value is clamped to the range (Ho et al. 2020's code; Saharia et al. 2022, "Photorealistic Text-to-Image
-    /// Diffusion Models", "static thresholding").
+    /// Every value is clamped to the range. Sources: the code of Ho et al. 2020; "static thresholding" in Saharia et
+    /// al. 2022, "Photorealistic Text-to-Image Diffusion Models".
     Static([f32; 2]),
-    /// "Dynamic thresholding" of Saharia et al. 2022, for a range of −1 to 1: with s the `ratio`-quantile of an item's
-    /// absolute values, at least 1 and at most `most`, its values are clamped to −s … s and divided by s.
+    /// "Dynamic thresholding" of Saharia et al. 2022, for a range of −1 to 1. Let s be the `ratio`-quantile of an
+    /// item's absolute values, at least 1 and at most `most`. The item's values are clamped to −s … s and divided by s.
     Dynamic {
-        /// Which quantile; 0.995 there.
+        /// The quantile. Saharia et al. use 0.995.
         ratio: f64,
-        /// The greatest s; 1 is [`Static`](Self::Static).
+        /// The greatest s. With 1 it is [`Static`](Self::Static).
         most: f64,
     },
 }
 
-/// Brings x̂₀ into a range of values.
+/// A denoiser that brings the x̂₀ of another one into a range of values.
 #[derive(Debug)]
 pub struct Clip<D> {
     inner: D,
@@ -404,10 +405,11 @@ pub struct Clip<D> {
 }
 
 impl<D: Denoiser> Clip<D> {
-    /// `inner`, with its x̂₀ clipped.
+    /// Wraps `inner`, and clips its x̂₀.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the range is empty or not finite, the ratio not within 0 to 1, or the greatest s below 1.
+    /// [`Error::Argument`] if the range is empty or not finite, if the ratio is not within 0 to 1, or if the greatest s
+    /// is below 1.
     pub fn new(inner: D, threshold: Threshold, direction: Direction) -> Result<Self> {
         match threshold {
             Threshold::Static([low, high]) if !(low.is_finite() && high.is_finite() && low < high) => {
@@ -432,7 +434,7 @@ impl<D: Denoiser> Clip<D> {
                 self.sorted.clear();
                 self.sorted.extend(item.iter().map(|value| value.abs()));
                 self.sorted.sort_unstable_by(f32::total_cmp);
-                // The linear interpolation between ranks that torch.quantile has.
+                // This is torch.quantile's linear interpolation between ranks.
                 let place = ratio * (self.sorted.len() - 1) as f64;
                 let (below, above) = (self.sorted[place.floor() as usize], self.sorted[place.ceil() as usize]);
                 let quantile = f64::from(below) + place.fract() * f64::from(above - below);
@@ -470,7 +472,7 @@ impl<D: Denoiser> Denoiser for Clip<D> {
             let length = (values.len() / items.max(1)).max(1);
             values.chunks_mut(length).for_each(|item| self.apply(item));
         } else {
-            // Also an x̂₀ that ε̂ is taken from by itself, as CFG++ has it.
+            // This also changes an x̂₀ that only ε̂ is taken from, as in CFG++.
             out.change(|values| {
                 let length = (values.len() / items.max(1)).max(1);
                 values.chunks_mut(length).for_each(|item| self.apply(item));

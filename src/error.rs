@@ -1,4 +1,4 @@
-//! What can go wrong, grouped by what the caller can do about it.
+//! Errors, grouped by what the caller can do about them.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,13 @@ use crate::text::escaped;
 /// A `Result` whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a call failed. Each variant is one thing that the caller can do about it.
+/// Why a call failed. The variant tells what the caller can do about it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// A value that was passed in cannot be used: change the call.
+    /// A value that was passed in cannot be used. Change the call.
     Argument {
-        /// The argument, by the name it has in the API.
+        /// The argument's name in the API.
         name: &'static str,
         /// What is wrong with the value, and what would be right.
         reason: String,
@@ -23,59 +23,59 @@ pub enum Error {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The model, or its manifest, does not fit: change the model file or the manifest.
+    /// The model or its manifest does not fit. Change the model file or the manifest.
     Model {
         /// The model: its path, or "model in memory".
         model: String,
         /// The tensor or field, what was expected and what was found.
         reason: String,
     },
-    /// ONNX Runtime is missing, too old, or did not start: install or name another one.
+    /// ONNX Runtime is missing, too old, or did not start. Install another one, or name its path.
     Runtime {
         /// Which library was tried, why it was refused and what to do.
         reason: String,
     },
-    /// An execution provider that was asked for cannot be used: install what it lacks, or ask for another.
+    /// A requested execution provider cannot be used. Install what it lacks, or request another one.
     Provider {
         /// The provider.
         provider: String,
-        /// The library that is missing, the nodes it does not take, or what it said.
+        /// The missing library, the nodes that it does not take, or its message.
         reason: String,
     },
-    /// The network was run and failed, or gave values that are not numbers.
+    /// The network failed, or its output is not finite.
     Evaluation {
         /// The step of the run, counted from 0.
         step: usize,
         /// What happened.
         reason: String,
     },
-    /// The caller's own code, called during a step, failed: the job can be stepped again.
+    /// The caller's own code, called during a step, failed. The job can be stepped again.
     Callback {
         /// The step of the run, counted from 0.
         step: usize,
-        /// What it said.
+        /// Its message.
         reason: String,
     },
-    /// What was asked for is not there yet: go on with the job, and ask again.
+    /// The requested thing is not there yet. Go on with the job, and try again.
     NotYet {
         /// What is missing, and what makes it.
         reason: String,
     },
     /// The job, or the call, was cancelled.
     Cancelled,
-    /// Another thread is working on the job: wait for it.
+    /// Another thread is working on the job. Wait for it.
     Busy,
-    /// A bug in this library, or a panic in the caller's own code: let go of the object involved.
+    /// A bug in this library, or a panic in the caller's own code. Drop the object involved.
     Panic {
-        /// What it said.
+        /// Its message.
         reason: String,
     },
-    /// The system has no memory for what was asked for: ask for less, or free something.
+    /// The system has no memory for the request. Request less, or free something.
     Memory {
-        /// What it was for, and how much was asked for if that is known.
+        /// What the memory was for, and how much was requested if that is known.
         reason: String,
     },
 }
@@ -105,19 +105,19 @@ impl Error {
         Self::Memory { reason: reason.into() }
     }
 
-    /// What a panic was thrown with.
+    /// The error for a panic, with its message.
     pub(crate) fn panic(panic: &(dyn std::any::Any + Send)) -> Self {
         let text = panic.downcast_ref::<&str>().copied();
         let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
         Self::Panic { reason: text.unwrap_or("a panic").to_owned() }
     }
 
-    /// The same once more, for whoever asks again what happened.
+    /// A copy of the error, for a later call that needs it.
     pub(crate) fn again(&self) -> Self {
         match self {
             Self::Argument { name, reason } => Self::Argument { name, reason: reason.clone() },
             Self::Io { path, source } => {
-                // With the system's own number, if it has one.
+                // It keeps the system's own number, if it has one.
                 let source = match source.raw_os_error() {
                     Some(number) => std::io::Error::from_raw_os_error(number),
                     None => std::io::Error::new(source.kind(), source.to_string()),
@@ -140,8 +140,8 @@ impl Error {
     }
 }
 
-/// On one line, and without what a terminal would obey: paths, names in models and what ONNX Runtime says are escaped
-/// ([`escaped`]).
+/// Writes the error on one line, without what a terminal would obey. Paths, names in models and ONNX Runtime's messages
+/// are escaped ([`escaped`]).
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

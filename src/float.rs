@@ -1,22 +1,22 @@
-//! The floating-point environment of a thread: how it rounds, whether it flushes small numbers to zero, and which
+//! The floating-point environment of a thread: its rounding, whether it flushes small numbers to zero, and which
 //! exceptions end the process.
 //!
-//! A host may have changed it. Results would depend on it, and a division that is an infinity here would be a signal
-//! there. So an entry of the C interface, and a worker, works in the usual one ([`Usual`]), and the host's own code is
-//! called in the host's ([`with_hosts`]).
+//! A host may have changed it. Results would depend on it, and a division that gives infinity would raise a signal. So
+//! the entries of the C interface and the workers use the usual environment ([`Usual`]). The host's own code is called
+//! in the host's environment ([`with_hosts`]).
 
 use std::cell::Cell;
 
 pub(crate) use control::Control;
 
 thread_local! {
-    /// What the host has on this thread, while the library works on it in the usual one.
+    /// The host's environment on this thread, while the library uses the usual one.
     static HOSTS: Cell<Option<Control>> = const { Cell::new(None) };
 }
 
-/// Holds the usual environment on this thread, from its making to its drop, and gives back then what was there.
+/// Sets the usual environment on this thread from its creation to its drop, and then restores the former one.
 ///
-/// It is read, and written only where it differs: writing costs far more than reading.
+/// It is read first, and written only where it differs, since writing costs far more than reading.
 #[derive(Debug)]
 pub(crate) struct Usual {
     found: Control,
@@ -28,7 +28,7 @@ impl Usual {
         Self::over(Control::read())
     }
 
-    /// As if the host had `hosts` on this thread: for a worker, on behalf of the thread that has started it.
+    /// The same for a worker, on behalf of the thread that started it, whose host's environment is `hosts`.
     pub(crate) fn on_behalf_of(hosts: Option<Control>) -> Self {
         let usual = Self::enter();
         if hosts.is_some() {
@@ -54,7 +54,7 @@ impl Drop for Usual {
     }
 }
 
-/// What the host has on this thread; `None` where the library was not entered by it.
+/// The host's environment on this thread. `None` where the host did not enter the library.
 pub(crate) fn hosts() -> Option<Control> {
     HOSTS.get()
 }
@@ -62,7 +62,7 @@ pub(crate) fn hosts() -> Option<Control> {
 /// Calls the host's code in the host's environment.
 #[cfg(feature = "capi")]
 pub(crate) fn with_hosts<T>(call: impl FnOnce() -> T) -> T {
-    // It may leave another one behind.
+    // The call may leave another one behind.
     let _back = Back(Control::read());
     if let Some(hosts) = HOSTS.get().filter(|hosts| !hosts.is_usual()) {
         hosts.write();
@@ -70,7 +70,7 @@ pub(crate) fn with_hosts<T>(call: impl FnOnce() -> T) -> T {
     call()
 }
 
-/// Gives an environment back when it is dropped, also by a panic.
+/// Restores an environment when it is dropped, also by a panic.
 #[cfg(feature = "capi")]
 struct Back(Control);
 
@@ -94,12 +94,12 @@ mod control {
         x87: u16,
     }
 
-    /// The flags of MXCSR that say what has happened, and control nothing.
+    /// The flags of MXCSR that report what has happened, and control nothing.
     const FLAGS: u32 = 0x3f;
-    /// All exceptions masked, to nearest, no flushing to zero and no zeros for denormal inputs.
+    /// All exceptions are masked. It rounds to nearest, and neither flushes to zero nor takes denormal inputs as zeros.
     const MXCSR: u32 = 0x1f80;
-    /// The masks of the exceptions, and the rounding. The precision is left alone: Windows has another one than Linux,
-    /// and nothing here uses it.
+    /// The masks of the exceptions, and the rounding. The precision is left alone, since Windows has another one than
+    /// Linux and nothing here uses it.
     const X87_MASKS: u16 = 0x003f;
     const X87_ROUNDING: u16 = 0x0c00;
 
@@ -118,7 +118,7 @@ mod control {
             self.mxcsr & !FLAGS == MXCSR && self.x87 & (X87_MASKS | X87_ROUNDING) == X87_MASKS
         }
 
-        /// Whether the two differ in nothing but what has happened.
+        /// Whether the two differ only in the flags of what has happened.
         #[cfg(feature = "capi")]
         pub(crate) fn controls_as(self, other: Self) -> bool {
             (self.mxcsr & !FLAGS, self.x87) == (other.mxcsr & !FLAGS, other.x87)
@@ -129,9 +129,9 @@ mod control {
         }
 
         pub(crate) fn write(self) {
-            // SAFETY: the values are what `read` has found, or differ from that in bits that every CPU has. What an
-            // exception that was masked has left in the x87 unit would be a signal once it is not masked any more,
-            // hence `fnclex`.
+            // SAFETY: the values are what `read` has found, or differ from that in bits that every CPU has. An
+            // exception that was masked leaves a flag in the x87 unit, which would raise a signal once it is not masked
+            // any more. Hence `fnclex`.
             unsafe {
                 asm!("ldmxcsr [{}]", in(reg) &raw const self.mxcsr, options(nostack, readonly));
                 asm!("fnclex", "fldcw [{}]", in(reg) &raw const self.x87, options(nostack, readonly));
@@ -144,7 +144,7 @@ mod control {
 mod control {
     use std::arch::asm;
 
-    /// FPCR.
+    /// The register FPCR.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub(crate) struct Control(u64);
 
@@ -182,7 +182,7 @@ mod control {
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod control {
-    /// Nothing is known of this CPU's.
+    /// Nothing is known of this CPU's environment.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub(crate) struct Control;
 
@@ -221,7 +221,7 @@ mod tests {
     }
 
     fn third() -> f64 {
-        // The result, too, so that the division stays where it is.
+        // The result is hidden as well, so that the division stays where it is.
         black_box(black_box(1.0) / black_box(3.0))
     }
 
@@ -229,7 +229,7 @@ mod tests {
     fn the_host_has_its_own_again_also_in_callbacks() {
         let nearest = third();
         let before = Control::read();
-        // Upward, small numbers to zero.
+        // It rounds upward, and flushes small numbers to zero.
         set(0x1f80 | 0x4000 | 0x8000);
         let hosts = third();
         assert!(hosts > nearest);
@@ -238,7 +238,7 @@ mod tests {
             assert_eq!(third().to_bits(), nearest.to_bits());
             assert!(black_box(f64::MIN_POSITIVE) / black_box(2.0) > 0.0);
             assert_eq!(with_hosts(third).to_bits(), hosts.to_bits());
-            // A call of the host's within its callback.
+            // The host calls the library within its callback.
             with_hosts(|| {
                 let inner = Usual::enter();
                 assert_eq!(third().to_bits(), nearest.to_bits());
@@ -246,7 +246,7 @@ mod tests {
                 assert_eq!(third().to_bits(), hosts.to_bits());
             });
             assert_eq!(third().to_bits(), nearest.to_bits());
-            // A worker that it starts.
+            // The host's callback starts a worker.
             let of_host = super::hosts();
             std::thread::spawn(move || {
                 let _usual = Usual::on_behalf_of(of_host);

@@ -1,21 +1,21 @@
-//! JSON as others write it: with a byte-order mark, in UTF-16, whole numbers with a point. What is ambiguous is
-//! refused: a key that is there twice.
+//! Reads JSON as other programs write it: with a byte-order mark, in UTF-16, or with whole numbers that have a point. A
+//! key that is there twice is ambiguous, and an error.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 use serde::de::DeserializeOwned;
 
-/// Whole numbers below this are written out: 2⁵³, where f64 ends to tell them apart.
+/// Whole numbers below this are written out. It is 2⁵³, above which f64 cannot tell whole numbers apart.
 const MOST_WHOLE: f64 = 9_007_199_254_740_992.0;
 
-/// How many objects and lists may lie in each other, as `serde_json` has it.
+/// The greatest depth of nested objects and lists, which is that of `serde_json`.
 const MOST_DEEP: usize = 128;
 
-/// What bytes say: UTF-8, or UTF-16 where they begin with its byte-order mark (PowerShell writes that).
+/// Decodes bytes as UTF-8, or as UTF-16 where they begin with its byte-order mark. PowerShell writes the latter.
 ///
 /// # Errors
-/// Where they are neither.
+/// The message, where they are neither.
 pub(crate) fn decoded(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
     let wide = |units: &[u8], unit: fn([u8; 2]) -> u16| {
         let (pairs, rest) = units.as_chunks::<2>();
@@ -37,7 +37,7 @@ pub(crate) fn decoded(bytes: &[u8]) -> Result<Cow<'_, str>, String> {
     }
 }
 
-/// Any value that `text` says.
+/// Reads `text` as any JSON value.
 ///
 /// # Errors
 /// What is wrong, and in which line and column.
@@ -45,10 +45,10 @@ pub fn value(text: &str) -> Result<serde_json::Value, String> {
     Json::new(text)?.read().map_err(|error| error.to_string())
 }
 
-/// The numbers that Python writes and JSON does not have.
+/// The numbers that Python writes and that JSON does not have.
 const NO_NUMBERS: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
 
-/// The text with Python's numbers that are none as texts, which no field takes for a number.
+/// The text with these words of Python as strings, which no field takes for a number.
 pub(crate) fn quoted(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     let (mut rest, mut within, mut escaped) = (json, false, false);
@@ -66,29 +66,29 @@ pub(crate) fn quoted(json: &str) -> String {
     text
 }
 
-/// JSON that was looked through: no key is there twice, and whole numbers are written without a point.
+/// JSON that was checked. No key is there twice, and whole numbers are written without a point.
 #[derive(Debug)]
 pub(crate) struct Json(String);
 
 impl Json {
-    /// Looks `text` through.
+    /// Checks `text`.
     ///
     /// # Errors
     /// What is wrong, and in which line and column.
     pub(crate) fn new(text: &str) -> Result<Self, String> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        // It refuses what is no JSON, however deep.
+        // This refuses what is no JSON, however deep it is.
         serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| error.to_string())?;
         Walk::over(text).map(Self)
     }
 
-    /// What it says, as a `T`. Errors name the field.
+    /// Reads it as a `T`. Errors name the field.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, serde_path_to_error::Error<serde_json::Error>> {
         serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&self.0))
     }
 }
 
-/// Where a walk over valid JSON stands.
+/// The state of a walk over valid JSON.
 struct Walk<'a> {
     text: &'a str,
     at: usize,
@@ -98,14 +98,14 @@ struct Walk<'a> {
 }
 
 enum Open {
-    /// The keys that were there, and the one that is read.
+    /// The keys so far, and the current one.
     Object(HashSet<String>, String),
-    /// The place of the entry that is read.
+    /// The place of the current entry.
     List(usize),
 }
 
 impl<'a> Walk<'a> {
-    /// `text` with whole numbers written as such.
+    /// `text` with whole numbers written without a point.
     fn over(text: &'a str) -> Result<String, String> {
         let mut walk = Self { text, at: 0, open: Vec::new(), written: String::with_capacity(text.len()) };
         while let Some(byte) = text.as_bytes().get(walk.at) {
@@ -118,7 +118,7 @@ impl<'a> Walk<'a> {
         Ok(walk.written)
     }
 
-    /// Goes on by `length` bytes, which are written as they are.
+    /// Copies the next `length` bytes as they are.
     fn pass(&mut self, length: usize) {
         self.written.push_str(&self.text[self.at..self.at + length]);
         self.at += length;
@@ -151,9 +151,9 @@ impl<'a> Walk<'a> {
             length += if rest[length] == b'\\' { 2 } else { 1 };
         }
         let token = &self.text[self.at..self.at + length + 2];
-        // A key is what a colon follows.
+        // A key is followed by a colon.
         if self.text[self.at + token.len()..].trim_start().starts_with(':') {
-            // However it is spelled.
+            // This compares the key, however it is spelled.
             let key: String = serde_json::from_str(token).unwrap_or_default();
             if let Some(Open::Object(keys, latest)) = self.open.last_mut() {
                 latest.clone_from(&key);
@@ -166,7 +166,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// What is said of the key that is read, which was there before.
+    /// The message about the current key, which was there before.
     fn twice(&self) -> String {
         let mut path = String::new();
         for open in &self.open {
@@ -179,7 +179,7 @@ impl<'a> Walk<'a> {
         format!("{path:?} is there twice{}", self.place())
     }
 
-    /// Where that is.
+    /// The line and the column.
     fn place(&self) -> String {
         let before = &self.text[..self.at];
         let column = before.len() - before.rfind('\n').map_or(0, |at| at + 1) + 1;
@@ -194,7 +194,7 @@ impl<'a> Walk<'a> {
             Ok(value) if spelled.contains(['.', 'e', 'E']) && is_whole(value) => {
                 let whole = format!("{value:.0}");
                 self.written.push_str(&whole);
-                // So that what comes behind keeps its column.
+                // The text behind it keeps its column.
                 self.written.extend(std::iter::repeat_n(' ', length.saturating_sub(whole.len())));
                 self.at += length;
             }
@@ -203,7 +203,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Whether a number is a whole one that is the same without a point. −0 is not.
+/// Whether a number stays the same without a point. −0 does not.
 fn is_whole(value: f64) -> bool {
     value.fract() == 0.0 && value.abs() < MOST_WHOLE && (value != 0.0 || value.is_sign_positive())
 }
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!((value["b"].as_str(), value["c"].as_f64()), (Some("1.0"), Some(0.5)));
         assert_eq!((value["d"].as_f64(), value["f"].as_u64()), (Some(1e300), Some(7)));
         assert!(value["e"].as_f64().unwrap().is_sign_negative());
-        // What stands behind keeps its column.
+        // The text behind it keeps its column.
         let refused = |text: &str| {
             let read = Json::new(text).unwrap().read::<std::collections::BTreeMap<String, u32>>();
             read.unwrap_err().to_string()
@@ -254,7 +254,7 @@ mod tests {
             let error = Json::new(text).unwrap_err();
             assert!(error.contains(why), "{error}");
         }
-        // In another object, and as a value.
+        // The key is in another object, or it is a value.
         read(r#"{"a": {"b": 1}, "c": {"b": 1}, "d": [{"b": 1}, {"b": "b"}], "e": "e", "f": ["f", "f"]}"#);
     }
 

@@ -1,5 +1,8 @@
-//! diffuse samples from diffusion models: it runs an exported ONNX noise predictor in ONNX Runtime and does the rest,
-//! from the noise to the picture, natively.
+//! diffuse runs diffusion sampling on exported ONNX predictors. ONNX Runtime evaluates the network. This crate does the
+//! rest natively: noise schedules, solvers, guidance and pictures.
+//!
+//! Begin with three types. A [`Runtime`] loads ONNX Runtime. A [`Model`] is an `.onnx` file with its manifest, or the
+//! folder of a pipeline that was exported to ONNX. A [`Request`] states what to generate.
 //!
 //! ```no_run
 //! use std::{path::Path, sync::Arc};
@@ -14,9 +17,24 @@
 //! # }
 //! ```
 //!
-//! A [`Request`] becomes a [`Job`], which does one evaluation of the network per [`step`](Job::step). The parts of a
-//! job can be put together by hand as well: a [`Grid`](schedule::Grid) of noise levels, a [`Solver`](solver::Solver), a
-//! [`Denoiser`](denoiser::Denoiser) (the network, or a formula) and a [`NoiseSource`](noise::NoiseSource).
+//! A request becomes a [`Job`], which makes one evaluation of the network per [`step`](Job::step).
+//!
+//! | To do this | See |
+//! |---|---|
+//! | Set an option by its name, such as `steps` or `guidance_scale` | [`Request::set`], [`settings`] |
+//! | Turn samples into RGBA pixels | [`stage::pixels`] |
+//! | Generate from a prompt, with a pipeline of several networks | [`run::Run`] |
+//! | Work on a worker thread, with progress, a preview and cancelling | [`Runner`] |
+//! | Find what a run will cost before it is made | [`Request::cost`] |
+//! | Evaluate the network, add noise or compute a likelihood without a run | [`Model::denoise`], [`likelihood`] |
+//! | Read or write a model's manifest | [`model`] |
+//! | Evaluate a network with code of your own instead of ONNX Runtime | [`Model::from_host`] |
+//!
+//! # A job by hand
+//!
+//! The parts of a job can be put together without a model. They are a [`Grid`](schedule::Grid) of noise levels, a
+//! [`Solver`](solver::Solver), a [`Denoiser`](denoiser::Denoiser) and a [`NoiseSource`](noise::NoiseSource). Here the
+//! denoiser is a formula.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -50,8 +68,19 @@
 //! # }
 //! ```
 //!
-//! Nothing here panics on bad input (but for [`tensor::combine`] and [`solver::Solver::plan`], which say what they
-//! demand), writes to standard output or error, or uses the network. Scalars are f64 and tensors f32.
+//! # Features
+//!
+//! All three are on by default.
+//!
+//! - `text` has the tokenizers, for models that take a prompt. Without it a prompt is an error that names the feature.
+//! - `capi` has the C interface of `include/diffuse.h`.
+//! - `cli` has what only the program `diffuse-cli` needs. A library can do without it.
+//!
+//! # Guarantees
+//!
+//! Bad input is an [`Error`], not a panic. The exceptions are [`tensor::combine`] and [`solver::Solver::plan`], which
+//! state what they demand. Nothing writes to standard output or standard error. Nothing connects to the internet.
+//! Scalars are f64 and tensors are f32.
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
@@ -98,8 +127,3 @@ pub use sample::Job;
 pub use stage::Model;
 #[doc(hidden)]
 pub use tokenizer::tokens_of;
-
-/// The examples of the README, compiled.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

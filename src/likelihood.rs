@@ -1,6 +1,10 @@
-//! How likely given samples are to a model: along the probability-flow ODE (Song et al. 2021, "Score-Based Generative
-//! Modeling through Stochastic Differential Equations", arXiv:2011.13456, §4.3 and appendix D.2), and by DDPM's
-//! variational bound (Ho et al. 2020, arXiv:2006.11239, eq. 5; Nichol & Dhariwal 2021, arXiv:2102.09672).
+//! The likelihood of given samples under a model.
+//!
+//! [`log_density`] follows the probability-flow ODE. Source: Song et al. 2021, "Score-Based Generative Modeling through
+//! Stochastic Differential Equations", arXiv:2011.13456, §4.3 and appendix D.2.
+//!
+//! [`variational_bound`] is DDPM's bound. Sources: Ho et al. 2020, arXiv:2006.11239, eq. 5; Nichol & Dhariwal 2021,
+//! arXiv:2102.09672.
 
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 
@@ -14,32 +18,33 @@ use crate::tensor::first_not_finite;
 /// The most directions of [`Divergence::Hutchinson`].
 const MOST_DIRECTIONS: usize = 10_000;
 
-/// How the divergence of the ODE is found.
+/// How the divergence of the ODE is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Divergence {
-    /// The whole trace, one derivative for each value of an item: for points and other small items.
+    /// The whole trace, with one derivative for each value of an item. It suits points and other small items.
     Exact,
-    /// Hutchinson's estimate from this many random directions of ±1, which is right on average (Grathwohl et al. 2018,
-    /// "FFJORD", arXiv:1810.01367, §3.1). They are the same along the whole way.
+    /// Hutchinson's estimate from this many random directions of ±1, which is right on average. The directions stay the
+    /// same along the whole way. Source: Grathwohl et al. 2018, "FFJORD", arXiv:1810.01367, §3.1.
     Hutchinson(usize),
 }
 
 /// The most values of an item for [`Divergence::Exact`].
 const MOST_EXACT: usize = 4096;
 
-/// The logarithm of the density of every item of `x` (batch first) at the least noisy level of `schedule`, in nats:
-/// what the probability-flow ODE makes of the noise `N(0, α² + σ²)` that runs start from.
+/// The log density in nats of every item of `x` (batch first) at the least noisy level of `schedule`. It is the density
+/// that the probability-flow ODE makes of the noise `N(0, α² + σ²)` from which runs start.
 ///
-/// It is the density of the slightly noisy sample, not of the clean one, which a model of points on a curve has none
-/// of. Each item is integrated by itself, to the tolerance. The derivatives that the divergence needs are the
-/// denoiser's own ([`Denoiser::derivative`]) where it has them, else differences of its answers a hundredth of the
-/// noise apart, good to some 1e-3 in f32. `noise` draws the directions of [`Divergence::Hutchinson`].
+/// This is the density of the slightly noisy sample, not of the clean one. A model of points on a curve has no density
+/// of clean samples. Each item is integrated by itself, to the tolerance.
+///
+/// The divergence needs derivatives. They are the denoiser's own ([`Denoiser::derivative`]) where it has them.
+/// Otherwise they are differences of its estimates a hundredth of the noise apart, accurate to some 1e-3 in f32.
+/// `noise` draws the directions of [`Divergence::Hutchinson`].
 ///
 /// # Errors
-/// [`Error::Argument`] if the items are too large for the exact divergence or there are no directions;
-/// [`Error::Evaluation`] if the tolerance is not met within the evaluations that are allowed; what the denoiser
-/// returns.
+/// [`Error::Argument`] if the items are too large for the exact divergence, or if there are no directions.
+/// [`Error::Evaluation`] if the tolerance is not met within the allowed evaluations. Other errors are the denoiser's.
 pub fn log_density(
     denoiser: &mut dyn Denoiser,
     schedule: &dyn NoiseSchedule,
@@ -53,14 +58,14 @@ pub fn log_density(
     let length = x.len() / items.max(1);
     let directions = directions(divergence, items, length, noise)?;
     let [least, most] = schedule.bounds().map(|t| schedule.level(t));
-    // Of pure noise σ/α is infinite.
+    // σ/α of pure noise is infinite.
     let frame = if most.alpha == 0.0 { Frame::Straight } else { schedule.frame() };
     let [start, end] = [least, most].map(|level| frame.u(level).ln());
     let mut densities = Vec::with_capacity(items);
     for (item, directions) in (0..items).zip(directions) {
         let x = x.slice_axis(Axis(0), Slice::from(item..item + 1));
         let mut asked = Asked { denoiser, condition: condition.item(item), shape: x.shape().to_vec(), item };
-        // y = x/s, and the logarithm of the density of y relative to that at the end.
+        // With y = x/s, this is the log density of y relative to that at the end.
         let scale = frame.scale(least);
         let mut state: Vec<f64> = x.iter().map(|&value| f64::from(value) / scale).chain([0.0]).collect();
         let slope = |tau: f64, state: &[f64], out: &mut [f64]| -> Result<()> {
@@ -85,22 +90,23 @@ pub fn log_density(
         let variance = most.alpha * most.alpha + most.sigma * most.sigma;
         let square: f64 = state[..length].iter().map(|y| (y * scale).powi(2)).sum();
         let prior = -0.5 * (square / variance + length as f64 * (std::f64::consts::TAU * variance).ln());
-        // From the density of x at the noisy end to that of y, along the way, and back at the other end.
+        // It goes from the density of x at the noisy end to that of y, along the way, and back at the other end.
         let of_scale = length as f64 * (scale.ln() - frame.scale(least).ln());
         densities.push(prior + of_scale + state[length]);
     }
     Ok(densities)
 }
 
-/// Bits per value of an item of `length` values with this `log_density` in nats; for 8-bit images of the range −1 to 1
-/// add `7`, the logarithm of the width of their steps (Theis et al. 2016, "A Note on the Evaluation of Generative
-/// Models").
+/// Bits per value of an item of `length` values with this `log_density` in nats.
+///
+/// For 8-bit images of the range −1 to 1 add `7`, the logarithm of the width of their steps. Source: Theis et al. 2016,
+/// "A Note on the Evaluation of Generative Models".
 #[must_use]
 pub fn bits_per_dim(log_density: f64, length: usize) -> f64 {
     -log_density / (length as f64 * std::f64::consts::LN_2)
 }
 
-/// The directions for each item, and the weight of what comes of them.
+/// The directions for each item, and the weight of their results.
 fn directions(
     divergence: Divergence,
     items: usize,
@@ -142,7 +148,7 @@ fn directions(
     }
 }
 
-/// A denoiser that is asked about one item.
+/// A denoiser with the inputs of one item.
 struct Asked<'a> {
     denoiser: &'a mut dyn Denoiser,
     condition: Condition,
@@ -155,7 +161,7 @@ impl Asked<'_> {
     fn denoised_and_trace(&mut self, x: &[f32], level: NoiseLevel, directions: &[Vec<f32>]) -> Result<(Vec<f32>, f64)> {
         let denoised = self.ask(x, level)?;
         let mut trace = 0.0;
-        // The width of what x̂₀ changes over: the noise, and at little noise a tenth of data of unit variance.
+        // This is the width over which x̂₀ changes: the noise, and at little noise a tenth of data of unit variance.
         let width = 0.01 * level.deviation(0.1);
         for direction in directions {
             let dot = |change: &[f32]| -> f64 {
@@ -175,7 +181,7 @@ impl Asked<'_> {
             let moved = |sign: f32| -> Vec<f32> { x.iter().zip(direction).map(|(x, v)| x + sign * step * v).collect() };
             let (ahead, behind) = (moved(1.0), moved(-1.0));
             let (up, down) = (self.ask(&ahead, level)?, self.ask(&behind, level)?);
-            // Divided by the way that was gone in f32, value by value, along the direction.
+            // It is divided by the distance in f32, value by value, along the direction.
             let gone = dot(&ahead.iter().zip(&behind).map(|(a, b)| a - b).collect::<Vec<f32>>()) / (norm * norm);
             trace += dot(&up.iter().zip(&down).map(|(a, b)| a - b).collect::<Vec<f32>>()) / gone;
         }
@@ -201,28 +207,28 @@ impl Asked<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct VariationalBound {
-    /// The whole bound on the negative logarithm of the probability: the sum of the other three.
+    /// The whole bound on the negative log probability, which is the sum of the other three.
     pub total: f64,
-    /// `KL(q(x_T | x₀) ‖ N(0, 1))`: what is known of the sample at the noisy end.
+    /// `KL(q(x_T | x₀) ‖ N(0, 1))`, which measures what is left of the sample at the noisy end.
     pub prior: f64,
     /// `Σ KL(q(x_{t−1} | x_t, x₀) ‖ p(x_{t−1} | x_t))` over the steps between.
     pub steps: f64,
-    /// `−log p(x₀ | x_1)`, of values in 256 steps from −1 to 1.
+    /// `−log p(x₀ | x_1)`, for values in 256 steps from −1 to 1.
     pub decoder: f64,
 }
 
 impl VariationalBound {
-    /// That of an item of which only the noisy end is known yet, not divided by its length.
+    /// The bound of an item with only the part of the noisy end, not divided by the item's length.
     fn prior(item: &[f32], last: NoiseLevel) -> Self {
         let variance = last.sigma * last.sigma;
         let divergence = |x: &f32| 0.5 * ((last.alpha * f64::from(*x)).powi(2) + variance - 1.0 - variance.ln());
         Self { total: 0.0, prior: item.iter().map(divergence).sum(), steps: 0.0, decoder: 0.0 }
     }
 
-    /// Adds what a value `x` has to it at one step, where the network predicts `denoised` of it, and `said` of the
+    /// Adds the contribution of a value `x` at one step. The network predicts `denoised` for it, and `said` for the
     /// variance.
     fn add(&mut self, x: f64, denoised: f64, reverse: &Reverse, said: f64, last: bool) {
-        // The means differ by what x̂₀ is off by.
+        // The means differ by the error of x̂₀.
         let off = reverse.of_x0 * (x - denoised);
         let log_variance = reverse.log_variance(said);
         if last {
@@ -235,13 +241,15 @@ impl VariationalBound {
     }
 }
 
-/// The variational bound of every item of `x` (batch first; values in 256 steps of the range −1 to 1) by a chain of all
-/// training steps, with one draw of noise for each of them: T evaluations. `variance` is that of the reverse process;
-/// at the last step, where β̃ is 0, it is that of the step before, as Nichol & Dhariwal have it.
+/// The variational bound of every item of `x`, by a chain of all training steps. `x` is batch first, with values in 256
+/// steps of the range −1 to 1.
+///
+/// There is one draw of noise for each step, so it takes T evaluations. `variance` is that of the reverse process. At
+/// the last step β̃ is 0, and the variance of the step before is used, as in Nichol & Dhariwal.
 ///
 /// # Errors
-/// [`Error::Argument`] if the schedule has no steps of training, or the variance is a learned one and the network
-/// predicts none; what the denoiser returns.
+/// [`Error::Argument`] if the schedule has no training steps, or if the variance is a learned one and the network
+/// predicts none. Other errors are the denoiser's.
 pub fn variational_bound(
     denoiser: &mut dyn Denoiser,
     schedule: &dyn NoiseSchedule,
@@ -283,7 +291,10 @@ pub fn variational_bound(
         denoiser.denoise(Query { x: noisy.view(), level: from, condition, step: t }, &mut out)?;
         let said = out.variance.as_ref().and_then(|said| said.as_slice());
         if said.is_none() && matches!(variance, Variance::Learned | Variance::LearnedRange) {
-            return Err(Error::argument("variance", "the network says none of it; posterior and beta need none"));
+            return Err(Error::argument(
+                "variance",
+                "the network predicts none; use posterior or beta, which need none",
+            ));
         }
         let reverse = Reverse::new(schedule, from, to, variance);
         for (i, (x, denoised)) in clean.iter().zip(out.x0.as_slice().unwrap_or_default()).enumerate() {
@@ -301,7 +312,7 @@ pub fn variational_bound(
 
 /// One step of the reverse chain.
 struct Reverse {
-    /// What x₀ counts in the posterior's mean.
+    /// The coefficient of x₀ in the posterior's mean.
     of_x0: f64,
     log_posterior: f64,
     log_beta: f64,
@@ -331,8 +342,8 @@ impl Reverse {
     }
 }
 
-/// The logarithm of the probability that a normal variable of this mean and deviation gives to the step of the 256 that
-/// `x` is in; the outermost steps are open (Ho et al. 2020, eq. 13).
+/// The log probability that a normal variable of this mean and deviation falls into the same one of the 256 steps as
+/// `x`. The outermost steps are open (Ho et al. 2020, eq. 13).
 fn log_step(x: f64, mean: f64, deviation: f64) -> f64 {
     let below =
         |edge: f64| 0.5 * special::Error::compl_error(-(edge - mean) / deviation * std::f64::consts::FRAC_1_SQRT_2);
@@ -344,7 +355,7 @@ fn log_step(x: f64, mean: f64, deviation: f64) -> f64 {
     } else if x > 0.999 {
         above(low)
     } else if mean < x {
-        // The difference of the smaller tails, which does not cancel.
+        // It is the difference of the smaller tails, which does not cancel.
         above(low) - above(high)
     } else {
         below(high) - below(low)

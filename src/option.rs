@@ -1,5 +1,5 @@
-//! Options by name: what may be said of a run, of a solver or of an execution provider. The C interface, the command
-//! line and the documents know them from these tables alone.
+//! Options by name: the settings of a run, of a solver or of an execution provider. The C interface, the command line
+//! and the documents are made from these tables.
 
 use std::fmt;
 
@@ -8,17 +8,17 @@ use crate::error::{Error, Result};
 /// The most numbers that an option of [`Kind::Numbers`] may have.
 pub const MOST_NUMBERS: usize = 10_000;
 
-/// What an option may be set to.
+/// The values that an option may have.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// `1` or `0`; `true` and `false` are taken as well.
+    /// `1` or `0`. `true` and `false` are accepted as well.
     Flag,
     /// A whole number within these bounds.
     Whole(u64, u64),
     /// A number within these bounds.
     Real(f64, f64),
-    /// One of the words of the first list; the second says what they mean, if that needs to be said.
+    /// One of the words of the first list. The second list has their meanings, if they need any.
     Choice(&'static [&'static str], &'static [&'static str]),
     /// Text of up to 1,024 bytes.
     Text,
@@ -41,17 +41,18 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What an option is about: the heading under which every interface shows it, and whose it is beside the caller's.
+/// What an option is about. Every interface shows its options under this heading. It also decides who else than the
+/// caller may set them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Group {
-    /// What every run has, such as a solver and a number of steps.
+    /// The settings of every run, such as a solver and a number of steps.
     Sampling,
     /// What a run starts from.
     Start,
-    /// The pictures that a model of several parts draws.
+    /// The pictures that a model of several parts generates.
     Picture,
-    /// How the levels of a grid are found.
+    /// How the levels of a grid are computed.
     Grid,
     /// The levels themselves, in place of a grid.
     Levels,
@@ -63,14 +64,14 @@ pub enum Group {
     Threshold,
     /// Langevin corrections between the steps of a solver.
     Correction,
-    /// What some solvers are told.
+    /// The options of some solvers.
     Solver,
-    /// What an execution provider is told.
+    /// The options of an execution provider.
     Provider,
 }
 
 impl Group {
-    /// The groups that a request has options of, in the order in which they are shown.
+    /// The groups that have options of a request, in the order in which they are shown.
     pub const OF_REQUEST: &'static [Self] = &[
         Self::Sampling,
         Self::Start,
@@ -84,7 +85,7 @@ impl Group {
         Self::Solver,
     ];
 
-    /// Under which heading its options are shown.
+    /// The heading under which its options are shown.
     #[must_use]
     pub fn heading(self) -> &'static str {
         match self {
@@ -102,13 +103,13 @@ impl Group {
         }
     }
 
-    /// Whether a model's manifest may have another default for its options.
+    /// Whether a model's manifest may have other defaults for its options.
     #[must_use]
     pub fn is_of_model(self) -> bool {
         matches!(self, Self::Grid | Self::Guidance | Self::Threshold | Self::Correction | Self::Solver)
     }
 
-    /// Whether its options are the caller's alone: no scheduler's configuration has a start or a guidance.
+    /// Whether only the caller can set its options. No scheduler's configuration has a start or a guidance.
     #[must_use]
     pub fn is_of_caller(self) -> bool {
         matches!(self, Self::Start | Self::Picture) || self.guides()
@@ -121,28 +122,28 @@ impl Group {
     }
 }
 
-/// What an option is where nobody sets it.
+/// The default of an option.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Fallback {
-    /// For [`Kind::Flag`].
+    /// The default of a [`Kind::Flag`].
     Flag(bool),
-    /// For [`Kind::Whole`].
+    /// The default of a [`Kind::Whole`].
     Whole(u64),
-    /// For [`Kind::Real`]. Infinity is no bound.
+    /// The default of a [`Kind::Real`]. Infinity is no bound.
     Real(f64),
-    /// For [`Kind::Choice`] and [`Kind::Text`].
+    /// The default of a [`Kind::Choice`] or a [`Kind::Text`].
     Word(&'static str),
-    /// No value that could be set: what it depends on, such as "the schedule's".
+    /// No value that could be set, but what it depends on, such as "the schedule's".
     Phrase(&'static str),
-    /// The first, but another one in some cases, each of which is said in words.
+    /// The first, or another one in some cases. Each case is described in words.
     But(&'static Self, &'static [(&'static str, Self)]),
-    /// Nothing: the option has no part in a run then.
+    /// No default. The option has no effect unless it is set.
     Nothing,
 }
 
 impl Fallback {
-    /// A greatest value; `None` for no bound.
+    /// A greatest value. `None` is no bound.
     pub(crate) const fn at_most(bound: Option<f64>) -> Self {
         Self::Real(match bound {
             Some(bound) => bound,
@@ -150,7 +151,7 @@ impl Fallback {
         })
     }
 
-    /// The value that holds unless a case of [`But`](Self::But) does.
+    /// The value outside of the cases of [`But`](Self::But).
     pub(crate) fn first(self) -> Self {
         if let Self::But(first, _) = self { first.first() } else { self }
     }
@@ -166,46 +167,46 @@ impl fmt::Display for Fallback {
             Self::Word(text) | Self::Phrase(text) => f.write_str(text),
             Self::But(first, cases) => {
                 let cases: Vec<String> = cases.iter().map(|(case, value)| format!("{value} {case}")).collect();
-                write!(f, "{first} ({})", cases.join("; "))
+                write!(f, "{first} ({})", cases.join(", "))
             }
             Self::Nothing => f.write_str("nothing"),
         }
     }
 }
 
-/// An option: its name, its values, its default and its meaning. Whatever is said of it anywhere is made from this.
+/// An option: its name, its values, its default and its meaning. All texts about it are made from this.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OptionEntry {
-    /// The name that it has in all interfaces.
+    /// Its name in all interfaces.
     pub key: &'static str,
-    /// What it is about.
+    /// The group that it belongs to.
     pub group: Group,
-    /// What it may be set to.
+    /// The values that it may have.
     pub kind: Kind,
-    /// What it is where it is not set.
+    /// The value that it has where it is not set.
     pub default: Fallback,
-    /// What it is for, in its unit. The default is not repeated here: [`text`](Self::text) adds it.
+    /// Its purpose, with its unit. The default is not repeated here, since [`text`](Self::text) adds it.
     pub summary: &'static str,
 }
 
-/// What an option is set to.
+/// The value of an option.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 #[serde(untagged)]
 pub enum Value {
-    /// Of [`Kind::Flag`].
+    /// The value of a [`Kind::Flag`].
     Flag(bool),
-    /// Of [`Kind::Whole`].
+    /// The value of a [`Kind::Whole`].
     Whole(u64),
-    /// Of [`Kind::Real`].
+    /// The value of a [`Kind::Real`].
     Real(f64),
-    /// Of [`Kind::Choice`] and [`Kind::Text`].
+    /// The value of a [`Kind::Choice`] or a [`Kind::Text`].
     Text(String),
-    /// Of [`Kind::Numbers`].
+    /// The value of a [`Kind::Numbers`].
     Numbers(Vec<f64>),
 }
 
 impl Value {
-    /// The whole number; `None` if it is something else.
+    /// The whole number. `None` if the value is something else.
     #[must_use]
     pub fn whole(&self) -> Option<usize> {
         match self {
@@ -214,7 +215,7 @@ impl Value {
         }
     }
 
-    /// The word or the text; "" if it is something else.
+    /// The word or the text. It is "" if the value is something else.
     #[must_use]
     pub fn text(&self) -> &str {
         match self {
@@ -225,7 +226,7 @@ impl Value {
 }
 
 impl fmt::Display for Value {
-    /// As [`OptionEntry::parse`] reads it; flags as 0 and 1.
+    /// Writes the value as [`OptionEntry::parse`] reads it, flags as 0 and 1.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(value) => write!(f, "{}", u8::from(*value)),
@@ -241,23 +242,28 @@ impl fmt::Display for Value {
 }
 
 impl OptionEntry {
-    /// What people are told of it: what it is for, and its default.
+    /// The text about it for users: its purpose, and its default.
     #[must_use]
     pub fn text(&self) -> String {
         self.default_text().map_or_else(|| self.summary.to_owned(), |text| format!("{} Default: {text}.", self.summary))
     }
 
-    /// What it is where nobody sets it, in words; `None` if it has no part in a run then.
+    /// Its default, in words. `None` if it has no effect unless it is set.
     fn default_text(&self) -> Option<String> {
         let model = if self.group.is_of_model() { "the model's, else " } else { "" };
         (self.default != Fallback::Nothing).then(|| format!("{model}{}", self.default))
     }
 
-    /// All of that as JSON, for an interface that shows options which it does not know: `name`; `group`, the heading
-    /// that it stands under; `kind`, which is boolean, integer, number, choice, text or numbers; `minimum` and
-    /// `maximum`, where there are bounds; `choices`, and `meanings`, a sentence for each of them where there are some;
-    /// `default`, where that is a value and no model has another, and `default_text`, where there is something to be
-    /// said; and `text`.
+    /// The option as JSON, for an interface that shows options it does not know.
+    ///
+    /// - `name` is its name.
+    /// - `group` is the heading under which it is shown.
+    /// - `kind` is boolean, integer, number, choice, text or numbers.
+    /// - `minimum` and `maximum` are there where there are bounds.
+    /// - `choices` are the words. `meanings` has a sentence for each of them, where there are some.
+    /// - `default` is there where it is a value and no model has another.
+    /// - `default_text` is the default in words, where there is something to state.
+    /// - `text` is the text for users.
     #[must_use]
     pub fn described(&self) -> serde_json::Value {
         let (kind, bounds): (_, [Option<serde_json::Value>; 2]) = match self.kind {
@@ -305,13 +311,13 @@ impl OptionEntry {
         described
     }
 
-    /// What it is set to; `None` if it is not.
+    /// Its value in `options`. `None` if it is not set.
     #[must_use]
     pub fn given<'a>(&self, options: &'a Options) -> Option<&'a Value> {
         options.get(self.key)
     }
 
-    /// The number that it is set to, or its default, which is a number. Infinity is no bound.
+    /// Its number in `options`, or its default, which is a number. Infinity is no bound.
     pub(crate) fn real(&self, options: &Options) -> f64 {
         options.real(self.key).unwrap_or_else(|| match self.default.first() {
             Fallback::Real(value) => value,
@@ -319,16 +325,16 @@ impl OptionEntry {
         })
     }
 
-    /// The whole number that it is set to, or its default, which is one.
+    /// Its whole number in `options`, or its default, which is one.
     pub(crate) fn whole(&self, options: &Options) -> usize {
         options.whole(self.key).unwrap_or_else(|| match self.default.first() {
-            // What is more than there is memory for is refused where it is used.
+            // A number beyond the memory is refused where it is used.
             Fallback::Whole(value) => usize::try_from(value).unwrap_or(usize::MAX),
             _ => self.lacks("whole number"),
         })
     }
 
-    /// The flag that it is set to, or its default, which is one.
+    /// Its flag in `options`, or its default, which is one.
     pub(crate) fn flag(&self, options: &Options) -> bool {
         options.flag(self.key).unwrap_or_else(|| match self.default.first() {
             Fallback::Flag(value) => value,
@@ -336,19 +342,19 @@ impl OptionEntry {
         })
     }
 
-    /// The value that its word stands for, or the default, which the entry has from `T`.
+    /// The value of its word, or the default. The entry has its default from `T`.
     pub(crate) fn choice<T: Words>(&self, options: &Options) -> T {
         debug_assert!(self.kind == T::KIND, "{} has other words", self.key);
         options.text(self.key).and_then(T::from_word).unwrap_or_default()
     }
 
-    /// A mistake in our own tables: whoever asks for a default of this type asks another entry than he thinks.
+    /// A mistake in this crate's tables: the default has another type than the caller expects.
     fn lacks<T: Default>(&self, what: &str) -> T {
         debug_assert!(false, "the default of {} is no {what}", self.key);
         T::default()
     }
 
-    /// What `text` stands for.
+    /// Reads `text` as a value of the option.
     ///
     /// # Errors
     /// [`Error::Argument`], under the name of the option, if it cannot have this value.
@@ -385,24 +391,24 @@ impl OptionEntry {
     }
 }
 
-/// Options that were set, in the order in which they were.
+/// Options that were set, in the order in which they were set.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Options(Vec<(&'static str, Value)>);
 
 impl Options {
-    /// Sets an option, in place of what it was set to before.
+    /// Sets an option, in place of an earlier value.
     pub(crate) fn set(&mut self, key: &'static str, value: Value) {
         self.0.retain(|(known, _)| *known != key);
         self.0.push((key, value));
     }
 
-    /// What an option is set to; `None` if it is not.
+    /// The value of an option. `None` if it is not set.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.0.iter().find(|(known, _)| *known == key).map(|(_, value)| value)
     }
 
-    /// The number that an option is set to.
+    /// The number that an option is set to, if any.
     #[must_use]
     pub fn real(&self, key: &str) -> Option<f64> {
         match self.get(key) {
@@ -411,13 +417,13 @@ impl Options {
         }
     }
 
-    /// The whole number that an option is set to.
+    /// The whole number that an option is set to, if any.
     #[must_use]
     pub fn whole(&self, key: &str) -> Option<usize> {
         self.get(key).and_then(Value::whole)
     }
 
-    /// The flag that an option is set to.
+    /// The flag that an option is set to, if any.
     #[must_use]
     pub fn flag(&self, key: &str) -> Option<bool> {
         match self.get(key) {
@@ -426,7 +432,7 @@ impl Options {
         }
     }
 
-    /// The numbers that an option is set to.
+    /// The numbers that an option is set to, if any.
     #[must_use]
     pub fn numbers(&self, key: &str) -> Option<&[f64]> {
         match self.get(key) {
@@ -435,42 +441,42 @@ impl Options {
         }
     }
 
-    /// Those that `wanted` says yes to.
+    /// The options for which `wanted` returns true.
     #[must_use]
     pub fn filtered(&self, wanted: impl Fn(&str) -> bool) -> Self {
         Self(self.0.iter().filter(|(key, _)| wanted(key)).cloned().collect())
     }
 
-    /// The word or the text that an option is set to.
+    /// The word or the text that an option is set to, if any.
     #[must_use]
     pub fn text(&self, key: &str) -> Option<&str> {
         self.get(key).map(Value::text)
     }
 
-    /// All of them.
+    /// All options, with their values.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Value)> {
         self.0.iter().map(|(key, value)| (*key, value))
     }
 }
 
 impl serde::Serialize for Options {
-    /// As a map.
+    /// Serializes them as a map.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.collect_map(self.iter())
     }
 }
 
-/// An enum of [`words!`] one of whose values is the default.
+/// An enum of [`words!`] with a default.
 pub(crate) trait Words: Default {
-    /// The kind of an option whose values these are.
+    /// The kind of an option that has these values.
     const KIND: Kind;
 
-    /// The value that `word` stands for.
+    /// The value of `word`.
     fn from_word(word: &str) -> Option<Self>;
 }
 
-/// An enum whose values have words, by which every interface knows them. The one that is marked as the default is
-/// `DEFAULT`, from which the entry of its option has its own.
+/// Defines an enum whose values have words, which are their names in every interface. The value that is marked as the
+/// default is `DEFAULT`. The entry of its option takes its default from there.
 macro_rules! words {
     ($(#[$meta:meta])* $visibility:vis enum $name:ident {
         $($(#[$default:ident])? $variant:ident = $word:literal, $meaning:literal;)+
@@ -484,11 +490,11 @@ macro_rules! words {
         $($($crate::option::words!(@$default $name $variant);)?)+
 
         impl $name {
-            /// The words for the values.
+            /// The words of the values.
             pub const WORDS: &'static [&'static str] = &[$($word),+];
-            /// What they mean.
+            /// The meanings of the words.
             pub const MEANINGS: &'static [&'static str] = &[$($meaning),+];
-            /// An option's kind whose values these are.
+            /// The kind of an option that has these values.
             pub const KIND: $crate::option::Kind = $crate::option::Kind::Choice(Self::WORDS, Self::MEANINGS);
 
             /// The word for this value.
@@ -499,7 +505,7 @@ macro_rules! words {
                 }
             }
 
-            /// The value that `word` stands for.
+            /// The value of `word`.
             #[must_use]
             pub fn from_word(word: &str) -> Option<Self> {
                 match word {
@@ -524,7 +530,7 @@ macro_rules! words {
     };
     (@default $name:ident $variant:ident) => {
         impl $name {
-            /// The value unless another one is asked for.
+            /// The default value.
             pub const DEFAULT: Self = Self::$variant;
         }
 

@@ -1,8 +1,8 @@
-//! What a network was trained to say, as the affine map from its output to x̂₀, and what it was trained to see.
+//! What a network was trained to predict, as an affine map from its output to x̂₀, and how its input is scaled.
 
 use crate::schedule::{NoiseLevel, NoiseSchedule};
 
-/// What the network's output is an estimate of, given the noisy sample `x = α·x₀ + σ·ε`.
+/// The quantity that the network's output estimates, for the noisy sample `x = α·x₀ + σ·ε`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -16,41 +16,44 @@ pub enum Prediction {
     /// The score `∇ log p(x) = −ε/σ` (Song & Ermon 2019, "Generative Modeling by Estimating Gradients of the Data
     /// Distribution").
     Score,
-    /// The velocity `ε − x₀` of the straight path (Lipman et al. 2022, "Flow Matching"; there time runs the other way,
-    /// and the sign with it).
+    /// The velocity `ε − x₀` of the straight path (Lipman et al. 2022, "Flow Matching"). In the paper time runs the
+    /// other way, which turns the sign.
     Flow,
-    /// `x₀ − ε`: the same with time running toward the data.
+    /// The velocity `x₀ − ε` of the straight path, with time running toward the data.
     FlowToData,
-    /// The mean of the posterior q(x_{t−1} | x_t, x₀) of training's step (Ho et al. 2020, eq. 7, "μ̃").
+    /// The mean "μ̃" of the posterior q(x_{t−1} | x_t, x₀) of training's step (Ho et al. 2020, eq. 7).
     PosteriorMean,
-    /// F of Karras et al. 2022, eq. 7: `x̂₀ = c_skip·y + c_out·F(c_in·y)` with `y = x/α`, u = σ/α, the data's deviation
-    /// d, `c_skip = d²/(u² + d²)`, `c_out = u·d/√(u² + d²)`, `c_in = 1/√(u² + d²)` (table 1).
+    /// F of Karras et al. 2022, eq. 7: `x̂₀ = c_skip·y + c_out·F(c_in·y)`.
+    ///
+    /// Here `y = x/α`, u = σ/α, and d is the data's deviation. The coefficients are `c_skip = d²/(u² + d²)`, `c_out =
+    /// u·d/√(u² + d²)` and `c_in = 1/√(u² + d²)` (table 1).
     Edm,
-    /// The same network's answer with the sign of v: −F. With d = 1 it is v of the sample scaled to `α² + σ² = 1`
-    /// (k-diffusion's VDenoiser, diffusers' EDM schedulers with v, TrigFlow of Lu & Song 2024).
+    /// −F, the output of [`Edm`](Self::Edm) with the sign of v. With d = 1 it is v of the sample scaled to `α² + σ² =
+    /// 1`. This is k-diffusion's VDenoiser, diffusers' EDM schedulers with v, and TrigFlow of Lu & Song 2024.
     EdmV,
-    /// F of a consistency model (Song et al. 2023, "Consistency Models", §3 and appendix C): as [`Edm`](Self::Edm), but
-    /// exact at the least noise s that it is trained at: `c_skip = d²/((u − s)² + d²)`,
-    /// `c_out = (u − s)·d/√(u² + d²)`.
+    /// F of a consistency model (Song et al. 2023, "Consistency Models", §3 and appendix C).
+    ///
+    /// It is like [`Edm`](Self::Edm), but exact at the least noise s of its training. There `c_skip = d²/((u − s)² +
+    /// d²)` and `c_out = (u − s)·d/√(u² + d²)`.
     Consistency,
-    /// The gradient `∇ log p(y | x)` with respect to x of a classifier of noisy samples (Dhariwal & Nichol 2021, §4).
-    /// Nothing of x̂₀ can be found from it: it guides a predictor.
+    /// The gradient `∇ log p(y | x)` with respect to x, of a classifier of noisy samples (Dhariwal & Nichol 2021, §4).
+    /// No x̂₀ follows from it. It guides a predictor.
     ClassGradient,
 }
 
 impl std::fmt::Display for Prediction {
-    /// As manifests have it.
+    /// Writes the word of manifests.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         serde::Serialize::serialize(self, f)
     }
 }
 
 impl Prediction {
-    /// The coefficients `(x, output)` of `x̂₀ = x·x + output·output` at `level` of `schedule`, for data of the standard
-    /// deviation `sigma_data`, which [`Prediction::Edm`] alone looks at.
+    /// The coefficients `(x, output)` of `x̂₀ = x·x + output·output` at `level` of `schedule`. `sigma_data` is the
+    /// standard deviation of the data, which only [preconditioned](Self::is_preconditioned) predictions use.
     ///
-    /// For ε and the score they grow as 1/α: where the schedule ends in pure noise (α = 0) they are infinite, and the
-    /// caller has to refuse the level. For [`Prediction::ClassGradient`] they are no numbers.
+    /// For ε and the score they grow as 1/α. Where the schedule ends in pure noise (α = 0) they are infinite, and the
+    /// caller has to refuse the level. For [`Prediction::ClassGradient`] they are not numbers.
     #[must_use]
     pub fn to_x0(self, level: NoiseLevel, schedule: &dyn NoiseSchedule, sigma_data: f64) -> (f64, f64) {
         let NoiseLevel { alpha, sigma, .. } = level;
@@ -68,7 +71,7 @@ impl Prediction {
             Self::FlowToData => (1.0 / (alpha + sigma), sigma / (alpha + sigma)),
             Self::PosteriorMean => {
                 let before = schedule.level(level.t - 1.0);
-                // μ̃ = α_b·x₀ + kept·ε with kept = α·σ_b²/(α_b·σ), which is of x the share kept/σ.
+                // μ̃ = α_b·x₀ + kept·ε with kept = α·σ_b²/(α_b·σ), and x has the share kept/σ in it.
                 let of_x = alpha * before.sigma * before.sigma / (before.alpha * sigma * sigma);
                 let of_x0 = before.alpha - alpha * of_x;
                 (-of_x / of_x0, 1.0 / of_x0)
@@ -92,41 +95,41 @@ impl Prediction {
         }
     }
 
-    /// Whether x̂₀ can be had where nothing of the clean sample is left.
+    /// Whether x̂₀ follows from it where nothing of the clean sample is left.
     #[must_use]
     pub fn allows_pure_noise(self) -> bool {
         !matches!(self, Self::Epsilon | Self::Score) && !self.is_preconditioned()
     }
 
-    /// Whether it is the same but for its sign.
+    /// Whether it differs from `other` only in its sign.
     #[must_use]
     pub fn is_opposite_to(self, other: Self) -> bool {
         let pair = |one, two| (self, other) == (one, two) || (self, other) == (two, one);
         pair(Self::Edm, Self::EdmV) || pair(Self::Flow, Self::FlowToData)
     }
 
-    /// Whether it is read with the preconditioning of Karras et al. 2022, which scales what the network sees.
+    /// Whether it has the preconditioning of Karras et al. 2022, which scales the network's input.
     #[must_use]
     pub fn is_preconditioned(self) -> bool {
         matches!(self, Self::Edm | Self::EdmV | Self::Consistency)
     }
 }
 
-/// What the network sees of x.
+/// How x is scaled for the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum InputScaling {
-    /// x itself; [`Prediction::Edm`] and its kin see c_in·y whatever is said here.
+    /// x itself. [`Prediction::Edm`] and related predictions scale it by c_in in any case.
     #[default]
     None,
-    /// x divided by its standard deviation `√(α²·d² + σ²)`, d being the data's: what k-diffusion's wrappers show the
-    /// networks of variance-preserving training.
+    /// x divided by its standard deviation `√(α²·d² + σ²)`, where d is the data's. k-diffusion's wrappers scale it so
+    /// for networks of variance-preserving training.
     UnitVariance,
 }
 
 impl InputScaling {
-    /// The factor of x at `level`, for a network that says `prediction`.
+    /// The factor of x at `level`, for a network with this `prediction`.
     #[must_use]
     pub fn factor(self, prediction: Prediction, level: NoiseLevel, sigma_data: f64) -> f64 {
         match (self, prediction) {

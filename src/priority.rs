@@ -1,4 +1,4 @@
-//! How threads of ours give way to those of the host.
+//! How this crate's threads give way to those of the host.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,20 +6,22 @@ use crate::error::{Error, Result};
 use crate::log::{Severity, say};
 use crate::process;
 
-/// How urgent the work of a model is.
+/// The priority of a model's threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Priority {
-    /// As that of every other thread.
+    /// The same priority as every other thread.
     #[default]
     Normal,
-    /// Done where no thread of the host's wants the core: by +10 of Linux's nice values, Windows' lowest priority
-    /// but that of idle threads, and the utility class of macOS and iOS. That takes no privilege.
+    /// Low priority: the work is done where no thread of the host needs the core. It takes no privilege.
+    ///
+    /// On Linux it adds 10 to the nice value. On Windows it is the lowest priority except that of idle threads. On
+    /// macOS and iOS it is the utility class.
     Background,
 }
 
 impl Priority {
-    /// What `text` says: normal or background.
+    /// Reads `text`, which is normal or background.
     ///
     /// # Errors
     /// [`Error::Argument`] for something else.
@@ -31,7 +33,8 @@ impl Priority {
         }
     }
 
-    /// Gives it to this thread, which is one of ours. One that the system refuses is said, once, and changes nothing.
+    /// Gives the priority to this thread, which must be one of this crate's. If the system refuses it, that is logged
+    /// once and nothing changes.
     pub(crate) fn take(self) {
         static SAID: AtomicBool = AtomicBool::new(false);
         if self == Self::Normal {

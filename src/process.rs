@@ -1,5 +1,5 @@
-//! The process: a fork makes another one of it, in which none of its threads is, and it ends, sometimes under our
-//! threads.
+//! The process: its forks, which have none of its other threads, and its end, which may come while threads of this
+//! crate run.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -15,8 +15,8 @@ use crate::cancel::{Canceller, Interrupt};
 use crate::error::{Error, Result};
 use crate::sync::Mutex;
 
-/// How often this process was forked: its parent counts one less. Numbers of processes can come again, in another
-/// namespace.
+/// How often this process was forked. Its parent counts one less. The system may use the number of a process again, in
+/// another namespace.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
 /// A process, by its generation and, for messages, its number.
@@ -27,10 +27,9 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// The one that this is. The system tells of a fork, and is not asked: a handle is asked for its process at every
-    /// call.
+    /// The current process. A fork is noticed when it happens, since a handle checks its process at every call.
     pub(crate) fn current() -> Self {
-        /// The number of this process; 0 until it was asked for.
+        /// The number of this process; 0 until it is first needed.
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let mut number = NUMBER.load(Ordering::Relaxed);
         if number == 0 {
@@ -41,21 +40,21 @@ impl Process {
         Self { generation: GENERATION.load(Ordering::Relaxed), number }
     }
 
-    /// What tells it from its parents; 0 for the first that has the library.
+    /// The generation, which differs from that of its parents. It is 0 for the first process that has the library.
     pub(crate) fn generation(self) -> u32 {
         self.generation
     }
 
-    /// Whether it is the one that this is.
+    /// Whether it is the current process.
     pub(crate) fn is_current(self) -> bool {
         self.generation == Self::current().generation
     }
 
-    /// Refuses the thing `name`, which was made in this process.
+    /// Refuses the object `name`, which was made in this process.
     ///
     /// # Errors
-    /// [`Error::Argument`] in a process that was forked from it: the threads that worked on the thing, and may hold its
-    /// locks, are not there.
+    /// [`Error::Argument`] in a process that was forked from it. The threads that worked on the object are not there,
+    /// and may hold its locks.
     pub(crate) fn check(self, name: &'static str) -> Result<()> {
         if self.is_current() {
             return Ok(());
@@ -73,7 +72,7 @@ fn notice_forks(number: &'static AtomicU32) {
     static ONCE: Once = Once::new();
     extern "C" fn before() {
         // ONNX Runtime makes what it needs in its first calls, behind locks that the child would inherit. None begins
-        // from here on, so that there is no next one to wait for.
+        // from here on, so there is no next one to wait for.
         FORKS.fetch_add(1, Ordering::SeqCst);
         let start = Instant::now();
         while others_call_first() && start.elapsed() < LONGEST_FORK {
@@ -108,7 +107,7 @@ fn notice_forks(number: &'static AtomicU32) {
 #[cfg(unix)]
 const LONGEST_FORK: Duration = Duration::from_secs(1);
 
-/// Whether ONNX Runtime was left in the middle of such a call by a fork.
+/// Whether a fork left ONNX Runtime in the middle of such a call.
 static TORN: AtomicBool = AtomicBool::new(false);
 
 #[cfg(unix)]
@@ -116,11 +115,11 @@ fn others_call_first() -> bool {
     FIRST_CALLS.load(Ordering::SeqCst) > OWN_FIRST_CALLS.get()
 }
 
-/// Whether this process can use ONNX Runtime.
+/// Checks that this process can use ONNX Runtime.
 ///
 /// # Errors
-/// [`Error::Runtime`] in a child of a fork that has found another thread in the middle of an opening: ONNX Runtime
-/// would wait for that thread for ever.
+/// [`Error::Runtime`] in a child of a fork that found another thread in the middle of an opening. ONNX Runtime would
+/// wait for that thread for ever.
 pub(crate) fn check_runtime() -> Result<()> {
     if !TORN.load(Ordering::SeqCst) {
         return Ok(());
@@ -133,7 +132,7 @@ pub(crate) fn check_runtime() -> Result<()> {
 #[cfg(not(unix))]
 fn notice_forks(_: &'static AtomicU32) {}
 
-/// A static thing of which each process has its own: a fork begins with a fresh one, since that of its parent may be
+/// A static value of which each process has its own. A fork begins with a fresh one, since that of its parent may be
 /// locked by threads that are not there.
 pub(crate) struct PerProcess<T>(AtomicPtr<(u32, T)>);
 
@@ -142,7 +141,7 @@ impl<T: Default + Send + Sync + 'static> PerProcess<T> {
         Self(AtomicPtr::new(null_mut()))
     }
 
-    /// That of this process, which lives as long as it does.
+    /// The value of this process, which lives as long as the process.
     pub(crate) fn get(&'static self) -> &'static T {
         let generation = Process::current().generation;
         loop {
@@ -155,35 +154,35 @@ impl<T: Default + Send + Sync + 'static> PerProcess<T> {
             }
             let fresh = Box::into_raw(Box::new((generation, T::default())));
             if self.0.compare_exchange(known, fresh, Ordering::SeqCst, Ordering::SeqCst).is_err() {
-                // SAFETY: made above, and known to nobody else.
+                // SAFETY: it was made above, and no other thread has it.
                 drop(unsafe { Box::from_raw(fresh) });
             }
         }
     }
 }
 
-/// A thread of ours.
+/// A worker thread of this crate.
 pub(crate) trait Worker: Send + Sync {
-    /// Lets it end soon.
+    /// Makes it end soon.
     fn stop(&self);
 
-    /// Waits until it is gone, but not longer than until then, whatever it and others hold.
+    /// Waits until it has ended, but not beyond `until`, whatever it and others hold.
     fn join(&self, until: Instant);
 }
 
-/// What there is to stop when the process ends.
+/// What has to be stopped when the process ends.
 #[derive(Default)]
 struct State {
     workers: Mutex<Vec<Weak<dyn Worker>>>,
-    /// Cancelled at the end: it interrupts every evaluation, and every opening of a model.
+    /// Cancelled at the end. It interrupts every evaluation, and every opening of a model.
     ending: Canceller,
-    /// How many calls of ONNX Runtime are under way.
+    /// The number of running calls of ONNX Runtime.
     calls: AtomicUsize,
-    /// How many workers there are, until all is freed that they had.
+    /// The number of workers, until everything that they had is freed.
     working: AtomicUsize,
     /// Whether the end has been noticed.
     ended: AtomicBool,
-    /// Whether it is waited for nothing any more: what is not freed by now is not freed.
+    /// Whether the waiting is over. What is not freed by now is never freed.
     over: AtomicBool,
 }
 
@@ -194,13 +193,13 @@ fn state() -> &'static State {
 }
 
 thread_local! {
-    /// How many calls of ONNX Runtime this thread is in.
+    /// The number of calls of ONNX Runtime that this thread is in.
     static OWN_CALLS: Cell<usize> = const { Cell::new(0) };
-    /// How many of [`FIRST_CALLS`] are this thread's.
+    /// The number of [`FIRST_CALLS`] that are this thread's.
     static OWN_FIRST_CALLS: Cell<usize> = const { Cell::new(0) };
-    /// Whether it is the one that ends the process.
+    /// Whether this thread ends the process.
     static FIRST_TO_END: Cell<bool> = const { Cell::new(false) };
-    /// Whether it is a worker.
+    /// Whether this thread is a worker.
     static WORKS: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -214,7 +213,7 @@ pub(crate) fn stop_at_exit(worker: &Arc<dyn Worker>) {
     workers.push(Arc::downgrade(worker));
 }
 
-/// Interrupts that when the process ends.
+/// Interrupts `interrupt` when the process ends.
 pub(crate) fn interrupt_at_exit(interrupt: &Arc<dyn Interrupt>) {
     state().ending.add(interrupt);
 }
@@ -224,30 +223,30 @@ pub(crate) fn is_ending() -> bool {
     state().ending.is_cancelled()
 }
 
-/// Whether a thread is in the system's `atexit`. A fork waits for it: the child's own end would wait for ever for the
-/// lock that it holds.
+/// Whether a thread is in the system's `atexit`. A fork waits for it. Otherwise the child's own end would wait for ever
+/// for the lock that the thread holds.
 static REGISTERING: AtomicBool = AtomicBool::new(false);
 
-/// Lets what is running be stopped at the end of the process.
+/// Registers the function that stops everything at the end of the process.
 fn register() {
-    // So that forks are noticed from now on.
+    // From now on forks are noticed.
     Process::current();
     while REGISTERING.swap(true, Ordering::SeqCst) {
         std::thread::yield_now();
     }
-    // Windows ends all other threads before a library hears of the end, and holds the loader's lock then, in which no
-    // thread can be waited for.
+    // Windows ends all other threads before a library is told of the end. It then holds the loader's lock, under which
+    // no thread can be waited for.
     #[cfg(unix)]
-    // SAFETY: the function may be called at exit, and at the unloading of the module that it is in, to which the
-    // system's `atexit` sees. Where there is no memory for it, the process ends as it would without it.
+    // SAFETY: the function may be called at exit, and at the unloading of its module, for which the system's `atexit`
+    // provides. Where there is no memory for it, the process ends as it would without it.
     unsafe {
         libc::atexit(at_exit)
     };
     REGISTERING.store(false, Ordering::SeqCst);
 }
 
-/// While this lives a fork waits, up to [`LONGEST_FORK`], and a fork that is under way is waited for: what is locked or
-/// half made here would be so in the child for ever.
+/// Makes forks wait while it lives, up to [`LONGEST_FORK`], and waits for a fork that is running. What is locked or
+/// half made here would stay so in the child for ever.
 pub(crate) struct Unforked(Process);
 
 impl Unforked {
@@ -255,7 +254,7 @@ impl Unforked {
         let process = Process::current();
         loop {
             FIRST_CALLS.fetch_add(1, Ordering::SeqCst);
-            // A call within another goes on: the fork waits for both.
+            // A call within another goes on, and the fork waits for both.
             if FORKS.load(Ordering::SeqCst) == 0 || OWN_FIRST_CALLS.get() > 0 {
                 break;
             }
@@ -276,28 +275,28 @@ impl Drop for Unforked {
     }
 }
 
-/// [`register`]s again and again while this lives, beside a call of ONNX Runtime.
+/// Calls [`register`] again and again while it lives, beside a call of ONNX Runtime.
 ///
-/// What was registered last is called first, and the destructors of ONNX Runtime, which must not run under a thread
-/// that is in it, are registered when it is loaded, and more of them all along its first calls. [`attend`] knows of the
-/// end before any of them, but not in every process.
+/// What was registered last is called first. The destructors of ONNX Runtime must not run while a thread is in it. They
+/// are registered when it is loaded, and more of them during its first calls. [`attend`] notices the end before any of
+/// them, but not in every process.
 pub(crate) struct Vigil {
     over: Arc<AtomicBool>,
     watcher: Option<JoinHandle<()>>,
-    /// The last to go.
+    /// The field that is dropped last.
     unforked: Unforked,
 }
 
-/// How many of these calls are under way.
+/// The number of these calls that are running.
 static FIRST_CALLS: AtomicUsize = AtomicUsize::new(0);
 
-/// How many forks are under way. None of these calls begins beside one.
+/// The number of forks that are running. None of these calls begins beside one.
 static FORKS: AtomicUsize = AtomicUsize::new(0);
 
 impl Vigil {
-    /// One beside a call of this kind, of which the first ones register something.
+    /// Watches over a call of this kind. The first calls of a kind register something.
     pub(crate) fn keep(kind: &str) -> Self {
-        /// How many calls of a kind it takes until nothing new is registered, and some to spare.
+        /// The number of calls of a kind until nothing new is registered, with some to spare.
         const CALLS: usize = 8;
         static SEEN: PerProcess<Mutex<BTreeMap<String, usize>>> = PerProcess::new();
         let over = Arc::new(AtomicBool::new(false));
@@ -316,12 +315,12 @@ impl Vigil {
         let watch = move || {
             let start = Instant::now();
             while !over.load(Ordering::SeqCst) {
-                // Each takes a few bytes for good, so that they get rarer in a call that lasts.
+                // Each takes a few bytes for good, so they get rarer in a long call.
                 std::thread::park_timeout((start.elapsed() / 64).max(Duration::from_micros(100)));
                 register();
             }
         };
-        // Without it the call goes on as well.
+        // Without the thread the call goes on as well.
         vigil.watcher = std::thread::Builder::new().name("diffuse exit".into()).stack_size(64 << 10).spawn(watch).ok();
         vigil
     }
@@ -341,8 +340,8 @@ impl Drop for Vigil {
     }
 }
 
-/// Lets the end of the process be noticed before anything is destroyed, where this is the main thread: on Linux `exit`
-/// first runs the thread's own destructors, and those of the main thread (with glibc) at no other time.
+/// Makes the end of the process noticed before anything is destroyed, where this is the main thread. On Linux `exit`
+/// first runs the thread's own destructors. With glibc, those of the main thread run at no other time.
 pub(crate) fn attend() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
@@ -361,16 +360,16 @@ pub(crate) fn attend() {
             static THREAD: MainThread = MainThread(u32::try_from(unsafe { libc::gettid() }) == Ok(std::process::id()));
         }
 
-        // In the thread's last moments there is nothing to notice any more.
+        // In the thread's last moments there is nothing left to notice.
         let _ = THREAD.try_with(|_| ());
     }
 }
 
-/// How long the end of the process waits for calls of ONNX Runtime, which looks up between the nodes of a network and
-/// the parts of an opening.
+/// How long the end of the process waits for calls of ONNX Runtime. It checks between the nodes of a network and the
+/// parts of an opening.
 const LONGEST_CALL: Duration = Duration::from_secs(10);
 
-/// How long it waits for workers that are elsewhere, which is in the host's code.
+/// How long the end of the process waits for workers that are in the host's code.
 const LONGEST_WORKER: Duration = Duration::from_secs(2);
 
 #[cfg_attr(not(unix), expect(dead_code, reason = "nothing is stopped there"))]
@@ -398,7 +397,7 @@ extern "C" fn at_exit() {
         std::thread::sleep(Duration::from_micros(200));
     }
     state.over.store(true, Ordering::SeqCst);
-    // What was begun just before.
+    // Some calls may have begun just before.
     state.wait_for_calls(start + LONGEST_CALL + LONGEST_WORKER);
 }
 
@@ -411,12 +410,12 @@ impl State {
     }
 }
 
-/// Lets the threads of other work go before this one, as far as the system lets a thread say so of itself.
+/// Gives way to the threads of other work, as far as the system lets a thread lower its own priority.
 pub(crate) fn give_way() -> std::io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
-        // Of a thread, and not of its process, though POSIX says otherwise: 0 is the one that calls. It counts from the
-        // main thread's, since a thread begins with that of the one that makes it, which may give way already.
+        // The nice value is a thread's on Linux, and not its process's as in POSIX: 0 is the calling thread. It counts
+        // from the main thread's, since a thread begins with that of its creator, which may give way already.
         const STEPS: i32 = 10;
         // SAFETY: no call touches memory. -1 may be a nice value; an error is one of the last call as well.
         let (own, lowered, refused) = unsafe {
@@ -442,7 +441,7 @@ pub(crate) fn give_way() -> std::io::Result<()> {
             fn GetCurrentThread() -> *mut std::ffi::c_void;
             fn SetThreadPriority(thread: *mut std::ffi::c_void, priority: i32) -> i32;
         }
-        /// THREAD_PRIORITY_LOWEST.
+        /// The constant THREAD_PRIORITY_LOWEST.
         const LOWEST: i32 = -2;
         // SAFETY: the handle is a constant that stands for the thread that calls.
         if unsafe { SetThreadPriority(GetCurrentThread(), LOWEST) } != 0 {
@@ -455,7 +454,7 @@ pub(crate) fn give_way() -> std::io::Result<()> {
     Err(std::io::ErrorKind::Unsupported.into())
 }
 
-/// A worker, from its first moment to its last: the end of the process waits for it.
+/// A worker, from its first moment to its last. The end of the process waits for it.
 pub(crate) struct Working(&'static State);
 
 impl Working {
@@ -473,19 +472,21 @@ impl Drop for Working {
     }
 }
 
-/// A call of ONNX Runtime, from its making to its drop: the end of the process waits for it.
+/// A call of ONNX Runtime, from its creation to its drop. The end of the process waits for it.
 pub(crate) struct Call(&'static State);
 
 impl Call {
+    /// Begins a call.
+    ///
     /// # Errors
     /// [`Error::Cancelled`] when the process ends.
     pub(crate) fn begin() -> Result<Self> {
         let call = Self::begin_the_last();
-        // Counted first: who ends the process looks at the count after it has said so.
+        // The call is counted first. The thread that ends the process sets the flag before it reads the count.
         if call.0.ending.is_cancelled() { Err(Error::Cancelled) } else { Ok(call) }
     }
 
-    /// One that is not refused.
+    /// Begins a call that is not refused.
     fn begin_the_last() -> Self {
         let state = state();
         state.calls.fetch_add(1, Ordering::SeqCst);
@@ -501,7 +502,7 @@ impl Drop for Call {
     }
 }
 
-/// A thing that is freed only in the process that has made it, where the threads are that its freeing waits for.
+/// A value that is freed only in the process that made it. The threads that its freeing waits for are there.
 #[derive(Debug)]
 pub(crate) struct Own<T> {
     thing: ManuallyDrop<T>,
@@ -514,7 +515,7 @@ impl<T> Own<T> {
         Self::made(thing, false)
     }
 
-    /// A thing of ONNX Runtime's. It is not freed when the process has ended all calls, where what it needs may be
+    /// A value of ONNX Runtime's. It is not freed once the process has ended all calls, since what it needs may be
     /// gone.
     pub(crate) fn native(thing: T) -> Self {
         Self::made(thing, true)

@@ -1,27 +1,28 @@
-//! Weights of parts of a prompt, and prompts of more than one chunk. Nothing here knows a tokenizer or a network.
+//! Weights of parts of a prompt, and prompts of more than one chunk. This module uses no tokenizer and no network.
 
 use ndarray::ArrayViewMut2;
 
 use crate::error::{Error, Result};
 
-/// How long a prompt may be. As a rule the ids of so much take 0.2 s and 100 MB on the way, and at worst, of ligatures
-/// that a tokenizer writes out, 0.7 s and 320 MB. The time grows with the length, and not with its square.
+/// The greatest length of a prompt in bytes. The ids of so much usually take 0.2 s and 100 MB on the way. At worst, for
+/// ligatures that a tokenizer writes out, they take 0.7 s and 320 MB. The time grows with the length, and not with its
+/// square.
 const MOST_BYTES: usize = 1 << 18;
 
-/// How many ids an encoder of CLIP takes.
+/// The number of ids that a CLIP encoder takes.
 pub(crate) const CHUNK: usize = 77;
 
-/// How many of them are the prompt's: all but the first and the last.
+/// The number of ids of the prompt itself, without the first and the last.
 const ROOM: usize = CHUNK - 2;
 
-/// A full chunk is ended after a comma that is among its last so many ids. It is the default of Stable Diffusion web UI
+/// A full chunk ends after a comma that is among its last so many ids. It is the default of Stable Diffusion web UI
 /// (`comma_padding_backtrack`).
 const BACKTRACK: usize = 20;
 
-/// How many brackets may be open at a time. It bounds how often a run is multiplied.
+/// The greatest number of brackets that are open at a time. It limits how often a run is multiplied.
 const MOST_OPEN: usize = 64;
 
-/// The most by which the values of a chunk are multiplied, or divided, to keep their mean.
+/// The greatest factor by which the values of a chunk are multiplied, or divided, to keep their mean.
 const MOST_FACTOR: f64 = 10.0;
 
 /// A piece of a prompt and its weight.
@@ -31,7 +32,7 @@ pub(crate) struct Run {
     pub weight: f64,
 }
 
-/// Refuses a prompt that is longer than any that means something.
+/// Refuses a prompt that is longer than any meaningful one.
 ///
 /// # Errors
 /// [`Error::Argument`].
@@ -43,8 +44,8 @@ pub(crate) fn check_length(text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a prompt that cannot be read, the argument `name`: one that is too long, or where signs in it are weights a
-/// sign that is none.
+/// Refuses a prompt that cannot be read, as the argument `name`. It may be too long. Where signs in it are weights, it
+/// may have a wrong sign.
 ///
 /// # Errors
 /// As [`parse_a1111`].
@@ -56,19 +57,21 @@ pub(crate) fn check_text(name: &'static str, text: &str, weighed: bool) -> Resul
     })
 }
 
-/// What a prompt consists of.
+/// A part of a prompt.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Part {
     Run(Run),
-    /// What follows begins a chunk.
+    /// A break, behind which a new chunk begins.
     Break,
 }
 
-/// Reads the syntax of Stable Diffusion web UI (A1111): `(x)` is ×1.1, `[x]` is ÷1.1, `(x:1.3)` is ×1.3, nested
-/// brackets multiply, an open bracket reaches to the end, a stray closing one is text, a backslash makes a bracket
-/// text, and `BREAK` ends a chunk. Neighbours of equal weight are one run. There is always a part.
+/// Reads the syntax of Stable Diffusion web UI (A1111).
 ///
-/// Unlike there, `BREAK` within brackets is a break as well.
+/// - `(x)` is ×1.1, `[x]` is ÷1.1, and `(x:1.3)` is ×1.3. Nested brackets multiply.
+/// - An open bracket reaches to the end. A stray closing one is text. A backslash makes a bracket text.
+/// - `BREAK` ends a chunk. Unlike in the web UI it does so within brackets as well.
+///
+/// Neighbours of equal weight are one run. There is always a part.
 ///
 /// # Errors
 /// [`Error::Argument`] where the prompt has `[a:b:0.5]`, `[a|b]`, `AND` or `<lora:…>`, a weight that is no number, or
@@ -84,7 +87,7 @@ pub(crate) fn parse_a1111(text: &str) -> Result<Vec<Part>> {
         match first {
             '\\' => {
                 let escaped = rest[1..].chars().next().filter(|next| "\\()[]".contains(*next));
-                // As there, a backslash before anything else is dropped.
+                // As in the web UI, a backslash before anything else is dropped.
                 runs.text(&rest[1..1 + escaped.map_or(0, char::len_utf8)]);
                 length += escaped.map_or(0, char::len_utf8);
             }
@@ -138,7 +141,7 @@ impl Runs {
         self.parts.push(Part::Run(Run { text: text.to_owned(), weight: 1.0 }));
     }
 
-    /// `BREAK` as a word is a break, and the spaces around it go with it.
+    /// Adds text. `BREAK` as a word is a break, and the spaces around it go with it.
     fn text_with_breaks(&mut self, text: &str) {
         let mut rest = text;
         while let Some(place) = find_word(rest, "BREAK") {
@@ -157,7 +160,7 @@ impl Runs {
         }
     }
 
-    /// The parts, where neighbours of equal weight are one and none is empty but for the only one.
+    /// The parts. Neighbours of equal weight are one part, and only a sole part may be empty.
     fn finish(self) -> Result<Vec<Part>> {
         let mut merged: Vec<Part> = Vec::new();
         for part in self.parts {
@@ -190,7 +193,7 @@ fn number(spelled: &str) -> Result<f64> {
     })
 }
 
-/// Where `:` begins a weight and a closing bracket: how the weight is spelled, and the length of all of it.
+/// Finds `:` with a weight and a closing bracket. Returns the weight as it is spelled, and the length of all of it.
 fn explicit_weight(text: &str) -> Option<(&str, usize)> {
     let behind = text.strip_prefix(':')?.trim_start();
     let digits = behind.strip_prefix(['+', '-']).unwrap_or(behind);
@@ -200,7 +203,7 @@ fn explicit_weight(text: &str) -> Option<(&str, usize)> {
     (after.len() < digits.len()).then_some((spelled, text.len() - rest.len()))
 }
 
-/// Where `word` stands by itself.
+/// The place where `word` stands by itself.
 fn find_word(text: &str, word: &str) -> Option<usize> {
     let inside = |next: Option<char>| next.is_some_and(|next| next.is_alphanumeric() || next == '_');
     let mut places = text.match_indices(word).map(|(place, _)| place);
@@ -208,7 +211,7 @@ fn find_word(text: &str, word: &str) -> Option<usize> {
         .find(|place| !inside(text[..*place].chars().next_back()) && !inside(text[place + word.len()..].chars().next()))
 }
 
-/// Refuses what Stable Diffusion web UI reads before the weights.
+/// Refuses syntax that Stable Diffusion web UI reads before the weights.
 fn check_offered(text: &str) -> Result<()> {
     let refused = |what: &str, remedy: &str| {
         Err(Error::argument("prompt", format!("{what} isn't offered; {remedy}, or turn the weights off")))
@@ -223,7 +226,7 @@ fn check_offered(text: &str) -> Result<()> {
             "merge the LoRA into the model before it is exported, and take it out of the prompt",
         );
     }
-    // The brackets that are open: which, whether an alternative was in it, and what stands behind its latest colon.
+    // These are the open brackets: which, whether an alternative was in it, and what stands behind its latest colon.
     let mut open: Vec<(char, bool, Option<usize>)> = Vec::new();
     let mut characters = text.char_indices();
     while let Some((place, character)) = characters.next() {
@@ -247,7 +250,7 @@ fn check_offered(text: &str) -> Result<()> {
     Ok(())
 }
 
-/// The ids of a part of a prompt, without those of its begin and end.
+/// The ids of a part of a prompt, without those of its beginning and end.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Piece {
     Ids(Vec<i64>, f64),
@@ -259,20 +262,20 @@ pub(crate) enum Piece {
 pub(crate) struct Marks {
     pub begin: i64,
     pub end: i64,
-    /// What stands behind the end. Another one than `end` in Stable Diffusion 2 and in the second encoder of SDXL.
+    /// The padding id behind the end. It differs from `end` in Stable Diffusion 2 and in the second encoder of SDXL.
     pub pad: i64,
     /// A comma as a word, if there is one.
     pub comma: Option<i64>,
 }
 
-/// What an encoder is run on once.
+/// The input of one run of an encoder.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Chunk {
-    /// Of [`CHUNK`] ids.
+    /// The [`CHUNK`] ids.
     pub ids: Vec<i64>,
-    /// One for each id, and 1 for those that aren't the prompt's.
+    /// A weight for each id. It is 1 for ids that are not the prompt's.
     pub weights: Vec<f32>,
-    /// How many of the ids are not padding.
+    /// The number of ids that are not padding.
     pub used: usize,
 }
 
@@ -284,7 +287,7 @@ impl Chunk {
         pairs.extend(ids);
         pairs.resize(CHUNK, own(marks.end));
         if marks.pad != marks.end {
-            // Behind the first end, also where the prompt itself has one.
+            // It is behind the first end, also where the prompt itself has one.
             let behind = pairs.iter().position(|(id, _)| *id == marks.end).map_or(CHUNK, |place| place + 1);
             pairs.iter_mut().skip(behind).for_each(|(id, _)| *id = marks.pad);
         }
@@ -294,12 +297,12 @@ impl Chunk {
     }
 }
 
-/// Lays `pieces` into chunks, as Stable Diffusion web UI does: a chunk that is full is ended after its latest comma, if
-/// that is among its last twenty ids, and what follows the comma begins the next one. There is always a chunk.
+/// Divides `pieces` into chunks, as Stable Diffusion web UI does. There is always a chunk. A full chunk ends after its
+/// latest comma, if that is among its last twenty ids. The next chunk begins behind the comma.
 pub(crate) fn chunks(pieces: &[Piece], marks: Marks) -> Vec<Chunk> {
     let mut done = Vec::new();
     let mut open: Vec<(i64, f32)> = Vec::with_capacity(ROOM);
-    // Behind the latest comma of the chunk that is open.
+    // The place behind the latest comma of the open chunk.
     let mut comma = None;
     for piece in pieces {
         let Piece::Ids(ids, weight) = piece else {
@@ -337,19 +340,19 @@ pub(crate) fn fill(chunks: &mut Vec<Chunk>, count: usize, marks: Marks) {
 /// How the weights of a chunk were applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Weighed {
-    /// All of them are 1: nothing was changed.
+    /// All weights are 1, and nothing was changed.
     Not,
     /// The values were multiplied.
     Plainly,
-    /// The values were multiplied, and all of them once more to have the mean from before.
+    /// The values were multiplied, and then all of them once more to restore their mean.
     KeepingMean,
-    /// As [`Self::Plainly`], although the mean was to be kept: it is so near to 0 that to keep it would multiply
+    /// As [`Self::Plainly`], although the mean was to be kept. It is so near to 0 that keeping it would multiply
     /// everything by more than ten, by less than a tenth, or by a negative number.
     MeanNearZero,
 }
 
-/// Applies `weights` to what the encoder gave for a chunk, `[ids, features]`: each row is multiplied by its weight, and
-/// with `keep_mean` the whole chunk then by `mean before / mean after`.
+/// Applies `weights` to an encoder's output for a chunk, `[ids, features]`. Each row is multiplied by its weight. With
+/// `keep_mean` the whole chunk is then multiplied by `mean before / mean after`.
 pub(crate) fn weigh(mut encoded: ArrayViewMut2<'_, f32>, weights: &[f32], keep_mean: bool) -> Weighed {
     if weights.iter().all(|weight| *weight == 1.0) {
         return Weighed::Not;
@@ -498,7 +501,7 @@ mod tests {
         for unit in ["a", "(a)", "[a]", ": ", "\\", "BREAK ", "(a:1.1)", "a+ ", "(a)+", ")", "😀", "<lora:", "AND", "("]
         {
             let text = unit.repeat((1 << 18) / unit.len());
-            // A squared length would not end.
+            // A quadratic time would not end.
             let _ = parse_a1111(&text);
         }
     }
@@ -531,13 +534,13 @@ mod tests {
             all[at] = 9;
             Piece::Ids(all, 1.0)
         };
-        // The comma at index 55 is 20 from the end, which is as far as is looked; the one at 54 is not seen.
+        // The comma at index 55 is 20 from the end, which is as far as the search goes. It does not find the one at 54.
         assert_eq!(lengths(&[with_comma(55, 80)]), [56, 24]);
         assert_eq!(lengths(&[with_comma(54, 80)]), [75, 5]);
         assert_eq!(lengths(&[with_comma(74, 80)]), [75, 5]);
-        // A comma that itself does not fit moves nothing.
+        // A comma that does not fit itself moves nothing.
         assert_eq!(lengths(&[with_comma(75, 80)]), [75, 5]);
-        // Across runs, and a comma of an earlier chunk is forgotten.
+        // This crosses runs, and a comma of an earlier chunk is forgotten.
         assert_eq!(lengths(&[with_comma(59, 60), Piece::Ids(ids(100), 1.2)]), [60, 75, 25]);
         assert_eq!(lengths(&[Piece::Ids(ids(3), 1.0), Piece::Break, Piece::Ids(ids(2), 1.0)]), [3, 2]);
         assert_eq!(lengths(&[Piece::Break]), [0]);
@@ -553,7 +556,7 @@ mod tests {
         assert!(laid[0].ids[5..].iter().all(|id| *id == 0) && laid[0].ids.len() == 77);
         fill(&mut laid, 3, MARKS);
         assert_eq!((laid.len(), own(&laid[1..])), (3, vec![vec![], vec![]]));
-        // What the prompt has behind an end of its own is padding where that is another id, as in the web UI.
+        // Text behind the prompt's own end id is padding where that is another id, as in the web UI.
         let ended = [Piece::Ids(vec![10, 2, 11], 1.0)];
         assert_eq!(chunks(&ended, Marks { pad: 0, ..MARKS })[0].ids[..5], [1, 10, 2, 0, 0]);
         assert_eq!(chunks(&ended, MARKS)[0].ids[..5], [1, 10, 2, 11, 2]);

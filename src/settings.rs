@@ -1,5 +1,5 @@
-//! The options of a run that are no solver's: what every run has, such as a grid and a number of steps, then the grid's
-//! numbers, where the run starts, guidance, corrections and thresholds.
+//! The options of a run that are no solver's. First come those of every run, such as a grid and a number of steps. Then
+//! come the grid's numbers, the start of the run, guidance, corrections and thresholds.
 
 use crate::error::Error;
 use crate::guidance::{ClassifierForm, Form, Guidance, Pairing, Projection, Space};
@@ -13,77 +13,77 @@ words! {
     #[non_exhaustive]
     pub enum Clipping {
         #[default]
-        Model = "model", "As the model's manifest says.";
+        Model = "model", "As the manifest sets it.";
         Off = "off", "Never.";
-        On = "on", "At every step, to the range in the manifest; ε̂ is taken from the clipped x̂₀.";
-        KeepNoise = "keep-noise", "At every step; ε̂ is as the network predicted.";
-        Dynamic = "dynamic", "At every step, by dynamic thresholding (Saharia et al. 2022), for a range of −1 to 1.";
+        On = "on", "At every step, to the manifest's range. ε̂ is computed from the clipped x̂₀.";
+        KeepNoise = "keep-noise", "At every step, to the manifest's range. ε̂ stays as predicted.";
+        Dynamic = "dynamic", "At every step, by dynamic thresholding (Saharia et al. 2022). For a range of −1 to 1.";
     }
 }
 
 words! {
-    /// Whose arithmetic is followed where diffusers departs from the papers.
+    /// Whose arithmetic is used where diffusers departs from the papers.
     #[non_exhaustive]
     pub enum Compat {
         #[default]
-        Papers = "papers", "The papers'.";
-        Diffusers = "diffusers", "diffusers': tables rounded to f32, ε̂ from the unclipped x̂₀, and DDIM's moves by ⌊T/N⌋ training steps whatever the grid. For pictures equal to those of its pipelines.";
+        Papers = "papers", "The arithmetic of the papers.";
+        Diffusers = "diffusers", "The arithmetic of diffusers, for pictures equal to those of its pipelines. Tables are rounded to f32, and ε̂ comes from the unclipped x̂₀. DDIM moves by ⌊T/N⌋ training steps on every grid.";
     }
 }
 
 words! {
-    /// Where a run's noise comes from.
+    /// The source of a run's noise.
     #[non_exhaustive]
     pub enum Noise {
         #[default]
-        Counter = "counter", "diffuse's own: the noise of an item depends on its seed and the step alone.";
-        Torch = "torch", "torch's, one generator for the batch: torch.Generator().manual_seed(seed) in a pipeline of diffusers.";
-        TorchPerItem = "torch-per-item", "torch's, one generator for every item: a list of them with the seeds seed, seed + 1, …";
+        Counter = "counter", "diffuse's own generator. An item's noise depends on its seed and the step alone.";
+        Torch = "torch", "One generator of torch for the batch, like torch.Generator().manual_seed(seed) in a pipeline of diffusers.";
+        TorchPerItem = "torch-per-item", "One generator of torch for each item, like a list of generators with the seeds seed, seed + 1 and so on.";
     }
 }
 
 words! {
-    /// What a run from less noise leaves out.
+    /// How the option `strength` counts the steps that a run leaves out.
     #[non_exhaustive]
     pub enum StrengthOf {
         #[default]
-        Steps = "steps", "The first steps of the grid.";
-        Original = "original", "The noisiest of the original steps: as many steps as ever are spread over the rest, as in the pipelines of latent consistency models. For the lcm grid.";
+        Steps = "steps", "The grid's steps. The first of them are left out.";
+        Original = "original", "The original steps, for the lcm grid. The noisiest of them are left out, and the same number of steps is spread over the rest. The pipelines of latent consistency models work so.";
     }
 }
 
 words! {
-    /// What signs in a prompt mean.
+    /// The meaning of signs in a prompt.
     #[non_exhaustive]
     pub enum Weights {
         #[default]
-        Off = "off", "Nothing: they are a part of the text.";
-        Web = "a1111", "Weights, as Stable Diffusion web UI writes them: (x) is 1.1 times as strong, (x:1.3) 1.3 times, and what is in square brackets is 1.1 times as weak; what the encoder makes of the text keeps its mean. BREAK begins another chunk.";
-        Plain = "a1111-no-norm", "The same, without that mean.";
+        Off = "off", "As a part of the text.";
+        Web = "a1111", "As weights in the syntax of Stable Diffusion web UI. (x) is 1.1 times as strong, (x:1.3) is 1.3 times as strong, and x in square brackets is 1.1 times as weak. The embeddings keep their mean. BREAK begins another chunk.";
+        Plain = "a1111-no-norm", "As a1111, but the embeddings do not keep their mean.";
     }
 }
 
 words! {
-    /// What becomes of a prompt that is longer than a text encoder reads at once.
+    /// What happens to a prompt that is longer than a text encoder reads at once.
     #[non_exhaustive]
     pub enum LongPrompts {
         #[default]
-        Cut = "truncate", "What is too much is not seen, and the log says what that is.";
-        Chunks = "chunks", "It is read in chunks, whose embeddings follow each other, as in Stable Diffusion web UI.";
+        Cut = "truncate", "The rest is cut off, and the log reports it.";
+        Chunks = "chunks", "The prompt is encoded in chunks. Their embeddings are concatenated, as in Stable Diffusion web UI.";
     }
 }
 
 words! {
-    /// How μ of a dynamic shift is found from the number of tokens.
+    /// How μ of a dynamic shift is computed from the number of tokens.
     #[non_exhaustive]
     pub enum MuRule {
         #[default]
         Linear = "linear", "On the line between the configuration's base_shift and max_shift.";
-        Empirical = "empirical", "By the number of steps too, as FLUX.2's pipeline has it.";
+        Empirical = "empirical", "By the number of steps as well, as in FLUX.2's pipeline.";
     }
 }
 
-/// What a grid is told that nothing is said of.
+/// A grid with the default options.
 const PLAIN: GridOptions = GridOptions::new(Spacing::Trailing, 1);
 
 pub(crate) const SOLVER: OptionEntry = OptionEntry {
@@ -99,7 +99,7 @@ pub(crate) const STEPS: OptionEntry = OptionEntry {
     group: Group::Sampling,
     kind: Kind::Whole(1, u64::MAX),
     default: Fallback::Phrase("the model's"),
-    summary: "How many steps, up to the number of training steps.",
+    summary: "The number of steps, at most the number of training steps.",
 };
 
 pub(crate) const GRID: OptionEntry = OptionEntry {
@@ -107,7 +107,7 @@ pub(crate) const GRID: OptionEntry = OptionEntry {
     group: Group::Sampling,
     kind: Spacing::KIND,
     default: Fallback::Phrase("the model's"),
-    summary: "How the steps are spread over those of training.",
+    summary: "How the steps are spread over the training steps.",
 };
 
 pub(crate) const STEPS_OFFSET: OptionEntry = OptionEntry {
@@ -115,7 +115,7 @@ pub(crate) const STEPS_OFFSET: OptionEntry = OptionEntry {
     group: Group::Grid,
     kind: Kind::Whole(0, u64::MAX),
     default: Fallback::Whole(PLAIN.offset as u64),
-    summary: "What is added to the times of the leading grid.",
+    summary: "The offset that is added to the timesteps of the leading grid.",
 };
 
 pub(crate) const ENDING: OptionEntry = OptionEntry {
@@ -123,7 +123,7 @@ pub(crate) const ENDING: OptionEntry = OptionEntry {
     group: Group::Grid,
     kind: Ending::KIND,
     default: Fallback::Word(PLAIN.ending.word()),
-    summary: "The level that the run ends at.",
+    summary: "The noise level that the run ends at.",
 };
 
 pub(crate) const CLIPPING: OptionEntry = OptionEntry {
@@ -131,7 +131,7 @@ pub(crate) const CLIPPING: OptionEntry = OptionEntry {
     group: Group::Sampling,
     kind: Clipping::KIND,
     default: Fallback::Word(Clipping::DEFAULT.word()),
-    summary: "Whether the denoised sample is kept in the data's range at every step.",
+    summary: "Whether the denoised sample x̂₀ is clipped to the data's range at every step.",
 };
 
 pub(crate) const COMPAT: OptionEntry = OptionEntry {
@@ -139,7 +139,7 @@ pub(crate) const COMPAT: OptionEntry = OptionEntry {
     group: Group::Sampling,
     kind: Compat::KIND,
     default: Fallback::Word(Compat::DEFAULT.word()),
-    summary: "Whose arithmetic is followed where diffusers departs from the papers.",
+    summary: "The arithmetic to follow where diffusers departs from the papers.",
 };
 
 pub(crate) const NOISE: OptionEntry = OptionEntry {
@@ -147,7 +147,7 @@ pub(crate) const NOISE: OptionEntry = OptionEntry {
     group: Group::Sampling,
     kind: Noise::KIND,
     default: Fallback::Word(Noise::DEFAULT.word()),
-    summary: "Where the noise comes from.",
+    summary: "The generator of the noise.",
 };
 
 pub(crate) const INVERT: OptionEntry = OptionEntry {
@@ -155,7 +155,7 @@ pub(crate) const INVERT: OptionEntry = OptionEntry {
     group: Group::Start,
     kind: Kind::Flag,
     default: Fallback::Flag(false),
-    summary: "1 goes from an image to the noise that it would be drawn from, by ddim, for a run that starts from that noise.",
+    summary: "1 inverts an image by ddim: the result is the noise that the image would be generated from. A later run can start from that noise.",
 };
 
 pub(crate) const RHO: OptionEntry = OptionEntry {
@@ -163,7 +163,7 @@ pub(crate) const RHO: OptionEntry = OptionEntry {
     group: Group::Grid,
     kind: Kind::Real(0.1, 100.0),
     default: Fallback::Real(PLAIN.rho),
-    summary: "ρ of the karras grid.",
+    summary: "The exponent ρ of the karras grid.",
 };
 
 pub(crate) const SIGMA_MIN: OptionEntry = OptionEntry {
@@ -171,7 +171,7 @@ pub(crate) const SIGMA_MIN: OptionEntry = OptionEntry {
     group: Group::Grid,
     kind: Kind::Real(1e-9, 1e9),
     default: Fallback::Phrase("the schedule's"),
-    summary: "The least σ/α of the grids over noise (t for flow matching).",
+    summary: "The smallest σ/α (t for flow matching) of the grids over noise.",
 };
 
 pub(crate) const SIGMA_MAX: OptionEntry = OptionEntry {
@@ -179,7 +179,7 @@ pub(crate) const SIGMA_MAX: OptionEntry = OptionEntry {
     group: Group::Grid,
     kind: Kind::Real(1e-9, 1e9),
     default: Fallback::Phrase("the schedule's"),
-    summary: "The greatest σ/α of the grids over noise (t for flow matching).",
+    summary: "The largest σ/α (t for flow matching) of the grids over noise.",
 };
 
 pub(crate) const ORIGINAL_STEPS: OptionEntry = OptionEntry {
@@ -187,7 +187,7 @@ pub(crate) const ORIGINAL_STEPS: OptionEntry = OptionEntry {
     group: Group::Grid,
     kind: Kind::Whole(1, 1_000_000),
     default: Fallback::Whole(PLAIN.original_steps as u64),
-    summary: "The steps of distillation, for the lcm grid.",
+    summary: "The number of distillation steps, for the lcm grid.",
 };
 
 pub(crate) const SHIFT: OptionEntry = OptionEntry {
@@ -195,7 +195,7 @@ pub(crate) const SHIFT: OptionEntry = OptionEntry {
     group: Group::Grid,
     kind: Kind::Real(1e-3, 1e3),
     default: Fallback::Real(PLAIN.shift),
-    summary: "The shift s of times toward noise, s·t/(1 + (s−1)·t), for flow matching. e^μ is diffusers' dynamic shift.",
+    summary: "The shift s of times toward noise, for flow matching: s·t/(1 + (s−1)·t). diffusers' dynamic shift is e^μ.",
 };
 
 pub(crate) const SHIFT_TERMINAL: OptionEntry = OptionEntry {
@@ -203,7 +203,7 @@ pub(crate) const SHIFT_TERMINAL: OptionEntry = OptionEntry {
     group: Group::Grid,
     kind: Kind::Real(0.0, 0.999),
     default: Fallback::Nothing,
-    summary: "Where the last time that is evaluated lies on the straight path, after the shift: the times before it are stretched along.",
+    summary: "The last evaluated time on the straight path, after the shift. The times before it are stretched to match.",
 };
 
 pub(crate) const MU: OptionEntry = OptionEntry {
@@ -211,7 +211,7 @@ pub(crate) const MU: OptionEntry = OptionEntry {
     group: Group::Grid,
     kind: Kind::Real(-20.0, 20.0),
     default: Fallback::Nothing,
-    summary: "μ of diffusers' dynamic shift, in place of shift: e^μ, or μ itself where a scheduler's configuration says so.",
+    summary: "μ of diffusers' dynamic shift, in place of shift. The shift is e^μ, or μ itself where a scheduler's configuration sets that.",
 };
 
 pub(crate) const TOKENS: OptionEntry = OptionEntry {
@@ -219,7 +219,7 @@ pub(crate) const TOKENS: OptionEntry = OptionEntry {
     group: Group::Grid,
     kind: Kind::Whole(1, 1 << 32),
     default: Fallback::Nothing,
-    summary: "The number of tokens of an image, from which a scheduler's configuration that shifts dynamically has μ.",
+    summary: "The number of tokens of an image. A scheduler's configuration with a dynamic shift computes μ from it.",
 };
 
 pub(crate) const MU_RULE: OptionEntry = OptionEntry {
@@ -227,7 +227,7 @@ pub(crate) const MU_RULE: OptionEntry = OptionEntry {
     group: Group::Grid,
     kind: MuRule::KIND,
     default: Fallback::Word(MuRule::DEFAULT.word()),
-    summary: "How μ is found from tokens.",
+    summary: "How μ is computed from tokens.",
 };
 
 pub(crate) const LAMBDA_MIN: OptionEntry = OptionEntry {
@@ -235,7 +235,7 @@ pub(crate) const LAMBDA_MIN: OptionEntry = OptionEntry {
     group: Group::Grid,
     kind: Kind::Real(-100.0, 100.0),
     default: Fallback::Nothing,
-    summary: "The least λ = ln(α/σ) that a grid over times visits: it begins at the last time of training that has as much. For cosine schedules Lu et al. 2022 take -5.1.",
+    summary: "The smallest λ = ln(α/σ) of a grid over times. The grid begins at the last training step that has as much. Lu et al. 2022 take -5.1 for cosine schedules.",
 };
 
 pub(crate) const TIMESTEPS: OptionEntry = OptionEntry {
@@ -243,7 +243,7 @@ pub(crate) const TIMESTEPS: OptionEntry = OptionEntry {
     group: Group::Levels,
     kind: Kind::Numbers,
     default: Fallback::Nothing,
-    summary: "The grid itself: the times that are evaluated, noisiest first, in place of grid and steps.",
+    summary: "The timesteps to evaluate, noisiest first. They replace grid and steps.",
 };
 
 pub(crate) const SIGMAS: OptionEntry = OptionEntry {
@@ -251,12 +251,12 @@ pub(crate) const SIGMAS: OptionEntry = OptionEntry {
     group: Group::Levels,
     kind: Kind::Numbers,
     default: Fallback::Nothing,
-    summary: "The grid itself: the σ/α (t for flow matching) that are evaluated, noisiest first, in place of grid and steps; the 0 that the run ends at may be there.",
+    summary: "The σ/α (t for flow matching) to evaluate, noisiest first. They replace grid and steps. The final 0 may be included.",
 };
 
-/// `strength` from an image without a mask: as in diffusers.
+/// The default of `strength` from an image without a mask, which is diffusers'.
 pub(crate) const STRENGTH_FROM_IMAGE: f64 = 0.8;
-/// `strength` of each of the two runs of a [counterfactual](crate::Request::counterfactual).
+/// The default of `strength` for each of the two runs of a [counterfactual](crate::Request::counterfactual).
 pub const STRENGTH_OF_COUNTERFACTUAL: f64 = 0.5;
 pub(crate) const STRENGTH: OptionEntry = OptionEntry {
     key: "strength",
@@ -265,12 +265,12 @@ pub(crate) const STRENGTH: OptionEntry = OptionEntry {
     default: Fallback::But(
         &Fallback::Real(1.0),
         &[
-            ("from an image without a mask, not inverted", Fallback::Real(STRENGTH_FROM_IMAGE)),
-            ("so with SDXL and compat \"diffusers\"", Fallback::Real(0.3)),
-            ("with a mask then", Fallback::Real(0.9999)),
+            ("from an image without a mask or inversion", Fallback::Real(STRENGTH_FROM_IMAGE)),
+            ("there with SDXL and compat \"diffusers\"", Fallback::Real(0.3)),
+            ("with a mask and both of these", Fallback::Real(0.9999)),
         ],
     ),
-    summary: "The share of the steps that is run, the last ones, which start with less noise and so stay nearer to the image.",
+    summary: "The share of the steps that is run. A smaller share starts with less noise and stays nearer to the image.",
 };
 
 pub(crate) const STRENGTH_OF: OptionEntry = OptionEntry {
@@ -281,7 +281,7 @@ pub(crate) const STRENGTH_OF: OptionEntry = OptionEntry {
         &Fallback::Word(StrengthOf::DEFAULT.word()),
         &[("for folders of latent consistency models", Fallback::Word(StrengthOf::Original.word()))],
     ),
-    summary: "What strength is a share of.",
+    summary: "The steps that strength is a share of.",
 };
 
 pub(crate) const SEEDS: OptionEntry = OptionEntry {
@@ -289,7 +289,7 @@ pub(crate) const SEEDS: OptionEntry = OptionEntry {
     group: Group::Start,
     kind: Kind::Numbers,
     default: Fallback::Nothing,
-    summary: "The seed of each item, in place of seed, seed + 1 and so on; with noise torch-per-item the seeds of a list of generators.",
+    summary: "The seed of each item, in place of seed, seed + 1 and so on. With noise torch-per-item they are the seeds of the generators.",
 };
 
 pub(crate) const INTERPOLATE_TO: OptionEntry = OptionEntry {
@@ -297,7 +297,7 @@ pub(crate) const INTERPOLATE_TO: OptionEntry = OptionEntry {
     group: Group::Start,
     kind: Kind::Whole(0, u64::MAX),
     default: Fallback::Nothing,
-    summary: "The seed that the last item starts from; those between start evenly between its noise and that of the first, and all else is of the first.",
+    summary: "The seed of the last item's starting noise. The starts of the items between are spread evenly from the first item's noise to that. All other noise is the first item's.",
 };
 
 pub(crate) const VARIATION_SEED: OptionEntry = OptionEntry {
@@ -305,7 +305,7 @@ pub(crate) const VARIATION_SEED: OptionEntry = OptionEntry {
     group: Group::Start,
     kind: Kind::Whole(0, u64::MAX),
     default: Fallback::Nothing,
-    summary: "The items are variations of the first: item i starts from its noise moved toward that of this seed + i; with variation_strength.",
+    summary: "The seed of variations of the first item. Item i starts from the first item's noise, moved toward the noise of variation_seed + i. variation_strength sets how far.",
 };
 
 pub(crate) const VARIATION_STRENGTH: OptionEntry = OptionEntry {
@@ -313,7 +313,7 @@ pub(crate) const VARIATION_STRENGTH: OptionEntry = OptionEntry {
     group: Group::Start,
     kind: Kind::Real(0.0, 1.0),
     default: Fallback::Real(0.2),
-    summary: "How far variations start from the first item's noise: from 0, the same, to 1, none of it.",
+    summary: "How far variations start from the first item's noise. 0 is the same noise, and 1 has none of it.",
 };
 
 pub(crate) const WIDTH: OptionEntry = OptionEntry {
@@ -337,7 +337,7 @@ pub(crate) const TILE: OptionEntry = OptionEntry {
     group: Group::Picture,
     kind: Kind::Whole(0, 1 << 16),
     default: Fallback::Phrase("the autoencoder's own size, for pictures with a side above 1024 pixels"),
-    summary: "The side of the tiles, in pixels, that a picture is encoded and decoded in, which bounds the memory of that; 0 for none, as with compat \"diffusers\".",
+    summary: "The side in pixels of the tiles that a picture is encoded and decoded in. Tiles bound the memory. 0 is no tiles, as with compat \"diffusers\".",
 };
 
 pub(crate) const PASTE: OptionEntry = OptionEntry {
@@ -345,7 +345,7 @@ pub(crate) const PASTE: OptionEntry = OptionEntry {
     group: Group::Picture,
     kind: Kind::Flag,
     default: Fallback::But(&Fallback::Flag(true), &[("with compat \"diffusers\"", Fallback::Flag(false))]),
-    summary: "Whether the pixels that a mask keeps are put back into the picture that was decoded.",
+    summary: "Whether the pixels that a mask keeps are copied into the decoded picture.",
 };
 
 pub(crate) const WEIGHTS: OptionEntry = OptionEntry {
@@ -353,7 +353,7 @@ pub(crate) const WEIGHTS: OptionEntry = OptionEntry {
     group: Group::Picture,
     kind: Weights::KIND,
     default: Fallback::Word(Weights::DEFAULT.word()),
-    summary: "What brackets in a prompt mean. For CLIP's text encoders.",
+    summary: "How brackets in a prompt are read. For CLIP's text encoders.",
 };
 
 pub(crate) const LONG_PROMPTS: OptionEntry = OptionEntry {
@@ -361,7 +361,7 @@ pub(crate) const LONG_PROMPTS: OptionEntry = OptionEntry {
     group: Group::Picture,
     kind: LongPrompts::KIND,
     default: Fallback::Word(LongPrompts::DEFAULT.word()),
-    summary: "What becomes of a prompt that is longer than a text encoder reads at once. For CLIP's text encoders.",
+    summary: "How a prompt is read that is longer than the text encoder's context. For CLIP's text encoders.",
 };
 
 pub(crate) const IMAGE_GUIDANCE_SCALE: OptionEntry = OptionEntry {
@@ -369,7 +369,7 @@ pub(crate) const IMAGE_GUIDANCE_SCALE: OptionEntry = OptionEntry {
     group: Group::Picture,
     kind: Kind::Real(0.0, 1e3),
     default: Fallback::Real(1.5),
-    summary: "The scale of guidance toward the image, for models that are told an instruction; below 1 there is no guidance.",
+    summary: "The guidance scale toward the image, for models that edit an image by an instruction. Below 1 there is no guidance.",
 };
 
 pub(crate) const GUIDANCE_SCALE: OptionEntry = OptionEntry {
@@ -377,7 +377,7 @@ pub(crate) const GUIDANCE_SCALE: OptionEntry = OptionEntry {
     group: Group::Guidance,
     kind: Kind::Real(-1e3, 1e3),
     default: Fallback::Real(Guidance::NONE.scale),
-    summary: "The scale s of classifier-free guidance toward the class: 1 is the condition alone, 0 the negative one, 2 to 8 are usual.",
+    summary: "The scale s of classifier-free guidance. 1 is the condition alone, 0 is the negative condition alone, and 2 to 8 are usual.",
 };
 
 pub(crate) const GUIDANCE_SCALES: OptionEntry = OptionEntry {
@@ -385,7 +385,7 @@ pub(crate) const GUIDANCE_SCALES: OptionEntry = OptionEntry {
     group: Group::Guidance,
     kind: Kind::Numbers,
     default: Fallback::Nothing,
-    summary: "The scale of every step, in place of guidance_scale; a plain step with 1 takes one evaluation.",
+    summary: "The guidance scale of every step, in place of guidance_scale. With guidance_form plain, a step of scale 1 takes one evaluation.",
 };
 
 pub(crate) const GUIDANCE_SIGMA_MIN: OptionEntry = OptionEntry {
@@ -393,7 +393,7 @@ pub(crate) const GUIDANCE_SIGMA_MIN: OptionEntry = OptionEntry {
     group: Group::Guidance,
     kind: Kind::Real(0.0, 1e9),
     default: Fallback::Real(Guidance::NONE.interval[0]),
-    summary: "The least σ/α (t for flow matching) that is guided.",
+    summary: "The smallest σ/α (t for flow matching) that is guided.",
 };
 
 pub(crate) const GUIDANCE_SIGMA_MAX: OptionEntry = OptionEntry {
@@ -401,7 +401,7 @@ pub(crate) const GUIDANCE_SIGMA_MAX: OptionEntry = OptionEntry {
     group: Group::Guidance,
     kind: Kind::Real(0.0, 1e9),
     default: Fallback::Real(Guidance::NONE.interval[1]),
-    summary: "The greatest σ/α (t for flow matching) that is guided.",
+    summary: "The largest σ/α (t for flow matching) that is guided.",
 };
 
 pub(crate) const GUIDANCE_RESCALE: OptionEntry = OptionEntry {
@@ -409,7 +409,7 @@ pub(crate) const GUIDANCE_RESCALE: OptionEntry = OptionEntry {
     group: Group::Guidance,
     kind: Kind::Real(0.0, 1.0),
     default: Fallback::Real(Guidance::NONE.rescale),
-    summary: "How far the guided answer's standard deviation is brought back to that of the unguided (Lin et al. 2023).",
+    summary: "How far the standard deviation of the guided prediction is brought back to that of the unguided one (Lin et al. 2023).",
 };
 
 pub(crate) const GUIDANCE_FORM: OptionEntry = OptionEntry {
@@ -417,7 +417,7 @@ pub(crate) const GUIDANCE_FORM: OptionEntry = OptionEntry {
     group: Group::Guidance,
     kind: Form::KIND,
     default: Fallback::Word(Form::DEFAULT.word()),
-    summary: "How the answers with the condition (c) and with the negative one (u) are put together.",
+    summary: "How the prediction c with the condition and the prediction u with the negative condition are combined.",
 };
 
 pub(crate) const GUIDANCE_SPACE: OptionEntry = OptionEntry {
@@ -426,9 +426,9 @@ pub(crate) const GUIDANCE_SPACE: OptionEntry = OptionEntry {
     kind: Space::KIND,
     default: Fallback::But(
         &Fallback::Word(Space::OF_PROJECTION.word()),
-        &[("for guidance_rescale, as in their papers", Fallback::Word(Space::OF_RESCALE.word()))],
+        &[("for guidance_rescale", Fallback::Word(Space::OF_RESCALE.word()))],
     ),
-    summary: "What apg and guidance_rescale are computed of; diffusers takes the output for both.",
+    summary: "The values that apg and guidance_rescale work on. diffusers uses the output for both.",
 };
 
 pub(crate) const GUIDANCE_MOMENTUM: OptionEntry = OptionEntry {
@@ -436,7 +436,7 @@ pub(crate) const GUIDANCE_MOMENTUM: OptionEntry = OptionEntry {
     group: Group::Guidance,
     kind: Kind::Real(-0.999, 0.999),
     default: Fallback::Real(Projection::USUAL.momentum),
-    summary: "β of apg, the weight of the step before.",
+    summary: "β of apg: the weight of the previous step.",
 };
 
 pub(crate) const GUIDANCE_PARALLEL: OptionEntry = OptionEntry {
@@ -444,7 +444,7 @@ pub(crate) const GUIDANCE_PARALLEL: OptionEntry = OptionEntry {
     group: Group::Guidance,
     kind: Kind::Real(-10.0, 10.0),
     default: Fallback::Real(Projection::USUAL.parallel),
-    summary: "η of apg, how much of the difference along c is kept.",
+    summary: "η of apg: how much of the difference along c is kept.",
 };
 
 pub(crate) const GUIDANCE_NORM: OptionEntry = OptionEntry {
@@ -452,7 +452,7 @@ pub(crate) const GUIDANCE_NORM: OptionEntry = OptionEntry {
     group: Group::Guidance,
     kind: Kind::Real(1e-9, 1e9),
     default: Fallback::at_most(Projection::USUAL.norm),
-    summary: "r of apg, the greatest norm of the difference of an item.",
+    summary: "r of apg: the largest norm of an item's difference.",
 };
 
 pub(crate) const GUIDANCE_PAIRING: OptionEntry = OptionEntry {
@@ -460,7 +460,7 @@ pub(crate) const GUIDANCE_PAIRING: OptionEntry = OptionEntry {
     group: Group::Guidance,
     kind: Pairing::KIND,
     default: Fallback::Word(Pairing::DEFAULT.word()),
-    summary: "How the two evaluations of guidance are made.",
+    summary: "How the two evaluations of guidance are run.",
 };
 
 pub(crate) const CLASSIFIER_SCALE: OptionEntry = OptionEntry {
@@ -484,7 +484,7 @@ pub(crate) const THRESHOLD_RATIO: OptionEntry = OptionEntry {
     group: Group::Threshold,
     kind: Kind::Real(0.0, 1.0),
     default: Fallback::Real(0.995),
-    summary: "Which quantile of |x̂₀| dynamic clipping goes by.",
+    summary: "The quantile of |x̂₀| that sets the threshold of dynamic clipping.",
 };
 
 pub(crate) const THRESHOLD_MAX: OptionEntry = OptionEntry {
@@ -492,13 +492,13 @@ pub(crate) const THRESHOLD_MAX: OptionEntry = OptionEntry {
     group: Group::Threshold,
     kind: Kind::Real(1.0, 1e6),
     default: Fallback::Real(1e6),
-    summary: "The greatest value that dynamic clipping leaves room for.",
+    summary: "The largest threshold of dynamic clipping.",
 };
 
-/// What every run has: the settings that a request keeps as fields.
+/// The options that a request keeps as fields. Every run has them.
 pub const CHOICES: &[OptionEntry] = &[SOLVER, STEPS, GRID, STEPS_OFFSET, ENDING, CLIPPING, COMPAT, NOISE, INVERT];
 
-/// The other options. Each is for some grids, or some settings, alone, and an error with others.
+/// The other options. Each is for some grids or some settings alone, and an error with others.
 pub const OPTIONS: &[OptionEntry] = &[
     RHO,
     SIGMA_MIN,
@@ -545,40 +545,40 @@ pub const OPTIONS: &[OptionEntry] = &[
     THRESHOLD_MAX,
 ];
 
-/// Options that were called something else once, each with the name that it has now. Manifests are read with either.
+/// Former names of options, each with its present name. Manifests are read with either.
 pub const RENAMED: &[(&str, &str)] = &[("likeness", "compat"), ("most_evaluations", "max_evaluations")];
 
-/// Options whose values were called something else once: the option, the former word, and the word that it has now.
+/// Former words of options: the option, the former word, and the present one.
 pub const REWORDED: &[(&str, &str, &str)] =
     &[("guidance_pairing", "together", "batched"), ("guidance_pairing", "apart", "sequential")];
 
-/// The error for a name that an option had once, or for a former word of its values; `None` for any other.
+/// The error for a former name of an option, or for a former word of its values. `None` for any other.
 #[must_use]
 pub fn renamed(key: &str, value: &str) -> Option<Error> {
     if let Some((_, now)) = RENAMED.iter().find(|(former, _)| *former == key) {
-        return Some(Error::argument("key", format!("{key:?} is called {now:?} by now")));
+        return Some(Error::argument("key", format!("{key:?} is now called {now:?}")));
     }
     let (key, former, word) = REWORDED.iter().find(|(of, former, _)| *of == key && *former == value)?;
-    Some(Error::argument(key, format!("{former:?} is called {word:?} by now")))
+    Some(Error::argument(key, format!("{former:?} is now called {word:?}")))
 }
 
-/// The option called `key`, of [`OPTIONS`] or of a solver. Those of [`CHOICES`] are fields of their own in a request
-/// and in a manifest.
+/// The option called `key`, from [`OPTIONS`] or a solver. Those of [`CHOICES`] are fields of a request and of a
+/// manifest.
 #[must_use]
 pub fn option(key: &str) -> Option<&'static OptionEntry> {
     OPTIONS.iter().find(|option| option.key == key).or_else(|| solver::option(key))
 }
 
-/// What that option is about.
+/// The group of that option.
 #[must_use]
 pub(crate) fn group(key: &str) -> Option<Group> {
     option(key).map(|option| option.group)
 }
 
-/// All that a run can be told by name: [`CHOICES`], [`OPTIONS`], and then what [`solver::SOLVERS`] have beside these.
+/// Every option of a run: [`CHOICES`], [`OPTIONS`], and then those that only [`solver::SOLVERS`] have.
 pub fn all() -> impl Iterator<Item = &'static OptionEntry> {
     let of_solvers = solver::SOLVERS.iter().enumerate().flat_map(|(i, entry)| {
-        // Each once, from the first solver that has it.
+        // Each option comes once, from the first solver that has it.
         let earlier =
             move |key| solver::SOLVERS[..i].iter().flat_map(|entry| entry.options).any(|known| known.key == key);
         let shared = |key| OPTIONS.iter().any(|known| known.key == key);
@@ -587,8 +587,8 @@ pub fn all() -> impl Iterator<Item = &'static OptionEntry> {
     CHOICES.iter().chain(OPTIONS).chain(of_solvers)
 }
 
-/// All of them as JSON, [described](OptionEntry::described) one after the other; those of solvers with the `solvers`
-/// that have them.
+/// All options as JSON, [described](OptionEntry::described) one after the other. Those of solvers also have `solvers`,
+/// the solvers that have them.
 #[must_use]
 pub fn described() -> serde_json::Value {
     let of_one = |option: &OptionEntry| {
@@ -602,12 +602,12 @@ pub fn described() -> serde_json::Value {
     all().map(of_one).collect::<Vec<_>>().into()
 }
 
-/// Those of one group.
+/// The options of one group.
 pub fn of(group: Group) -> impl Iterator<Item = &'static OptionEntry> {
     all().filter(move |option| option.group == group)
 }
 
-/// The levels that are given in place of a grid, each list with the option's name; one of two lists is too many.
+/// The levels that are given in place of a grid: each list with the option's name. Two lists are an error.
 pub(crate) fn levels(options: &Options) -> impl Iterator<Item = (&'static str, &[f64])> {
     [TIMESTEPS, SIGMAS].into_iter().filter_map(|option| {
         let levels = options.numbers(option.key)?;
@@ -616,7 +616,7 @@ pub(crate) fn levels(options: &Options) -> impl Iterator<Item = (&'static str, &
     })
 }
 
-/// Whether the σ that are given end with 0, where the run does.
+/// Whether the given σ end with 0, where the run then ends.
 pub(crate) fn ends_at_zero(options: &Options) -> bool {
     options.numbers(SIGMAS.key).is_some_and(|sigmas| sigmas.len() > 1 && sigmas.last() == Some(&0.0))
 }

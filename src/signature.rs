@@ -1,4 +1,4 @@
-//! What a network has for inputs and outputs: their names, types and shapes.
+//! The inputs and outputs of a network: their names, types and shapes.
 
 use std::fmt;
 
@@ -34,7 +34,7 @@ pub enum Element {
     U16,
     /// 8-bit integer without a sign.
     U8,
-    /// A truth value.
+    /// A Boolean value.
     Bool,
     /// A type that no role can have.
     Other,
@@ -47,7 +47,7 @@ impl Element {
         matches!(self, Self::F32 | Self::F16 | Self::Bf16 | Self::F64)
     }
 
-    /// What becomes of a number in it.
+    /// `value` rounded to this type.
     #[must_use]
     pub fn rounded(self, value: f64) -> f64 {
         match self {
@@ -106,7 +106,7 @@ pub struct TensorInfo {
     pub element: Element,
     /// Its axes: a size, or `None` where the size is free.
     pub shape: Vec<Option<usize>>,
-    /// The names of the free axes; empty for those that have none.
+    /// The names of the free axes. A name is empty for an axis that has none.
     pub axes: Vec<String>,
 }
 
@@ -129,8 +129,8 @@ impl fmt::Display for TensorInfo {
 /// The inputs and outputs of a network, in its order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Signature {
-    /// What it takes.
+    /// The inputs.
     pub inputs: Vec<TensorInfo>,
-    /// What it gives.
+    /// The outputs.
     pub outputs: Vec<TensorInfo>,
 }

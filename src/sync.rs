@@ -1,14 +1,14 @@
-//! Locks that a panic does not poison: what lies behind them is left whole, or is finished with, whatever panics.
+//! Locks that a panic does not poison. What they guard is left whole by a panic, or is not used afterwards.
 
 use std::time::Duration;
 
 use backend::Guard as Inner;
 
-/// A thing that one thread at a time has.
+/// A value that one thread at a time has.
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(backend::Mutex<T>);
 
-/// A thing that this thread has.
+/// A value that this thread has.
 pub(crate) type Guard<'a, T> = Inner<'a, T>;
 
 impl<T> Mutex<T> {
@@ -16,18 +16,18 @@ impl<T> Mutex<T> {
         Self(backend::Mutex::new(value))
     }
 
-    /// Waits until this thread has it.
+    /// Waits until this thread has the value.
     pub(crate) fn held(&self) -> Guard<'_, T> {
         self.0.held()
     }
 
-    /// `None` if another thread has it.
+    /// The value. `None` if another thread has it.
     pub(crate) fn try_held(&self) -> Option<Guard<'_, T>> {
         self.0.try_held()
     }
 }
 
-/// Lets threads wait until others have changed what is behind a [`Mutex`].
+/// Lets threads wait until others have changed the value of a [`Mutex`].
 #[derive(Debug, Default)]
 pub(crate) struct Condvar(backend::Condvar);
 
@@ -36,7 +36,7 @@ impl Condvar {
         self.0.notify_all();
     }
 
-    /// Waits for the next [`notify_all`](Self::notify_all), or for nothing in particular.
+    /// Waits for the next [`notify_all`](Self::notify_all). It may also return without one.
     pub(crate) fn wait<'a, T>(&self, guard: Guard<'a, T>) -> Guard<'a, T> {
         self.0.wait(guard)
     }
@@ -103,8 +103,8 @@ mod backend {
     }
 }
 
-// Valgrind's helgrind knows the locks of pthread, and takes those of the standard library, which wait in the kernel
-// themselves, for none at all. So the build that it checks has others in their place.
+// Valgrind's helgrind knows the locks of pthread. It does not see those of the standard library, which wait in the
+// kernel themselves. So the build that it checks has others in their place.
 #[cfg(helgrind)]
 #[path = "../tests/helgrind/locks.rs"]
 mod backend;

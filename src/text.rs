@@ -1,38 +1,39 @@
-//! Text from elsewhere, made fit to be shown: file names, names in models, and what other libraries say may hold what a
-//! terminal obeys.
+//! Escapes text from elsewhere before it is shown. File names, names in models and messages of other libraries may hold
+//! what a terminal obeys.
 
 use std::fmt::{self, Display, Write as _};
 
-/// Whether a terminal would obey `character`, or show it as nothing, or let it turn the text around it.
+/// Whether a terminal would obey `character`, show it as nothing, or let it reverse the text around it.
 #[must_use]
 pub fn is_unsafe(character: char) -> bool {
     matches!(character,
-        // C0, DEL and C1: among them ESC, and U+009B, which is ESC and [ in one.
+        // C0, DEL and C1, among them ESC, and U+009B, which is ESC and [ in one.
         '\0'..='\x1f' | '\x7f'..='\u{9f}'
-        // What turns the direction of the text.
+        // These change the direction of the text.
         | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
         // Ends of lines and paragraphs.
         | '\u{2028}' | '\u{2029}'
-        // What is not seen at all. The joiners U+200C and U+200D are left: scripts and emoji need them.
+        // These are invisible. The joiners U+200C and U+200D are allowed, since scripts and emoji need them.
         | '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{feff}'
         | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// `text` on one line, with `\n`, `\r`, `\t` and `\u{1b}` in the place of what [`is_unsafe`]. Backslashes stay as they
-/// are, since paths have them; so what is escaped twice is as escaped once.
+/// `text` on one line, with escapes such as `\n`, `\r`, `\t` and `\u{1b}` for every character that [`is_unsafe`].
+/// Backslashes stay as they are, since paths have them. So escaping twice is the same as escaping once.
 #[must_use]
 pub fn escaped(text: &str) -> impl Display {
     Escaped { text, lines: false }
 }
 
-/// As [`escaped`], but for the ends of lines: for text of several lines whose parts from elsewhere are escaped already.
+/// As [`escaped`], except that ends of lines stay. It is for text of several lines whose parts from elsewhere are
+/// escaped already.
 #[must_use]
 pub fn escaped_lines(text: &str) -> impl Display {
     Escaped { text, lines: true }
 }
 
-/// JSON with `\u001b` in the place of what [`is_unsafe`], which within JSON's strings means the same. Ends of lines
-/// stay: they are between its values.
+/// JSON with escapes such as `\u001b` for every character that [`is_unsafe`]. Within JSON's strings they mean the same.
+/// Ends of lines stay, since they are between its values.
 #[must_use]
 pub fn escaped_json(json: &str) -> String {
     let mut text = String::with_capacity(json.len());

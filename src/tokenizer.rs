@@ -1,5 +1,5 @@
-//! Tokenizers: text as the ids that a text encoder takes. The ids are those of transformers 5, also for what it does
-//! with special tokens that a prompt spells out: a literal `<|endoftext|>` becomes the token.
+//! Tokenizers: text as the ids that a text encoder takes. The ids are those of transformers 5. That includes special
+//! tokens that a prompt spells out: a literal `<|endoftext|>` becomes the token.
 
 use std::path::Path;
 
@@ -13,13 +13,13 @@ use crate::prompt::check_length;
 #[cfg(not(feature = "text"))]
 type Backend = std::convert::Infallible;
 
-/// The files of a tokenizer's folder: what the folder holds, or what a host gave as bytes.
+/// The files of a tokenizer's folder, or the bytes that a host gave for them.
 #[derive(Debug, Default)]
 pub(crate) struct TokenizerFiles {
     pub tokenizer_json: Option<Vec<u8>>,
-    /// vocab.json.
+    /// The file vocab.json.
     pub vocab: Option<Vec<u8>>,
-    /// merges.txt.
+    /// The file merges.txt.
     pub merges: Option<Vec<u8>>,
     pub tokenizer_config: Option<Vec<u8>>,
     pub special_tokens_map: Option<Vec<u8>>,
@@ -27,7 +27,7 @@ pub(crate) struct TokenizerFiles {
 }
 
 impl TokenizerFiles {
-    /// The files of these names, each of which `read` gives the bytes of, if there is one.
+    /// Reads the files of these names. `read` returns the bytes of each, if there is one.
     ///
     /// # Errors
     /// Those of `read`.
@@ -47,20 +47,20 @@ impl TokenizerFiles {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tokens {
     pub ids: Vec<i64>,
-    /// What did not fit, as it stands in the prompt. `None` where all of it did.
+    /// The text that did not fit, as it stands in the prompt. `None` where all of it did.
     pub cut: Option<String>,
-    /// How many of the ids are not padding.
+    /// The number of ids that are not padding.
     pub used: usize,
 }
 
-/// The ids around a prompt's own: `<|startoftext|>` and `<|endoftext|>` for CLIP, none and `</s>` for T5.
+/// The ids around a prompt's own. CLIP has `<|startoftext|>` and `<|endoftext|>`. T5 has only `</s>`, behind it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Specials {
     pub before: Vec<i64>,
     pub after: Vec<i64>,
 }
 
-/// A tokenizer of a folder.
+/// The tokenizer of a folder.
 pub(crate) struct Tokenizer {
     place: String,
     backend: Backend,
@@ -71,8 +71,8 @@ pub(crate) struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// The tokenizer that `files` describe: tokenizer.json if it is there, and else vocab.json and merges.txt, which
-    /// are read as transformers' `CLIPTokenizer` reads them. `place` is what errors call the folder.
+    /// Creates the tokenizer that `files` describe. It is tokenizer.json if that is there, and else vocab.json and
+    /// merges.txt, which are read as transformers' `CLIPTokenizer` reads them. `place` is the folder's name in errors.
     ///
     /// # Errors
     /// [`Error::Model`] names the file and the field that is missing or wrong. Without the feature `text` it is always
@@ -97,17 +97,17 @@ impl Tokenizer {
         }
     }
 
-    /// The id that fills what a prompt leaves.
+    /// The id of the padding behind a prompt.
     pub(crate) fn pad(&self) -> i64 {
         self.pad
     }
 
-    /// The largest id that it can give. An encoder whose embedding has no such row belongs to another tokenizer.
+    /// The largest id that it can return. An encoder whose embedding has no such row belongs to another tokenizer.
     pub(crate) fn largest(&self) -> i64 {
         self.largest
     }
 
-    /// How many ids the encoder takes (`model_max_length`), where the folder says so.
+    /// The number of ids that the encoder takes (`model_max_length`), where the folder states it.
     pub(crate) fn length(&self) -> Option<usize> {
         self.length
     }
@@ -117,7 +117,7 @@ impl Tokenizer {
         &self.specials
     }
 
-    /// The id of `token` as it is spelled in the vocabulary: `,</w>` is CLIP's comma.
+    /// The id of `token` as it is spelled in the vocabulary. `,</w>` is CLIP's comma.
     pub(crate) fn id(&self, token: &str) -> Option<i64> {
         #[cfg(feature = "text")]
         return self.backend.token_to_id(token).map(i64::from);
@@ -125,11 +125,11 @@ impl Tokenizer {
         match (self.backend, token) {}
     }
 
-    /// The ids of `text`, cut and padded to `length`, with those around it. What is cut is the end of the text, and
-    /// padding stands behind it, whatever the folder's own settings for the two.
+    /// The ids of `text`, cut and padded to `length`, with those around it. The end of the text is cut, and padding
+    /// stands behind it, whatever the folder's own settings for the two.
     ///
     /// # Errors
-    /// [`Error::Argument`] where `text` is longer than 256 KiB or `length` has no room for the ids around it, and
+    /// [`Error::Argument`] where `text` is longer than 256 KiB, or where `length` has no room for the ids around it.
     /// [`Error::Model`] where the tokenizer can't make ids of it.
     pub(crate) fn encode(&self, text: &str, length: usize) -> Result<Tokens> {
         let Specials { before, after } = &self.specials;
@@ -142,7 +142,7 @@ impl Tokenizer {
         };
         let (own, starts) = self.own(text)?;
         let kept = own.len().min(room);
-        // Where a token begins within a character, as those of bytes do, all of the character was cut.
+        // Where a token begins within a character, as those of bytes do, the whole character was cut.
         let cut = starts.get(kept).map(|start| {
             let start = (0..=*start.min(&text.len())).rev().find(|place| text.is_char_boundary(*place));
             text[start.unwrap_or(0)..].trim().to_owned()
@@ -165,12 +165,12 @@ impl Tokenizer {
         Ok(self.own(text)?.0)
     }
 
-    /// The ids of `text`, and where in it each of them begins.
+    /// The ids of `text`, and where each of them begins in it.
     fn own(&self, text: &str) -> Result<(Vec<i64>, Vec<usize>)> {
         check_length(text)?;
         #[cfg(feature = "text")]
         {
-            // One at a time: only batches start threads or read the environment.
+            // Texts are encoded one at a time, since only batches start threads or read the environment.
             let encoding = reading::contained(|| self.backend.encode(text, false));
             let encoding = encoding.map_err(|reason| {
                 Error::model(&*self.place, format!("the tokenizer can't make ids of this prompt: {reason}"))
@@ -183,8 +183,10 @@ impl Tokenizer {
     }
 }
 
-/// Reads the tokenizer in `folder`: what it gives makes ids of a text, of that length, and says how many are not
-/// padding and what was cut. For the tests that hold the ids against transformers'. Not part of the API.
+/// Reads the tokenizer in `folder`. It returns a function from a text and a length to ids of that length. The function
+/// also returns how many ids are not padding, and the text that was cut.
+///
+/// It is for the tests that compare the ids with transformers', and is not part of the API.
 ///
 /// # Errors
 /// As the tokenizer's.
@@ -236,20 +238,20 @@ mod reading {
 
     type Result<T, E = String> = std::result::Result<T, E>;
 
-    /// A limit that no tokenizer comes near. What is nested deeper might take all of the stack.
+    /// The greatest depth of a tokenizer, which none comes near. Deeper nesting might take all of the stack.
     const MOST_DEEP: usize = 16;
 
-    /// The most by which the replacements of a tokenizer may lengthen a text. Gemma's and T5's make it three times as
-    /// long.
+    /// The greatest factor by which the replacements of a tokenizer may lengthen a text. Gemma's and T5's make it three
+    /// times as long.
     const MOST_GROWTH: usize = 100;
 
-    /// A longer `model_max_length` means that there is none: transformers writes 10³⁰ then.
+    /// A longer `model_max_length` means that there is none. transformers writes 10³⁰ then.
     const LONGEST: f64 = 1e6;
 
     const BEGIN_OF_CLIP: &str = "<|startoftext|>";
     const END_OF_CLIP: &str = "<|endoftext|>";
 
-    /// What the files say.
+    /// The contents of the files.
     pub(super) struct Read {
         pub(super) backend: Backend,
         pub(super) specials: Specials,
@@ -258,7 +260,7 @@ mod reading {
         pub(super) length: Option<usize>,
     }
 
-    /// Runs what the tokenizers crate does. It panics on some files, such as one whose character map is cut off.
+    /// Calls the tokenizers crate. It panics on some files, such as one whose character map is cut off.
     pub(super) fn contained<T>(call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
         match catch_unwind(AssertUnwindSafe(call)) {
             Ok(Ok(value)) => Ok(value),
@@ -278,7 +280,7 @@ mod reading {
             Some(bytes) => of_json(read("tokenizer.json", bytes)?)?,
             None => of_clip(files, &config, &mut named)?,
         };
-        // What the configuration says of the tokens goes over what tokenizer.json does.
+        // The configuration's settings of tokens take precedence over those of tokenizer.json.
         if let Some(tokens) = config.get("added_tokens_decoder") {
             added = of_config(tokens)?;
         } else if let Some(bytes) = &files.added_tokens {
@@ -297,8 +299,7 @@ mod reading {
             let known = backend.get_added_vocabulary().get_vocab().contains_key(&token.content);
             !known && !added.iter().any(|other| other.content == token.content)
         });
-        // A padding token such as "!" becomes a special one by that, also where a prompt has it. So it is in
-        // transformers.
+        // This makes a padding token such as "!" a special one, also where a prompt has it, as in transformers.
         let missing: Vec<AddedToken> = missing.cloned().collect();
         contained(|| backend.add_tokens(added.into_iter().chain(missing)))?;
         largest = backend.get_added_vocabulary().get_vocab().values().copied().fold(largest, u32::max);
@@ -322,12 +323,12 @@ mod reading {
         if let Some(id) = padding.and_then(|padding| padding.get("pad_id")).and_then(Value::as_u64) {
             return i64::try_from(id).map_err(|_| "tokenizer.json: padding: pad_id is too large".to_owned());
         }
-        // What transformers' classes have where a folder says nothing: T5's and Gemma's, BERT's, CLIP's and Qwen's.
+        // These are the defaults of transformers' classes: T5's and Gemma's, BERT's, CLIP's and Qwen's.
         let usual = ["<pad>", "[PAD]", END_OF_CLIP].iter().find_map(|token| backend.token_to_id(token));
         usual.map(i64::from).ok_or_else(|| "tokenizer_config.json: pad_token is missing".to_owned())
     }
 
-    /// What the post-processor puts around a text.
+    /// The ids that the post-processor puts around a text.
     fn around(backend: &Backend) -> Result<Specials> {
         let text = Encoding::from_tokens(vec![Token::new(0, "a".to_owned(), (0, 1))], 0);
         let whole = contained(|| backend.post_process(text, None, true))?;
@@ -341,7 +342,7 @@ mod reading {
         Ok(Specials { before: ids(&all[..place]), after: ids(&all[place + 1..]) })
     }
 
-    /// What a file of JSON says.
+    /// Reads a JSON file.
     fn read<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T> {
         let said = decoded(bytes).and_then(|text| Json::new(&text)?.read::<T>().map_err(|error| error.to_string()));
         said.map_err(|reason| format!("{name}: {reason}"))
@@ -351,7 +352,7 @@ mod reading {
         bytes.map(|bytes| read(name, bytes)).transpose()
     }
 
-    /// A token with its settings, as the files have it.
+    /// A token with its settings, as the files state them.
     #[derive(Deserialize)]
     struct Added {
         content: String,
@@ -376,7 +377,7 @@ mod reading {
         }
     }
 
-    /// `added_tokens_decoder`, in the order of the ids.
+    /// The tokens of `added_tokens_decoder`, in the order of the ids.
     fn of_config(tokens: &Value) -> Result<Vec<AddedToken>> {
         let name = "tokenizer_config.json: added_tokens_decoder";
         let mut sorted = Vec::new();
@@ -395,7 +396,8 @@ mod reading {
     }
 
     impl Named {
-        /// The map goes over the configuration where that says nothing of the tokens' settings, as in transformers.
+        /// The names in both files. The map takes precedence where the configuration has no settings of tokens, as in
+        /// transformers.
         fn of(config: &Value, map: &Value) -> Result<Self> {
             const KEYS: [&str; 7] =
                 ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
@@ -446,10 +448,10 @@ mod reading {
         }
     }
 
-    /// A backend, the tokens to add to it, its own settings for padding, its largest id so far, and what ends a word.
+    /// A backend, the tokens to add to it, its own settings for padding, its largest id so far, and the end of a word.
     type Built = (Backend, Vec<AddedToken>, Option<Value>, u32);
 
-    /// tokenizer.json. Its truncation isn't read.
+    /// The file tokenizer.json. Its truncation isn't read.
     #[derive(Deserialize)]
     struct File {
         #[serde(default)]
@@ -478,7 +480,7 @@ mod reading {
         max_input_chars_per_word: Option<usize>,
     }
 
-    /// Tokens and their ids, or in the order of their ids with their scores.
+    /// Tokens with their ids, or with their scores in the order of their ids.
     enum Vocabulary {
         Ids(Vocab),
         Scores(Vec<(String, f64)>),
@@ -506,7 +508,7 @@ mod reading {
         }
     }
 
-    /// "a b", or ["a", "b"].
+    /// A merge, written "a b" or ["a", "b"].
     struct Merge(String, String);
 
     impl Merge {
@@ -539,7 +541,7 @@ mod reading {
         }
     }
 
-    /// Each part is read by itself, so that an error names it, and so that nothing of it samples or starts threads.
+    /// Each part is read by itself. So an error names it, and nothing of it samples or starts threads.
     fn of_json(file: File) -> Result<Built> {
         check_normalizer(file.normalizer.as_ref())?;
         let normalizer: Option<NormalizerWrapper> = part("normalizer", file.normalizer)?;
@@ -567,7 +569,7 @@ mod reading {
         read.map(Some).map_err(|reason| format!("tokenizer.json: {name}: {reason}"))
     }
 
-    /// How deep the lists and objects of `value` lie in each other. JSON that was read is at most 128 deep.
+    /// The depth of nested lists and objects in `value`. JSON that was read is at most 128 deep.
     fn depth(value: &Value) -> usize {
         match value {
             Value::Array(list) => 1 + list.iter().map(depth).max().unwrap_or(0),
@@ -576,7 +578,7 @@ mod reading {
         }
     }
 
-    /// Refuses what the tokenizers crate would end in a panic for, and what makes a short text one of gigabytes.
+    /// Refuses what makes the tokenizers crate panic, and what makes gigabytes of a short text.
     fn check_normalizer(normalizer: Option<&Value>) -> Result<()> {
         fn growth(value: &Value) -> Result<usize> {
             match value {
@@ -607,8 +609,8 @@ mod reading {
     }
 
     impl Model {
-        /// The model, and the largest id of its vocabulary. What it remembers of earlier texts is turned off: prompts
-        /// are few, and it would be kept for each thread after the tokenizer is gone. So is dropout.
+        /// The model, and the largest id of its vocabulary. Its cache of earlier texts is turned off. Prompts are few,
+        /// and the cache would be kept for each thread after the tokenizer is gone. Dropout is turned off as well.
         fn build(self) -> Result<(ModelWrapper, u32)> {
             let legacy = match (&self.vocab, &self.merges) {
                 (Vocabulary::Scores(_), _) => "Unigram",
@@ -664,7 +666,7 @@ mod reading {
         }
     }
 
-    /// Refuses merges of what isn't in the vocabulary; the tokenizers crate ends in a panic for some of them.
+    /// Refuses merges of what isn't in the vocabulary, since some of them make the tokenizers crate panic.
     fn check_merges(vocabulary: &Vocab, merges: &[Merge]) -> Result<()> {
         for Merge(first, second) in merges {
             let merged = [&**first, second].concat();
@@ -679,7 +681,7 @@ mod reading {
         vocabulary.values().copied().max().ok_or_else(|| "vocab: it is empty".to_owned())
     }
 
-    /// merges.txt.
+    /// Reads merges.txt.
     fn merges_of_text(bytes: &[u8]) -> Result<Vec<Merge>> {
         let text = decoded(bytes).map_err(|reason| format!("merges.txt: {reason}"))?;
         let mut merges = Vec::new();
@@ -695,7 +697,8 @@ mod reading {
         Ok(merges)
     }
 
-    /// transformers' `CLIPTokenizer` of vocab.json and merges.txt. What it takes for granted is added to `named`.
+    /// transformers' `CLIPTokenizer` of vocab.json and merges.txt. The names that it takes for granted are added to
+    /// `named`.
     fn of_clip(files: &TokenizerFiles, config: &Value, named: &mut Named) -> Result<Built> {
         let (Some(vocabulary), Some(merges)) = (&files.vocab, &files.merges) else {
             return Err("there is no tokenizer.json, and no vocab.json with a merges.txt; where there is a spiece.model \
@@ -748,7 +751,7 @@ mod reading {
         Ok((backend, Vec::new(), None, largest))
     }
 
-    /// What transformers' `CLIPTokenizer` does with a text before and after it is tokens.
+    /// Adds what transformers' `CLIPTokenizer` does with a text before and after it is tokens.
     fn dress_as_clip(backend: &mut Backend, post_processor: RobertaProcessing) -> tokenizers::Result<()> {
         let spaces = Replace::new(ReplacePattern::Regex(r"\s+".to_owned()), " ")?;
         let normalizers = [NFC.into(), spaces.into(), Lowercase.into()];
@@ -782,7 +785,8 @@ mod tests {
 
     use super::*;
 
-    /// CLIP's vocabulary in small: the bytes, the same as ends of words, a few merges, and the two special tokens.
+    /// A small version of CLIP's vocabulary: the bytes, the same as ends of words, a few merges, and the two special
+    /// tokens.
     fn vocabulary() -> (serde_json::Map<String, Value>, &'static str) {
         let printed = |byte: &u32| matches!(byte, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
         let printed: Vec<u32> = (0..256).filter(printed).collect();
@@ -852,10 +856,10 @@ mod tests {
         assert_eq!(plain.pieces("cat<|endoftext|>cat").unwrap(), [CAT, END, CAT]);
         let mark = plain.id("!</w>").unwrap();
         assert_eq!((plain.pad(), plain.pieces("cat!").unwrap()), (END, vec![CAT, mark]));
-        // As in transformers: a padding token is a special one, and so is no longer the end of a word.
+        // As in transformers, a padding token is a special one, and so is no longer the end of a word.
         let padded = of(&clip(&json!({"pad_token": {"content": "!"}}), &json!({})));
         assert_eq!((padded.pad(), padded.pieces("cat!").unwrap()), (0, vec![CAT, 0]));
-        // Where a token's settings say so, it is found after the text is in lower case.
+        // Where a token's settings require it, it is found after the text is in lower case.
         let loud = "<|EndOfText|>";
         assert_ne!(plain.pieces(loud).unwrap(), [END]);
         let flags = json!({"515": {"content": "<|endoftext|>", "normalized": true}});
@@ -871,12 +875,12 @@ mod tests {
         let decoder = json!({"516": {"content": "<c>"}, "514": {"content": "<|startoftext|>", "special": true}});
         files.tokenizer_config = bytes(&json!({"added_tokens_decoder": decoder}));
         assert_eq!(of(&files).pieces("<c>").unwrap(), [516]);
-        // One that the vocabulary lacks gets the next id, which no embedding has: `largest` tells.
+        // A token that the vocabulary lacks gets the next id, which no embedding has. `largest` shows it.
         let lacking = of(&clip(&json!({"pad_token": "<pad>"}), &json!({})));
         assert_eq!((lacking.pad(), lacking.largest()), (516, 516));
     }
 
-    /// T5's kind, with settings of its own that aren't to count.
+    /// T5's kind, with settings of its own that have no effect.
     fn unigram() -> Value {
         let scores: Vec<(&str, f64)> =
             vec![("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁a", -1.0), ("▁cat", -2.0), ("▁", -3.0), ("s", -3.5)];
@@ -906,7 +910,7 @@ mod tests {
         let tokens = tokenizer.encode("a cats", 6).unwrap();
         assert_eq!(tokens, Tokens { ids: vec![3, 4, 6, 1, 0, 0], cut: None, used: 4 });
         assert_eq!(tokenizer.encode("a cats cat", 4).unwrap().cut.as_deref(), Some("cat"));
-        // Gemma's: spaces are characters, and what has no token is bytes. Dropout is left out.
+        // In Gemma's kind spaces are characters, and what has no token is bytes. Dropout is left out.
         let mut ids: serde_json::Map<_, _> = (0..256).map(|byte| (format!("<0x{byte:02X}>"), byte.into())).collect();
         ids.extend(
             [("<pad>", 256), ("<bos>", 257), ("<unk>", 258), ("▁", 259), ("c", 260), ("▁c", 261)]
@@ -920,7 +924,7 @@ mod tests {
         let tokenizer = of(&json_files(&gemma));
         assert_eq!(tokenizer.pieces("c cé").unwrap(), [260, 261, 0xc3, 0xa9]);
         assert_eq!(tokenizer.specials(), &Specials::default());
-        // BERT's, without its type, as old files are.
+        // BERT's kind, without its type, as in old files.
         let bert = json!({
             "pre_tokenizer": {"type": "BertPreTokenizer"},
             "model": {"vocab": {"[PAD]": 0, "[UNK]": 1, "cat": 2, "##s": 3}, "unk_token": "[UNK]",

@@ -1,4 +1,4 @@
-//! What hosts hand over and get back: strings, numbers, arrays, structs.
+//! Reads what hosts pass in, and writes what they get back: strings, numbers, arrays and structs.
 
 use std::ffi::{CStr, CString, c_char};
 
@@ -6,13 +6,13 @@ use ndarray::ArrayViewD;
 
 use crate::error::{Error, Result};
 
-/// `text` for C; a zero byte within it ends it.
+/// Converts `text` to a C string. A zero byte within it ends it.
 pub(super) fn c_string(text: &str) -> CString {
     let until_zero = text.split('\0').next().unwrap_or_default();
     CString::new(until_zero).unwrap_or_default()
 }
 
-/// Writes as much of `text` as `room` has place for, with a zero at the end; no character is cut in two.
+/// Writes as much of `text` as `room` holds, with a zero at the end. It cuts no character in two.
 pub(super) fn copy_string(text: &CStr, room: &mut [u8]) {
     let Some(most) = room.len().checked_sub(1) else { return };
     let text = text.to_str().unwrap_or_default();
@@ -21,7 +21,7 @@ pub(super) fn copy_string(text: &CStr, room: &mut [u8]) {
     room[end] = 0;
 }
 
-/// The UTF-8 string `pointer`, which must not be NULL.
+/// Returns the UTF-8 string at `pointer`, which must not be NULL.
 ///
 /// # Safety
 /// `pointer` is NULL or a zero-terminated string that outlives the call, as the header demands.
@@ -30,7 +30,7 @@ pub(super) unsafe fn string<'a>(pointer: *const c_char, argument: &'static str) 
     unsafe { optional_string(pointer, argument) }?.ok_or_else(|| null(argument))
 }
 
-/// The UTF-8 string `pointer`, `None` if it is NULL.
+/// Returns the UTF-8 string at `pointer`, or `None` if it is NULL.
 ///
 /// # Safety
 /// As [`string`].
@@ -43,7 +43,7 @@ pub(super) unsafe fn optional_string<'a>(pointer: *const c_char, argument: &'sta
     bytes.to_str().map(Some).map_err(|error| Error::argument(argument, format!("the string is not UTF-8: {error}")))
 }
 
-/// The `length` values at `pointer`.
+/// Returns the `length` values at `pointer`.
 ///
 /// # Safety
 /// `pointer` is NULL or points to `length` values that nobody changes during the call.
@@ -56,7 +56,7 @@ pub(super) unsafe fn slice<'a, T>(pointer: *const T, length: usize, argument: &'
     Ok(unsafe { std::slice::from_raw_parts(pointer, length) })
 }
 
-/// The `length` values at `pointer`, to be written.
+/// Returns the `length` values at `pointer`, for writing.
 ///
 /// # Safety
 /// `pointer` is NULL or points to `length` initialised values that nobody else uses during the call.
@@ -102,8 +102,8 @@ pub(super) unsafe fn store_if_wanted<T>(pointer: *mut T, value: T, argument: &'s
     if pointer.is_null() { Ok(()) } else { unsafe { store(pointer, value, argument) } }
 }
 
-/// The size that a host's struct says of itself at its start, if it is at least `first`, which is what the first hosts
-/// knew of it.
+/// Returns the size that a host's struct states at its start. It must be at least `first`, the size that the first
+/// hosts knew.
 ///
 /// # Safety
 /// `pointer` is NULL or points to a struct that begins with a `u32`.
@@ -118,7 +118,7 @@ pub(super) unsafe fn struct_size<T>(pointer: *const T, first: usize, argument: &
     Ok(size)
 }
 
-/// Writes as much of `value` as a host's struct of `room` bytes has place for.
+/// Writes as much of `value` as a host's struct of `room` bytes holds.
 ///
 /// # Safety
 /// `pointer` may be written to for `room` bytes, as [`struct_size`] has found.
@@ -132,12 +132,13 @@ pub(super) fn null(argument: &'static str) -> Error {
     Error::argument(argument, "is NULL")
 }
 
-/// The axes of a host's shape.
+/// Returns the axes of a host's shape.
 ///
 /// # Safety
 /// As [`slice`].
 pub(super) unsafe fn shape<'a>(axes: *const usize, rank: usize) -> Result<&'a [usize]> {
-    /// More than any tensor has: a number beyond it is no rank, and what it would be read from is not there.
+    /// No tensor has more axes. A larger number is no rank, and the host's array does not have that many values to
+    /// read.
     const MOST_AXES: usize = 64;
     if rank > MOST_AXES {
         return Err(Error::argument("rank", format!("{rank}; a shape has at most {MOST_AXES} axes")));
@@ -146,8 +147,10 @@ pub(super) unsafe fn shape<'a>(axes: *const usize, rank: usize) -> Result<&'a [u
     unsafe { slice(axes, rank, "axes") }
 }
 
+/// Writes a shape and its rank to a host's variables.
+///
 /// # Safety
-/// `axes` has room for `capacity` values, `rank` may be written to.
+/// `axes` has room for `capacity` values, and `rank` may be written to.
 pub(super) unsafe fn store_shape(shape: &[usize], axes: *mut usize, capacity: usize, rank: *mut usize) -> Result<()> {
     if capacity > 0 && capacity < shape.len() {
         return Err(Error::argument("capacity", format!("{capacity}; the shape has {} axes", shape.len())));

@@ -1,4 +1,4 @@
-//! What a model can be asked without a job.
+//! Calls that evaluate a model without a job.
 
 use std::borrow::Cow;
 use std::ffi::c_char;
@@ -20,14 +20,16 @@ use crate::solver::{Adaptive, Variance};
 use crate::stage::Model;
 use crate::tensor::copied;
 
-/// One question to the network, for a process of the host's own: the estimate `denoised` of the clean samples behind
-/// the noisy samples `x`, both `count` items of the model's shape, at the noise level (t, alpha, sigma). `length` is
-/// the number of values in each of the two, which may be the same. `request` says the classes and conditions of the
-/// items, and their shape where the model leaves it free; what else it says is about runs, and is not looked at. It may
-/// be NULL for a model that is given nothing.
+/// Evaluates the network once, for a sampling process of the host's own. It estimates the clean samples behind the
+/// noisy samples `x`, and writes them to `denoised`.
 ///
-/// `cancel` may be NULL; with one it is DIFFUSE_CANCELLED once that was cancelled, promptly, also where it waits for
-/// its turn.
+/// Each of the two arrays holds `count` items of the model's shape, `length` values in all. Both may be the same array.
+/// (`t`, `alpha`, `sigma`) is the noise level of `x`. `request` sets the classes and conditions of the items, and their
+/// shape where the model leaves it free. Its other settings are about runs, and are ignored. `request` may be NULL for
+/// a model without classes and conditions.
+///
+/// `cancel` may be NULL. Once it is cancelled, the call promptly returns DIFFUSE_CANCELLED, also while it waits for its
+/// turn. Returns DIFFUSE_EVALUATION if the network fails or predicts something that is not a number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_denoise(
     model: *const diffuse_model,
@@ -54,14 +56,16 @@ pub unsafe extern "C" fn diffuse_model_denoise(
     })
 }
 
-/// The logarithm of the density, in nats, of each of the `count` samples in `x`, `length` values in all, along the
-/// probability-flow ODE, to `log_densities`, which has room for `count` values. `directions` is how many random
-/// directions Hutchinson's estimate of the divergence takes, drawn with `seed`; 0 takes the whole trace, for points and
-/// other small items. `tolerance` is the error that a step may have, relative and absolute, from 1e-9 to 0.1; 1e-5 is
-/// usual. `request` and `cancel` as for diffuse_model_denoise().
+/// Computes the logarithm of the density, in nats, of each of the `count` samples in `x`. It follows the
+/// probability-flow ODE. `x` has `length` values in all, and `log_densities` has room for `count` values.
 ///
-/// It is the density of the slightly noisy sample at the least noisy level of the schedule. It takes hundreds of
-/// evaluations and more for each item.
+/// `directions` is the number of random directions in Hutchinson's estimate of the divergence. They are drawn with
+/// `seed`. 0 takes the whole trace, for points and other small items. `tolerance` is the error that a step may have,
+/// relative and absolute, from 1e-9 to 0.1. A usual value is 1e-5. `request` and `cancel` are as for
+/// diffuse_model_denoise().
+///
+/// The result is the density of the slightly noisy sample at the least noisy level of the schedule. It takes hundreds
+/// of evaluations or more for each item.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_log_density(
     model: *const diffuse_model,
@@ -93,11 +97,16 @@ pub unsafe extern "C" fn diffuse_model_log_density(
     })
 }
 
-/// DDPM's variational bound on the negative logarithm of the probability of each of the `count` samples in `x`,
-/// `length` values in all (from -1 to 1 in 256 steps), in bits per value, to `bits_per_dim`, which has room for `count`
-/// values. `variance` is that of the reverse process: "posterior", "beta", or for a network that says it "learned" or
-/// "learned-range". The noise is drawn with `seed`. `request` and `cancel` as for diffuse_model_denoise(). It takes one
-/// evaluation for each training step; DIFFUSE_ARGUMENT where the schedule has none.
+/// Computes DDPM's variational bound on the negative log-probability of each of the `count` samples in `x`. It writes
+/// the bounds, in bits per value, to `bits_per_dim`, which has room for `count` values. `x` has `length` values in all,
+/// from -1 to 1 in 256 steps.
+///
+/// `variance` is the variance of the reverse process: "posterior" or "beta". For a network that predicts it, `variance`
+/// may also be "learned" or "learned-range". The noise is drawn with `seed`. `request` and `cancel` are as for
+/// diffuse_model_denoise().
+///
+/// The call takes one evaluation for each training step. Returns DIFFUSE_ARGUMENT if the schedule has no training
+/// steps.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_variational_bound(
     model: *const diffuse_model,
@@ -125,9 +134,11 @@ pub unsafe extern "C" fn diffuse_model_variational_bound(
     })
 }
 
-/// Noises clean samples: `x` becomes alpha·x0 + sigma·noise at the time `time` of the model's schedule, for `count`
-/// items, `length` values in all. The noise is what a run with this seed starts from, item i's of seed + i. `x` may be
-/// `x0`. `request` says the items' shape where the model leaves it free, else it may be NULL.
+/// Adds noise to clean samples: `x` becomes alpha·x0 + sigma·noise at the time `time` of the model's schedule. Each of
+/// the two arrays holds `count` items, `length` values in all. Both may be the same array.
+///
+/// The noise is that of a run with this seed and the option noise at "counter". Item i has the noise of seed + i.
+/// `request` sets the shape of the items where the model leaves it free. Otherwise it may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_add_noise(
     model: *const diffuse_model,
@@ -160,7 +171,7 @@ unsafe fn request_or_default<'a>(request: *const diffuse_request) -> Result<Cow<
     unsafe { borrow(request, "request") }?.request().map(Cow::Borrowed)
 }
 
-/// A host's values as items of the shape that the model and the request say, and what these are conditioned on.
+/// Returns a host's values as items of the shape that the model and the request set, and the condition of these items.
 ///
 /// # Safety
 /// As [`request_or_default`].
@@ -186,7 +197,7 @@ unsafe fn variance_of(word: *const c_char) -> Result<Variance> {
     Variance::from_word(word).ok_or_else(unknown)
 }
 
-/// A host's values as `count` items of the shape that the model and the request say.
+/// Returns a host's values as `count` items of the shape that the model and the request set.
 fn items_of<'a>(model: &Model, request: &Request, x: &'a [f32], count: usize) -> Result<ArrayViewD<'a, f32>> {
     let shape = [vec![count], request.item(model)?].concat();
     ArrayViewD::from_shape(shape.as_slice(), x).map_err(|_| {

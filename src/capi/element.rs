@@ -1,4 +1,4 @@
-//! The types that a host's conditions have.
+//! The element types of a host's conditions.
 
 use std::ffi::c_void;
 
@@ -9,41 +9,40 @@ use super::buffers::slice;
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, make_room};
 
-/// The type of an array: 32-bit floats.
+/// Element type of an array: 32-bit floats.
 pub const DIFFUSE_ELEMENT_F32: i32 = 0;
-/// 16-bit floats (IEEE 754 half precision).
+/// Element type: 16-bit floats (IEEE 754 half precision).
 pub const DIFFUSE_ELEMENT_F16: i32 = 1;
-/// 16-bit floats with the exponent of 32 bits (bfloat16).
+/// Element type: 16-bit floats with the exponent of 32 bits (bfloat16).
 pub const DIFFUSE_ELEMENT_BF16: i32 = 2;
-/// 64-bit floats.
+/// Element type: 64-bit floats.
 pub const DIFFUSE_ELEMENT_F64: i32 = 3;
-/// 64-bit integers.
+/// Element type: signed 64-bit integers.
 pub const DIFFUSE_ELEMENT_I64: i32 = 4;
-/// 32-bit integers.
+/// Element type: signed 32-bit integers.
 pub const DIFFUSE_ELEMENT_I32: i32 = 5;
-/// 16-bit integers.
+/// Element type: signed 16-bit integers.
 pub const DIFFUSE_ELEMENT_I16: i32 = 6;
-/// 8-bit integers.
+/// Element type: signed 8-bit integers.
 pub const DIFFUSE_ELEMENT_I8: i32 = 7;
-/// 64-bit integers without a sign.
+/// Element type: unsigned 64-bit integers.
 pub const DIFFUSE_ELEMENT_U64: i32 = 8;
-/// 32-bit integers without a sign.
+/// Element type: unsigned 32-bit integers.
 pub const DIFFUSE_ELEMENT_U32: i32 = 9;
-/// 16-bit integers without a sign.
+/// Element type: unsigned 16-bit integers.
 pub const DIFFUSE_ELEMENT_U16: i32 = 10;
-/// 8-bit integers without a sign.
+/// Element type: unsigned 8-bit integers.
 pub const DIFFUSE_ELEMENT_U8: i32 = 11;
-/// Truth values, a byte each, 0 or 1.
+/// Element type: truth values of one byte each, 0 or 1.
 pub const DIFFUSE_ELEMENT_BOOL: i32 = 12;
 
-/// The tensor that a host has, copied.
+/// Copies a host's array into a tensor.
 ///
 /// # Errors
-/// [`Error::Argument`] if there is no such type, the shape is not of this memory, or a value is beyond what a tensor
-/// here has.
+/// [`Error::Argument`] if there is no such type, if no memory holds the shape, or if a tensor cannot hold a value.
 ///
 /// # Safety
-/// `values` points to as many values of the type `element` as the axes say, which nobody changes during the call.
+/// `values` points to as many values of the type `element` as the axes state. Nobody changes them during the call.
 pub(super) unsafe fn tensor_of(element: i32, values: *const c_void, axes: &[usize]) -> Result<Tensor> {
     let refuse = |reason: &str| Err(Error::argument("axes", format!("{axes:?} {reason}")));
     if axes.contains(&0) {
@@ -95,7 +94,7 @@ pub(super) unsafe fn tensor_of(element: i32, values: *const c_void, axes: &[usiz
     }
 }
 
-/// The type of a tensor's values, and where they lie.
+/// Returns the type of a tensor's values, and their address.
 pub(super) fn values_of(tensor: &Tensor) -> (i32, *const c_void) {
     match tensor {
         Tensor::F32(array) => (DIFFUSE_ELEMENT_F32, array.as_ptr().cast()),

@@ -1,4 +1,4 @@
-//! What went wrong in the last call of a thread that failed.
+//! The error of the last call that failed on a thread.
 
 use std::cell::RefCell;
 use std::ffi::{CString, c_char};
@@ -8,11 +8,11 @@ use crate::error::Error;
 
 thread_local! {
     static MESSAGE: RefCell<CString> = RefCell::new(CString::default());
-    /// The file that it was about, and the system's number.
+    /// The file that the error is about, and the system's error number.
     static FILE: RefCell<(Option<CString>, i32)> = const { RefCell::new((None, 0)) };
 }
 
-/// Keeps what the last export that failed on this thread has to say.
+/// Keeps the error of the last export that failed on this thread.
 pub(super) fn remember(error: &Error) {
     let file = match error {
         Error::Io { path, source } => {
@@ -24,21 +24,24 @@ pub(super) fn remember(error: &Error) {
     MESSAGE.with_borrow_mut(|message| *message = c_string(&error.to_string()));
 }
 
-/// What went wrong in the last call on this thread that failed, in English, with the argument, file or tensor and the
-/// remedy; "" if none has failed. The string is valid until the next call that fails on this thread.
+/// Returns what went wrong in the last call that failed on this thread, in English. The message names the argument,
+/// file or tensor, and the remedy. It is "" if no call has failed. The string is valid until the next call that fails
+/// on this thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn diffuse_error_message() -> *const c_char {
     MESSAGE.with_borrow(|message| message.as_ptr())
 }
 
-/// The file that the last call on this thread that failed could not read or write (DIFFUSE_IO); NULL if it failed for
-/// another reason, or none has. The string is valid until the next call that fails on this thread.
+/// Returns the file that the last failed call on this thread could not read or write (DIFFUSE_IO). Returns NULL if that
+/// call failed for another reason, or if none has failed. The string is valid until the next call that fails on this
+/// thread.
 #[unsafe(no_mangle)]
 pub extern "C" fn diffuse_error_path() -> *const c_char {
     FILE.with_borrow(|(path, _)| path.as_ref().map_or(std::ptr::null(), |path| path.as_ptr()))
 }
 
-/// The number that the system gave for it: errno, or what GetLastError() says on Windows; 0 where it gave none.
+/// Returns the system's error number for the file of diffuse_error_path(). It is errno, or the result of GetLastError()
+/// on Windows. Returns 0 if the system gave none.
 #[unsafe(no_mangle)]
 pub extern "C" fn diffuse_error_errno() -> i32 {
     FILE.with_borrow(|(_, number)| *number)

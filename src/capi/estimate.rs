@@ -1,4 +1,4 @@
-//! What a host's code is told of an estimate that it is to make or to change, and how it is called.
+//! Callbacks of the host that make or change an estimate: what they receive, and how they are called.
 
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,12 +14,13 @@ use crate::float::with_hosts;
 use crate::network::Question;
 use crate::schedule::NoiseLevel;
 
-/// What an estimate of the clean samples is made from. It lives as long as the callback that it is given to.
+/// The inputs of one estimate of the clean samples. The library passes it to a callback, and it lives until the
+/// callback returns.
 pub struct diffuse_estimate {
     _opaque: [u8; 0],
 }
 
-/// What it points to outlives the call that it is lent for.
+/// All that it points to outlives the call that it is lent for.
 pub(super) struct EstimateValue {
     x: *const f32,
     shape: Vec<usize>,
@@ -29,7 +30,7 @@ pub(super) struct EstimateValue {
     network: Option<NetworkValue>,
 }
 
-/// What a network of the host's is told besides.
+/// The further inputs of a network of the host's.
 struct NetworkValue {
     input: *const f32,
     length: usize,
@@ -37,16 +38,20 @@ struct NetworkValue {
     stopped: *const AtomicBool,
 }
 
-/// Code of the host's, called with every estimate of the clean samples: to change it, as guidance
-/// (diffuse_request_set_guidance_callback()), or to make it, as the network (diffuse_model_open_callback()). `values`,
-/// `length` of them, are those of all items one after the other; `estimate` says what they are made from. It returns 0;
-/// anything else ends the step with DIFFUSE_CALLBACK, and `message`, to which up to `capacity` bytes with a zero at
-/// their end may be written, becomes a part of its message.
+/// A function of the host's that the library calls for every estimate of the clean samples. As guidance
+/// (diffuse_request_set_guidance_callback()), it may change the estimate. As the network
+/// (diffuse_model_open_callback()), it makes the prediction.
 ///
-/// It is called on the thread that steps the job. It may cancel and free that job, but not step or read it; what is
-/// freed so is gone, with its callbacks and their data, when the step is over. Freeing another job waits for that one,
-/// so that two jobs must not free each other so. It must not unwind. One that does not return holds up its job:
-/// diffuse_job_cancel() and diffuse_job_wait() with a time return, but diffuse_job_free() does not before it does.
+/// `values` holds the values of all items one after the other, `length` in all. `estimate` gives what they are made
+/// from. The function returns 0. Any other result ends the step with DIFFUSE_CALLBACK. The function may then write a
+/// text to `message`, up to `capacity` bytes with the zero at the end. The text becomes part of the error message.
+///
+/// The function is called on the thread that steps the job. It may cancel and free that job, but must not step or read
+/// it. A job that it frees, with its callbacks and their data, lives until the step is over. Freeing another job waits
+/// for that job, so two jobs must not free each other in this way. The function must not unwind.
+///
+/// A function that does not return holds up its job. diffuse_job_cancel() still returns, and diffuse_job_wait() returns
+/// after its time. diffuse_job_free() returns only after the function does.
 pub type diffuse_callback = Option<
     unsafe extern "C" fn(
         estimate: *const diffuse_estimate,
@@ -58,7 +63,7 @@ pub type diffuse_callback = Option<
     ) -> i32,
 >;
 
-/// A callback and what it is called with.
+/// A callback, and the data that it is called with.
 pub(super) struct Callback {
     function: unsafe extern "C" fn(*const diffuse_estimate, *mut f32, usize, *mut c_char, usize, *mut c_void) -> i32,
     user_data: UserData,
@@ -70,17 +75,17 @@ unsafe impl Send for Callback {}
 unsafe impl Sync for Callback {}
 
 impl Callback {
-    /// What the host gives as the argument `name`.
+    /// Wraps what the host gives as the argument `name`.
     pub(super) fn new(function: diffuse_callback, user_data: UserData, name: &'static str) -> Result<Self> {
         Ok(Self { function: function.ok_or_else(|| null(name))?, user_data })
     }
 
-    /// Lets it change an estimate.
+    /// Lets the callback change an estimate.
     pub(super) fn guide(&self, query: &Query<'_>, denoised: &mut [f32]) -> Result<(), String> {
         self.call(EstimateValue::new(query)?, denoised)
     }
 
-    /// Lets it be the network.
+    /// Lets the callback act as the network.
     pub(super) fn evaluate(&self, question: &Question<'_>, output: &mut [f32]) -> Result<(), String> {
         let Question { input, time, stopped, .. } = *question;
         let network = NetworkValue { input: input.as_ptr(), length: input.len(), time, stopped };
@@ -115,7 +120,7 @@ impl EstimateValue {
     }
 
     fn network(&self) -> Result<&NetworkValue> {
-        let none = || Error::argument("estimate", "only a network of the host's is told this");
+        let none = || Error::argument("estimate", "only a network of the host has this");
         self.network.as_ref().ok_or_else(none)
     }
 }
@@ -126,16 +131,16 @@ impl Noun for diffuse_estimate {
     const TAG: u64 = u64::from_le_bytes(*b"diff:est");
 }
 
-/// The noisy samples that the estimate is made from, alpha*clean + sigma*noise, of the shape that
-/// diffuse_estimate_shape() says, to be read during the callback. NULL if `estimate` is none.
+/// Returns the noisy samples that the estimate is made from: `alpha·clean + sigma·noise`. diffuse_estimate_shape()
+/// gives their shape. They may be read during the callback. Returns NULL if `estimate` is not a valid handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_x(estimate: *const diffuse_estimate) -> *const f32 {
     // SAFETY: the handle is as the header demands.
     quietly(std::ptr::null(), || unsafe { borrow(estimate, "estimate") }.map_or(std::ptr::null(), |value| value.x))
 }
 
-/// The noise level: the time `t` of the model's schedule, alpha and sigma. What a network is given for the time is
-/// another thing: diffuse_estimate_time().
+/// Writes the noise level: the time `t` of the model's schedule, `alpha` and `sigma`. The network's own input for the
+/// time may be another number, which diffuse_estimate_time() gives.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_level(
     estimate: *const diffuse_estimate,
@@ -154,9 +159,9 @@ pub unsafe extern "C" fn diffuse_estimate_level(
     })
 }
 
-/// The step of the run, counted from 0, and how many items there are. Solvers that take several estimates a step give
-/// the same step to each; one that chooses its own steps takes one item at a time; and guidance asks a network for
-/// twice the request's items at once, the guided and the unguided, or in turn.
+/// Writes the step of the run, counted from 0, and the number of items. A solver that takes several estimates per step
+/// gives each the same step. A solver that chooses its own steps takes one item at a time. Guidance takes a guided and
+/// an unguided estimate of each item. A network then gets twice the request's items at once, or both halves in turn.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_step(
     estimate: *const diffuse_estimate,
@@ -173,7 +178,8 @@ pub unsafe extern "C" fn diffuse_estimate_step(
     })
 }
 
-/// The shape of x, batch first, as diffuse_job_shape(): that of the request, for a model that leaves it free.
+/// Writes the shape of the samples, batch first. The parameters are as for diffuse_model_shape(). For a model that
+/// leaves the shape free, it is the request's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_shape(
     estimate: *const diffuse_estimate,
@@ -185,17 +191,17 @@ pub unsafe extern "C" fn diffuse_estimate_shape(
     guard(|| unsafe { store_shape(&borrow(estimate, "estimate")?.shape, axes, capacity, rank) })
 }
 
-/// What the network is given for the time, which the manifest says how to make of the level. DIFFUSE_ARGUMENT in a
-/// guidance callback.
+/// Writes the network's input for the time. The manifest defines how it follows from the noise level. Returns
+/// DIFFUSE_ARGUMENT in a guidance callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_time(estimate: *const diffuse_estimate, time: *mut f64) -> i32 {
     // SAFETY: the pointers are as the header demands.
     guard(|| unsafe { store(time, borrow(estimate, "estimate")?.network()?.time, "time") })
 }
 
-/// What the network sees of the samples, to be read during the callback: scaled as the manifest says, and with the
-/// conditions that are joined to the samples before or behind them, item by item; `*length` values. DIFFUSE_ARGUMENT in
-/// a guidance callback.
+/// Writes the address of the network's input for the samples to `*values`, and its number of values to `*length`. The
+/// manifest defines how the samples are scaled. Conditions that are joined to the samples come before or behind them,
+/// item by item. The values may be read during the callback. Returns DIFFUSE_ARGUMENT in a guidance callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_input(
     estimate: *const diffuse_estimate,
@@ -212,7 +218,8 @@ pub unsafe extern "C" fn diffuse_estimate_input(
     })
 }
 
-/// The class of every item, to be read during the callback; NULL for a model without classes, or if `estimate` is none.
+/// Returns the class of every item. The classes may be read during the callback. Returns NULL for a model without
+/// classes, or if `estimate` is not a valid handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_classes(estimate: *const diffuse_estimate) -> *const i64 {
     // SAFETY: the handle is as the header demands, and the condition outlives the callback.
@@ -222,11 +229,15 @@ pub unsafe extern "C" fn diffuse_estimate_classes(estimate: *const diffuse_estim
     })
 }
 
-/// The condition called `name` in the manifest, to be read during the callback: its values in `*values`, of the type
-/// `*element`, and its shape, items first unless it is one for all, as diffuse_estimate_shape() gives that of x. The
-/// type is one that has the numbers of the graph's: DIFFUSE_ELEMENT_F32 for floats of 16 and 32 bits,
-/// DIFFUSE_ELEMENT_F64, or DIFFUSE_ELEMENT_I64 for integers and truth values; for a network of the host's own one that
-/// has the numbers of the request's. DIFFUSE_ARGUMENT if there is none of that name.
+/// Writes the values, the type and the shape of the condition that the manifest calls `name`. Returns DIFFUSE_ARGUMENT
+/// if there is none of that name.
+///
+/// `*values` becomes the address of the values, which may be read during the callback. `axes`, `capacity` and `rank`
+/// receive the shape as in diffuse_estimate_shape(). Items come first, unless one condition is for all of them.
+///
+/// `*element` becomes a type that holds the numbers of the graph's type. It is DIFFUSE_ELEMENT_F32 for floats of 16 and
+/// 32 bits, DIFFUSE_ELEMENT_F64 for floats of 64 bits, or DIFFUSE_ELEMENT_I64 for integers and truth values. For a
+/// network of the host's own, it is a type that holds the numbers of the request's type.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_condition(
     estimate: *const diffuse_estimate,
@@ -255,8 +266,8 @@ pub unsafe extern "C" fn diffuse_estimate_condition(
     })
 }
 
-/// Whether the job was cancelled, `*cancelled` 1 or 0, so that a network that takes long may return early, with
-/// anything. DIFFUSE_ARGUMENT in a guidance callback.
+/// Sets `*cancelled` to 1 if the job was cancelled, else to 0. A network that takes long may then return early, with
+/// any values. Returns DIFFUSE_ARGUMENT in a guidance callback.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_estimate_is_cancelled(estimate: *const diffuse_estimate, cancelled: *mut i32) -> i32 {
     guard(|| {

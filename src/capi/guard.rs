@@ -1,4 +1,4 @@
-//! What every export does: keep panics in, turn errors into a status and a message.
+//! What every export does: it catches panics, and turns errors into a status and a message.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,7 +35,7 @@ pub(super) fn guard(body: impl FnOnce() -> Result<()>) -> i32 {
     }
 }
 
-/// Runs the body of an export that cannot fail and gives `otherwise` if it panics.
+/// Runs the body of an export that cannot fail. Returns `otherwise` if the body panics.
 pub(super) fn quietly<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
     let _usual = Usual::enter();
     attend();
@@ -46,8 +46,8 @@ pub(super) fn quietly<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
     result.unwrap_or(otherwise)
 }
 
-/// Rust's hook prints a panic on stderr, which is the host's. Panics elsewhere (a Rust host that links us) are left as
-/// they were.
+/// Keeps Rust's panic hook from printing on stderr, which is the host's. Panics elsewhere, as in a Rust host that links
+/// this library, keep their hook.
 fn silence_panics() {
     // No `Once`: a child that is forked while another thread is in it would wait for ever.
     static DONE: AtomicBool = AtomicBool::new(false);

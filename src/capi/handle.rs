@@ -1,4 +1,4 @@
-//! Handles: pointers that know what they point to.
+//! Handles: pointers that carry the type of their target.
 
 use super::buffers::{null, store};
 use crate::error::{Error, Result};
@@ -10,7 +10,7 @@ pub(super) trait Noun {
     type Value;
     /// The type's name in messages.
     const NAME: &'static str;
-    /// Different for every type, so that a handle of one is not taken for another.
+    /// Different for every type, so that no handle passes for one of another type.
     const TAG: u64;
 }
 
@@ -28,10 +28,10 @@ impl<T> Tagged<T> {
     }
 }
 
-/// The tag of a handle that was freed. Until its memory is used again, a second use is seen.
+/// The tag of a freed handle. It reveals a second use, until the handle's memory is used again.
 const FREED: u64 = 0x6465_6572_6621_2121;
 
-/// Makes a handle and stores it in `out`, which is NULL if that fails.
+/// Makes a handle and stores it in `out`. `out` becomes NULL if that fails.
 ///
 /// # Safety
 /// `out` is NULL or may be written to.
@@ -56,10 +56,10 @@ pub(super) fn lend<N: Noun, T>(value: N::Value, call: impl FnOnce(*const N) -> T
     result
 }
 
-/// What `handle` holds.
+/// Returns what `handle` holds.
 ///
 /// # Safety
-/// `handle` is NULL or was returned by this library and not yet freed.
+/// `handle` is NULL, or this library returned it and it is not freed yet.
 pub(super) unsafe fn borrow<'a, N: Noun>(handle: *const N, argument: &'static str) -> Result<&'a N::Value> {
     let tagged = checked::<N>(handle, argument)?;
     // SAFETY: the tag says that this is a live handle of this type; the caller promises that it stays so during the
@@ -67,7 +67,7 @@ pub(super) unsafe fn borrow<'a, N: Noun>(handle: *const N, argument: &'static st
     Ok(unsafe { &(*tagged).value })
 }
 
-/// What `handle` holds, to be changed.
+/// Returns what `handle` holds, for changing it.
 ///
 /// # Safety
 /// As [`borrow`], and nobody else uses the handle during the call.
@@ -77,8 +77,7 @@ pub(super) unsafe fn borrow_mut<'a, N: Noun>(handle: *mut N, argument: &'static 
     Ok(unsafe { &mut (*tagged).value })
 }
 
-/// Takes a handle back and frees it. NULL, handles of another type, and those that were made before a fork are left
-/// alone.
+/// Takes a handle back and frees it. NULL, handles of another type, and handles from before a fork are left alone.
 ///
 /// # Safety
 /// As [`borrow_mut`], and the handle is not used afterwards.

@@ -24,58 +24,61 @@ use crate::stage::Model;
 use crate::stage::pixels::{Layout, Look, latent_preview, rgba8_into};
 use crate::tensor::copied;
 
-/// A run. It works inside of diffuse_job_step(), diffuse_job_run() and diffuse_job_advance(), on the calling thread, or
-/// after diffuse_job_start() on one of its own. While it does, and while another thread is in a call that is not one of
-/// these, every call returns DIFFUSE_BUSY but for diffuse_job_poll(), _wait(), _progress(), _stage(), _expected(),
-/// _shape(), _error(), _estimates(), _model(), _preview(), _preview_pixels(), _pause() and _cancel(), which any thread
-/// may make at any time, and diffuse_job_free(), after which no thread may use the job any more.
+/// A job: one run, done step by step. It works on the calling thread in diffuse_job_step(), diffuse_job_run() and
+/// diffuse_job_advance(). After diffuse_job_start() it works on a worker thread of its own.
+///
+/// Any thread may make these calls at any time: diffuse_job_poll(), _wait(), _progress(), _stage(), _expected(),
+/// _shape(), _error(), _estimates(), _model(), _preview(), _preview_pixels(), _pause() and _cancel(). Every other call
+/// returns DIFFUSE_BUSY while the job works, or while another thread is in such a call. diffuse_job_free() is the
+/// exception. After it, no thread may use the job any more.
 pub struct diffuse_job {
     _opaque: [u8; 0],
 }
 
 pub(super) struct JobValue {
     runner: Runner,
-    /// The model that it draws from, once that is open.
+    /// The model that the job uses, once that is open.
     model: Arc<OnceLock<Arc<Model>>>,
 }
 
 impl Noun for diffuse_job {
-    /// Shared, so that a step holds on to it when its callback, or another thread, frees the handle.
+    /// Shared, so that a step keeps it when its callback or another thread frees the handle.
     type Value = Arc<JobValue>;
     const NAME: &'static str = "job";
     const TAG: u64 = u64::from_le_bytes(*b"diff:job");
 }
 
-/// What diffuse_job_poll() says of a job that no worker has, and that is not at its end: it is stepped by the host.
+/// State of a job: no worker has it, and it is not at its end. The host steps it.
 pub const DIFFUSE_JOB_IDLE: i32 = 0;
 
-/// Its worker is running it.
+/// State of a job: its worker is running it.
 pub const DIFFUSE_JOB_RUNNING: i32 = 1;
 
-/// It is at its end, whoever has run it.
+/// State of a job: it is at its end, whoever has run it.
 pub const DIFFUSE_JOB_FINISHED: i32 = 2;
 
-/// Its worker has stopped before: diffuse_job_wait() says why.
+/// State of a job: its worker has stopped before the end. diffuse_job_wait() returns the reason.
 pub const DIFFUSE_JOB_STOPPED: i32 = 3;
 
-/// Its worker has stopped before, because of diffuse_job_pause() or because its time was up; it can be started again.
+/// State of a job: its worker has stopped before the end, because of diffuse_job_pause() or because its time was up.
+/// The job can be started again.
 pub const DIFFUSE_JOB_PAUSED: i32 = 4;
 
-/// What diffuse_job_stage() says while the model is opened.
+/// Stage of a job: the model is opened.
 pub const DIFFUSE_STAGE_LOADING: i32 = 0;
 
-/// While what the samples are conditioned on and start from is made: prompts are read, images are encoded.
+/// Stage of a job: it prepares the conditions and the start of the samples. Prompts are read, and images are encoded.
 pub const DIFFUSE_STAGE_ENCODING: i32 = 1;
 
-/// While the steps are done, and when they are: a job that decodes goes on.
+/// Stage of a job: it samples, or has sampled. A job that decodes goes on to the next stage.
 pub const DIFFUSE_STAGE_SAMPLING: i32 = 2;
 
-/// While pictures are made of what was drawn: of latents, by a folder's autoencoder.
+/// Stage of a job: a folder's autoencoder decodes the latents to pictures.
 pub const DIFFUSE_STAGE_DECODING: i32 = 3;
 
-/// Makes a job that draws `request` from `model`; both may be freed or changed afterwards. DIFFUSE_ARGUMENT with the
-/// field of the request that does not fit. On success `*job` is to be freed with diffuse_job_free(); on failure it is
-/// NULL.
+/// Makes a job that draws `request` from `model`. Both may be freed or changed afterwards. Returns DIFFUSE_ARGUMENT if
+/// a field of the request does not fit, and the message names it. On success, free `*job` with diffuse_job_free(). On
+/// failure, `*job` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_new(
     model: *const diffuse_model,
@@ -92,20 +95,22 @@ pub unsafe extern "C" fn diffuse_job_new(
     })
 }
 
-/// Makes a job whose model is opened when it is first stepped or started, so that a worker can do all of it: `path`,
-/// `options` and `request` are as for diffuse_model_open() and diffuse_job_new(), and may be freed or changed
-/// afterwards, but for what callbacks are given. What is wrong with them is said by the step, or by diffuse_job_wait(),
-/// which can be tried again. Cancelling ends the opening where ONNX Runtime looks up, which the compiling of a provider
-/// does not.
+/// Makes a job that opens its model when it is first stepped or started. A worker can so do all of the work. `path`,
+/// `options` and `request` are as for diffuse_model_open() and diffuse_job_new(). They may be freed or changed
+/// afterwards, but the user data of callbacks must stay valid.
 ///
-/// `runtime` may be NULL: the worker opens the one that diffuse_runtime_open() finds by itself, which takes longer than
-/// a frame. This call then sets ORT_DISABLE_TELEMETRY=1 unless that variable is set: as with diffuse_runtime_open(),
-/// the first one is to be made before other threads read or change environment variables. `request` may be NULL: the
-/// job opens the model, and is at its end. diffuse_job_model() gives the model.
+/// The step, or diffuse_job_wait(), reports what is wrong with them, and can be tried again. Cancelling the job ends
+/// the opening where ONNX Runtime checks for that. It does not end an execution provider's compiling.
 ///
-/// Until the model is open calls that need its samples, diffuse_job_restore() among them, are DIFFUSE_NOT_YET;
-/// diffuse_job_advance() with a time of 0 opens it and makes one step. Sizes and classes that only the model knows are
-/// had from diffuse_model_open() instead.
+/// `runtime` may be NULL. The worker then opens the ONNX Runtime that diffuse_runtime_open() finds by itself, which
+/// takes longer than a frame. In that case this call sets ORT_DISABLE_TELEMETRY=1, unless that variable is set. Make
+/// the first such call before other threads read or change environment variables.
+///
+/// `request` may be NULL. The job then opens the model and is at its end. diffuse_job_model() gives the model.
+///
+/// Until the model is open, calls that need its samples return DIFFUSE_NOT_YET, also diffuse_job_restore().
+/// diffuse_job_advance() with a time of 0 opens the model and makes one step. A host that needs the model's sizes and
+/// classes before that uses diffuse_model_open() instead.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_open(
     runtime: *const diffuse_runtime,
@@ -124,7 +129,7 @@ pub unsafe extern "C" fn diffuse_job_open(
     })
 }
 
-/// As diffuse_job_open(), for a model from the `length` bytes of its file, which are copied.
+/// Makes a job as diffuse_job_open() does, for a model from the `length` bytes of its file. The bytes are copied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_open_bytes(
     runtime: *const diffuse_runtime,
@@ -144,8 +149,9 @@ pub unsafe extern "C" fn diffuse_job_open_bytes(
     })
 }
 
-/// The model that the job draws from, also one that it has opened itself, in `*model`: another handle of it, to be
-/// freed with diffuse_model_free(), before the job or after it. DIFFUSE_NOT_YET before it is open. Any thread may ask.
+/// Writes another handle of the job's model to `*model`, also of a model that the job has opened itself. Free it with
+/// diffuse_model_free(), before the job or after it. Returns DIFFUSE_NOT_YET before the model is open. Any thread may
+/// call it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_model(job: *const diffuse_job, model: *mut *mut diffuse_model) -> i32 {
     // SAFETY: the pointers are as the header demands.
@@ -157,9 +163,8 @@ pub unsafe extern "C" fn diffuse_job_model(job: *const diffuse_job, model: *mut 
     })
 }
 
-/// Cancels a job and frees it, waiting for a step that another thread is in, which ends soon. NULL is fine. In a
-/// callback of the job itself it is freed when the step is over that the callback is called in, and may not be used any
-/// more.
+/// Cancels a job and frees it. NULL is fine. The call waits for a step that another thread is in, which ends soon. In a
+/// callback of the job itself, the job is freed when the current step is over. The callback may not use it any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_free(job: *mut diffuse_job) {
     quietly((), || {
@@ -172,8 +177,9 @@ pub unsafe extern "C" fn diffuse_job_free(job: *mut diffuse_job) {
     });
 }
 
-/// Starts from `x`, `length` values, instead of from drawn noise: the noisy samples at the first level of the run,
-/// before the first step. They are copied.
+/// Starts the run from `x` instead of from random noise. `x` holds the noisy samples at the first level of the run,
+/// `length` values in all. Call it before the first step. The values are copied. Returns DIFFUSE_ARGUMENT for a job of
+/// a folder.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_start_from(job: *mut diffuse_job, x: *const f32, length: usize) -> i32 {
     guard(|| {
@@ -187,10 +193,10 @@ pub unsafe extern "C" fn diffuse_job_start_from(job: *mut diffuse_job, x: *const
 }
 
 /// Does one step: one estimate of the clean samples, and every move that it allows. `*finished` becomes 1 with the last
-/// step and is 0 before; it may be NULL. Steps after the last do nothing. A step that fails leaves the samples as they
-/// were.
+/// step, and is 0 before. `finished` may be NULL. Steps after the last do nothing. A step that fails leaves the samples
+/// as they were.
 ///
-/// DIFFUSE_CANCELLED after diffuse_job_cancel(), DIFFUSE_EVALUATION if the network fails.
+/// Returns DIFFUSE_CANCELLED after diffuse_job_cancel(), and DIFFUSE_EVALUATION if the network fails.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_step(job: *mut diffuse_job, finished: *mut i32) -> i32 {
     guard(|| {
@@ -202,7 +208,7 @@ pub unsafe extern "C" fn diffuse_job_step(job: *mut diffuse_job, finished: *mut 
     })
 }
 
-/// Steps to the end. As diffuse_job_step().
+/// Steps the job to its end. Statuses are as for diffuse_job_step().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_run(job: *mut diffuse_job) -> i32 {
     guard(|| {
@@ -213,15 +219,17 @@ pub unsafe extern "C" fn diffuse_job_run(job: *mut diffuse_job) -> i32 {
     })
 }
 
-/// Steps for as long as the time lasts, for a host that works within a frame: as many estimates as are expected to fit
-/// into `microseconds`, by those that the job has made, and none that is not expected to. Of a job that has made none
-/// nothing is known, and one is made (and its model opened, after diffuse_job_open()).
+/// Steps the job for at most `microseconds`, for a host that works within a frame. It makes as many estimates as are
+/// expected to fit, by the times of those that the job has made. It begins none that is not expected to fit. A job that
+/// has made no estimate makes one. After diffuse_job_open() it also opens its model.
 ///
-/// Where none fits, nothing is done, and the status is DIFFUSE_OK: a time that is too short for any does not end the
-/// run. The log sink (diffuse_log_set()) hears so, once for each job. On a slow or busy machine give it the greater of
-/// the frame's time and what diffuse_job_expected() says, draw fewer items, or start a worker. An evaluation is not cut
-/// short: the call takes longer than its time by what the last one takes longer than expected. Otherwise as
-/// diffuse_job_step().
+/// If no estimate fits, the call does nothing and returns DIFFUSE_OK. With a time that is too short for any step, the
+/// run does not come to its end. The log sink (diffuse_log_set()) receives one message about that for each job. On a
+/// slow or busy machine, pass the greater of the frame's time and the time that diffuse_job_expected() gives. Or draw
+/// fewer items, or start a worker.
+///
+/// An evaluation is not cut short. If the last one takes longer than expected, the call takes longer by the difference.
+/// `finished` and the statuses are as for diffuse_job_step().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_advance(job: *mut diffuse_job, microseconds: u64, finished: *mut i32) -> i32 {
     guard(|| {
@@ -233,8 +241,8 @@ pub unsafe extern "C" fn diffuse_job_advance(job: *mut diffuse_job, microseconds
     })
 }
 
-/// What the job's next step is expected to take, in `*microseconds`: as long as the longest of the latest ones; 0
-/// before the first. diffuse_job_advance() with that time makes a step. Any thread may ask.
+/// Writes the expected time of the job's next step to `*microseconds`. It is the time of the longest of the latest
+/// steps, and 0 before the first. diffuse_job_advance() with that time makes a step. Any thread may call it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_expected(job: *const diffuse_job, microseconds: *mut u64) -> i32 {
     guard(|| {
@@ -248,31 +256,31 @@ pub unsafe extern "C" fn diffuse_job_expected(job: *const diffuse_job, microseco
     })
 }
 
-/// Runs the job to its end on a thread of its own, named "diffuse job", and returns at once. Meanwhile calls that step
-/// or read it return DIFFUSE_BUSY; diffuse_job_poll(), diffuse_job_wait(), diffuse_job_progress(), the previews and
-/// diffuse_job_cancel() are for any thread. A callback is called on the worker. One that has stopped can be started
-/// again.
+/// Runs the job to its end on a thread of its own, named "diffuse job", and returns at once. Meanwhile, calls that step
+/// or read the job return DIFFUSE_BUSY. diffuse_job_poll(), diffuse_job_wait(), diffuse_job_progress(), the previews
+/// and diffuse_job_cancel() work from any thread. Callbacks are called on the worker. A job that has stopped can be
+/// started again.
 ///
-/// DIFFUSE_CANCELLED if it was cancelled, DIFFUSE_BUSY if it runs already or another thread is in a call of it,
-/// DIFFUSE_RUNTIME if the system refuses a thread.
+/// Returns DIFFUSE_CANCELLED if the job was cancelled. Returns DIFFUSE_BUSY if it runs already, or if another thread is
+/// in a call of it. Returns DIFFUSE_RUNTIME if the system refuses a thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_start(job: *mut diffuse_job) -> i32 {
     // SAFETY: the handle is as the header demands.
     guard(|| unsafe { borrow(job, "job") }?.runner.start(None))
 }
 
-/// As diffuse_job_start(), but for as long as the time lasts, as in diffuse_job_advance(): a deadline. The preview then
-/// is the best estimate that could be had by then; the job is DIFFUSE_JOB_PAUSED, or _FINISHED if it had steps to
-/// spare. An evaluation is not cut short.
+/// Starts the job as diffuse_job_start() does, for at most `microseconds`: a deadline. The time counts as in
+/// diffuse_job_advance(). When it is up, the preview is the best estimate that could be made within it. The job is then
+/// DIFFUSE_JOB_PAUSED, or DIFFUSE_JOB_FINISHED if it had time to spare. An evaluation is not cut short.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_start_for(job: *mut diffuse_job, microseconds: u64) -> i32 {
     // SAFETY: the handle is as the header demands.
     guard(|| unsafe { borrow(job, "job") }?.runner.start(Some(Duration::from_micros(microseconds))))
 }
 
-/// Lets the job's worker end after the step that it is in, from any thread, without waiting for it: diffuse_job_wait()
-/// does, and then finds it DIFFUSE_JOB_PAUSED, or _FINISHED. It can be read then, kept with diffuse_job_snapshot(),
-/// stepped, and started again. Of a job that is not running it does nothing.
+/// Lets the job's worker end after its current step, without waiting for it. Any thread may call it. diffuse_job_wait()
+/// waits for the worker, and then finds the job DIFFUSE_JOB_PAUSED or DIFFUSE_JOB_FINISHED. The job can then be read,
+/// kept with diffuse_job_snapshot(), stepped, and started again. For a job that is not running, this call does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_pause(job: *const diffuse_job) -> i32 {
     guard(|| {
@@ -282,8 +290,8 @@ pub unsafe extern "C" fn diffuse_job_pause(job: *const diffuse_job) -> i32 {
     })
 }
 
-/// Says in `*state` how the job stands: DIFFUSE_JOB_IDLE, _RUNNING, _FINISHED, _STOPPED or _PAUSED. It does not wait,
-/// and any thread may ask.
+/// Writes the state of the job to `*state`: DIFFUSE_JOB_IDLE, _RUNNING, _FINISHED, _STOPPED or _PAUSED. It does not
+/// wait. Any thread may call it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_poll(job: *const diffuse_job, state: *mut i32) -> i32 {
     guard(|| {
@@ -292,10 +300,11 @@ pub unsafe extern "C" fn diffuse_job_poll(job: *const diffuse_job, state: *mut i
     })
 }
 
-/// Waits until the job's worker has ended, but not longer than `milliseconds`; `*state` then is as diffuse_job_poll()
-/// says. It returns how the run ended: DIFFUSE_OK also if it is still running or was not started, DIFFUSE_CANCELLED
-/// after diffuse_job_cancel(), also before its start, else as diffuse_job_step(). Any thread may wait, but for the
-/// worker itself.
+/// Waits until the job's worker has ended, for at most `milliseconds`. `*state` becomes the state that
+/// diffuse_job_poll() then gives. Any thread may wait, except the worker itself.
+///
+/// Returns how the run ended. The status is DIFFUSE_OK also if the job is still running or was not started. It is
+/// DIFFUSE_CANCELLED after diffuse_job_cancel(), also before the start. Other statuses are as for diffuse_job_step().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_wait(job: *const diffuse_job, milliseconds: u64, state: *mut i32) -> i32 {
     guard(|| {
@@ -319,9 +328,9 @@ fn number(state: State) -> i32 {
     }
 }
 
-/// Cancels a job, from any thread, also before it has started: the step that is running and every later one return
-/// DIFFUSE_CANCELLED, as soon as the node of the network that is running ends. OpenVINO and TensorRT make one node of
-/// all that they take; there it is after the evaluation. It cannot be taken back.
+/// Cancels a job, from any thread, also before it has started. The running step and every later one return
+/// DIFFUSE_CANCELLED, as soon as the network's current node ends. OpenVINO and TensorRT make one node of all that they
+/// take. There, the evaluation ends first. This cannot be undone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_cancel(job: *const diffuse_job) -> i32 {
     guard(|| {
@@ -331,8 +340,9 @@ pub unsafe extern "C" fn diffuse_job_cancel(job: *const diffuse_job) -> i32 {
     })
 }
 
-/// How many steps of sampling are done, and how many there are in all; 0 of 0 before its model is open. A job of a
-/// folder encodes before the first and decodes after the last: diffuse_job_stage() says so. Any thread may ask.
+/// Writes how many steps of sampling are done, and how many there are in all. Both are 0 before the model is open. A
+/// job of a folder encodes before the first step and decodes after the last. diffuse_job_stage() reports that. Any
+/// thread may call it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_progress(job: *const diffuse_job, step: *mut usize, steps: *mut usize) -> i32 {
     guard(|| {
@@ -345,17 +355,18 @@ pub unsafe extern "C" fn diffuse_job_progress(job: *const diffuse_job, step: *mu
     })
 }
 
-/// How many estimates of the samples there have been to look at, in `*estimates`: it grows with what
-/// diffuse_job_preview() gives, so that a host whose frame finds the number that the last one found has nothing to
-/// upload. What is taken up from a snapshot counts as one. Any thread may ask.
+/// Writes to `*estimates` how many estimates of the samples there have been for diffuse_job_preview(). If the number is
+/// the same as in the last frame, a host has nothing new to upload. Samples restored from a snapshot count as one. Any
+/// thread may call it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_estimates(job: *const diffuse_job, estimates: *mut u64) -> i32 {
     // SAFETY: the pointers are as the header demands.
     guard(|| unsafe { store(estimates, borrow(job, "job")?.runner.estimates(), "estimates") })
 }
 
-/// What the job is at: `*stage` is DIFFUSE_STAGE_LOADING, _ENCODING, _SAMPLING or _DECODING, of which `*done` of
-/// `*total` pieces of work are done; of sampling these are the steps. Any thread may ask.
+/// Writes the stage of the job to `*stage`: DIFFUSE_STAGE_LOADING, _ENCODING, _SAMPLING or _DECODING. `*total` becomes
+/// the number of pieces of work in that stage, and `*done` the number of those that are done. In sampling, these are
+/// the steps. Any thread may call it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_stage(
     job: *const diffuse_job,
@@ -383,9 +394,9 @@ fn number_of_stage(stage: Stage) -> i32 {
     }
 }
 
-/// What the latest step of the job that failed said, whichever thread it was on, also its worker: its status in
-/// `*status` (DIFFUSE_OK if none has failed) and its message as a string in `message`, as much of it as `capacity`
-/// bytes hold with the zero at the end; `message` may be NULL if `capacity` is 0. Any thread may ask.
+/// Writes the status and the message of the job's latest step that failed, on whichever thread, also its worker.
+/// `*status` is DIFFUSE_OK if none has failed. `message` receives as much of the message as `capacity` bytes hold, with
+/// the zero at the end. `message` may be NULL if `capacity` is 0. Any thread may call it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_error(
     job: *const diffuse_job,
@@ -405,7 +416,7 @@ pub unsafe extern "C" fn diffuse_job_error(
     })
 }
 
-/// The shape of the samples, batch first. As diffuse_model_shape().
+/// Writes the shape of the samples, batch first. The parameters are as for diffuse_model_shape().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_shape(
     job: *const diffuse_job,
@@ -419,9 +430,9 @@ pub unsafe extern "C" fn diffuse_job_shape(
     })
 }
 
-/// Copies the samples as they stand, all items one after the other: noisy before the end of the run, the result after
-/// it. `length` is the number of values that there is room for, exactly that of the samples. Of a folder it is the
-/// pictures, which are there at the end of the run: DIFFUSE_NOT_YET before.
+/// Copies the current samples to `values`, all items one after the other. They are noisy before the end of the run, and
+/// the result after it. `length` must be exactly the number of their values. For a folder, the samples are the
+/// pictures. They exist at the end of the run, and the call returns DIFFUSE_NOT_YET before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_read(job: *const diffuse_job, values: *mut f32, length: usize) -> i32 {
     guard(|| {
@@ -431,10 +442,13 @@ pub unsafe extern "C" fn diffuse_job_read(job: *const diffuse_job, values: *mut 
     })
 }
 
-/// Copies what the network of a folder samples, all items one after the other, as it stands: latents, of which pictures
-/// are made at the end, and which stay afterwards. `*needed` becomes the number of their values, which `length` has to
-/// be; with a `length` of 0, where `values` may be NULL, only that is said. Of a model of one network it is the samples
-/// of diffuse_job_read(). DIFFUSE_NOT_YET before there are any, as anything that fails, leaves `*needed` as it was.
+/// Copies the current latents of a folder to `values`, all items one after the other. Latents are what the folder's
+/// predictor samples. Pictures are made from them at the end, and the latents stay. For a model of one network, they
+/// are the samples of diffuse_job_read().
+///
+/// `*needed` becomes the number of their values, and `length` must be that number. With a `length` of 0 the call only
+/// writes `*needed`, and `values` may be NULL. Returns DIFFUSE_NOT_YET before there are any latents. A call that fails
+/// leaves `*needed` as it was.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_latents(
     job: *const diffuse_job,
@@ -455,11 +469,13 @@ pub unsafe extern "C" fn diffuse_job_latents(
     })
 }
 
-/// Draws item `item` of the samples as pixels of four bytes, for an image model. Rows are `stride` bytes apart, at
-/// least 4·width; `length` is the size of `pixels` in bytes, at least stride·(height−1) + 4·width. `flags` is 0 or a
-/// sum of DIFFUSE_BOTTOM_UP and DIFFUSE_BGRA. Values are in the encoding that the model was trained on (sRGB as a
-/// rule), alpha is straight, 255 where the image has none. Bytes between the rows are left alone. DIFFUSE_ARGUMENT for
-/// latents, which are no pixels before they are decoded, and for a tensor.
+/// Draws item `item` of the samples as pixels of four bytes, for an image model. `length` is the size of `pixels` in
+/// bytes, at least stride·(height−1) + 4·width. Rows are `stride` bytes apart, at least 4·width. Bytes between the rows
+/// are left alone. `flags` is 0 or a sum of DIFFUSE_BOTTOM_UP and DIFFUSE_BGRA.
+///
+/// Values are in the encoding that the model was trained on, which is usually sRGB. Alpha is straight, and is 255 where
+/// the image has none. Returns DIFFUSE_ARGUMENT for latents, which are no pixels before they are decoded, and for a
+/// tensor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_read_pixels(
     job: *const diffuse_job,
@@ -477,12 +493,13 @@ pub unsafe extern "C" fn diffuse_job_read_pixels(
     })
 }
 
-/// Writes the job as it stands between two steps to `bytes`, for diffuse_job_restore(), also in another process: a
-/// saved game, a suspended app, a run that is to branch. `*length` becomes the number of bytes, which `capacity` has to
-/// be at least; with a capacity of 0, where `bytes` may be NULL, only that is said. It holds the samples and what is
-/// kept of earlier steps, not the request.
+/// Writes the job as it is between two steps to `bytes`, for diffuse_job_restore(), also in another process. Uses are a
+/// saved game, a suspended app, and a run that branches. A snapshot holds the samples and what is kept of earlier
+/// steps, but not the request.
 ///
-/// DIFFUSE_IO if a file of the model, whose hash is noted, was changed since it was opened.
+/// `*length` becomes the number of bytes, and `capacity` must be at least that. With a `capacity` of 0 the call only
+/// writes `*length`, and `bytes` may be NULL. The snapshot notes the model's hash. Returns DIFFUSE_IO if a file of the
+/// model was changed since the model was opened.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_snapshot(
     job: *const diffuse_job,
@@ -510,10 +527,13 @@ pub unsafe extern "C" fn diffuse_job_snapshot(
     })
 }
 
-/// Takes up what diffuse_job_snapshot() wrote of a job of the same model, shape, solver, steps, grid and kind of noise.
-/// With the same request the run ends with the same bits; what else the request says may differ, for a run that
-/// branches off. The bytes are not trusted: DIFFUSE_ARGUMENT if they are no snapshot, were changed, or are of another
-/// run, and the job stands where it stood. A job of a folder that was sampling encodes again what it is given first.
+/// Restores what diffuse_job_snapshot() wrote for a job of the same model, shape, solver, steps, grid and kind of
+/// noise. With the same request, the run ends with the same bits. The rest of the request may differ, for a run that
+/// branches off.
+///
+/// The call does not trust the bytes. Returns DIFFUSE_ARGUMENT if they are no snapshot, were changed, or are from
+/// another run. The job is then as it was before. A job of a folder that was sampling first encodes its prompts and
+/// images again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_restore(job: *mut diffuse_job, bytes: *const u8, length: usize) -> i32 {
     guard(|| {
@@ -523,8 +543,9 @@ pub unsafe extern "C" fn diffuse_job_restore(job: *mut diffuse_job, bytes: *cons
     })
 }
 
-/// Copies the latest estimate of what the samples will be, which after the last step is the result, from any thread,
-/// also while a step is running. As diffuse_job_read(). DIFFUSE_NOT_YET before the first step.
+/// Copies the latest estimate of the final samples to `values`. After the last step, it is the result. Any thread may
+/// call it, also while a step is running. The parameters are as for diffuse_job_read(). Returns DIFFUSE_NOT_YET before
+/// the first step.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_preview(job: *const diffuse_job, values: *mut f32, length: usize) -> i32 {
     guard(|| {
@@ -534,9 +555,11 @@ pub unsafe extern "C" fn diffuse_job_preview(job: *const diffuse_job, values: *m
     })
 }
 
-/// Draws item `item` of the latest estimate as pixels, from any thread, also while a step is running. As
-/// diffuse_job_read_pixels(), but latents can be looked at: by the matrix of the manifest (sample.preview), else by
-/// their first three channels, each from its least value to its greatest. DIFFUSE_NOT_YET before the first step.
+/// Draws item `item` of the latest estimate as pixels. Any thread may call it, also while a step is running. The
+/// parameters are as for diffuse_job_read_pixels().
+///
+/// Latents are drawn as well, by the matrix in the manifest (sample.preview). Without a matrix, their first three
+/// channels are drawn, each from its least value to its greatest. Returns DIFFUSE_NOT_YET before the first step.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_job_preview_pixels(
     job: *const diffuse_job,
@@ -554,7 +577,8 @@ pub unsafe extern "C" fn diffuse_job_preview_pixels(
     })
 }
 
-/// What gives the runtime on the thread that opens a model; NULL is the one that is found.
+/// Returns a function that gives the runtime on the thread that opens a model. NULL is the runtime that the search
+/// finds.
 ///
 /// # Safety
 /// As [`borrow`].
@@ -571,7 +595,7 @@ unsafe fn later(runtime: *const diffuse_runtime) -> Result<impl Fn() -> Result<R
     Ok(move || known.clone().map_or_else(|| Runtime::open(None), Ok))
 }
 
-/// A copy of the request; NULL is none.
+/// Returns a copy of the request. NULL is none.
 ///
 /// # Safety
 /// As [`borrow`].
@@ -590,7 +614,7 @@ impl JobValue {
         Self { model, runner }
     }
 
-    /// A job of the model that `open` opens with the options that it is given.
+    /// Makes a job of the model that `open` opens with the given options.
     fn opening(
         options: ModelOptions,
         request: Option<Request>,
@@ -604,7 +628,7 @@ impl JobValue {
         Arc::new(value)
     }
 
-    /// Item `item` of `samples` as pixels, or as a preview of them.
+    /// Draws item `item` of `samples` as pixels, or as a preview of them.
     fn draw(
         &self,
         samples: ArrayViewD<'_, f32>,

@@ -1,4 +1,4 @@
-//! What ONNX Runtime and the library have to say, for a host that wants to hear it.
+//! The log sink: messages of ONNX Runtime and of the library, for a host that wants them.
 
 use std::ffi::{c_char, c_void};
 
@@ -8,8 +8,9 @@ use super::user_data::{UserData, diffuse_release};
 use crate::float::with_hosts;
 use crate::log::{Severity, set_log_sink};
 
-/// What messages go to: the severity (0 verbose, 1 information, 2 warning, 3 error, 4 fatal) and a text that is
-/// valid during the call. It may be called from any thread, also from several at once, and must not call diffuse.
+/// A function that receives log messages. `severity` is 0 (verbose), 1 (information), 2 (warning), 3 (error) or 4
+/// (fatal). `message` is valid during the call. The library may call the sink from any thread, also from several at
+/// once. The sink must not call diffuse.
 pub type diffuse_log_sink = Option<unsafe extern "C" fn(severity: i32, message: *const c_char, user_data: *mut c_void)>;
 
 /// The host's function and data.
@@ -27,16 +28,19 @@ impl Sink {
     }
 }
 
-/// Sends ONNX Runtime's messages, which begin with "ONNX Runtime: ", to `sink`, together with `user_data`; NULL, the
-/// default, drops them. So are those of diffuse about what is no error and may not be meant, such as a time that no
-/// step fits into. Errors that diffuse reports by a status are said there and need no sink. When the call returns the
-/// former sink is not called any more.
+/// Sets the function that receives log messages. The library calls it with `user_data`. NULL, the default, drops the
+/// messages. When this call returns, the former sink is not called any more.
+///
+/// Messages of ONNX Runtime begin with "ONNX Runtime: ". The others are diffuse's own. They are about something that is
+/// no error but may not be intended, such as a time that no step fits into. Errors of diffuse come as a status and need
+/// no sink.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_log_set(sink: diffuse_log_sink, user_data: *mut c_void) -> i32 {
     set(sink, UserData::new(user_data, None))
 }
 
-/// The same with a function that lets go of `user_data`, once the sink is not called any more.
+/// Sets the log sink as diffuse_log_set() does, with a function that releases `user_data`. The library calls `release`
+/// once the sink is not called any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_log_set_owned(
     sink: diffuse_log_sink,

@@ -1,7 +1,8 @@
-//! The C ABI: a thin shell over the crate, one file per noun of `include/diffuse.h`.
+//! The C ABI: a thin layer over the crate, with one file per noun of `include/diffuse.h`.
 //!
-//! An export unwraps its pointers, makes one call, stores the result. What holds for all of them lives once: panics and
-//! errors in `guard.rs`, handles in `handle.rs`, the numbers of the status codes in `status.rs`.
+//! An export unwraps its pointers, makes one call and stores the result. Rules that hold for every export live in one
+//! place. Panics and errors are in `guard.rs`, handles in `handle.rs`, and the numbers of the status codes in
+//! `status.rs`.
 #![allow(non_camel_case_types, reason = "these are the names of a C header")]
 #![allow(clippy::missing_safety_doc, reason = "the header says once, at its top, what every pointer has to be")]
 

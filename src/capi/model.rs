@@ -1,4 +1,4 @@
-//! Models, and how they are opened.
+//! Models, and the options for opening them.
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_char, c_void};
@@ -23,7 +23,7 @@ use crate::request::Request;
 use crate::stage::Model;
 use crate::stage::pixels::from_rgba8;
 
-/// How a model is opened. A fresh one is right for a program that does other things as well.
+/// The options for opening a model. The defaults are right for a program that does other things as well.
 pub struct diffuse_model_options {
     _opaque: [u8; 0],
 }
@@ -34,8 +34,8 @@ impl Noun for diffuse_model_options {
     const TAG: u64 = u64::from_le_bytes(*b"diff:opt");
 }
 
-/// A model: a network in ONNX Runtime and its manifest. Several threads may use it at once; evaluations take turns.
-/// Jobs keep what they need of it, so it may be freed while they live.
+/// A model: a network in ONNX Runtime and its manifest. Several threads may use it at once, and their evaluations take
+/// turns. Jobs keep what they need of a model, so it may be freed while they live.
 pub struct diffuse_model {
     _opaque: [u8; 0],
 }
@@ -56,8 +56,8 @@ impl Noun for diffuse_model {
     const TAG: u64 = u64::from_le_bytes(*b"diff:mod");
 }
 
-/// Makes options: the default number of threads (diffuse_model_options_set_threads()), no spinning, the model's own
-/// manifest. Free them with diffuse_model_options_free().
+/// Makes options with the default number of threads (diffuse_model_options_set_threads()), no spinning, and the model's
+/// own manifest. Free them with diffuse_model_options_free().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_new(options: *mut *mut diffuse_model_options) -> i32 {
     // SAFETY: the pointer is as the header demands.
@@ -71,8 +71,9 @@ pub unsafe extern "C" fn diffuse_model_options_free(options: *mut diffuse_model_
     quietly((), || drop(unsafe { take(options) }));
 }
 
-/// How many threads one evaluation uses, up to 1024. 0 is one per physical core, less one where there are more than
-/// two: that core is left to the host.
+/// Sets how many threads one evaluation uses, up to 1024. With 0 it uses one thread for each physical core, or for each
+/// CPU that the opening thread may use if those are fewer. If that makes more than two, it uses one less and leaves
+/// that core to the host. Default: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_threads(options: *mut diffuse_model_options, threads: u32) -> i32 {
     guard(|| {
@@ -85,8 +86,8 @@ pub unsafe extern "C" fn diffuse_model_options_set_threads(options: *mut diffuse
     })
 }
 
-/// Whether idle threads spin while they wait (not 0) or sleep (0). Spinning makes evaluations that follow each other at
-/// once a little faster and burns a core between those that do not.
+/// Sets whether idle threads spin while they wait (not 0) or sleep (0). Spinning makes evaluations that follow each
+/// other at once a little faster. Between other evaluations it keeps a core busy. Default: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_spinning(options: *mut diffuse_model_options, spinning: i32) -> i32 {
     guard(|| {
@@ -96,10 +97,12 @@ pub unsafe extern "C" fn diffuse_model_options_set_spinning(options: *mut diffus
     })
 }
 
-/// Adds the execution provider called `provider`, such as "cuda", to those that evaluate the network; the file
-/// PROVIDERS.md beside the header has them. They are wanted in the order in which they are added: the first that can be
-/// had takes the nodes that it can, the next ones the rest. Without any it is the CPU alone. One that cannot be had is
-/// passed over only if there is another after it, and diffuse_model_placement() says so; to go on with the CPU, add
+/// Adds the execution provider `provider`, such as "cuda", to those that evaluate the network. The file PROVIDERS.md
+/// beside this header lists them.
+///
+/// Providers rank in the order in which they are added. The first that is available takes the nodes that it can, and
+/// the next ones take the rest. Without any provider, the CPU evaluates the network. A provider that is not available
+/// is passed over only if another one follows it. diffuse_model_placement() reports that. To fall back on the CPU, add
 /// "cpu" last.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_add_provider(
@@ -114,8 +117,8 @@ pub unsafe extern "C" fn diffuse_model_options_add_provider(
     })
 }
 
-/// Adds a provider that comes as a plugin library for ONNX Runtime, at `path`, and is called `provider` from here on.
-/// The library is loaded when a model is first opened with it, and stays as long as the process.
+/// Adds an execution provider that comes as a plugin library for ONNX Runtime, at `path`. `provider` is its name in all
+/// further calls. The library is loaded when a model is first opened with it, and stays as long as the process.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_add_provider_library(
     options: *mut diffuse_model_options,
@@ -132,8 +135,8 @@ pub unsafe extern "C" fn diffuse_model_options_add_provider_library(
 }
 
 /// Sets the option `key` of `provider`, which was added before, to `value`. The file PROVIDERS.md lists the options.
-/// One that the provider does not have, or a value that it cannot have, is DIFFUSE_ARGUMENT; those of plugin libraries
-/// are checked when a model is opened.
+/// Returns DIFFUSE_ARGUMENT if the provider has no such option, or if the option cannot have this value. The options of
+/// plugin libraries are checked when a model is opened.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_provider_option(
     options: *mut diffuse_model_options,
@@ -157,9 +160,9 @@ pub unsafe extern "C" fn diffuse_model_options_set_provider_option(
     })
 }
 
-/// Whether the CPU may take the nodes that none of the providers takes (not 0), without being one of them. In any case
-/// it may take those that compute sizes, which CUDA leaves to the CPU by choice, and those of a pipeline's parts beside
-/// its predictor, for which no step waits.
+/// Sets whether the CPU may take the nodes that no provider takes (not 0), without being a provider itself. In any case
+/// it may take nodes that compute sizes, which CUDA leaves to the CPU by choice. It may also take the nodes of a
+/// pipeline's parts beside its predictor, for which no step waits. Default: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_cpu_nodes(
     options: *mut diffuse_model_options,
@@ -172,7 +175,7 @@ pub unsafe extern "C" fn diffuse_model_options_set_cpu_nodes(
     })
 }
 
-/// A manifest, as JSON, to use instead of the model's own.
+/// Sets a manifest, as JSON, to use instead of the model's own.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_manifest(
     options: *mut diffuse_model_options,
@@ -185,8 +188,8 @@ pub unsafe extern "C" fn diffuse_model_options_set_manifest(
     })
 }
 
-/// For a model from bytes whose weights are in files of their own: a file's name, as the model spells it, and its
-/// bytes, which are copied.
+/// Adds a file of weights, for a model from bytes whose weights are in files of their own. `name` is the file's name as
+/// the model spells it. Its `length` bytes are copied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_add_external_data(
     options: *mut diffuse_model_options,
@@ -203,9 +206,9 @@ pub unsafe extern "C" fn diffuse_model_options_add_external_data(
     })
 }
 
-/// Whether weights that lie in files of their own are read into memory (not 0) or mapped (0). Mapping is quicker and
-/// takes less memory, but a program that overwrites such a file in place, while the model is open, ends this process
-/// (SIGBUS) or changes what is drawn. Replacing the file by another one of its name is harmless.
+/// Sets whether weights in files of their own are read into memory (not 0) or mapped (0). Mapping is quicker and takes
+/// less memory. But a program that overwrites such a file in place, while the model is open, ends this process (SIGBUS)
+/// or changes what is drawn. Replacing the file with another one of the same name is harmless. Default: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_copy_weights(
     options: *mut diffuse_model_options,
@@ -218,9 +221,9 @@ pub unsafe extern "C" fn diffuse_model_options_set_copy_weights(
     })
 }
 
-/// What ends an opening with these options from another thread, which then is DIFFUSE_CANCELLED; it may be freed
-/// meanwhile. NULL takes it back. The compiling of a provider is not cut short. diffuse_job_open() has
-/// diffuse_job_cancel() instead.
+/// Sets a handle that cancels an opening with these options from another thread. The opening then returns
+/// DIFFUSE_CANCELLED. The handle may be freed meanwhile. NULL removes it. An execution provider's compiling is not cut
+/// short. diffuse_job_open() has diffuse_job_cancel() instead.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_cancel(
     options: *mut diffuse_model_options,
@@ -234,10 +237,12 @@ pub unsafe extern "C" fn diffuse_model_options_set_cancel(
     })
 }
 
-/// What becomes of the parts of a folder that are not evaluated at the time: `policy` is "keep" (they stay open, which
-/// is so unless set), "stage" (each is given back when its stage of a run is over, so that a run holds its largest part
-/// and no other), or a number of bytes, which may end in k, M or G: they are given back where the files of those that
-/// are open have more.
+/// Sets what happens to the parts of a folder while they are not evaluated. `policy` is "keep", "stage" or a number of
+/// bytes. Default: "keep".
+///
+/// With "keep", the parts stay open. With "stage", each part is closed when its stage of a run is over. A run then
+/// holds its largest part and no other. With a number of bytes, parts are closed where the files of the open ones have
+/// more. The number may end in k, M or G, which are powers of 1000.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_memory(
     options: *mut diffuse_model_options,
@@ -251,12 +256,15 @@ pub unsafe extern "C" fn diffuse_model_options_set_memory(
     })
 }
 
-/// How urgent the work of the model is: `priority` is "normal", or "background" for what gives way to the host, whose
-/// frames go on while it draws: the threads that ONNX Runtime has for it, and the workers of its jobs
-/// (diffuse_job_start()), then have a lower priority, by +10 of Linux's nice values, Windows' lowest, and the utility
-/// class of macOS and iOS, which takes no privilege. The host's own threads keep theirs, also while they step a job.
-/// A callback of the host's that a worker calls is as urgent as the worker. What the system refuses is said to the log
-/// sink, and goes on as it is. Jobs have that of their model. "normal" unless set.
+/// Sets how urgent the work of the model is: "normal" or "background". Default: "normal".
+///
+/// "background" gives way to the host, whose frames go on while it draws. The threads that ONNX Runtime has for the
+/// model then have a lower priority. So do the workers of its jobs (diffuse_job_start()). It is +10 of Linux's nice
+/// values, Windows' THREAD_PRIORITY_LOWEST, or the utility class of macOS and iOS. This takes no privilege. If the
+/// system refuses it, the log sink receives a message, and the work goes on.
+///
+/// The host's own threads keep their priority, also while they step a job. A callback of the host's that a worker calls
+/// is as urgent as the worker. Jobs have the priority of their model.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_options_set_priority(
     options: *mut diffuse_model_options,
@@ -270,18 +278,21 @@ pub unsafe extern "C" fn diffuse_model_options_set_priority(
     })
 }
 
-/// Opens the model file at `path` (UTF-8). Its manifest is that of `options`, else the file beside it
-/// (model.diffuse.json for model.onnx), else the one in its metadata. `options` may be NULL.
+/// Opens a model from a file, or from the folder of a pipeline. `path` is UTF-8. `options` may be NULL.
 ///
-/// Or opens the folder at `path`: one of a pipeline that was exported to ONNX, such as Stable Diffusion, with its text
-/// encoders and its autoencoder; requests then have prompts, and what is drawn is pictures. Its graphs are looked at,
-/// and opened when a run needs them.
+/// The manifest of a file is that of `options`, else the file beside it (model.diffuse.json for model.onnx), else the
+/// one in its metadata.
 ///
-/// DIFFUSE_IO if a file cannot be read, DIFFUSE_MODEL if it is no model, has no manifest, or the two do not fit,
-/// DIFFUSE_PROVIDER if none of the providers can be had, with the library that is missing, or if they leave nodes of
-/// the network to the CPU, which was not asked for: add "cpu" last, or allow it with
-/// diffuse_model_options_set_cpu_nodes(). On success `*model` is to be freed with diffuse_model_free(); on failure it
-/// is NULL.
+/// A folder holds a pipeline that was exported to ONNX, such as Stable Diffusion, with its text encoders and its
+/// autoencoder. Requests then have prompts, and the samples are pictures. The call looks at the graphs, and a run opens
+/// them when it needs them.
+///
+/// Returns DIFFUSE_IO if a file cannot be read. Returns DIFFUSE_MODEL if it is no model, has no manifest, or if the two
+/// do not fit. Returns DIFFUSE_PROVIDER if none of the providers is available, and the message names the missing
+/// library. Returns DIFFUSE_PROVIDER also if they leave nodes of the network to the CPU without permission. To permit
+/// that, add "cpu" last, or call diffuse_model_options_set_cpu_nodes().
+///
+/// On success, free `*model` with diffuse_model_free(). On failure, `*model` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_open(
     runtime: *const diffuse_runtime,
@@ -298,7 +309,8 @@ pub unsafe extern "C" fn diffuse_model_open(
     })
 }
 
-/// Opens a model from the bytes of its file, which are not needed afterwards. As diffuse_model_open() otherwise.
+/// Opens a model from the `length` bytes of its file, which are not needed afterwards. Otherwise it is as
+/// diffuse_model_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_open_bytes(
     runtime: *const diffuse_runtime,
@@ -320,9 +332,9 @@ pub unsafe extern "C" fn diffuse_model_open_bytes(
     })
 }
 
-/// Opens a model of several parts from the bytes of its files: `count` of them, each with its path from the folder that
-/// it would lie in in `names`, such as "unet/model.onnx", its bytes in `bytes` and their number in `lengths`. They are
-/// copied, and kept for as long as the model is open. As diffuse_model_open() otherwise, of a folder.
+/// Opens a model of several parts from the bytes of its `count` files. `names` holds the path of each file within its
+/// folder, such as "unet/model.onnx". `bytes` holds the address of each file's bytes, and `lengths` their number. The
+/// bytes are copied, and kept for as long as the model is open. Otherwise it is as diffuse_model_open() for a folder.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_open_parts(
     runtime: *const diffuse_runtime,
@@ -351,15 +363,17 @@ pub unsafe extern "C" fn diffuse_model_open_parts(
     })
 }
 
-/// Makes a model whose network is the host's own code, `callback`, for hosts that run it themselves; samplers, guidance
-/// and jobs are the same, and ONNX Runtime is not needed. `manifest` is as for a model file, without names of inputs
-/// and outputs. The callback writes what the manifest says that the network predicts, of the samples' shape (with twice
-/// the channels where it says a variance), as one batch; diffuse_estimate_time(), _input(), _classes() and _condition()
-/// have what it is given. It may be called by several jobs at once, and has to stay valid, as `user_data`, for as long
-/// as the model and its jobs do.
+/// Makes a model whose network is `callback`, a function of the host's, for hosts that run the network themselves.
+/// Samplers, guidance and jobs are the same, and ONNX Runtime is not needed. `manifest` is as for a model file, without
+/// names of inputs and outputs.
 ///
-/// DIFFUSE_MODEL with what is wrong in the manifest. On success `*model` is to be freed with diffuse_model_free(); on
-/// failure it is NULL.
+/// The callback writes the prediction that the manifest defines, in the shape of the samples, as one batch. If the
+/// network also predicts a variance, the prediction has twice the channels. diffuse_estimate_time(), _input(),
+/// _classes() and _condition() give the network's inputs. Several jobs may call the callback at once. The callback and
+/// `user_data` must stay valid for as long as the model and its jobs live.
+///
+/// Returns DIFFUSE_MODEL if the manifest is wrong, with the reason in the message. On success, free `*model` with
+/// diffuse_model_free(). On failure, `*model` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_open_callback(
     manifest: *const c_char,
@@ -371,7 +385,8 @@ pub unsafe extern "C" fn diffuse_model_open_callback(
     unsafe { open_callback(manifest, callback, UserData::new(user_data, None), model) }
 }
 
-/// The same with a function that lets go of `user_data`, once nothing calls the callback any more.
+/// Makes a model as diffuse_model_open_callback() does, with a function that releases `user_data`. The library calls
+/// `release` once nothing calls the callback any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_open_callback_owned(
     manifest: *const c_char,
@@ -402,24 +417,25 @@ unsafe fn open_callback(
     })
 }
 
-/// Gives back to the system what evaluations have needed at a time and do not need now; ONNX Runtime keeps it otherwise
-/// for as long as the model is open. That is done at the end of an evaluation, which this makes, of one item. What lies
-/// on a device is left alone. As diffuse_model_denoise().
+/// Returns memory to the system that evaluations needed for a time and do not need now. ONNX Runtime otherwise keeps it
+/// for as long as the model is open. It is freed at the end of an evaluation, so the call makes one, of one item.
+/// Memory on a device is left alone. For a network of the host's own, the call does nothing. `cancel` and the statuses
+/// are as for diffuse_model_denoise().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_trim(model: *const diffuse_model, cancel: *const diffuse_cancel) -> i32 {
     // SAFETY: the handles are as the header demands.
     guard(|| unsafe { borrow(model, "model")?.model.trim(&canceller_of(cancel)?) })
 }
 
-/// Frees a model. NULL is fine. Jobs of it go on.
+/// Frees a model. NULL is fine. Jobs of the model go on.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_free(model: *mut diffuse_model) {
     // SAFETY: the handle is as the header demands.
     quietly((), || drop(unsafe { take(model) }));
 }
 
-/// The model's name in its manifest, else that of its file without the ending, else "model"; NULL if `model` is none.
-/// The string lives as long as the handle.
+/// Returns the model's name in its manifest, else the name of its file without the ending, else "model". Returns NULL
+/// if `model` is not a valid handle. The string lives as long as the handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_name(model: *const diffuse_model) -> *const c_char {
     // SAFETY: the handle is as the header demands.
@@ -427,11 +443,12 @@ pub unsafe extern "C" fn diffuse_model_name(model: *const diffuse_model) -> *con
     quietly(std::ptr::null(), name)
 }
 
-/// The manifest, as JSON with all defaults filled in; NULL if `model` is none. What it says of the solver, its options,
-/// the grid and the steps is what a request gets that names no solver. What has no default is there only if the
-/// manifest gives it, and so are the names of inputs and outputs. It is to be read, not to open a model with: a grid
-/// and steps that stand in a manifest are also those of a solver that a request names. The string lives as long as the
-/// handle.
+/// Returns the manifest as JSON, with all defaults filled in. Returns NULL if `model` is not a valid handle. The string
+/// lives as long as the handle.
+///
+/// A request that names no solver gets the solver, its options, the grid and the steps of this text. What has no
+/// default is there only if the manifest sets it. The same holds for the names of inputs and outputs. The text is for
+/// reading, and not for opening a model. A grid and steps in a manifest also hold for a solver that a request names.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_manifest(model: *const diffuse_model) -> *const c_char {
     // SAFETY: the handle is as the header demands.
@@ -439,8 +456,9 @@ pub unsafe extern "C" fn diffuse_model_manifest(model: *const diffuse_model) -> 
     quietly(std::ptr::null(), manifest)
 }
 
-/// The execution provider in use, by the name it was added with: the first of those added that evaluates a part of the
-/// network; "host" for a network of the host's own; NULL if `model` is none. The string lives as long as the handle.
+/// Returns the name of the execution provider in use, as it was added. It is the first of those added that evaluates a
+/// part of the network. For a network of the host's own, it is "host". Returns NULL if `model` is not a valid handle.
+/// The string lives as long as the handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_provider(model: *const diffuse_model) -> *const c_char {
     // SAFETY: the handle is as the header demands.
@@ -448,9 +466,10 @@ pub unsafe extern "C" fn diffuse_model_provider(model: *const diffuse_model) -> 
     quietly(std::ptr::null(), provider)
 }
 
-/// The same in full, as JSON: {"provider": "cpu", "nodes": [{"provider": "cpu", "nodes": 123}], "skipped":
-/// [{"provider": "cuda", "reason": "…"}]}, where `nodes` is empty if no provider was added; NULL if `model` is none.
-/// The string lives as long as the handle.
+/// Returns as JSON which execution provider evaluates how many nodes, and which providers were passed over. An example
+/// is {"provider": "cpu", "nodes": [{"provider": "cpu", "nodes": 123}], "skipped": [{"provider": "cuda", "reason":
+/// "…"}]}. The list `nodes` is empty if no provider was added. Returns NULL if `model` is not a valid handle. The
+/// string lives as long as the handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_placement(model: *const diffuse_model) -> *const c_char {
     // SAFETY: the handle is as the header demands.
@@ -458,10 +477,12 @@ pub unsafe extern "C" fn diffuse_model_placement(model: *const diffuse_model) ->
     quietly(std::ptr::null(), placement)
 }
 
-/// What the model is known by, in hexadecimal, in `*sha256`: the SHA-256 of the lines that `sha256sum` prints of its
-/// parts ("graph", each file with weights by its name in the graph, and "manifest", the one in use); of the manifest,
-/// for a network of the host's own. The string lives as long as the handle. Files are read for it when it is first
-/// asked for: DIFFUSE_IO if one was changed since the model was opened.
+/// Writes the SHA-256 by which the model is known to `*sha256`, in hexadecimal. It is the SHA-256 of the lines that
+/// `sha256sum` prints for the model's parts. The parts are "graph", each file of weights by its name in the graph, and
+/// "manifest", the one in use. For a network of the host's own, it is the SHA-256 of the manifest. The string lives as
+/// long as the handle.
+///
+/// The first call reads the files. Returns DIFFUSE_IO if one was changed since the model was opened.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_sha256(model: *const diffuse_model, sha256: *mut *const c_char) -> i32 {
     guard(|| {
@@ -474,10 +495,13 @@ pub unsafe extern "C" fn diffuse_model_sha256(model: *const diffuse_model, sha25
     })
 }
 
-/// The shape of one item, without the batch; for an image channels, height, width. It is the manifest's, which a
-/// network with free axes need not keep to; 0 is a size that the manifest leaves free as well. Of a folder it is that
-/// of a picture: the usual one, which the options width and height change. Its axes go into `axes`, which has room for
-/// `capacity`, and their number into `*rank`. With a `capacity` of 0 only the number is given.
+/// Writes the shape of one item, without the batch. For an image it is channels, height, width. The sizes go into
+/// `axes`, which has room for `capacity`, and their number into `*rank`. With a `capacity` of 0 the call only writes
+/// the number.
+///
+/// The shape is the manifest's. A network with free axes need not keep to it. A size is 0 if the manifest leaves it
+/// free as well. For a folder, the shape is that of a picture of the usual size. The options width and height change
+/// that size.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_shape(
     model: *const diffuse_model,
@@ -495,7 +519,8 @@ pub unsafe extern "C" fn diffuse_model_shape(
     })
 }
 
-/// How many classes the model has, without the null class; 0 if it has none or `model` is none.
+/// Returns how many classes the model has, without the null class. Returns 0 if it has none, or if `model` is not a
+/// valid handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_class_count(model: *const diffuse_model) -> usize {
     // SAFETY: the handle is as the header demands.
@@ -503,9 +528,9 @@ pub unsafe extern "C" fn diffuse_model_class_count(model: *const diffuse_model) 
     quietly(0, || value().and_then(|value| Some(value.model.manifest().classes.as_ref()?.count())).unwrap_or(0))
 }
 
-/// Their names in the order of their numbers, as a JSON array of strings; of a class without a name its number. Without
-/// the null class, whose name is "none"; [] if it has none; NULL if `model` is none. The string lives as long as the
-/// handle.
+/// Returns the names of the classes in the order of their numbers, as a JSON array of strings. A class without a name
+/// has its number instead. The null class, whose name is "none", is left out. The array is [] if the model has no
+/// classes. Returns NULL if `model` is not a valid handle. The string lives as long as the handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_classes(model: *const diffuse_model) -> *const c_char {
     // SAFETY: the handle is as the header demands.
@@ -513,7 +538,8 @@ pub unsafe extern "C" fn diffuse_model_classes(model: *const diffuse_model) -> *
     quietly(std::ptr::null(), classes)
 }
 
-/// The number of the class called `name` (or spelled as a number, or "none" for the null class) in `*class_index`.
+/// Writes the number of the class `name` to `*class_index`. `name` may also be the number as text, or "none" for the
+/// null class. Returns DIFFUSE_ARGUMENT if the model has no such class.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_class(
     model: *const diffuse_model,
@@ -526,8 +552,8 @@ pub unsafe extern "C" fn diffuse_model_class(
     })
 }
 
-/// The noise level at time `t` of the model's schedule (0 the cleanest; below 0 the clean sample): x = alpha·x₀ +
-/// sigma·ε. DIFFUSE_ARGUMENT if `t` is beyond the schedule's times, or no number.
+/// Writes the noise level at the time `t` of the model's schedule: x = alpha·x₀ + sigma·ε. The cleanest time is 0, and
+/// below 0 lies the clean sample. Returns DIFFUSE_ARGUMENT if `t` is beyond the schedule's times, or no number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_level(
     model: *const diffuse_model,
@@ -545,10 +571,12 @@ pub unsafe extern "C" fn diffuse_model_level(
     })
 }
 
-/// Makes values of pixels for an image model: the opposite of diffuse_job_read_pixels(), with the same `length`,
-/// `stride` and `flags`, of one image of the model's size. `capacity` is the number of values that there is room for,
-/// exactly that of an item. Drawn again they are the same pixels, if they are opaque: a model without alpha gets
-/// transparent pixels over white. Grey ones take the luma of ITU-R BT.601.
+/// Makes values from pixels, for an image model. It is the opposite of diffuse_job_read_pixels(), with the same
+/// `length`, `stride` and `flags`. The pixels are one image of the model's size. `capacity` must be exactly the number
+/// of values of an item.
+///
+/// Opaque pixels stay the same when the values are drawn as pixels again. A model without alpha gets transparent pixels
+/// over white. A grey model gets the luma of ITU-R BT.601.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_model_values(
     model: *const diffuse_model,

@@ -1,15 +1,15 @@
-//! How pixels lie in a host's memory.
+//! The layout of pixels in a host's memory.
 
 use crate::error::{Error, Result};
 use crate::stage::pixels::Layout;
 
-/// Pixel rows from the bottom up (Unity) instead of from the top down.
+/// Flag: the rows of pixels run from the bottom up (Unity), not from the top down.
 pub const DIFFUSE_BOTTOM_UP: u32 = 1;
 
-/// Pixels as blue, green, red, alpha (Unreal) instead of red, green, blue, alpha.
+/// Flag: the bytes of a pixel are blue, green, red, alpha (Unreal), not red, green, blue, alpha.
 pub const DIFFUSE_BGRA: u32 = 2;
 
-/// The layout with rows this many bytes apart.
+/// Returns the layout whose rows are `stride` bytes apart.
 pub(super) fn layout(stride: usize, flags: u32) -> Result<Layout> {
     if flags & !(DIFFUSE_BOTTOM_UP | DIFFUSE_BGRA) != 0 {
         return Err(Error::argument(

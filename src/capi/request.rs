@@ -1,4 +1,4 @@
-//! What is to be drawn, and how.
+//! Requests: what a run draws, and how.
 
 use std::collections::BTreeSet;
 use std::ffi::{CString, c_char, c_void};
@@ -23,23 +23,23 @@ use crate::run::Cost;
 use crate::settings;
 use crate::tensor::{Tensor, copied};
 
-/// What is to be drawn, and how. What is not set is as the model's manifest says. Values are checked against each other
-/// and the model when a job is made.
+/// A request: what a run draws, and how. What is not set is as the model's manifest sets it. Making a job checks the
+/// values against each other and the model.
 pub struct diffuse_request {
     _opaque: [u8; 0],
 }
 
-/// A request, and what was last said of it.
+/// A request, and what the C interface keeps beside it.
 #[derive(Default)]
 pub struct Asked {
     request: Request,
-    /// What was set for single items, by its name, and so has to be there for each of them.
+    /// The names of what was set for single items. It has to be there for each of them.
     of_items: BTreeSet<&'static str>,
     departures: CString,
 }
 
 impl Asked {
-    /// The request.
+    /// Returns the request.
     ///
     /// # Errors
     /// [`Error::Argument`] if what was set for single items is not there for each of them.
@@ -63,7 +63,7 @@ impl Asked {
         Ok(&self.request)
     }
 
-    /// Sets what one item has, or all have; `None` takes all of them back.
+    /// Sets what one item has, or all have. `None` removes all of it.
     fn set_item(
         &mut self,
         name: &'static str,
@@ -71,7 +71,7 @@ impl Asked {
         item: i64,
         text: Option<&str>,
     ) -> Result<()> {
-        /// A slip should not fill the memory.
+        /// A mistaken number must not fill the memory.
         const MOST_ITEMS: usize = 1 << 16;
         let texts = texts(&mut self.request);
         let known = texts.len();
@@ -108,7 +108,7 @@ impl Asked {
         Ok(())
     }
 
-    /// The same of a prompt.
+    /// Sets a prompt in the same way.
     fn set_text(
         &mut self,
         name: &'static str,
@@ -142,36 +142,38 @@ pub unsafe extern "C" fn diffuse_request_new(request: *mut *mut diffuse_request)
     guard(|| unsafe { give(request, "request", || Ok(Asked::default())) })
 }
 
-/// What a run is expected to take. Set `struct_size` to sizeof(diffuse_cost) before it is handed over. Fields are only
-/// added, at the end: a library that knows more leaves them away, and one that knows less says so by the size, beyond
-/// which nothing was written.
+/// The expected cost of a run. Set `struct_size` to sizeof(diffuse_cost) before the call. Later versions only add
+/// fields, at the end. A library that knows more fields than the host leaves them out. A library that knows fewer
+/// reports the size that it wrote, and writes nothing beyond.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct diffuse_cost {
-    /// In: the size of the struct that the host knows. Out: how much of it was written.
+    /// In: the size of the struct that the host knows. Out: the size that was written.
     pub struct_size: u32,
-    /// 0.
+    /// Reserved. It is 0.
     pub reserved: u32,
-    /// How many estimates of the clean samples the run makes, each of which may take two runs of the network under
-    /// guidance; 0 for a solver that chooses its own steps.
+    /// How many estimates of the clean samples the run makes. With guidance, each may take two evaluations of the
+    /// network. It is 0 for a solver that chooses its own steps.
     pub evaluations: u64,
-    /// How many bytes the run and its model hold at a time on the CPU: the weights, what an evaluation needs, and the
-    /// run's tensors. ONNX Runtime itself takes some 40 MB beside it.
+    /// How many bytes the run and its model hold on the CPU at one time. They are the weights, the memory of an
+    /// evaluation, and the run's tensors. ONNX Runtime itself takes some 40 MB beside that. Weights in files beside the
+    /// graph are not counted. Add the size of these files.
     pub peak_bytes: u64,
-    /// How long the whole run takes on this machine as it is now, with opening what is not open; 0 for a solver that
-    /// chooses its own steps.
+    /// How long the whole run takes on this machine as it is now. That includes opening what is not open. It is 0 for a
+    /// solver that chooses its own steps.
     pub milliseconds: f64,
-    /// What of that the prompts and images take that a pipeline is given; 0 for a model of one network. Texts that were
-    /// read lately are not read again.
+    /// The part of that time for encoding a pipeline's prompts and images. It is 0 for a model of one network. Texts
+    /// that were read lately are not read again.
     pub encoding_milliseconds: f64,
-    /// What of that the pictures take that are made of its latents, likewise.
+    /// The part of that time for decoding a pipeline's latents to pictures. It is 0 for a model of one network.
     pub decoding_milliseconds: f64,
 }
 
-/// Says what drawing `request` from `model` will take. It is found by three estimates of the clean samples, for which a
-/// network of the host's is called and a guidance callback is not, after a diffuse_model_trim(): not while others are
-/// in a hurry. Of a pipeline all is encoded, and a tile decoded. As diffuse_job_new() and diffuse_job_step(); `cancel`
-/// as for diffuse_model_denoise().
+/// Estimates what drawing `request` from `model` will take, and writes it to `*cost`. It makes up to three estimates of
+/// the clean samples, after a diffuse_model_trim(), so do not call it while others are in a hurry. A network of the
+/// host's is called for them, and a guidance callback is not. For a pipeline, everything is encoded, and one or two
+/// tiles are decoded. Statuses are as for diffuse_job_new() and diffuse_job_step(). `cancel` is as for
+/// diffuse_model_denoise().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_cost(
     request: *const diffuse_request,
@@ -228,7 +230,7 @@ unsafe fn set(request: *mut diffuse_request, change: impl FnOnce(&mut Request) -
     unsafe { set_asked(request, |asked| change(&mut asked.request)) }
 }
 
-/// The same with what is known of it beside the request.
+/// Changes a request, and what is kept beside it.
 ///
 /// # Safety
 /// As [`set`].
@@ -237,7 +239,7 @@ unsafe fn set_asked(request: *mut diffuse_request, change: impl FnOnce(&mut Aske
     guard(|| change(unsafe { borrow_mut(request, "request") }?))
 }
 
-/// The seed of the first item; item i has seed + i, wrapping.
+/// Sets the seed of the first item. Item i has the seed `seed` + i, which wraps around.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_seed(request: *mut diffuse_request, seed: u64) -> i32 {
     // SAFETY: the handle is as the header demands.
@@ -249,7 +251,7 @@ pub unsafe extern "C" fn diffuse_request_set_seed(request: *mut diffuse_request,
     }
 }
 
-/// How many items are drawn at once.
+/// Sets how many items are drawn at once. Default: 1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_count(request: *mut diffuse_request, count: usize) -> i32 {
     // SAFETY: the handle is as the header demands.
@@ -261,9 +263,9 @@ pub unsafe extern "C" fn diffuse_request_set_count(request: *mut diffuse_request
     }
 }
 
-/// The class of every item, `count` of them, which becomes the number of items; a number that is set later has to
-/// agree. They are copied. Without classes a model that has a null class draws every item with that one, and a model
-/// that has none refuses the job.
+/// Sets the class of every item. `count` is the number of classes, and becomes the number of items. A number of items
+/// that is set later must be the same. The classes are copied. Without classes, a model that has a null class draws
+/// every item with that one. A model with classes and without a null class then refuses the job.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_classes(
     request: *mut diffuse_request,
@@ -281,10 +283,10 @@ pub unsafe extern "C" fn diffuse_request_set_classes(
     }
 }
 
-/// The class of item `item` by its name (or number, or "none" for the null class), or with DIFFUSE_ALL_ITEMS that of
-/// all of them: as diffuse_request_set_prompt(), in place of diffuse_request_set_classes(). Whether the model has such
-/// a class shows when a job is made, which may open the model first. Classes of single items need as many items
-/// (diffuse_request_set_count()). NULL takes all of them back.
+/// Sets the class of item `item` by its name or its number. "none" is the null class. DIFFUSE_ALL_ITEMS sets the class
+/// of all items. It works as diffuse_request_set_prompt() does, and replaces diffuse_request_set_classes(). Classes of
+/// single items need as many items (diffuse_request_set_count()). NULL removes all of them. Making a job, which may
+/// open the model first, checks whether the model has such a class.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_class(
     request: *mut diffuse_request,
@@ -304,7 +306,8 @@ pub unsafe extern "C" fn diffuse_request_set_class(
     }
 }
 
-/// The class that guidance leads away from, likewise, in place of diffuse_request_set_negative_classes().
+/// Sets the class that guidance leads away from, as diffuse_request_set_class() does. It replaces
+/// diffuse_request_set_negative_classes().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_negative_class(
     request: *mut diffuse_request,
@@ -324,8 +327,8 @@ pub unsafe extern "C" fn diffuse_request_set_negative_class(
     }
 }
 
-/// The shape of one item, for a model that leaves it free (0 in diffuse_model_shape() where its manifest says so too,
-/// and no condition says how long that is). It is copied.
+/// Sets the shape of one item, for a model that leaves it free. A size is free if it is 0 in diffuse_model_shape() and
+/// no condition determines it. The shape is copied.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_shape(
     request: *mut diffuse_request,
@@ -341,10 +344,9 @@ pub unsafe extern "C" fn diffuse_request_set_shape(
     }
 }
 
-/// Sets the option `key` to `value`, as text. The options are listed below the description of this header.
-///
-/// DIFFUSE_ARGUMENT if there is no such option or if it cannot have this value. Whether it fits the model, the solver
-/// and the other options shows when a job is made.
+/// Sets the option `key` to `value`, as text. The comment at the top of diffuse.h lists the options. Returns
+/// DIFFUSE_ARGUMENT if there is no such option, or if it cannot have this value. Making a job checks whether it fits
+/// the model, the solver and the other options.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set(
     request: *mut diffuse_request,
@@ -355,7 +357,7 @@ pub unsafe extern "C" fn diffuse_request_set(
     unsafe { set(request, |request| request.set(string(key, "key")?, string(value, "value")?)) }
 }
 
-/// As diffuse_request_set(), with a number.
+/// Sets the option `key` to a number. Otherwise it is as diffuse_request_set().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_number(
     request: *mut diffuse_request,
@@ -367,9 +369,10 @@ pub unsafe extern "C" fn diffuse_request_set_number(
     unsafe { set(request, |request| request.set(string(key, "key")?, value + 0.0)) }
 }
 
-/// Sets what the text of a scheduler_config.json of diffusers says of sampling: the solver, the grid and their options,
-/// but not the number of steps. What was set before is replaced. DIFFUSE_ARGUMENT if it is no such text, with the field
-/// that is not understood; a job cannot be made with a model that was trained on another schedule.
+/// Sets the solver, the grid and their options from the text of a scheduler_config.json of diffusers. It does not set
+/// the number of steps. What was set of these before is replaced. Returns DIFFUSE_ARGUMENT if the text is no such
+/// configuration, and the message names the field that is not understood. No job can be made with a model that was
+/// trained on another schedule.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_scheduler_config(
     request: *mut diffuse_request,
@@ -379,10 +382,10 @@ pub unsafe extern "C" fn diffuse_request_set_scheduler_config(
     unsafe { set(request, |request| request.set_scheduler_config(&SchedulerConfig::parse(string(json, "json")?)?)) }
 }
 
-/// Says in `*departures` where diffusers does otherwise than this request with the scheduler's configuration that it
-/// was given, and which fields of that are ignored: a line each, an empty string for none. With the option compat at
-/// "diffusers" it is what is otherwise all the same, with the reason. The string lives until the next call for this
-/// request, or until that is freed.
+/// Writes to `*departures` where diffusers does something else than this request, for the scheduler's configuration
+/// that was set. The text also names the fields of the configuration that are ignored. It has a line for each, and is
+/// empty if there are none. With the option compat at "diffusers", it names what differs all the same, with the reason.
+/// The string lives until the next call for this request, or until the request is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_departures(
     request: *mut diffuse_request,
@@ -397,21 +400,23 @@ pub unsafe extern "C" fn diffuse_request_departures(
     })
 }
 
-/// Takes back what the option `key` is set to, also by diffuse_request_set_scheduler_config(): it is then what it is
-/// where nobody says anything. DIFFUSE_ARGUMENT if there is no such option.
+/// Removes the value of the option `key`, also one from diffuse_request_set_scheduler_config(). The option is then as
+/// if nobody had set it. Returns DIFFUSE_ARGUMENT if there is no such option.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_unset(request: *mut diffuse_request, key: *const c_char) -> i32 {
     // SAFETY: the pointers are as the header demands.
     unsafe { set(request, |request| request.unset(string(key, "key")?)) }
 }
 
-/// The options that diffuse_request_set() takes, for an interface that shows them without knowing them: a JSON array
-/// with an object for each, in the order in which they are to be shown. It has `name`; `group`, the heading that it
-/// stands under; `kind`, which is "boolean", "integer", "number", "choice", "text" or "numbers"; `minimum` and
-/// `maximum`, where there are bounds; `choices`, the words of a choice, and for most choices `meanings`, a sentence for
-/// each; `default`, where that is a value whatever the model is, and `default_text`, which says what it depends on;
-/// `text`, what it is for; and `solvers`, those that have it, where it is not for all. The string lives as long as the
+/// Returns the options of diffuse_request_set() as a JSON array. It is for an interface that shows them without knowing
+/// them. The array has an object for each option, in the order in which to show them. The string lives as long as the
 /// library.
+///
+/// Each object has these fields. `name` is the key, and `group` the heading that the option stands under. `kind` is
+/// "boolean", "integer", "number", "choice", "text" or "numbers". `minimum` and `maximum` are there where there are
+/// bounds. `choices` lists the words of a choice, and for most choices `meanings` has a sentence for each. `default` is
+/// there if it is the same for every model. `default_text` states what the default depends on. `text` describes the
+/// option. `solvers` lists the solvers that have the option, if it is not for all.
 #[unsafe(no_mangle)]
 pub extern "C" fn diffuse_options() -> *const c_char {
     // A fork that falls into the first call leaves the child to make its own.
@@ -419,11 +424,12 @@ pub extern "C" fn diffuse_options() -> *const c_char {
     quietly(std::ptr::null(), || OPTIONS.get().get_or_init(|| c_string(&settings::described().to_string())).as_ptr())
 }
 
-/// What is to be drawn, in words: `prompt` for item `item`, or with DIFFUSE_ALL_ITEMS for all of them, which forgets
-/// what was set for single ones. Those of single ones are set in their order. For a model that reads text; of a prompt
-/// that is longer than it reads the rest is not seen, and the log sink hears so. Where there are prompts for single
-/// items there has to be one for each. NULL takes all of them back. A library that was built without the feature "text"
-/// refuses it with DIFFUSE_ARGUMENT.
+/// Sets the prompt of item `item`, for a model that reads text. DIFFUSE_ALL_ITEMS sets the prompt of all items, and
+/// removes those of single items. Prompts of single items are set in their order, and each item needs one. NULL removes
+/// all prompts.
+///
+/// By default, the model does not see the rest of a prompt that is longer than it reads, and the log sink receives a
+/// message. Returns DIFFUSE_ARGUMENT from a library that was built without the feature "text".
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_prompt(
     request: *mut diffuse_request,
@@ -442,8 +448,8 @@ pub unsafe extern "C" fn diffuse_request_set_prompt(
     }
 }
 
-/// What guidance leads away from, in words, likewise. NULL, and none at all, is what the model's family has for it: an
-/// empty text, or nothing.
+/// Sets the prompt that guidance leads away from, as diffuse_request_set_prompt() does. Without one, or after NULL, it
+/// is what the model's family has for it: an empty text, or nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_negative_prompt(
     request: *mut diffuse_request,
@@ -463,11 +469,14 @@ pub unsafe extern "C" fn diffuse_request_set_negative_prompt(
     }
 }
 
-/// What a text encoder of the host's own has made of the prompts, instead of them: `tokens` vectors of `width` values
-/// for each of `items` items, which is 1 for all or their number, one after the other; and where the model takes one a
-/// vector of `pooled_width` values for each in `pooled`, else NULL and 0. They are copied. `negative` is 0, or 1 for
-/// what guidance leads away from. They are the model's conditions encoder_hidden_states and text_embeds; a model that
-/// calls them something else takes them by diffuse_request_set_condition(). `embeddings` NULL takes them back.
+/// Sets the outputs of a text encoder of the host's own, in place of prompts. `embeddings` holds `tokens` vectors of
+/// `width` values for each of `items` items, one after the other. `items` is 1 for all, or the number of items. If the
+/// model takes pooled vectors, `pooled` holds one of `pooled_width` values for each item. Otherwise these two are NULL
+/// and 0. All values are copied.
+///
+/// `negative` is 0, or 1 for what guidance leads away from. The embeddings become the model's conditions
+/// encoder_hidden_states and text_embeds. For a model with other names, use diffuse_request_set_condition(). NULL as
+/// `embeddings` removes them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_embeddings(
     request: *mut diffuse_request,
@@ -504,8 +513,8 @@ pub unsafe extern "C" fn diffuse_request_set_embeddings(
     }
 }
 
-/// What guidance (the option guidance_scale) leads away from: one class for all items, or one for each, `count` in all.
-/// They are copied. The model's null class unless set.
+/// Sets the classes that guidance (the option guidance_scale) leads away from. `classes` holds one class for all items
+/// or one for each, `count` in all. They are copied. Default: the model's null class.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_negative_classes(
     request: *mut diffuse_request,
@@ -522,11 +531,13 @@ pub unsafe extern "C" fn diffuse_request_set_negative_classes(
     }
 }
 
-/// What else the network is given, by its name in the model's manifest: values of the type `element`, one of the
-/// DIFFUSE_ELEMENT_ numbers, in the shape of the `rank` axes: that of one item for all, or items first. They are
-/// copied. The type need not be the graph's, but the graph's has to have the numbers. One axis may stand for all: a
-/// list of values is as many items as it is long; and `rank` 0 is one number. `negative` is 0, or 1 for what guidance
-/// leads away from. `values` NULL takes it back.
+/// Sets a further condition of the network, by its name in the model's manifest. `values` has the type `element`, one
+/// of the DIFFUSE_ELEMENT_ numbers, and the shape of the `rank` axes. The shape is that of one item for all of them, or
+/// has the items first. The values are copied.
+///
+/// The type need not be the graph's, but the graph's type must hold the numbers. A flat list is also possible, with one
+/// axis for the values of one item or of all items. A `rank` of 0 is one number. `negative` is 0, or 1 for what
+/// guidance leads away from. NULL as `values` removes the condition.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_condition(
     request: *mut diffuse_request,
@@ -562,9 +573,9 @@ pub unsafe extern "C" fn diffuse_request_set_condition(
     }
 }
 
-/// A classifier (a model whose prediction is class_gradient) that leads the samples to classes by its numbers, one for
-/// all items or one for each, `count` in all. The classes are copied, and the classifier may be freed afterwards. NULL
-/// takes a classifier back.
+/// Sets a classifier that leads the samples to classes. Its model's prediction is class_gradient. `classes` holds class
+/// numbers of the classifier, one for all items or one for each, `count` in all. They are copied, and the classifier
+/// may be freed afterwards. NULL removes a classifier.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_classifier(
     request: *mut diffuse_request,
@@ -586,9 +597,9 @@ pub unsafe extern "C" fn diffuse_request_set_classifier(
     }
 }
 
-/// Sets the host's own guidance: a callback that sees every estimate of the clean samples before it is used, and may
-/// change it. It is called with `user_data`; NULL takes it back. Both have to stay valid for as long as there are jobs
-/// of this request. Jobs that different threads step call it at once.
+/// Sets the host's own guidance: a callback that receives every estimate of the clean samples before it is used, and
+/// may change it. It is called with `user_data`. Both must stay valid for as long as there are jobs of this request.
+/// Jobs that different threads step call it at once. NULL removes it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_guidance_callback(
     request: *mut diffuse_request,
@@ -599,8 +610,8 @@ pub unsafe extern "C" fn diffuse_request_set_guidance_callback(
     unsafe { set_guidance(request, callback, UserData::new(user_data, None)) }
 }
 
-/// The same with a function that lets go of `user_data`, once neither the request nor a job of it calls the callback
-/// any more.
+/// Sets a callback as diffuse_request_set_guidance_callback() does, with a function that releases `user_data`. The
+/// library calls `release` once neither the request nor a job of it calls the callback any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_guidance_callback_owned(
     request: *mut diffuse_request,
@@ -627,11 +638,14 @@ unsafe fn set_guidance(request: *mut diffuse_request, callback: diffuse_callback
     }
 }
 
-/// Clean samples to start from, `length` values, of one item for all or of every item one after the other; they are
-/// copied. The run starts from them with the noise of its first level, and the option strength says how many of the
-/// steps it has. With a mask they are what is kept, with the option invert what is inverted. diffuse_model_values()
-/// makes them of pixels. For a folder they are red, green and blue planes of pixels from -1 to 1, of the picture's
-/// size: the options width and height, or the usual one. NULL takes them back.
+/// Sets the clean samples that the run starts from. `values` holds one item for all, or every item one after the other,
+/// `length` values in all. They are copied. NULL removes them.
+///
+/// The run starts from them with the noise of its first level. The option strength sets how many of the steps it does.
+/// With a mask, the samples are what is kept. With the option invert, they are what is inverted.
+///
+/// diffuse_model_values() makes the values from pixels. For a folder, they are red, green and blue planes of pixels
+/// from -1 to 1, in the picture's size. The options width and height set that size, or it is the usual one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_image(
     request: *mut diffuse_request,
@@ -647,9 +661,9 @@ pub unsafe extern "C" fn diffuse_request_set_image(
     }
 }
 
-/// Where the image is drawn anew (1), kept (0), or mixed: `length` values, height·width for all of the items or for
-/// each of them, one after the other, the same for all channels. They are copied. A model that is given the mask does
-/// with it what it was trained to. NULL takes it back.
+/// Sets where the image is drawn anew (1), kept (0), or mixed (between 0 and 1). `values` has height·width values for
+/// all items, or for each of them one after the other, `length` in all. They hold for all channels, and are copied. A
+/// model that has the mask as an input uses it as it was trained to. NULL removes the mask.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn diffuse_request_set_mask(
     request: *mut diffuse_request,
@@ -665,14 +679,14 @@ pub unsafe extern "C" fn diffuse_request_set_mask(
     }
 }
 
-/// What diffuse_request_set_prompt() takes for all of the items.
+/// All items, as the item of diffuse_request_set_prompt() and diffuse_request_set_class().
 pub const DIFFUSE_ALL_ITEMS: i64 = -1;
 
-/// The conditions of the families of Stable Diffusion that are made of a prompt.
+/// The conditions that the families of Stable Diffusion make from a prompt.
 const CONTEXT: &str = "encoder_hidden_states";
 const POOLED: &str = "text_embeds";
 
-/// A host's values, of these axes.
+/// Returns a host's values, with these axes.
 ///
 /// # Safety
 /// As [`slice`].
@@ -685,7 +699,7 @@ unsafe fn given(values: *const f32, axes: &[usize], argument: &'static str) -> R
     whole.map(|whole| Arc::new(Tensor::F32(whole))).map_err(|error| Error::argument(argument, error.to_string()))
 }
 
-/// A host's values, whose axes are known when a job is made.
+/// Returns a host's values. Their axes are known when a job is made.
 ///
 /// # Safety
 /// As [`slice`].

@@ -4,35 +4,35 @@ use std::ffi::{CStr, c_char};
 
 use crate::error::Error;
 
-/// It worked.
+/// The call succeeded.
 pub const DIFFUSE_OK: i32 = 0;
-/// An argument cannot be used: change the call.
+/// An argument cannot be used. Change the call.
 pub const DIFFUSE_ARGUMENT: i32 = 1;
-/// The model, or its manifest, does not fit: change the model.
+/// The model or its manifest does not fit. Change the model.
 pub const DIFFUSE_MODEL: i32 = 2;
 /// ONNX Runtime is missing, too old, or did not start.
 pub const DIFFUSE_RUNTIME: i32 = 3;
-/// The network failed, or said something that is not a number.
+/// The network failed, or predicted something that is not a number.
 pub const DIFFUSE_EVALUATION: i32 = 4;
-/// A file could not be read: diffuse_error_path() is which, diffuse_error_errno() why.
+/// A file could not be read. diffuse_error_path() returns which one, and diffuse_error_errno() why.
 pub const DIFFUSE_IO: i32 = 5;
-/// The job, or the call, was cancelled.
+/// The job or the call was cancelled.
 pub const DIFFUSE_CANCELLED: i32 = 6;
-/// Another thread is working on the job: wait for it.
+/// Another thread is working on the job. Wait for it.
 pub const DIFFUSE_BUSY: i32 = 7;
-/// A bug in diffuse: free the handle involved.
+/// diffuse has a bug. Free the handle involved.
 pub const DIFFUSE_PANIC: i32 = 8;
-/// An execution provider that was asked for cannot be used: install what it lacks, or ask for another.
+/// A requested execution provider cannot be used. Install what it lacks, or request another one.
 pub const DIFFUSE_PROVIDER: i32 = 9;
 /// The host's own callback failed, or wrote something that is not a number.
 pub const DIFFUSE_CALLBACK: i32 = 10;
-/// The system has no memory for it: ask for less, or free something.
+/// The system has no memory for the call. Request less, or free something.
 pub const DIFFUSE_MEMORY: i32 = 11;
-/// What was asked for is not there yet: go on with the job, and ask again.
+/// The result is not there yet. Go on with the job, and call again.
 pub const DIFFUSE_NOT_YET: i32 = 12;
 
-/// The numbers and their names. A number never changes its meaning: a host that was compiled against one version runs
-/// with the next.
+/// The numbers and their names. A number never changes its meaning: a host that was compiled with one version runs with
+/// the next.
 #[doc(hidden)]
 pub const DIFFUSE_STATUSES: &[(i32, &CStr)] = &[
     (DIFFUSE_OK, c"DIFFUSE_OK"),
@@ -50,14 +50,15 @@ pub const DIFFUSE_STATUSES: &[(i32, &CStr)] = &[
     (DIFFUSE_NOT_YET, c"DIFFUSE_NOT_YET"),
 ];
 
-/// The name of a status, such as "DIFFUSE_ARGUMENT"; "unknown" for numbers that are none. The string is static.
+/// Returns the name of a status, such as "DIFFUSE_ARGUMENT". Returns "unknown" for a number that is no status. The
+/// string is static.
 #[unsafe(no_mangle)]
 pub extern "C" fn diffuse_status_name(status: i32) -> *const c_char {
     let known = DIFFUSE_STATUSES.iter().find(|(number, _)| *number == status);
     known.map_or(c"unknown", |(_, name)| name).as_ptr()
 }
 
-/// The status for an error of the library.
+/// Returns the status for an error of the library.
 pub(super) fn of(error: &Error) -> i32 {
     match error {
         Error::Argument { .. } => DIFFUSE_ARGUMENT,

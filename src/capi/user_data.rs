@@ -1,15 +1,15 @@
-//! What a host's functions are called with, and how it is let go of.
+//! The user data of a host's functions, and how it is released.
 
 use std::ffi::c_void;
 
 use crate::float::with_hosts;
 
-/// What lets go of `user_data`. It is called once, on whichever thread lets go of the function last that it was given
-/// with, also where the call fails that gives it. It may free handles, such as a model that its data holds, and must
-/// not call diffuse otherwise.
+/// A function that releases `user_data`. The library calls it once, when nothing needs `user_data` any more. It runs on
+/// the thread that drops the last use, and also when the call fails that it was passed to. It may free handles, such as
+/// a model that its data holds. It must not call diffuse otherwise.
 pub type diffuse_release = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
-/// What a function of the host's is called with, until nothing calls that any more.
+/// The pointer that a function of the host's is called with. It is released when nothing calls that function any more.
 pub(super) struct UserData {
     pub(super) pointer: *mut c_void,
     release: diffuse_release,

@@ -2,17 +2,17 @@
 
 use std::ffi::c_char;
 
-/// The version of the header: major·10000 + minor·100 + patch. Compare it with `diffuse_version_number()`, the
-/// library's.
+/// The version of the header: major·10000 + minor·100 + patch. Compare it with diffuse_version_number(), the version of
+/// the library.
 pub const DIFFUSE_VERSION: u32 = 100;
 
-/// The library's version, such as "0.1.0". The string is static.
+/// Returns the library's version, such as "0.1.0". The string is static.
 #[unsafe(no_mangle)]
 pub extern "C" fn diffuse_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
-/// The library's version as a number, as DIFFUSE_VERSION.
+/// Returns the library's version as a number, in the form of DIFFUSE_VERSION.
 #[unsafe(no_mangle)]
 pub extern "C" fn diffuse_version_number() -> u32 {
     DIFFUSE_VERSION

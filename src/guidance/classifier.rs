@@ -1,5 +1,5 @@
-//! Classifier guidance: Dhariwal & Nichol 2021, "Diffusion Models Beat GANs on Image Synthesis", arXiv:2105.05233, §4,
-//! algorithms 1 and 2.
+//! Classifier guidance. Source: Dhariwal & Nichol 2021, "Diffusion Models Beat GANs on Image Synthesis",
+//! arXiv:2105.05233, §4, algorithms 1 and 2.
 
 use std::sync::Arc;
 
@@ -17,32 +17,32 @@ words! {
     #[non_exhaustive]
     pub enum ClassifierForm {
         #[default]
-        Auto = "auto", "The mean's for DDPM, ε̂'s for the others.";
-        Mean = "mean", "The mean of a step moves by s·Σ·∇ log p(y|x), with the variance Σ of the noise that it adds: algorithm 1, for DDPM.";
-        Noise = "noise", "ε̂ moves by −σ·s·∇ log p(y|x): algorithm 2, for any solver.";
+        Auto = "auto", "mean for DDPM, noise for the other solvers.";
+        Mean = "mean", "The mean of a step moves by s·Σ·∇ log p(y|x), where Σ is the variance of the noise that the step adds. Algorithm 1, for DDPM.";
+        Noise = "noise", "ε̂ moves by −σ·s·∇ log p(y|x). Algorithm 2, for any solver.";
     }
 }
 
-/// Says which way a noisy sample becomes more likely to be of a class.
+/// A classifier with its gradient, which tells how a noisy sample becomes more likely to be of a class.
 pub trait Classifier: Send {
-    /// What stops an evaluation of this classifier from another thread; `None` if nothing does.
+    /// The handle that stops an evaluation of this classifier from another thread. `None` if nothing does.
     fn interrupt(&self) -> Option<Arc<dyn Interrupt>> {
         None
     }
 
-    /// `∇ log p(y | x)` with respect to x at the query's level, for the class `y` of every item in `classes`, in `out`,
-    /// which has the shape of `query.x`. The query's condition is the predictor's.
+    /// Writes `∇ log p(y | x)` with respect to x to `out`, at the query's level and for the class `y` of every item in
+    /// `classes`. `out` has the shape of `query.x`. The query's condition is the predictor's.
     ///
     /// # Errors
-    /// [`Error::Evaluation`] if the network fails; other variants if the query does not fit it.
+    /// [`Error::Evaluation`] if the network fails. Other variants if the query does not fit it.
     fn gradient(&mut self, query: Query<'_>, classes: &[i64], out: &mut ArrayD<f32>) -> Result<()>;
 }
 
-/// A denoiser whose answers are moved by a classifier toward the [classes](crate::denoiser::Condition::toward) of the
+/// A denoiser whose estimates a classifier moves toward the [classes](crate::denoiser::Condition::toward) of the
 /// query's condition.
 ///
-/// In the form for ε̂ x̂₀ moves by `(σ²/α)·s·∇ log p(y|x)`. Where nothing of the clean sample is left (α = 0) that is
-/// infinite, and that form's term is left out.
+/// In the form for ε̂, x̂₀ moves by `(σ²/α)·s·∇ log p(y|x)`. That is infinite where nothing of the clean sample is left
+/// (α = 0), and there the term is left out.
 pub struct ByClassifier<D, C> {
     inner: D,
     classifier: C,
@@ -52,8 +52,8 @@ pub struct ByClassifier<D, C> {
 }
 
 impl<D: Denoiser, C: Classifier> ByClassifier<D, C> {
-    /// `inner`, moved by `scale` times the gradient of `classifier`; [`ClassifierForm::Auto`] is
-    /// [`ClassifierForm::Noise`] here, where the solver is not known.
+    /// Wraps `inner`, and moves its estimates by `scale` times the gradient of `classifier`. [`ClassifierForm::Auto`]
+    /// is [`ClassifierForm::Noise`] here, where the solver is not known.
     ///
     /// # Errors
     /// [`Error::Argument`] if the scale is not finite.
@@ -89,7 +89,7 @@ impl<D: Denoiser, C: Classifier> Denoiser for ByClassifier<D, C> {
             return Ok(());
         }
         let Some(classes) = &query.condition.toward else {
-            return Err(Error::argument("classifier", "there is a classifier, but no class for it to lead to"));
+            return Err(Error::argument("classifier", "there is a classifier, but no class for it to guide toward"));
         };
         if self.gradient.shape() != query.x.shape() {
             self.gradient = zeros(query.x.shape())?;

@@ -1,5 +1,5 @@
-//! Classifier-free guidance: Ho & Salimans 2022, "Classifier-Free Diffusion Guidance", arXiv:2207.12598, eq. 6 with w =
-//! s − 1, and what has been made of it since.
+//! Classifier-free guidance, and what has been made of it since. Source: Ho & Salimans 2022, "Classifier-Free Diffusion
+//! Guidance", arXiv:2207.12598, eq. 6 with w = s − 1.
 
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice};
 
@@ -11,64 +11,64 @@ use crate::schedule::NoiseLevel;
 use crate::tensor::{copy, make_room, resize, zeros};
 
 words! {
-    /// How the two answers are put together.
+    /// How the predictions for the condition and for the negative condition are combined.
     #[non_exhaustive]
     pub enum Form {
         #[default]
-        Plain = "plain", "x̂₀ = u + s·(c − u), of the answers c with the condition and u without (Ho & Salimans 2022).";
-        Projected = "apg", "c + (s − 1)·Δ, where Δ is c − u with momentum, kept short, and less of it along c (Sadat et al. 2024).";
-        PlusPlus = "cfg++", "As plain, with s from 0 to 1, and ε̂ taken from u (Chung et al. 2024, arXiv:2406.08070); for ddim, euler, euler-ancestral and tcd.";
+        Plain = "plain", "x̂₀ = u + s·(c − u) (Ho & Salimans 2022).";
+        Projected = "apg", "c + (s − 1)·Δ (Sadat et al. 2024). Δ is c − u with momentum, a bounded norm, and less of its part along c.";
+        PlusPlus = "cfg++", "As plain, with s from 0 to 1 and ε̂ from u (Chung et al. 2024, arXiv:2406.08070). For ddim, euler, euler-ancestral and tcd.";
     }
 }
 
 words! {
-    /// What guidance that is not linear is computed of.
+    /// The quantity that non-linear guidance is computed from.
     #[non_exhaustive]
     pub enum Space {
         Output = "output", "The network's output.";
-        Denoised = "denoised", "x̂₀.";
+        Denoised = "denoised", "The denoised sample x̂₀.";
     }
 }
 
 impl Space {
-    /// That of [`Form::Projected`], as its paper has it.
+    /// The space of [`Form::Projected`] in its paper.
     pub const OF_PROJECTION: Self = Self::Denoised;
-    /// That of [`Guidance::rescale`], as its paper has it.
+    /// The space of [`Guidance::rescale`] in its paper.
     pub const OF_RESCALE: Self = Self::Output;
 }
 
 words! {
-    /// How the two evaluations are made.
+    /// Whether the two evaluations are made together or one after the other.
     #[non_exhaustive]
     pub enum Pairing {
         #[default]
-        Auto = "auto", "As one batch, but one after the other where the graph's batch is fixed or the batch has more than 16 items; where the graph's batch is the pair of guidance, always as that pair.";
+        Auto = "auto", "As one batch of twice the size. One after the other where the graph's batch is fixed or the batch has more than 16 items. Always as a pair where the graph's batch is the pair of guidance.";
         Batched = "batched", "As one batch of twice the size.";
-        Sequential = "sequential", "One after the other, but for a graph whose batch is that pair.";
+        Sequential = "sequential", "One after the other, except in a graph whose batch is the pair of guidance.";
     }
 }
 
-/// The most items of which [`Pairing::Auto`] makes one batch of twice the size: beyond it nothing is gained, and twice
-/// the memory lost.
+/// The most items that [`Pairing::Auto`] makes one batch of twice the size from. Beyond it nothing is gained, and twice
+/// the memory is needed.
 const MOST_BATCHED: usize = 16;
 
-/// The numbers of [`Form::Projected`]: Sadat et al. 2024, "Eliminating Oversaturation and Artifacts of High Guidance
-/// Scales in Diffusion Models", arXiv:2410.02416, algorithm 1.
+/// The parameters of [`Form::Projected`]. Source: Sadat et al. 2024, "Eliminating Oversaturation and Artifacts of High
+/// Guidance Scales in Diffusion Models", arXiv:2410.02416, algorithm 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Projection {
-    /// β, the weight of the difference of the guided evaluation before (those of one step at one level, such as
-    /// Langevin corrections, count as one).
+    /// β, the weight of the difference of the guided evaluation before. The evaluations of one step at one level count
+    /// as one, such as those of Langevin corrections.
     pub momentum: f64,
-    /// η, how much of the part along the answer is kept.
+    /// η, the share that is kept of the difference's part along the prediction.
     pub parallel: f64,
-    /// r, the greatest norm of an item's difference; nothing is no bound.
+    /// r, the greatest norm of an item's difference. `None` is no bound.
     pub norm: Option<f64>,
 }
 
 impl Projection {
-    /// The numbers unless others are asked for, within what the paper recommends. The entries of the options have them
-    /// from here.
+    /// The default parameters, within what the paper recommends. The entries of the options take their defaults from
+    /// here.
     pub const USUAL: Self = Self { momentum: -0.5, parallel: 0.0, norm: None };
 }
 
@@ -82,36 +82,38 @@ impl Default for Projection {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Guidance {
-    /// s: 1 is the condition alone, 0 the negative condition alone; any number, also below 0.
+    /// The guidance scale s. 1 is the condition alone, and 0 the negative condition alone. It may be any number, also
+    /// below 0.
     pub scale: f64,
-    /// s of every step, in place of `scale`.
+    /// The guidance scale of every step, in place of `scale`.
     pub scales: Option<Vec<f64>>,
-    /// The σ/α between which the scale is not 1, both included: Kynkäänniemi et al. 2024, "Applying Guidance in a
-    /// Limited Interval", arXiv:2404.07724.
+    /// The range of σ/α in which samples are guided, both ends included. Outside of it the scale is 1. Source:
+    /// Kynkäänniemi et al. 2024, "Applying Guidance in a Limited Interval", arXiv:2404.07724.
     pub interval: [f64; 2],
-    /// φ of Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps Are Flawed", arXiv:2305.08891, eqs. 15
-    /// and 16: how far the standard deviation of an item is brought back to what it is with the condition alone.
+    /// φ, which tells how far an item's standard deviation is brought back to that with the condition alone. Source:
+    /// Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps Are Flawed", arXiv:2305.08891, eqs. 15 and
+    /// 16.
     pub rescale: f64,
-    /// How the answers are put together.
+    /// How the two predictions are combined.
     pub form: Form,
-    /// Its numbers, if that is [`Form::Projected`].
+    /// The parameters of [`Form::Projected`].
     pub projection: Projection,
-    /// What `rescale` and the projection are computed of. Nothing is as their papers have it: the output for `rescale`,
-    /// x̂₀ for the projection.
+    /// The quantity that `rescale` and the projection are computed from. `None` takes those of their papers: the output
+    /// for `rescale`, and x̂₀ for the projection.
     pub space: Option<Space>,
-    /// How the two evaluations are made.
+    /// Whether the two evaluations are made together or one after the other.
     pub pairing: Pairing,
 }
 
 impl Default for Guidance {
-    /// [`Guidance::NONE`].
+    /// The same as [`Guidance::NONE`].
     fn default() -> Self {
         Self::NONE.clone()
     }
 }
 
 impl Guidance {
-    /// No guidance, which is the scale 1. The entries of the options have their defaults from here.
+    /// No guidance, which is the scale 1. The entries of the options take their defaults from here.
     pub const NONE: &'static Self = &Self {
         scale: 1.0,
         scales: None,
@@ -123,13 +125,13 @@ impl Guidance {
         pairing: Pairing::DEFAULT,
     };
 
-    /// With the scale s.
+    /// Guidance with the scale s.
     #[must_use]
     pub fn new(scale: f64) -> Self {
         Self { scale, ..Self::default() }
     }
 
-    /// s at a step and a level; `None` outside of the interval, where there is no guidance.
+    /// The scale at a step and a level. `None` outside of the interval, where there is no guidance.
     #[must_use]
     pub fn scale_at(&self, step: usize, level: NoiseLevel) -> Option<f64> {
         let [least, most] = self.interval;
@@ -177,28 +179,30 @@ impl Guidance {
     }
 }
 
-/// Classifier-free guidance around a denoiser that knows the condition: at every query whose scale is neither 1 nor 0
-/// the denoiser is asked twice, with the query's condition and with that condition's [`negative`](Condition::negative).
-/// It is asked for the x̂₀ of both; a denoiser that parts a direction from it, or shifts a mean, goes around this one.
+/// Classifier-free guidance around a denoiser that takes conditions.
+///
+/// At every query whose scale is neither 1 nor 0 the denoiser is evaluated twice, with the query's condition and with
+/// that condition's [`negative`](Condition::negative). Both evaluations estimate x̂₀. A denoiser that takes ε̂ from
+/// another x̂₀, or shifts a mean, must be around this one.
 pub struct ClassifierFree<D> {
     inner: D,
     guidance: Guidance,
-    /// x twice, and the answers to both.
+    /// x twice, and the estimates for both.
     pair: Option<(ArrayD<f32>, Denoised)>,
     joined: Option<Joined>,
     negative: Option<Denoised>,
     /// The difference of the guided evaluation before, with its momentum, for [`Form::Projected`].
     before: Vec<f64>,
-    /// That of the latest one, and which that was: a step that failed may be asked for once more, and then goes by
+    /// The difference of the latest evaluation, and its query. A step that failed may be made once more, and then uses
     /// `before` again.
     latest: Option<(Asked, Vec<f64>)>,
 }
 
-/// Both conditions of a batch, one behind the other: joined once, so that the network sees the same tensors from step
-/// to step.
+/// Both conditions of a batch, one behind the other. They are joined once, so that the network's inputs are the same
+/// tensors from step to step.
 struct Joined {
     of: Condition,
-    /// Nothing where one batch cannot have both.
+    /// `None` where one batch cannot have both.
     both: Option<Condition>,
 }
 
@@ -214,11 +218,11 @@ fn joined<'a>(
     Ok(joined.as_ref().and_then(|known| known.both.as_ref()))
 }
 
-/// Which query it was: the step, and t as bits.
+/// The identity of a query: its step, and t as bits.
 type Asked = (usize, u64);
 
 impl<D: Denoiser> ClassifierFree<D> {
-    /// `inner`, guided.
+    /// Wraps `inner` in guidance.
     ///
     /// # Errors
     /// [`Error::Argument`] with the number that is out of its range.
@@ -227,7 +231,7 @@ impl<D: Denoiser> ClassifierFree<D> {
         Ok(Self { inner, guidance, pair: None, joined: None, negative: None, before: Vec::new(), latest: None })
     }
 
-    /// Asks the denoiser with the condition, in `out`, and with the negative one, in `self.negative`.
+    /// Evaluates the denoiser with the condition into `out`, and with the negative one into `self.negative`.
     fn ask_both(&mut self, query: &Query<'_>, negative: &Condition, out: &mut Denoised) -> Result<()> {
         let shape = query.x.shape();
         let batch = shape[0];
@@ -242,7 +246,7 @@ impl<D: Denoiser> ClassifierFree<D> {
         };
         let both = if batched { joined(&mut self.joined, query.condition, negative)? } else { None };
         if batched && both.is_none() && self.guidance.pairing == Pairing::Batched {
-            let reason = "what the two conditions give the network differs in shape, or is one for all items; \"sequential\" asks one after the other";
+            let reason = "the inputs of the two conditions differ in shape, or are one for all items; use \"sequential\", which evaluates one after the other";
             return Err(Error::argument("guidance_pairing", reason));
         }
         let Some(both) = both else {
@@ -267,7 +271,7 @@ impl<D: Denoiser> ClassifierFree<D> {
         self.inner.denoise(both, answer)?;
         out.x0.assign(&half(&answer.x0, 0, batch));
         other.x0.assign(&half(&answer.x0, batch, batch));
-        // The variance is that of the condition, as in the code of Nichol et al. 2021, "GLIDE".
+        // The variance is that with the condition, as in the code of Nichol et al. 2021, "GLIDE".
         out.variance = match (out.variance.take(), &answer.variance) {
             (Some(mut variance), Some(said)) if variance.shape() == shape => {
                 variance.assign(&half(said, 0, batch));
@@ -278,7 +282,7 @@ impl<D: Denoiser> ClassifierFree<D> {
         Ok(())
     }
 
-    /// Lets what the projection goes by be of the evaluation before this one.
+    /// Makes the projection use the evaluation before this one.
     fn remember(&mut self, asked: Asked, length: usize) -> Result<()> {
         if let Some((_, difference)) = self.latest.take_if(|(latest, _)| *latest != asked) {
             self.before = difference;
@@ -291,13 +295,13 @@ impl<D: Denoiser> ClassifierFree<D> {
         Ok(())
     }
 
-    /// Puts the answers of all items together, in `c`, the one with the condition.
+    /// Combines the estimates of all items in `c`, which holds those with the condition.
     fn guide(&mut self, scale: f64, output: (f64, f64), x: &[f32], c: &mut [f32], length: usize) {
         let Guidance { rescale, form, projection, space, .. } = self.guidance;
         let frame = |usual: Space| if space.unwrap_or(usual) == Space::Output { output } else { (0.0, 1.0) };
         let u = self.negative.as_mut().and_then(|other| other.x0.as_slice_mut()).unwrap_or_default();
         for (item, ((x, c), u)) in x.chunks(length).zip(c.chunks_mut(length)).zip(u.chunks_mut(length)).enumerate() {
-            // What the answers are apart from x; a common factor falls out.
+            // This is the output apart from x. A common factor cancels.
             let (share, _) = frame(Space::OF_RESCALE);
             let apart = |x: &f32, x0: &f32| f64::from(*x0) - share * f64::from(*x);
             let spread = |c: &[f32]| deviation(x.iter().zip(c).map(|(x, c)| apart(x, c)));
@@ -383,7 +387,7 @@ impl<D: Denoiser> Denoiser for ClassifierFree<D> {
             return self.inner.denoise(query, out);
         }
         let Some(negative) = query.condition.negative.clone() else {
-            return Err(Error::argument("negative", "guidance needs a condition to lead away from, and there is none"));
+            return Err(Error::argument("negative", "guidance needs a negative condition, and there is none"));
         };
         if scale == 0.0 && matches!(self.guidance.form, Form::Plain | Form::PlusPlus) && self.guidance.rescale == 0.0 {
             return self.inner.denoise(Query { condition: &negative, ..query }, out);
@@ -394,7 +398,7 @@ impl<D: Denoiser> Denoiser for ClassifierFree<D> {
         let negative = self.negative.as_ref().and_then(|other| other.x0.as_slice()).unwrap_or_default();
         let positive = out.x0.as_slice_mut().unwrap_or_default();
         if x.len() != positive.len() || x.len() != negative.len() {
-            let reason = "the denoiser answered in another shape than it was asked in, or not in standard order";
+            let reason = "the denoiser's output has another shape than its input, or is not in standard order";
             return Err(Error::Evaluation { step: query.step, reason: reason.into() });
         }
         if self.guidance.form == Form::Projected {
@@ -409,8 +413,8 @@ impl<D: Denoiser> Denoiser for ClassifierFree<D> {
     }
 }
 
-/// Algorithm 1 of Sadat et al. 2024 on one item: what `c` becomes, and what is kept of the difference in `kept`. It is
-/// computed of what was said, `(x̂₀ − a·x)/b`.
+/// Algorithm 1 of Sadat et al. 2024 on one item. It writes the result to `c`, and what is kept of the difference to
+/// `kept`. It is computed from the network's output, `(x̂₀ − a·x)/b`.
 fn project(kept: &mut [f64], x: &[f32], c: &mut [f32], u: &[f32], (a, b): (f64, f64), scale: f64, numbers: Projection) {
     let Projection { momentum, parallel, norm } = numbers;
     for ((kept, c), u) in kept.iter_mut().zip(&*c).zip(u) {
@@ -423,7 +427,7 @@ fn project(kept: &mut [f64], x: &[f32], c: &mut [f32], u: &[f32], (a, b): (f64, 
     let dot: f64 = x.iter().zip(&*c).zip(&*kept).map(|((x, c), difference)| said(*x, *c) * difference).sum();
     let along = if square > 0.0 { dot * shorten / square } else { 0.0 };
     for ((x, c), difference) in x.iter().zip(c).zip(kept) {
-        // All of the difference but that part of it along c which is not kept.
+        // This is the difference without the share of its part along c that is not kept.
         let update = *difference * shorten - (1.0 - parallel) * along * said(*x, *c);
         *c = (f64::from(*c) + (scale - 1.0) * b * update) as f32;
     }

@@ -1,4 +1,4 @@
-//! Guidance by the host: its own code sees every estimate of the clean samples before it is used, and may change it.
+//! Guidance by the host: its own code may change every estimate of the clean samples before it is used.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use crate::denoiser::{Denoised, Denoiser, Query, check_finite};
 use crate::error::{Error, Result};
 use crate::tensor::first_not_finite;
 
-/// The host's code: it is given the query (x, the level and the step) and x̂₀, the items of the batch one after the
-/// other, which it may change. What it returns as an error ends the job's step with [`Error::Callback`].
+/// The host's code. It is given the query (x, the level and the step), and x̂₀ with the items of the batch one after
+/// the other. It may change x̂₀. An error that it returns ends the job's step with [`Error::Callback`].
 ///
-/// With a solver that chooses its own steps the batch is of one item, whichever is integrated.
+/// A solver that chooses its own steps calls it with one item, the one that is being integrated.
 pub type Callback = dyn Fn(&Query<'_>, &mut [f32]) -> Result<(), String> + Send + Sync;
 
-/// A denoiser whose estimates a [`Callback`] may change: a palette, a tiling, a symmetry, physics. ε̂ follows the
+/// A denoiser whose estimates a [`Callback`] may change, for a palette, a tiling, a symmetry or physics. ε̂ follows the
 /// changed x̂₀, unless clipping or CFG++ takes it from another one. What a mask keeps is put in afterwards.
 pub struct ByHost<D> {
     inner: D,
@@ -20,7 +20,7 @@ pub struct ByHost<D> {
 }
 
 impl<D: Denoiser> ByHost<D> {
-    /// `inner`, whose estimates go through `callback`.
+    /// Wraps `inner`, and passes its estimates through `callback`.
     pub fn new(inner: D, callback: Arc<Callback>) -> Self {
         Self { inner, callback }
     }
@@ -42,7 +42,7 @@ impl<D: Denoiser> Denoiser for ByHost<D> {
             let reason = "the denoiser answered in another than the standard order".to_owned();
             return Err(Error::Evaluation { step, reason });
         };
-        // What the network predicted wrong is not the host's fault.
+        // The host is not blamed for a wrong prediction of the network.
         check_finite(values, step, query.level)?;
         (self.callback)(&query, values).map_err(|reason| Error::Callback { step, reason })?;
         match first_not_finite(values) {

@@ -1,14 +1,15 @@
-//! Guidance by an instruction and an image: Brooks et al. 2023, "InstructPix2Pix: Learning to Follow Image Editing
-//! Instructions", arXiv:2211.09800, eq. 3.
+//! Guidance by an instruction and an image. Source: Brooks et al. 2023, "InstructPix2Pix: Learning to Follow Image
+//! Editing Instructions", arXiv:2211.09800, eq. 3.
 
 use crate::denoiser::{Denoised, Denoiser, Query};
 use crate::error::{Error, Result};
 use crate::tensor::combine;
 
-/// A denoiser that is led from nothing to an image, and from the image to what an instruction makes of it:
-/// `u + s_image·(i − u) + s·(t − i)`, of its answers t with both, i with the image alone, and u with neither. The
-/// condition's [`negative`](crate::denoiser::Condition::negative) is the image alone, and that one's is neither. It is
-/// asked three times at every query.
+/// A denoiser guided toward an image, and from the image toward what an instruction makes of it.
+///
+/// The estimate is `u + s_image·(i − u) + s·(t − i)`. Here t is the estimate with both the image and the instruction, i
+/// with the image alone, and u with neither. The condition's [`negative`](crate::denoiser::Condition::negative) has the
+/// image alone, and the negative of that one has neither. Every query takes three evaluations.
 pub struct ByInstruction<D> {
     inner: D,
     scale: f64,
@@ -17,7 +18,7 @@ pub struct ByInstruction<D> {
 }
 
 impl<D: Denoiser> ByInstruction<D> {
-    /// `inner`, led to an instruction by `scale`, and to an image by `image_scale`.
+    /// Wraps `inner`. It is guided to an instruction by `scale`, and to an image by `image_scale`.
     pub fn new(inner: D, scale: f64, image_scale: f64) -> Self {
         Self { inner, scale, image_scale, others: None }
     }
@@ -54,7 +55,7 @@ impl<D: Denoiser> Denoiser for ByInstruction<D> {
             self.inner.denoise(Query { condition, ..query.clone() }, other)?;
         }
         let [of_image, of_nothing] = others.each_ref().map(|other| other.x0.as_slice().unwrap_or_default());
-        // x̂₀ is affine in what the network says, and the weights' sum is 1.
+        // x̂₀ is affine in the network's output, and the weights add up to 1.
         let terms = [((self.image_scale - self.scale) as f32, of_image), ((1.0 - self.image_scale) as f32, of_nothing)];
         combine(out.x0.as_slice_mut().unwrap_or_default(), self.scale as f32, &terms);
         Ok(())

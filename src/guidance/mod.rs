@@ -1,12 +1,12 @@
-//! Guidance: what steers a sample. Each is a [`Denoiser`](crate::denoiser::Denoiser) around another one, so that every
-//! solver takes it.
+//! Guidance: what steers a sample. Each kind is a [`Denoiser`](crate::denoiser::Denoiser) around another one, so every
+//! solver can use it.
 //!
-//! From the network outward the order is: [`ClassifierFree`] on what the network predicts, then clipping, then
-//! [`ByClassifier`], whose term must not be clipped away, and [`ByHost`] last; what a mask keeps is put in by the job
-//! after that.
+//! The order from the network outward is fixed. [`ClassifierFree`] works on the network's prediction. Clipping comes
+//! next. [`ByClassifier`] follows, since its term must not be clipped away. [`ByHost`] is last. After that the job puts
+//! in what a mask keeps.
 //!
-//! With exact scores and any scale but 1 the ODE and the SDE of a guided sampler end in different distributions, and
-//! neither of them draws from `p(x)·p(y|x)^s` (Bradley & Nakkiran 2024, arXiv:2408.09000).
+//! Even with exact scores, the ODE and the SDE of a guided sampler end in different distributions at any scale but 1.
+//! Neither of them samples from `p(x)·p(y|x)^s` (Bradley & Nakkiran 2024, arXiv:2408.09000).
 
 mod classifier;
 mod classifier_free;

@@ -1,4 +1,4 @@
-//! What a model says of itself, without ONNX Runtime: its manifest, and the configurations of diffusers.
+//! What describes a model without ONNX Runtime: its manifest, pipelines, and the configurations of diffusers.
 
 mod diffusers;
 mod families;

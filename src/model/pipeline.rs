@@ -1,6 +1,6 @@
-//! What a model of several parts consists of, as data: a predictor, text encoders, an autoencoder, and what becomes of
-//! their outputs. A folder of a known family is [recognised](super::families) as such data; a pipeline of one's own is
-//! the same in a file beside its parts.
+//! A model of several parts, as data: a predictor, text encoders, an autoencoder, and how their outputs are used. A
+//! folder of a known family is [recognised](super::families) as such data. A pipeline of one's own has the same data in
+//! a file beside its parts.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::manifest::{Axis, Manifest};
 use crate::json::Json;
 
-/// The name of the file in a folder that says what its parts are.
+/// The name of the file in a folder that describes its parts.
 pub const PIPELINE_FILE: &str = "pipeline.diffuse.json";
 
 /// A model of several parts. Every file is named by its path from the folder, with `/` between the parts of it.
@@ -19,29 +19,29 @@ pub const PIPELINE_FILE: &str = "pipeline.diffuse.json";
 pub struct Pipeline {
     /// The version of the schema: 1.
     pub diffuse_pipeline: u32,
-    /// What kind of pipeline it is, such as `stable-diffusion`.
+    /// The kind of pipeline, such as `stable-diffusion`.
     pub family: String,
-    /// The graph of the network that predicts.
+    /// The graph of the predictor.
     pub predictor: String,
-    /// The manifest of that network, as for a model of one file.
+    /// The manifest of the predictor, as for a model of one file.
     pub manifest: Value,
     /// The text encoders, by their names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub text_encoders: BTreeMap<String, TextEncoder>,
-    /// What the predictor's conditions are made of, by their names in the manifest. One that is not here is given with
-    /// the request.
+    /// What the predictor's conditions are made of, by their names in the manifest. A condition that is not here is
+    /// given with the request.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub conditions: BTreeMap<String, Source>,
     /// What guidance leads away from where no negative prompt is given.
     #[serde(default)]
     pub no_negative: NoNegative,
-    /// What turns pictures into latents and back; nothing where the predictor draws pictures itself.
+    /// The autoencoder. `None` where the predictor samples pictures itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub autoencoder: Option<Autoencoder>,
     /// The greatest guidance scale that turns guidance off.
     #[serde(default = "one")]
     pub unguided_scale: f64,
-    /// What a scheduler_config.json of diffusers says of it.
+    /// The contents of a scheduler_config.json of diffusers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheduler_config: Option<Value>,
     /// The usual size of a picture: its height and its width in pixels.
@@ -52,10 +52,10 @@ pub struct Pipeline {
 /// The most tokens that a text encoder reads at once.
 const MOST_TOKENS: usize = 1 << 16;
 
-/// How wide an embedded guidance scale may be.
+/// The greatest width of an embedded guidance scale.
 const MOST_WIDTH: usize = 1 << 16;
 
-/// How wide and high a picture may usually be.
+/// The greatest usual width and height of a picture.
 const MOST_SIDE: usize = 1 << 16;
 
 fn one() -> f64 {
@@ -70,10 +70,10 @@ pub struct TextEncoder {
     pub graph: String,
     /// The folder of its tokenizer.
     pub tokenizer: String,
-    /// How many tokens it reads at once; the tokenizer's own length unless given.
+    /// How many tokens it reads at once. Default: the tokenizer's own length.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub length: Option<usize>,
-    /// How many different tokens it knows, where that is known.
+    /// The size of its vocabulary, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vocabulary: Option<usize>,
 }
@@ -82,7 +82,7 @@ pub struct TextEncoder {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Encoded {
-    /// The encoder.
+    /// The name of the encoder.
     pub encoder: String,
     /// The name of its graph's output.
     pub output: String,
@@ -93,38 +93,38 @@ pub struct Encoded {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Source {
-    /// The prompt: these outputs of text encoders, their features one behind the other.
+    /// The prompt: these outputs of text encoders, with their features one behind the other.
     Text(Vec<Encoded>),
-    /// Sizes of the picture in pixels, and where it is cropped from, in this order.
+    /// Sizes of the picture in pixels, and where it is cropped, in this order.
     Sizes(Vec<Size>),
-    /// The guidance scale s, embedded as w = s − 1 in so many sines and cosines (Luo et al. 2023, "Latent Consistency
-    /// Models"); then nothing is led away from anything.
+    /// The guidance scale s, embedded as w = s − 1 in so many sines and cosines. There is no other guidance then.
+    /// Source: Luo et al. 2023, "Latent Consistency Models".
     Guidance(usize),
-    /// Where the image is drawn anew, at the size of the samples.
+    /// The mask at the size of the samples: where the image is generated anew.
     Mask,
-    /// The latents of the image without what is drawn anew.
+    /// The latents of the image without what is generated anew.
     MaskedImage,
-    /// The mean latents of the image, without the autoencoder's factor: what an instruction is to change.
+    /// The mean latents of the image, without the autoencoder's factor. This is the image that an instruction changes.
     Image,
 }
 
-/// A number that a predictor is told of the picture.
+/// A number about the picture that is a condition of the predictor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Size {
-    /// The height of the picture that it is a part of.
+    /// The height of the picture that this one is a part of.
     OriginalHeight,
-    /// Its width.
+    /// The width of the picture that this one is a part of.
     OriginalWidth,
-    /// How much is cropped off above.
+    /// The height that is cropped off above.
     CropTop,
-    /// How much is cropped off on the left.
+    /// The width that is cropped off on the left.
     CropLeft,
-    /// The height that is drawn.
+    /// The height that is generated.
     Height,
-    /// The width that is drawn.
+    /// The width that is generated.
     Width,
-    /// How well it is to look, about 1 to 10.
+    /// The aesthetic score to aim for, about 1 to 10.
     AestheticScore,
 }
 
@@ -135,25 +135,25 @@ pub enum NoNegative {
     /// The empty text.
     #[default]
     Empty,
-    /// Zeros in place of what the text encoders make of a text.
+    /// Zeros in place of the text encoders' outputs.
     Zeros,
 }
 
-/// What turns pictures into latents and back. A latent z is what the encoder gives as `(z − shift)·scale`, or with
-/// means and deviations of the channels as `(z − mean)·scale/deviation`.
+/// An autoencoder, which turns pictures into latents and back. A latent z is made of the encoder's output as `(z −
+/// shift)·scale`. With means and deviations of the channels it is `(z − mean)·scale/deviation`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Autoencoder {
-    /// The graph that makes pictures.
+    /// The graph of the decoder, which makes pictures.
     pub decoder: String,
-    /// The graph that makes latents; without it no picture can be given.
+    /// The graph of the encoder, which makes latents. Without it no picture can be given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder: Option<String>,
-    /// How many pixels a latent is wide and high.
+    /// The width and the height of a latent in pixels.
     pub factor: usize,
     /// The factor of the latents.
     pub scale: f64,
-    /// What is taken off before it.
+    /// The shift that is subtracted before the factor is applied.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub shift: f64,
     /// The mean of each channel.
@@ -162,9 +162,10 @@ pub struct Autoencoder {
     /// The standard deviation of each channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deviations: Option<Vec<f64>>,
-    /// The size of the pictures that it was trained on, in pixels: that of a tile.
+    /// The side of a tile in pixels, which is the size of the pictures that it was trained on.
     pub tile: usize,
-    /// A small one, whose decoder shows previews of the same latents; else they are linear in the latents.
+    /// A small autoencoder, whose decoder makes previews of the same latents. Without it previews are linear in the
+    /// latents.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preview: Option<Box<Autoencoder>>,
 }
@@ -173,7 +174,7 @@ fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }
 
-/// What has to be an object, where it is there, with the names for it.
+/// The values that must be objects, where they are present, with their names.
 fn objects_of(value: &Value) -> Vec<(String, &Value)> {
     let members = |value: &'_ Value| -> Vec<String> {
         value.as_object().into_iter().flat_map(|object| object.keys().cloned()).collect()
@@ -199,14 +200,14 @@ fn objects_of(value: &Value) -> Vec<(String, &Value)> {
 }
 
 impl Pipeline {
-    /// Reads the text of such a file, with the predictor's manifest.
+    /// Reads the text of a pipeline file, with the predictor's manifest.
     ///
     /// # Errors
-    /// With the field, what is expected and what was found.
+    /// The field, what is expected and what was found.
     pub fn parse(json: &str) -> Result<(Self, Manifest), String> {
         let json = Json::new(json).map_err(|error| format!("it cannot be read as JSON: {error}"))?;
         let value: Value = json.read().map_err(|error| error.to_string())?;
-        // serde would take the list of its fields' values for an object as well.
+        // serde would also accept the list of its fields' values for an object.
         if let Some(field) = objects_of(&value).into_iter().find_map(|(field, value)| value.is_array().then_some(field))
         {
             return Err(format!("{field} is a list; expected an object"));
@@ -215,7 +216,7 @@ impl Pipeline {
         pipeline.checked().map(|manifest| (pipeline, manifest))
     }
 
-    /// The predictor's manifest, where all of it fits together.
+    /// The predictor's manifest, where everything in the pipeline fits together.
     ///
     /// # Errors
     /// As [`parse`](Self::parse).
@@ -287,13 +288,13 @@ impl Pipeline {
         }
     }
 
-    /// Whether a prompt is of use.
+    /// Whether the pipeline uses a prompt.
     #[must_use]
     pub fn reads_text(&self) -> bool {
         self.conditions.values().any(|source| matches!(source, Source::Text(_)))
     }
 
-    /// Whether the guidance scale is told to the predictor, and leads nowhere.
+    /// Whether the guidance scale is a condition of the predictor, and does not guide.
     #[must_use]
     pub fn embeds_guidance(&self) -> bool {
         self.conditions.values().any(|source| matches!(source, Source::Guidance(_)))
@@ -302,7 +303,7 @@ impl Pipeline {
 
 impl Autoencoder {
     fn check(&self, manifest: &Manifest) -> Result<(), String> {
-        // In f32, in which latents are.
+        // The factor must be a normal number in f32, in which latents are.
         let is_factor = |value: f64| (value as f32).is_normal();
         if !(1..=256).contains(&self.factor) {
             return Err(format!("autoencoder.factor: {}; 1 to 256", self.factor));

@@ -1,4 +1,4 @@
-//! A manifest with its defaults filled in: for hosts, which should not have to know them.
+//! Manifests with their defaults filled in, for hosts, which should not have to know the defaults.
 
 use serde_json::{Value, json};
 
@@ -6,8 +6,8 @@ use super::manifest::{Manifest, Schedule};
 use crate::settings;
 
 impl Manifest {
-    /// The manifest as it is written, by the names that everything had first: the hash of that is what a model without
-    /// a graph is known by, also to snapshots that are older than a name.
+    /// The manifest as it is written, with the first name of every field. Its hash identifies a model without a graph,
+    /// also for snapshots that are older than a name.
     #[must_use]
     pub(crate) fn by_first_names(&self) -> String {
         let mut former = self.clone();
@@ -19,14 +19,16 @@ impl Manifest {
         for (first, key) in settings::RENAMED {
             options.remove(*key).into_iter().for_each(|value| drop(options.insert((*first).to_owned(), value)));
         }
-        // Within a text its quotes would be escaped.
+        // Within a text the quotes would be escaped.
         serde_json::to_string(&former).unwrap_or_default().replace("\"sigma_data\":", "\"deviation\":")
     }
 
-    /// The manifest as JSON, with whatever it leaves to a default filled in. `defaults` is what a run gets whose
-    /// request names no solver: with another solver the grid and the number of steps may be others ([`Manifest::grid`],
-    /// [`Manifest::steps`]). What is found in the graph (the names of inputs and outputs), or has no default (texts,
-    /// the range of a tensor, η), is there only if the manifest gives it.
+    /// The manifest as JSON, with every default filled in.
+    ///
+    /// `defaults` has the values of a run whose request names no solver. With another solver the grid and the number of
+    /// steps may differ ([`Manifest::grid`], [`Manifest::steps`]). Some fields are there only if the manifest sets
+    /// them. These are the names of inputs and outputs, which are found in the graph, and fields without a default:
+    /// texts, the range of a tensor, η.
     #[must_use]
     pub fn resolved(&self) -> Value {
         let mut all = self.clone();
@@ -52,7 +54,7 @@ impl Manifest {
                 all.defaults.options.entry("order".into()).or_insert(order.into());
             }
         }
-        // What is as usual is not written otherwise: a host's model is known by the hash of what is.
+        // Defaults are left out in any case, since the hash of what is written identifies a host's model.
         let mut written = serde_json::to_value(&all).unwrap_or_default();
         let mut fill = |section: &str, key: &str, usual: Value| {
             if let Some(object) = written.pointer_mut(section).and_then(Value::as_object_mut) {
@@ -91,7 +93,7 @@ impl Manifest {
 
 #[cfg(test)]
 mod tests {
-    /// As it was written before the names were others: what a snapshot of a host's model goes by.
+    /// The manifest as it was written before the names changed. Snapshots of a host's model depend on it.
     #[test]
     fn a_model_is_known_by_the_names_of_the_first_version() {
         let first = r#"{"diffuse":1,"sample":{"shape":[2],"deviation":0.25},"schedule":{"kind":"edm","sigma_min":0.002,"sigma_max":80.0},"prediction":"edm","variance":"none","defaults":{"solver":"rk45","steps_offset":0,"options":{"guidance_pairing":"apart","most_evaluations":100,"rtol":0.01}}}"#;
@@ -104,7 +106,7 @@ mod tests {
     use crate::model::Inputs;
     use crate::schedule::Tables;
 
-    /// Manifests that leave as much as they can to the defaults, of every kind of schedule.
+    /// Manifests that leave as much as possible to the defaults, one for every kind of schedule.
     fn least() -> Vec<Manifest> {
         let schedules = [
             json!({"kind": "linear"}),
@@ -164,12 +166,10 @@ mod tests {
         }
     }
 
-    /// The table in `onnx/README.md`: each field, and its default.
+    /// The tables in `docs/model/manifest.md`: each field, and its default.
     fn table() -> Vec<(String, &'static str)> {
-        let text = include_str!("../../onnx/README.md");
-        let (_, table) = text.split_once("## The manifest, version 1").unwrap();
-        let (table, _) = table.split_once("\n## ").unwrap();
-        let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |"));
+        let text = include_str!("../../docs/model/manifest.md");
+        let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |"));
         let rows = rows.map(|row| row.split(" | ").collect::<Vec<_>>()).filter(|row| row.len() == 3);
         let fields = |row: &Vec<&'static str>| -> Vec<(String, &'static str)> {
             row[0].split(", ").map(|field| (field.replace('`', ""), row[2])).collect()
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(Manifest::parse(&manifest.to_string()).unwrap().resolved(), manifest);
     }
 
-    /// What is read is what the table has: an unknown field is refused with a list of those that are known.
+    /// The table has every field that is read. An unknown field is refused with a list of those that are known.
     #[test]
     fn the_table_has_every_field() {
         let mut read = BTreeSet::from(["schedule.kind".to_owned()]);
@@ -241,7 +241,8 @@ mod tests {
                 read.extend(known.split('`').skip(1).step_by(2).map(|field| format!("{name}{field}")));
             }
         }
-        // Sections; a name that is still read; and a role that every manifest may have, whose names are not a list.
+        // These are sections, a name that is still read, and a role that every manifest may have, whose names are not a
+        // list.
         for section in ["sample", "schedule", "time", "classes", "conditions", "inputs", "outputs", "defaults"] {
             assert!(read.remove(section), "{section}");
         }
@@ -249,7 +250,7 @@ mod tests {
         let listed: BTreeSet<String> =
             table().into_iter().map(|(field, _)| field).filter(|field| !field.starts_with("inputs.")).collect();
         let apart: Vec<_> = read.symmetric_difference(&listed).collect();
-        assert!(apart.is_empty(), "of the code alone, or of the table in onnx/README.md alone: {apart:?}");
+        assert!(apart.is_empty(), "of the code alone, or of docs/model/manifest.md alone: {apart:?}");
     }
 
     /// The roles are listed with the names that their inputs usually have.

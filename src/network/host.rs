@@ -1,4 +1,4 @@
-//! A network that the caller evaluates: what it is asked, and what it may ask back.
+//! A network that the caller evaluates with code of its own.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,40 +8,39 @@ use crate::cancel::Interrupt;
 use crate::denoiser::Query;
 use crate::process;
 
-/// What a [`HostNetwork`] is to evaluate.
+/// One evaluation of a [`HostNetwork`]: its inputs.
 #[derive(Clone)]
 pub struct Question<'a> {
-    /// The noisy samples, the level, the step of the run, and the condition with every class and tensor that the
-    /// manifest asks for.
+    /// The noisy samples, the level, the step of the run, and the condition. The condition has every class and tensor
+    /// that the manifest names.
     pub query: &'a Query<'a>,
-    /// What the network sees of the samples: scaled as the manifest says, with the joined conditions behind their
-    /// channels.
+    /// The network's input of samples, scaled as the manifest states, with the joined conditions behind their channels.
     pub input: &'a [f32],
     /// The axes of `input`, batch first.
     pub shape: &'a [usize],
-    /// What the network is given for the time.
+    /// The network's time input.
     pub time: f64,
     pub(crate) stopped: &'a AtomicBool,
 }
 
 impl Question<'_> {
-    /// Whether the job was cancelled, so that a network that takes long may return with anything.
+    /// Whether the job was cancelled. A network that takes long may then return at once, with anything.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.stopped.load(Ordering::SeqCst)
     }
 }
 
-/// The function of a [`HostNetwork`]: it writes what the network predicts, of the samples' shape (with twice the
-/// channels where the manifest says that it says a variance), the items one after the other. An error ends the step
-/// with [`Error::Callback`](crate::Error::Callback).
+/// The function of a [`HostNetwork`]. It writes the prediction, in the samples' shape, the items one after the other.
+/// There are twice the channels where the manifest has a variance. An error that it returns ends the step with
+/// [`Error::Callback`](crate::Error::Callback).
 type Evaluate = dyn Fn(&Question<'_>, &mut [f32]) -> Result<(), String> + Send + Sync;
 
-/// A network that is the caller's own code. Jobs of several threads call it at once.
+/// A network that is the caller's own code. Jobs on several threads call it at the same time.
 pub struct HostNetwork(Box<Evaluate>);
 
 impl HostNetwork {
-    /// The network that `evaluate` is.
+    /// Creates a network that calls `evaluate`.
     pub fn new(evaluate: impl Fn(&Question<'_>, &mut [f32]) -> Result<(), String> + Send + Sync + 'static) -> Self {
         Self(Box::new(evaluate))
     }
@@ -57,7 +56,7 @@ impl fmt::Debug for HostNetwork {
     }
 }
 
-/// Tells a network of the caller's that it is not to go on; it asks, and is not ended.
+/// The flag that tells a caller's network to stop. The network has to look at it, since nothing ends it.
 #[derive(Default)]
 pub(crate) struct Stopped(AtomicBool);
 

@@ -1,5 +1,4 @@
-//! Networks: graphs that can be asked, in ONNX Runtime or as the caller's own code, and what they have for inputs and
-//! outputs.
+//! Networks, in ONNX Runtime or as the caller's own code, with their inputs and outputs.
 
 mod host;
 mod ort;

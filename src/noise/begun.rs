@@ -1,18 +1,18 @@
-//! Noise of which the first is drawn already.
+//! Noise of which the first draw was made before the run.
 
 use super::source::{Draw, NoiseSource};
 use crate::bytes::{Reader, Writer};
 use crate::error::Result;
 
-/// A source whose noise for the start of a run was drawn before the run was made: an encoder draws from the same
-/// stream, before and after it.
+/// A source whose noise for the start of a run was drawn before the run was made. An encoder draws from the same stream
+/// before and after it.
 pub(crate) struct BegunNoise {
     start: Vec<f32>,
     rest: Box<dyn NoiseSource>,
 }
 
 impl BegunNoise {
-    /// `rest`, of which `start` is the noise that the run starts from.
+    /// The source `rest`, with `start` as the noise that the run starts from.
     pub(crate) fn new(start: Vec<f32>, rest: Box<dyn NoiseSource>) -> Self {
         Self { start, rest }
     }

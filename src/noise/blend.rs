@@ -1,12 +1,13 @@
-//! Noise between seeds: interpolations and variations of what a run starts from.
+//! Noise between seeds: interpolations and variations of the noise that a run starts from.
 
 use super::counter::CounterNoise;
 use super::source::{Draw, NoiseSource};
 
-/// The point between `a` and `b` on the great circle through both, `share` of the way from `a`: of noise it has the
-/// length that noise has, which the straight line between them has not (Shoemake 1985, "Animating Rotation with
-/// Quaternion Curves"; Song et al. 2020, arXiv:2010.02502, eq. 67). `a` itself at 0 and `b` at 1. Both have the same
-/// length.
+/// The point between `a` and `b` on the great circle through both, `share` of the way from `a`. It is `a` itself at 0,
+/// and `b` at 1. `a` and `b` must have the same length.
+///
+/// A point on the circle has the norm that noise has. A point on the straight line between them does not. Sources:
+/// Shoemake 1985, "Animating Rotation with Quaternion Curves"; Song et al. 2020, arXiv:2010.02502, eq. 67.
 #[must_use]
 pub fn slerp(a: &[f32], b: &[f32], share: f64) -> Vec<f32> {
     if share <= 0.0 {
@@ -18,7 +19,7 @@ pub fn slerp(a: &[f32], b: &[f32], share: f64) -> Vec<f32> {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
     let cosine = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
     let angle = cosine.clamp(-1.0, 1.0).acos();
-    // Along one line there is no circle, and at no angle the two are the same.
+    // There is no circle through vectors along one line. At an angle of zero the two are the same.
     let [of_a, of_b] = if angle.sin() > 1e-6 {
         [(1.0 - share) * angle, share * angle].map(|part| part.sin() / angle.sin())
     } else {
@@ -27,8 +28,8 @@ pub fn slerp(a: &[f32], b: &[f32], share: f64) -> Vec<f32> {
     a.iter().zip(b).map(|(a, b)| (of_a * f64::from(*a) + of_b * f64::from(*b)) as f32).collect()
 }
 
-/// Noise whose items all go by one seed, but start on the way from its noise to that of another one. What is drawn on
-/// the way is of the first seed for every item, so that the items differ in nothing else.
+/// Noise for a batch that starts between two seeds. Every item uses the first seed for the noise drawn on the way, so
+/// the items differ only in where they start.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BlendedNoise {
     seed: u64,
@@ -36,21 +37,22 @@ pub struct BlendedNoise {
 }
 
 impl BlendedNoise {
-    /// Item `i` starts the share `toward[i].1` of the way from the noise of `seed` to that of `toward[i].0`; further
+    /// Starts item `i` the share `toward[i].1` of the way from the noise of `seed` to that of `toward[i].0`. Further
     /// items start from `seed`.
     #[must_use]
     pub fn new(seed: u64, toward: Vec<(u64, f64)>) -> Self {
         Self { seed, toward }
     }
 
-    /// `count` items evenly from `seed`, the first, to `other`, the last.
+    /// `count` items at even shares from `seed`, the first, to `other`, the last.
     #[must_use]
     pub fn between(seed: u64, other: u64, count: usize) -> Self {
         let last = count.saturating_sub(1).max(1) as f64;
         Self::new(seed, (0..count).map(|item| (other, item as f64 / last)).collect())
     }
 
-    /// `count` variations of `seed`: item `i` is the share `strength` of the way to the seed `other + i`, wrapping.
+    /// `count` variations of `seed`. Item `i` starts the share `strength` of the way to the seed `other + i`, which
+    /// wraps.
     #[must_use]
     pub fn variations(seed: u64, other: u64, strength: f64, count: usize) -> Self {
         Self::new(seed, (0..count).map(|item| (other.wrapping_add(item as u64), strength)).collect())
@@ -98,7 +100,7 @@ mod tests {
             let variance = item.iter().map(|z| f64::from(*z).powi(2)).sum::<f64>() / 4096.0;
             assert!((variance - 1.0).abs() < 0.06, "{variance}");
         }
-        // Equal angles, but for what the two lengths differ by.
+        // The angles are equal, up to the difference of the two lengths.
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
         let cosine = |a: &[f32], b: &[f32]| dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
         assert!((cosine(&items[0], &items[1]) - cosine(&items[3], &items[4])).abs() < 1e-2);

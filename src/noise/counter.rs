@@ -6,11 +6,11 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::source::{Draw, NoiseSource};
 
-/// Noise as a function of (seed, draw) alone: ChaCha with 8 rounds, keyed by both, and the ziggurat of
-/// [`StandardNormal`].
+/// Noise as a function of (seed, draw) alone. The generator is ChaCha with 8 rounds, keyed by both, with the ziggurat
+/// of [`StandardNormal`].
 ///
-/// Item `i` of a batch has the seed `seed + i` (wrapping), or one of its own, so a batch of eight with seed 40 holds
-/// what eight runs of one with seeds 40 to 47 give, and any picture of a sheet can be drawn again by itself.
+/// Item `i` of a batch has the seed `seed + i`, which wraps, or one of its own. So a batch of eight with seed 40 holds
+/// what eight runs of one give with seeds 40 to 47. Any picture of a sheet can be generated again by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CounterNoise {
     seed: u64,
@@ -106,7 +106,7 @@ mod tests {
         }
     }
 
-    /// A change detector: a saved seed must give the same picture in the next version too.
+    /// A saved seed must give the same picture in the next version too.
     #[test]
     fn values_are_those_of_the_first_release() {
         let first: Vec<f32> = draw(42, Draw::Start, 1)[..4].to_vec();

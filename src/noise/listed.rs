@@ -1,16 +1,16 @@
-//! Noise of items whose seeds do not follow each other.
+//! Noise of items whose seeds are listed.
 
 use super::counter::CounterNoise;
 use super::source::{Draw, NoiseSource};
 
-/// [`CounterNoise`] with a seed for each item: what a batch of them gives is what runs of one give.
+/// [`CounterNoise`] with a seed for each item. A batch gives what runs of one item with these seeds give.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedNoise {
     seeds: Vec<u64>,
 }
 
 impl ListedNoise {
-    /// The source whose item `i` has the seed `seeds[i]`; further items have 0.
+    /// The source whose item `i` has the seed `seeds[i]`. Further items have the seed 0.
     #[must_use]
     pub fn new(seeds: Vec<u64>) -> Self {
         Self { seeds }

@@ -1,4 +1,4 @@
-//! Where the random numbers of a run come from.
+//! Sources of a run's noise: by seed, between seeds, and as torch draws it.
 
 mod begun;
 mod blend;

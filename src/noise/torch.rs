@@ -1,9 +1,10 @@
-//! The CPU generator of torch: the same seed gives the bits that `torch.randn` gives in f32 on x86-64 with AVX2. (On
-//! other CPUs torch calls another log and cosine, and differs from itself in the last digit.)
+//! torch's CPU generator. The same seed gives the bits that `torch.randn` gives in f32 on x86-64 with AVX2. On other
+//! CPUs torch calls another log and cosine, and its own last digit differs.
 //!
-//! MT19937 (Matsumoto & Nishimura 1998) and, over it, torch's two ways to a normal value: Box–Muller in f64 for fewer
-//! than 16 values, and in f32, eight pairs at a time, for more. The latter has the Cephes polynomials for log, sin and
-//! cos with a fused multiply-add at every step; with any other order or library the values agree to 5e-7 only.
+//! The generator is MT19937 (Matsumoto & Nishimura 1998). torch has two ways from it to a normal value: Box–Muller in
+//! f64 for fewer than 16 values, and in f32, eight pairs at a time, for more. The latter has the Cephes polynomials for
+//! log, sin and cos, with a fused multiply-add at every step. With any other order or library the values agree to 5e-7
+//! only.
 
 use std::collections::VecDeque;
 use std::f64::consts::TAU;
@@ -14,19 +15,19 @@ use super::source::{Draw, NoiseSource};
 use crate::bytes::{Reader, Writer};
 use crate::error::{Error, Result};
 
-/// How many outputs of MT19937 say its state.
+/// The number of outputs of MT19937 that determine its state.
 const STATE: usize = 624;
 
-/// Noise as `torch.randn` draws it on the CPU, in the order in which diffusers' pipelines draw: first the start, then
-/// every step that adds noise.
+/// Noise as `torch.randn` draws it on the CPU, in the order of diffusers' pipelines: first the start, then every step
+/// that adds noise.
 ///
-/// Unlike [`CounterNoise`](super::CounterNoise) it is a stream: what a draw gives depends on those before it, and a
-/// batch is drawn as one tensor, so its items are not those of single runs. [`per_item`](Self::per_item) has a stream
-/// for every item, which is diffusers' list of generators.
+/// Unlike [`CounterNoise`](super::CounterNoise) it is a stream, so a draw depends on those before it. A batch is drawn
+/// as one tensor, so its items are not those of single runs. [`per_item`](Self::per_item) has a stream for every item,
+/// as diffusers has with a list of generators.
 #[derive(Debug, Clone)]
 pub struct TorchNoise {
     seed: u64,
-    /// One for the whole batch, or as many as there are items.
+    /// One generator for the whole batch, or one for each item.
     generators: Vec<Generator>,
     per_item: bool,
 }
@@ -38,7 +39,7 @@ impl TorchNoise {
         Self { seed, generators: vec![Generator::new(seed)], per_item: false }
     }
 
-    /// A generator for every item, with the seeds `seed`, `seed + 1`, … (wrapping), as a list of generators in
+    /// A generator for every item, with the seeds `seed`, `seed + 1`, …, which wrap. This is a list of generators in
     /// diffusers.
     #[must_use]
     pub fn per_item(seed: u64) -> Self {
@@ -80,7 +81,7 @@ impl NoiseSource for TorchNoise {
     }
 
     fn load(&mut self, from: &mut Reader<'_>) -> Result<()> {
-        // The start of the run has been drawn, so there are as many as there will be.
+        // The start of the run has been drawn, so no more generators will be added.
         let count = self.generators.len() as u64;
         if from.whole("generators", count)? != count {
             return Err(Error::argument("snapshot", format!("it is of another number of generators than {count}")));
@@ -93,7 +94,8 @@ impl NoiseSource for TorchNoise {
 #[derive(Debug, Clone)]
 struct Generator {
     bits: Mt,
-    /// What comes before `bits` goes on: after a snapshot, which holds the outputs from which a state can be recovered.
+    /// Outputs that come before those of `bits`. There are some after a snapshot was restored, which holds the outputs
+    /// that determine a state.
     ahead: VecDeque<u32>,
     /// The second value of the last pair that was drawn in f64, for the next draw of fewer than 16. Larger draws leave
     /// it.
@@ -101,7 +103,7 @@ struct Generator {
 }
 
 impl Generator {
-    /// Only the low 32 bits of the seed count.
+    /// A generator with this seed, of which only the low 32 bits count.
     fn new(seed: u64) -> Self {
         Self { bits: Mt::new(seed as u32), ahead: VecDeque::new(), spare: None }
     }
@@ -128,12 +130,12 @@ impl Generator {
         Ok(())
     }
 
-    /// Uniform in [0, 1) with 24 bits.
+    /// A value uniform in [0, 1) with 24 bits.
     fn uniform_f32(&mut self) -> f32 {
         (self.next_u32() & 0x00ff_ffff) as f32 * (1.0 / 16_777_216.0)
     }
 
-    /// Uniform in [0, 1) with 53 bits, from two draws, the high word first.
+    /// A value uniform in [0, 1) with 53 bits, from two draws, the high word first.
     fn uniform_f64(&mut self) -> f64 {
         let high = u64::from(self.next_u32());
         let bits = high << 32 | u64::from(self.next_u32());
@@ -255,7 +257,7 @@ mod tests {
             bits(&randn(42, 16384)[..8]),
             [0x3ff6a529, 0x3fbe5f53, 0x3f669567, 0xc006c0db, 0x3f2dacd5, 0xbf9e0591, 0xbd306786, 0xbfcd65ba]
         );
-        // 17 is no multiple of 16: the last sixteen are drawn afresh.
+        // 17 is no multiple of 16, so the last sixteen are drawn afresh.
         assert_eq!(
             bits(&randn(0, 17)[..8]),
             [0xbf901b85, 0xbfd91446, 0x3f111004, 0x3f4b235d, 0x3f194d8b, 0xbfc70d5b, 0xbeaec6ca, 0x3fed2f4e]

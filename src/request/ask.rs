@@ -1,4 +1,4 @@
-//! What is asked for: a request, and how it is told by name.
+//! The request: what to generate and how, with options that can be set by name.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,12 +17,12 @@ use crate::settings::{self, Clipping, Compat, Noise};
 use crate::stage::Model;
 use crate::tensor::Tensor;
 
-/// The caller's own code that sees every estimate of the clean samples, and may change it.
+/// The caller's own guidance: code that sees every estimate of the clean samples and may change it.
 #[derive(Clone)]
 pub struct HostGuidance(pub Arc<Callback>);
 
 impl PartialEq for HostGuidance {
-    /// Whether it is the same.
+    /// Whether both are the same callback, and not merely equal ones.
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
@@ -34,104 +34,108 @@ impl fmt::Debug for HostGuidance {
     }
 }
 
-/// A classifier, and the class of every item that it leads to.
+/// Classifier guidance: a classifier, and the class that it leads each item to.
 #[derive(Debug, Clone)]
 pub struct ClassifierGuidance {
-    /// The classifier, exported with its gradient.
+    /// The classifier. It was exported with its gradient.
     pub classifier: Arc<Model>,
-    /// The classes, by the classifier's numbers; one for all items, or one for each.
+    /// The classes, by the classifier's numbers: one for all items, or one for each.
     pub classes: Vec<i64>,
 }
 
 impl PartialEq for ClassifierGuidance {
-    /// Whether it is the same classifier, and the same classes.
+    /// Whether both have the same classifier and the same classes.
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.classifier, &other.classifier) && self.classes == other.classes
     }
 }
 
-/// What is to be drawn, and how. `None` leaves a choice to the model's manifest.
+/// What to generate, and how. A field that is `None` takes the value of the model's manifest.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Request {
-    /// The seed of item 0; item `i` has `seed + i`, wrapping (but see [`Noise::Torch`]).
+    /// The seed of item 0. Item `i` has the seed `seed + i`, which wraps. [`Noise::Torch`] differs.
     pub seed: u64,
-    /// How many items; at least 1.
+    /// The number of items, at least 1.
     pub count: usize,
     /// The class of every item, for a model with classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<Vec<i64>>,
-    /// The same in place of `classes`, by the names, numbers or "none" that [`Manifest::class`] knows: one for all
-    /// items, or one for each.
+    /// The classes by name, in place of `classes`. Each is a name, a number or "none", as [`Manifest::class`] takes it.
+    /// One is for all items, or there is one for each.
     #[serde(skip)]
     pub class_names: Vec<String>,
-    /// The shape of one item, for a model whose graph leaves it free, or whose manifest names free sizes.
+    /// The shape of one item. It is needed where the graph leaves the shape free, or where the manifest names free
+    /// sizes.
     pub shape: Option<Vec<usize>>,
-    /// The solver, by its name.
+    /// The name of the solver.
     pub solver: Option<String>,
-    /// What the solver and the grid are told: [`settings::OPTIONS`] and the solver's own.
+    /// The options of the solver and the grid: those of [`settings::OPTIONS`], and the solver's own.
     #[serde(flatten)]
     pub options: Options,
     /// The number of steps, from 1 to the number of training steps.
     pub steps: Option<usize>,
-    /// How the steps are spread.
+    /// How the steps are spread over the noise schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grid: Option<Spacing>,
-    /// What is added to the times of the leading grid.
+    /// The offset that is added to the timesteps of the leading grid.
     pub steps_offset: Option<usize>,
-    /// Where the run ends.
+    /// The noise level at which the run ends.
     pub ending: Option<Ending>,
     /// Whether x̂₀ is clipped.
     pub clipping: Clipping,
-    /// Whose arithmetic is followed.
+    /// Whose arithmetic the run follows: the papers', or that of diffusers.
     pub compat: Compat,
-    /// Where the noise comes from.
+    /// The source of the noise.
     pub noise: Noise,
-    /// What classifier-free guidance leads away from, by the model's classes: one for all items, or one for each. The
-    /// null class unless given.
+    /// The negative classes, which classifier-free guidance leads away from: one for all items, or one for each. The
+    /// default is the model's null class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub negative_classes: Option<Vec<i64>>,
-    /// The same in place of `negative_classes`, likewise.
+    /// The negative classes by name, in place of `negative_classes`.
     #[serde(skip)]
     pub negative_class_names: Vec<String>,
-    /// What else the network is given, by the names in its manifest: one for all items, or one for each, batch first
-    /// (wherever the graph has its axis). Of any type of numbers; what the graph's type does not have is refused.
+    /// The network's other conditions, by their names in the manifest. A tensor is for all items, or has one entry for
+    /// each. It is batch first, wherever the graph has its batch axis. Its numbers may have any type. Numbers that the
+    /// graph's type does not have are an error.
     #[serde(skip)]
     pub conditions: BTreeMap<String, Arc<Tensor>>,
-    /// What of these is another thing in the condition that guidance leads away from.
+    /// The conditions that differ in the negative condition, which guidance leads away from.
     #[serde(skip)]
     pub negative_conditions: BTreeMap<String, Arc<Tensor>>,
-    /// A classifier that leads the samples to its classes.
+    /// A classifier, and the classes that it leads the samples to.
     #[serde(skip)]
     pub classifier: Option<ClassifierGuidance>,
     /// The caller's own guidance.
     #[serde(skip)]
     pub callback: Option<HostGuidance>,
-    /// What is to be drawn, in words: one text for all items, or one for each; for a model that reads text.
+    /// The prompts, for a model that reads text: one for all items, or one for each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub prompts: Vec<String>,
-    /// What guidance leads away from, in words, in the same way. `None` is what the model's family takes then: the
-    /// empty text, or none at all.
+    /// The negative prompts, which guidance leads away from: one for all items, or one for each. `None` takes the usual
+    /// one of the model's family, which is the empty text or no text at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub negative_prompts: Option<Vec<String>>,
-    /// Clean samples, one for all items or one for each: the run starts from them with the noise of its first level, as
-    /// many of the steps as the option `strength` says; with a mask they are what is kept.
+    /// Clean samples, one for all items or one for each. The run starts from them, with the noise of its first level
+    /// added. The option `strength` sets how many of the steps it makes. With a mask, the samples are what the mask
+    /// keeps.
     #[serde(skip)]
     pub image: Option<Arc<ArrayD<f32>>>,
-    /// Where the image is drawn anew (1) and where it is kept (0): [height, width], with an axis for the channels (1 or
-    /// all of them) before it, and one for the items (1 or all of them) before that. A model that is told the mask does
-    /// with it what it was trained to.
+    /// The mask: 1 where the image is generated anew, 0 where it is kept. Its shape is `[height, width]`. An axis for
+    /// the channels may stand before these, and one for the items before that. Each of the two is 1 or the full number.
+    /// A model that has the mask among its conditions uses it as it was trained to.
     #[serde(skip)]
     pub mask: Option<Arc<ArrayD<f32>>>,
-    /// Whether the run goes the other way: from the image to the noise that it would be drawn from, by DDIM.
+    /// Whether the run goes the other way, from the image to the noise that it would be generated from. This is DDIM
+    /// inversion.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub invert: bool,
-    /// The configuration that was set, whose training has to be the model's.
+    /// The scheduler's configuration that was set. The model must have been trained as it states.
     #[serde(skip)]
     pub scheduler_config: Option<Box<SchedulerConfig>>,
 }
 
 impl Default for Request {
-    /// One item with seed 0, everything else as the model's manifest says.
+    /// A request for one item with seed 0. The model's manifest decides everything else.
     fn default() -> Self {
         Self {
             seed: 0,
@@ -164,15 +168,15 @@ impl Default for Request {
     }
 }
 
-/// Keeps what an option is set to, or that it is not.
+/// Stores the value of an option in the request, or that the option is not set.
 type Keep = fn(&mut Request, Option<&Value>);
 
-/// The value of the type of a field that an option is set to.
+/// The value of an option, as the type of the field that it sets.
 fn word<T: Words>(value: Option<&Value>) -> Option<T> {
     value.and_then(|value| T::from_word(value.text()))
 }
 
-/// How a request keeps each of [`settings::CHOICES`].
+/// How a request stores each of [`settings::CHOICES`].
 const FIELDS: &[(OptionEntry, Keep)] = &[
     (settings::SOLVER, |request, value| request.solver = value.map(Value::to_string)),
     (settings::STEPS, |request, value| request.steps = value.and_then(Value::whole)),
@@ -191,8 +195,8 @@ fn no_option(key: &str) -> Error {
 }
 
 impl Request {
-    /// Sets the option `key` ([`settings::all`] lists them) to `value`, given as text or as anything that is written
-    /// as such.
+    /// Sets the option `key` to `value`. [`settings::all`] lists the options. The value is text, or anything that can
+    /// be written as text.
     ///
     /// ```
     /// # fn main() -> diffuse::Result<()> {
@@ -208,7 +212,7 @@ impl Request {
     ///
     /// # Errors
     /// [`Error::Argument`] if there is no such option, or if it cannot have this value. Whether the solver has the
-    /// option shows when a job is made.
+    /// option is checked when the job is made.
     pub fn set(&mut self, key: &str, value: impl ToString) -> Result<()> {
         let text = value.to_string();
         if let Some(error) = settings::renamed(key, &text) {
@@ -225,8 +229,8 @@ impl Request {
         Ok(())
     }
 
-    /// Takes back what the option `key` is set to, also by a scheduler's configuration: it is what it is where nobody
-    /// says anything.
+    /// Removes the setting of the option `key`, also one that a scheduler's configuration made. The option then has its
+    /// default.
     ///
     /// # Errors
     /// [`Error::Argument`] if there is no such option.
@@ -247,7 +251,7 @@ impl Request {
         Ok(())
     }
 
-    /// The same with the numbers of the classes that it names.
+    /// The request with the named classes replaced by their numbers.
     ///
     /// # Errors
     /// [`Error::Argument`] if there is no such class, or if there are numbers as well.
@@ -260,13 +264,13 @@ impl Request {
                 return Ok(numbers.clone());
             }
             if numbers.is_some() {
-                return Err(Error::argument(name, "they are given by name and by number; one of the two is to be"));
+                return Err(Error::argument(name, "they are given by name and by number; give one of the two"));
             }
             names.iter().map(|name| manifest.class(name)).collect::<Result<_>>().map(Some)
         };
         let mut classes = numbers("classes", &self.class_names, &self.classes)?;
         if let Some([one]) = classes.as_deref() {
-            // As many as there is room for, before there is.
+            // The size is checked before memory for so many is allocated.
             if self.count > 1 {
                 let sizes =
                     manifest.sample.shape.0.iter().map(|axis| if let Axis::Size(size) = axis { *size } else { 1 });
@@ -279,8 +283,8 @@ impl Request {
         Ok(Cow::Owned(Self { classes, negative_classes, class_names, negative_class_names, ..self.clone() }))
     }
 
-    /// Takes back what a scheduler's configuration has set for its own solver or grid, where `value` of the option
-    /// `key` is another, or the model's.
+    /// Removes what a scheduler's configuration set for its own solver or grid, where `value` of the option `key` names
+    /// another one, or the model's.
     fn leave_config(&mut self, key: &str, value: Option<&Value>) {
         let Some(config) = &self.scheduler_config else { return };
         let of_config = config.options();
@@ -316,7 +320,7 @@ impl Request {
         }
     }
 
-    /// The same with an option set: [`set`](Self::set) for chains of calls.
+    /// The request with an option set: [`set`](Self::set) for chains of calls.
     ///
     /// # Errors
     /// As [`set`](Self::set).
@@ -325,19 +329,19 @@ impl Request {
         Ok(self)
     }
 
-    /// Sets what a `scheduler_config.json` of diffusers says of sampling: the solver, the grid and their options, but
-    /// not the number of steps. What was set of these before is replaced, what is set afterwards counts. That of a
-    /// scheduler that goes from clean samples to noise inverts. With [`Compat::Diffusers`] the levels are the
-    /// scheduler's own, to its arithmetic, unless another solver or grid is set afterwards.
+    /// Sets what a `scheduler_config.json` of diffusers states about sampling: the solver, the grid and their options,
+    /// but not the number of steps. It replaces what was set of these before. What is set afterwards takes precedence.
+    /// A scheduler that goes from clean samples to noise makes the request an inversion. With [`Compat::Diffusers`] the
+    /// levels are exactly those that the scheduler computes, unless another solver or grid is set afterwards.
     ///
     /// # Errors
-    /// [`Error::Argument`] if an option has no such value. Whether it is for a model that was trained as this one was
-    /// shows when a job is made.
+    /// [`Error::Argument`] if an option has no such value. Whether the configuration fits the model's training is
+    /// checked when the job is made.
     pub fn set_scheduler_config(&mut self, config: &SchedulerConfig) -> Result<()> {
-        // As it was, where a value is refused.
+        // A value that is refused leaves the request as it was.
         let mut request = self.clone();
         let was_of_config = request.scheduler_config.take().is_some_and(|config| config.inverse);
-        // What no configuration says stays as it was set.
+        // What no configuration sets stays as it was.
         request.options = request.options.filtered(|key| settings::group(key).is_some_and(Group::is_of_caller));
         for (key, value) in config.options() {
             request.set(&key, value)?;
@@ -348,7 +352,7 @@ impl Request {
         Ok(())
     }
 
-    /// Whether an option is what the scheduler's configuration has set, or as it is where nothing was set.
+    /// Whether an option has the value that the scheduler's configuration set, or its default where none was set.
     pub(super) fn is_of_config(&self, key: &str) -> bool {
         let Some(config) = &self.scheduler_config else { return false };
         let of_config = config.options();
@@ -356,14 +360,14 @@ impl Request {
         said.as_ref() == self.options.get(key)
     }
 
-    /// Where diffusers does otherwise than this run for its scheduler's configuration, and what of that is ignored: in
-    /// words, a line each. Nothing without a configuration.
+    /// Where diffusers differs from this run for its scheduler's configuration, and which of its settings are ignored.
+    /// Each is one line of text. There are none without a configuration.
     #[must_use]
     pub fn departures(&self) -> Vec<String> {
         let Some(config) = self.scheduler_config.as_deref() else { return Vec::new() };
         let given = settings::levels(&self.options).next().map(|(_, levels)| levels.len());
         let steps = self.steps.or(given);
-        // What is refused is said when a job is made.
+        // Errors are reported when the job is made.
         let levels = self.levels_of_scheduler(steps.unwrap_or(2), Some(1.0));
         let run = Run {
             options: &self.options,

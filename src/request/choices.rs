@@ -1,4 +1,4 @@
-//! The choices that a request leaves to a model's manifest, made.
+//! Makes the choices that a request leaves to a model's manifest.
 
 use super::ask::Request;
 use crate::error::{Error, Result};
@@ -8,26 +8,25 @@ use crate::schedule::{Ending, Grid, GridOptions, Spacing, Tables};
 use crate::settings::{self, Clipping, Compat};
 use crate::solver;
 
-/// How a request is sampled with a model: what it says, and what the model's manifest says where it says nothing.
+/// How a request is sampled with a model: what the request sets, and the manifest's values for the rest.
 pub(super) struct Choices {
-    /// `None` where what is given does not say it.
+    /// `None` where what is given does not determine it.
     pub(super) shape: Option<Vec<usize>>,
     pub(super) solver: String,
     pub(super) options: Options,
     pub(super) steps: usize,
-    /// `None` where the levels are given, which are the grid.
+    /// `None` where the levels are given, since these are the grid.
     pub(super) grid: Option<Spacing>,
     pub(super) steps_offset: usize,
     pub(super) ending: Ending,
-    /// Not [`Clipping::Model`].
+    /// Never [`Clipping::Model`].
     pub(super) clipping: Clipping,
     /// The share of the original steps that the lcm grid is spread over.
     share: f64,
 }
 
 impl Request {
-    /// The request with every choice made that it leaves to a model with `manifest`: what is worth keeping beside a
-    /// picture.
+    /// The request with every choice made that it leaves to `manifest`. This is what is worth storing beside a picture.
     #[must_use]
     pub fn resolved(&self, manifest: &Manifest) -> Self {
         Choices::new(self, manifest).of(self)
@@ -35,7 +34,7 @@ impl Request {
 }
 
 impl Choices {
-    /// The request that they are of, with them.
+    /// `request` with these choices filled in.
     pub(super) fn of(self, request: &Request) -> Request {
         let Self { shape, solver, options, steps, grid, steps_offset, ending, clipping, .. } = self;
         Request {
@@ -53,12 +52,12 @@ impl Choices {
 
     pub(super) fn new(request: &Request, manifest: &Manifest) -> Self {
         let defaults = &manifest.defaults;
-        // What goes the other way is DDIM.
+        // An inversion uses DDIM.
         let usual = || if request.invert { "ddim" } else { manifest.solver() };
         let name = request.solver.clone().unwrap_or_else(|| usual().to_owned());
         let grid = request.grid.unwrap_or_else(|| manifest.grid(&name));
         let given = settings::levels(&request.options).next().map(|(_, levels)| levels.len());
-        // What the manifest says of its own grid is not meant for another that the caller has chosen.
+        // The manifest's options for its own grid do not apply to another grid that the caller has chosen.
         let own_grid = grid == manifest.grid(&name) && given.is_none();
         let options = options(request, manifest, &name, own_grid, given.is_some());
         let plain = GridOptions::new(grid, 1);
@@ -66,8 +65,8 @@ impl Choices {
             if own_grid { (defaults.steps_offset, defaults.ending) } else { (plain.offset, plain.ending) };
         let by_model = match request.compat {
             _ if !manifest.sample.clip() => Clipping::Off,
-            // An inversion is only as good as what the network predicts, and its estimates at the noisy end lie beyond
-            // any range.
+            // An inversion is only as good as the network's prediction, whose estimates at the noisy end lie beyond any
+            // range.
             _ if request.invert => Clipping::Off,
             Compat::Papers => Clipping::On,
             Compat::Diffusers => Clipping::KeepNoise,
@@ -90,7 +89,7 @@ impl Choices {
         }
     }
 
-    /// The levels that the run visits, before any of them is left out, with that shift.
+    /// The levels that the run visits with this shift, before any of them is left out.
     pub(super) fn levels(&self, manifest: &Manifest, tables: Tables, shift: Option<f64>) -> Result<Grid> {
         let schedule = manifest.schedule.build(tables)?;
         let (options, ending) = (&self.options, self.ending);
@@ -113,7 +112,7 @@ impl Choices {
                 "rho" => "only the karras grid has ρ",
                 "sigma_min" | "sigma_max" => "only the grids karras, exponential and beta-sigma are spread over noise",
                 "original_steps" => "only the lcm grid has them",
-                "lambda_min" => "the grid is given, and begins where it begins",
+                "lambda_min" => "it does not apply to an explicit grid",
                 "shift" | "shift_terminal" | "mu" | "tokens" | "mu_rule" => "the grid is given, and is not shifted",
                 _ => "it is for clipping \"dynamic\"",
             };
@@ -141,17 +140,17 @@ impl Choices {
     }
 }
 
-/// The options that say the shift, of which one is enough.
+/// The options that set the shift. One of them is enough.
 const SHIFTS: &[&str] = &["shift", "mu", "tokens"];
 
-/// The options that are set, and those that the manifest sets where they are meant: what it says of its own solver is
-/// not meant for another.
+/// The options that are set, and those of the manifest that apply. The manifest's options for its own solver do not
+/// apply to another.
 fn options(request: &Request, manifest: &Manifest, name: &str, own_grid: bool, levels_given: bool) -> Options {
     let entry = solver::SOLVERS.iter().find(|entry| entry.name == name);
     let has = |key: &str| entry.is_some_and(|entry| entry.options.iter().any(|option| option.key == key));
     let mut options = request.options.clone();
     if levels_given {
-        // What a configuration says of its own grid is not meant for another.
+        // A configuration's options for its own grid do not apply to another.
         let of_grid = |key: &str| settings::group(key) == Some(Group::Grid);
         options = options.filtered(|key| !of_grid(key) || !request.is_of_config(key));
     }
@@ -167,7 +166,7 @@ fn options(request: &Request, manifest: &Manifest, name: &str, own_grid: bool, l
             Some(Group::Guidance) => guides(request, manifest),
             Some(Group::Grid) if SHIFTS.contains(&key) => !levels_given && !shifts,
             Some(Group::Grid) => own_grid,
-            // Of a solver that is not taken.
+            // An option of a solver that is not used.
             _ => false,
         };
         if meant && options.get(key).is_none() {
@@ -188,7 +187,7 @@ fn options(request: &Request, manifest: &Manifest, name: &str, own_grid: bool, l
     options
 }
 
-/// Whether there is something that guidance could lead to.
+/// Whether there is anything that guidance could lead to.
 fn guides(request: &Request, manifest: &Manifest) -> bool {
     let null = manifest.classes.as_ref().and_then(|classes| classes.null);
     let is_null = |class: &i64| usize::try_from(*class).ok() == null;
@@ -201,7 +200,7 @@ mod tests {
     use super::*;
     use crate::option::{Fallback, Kind as OptionKind};
 
-    /// "Default: the model's, else …" is said of the options that a manifest sets for a run, and of no others.
+    /// The text "Default: the model's, else …" stands at the options that a manifest sets for a run, and at no others.
     #[test]
     fn a_manifest_has_the_defaults_that_the_texts_say() {
         for option in settings::all().filter(|option| !settings::CHOICES.contains(option)) {

@@ -1,5 +1,5 @@
-//! From a request in pictures and prompts to one in latents and embeddings, for a model of several parts: what its text
-//! encoders and its autoencoder make of what was asked for, a piece of work at a time.
+//! From a request in pictures and prompts to one in latents and embeddings, for a model of several parts. The model's
+//! text encoders and its autoencoder do this one piece of work at a time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use super::fitting::fitted;
 use super::plan::Plan;
 use crate::cancel::Canceller;
 use crate::error::{Error, Result};
+use crate::guidance::Form;
 use crate::log::{Severity, say};
 use crate::model::{Encoded, FAMILIES, NoNegative, Pipeline, Size, Source};
 use crate::noise::{BegunNoise, Draw, NoiseSource};
@@ -23,51 +24,52 @@ use crate::stage::{Canvas, Coder, Model, Parts, Tiles};
 use crate::tensor::{Tensor, zeros};
 use crate::tokenizer::Tokens;
 
-/// What is done in one step.
+/// A piece of work, which is done in one step.
 enum Piece {
-    /// A text is read by an encoder.
+    /// An encoder reads a text.
     Read { encoder: String, text: String },
-    /// The texts are read: the encoders are not needed any more.
+    /// All texts are read, and the text encoders are released.
     Release,
-    /// The encoder of images is opened.
+    /// The image encoder is opened.
     Open,
-    /// A tile of an image is encoded.
+    /// The image encoder encodes a tile of an image.
     Tile { image: usize, item: usize, place: usize },
-    /// What is random is drawn, and latents are made.
+    /// Random numbers are drawn, and latents are made.
     Draw,
 }
 
-/// An image that is encoded: the items of it, and what the encoder has made of them.
+/// An image to encode: its items, and what the encoder has made of them.
 struct Picture {
     values: Arc<ArrayD<f32>>,
     canvas: Option<Canvas>,
     moments: Vec<Array3<f32>>,
 }
 
-/// The place of an image among those that are encoded.
+/// The indices of the images that are encoded: the image itself, and the image outside of the mask.
 const WHOLE: usize = 0;
 const MASKED: usize = 1;
 
-/// What becomes of a request, on the way to a job.
+/// A request on its way to a job.
 pub(crate) struct Composition {
     model: Arc<Model>,
     pipeline: Pipeline,
-    /// As it was asked.
+    /// The request as the caller made it.
     asked: Request,
-    /// What it becomes: in latents.
+    /// The request in latents, as far as it is made.
     latent: Request,
-    /// The height and the width of the pictures, and of their latents.
+    /// The height and the width of the pictures, in pixels.
     size: [usize; 2],
     item: Vec<usize>,
-    /// The prompts of the items, and the negative ones where there are any.
+    /// The prompts of the items, and their negative prompts where there are any.
     prompts: Vec<String>,
     negatives: Option<Vec<String>>,
     guided: bool,
-    /// The guidance scale as it was asked for, where it is not what the predictor is guided by.
+    /// The guidance scale as the caller set it, where the predictor is not guided by it.
     scale: Option<Value>,
     pieces: VecDeque<Piece>,
     done: usize,
-    /// How many chunks every text has, where they are read in chunks or with weights; nothing before that is known.
+    /// The number of chunks of every text, where texts are read in chunks or with weights. It is 0 before that is
+    /// known.
     chunks: usize,
     /// What the encoders made of the texts, by encoder and text.
     read: BTreeMap<(String, String), Vec<Arc<ArrayD<f32>>>>,
@@ -77,13 +79,13 @@ pub(crate) struct Composition {
     noise: Option<Box<dyn NoiseSource>>,
 }
 
-/// What is left to do when the samples are drawn.
+/// What is left to do once the samples are generated.
 pub(crate) struct Finish {
     /// The shape of the pictures, batch first.
     pub(crate) shape: Vec<usize>,
     /// The side of a tile.
     pub(crate) tile: Option<usize>,
-    /// What is put back: the mask and the image, of the pictures' shape or with one item.
+    /// What is put back: the mask and the image. They have the shape of the pictures, or one item.
     paste: Option<(ArrayD<f32>, Arc<ArrayD<f32>>)>,
 }
 
@@ -97,13 +99,13 @@ impl Finish {
         else {
             return;
         };
-        // A mask may be one for all items, and for all channels; an image one for all items.
+        // One mask may serve all items and all channels, and one image all items.
         let of_mask = masks.len() / mask.shape()[0];
         for (at, value) in pictures.iter_mut().enumerate() {
             let (item, within) = (at / of_item, at % of_item);
             let place = if of_mask == plane { within % plane } else { within };
             let (mask, image) = (masks[(item * of_mask + place) % masks.len()], images[at % images.len()]);
-            // Not by the formula at its ends, where rounding would leave traces.
+            // The ends are set directly, since rounding in the formula would leave traces.
             *value = match mask {
                 0.0 => image,
                 1.0 => *value,
@@ -113,7 +115,7 @@ impl Finish {
     }
 }
 
-/// A text for each of `count` items, of one for all or one for each.
+/// A text for each of `count` items, from one for all or one for each.
 fn for_each_item(name: &'static str, texts: &[String], count: usize) -> Result<Vec<String>> {
     match texts {
         [one] => Ok(vec![one.clone(); count]),
@@ -125,7 +127,7 @@ fn for_each_item(name: &'static str, texts: &[String], count: usize) -> Result<V
     }
 }
 
-/// Refuses options that count for nothing with `pipeline`.
+/// Refuses options that have no effect with `pipeline`.
 fn check_is_of_use(asked: &Request, pipeline: &Pipeline) -> Result<()> {
     let refuse = |name: &'static str, reason: &str| Err(Error::argument(name, reason));
     let given = |option: &OptionEntry| option.given(&asked.options).is_some();
@@ -143,7 +145,7 @@ fn check_is_of_use(asked: &Request, pipeline: &Pipeline) -> Result<()> {
     Ok(())
 }
 
-/// The defaults of diffusers' pipelines from an image on, where they are others than those from noise.
+/// The defaults of diffusers' pipelines that start from an image, where they differ from those that start from noise.
 fn defaults_of_diffusers(asked: &Request, pipeline: &Pipeline) -> &'static [(&'static str, f64)] {
     let family = FAMILIES.iter().find(|family| family.name == pipeline.family);
     match (family, &asked.image) {
@@ -154,7 +156,7 @@ fn defaults_of_diffusers(asked: &Request, pipeline: &Pipeline) -> &'static [(&'s
     }
 }
 
-/// What `pipeline` asks a text encoder for, in the order of its conditions.
+/// The outputs that `pipeline` needs from a text encoder, in the order of its conditions.
 fn outputs_of<'a>(pipeline: &'a Pipeline, encoder: &str) -> Vec<&'a str> {
     let mut outputs = Vec::new();
     for source in pipeline.conditions.values() {
@@ -169,7 +171,7 @@ fn outputs_of<'a>(pipeline: &'a Pipeline, encoder: &str) -> Vec<&'a str> {
 }
 
 impl Composition {
-    /// What becomes of `request` with `model`, whose every choice is made here; nothing is evaluated yet.
+    /// Prepares `request` for `model` and makes every choice. Nothing is evaluated yet.
     ///
     /// # Errors
     /// [`Error::Argument`] with the field that does not fit, and what would.
@@ -187,11 +189,11 @@ impl Composition {
         let mut latent = asked.clone();
         let channels = manifest.sample.shape.0.first().and_then(crate::model::Axis::size);
         let channels = channels.ok_or_else(|| {
-            Error::model(model.name(), "sample.shape: how many channels its samples have is not said")
+            Error::model(model.name(), "sample.shape: the number of channels is not fixed; expected a number")
         })?;
         let factor = pipeline.autoencoder.as_ref().map_or(1, |autoencoder| autoencoder.factor);
         let item = vec![channels, size[0] / factor, size[1] / factor];
-        // Before anything is made for each of them.
+        // The size is checked before anything is made for each of them.
         checked_length(&[asked.count, item[0], item[1], item[2]])?;
         latent.shape = Some(item.clone());
         let is_picture = |key: &str| settings::group(key) == Some(Group::Picture);
@@ -221,18 +223,18 @@ impl Composition {
         composition.scale(parts)?;
         composition.texts(parts)?;
         composition.images(parts)?;
-        // What else is wrong is said before anything is made.
+        // Other errors are reported before anything is made.
         composition.plan()?;
         composition.kind_of_noise()?;
         composition.pieces.push_back(Piece::Draw);
         Ok(composition)
     }
 
-    /// The defaults of a run that starts from an image.
+    /// Sets the defaults of a run that starts from an image.
     fn usual_with_an_image(&mut self) -> Result<()> {
         let manifest = self.model.manifest();
         for (key, value) in defaults_of_diffusers(&self.asked, &self.pipeline) {
-            // A distilled network is not guided, whatever is usual.
+            // A distilled network is not guided, whatever the usual scale is.
             let of_scale = *key == settings::GUIDANCE_SCALE.key;
             let scales = settings::GUIDANCE_SCALES.given(&self.latent.options).is_some();
             let is_usual = !of_scale || !scales && manifest.defaults.options.contains_key(*key);
@@ -242,7 +244,8 @@ impl Composition {
         }
         let takes_steps = settings::STRENGTH_OF.given(&self.latent.options).is_some();
         if self.pipeline.embeds_guidance() && self.latent.image.is_some() && !takes_steps {
-            // Of its few steps none is to be left out, where they are among those of its distillation.
+            // A distilled model has few steps, and none of them is left out where they are among those of its
+            // distillation.
             let few = self.latent.clone().with(settings::STRENGTH_OF.key, StrengthOf::Original.word())?;
             if self.latent.resolved(manifest).grid == Some(Spacing::Lcm) {
                 self.latent = few;
@@ -251,16 +254,16 @@ impl Composition {
         Ok(())
     }
 
-    /// How strong guidance is, and whether there is any.
+    /// Decides whether there is guidance, and how strong it is.
     fn scale(&mut self, parts: &Parts) -> Result<()> {
         let (pipeline, manifest) = (&parts.pipeline, self.model.manifest());
         let instructs = pipeline.conditions.values().any(|source| *source == Source::Image);
         if !instructs && settings::IMAGE_GUIDANCE_SCALE.given(&self.asked.options).is_some() {
-            let reason = "this model is told no image that an instruction is to change";
+            let reason = "it is for models that edit an image by an instruction, and this one does not";
             return Err(Error::argument(settings::IMAGE_GUIDANCE_SCALE.key, reason));
         }
         if !pipeline.reads_text() {
-            // Guided by classes, if at all, as a model of one network is.
+            // Guidance by classes, if any, works as for a model of one network.
             return Ok(());
         }
         let defaults = manifest.defaults.values().unwrap_or_default();
@@ -279,13 +282,15 @@ impl Composition {
                 self.latent.conditions.insert(name.clone(), Arc::new(Tensor::F32(tensor)));
             }
         }
-        self.guided = scales || scale > pipeline.unguided_scale;
+        // CFG++ goes from 0 to 1, and takes both predictions at all of it.
+        let is_plus_plus = settings::GUIDANCE_FORM.choice::<Form>(&self.latent.options) == Form::PlusPlus;
+        self.guided = scales || is_plus_plus || scale > pipeline.unguided_scale;
         if instructs && settings::IMAGE_GUIDANCE_SCALE.real(&self.asked.options) < 1.0 {
             self.guided = false;
         }
         if pipeline.embeds_guidance() || !self.guided {
             if scales && pipeline.embeds_guidance() {
-                let reason = "this model is told one guidance scale; give guidance_scale";
+                let reason = "this model takes one guidance scale as its input; give guidance_scale";
                 return Err(Error::argument("guidance_scales", reason));
             }
             self.guided = false;
@@ -296,7 +301,7 @@ impl Composition {
         Ok(())
     }
 
-    /// The prompts, and what has to be read for them.
+    /// Collects the prompts, and plans what has to be read for them.
     fn texts(&mut self, parts: &Parts) -> Result<()> {
         let pipeline = &parts.pipeline;
         let count = self.asked.count;
@@ -309,7 +314,7 @@ impl Composition {
                 (true, None) => Ok(()),
             };
         }
-        // What the host has embeddings of is not read.
+        // A text whose embeddings the host supplies is not read.
         let open = |given: &BTreeMap<String, Arc<Tensor>>| -> Vec<&String> {
             let texts = pipeline.conditions.iter().filter(|(_, source)| matches!(source, Source::Text(_)));
             texts.map(|(name, _)| name).filter(|name| !given.contains_key(*name)).collect()
@@ -320,7 +325,7 @@ impl Composition {
                 let names: Vec<&str> = own.iter().map(|name| name.as_str()).collect();
                 let names = names.join(", ");
                 let reason = format!(
-                    "the model draws what a text says, and there is none; give a prompt, which may be empty, or embeddings ({names})"
+                    "this model needs a prompt, and there is none; give one, which may be empty, or embeddings ({names})"
                 );
                 return Err(Error::argument("prompt", reason));
             }
@@ -356,7 +361,7 @@ impl Composition {
         Ok(())
     }
 
-    /// The images, and what has to be encoded of them.
+    /// Collects the images, and plans what has to be encoded of them.
     fn images(&mut self, parts: &Parts) -> Result<()> {
         let (pipeline, count) = (&parts.pipeline, self.asked.count);
         let told = |wanted: &Source| pipeline.conditions.values().any(|source| source == wanted);
@@ -375,7 +380,7 @@ impl Composition {
             };
         };
         let item = [3, self.size[0], self.size[1]];
-        // One for all is encoded once.
+        // An image for all items is encoded once.
         let items = if image.ndim() == 4 && image.shape()[0] == count { count } else { 1 };
         let image = fitted("image", "image", image, items, &item)?;
         if image.iter().any(|value| !(-1.0..=1.0).contains(value)) {
@@ -393,7 +398,7 @@ impl Composition {
         }
         let picture = |values: Arc<ArrayD<f32>>| Picture { values, canvas: None, moments: Vec::new() };
         let starts = self.starts_from_image(told_mask)?;
-        // The 4-channel model's noise for it is drawn all the same.
+        // The noise of the 4-channel model is drawn for it all the same.
         if let Some(mask) = &mask {
             let masked = masked(&image, mask);
             self.pictures[MASKED] = told_mask.then(|| picture(Arc::new(masked)));
@@ -410,17 +415,17 @@ impl Composition {
         Ok(())
     }
 
-    /// Whether latents of the image itself are needed: to start from, or to keep.
+    /// Whether latents of the image itself are needed, to start from or to keep.
     fn starts_from_image(&self, told_mask: bool) -> Result<bool> {
         if !told_mask {
             return Ok(true);
         }
-        // What fills holes starts from noise where it has all of the steps.
+        // An inpainting model starts from noise where it makes all of the steps.
         let strength = settings::STRENGTH.given(&self.latent.options).is_some();
         Ok(strength && settings::STRENGTH.real(&self.latent.options) < 1.0)
     }
 
-    /// What the run will be, in latents.
+    /// The plan of the run, in latents.
     ///
     /// # Errors
     /// As [`Request::plan`].
@@ -430,7 +435,7 @@ impl Composition {
         Ok(self.told(stand_in.plan(self.model.manifest())?))
     }
 
-    /// The plan with what only this knows.
+    /// Adds to a plan what only the composition knows.
     fn told(&self, mut plan: Plan) -> Plan {
         if plan.guidance.is_some() && Request::instructed(&self.model).is_some() {
             plan.image_scale = Some(settings::IMAGE_GUIDANCE_SCALE.real(&self.asked.options));
@@ -438,7 +443,7 @@ impl Composition {
         plan
     }
 
-    /// Negative conditions, so that a plan knows of guidance before they are made.
+    /// Sets placeholder negative conditions, so that a plan knows of guidance before the real ones are made.
     fn stand_in(&self, request: &mut Request) -> Result<()> {
         if self.guided {
             for (name, source) in &self.pipeline.conditions {
@@ -451,7 +456,7 @@ impl Composition {
         Ok(())
     }
 
-    /// What is left to do when the samples are drawn.
+    /// What is left to do once the samples are generated.
     ///
     /// # Errors
     /// [`Error::Argument`] if the mask does not fit.
@@ -480,32 +485,32 @@ impl Composition {
         Ok(Finish { shape, tile, paste })
     }
 
-    /// What kind of noise the run has.
+    /// The kind of noise of the run.
     ///
     /// # Errors
-    /// [`Error::Argument`] if what is said of it contradicts itself.
+    /// [`Error::Argument`] if the settings of the noise contradict each other.
     pub(crate) fn kind_of_noise(&self) -> Result<&'static str> {
         self.latent.noise_source().map(|noise| noise.kind())
     }
 
-    /// The shape of the samples, batch first: of latents, where pictures are made of them.
+    /// The shape of the samples, batch first. Where pictures are made from latents, this is the latents' shape.
     pub(crate) fn shape(&self) -> Vec<usize> {
         [&[self.asked.count], &self.item[..]].concat()
     }
 
-    /// The side of a tile as it is asked for: none, where diffusers' pipelines have none unless told.
+    /// The side of a tile as requested. There is none where diffusers' pipelines use tiles only on request.
     fn tile(&self) -> Option<usize> {
         let options = &self.asked.options;
         let usual = if self.asked.compat == Compat::Diffusers { Some(0) } else { None };
         settings::TILE.given(options).map(|_| settings::TILE.whole(options)).or(usual)
     }
 
-    /// How many pieces are done, of how many.
+    /// How many pieces are done, and how many there are.
     pub(crate) fn progress(&self) -> (usize, usize) {
         (self.done, self.done + self.pieces.len())
     }
 
-    /// Whether all of it is done but the job.
+    /// Whether everything but the job is done.
     pub(crate) fn is_ready(&self) -> bool {
         self.pieces.is_empty()
     }
@@ -554,7 +559,7 @@ impl Composition {
         Ok(())
     }
 
-    /// What a text encoder makes of a text.
+    /// Reads a text with a text encoder.
     fn read(
         &mut self,
         parts: &Parts,
@@ -596,7 +601,7 @@ impl Composition {
         made.into_iter().map(|all| joined(&all)).collect()
     }
 
-    /// How many chunks the longest of all texts has, for whichever encoder.
+    /// The number of chunks of the longest text, over all encoders.
     fn most_chunks(&self, parts: &Parts, weighed: bool) -> Result<usize> {
         let mut most = 1;
         for encoder in parts.pipeline.text_encoders.keys() {
@@ -643,13 +648,14 @@ impl Composition {
         Ok(())
     }
 
-    /// Draws what is random, in the order of diffusers' pipelines, and makes latents of the images.
+    /// Draws random numbers in the order of diffusers' pipelines, and makes latents of the images.
     fn draw(&mut self, parts: &Parts) -> Result<()> {
         let mut noise = self.latent.noise_source()?;
         let length: usize = self.item.iter().product();
         let told_image = parts.pipeline.conditions.values().any(|source| *source == Source::Image);
         let has_mask = self.asked.mask.is_some();
-        // What a generator for each item draws for an image of all of them: in diffusers' inpainting one draws for all.
+        // With a generator for each item, each draws for one image of all items. In diffusers' inpainting one draws for
+        // all.
         let drawn_for = |items: usize| match self.latent.noise {
             Noise::Torch => items,
             Noise::TorchPerItem if has_mask => items,
@@ -692,12 +698,12 @@ impl Composition {
         }
         self.masks(parts)?;
         self.conditions(parts)?;
-        // Not before, so that a step that failed can be done again.
+        // This comes last, so that a step that failed can be done again.
         self.pictures = [None, None];
         Ok(())
     }
 
-    /// The latents of an image, by what was drawn for it.
+    /// The latents of an image, from the noise that was drawn for it.
     fn latents(&self, picture: &Picture, noise: Option<&[f32]>, scaled: bool) -> Result<ArrayD<f32>> {
         let Some(coder) = &self.coder else { return Err(Error::argument("image", "it is not encoded")) };
         let length: usize = self.item.iter().product();
@@ -716,7 +722,7 @@ impl Composition {
         Ok(all)
     }
 
-    /// The mask at the size of the latents: the pixel at the corner of each, and either all or nothing.
+    /// Makes the mask at the size of the latents. A latent takes the pixel at its corner, as either 0 or 1.
     fn masks(&mut self, parts: &Parts) -> Result<()> {
         let (Some(mask), Some(autoencoder)) = (&self.asked.mask, &parts.pipeline.autoencoder) else { return Ok(()) };
         let mask = self.asked.checked_mask(mask, &[3, self.size[0], self.size[1]])?;
@@ -739,7 +745,7 @@ impl Composition {
         Ok(())
     }
 
-    /// The conditions that are made of texts and sizes.
+    /// Makes the conditions that come from texts and sizes.
     fn conditions(&mut self, parts: &Parts) -> Result<()> {
         for (name, source) in &parts.pipeline.conditions {
             let given = self.asked.conditions.get(name);
@@ -780,7 +786,7 @@ impl Composition {
         Ok(())
     }
 
-    /// Refuses what text encoders give where the predictor takes another width.
+    /// Refuses text encoders whose output has another width than the predictor takes.
     fn check_width(&self, name: &str, found: &[usize]) -> Result<()> {
         let taken = self.model.manifest().conditions.get(name).and_then(|info| info.shape.0.last()?.size());
         match (taken, found.last()) {
@@ -794,8 +800,8 @@ impl Composition {
         }
     }
 
-    /// What these outputs of text encoders are for the texts of all items, items first: once where all of them have one
-    /// text.
+    /// The condition that these outputs of text encoders make for the texts of all items, items first. There is one
+    /// item where all have the same text.
     fn of_texts(&self, pipeline: &Pipeline, outputs: &[Encoded], texts: &[String]) -> Result<ArrayD<f32>> {
         let is_one = texts.windows(2).all(|both| both[0] == both[1]);
         let mut items = Vec::new();
@@ -811,7 +817,7 @@ impl Composition {
             let last = Axis(views.first().map_or(0, |view| view.ndim().saturating_sub(1)));
             let joined = concatenate(last, &views).map_err(|_| {
                 let shapes: Vec<String> = views.iter().map(|view| format!("{:?}", view.shape())).collect();
-                let reason = format!("what its text encoders give cannot be put together: {}", shapes.join(" and "));
+                let reason = format!("the outputs of its text encoders cannot be joined: {}", shapes.join(" and "));
                 Error::model(self.model.name(), reason)
             })?;
             items.push(joined);
@@ -820,7 +826,7 @@ impl Composition {
         ndarray::stack(Axis(0), &views).map_err(|error| Error::argument("prompt", error.to_string()))
     }
 
-    /// The job, when all pieces are done.
+    /// Makes the job, once all pieces are done.
     ///
     /// # Errors
     /// As [`Request::job`].
@@ -835,14 +841,14 @@ impl Composition {
 }
 
 impl Request {
-    /// What `model` is told an image by that an instruction is to change, if it is.
+    /// The name of the condition by which `model` is given the image that an instruction changes, if there is one.
     pub(super) fn instructed(model: &Model) -> Option<&str> {
         let mut conditions = model.pipeline()?.conditions.iter();
         conditions.find(|(_, source)| **source == Source::Image).map(|(name, _)| name.as_str())
     }
 }
 
-/// What a text encoder makes of a chunk, with the weights of its tokens.
+/// The output of a text encoder for a chunk, with the weights of its tokens applied.
 fn weighed_chunk(
     parts: &Parts,
     encoder: &str,
@@ -860,7 +866,7 @@ fn weighed_chunk(
         {
             say(Severity::Warning, || {
                 format!(
-                    "the mean of what {encoder} says is too near to 0 to be kept; the weights count as with a1111-no-norm"
+                    "the mean of the embeddings of {encoder} is too near to 0 to be kept; the weights apply as with a1111-no-norm"
                 )
             });
         }
@@ -869,7 +875,8 @@ fn weighed_chunk(
     Ok(made)
 }
 
-/// What an encoder says of all chunks, one behind the other; of a text as a whole what it says of the first.
+/// The outputs of an encoder for all chunks, joined one behind the other. Of an output for the whole text, only that of
+/// the first chunk is kept.
 fn joined(all: &[ArrayD<f32>]) -> Result<Arc<ArrayD<f32>>> {
     let views: Vec<_> = all.iter().map(|output| output.view()).collect();
     match views.first() {
@@ -878,7 +885,7 @@ fn joined(all: &[ArrayD<f32>]) -> Result<Arc<ArrayD<f32>>> {
     }
 }
 
-/// The image where it is kept, and grey where it is drawn anew.
+/// The image where it is kept, and grey where it is generated anew.
 fn masked(image: &ArrayD<f32>, mask: &ArrayD<f32>) -> ArrayD<f32> {
     let items = image.shape()[0].max(mask.shape()[0]);
     let mut shape = image.shape().to_vec();
@@ -890,10 +897,10 @@ fn masked(image: &ArrayD<f32>, mask: &ArrayD<f32>) -> ArrayD<f32> {
     masked
 }
 
-/// `w` in `width` sines and cosines (Luo et al. 2023, after the embedding of times).
+/// `w` embedded in `width` sines and cosines, as timesteps are (Luo et al. 2023).
 fn embedded(w: f64, width: usize) -> ArrayD<f32> {
     let half = width / 2;
-    // In f32, as in training: of an angle of some thousands the last digits are not small.
+    // The angles are f32 as in training, since some are in the thousands and their last digits matter.
     let step = 10_000f32.ln() / (half as f32 - 1.0);
     let frequency = |place: usize| f64::from(place as f32 * -step).exp() as f32;
     let angle = |place: usize| f64::from(w as f32 * 1000.0 * frequency(place));
@@ -902,11 +909,11 @@ fn embedded(w: f64, width: usize) -> ArrayD<f32> {
 }
 
 impl Request {
-    /// What becomes of it with `model`, whatever that consists of: every choice made, with prompts, sizes and scales as
-    /// they were asked for.
+    /// The plan of the request with `model`, of one network or of several parts. Every choice is made. Prompts, sizes
+    /// and scales stand as the caller set them.
     ///
     /// # Errors
-    /// As [`plan`](Self::plan), and [`job`](Self::job) of what is wrong before anything is evaluated.
+    /// As [`plan`](Self::plan). Also as [`job`](Self::job), for errors that show before anything is evaluated.
     pub fn plan_for(&self, model: &Arc<Model>) -> Result<Plan> {
         if model.pipeline().is_none() {
             return self.plan(model.manifest());
@@ -927,8 +934,8 @@ impl Request {
         Ok(plan)
     }
 
-    /// The manifest of `model` as [`Manifest::resolved`](crate::model::Manifest::resolved) has it, with what its
-    /// folder says of sampling.
+    /// The manifest of `model` as [`Manifest::resolved`](crate::model::Manifest::resolved) returns it, with the
+    /// sampling settings of its folder.
     #[must_use]
     pub fn manifest_of(model: &Model) -> serde_json::Value {
         let manifest = model.manifest();
@@ -952,7 +959,7 @@ impl Request {
         manifest.resolved()
     }
 
-    /// The request over what a model's folder says of sampling: what the caller has set counts.
+    /// The request on top of the sampling settings of a model's folder. What the caller has set takes precedence.
     ///
     /// # Errors
     /// As [`set`](Self::set).
@@ -989,7 +996,7 @@ impl Request {
         Ok(under)
     }
 
-    /// The height and the width of the pictures that `model` is to draw.
+    /// The height and the width of the pictures that `model` is to generate.
     pub(super) fn size(&self, model: &Model) -> Result<[usize; 2]> {
         let options = &self.options;
         let usual = model.pipeline().and_then(|pipeline| pipeline.size);
@@ -1015,7 +1022,7 @@ impl Request {
             let given = option.given(options).map(|_| option.whole(options));
             let side = given.or(of_shape.map(|size| size[place])).or(fixed[place]).or(fallback.map(|size| size[place]));
             let Some(side) = side else {
-                return Err(Error::argument(option.key, "the model does not say how large its pictures are; give it"));
+                return Err(Error::argument(option.key, "the model does not state the size of its pictures; give it"));
             };
             if let Some(fixed) = fixed[place].filter(|fixed| *fixed != side) {
                 return Err(Error::argument(option.key, format!("{side}; this model draws {fixed} alone")));

@@ -1,4 +1,4 @@
-//! The part of a request that starts from something: an image, a mask, another seed's noise.
+//! The part of a request that starts from something: an image, a mask, or another seed's noise.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,29 +14,32 @@ use crate::settings::{Noise, SEEDS, VARIATION_STRENGTH};
 use crate::stage::Model;
 use crate::tensor::Tensor;
 
-/// The most generators of [`Noise::TorchPerItem`]; each takes 2.5 kB.
+/// The greatest number of generators of [`Noise::TorchPerItem`]. Each takes 2.5 kB.
 const MOST_GENERATORS: usize = 1 << 16;
 
 /// The greatest seed of a list, whose numbers are f64.
 const MOST_SEED: f64 = 9_007_199_254_740_992.0;
 
-/// What a model that was trained to fill holes is told of the mask, and of the image outside of it.
+/// The condition by which an inpainting model is given the mask. It is given the image outside of the mask beside it.
 const MASK: &str = "mask";
 const MASKED_SAMPLE: &str = "masked_sample";
 
-/// Whether the model is given the mask itself.
+/// Whether the model has the mask among its conditions.
 pub(super) fn is_told_mask(manifest: &Manifest) -> bool {
     manifest.conditions.contains_key(MASK)
 }
 
 impl Request {
-    /// Where the noise comes from.
+    /// The source of the noise.
     pub(super) fn noise_source(&self) -> Result<Box<dyn NoiseSource>> {
         let options = &self.options;
         let refuse = |name, reason: &str| Err(Error::argument(name, reason));
         let (to, variation) = (options.get("interpolate_to"), options.get("variation_seed"));
         if to.is_some() && variation.is_some() {
-            return refuse("variation_seed", "interpolate_to is given as well; one of the two says where items start");
+            return refuse(
+                "variation_seed",
+                "interpolate_to is given as well; only one of the two can set where items start",
+            );
         }
         if variation.is_none() && options.get("variation_strength").is_some() {
             return refuse("variation_strength", "there is no variation_seed for it");
@@ -55,7 +58,7 @@ impl Request {
                 return refuse(key, "it goes between diffuse's own noises; leave noise at counter");
             }
             if SEEDS.given(options).is_some() {
-                return refuse(key, "seeds are given as well; one of the two says where items start");
+                return refuse(key, "seeds are given as well; only one of the two can set where items start");
             }
             if key == "interpolate_to" && self.count < 2 {
                 return refuse(key, "it takes at least 2 items, the first and the last");
@@ -87,7 +90,7 @@ impl Request {
         })
     }
 
-    /// The seed of each item, where they are listed.
+    /// The seed of each item, where seeds are listed.
     fn seeds(&self) -> Result<Option<Vec<u64>>> {
         let Some(listed) = self.options.numbers(SEEDS.key) else { return Ok(None) };
         let refuse = |reason: String| Err(Error::argument(SEEDS.key, reason));
@@ -103,7 +106,8 @@ impl Request {
         }
     }
 
-    /// The mask, with the axes of the samples: 1 where it is the same for all items, or for all channels.
+    /// The mask with the axes of the samples. An axis is 1 where the mask is the same for all items, or for all
+    /// channels.
     pub(super) fn checked_mask(&self, mask: &ArrayD<f32>, item: &[usize]) -> Result<ArrayD<f32>> {
         let refuse = |reason: String| Err(Error::argument("mask", reason));
         if let Some(wrong) = mask.iter().find(|value| !(0.0..=1.0).contains(*value)) {
@@ -112,7 +116,7 @@ impl Request {
         let plane = &item[1..];
         let of_plane: usize = plane.iter().product();
         let axes: Vec<usize> = match mask.shape() {
-            // A list of values is as many planes as it is long.
+            // The length of a flat list of values determines the number of planes.
             [length] if *length == of_plane => vec![1, 1],
             [length] if *length == self.count * of_plane => vec![self.count, 1],
             shape if shape == plane => vec![1, 1],
@@ -134,7 +138,7 @@ impl Request {
         ArrayD::from_shape_vec(IxDyn(&shape), values).map_err(|error| Error::argument("mask", error.to_string()))
     }
 
-    /// The conditions of a model that was trained to fill holes, from the mask and the image.
+    /// The conditions of an inpainting model, from the mask and the image.
     pub(super) fn of_mask(&self, model: &Model, item: &[usize]) -> Result<BTreeMap<&'static str, Arc<Tensor>>> {
         let manifest = model.manifest();
         let (Some(mask), Some(image), true) = (&self.mask, &self.image, is_told_mask(manifest)) else {

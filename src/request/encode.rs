@@ -1,4 +1,4 @@
-//! From a plan to a job: what the plan only names is made, for a model that is open.
+//! From a plan to a job: makes what the plan only names, for a model that is open.
 
 use std::sync::Arc;
 
@@ -20,8 +20,9 @@ use crate::stage::{ClassGradient, Model, Predictor};
 use crate::tensor::{Tensor, zeros};
 
 impl Request {
-    /// The job that draws this from `model`. Of a model of several parts it is that of the predictor, in latents, for
-    /// which the prompts and images are encoded here; a [`Run`](crate::run::Run) does that step by step, and decodes.
+    /// Makes the job that samples this request from `model`. For a model of several parts the prompts and images are
+    /// encoded here, and the job is that of the predictor, in latents. A [`Run`](crate::run::Run) does this step by
+    /// step, and decodes the latents as well.
     ///
     /// # Errors
     /// [`Error::Argument`] with the field that does not fit, and what would.
@@ -37,7 +38,7 @@ impl Request {
 }
 
 impl Plan {
-    /// The job that carries it out with `model`.
+    /// Makes the job that carries out the plan with `model`.
     ///
     /// # Errors
     /// [`Error::Argument`] with the field of the request that does not fit, and what would.
@@ -46,7 +47,7 @@ impl Plan {
         self.job_with(model, noise)
     }
 
-    /// The same with `noise`, of which some may be drawn already.
+    /// The same as [`job`](Self::job) with `noise`, of which some may be drawn already.
     pub(crate) fn job_with(self, model: &Arc<Model>, noise: Box<dyn NoiseSource>) -> Result<Job> {
         let shape = self.shape(model)?;
         let mut condition = self.request.condition(model, &shape[1..], self.guidance.is_some())?;
@@ -64,7 +65,7 @@ impl Plan {
         Ok(job)
     }
 
-    /// The shape of the samples, batch first, if `model` can draw such.
+    /// The shape of the samples, batch first, if `model` can generate such.
     fn shape(&self, model: &Model) -> Result<Vec<usize>> {
         let kind = model.manifest().sample.kind();
         if self.request.count == 0 {
@@ -73,24 +74,24 @@ impl Plan {
         let shape = [vec![self.request.count], self.request.sampled(model)?].concat();
         model.check_shape(&shape)?;
         if !kind.fits(&shape[1..]) {
-            let reason = format!("{:?} is not of the kind that the manifest says: {kind:?}", &shape[1..]);
+            let reason = format!("{:?} does not fit the manifest's kind of samples: {kind:?}", &shape[1..]);
             return Err(Error::argument("shape", reason));
         }
         if self.solver.adaptive().is_some() {
             check_adaptive(model, &*self.solver)?;
         }
-        // Before anything of this size is made.
+        // The size is checked before memory is allocated.
         checked_length(&shape)?;
         Ok(shape)
     }
 
-    /// The network, guidance on what it says, clipping, the classifier, the caller's own code.
+    /// The denoiser: the network, guidance of its prediction, clipping, the classifier, and the caller's own code.
     fn denoiser(&self, model: &Arc<Model>) -> Result<Box<dyn Denoiser>> {
         let mut denoiser: Box<dyn Denoiser> = Box::new(Predictor::reading(Arc::clone(model), self.reading)?);
         if let (Some(guidance), Some(image_scale)) = (&self.guidance, self.image_scale) {
             let plain = Guidance { scale: guidance.scale, pairing: guidance.pairing, ..Guidance::default() };
             if *guidance != plain {
-                let reason = "a model that is told an image and an instruction is guided by their two scales alone";
+                let reason = "a model that edits an image by an instruction is guided by its two scales alone";
                 return Err(Error::argument("guidance_form", reason));
             }
             denoiser = Box::new(ByInstruction::new(denoiser, guidance.scale, image_scale));
@@ -101,7 +102,7 @@ impl Plan {
             denoiser = Box::new(Clip::new(denoiser, threshold, direction)?);
         }
         if let Some(ClassifierGuidance { classifier, .. }) = &self.request.classifier {
-            // A solver that chooses its steps takes one item at a time.
+            // A solver that chooses its own steps takes one item at a time.
             let at_once = if self.solver.adaptive().is_some() { 1 } else { self.request.count };
             check_classifier(model, classifier, at_once)?;
             let (form, scale) = (self.classifier_form()?, settings::CLASSIFIER_SCALE.real(&self.request.options));
@@ -134,7 +135,7 @@ impl Plan {
     }
 }
 
-/// `image`, a condition with an image called `name`, led away from one without it.
+/// `image`, a condition with an image called `name`, guided away from the same condition without the image.
 fn with_nothing(image: &Condition, name: &str) -> Result<Condition> {
     let mut nothing = image.clone();
     if let Some(tensor) = nothing.tensors.get_mut(name) {
@@ -144,14 +145,14 @@ fn with_nothing(image: &Condition, name: &str) -> Result<Condition> {
 }
 
 impl Request {
-    /// Puts the image and the mask into a job, which is on the whole of its grid or not.
+    /// Puts the image and the mask into a job. `whole` tells whether the job visits its whole grid.
     fn start(&self, model: &Model, job: &mut Job, shape: &[usize], whole: bool) -> Result<()> {
         let item = &shape[1..];
         let Some(image) = &self.image else {
             return match &self.mask {
                 Some(_) => Err(Error::argument("mask", "there is no image whose part it keeps")),
                 None if self.invert => {
-                    let reason = "it goes from an image to the noise behind it, and there is no image";
+                    let reason = "an inversion starts from an image, and there is no image";
                     Err(Error::argument("invert", reason))
                 }
                 None => Ok(()),
@@ -164,8 +165,8 @@ impl Request {
         if let Some(mask) = kept.as_ref().filter(|_| of_x) {
             job.keep_noised(mask.view(), image.view())?;
         }
-        // All of the noise is what a run starts from; there a mask alone keeps the image. Levels that are given may
-        // begin anywhere.
+        // A run over the whole grid starts from pure noise, so a mask alone keeps the image. Given levels may begin
+        // anywhere.
         let given = settings::levels(&self.options).next().is_some();
         if self.mask.is_none() || given || !whole {
             job.start_from_clean(image.view())?;
@@ -177,7 +178,7 @@ impl Request {
     }
 }
 
-/// Refuses a solver that chooses its own steps where the model cannot be asked item by item.
+/// Refuses a solver that chooses its own steps where the model cannot be evaluated item by item.
 fn check_adaptive(model: &Model, solver: &dyn Solver) -> Result<()> {
     let refuse = |reason: String| Err(Error::argument("solver", reason));
     match model.fixed_batch() {

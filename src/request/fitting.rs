@@ -1,4 +1,4 @@
-//! Whether what was given fits the model.
+//! Checks that given tensors fit the model.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::sample::checked_length;
 use crate::schedule::Tables;
 use crate::tensor::{Number, Tensor, copy};
 
-/// Refuses what was made for another schedule than the model's, `ours`.
+/// Refuses the argument `name` if it was made for another noise schedule than the model's, `ours`.
 pub(super) fn check_same_schedule(name: &'static str, theirs: &Schedule, ours: &Schedule) -> Result<()> {
     let (theirs, ours) = (theirs.build(Tables::Exact)?, ours.build(Tables::Exact)?);
     let [least, most] = ours.bounds();
@@ -29,8 +29,8 @@ pub(super) fn check_same_schedule(name: &'static str, theirs: &Schedule, ours: &
     Ok(())
 }
 
-/// `values` for each of `count` items of the shape `item`: given for each, or one for all, with or without an axis for
-/// the items.
+/// Expands `values` to `count` items of the shape `item`. They are given for each item or once for all, with or without
+/// an axis for the items.
 pub(crate) fn fitted(
     argument: &'static str,
     name: &str,
@@ -39,7 +39,7 @@ pub(crate) fn fitted(
     item: &[usize],
 ) -> Result<Arc<ArrayD<f32>>> {
     let whole: Vec<usize> = std::iter::once(count).chain(item.iter().copied()).collect();
-    // Before anything of this size is made.
+    // The size is checked before memory is allocated.
     checked_length(&whole)?;
     if let Some(wrong) = values.iter().find(|value| !value.is_finite()) {
         return Err(Error::argument(argument, format!("'{name}' holds {wrong}")));
@@ -48,7 +48,7 @@ pub(crate) fn fitted(
         return Ok(Arc::clone(values));
     }
     let one = [&[1], item].concat();
-    // A list of values is as many items as it is long.
+    // The length of a flat list of values determines the number of items.
     let shape = match values.ndim() {
         1 if values.len() == whole.iter().product::<usize>() => whole.as_slice(),
         1 if values.len() == one.iter().product::<usize>() => one.as_slice(),
@@ -66,15 +66,15 @@ pub(crate) fn fitted(
     }
 }
 
-/// What a tensor that is given is to become.
+/// What a given tensor is fitted to.
 pub(super) struct Fit<'a> {
     pub(super) argument: &'static str,
-    /// The condition.
+    /// The name of the condition.
     pub(super) name: &'a str,
     pub(super) info: &'a ConditionInput,
-    /// The type that the graph takes; `None` where it is joined to the samples, or there is no graph.
+    /// The type that the graph takes. `None` where the condition is joined to the samples, or where there is no graph.
     pub(super) element: Option<Element>,
-    /// How many items there are.
+    /// The number of items.
     pub(super) count: usize,
 }
 
@@ -83,13 +83,13 @@ impl Fit<'_> {
         Err(Error::argument(self.argument, format!("'{}' {reason}", self.name)))
     }
 
-    /// The tensor of a condition for each of the items (items first), or for all of them where it is one for all: of
-    /// the manifest's shape, whose free sizes are noted in `sizes`, and of a type that has the graph's numbers.
+    /// The tensor of a condition, for each of the items (items first) or once for all of them. It has the manifest's
+    /// shape and a type that holds the graph's numbers. The free sizes of the shape are noted in `sizes`.
     pub(super) fn tensor(&self, given: &Arc<Tensor>, sizes: &mut Sizes) -> Result<Arc<Tensor>> {
         let (from, item) = self.shape(given.shape(), sizes)?;
         let count = if self.info.batch { Some(self.count) } else { None };
         let whole: Vec<usize> = count.into_iter().chain(item).collect();
-        // Before anything of this size is made.
+        // The size is checked before memory is allocated.
         if !whole.is_empty() {
             checked_length(&whole)?;
         }
@@ -100,9 +100,9 @@ impl Fit<'_> {
             (_, _) if whole_numbers => Some(Tensor::I64(given.converted(|number| number.whole().unwrap_or_default())?)),
             (Tensor::F64(_), Some(Element::F64)) | (Tensor::F32(_), _) => None,
             (_, Some(Element::F64)) => Some(Tensor::F64(given.converted(Number::real)?)),
-            // A network of the caller's own gets what it is given.
+            // A network of the caller's own gets the tensor as it was given.
             (_, None) if !self.info.joined => None,
-            // Rounded once, to the graph's own type, where that is a shorter one.
+            // Numbers are rounded once, to the graph's own type where that is a shorter one.
             (_, element) => {
                 let rounded = |number: Number| element.unwrap_or(Element::F32).rounded(number.real()) as f32;
                 Some(Tensor::F32(given.converted(rounded)?))
@@ -118,7 +118,7 @@ impl Fit<'_> {
         }
     }
 
-    /// What axes the values that are given have, and those of an item.
+    /// The axes of the given values, and those of one item.
     fn shape(&self, found: &[usize], sizes: &mut Sizes) -> Result<(Vec<usize>, Vec<usize>)> {
         let Self { info, count, .. } = self;
         let rank = info.shape.rank();
@@ -135,7 +135,7 @@ impl Fit<'_> {
             }
             Err(unfit) => unfit,
         };
-        // A list of values, or one value, is as many items as it is long.
+        // The length of a flat list of values, or of one value, determines the number of items.
         let length = found.iter().product::<usize>();
         if let (0 | 1, Some(item)) = (found.len(), info.shape.bound(sizes)) {
             let of_item = item.iter().try_fold(1usize, |length, size| length.checked_mul(*size));

@@ -1,5 +1,5 @@
-//! From what is asked for to a job: every choice made, by the caller or by the model's manifest, and then the parts
-//! that a run is made of.
+//! From a request to a job. First every choice is made, by the caller or by the model's manifest. Then the parts of the
+//! run are made.
 
 mod ask;
 mod choices;

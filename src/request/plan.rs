@@ -13,31 +13,31 @@ use crate::schedule::{Frame, Grid, Spacing, Tables};
 use crate::settings::{self, Clipping, Compat, StrengthOf};
 use crate::solver::{self, Correction, Cursor, DdimInverse, Diffusers, Habit, PredictorCorrector, Solver};
 
-/// What a request becomes with a model's manifest: every choice made, and nothing made of the caller's tensors yet.
+/// A request with every choice made for a model's manifest. Nothing is made of the caller's tensors yet.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Plan {
-    /// The request with every choice made that it leaves to the manifest: what is worth keeping beside a picture.
+    /// The request with every choice made that it left to the manifest. This is what is worth storing beside a picture.
     pub request: Request,
-    /// How the run moves.
+    /// The solver.
     pub solver: Box<dyn Solver>,
-    /// The levels that it visits.
+    /// The grid of noise levels that the run visits.
     pub grid: Grid,
-    /// Whether it visits all of the levels that the grid has.
+    /// Whether the run visits all levels of the grid.
     pub(super) whole: bool,
-    /// Classifier-free guidance; `None` for none.
+    /// Classifier-free guidance; `None` without guidance.
     pub guidance: Option<Guidance>,
-    /// How x̂₀ is clipped, and what ε̂ is taken from then; `None` where it is not.
+    /// How x̂₀ is clipped, and which x̂₀ determines ε̂. `None` where it is not clipped.
     pub clipping: Option<(Threshold, Direction)>,
-    /// How near samples stay to the image that an instruction is to change (Brooks et al. 2023), for a model that is
-    /// told one.
+    /// The image guidance scale (Brooks et al. 2023), for a model that changes an image by an instruction. It sets how
+    /// near the samples stay to that image.
     pub image_scale: Option<f64>,
-    /// What the network's answer is read as, where a scheduler's configuration turns its sign; `None` for what the
-    /// manifest says.
+    /// How the network's output is read, where a scheduler's configuration turns its sign. `None` for the manifest's
+    /// prediction.
     pub reading: Option<Prediction>,
 }
 
-/// Refuses levels of a scheduler's own where a solver divides by what is between two that are one.
+/// Refuses a scheduler's own levels where two of them coincide and the solver divides by their distance.
 fn check_moves(solver: &dyn Solver, grid: &Grid) -> Result<()> {
     let mut at = Cursor::default();
     while at.step < grid.steps() {
@@ -56,7 +56,7 @@ fn check_moves(solver: &dyn Solver, grid: &Grid) -> Result<()> {
 }
 
 impl Request {
-    /// What becomes of it with a model that has this manifest.
+    /// Makes every choice for a model that has this manifest.
     ///
     /// # Errors
     /// [`Error::Argument`] with the field that does not fit, and what would.
@@ -92,8 +92,8 @@ impl Request {
         Ok(Plan { request: choices.of(self), solver, grid, whole, guidance, clipping, image_scale: None, reading })
     }
 
-    /// The levels of the scheduler whose configuration was set, for a request that is compatible with diffusers and
-    /// was not told another solver or grid afterwards.
+    /// The levels of the scheduler whose configuration was set. There are such for a request that is compatible with
+    /// diffusers and has no other solver or grid set afterwards.
     pub(super) fn levels_of_scheduler(&self, steps: usize, shift: Option<f64>) -> Result<Option<Grid>> {
         let Some(config) = &self.scheduler_config else { return Ok(None) };
         let compatible = self.compat == Compat::Diffusers || config.has_its_own_levels();
@@ -114,10 +114,10 @@ impl Request {
         config.grid(&Asked { steps, timesteps, sigmas, shift, share: self.share(&self.options) })
     }
 
-    /// The shift of times that is asked for, by whichever option; `None` where that is left to the model or to the
-    /// scheduler's configuration.
+    /// The requested shift of times, by whichever option. `None` leaves it to the model or to the scheduler's
+    /// configuration.
     fn shift(&self, choices: &Choices) -> Result<Option<f64>> {
-        // The manifest's are among them.
+        // The manifest's options are among these.
         let options = &choices.options;
         let of_caller = |option: &OptionEntry| {
             option.given(options).is_some()
@@ -161,8 +161,7 @@ impl Request {
         Err(Error::argument(given[0].key, format!("makes a shift of {shift}; it has to be above 0")))
     }
 
-    /// The solver, with the corrections that it is told, for a network that predicts this and a run that leaves out so
-    /// many steps.
+    /// The solver with its corrections, for this kind of prediction and a run that leaves out so many steps.
     fn solver(
         &self,
         choices: &Choices,
@@ -194,7 +193,10 @@ impl Request {
             }
         };
         if solver.needs_variance() && !manifest.variance.is_learned() {
-            return Err(Error::argument("variance", "the model says no variance; posterior and beta need none of it"));
+            return Err(Error::argument(
+                "variance",
+                "the model predicts no variance; use posterior or beta, which need none",
+            ));
         }
         let corrections = if own(settings::CORRECTOR_STEPS.key) { 0 } else { settings::CORRECTOR_STEPS.whole(options) };
         if corrections > 0 {
@@ -217,7 +219,7 @@ impl Request {
         }
     }
 
-    /// The share of the steps of distillation that a grid among them is spread over.
+    /// The share of the distillation's steps over which a grid among them is spread.
     pub(super) fn share(&self, options: &Options) -> f64 {
         match settings::STRENGTH_OF.choice(options) {
             StrengthOf::Steps => 1.0,
@@ -225,7 +227,7 @@ impl Request {
         }
     }
 
-    /// How many of the grid's steps are run, the last ones.
+    /// How many of the grid's steps are made. They are the last ones.
     fn part(&self, grid: &Grid, choices: &Choices) -> Result<usize> {
         let all = grid.steps();
         let of: StrengthOf = settings::STRENGTH_OF.choice(&choices.options);
@@ -238,10 +240,11 @@ impl Request {
         let strength = self.strength(&choices.options);
         let (count, straight) = (all as f64, grid.schedule().frame() == Frame::Straight);
         let steps = match self.compat {
-            // Rounded as Python rounds it: 0.29 of 100 are 28. Pipelines of flow matching round what is left out.
+            // The product is rounded as in Python, so 0.29 of 100 is 28. Pipelines of flow matching round what is left
+            // out.
             Compat::Diffusers if straight => all - (count - (count * strength).min(count)) as usize,
             Compat::Diffusers => (count * strength) as usize,
-            // A product that is a whole number but for its rounding is that number.
+            // A product that is a whole number up to rounding is taken as that number.
             Compat::Papers => (count * strength + 1e-9) as usize,
         };
         if steps == 0 {
@@ -251,7 +254,7 @@ impl Request {
         Ok(steps.min(all))
     }
 
-    /// The part of the grid that is run, its last `steps`, and its direction.
+    /// The part of the grid that is visited, its last `steps`, in the direction of the run.
     fn directed(
         &self,
         grid: Grid,
@@ -280,7 +283,7 @@ impl Request {
         }
     }
 
-    /// How x̂₀ is clipped, in a run on the levels of the scheduler's own or not.
+    /// How x̂₀ is clipped. It may depend on whether the run visits the scheduler's own levels.
     fn clipping(
         &self,
         choices: &Choices,
@@ -294,7 +297,7 @@ impl Request {
             return Ok(None);
         }
         let of_config = config.and_then(|config| config.clip_range).map(|range| [-range, range]);
-        // diffusers goes by −1 to 1 whatever the data's range is.
+        // diffusers thresholds to −1 … 1, whatever the data's range is.
         let thresholds = config.is_some_and(|config| config.threshold.is_some()) && self.is_clipped_by_config();
         let usual = thresholds.then_some([-1.0, 1.0]);
         let Some(range) = manifest.sample.range().or(of_config).or(usual) else {
@@ -303,7 +306,7 @@ impl Request {
                 _ => Err(Error::argument("clipping", "the model's manifest has no sample.range to clip to")),
             };
         };
-        // Of diffusers' schedulers DDIM alone keeps what the network predicts of ε̂.
+        // Of diffusers' schedulers only DDIM keeps the network's own ε̂.
         let kept = if of_scheduler && compatible && choices.solver != "ddim" {
             Direction::Clipped
         } else {
@@ -326,13 +329,13 @@ impl Request {
         })
     }
 
-    /// Whether the clipping is what the scheduler's configuration has set.
+    /// Whether the scheduler's configuration set the clipping.
     fn is_clipped_by_config(&self) -> bool {
         let options = self.scheduler_config.as_ref().map(|config| config.options());
         options.is_some_and(|options| options.get("clipping").is_some_and(|word| word == self.clipping.word()))
     }
 
-    /// Refuses what only a model of several parts has, whose composition has taken it out.
+    /// Refuses fields that only a model of several parts has. Its composition has removed them by now.
     fn check_has_no_parts(&self) -> Result<()> {
         for (name, given) in
             [("prompt", !self.prompts.is_empty()), ("negative_prompt", self.negative_prompts.is_some())]
@@ -353,11 +356,11 @@ impl Request {
         }
     }
 
-    /// Refuses a grid beside levels that are given, which are the grid.
+    /// Refuses a grid beside levels that are given, since these are the grid.
     fn check_levels(&self) -> Result<()> {
         let given = settings::levels(&self.options).next();
         let Some((key, count)) = given.map(|(key, levels)| (key, levels.len())) else { return Ok(()) };
-        // What a scheduler's configuration says of its own grid is not meant for another.
+        // A configuration's options for its own grid do not apply to another.
         let own = self.scheduler_config.as_ref().map(|config| &config.defaults);
         if let Some(grid) = self.grid.filter(|_| own.is_none_or(|own| own.grid != self.grid)) {
             return Err(Error::argument("grid", format!("{}, but {key} are given, which are the grid", grid.word())));
@@ -374,15 +377,18 @@ impl Request {
         }
     }
 
-    /// Refuses a model that was trained otherwise than the scheduler's configuration says. What the network's answer is
-    /// read as, if that is not what the manifest says: which way it points is for the configuration to say.
+    /// Refuses a model that was trained otherwise than the scheduler's configuration states. Returns how the network's
+    /// output is read, if that differs from the manifest. The configuration decides its sign.
     fn check_training(&self, manifest: &Manifest, choices: &Choices) -> Result<Option<Prediction>> {
         let Some(config) = &self.scheduler_config else { return Ok(None) };
         let refuse = |reason: String| Err(Error::argument("scheduler_config", reason));
         let (schedule, prediction) = config.trained(manifest.prediction);
         let reading = (prediction != manifest.prediction).then_some(prediction);
         if reading.is_some() && !prediction.is_opposite_to(manifest.prediction) {
-            return refuse(format!("is for a network that says {prediction}; this model says {}", manifest.prediction));
+            return refuse(format!(
+                "is for a network that predicts {prediction}; this model predicts {}",
+                manifest.prediction
+            ));
         }
         if let Some(sigma_data) =
             config.sigma_data.filter(|sigma_data| (sigma_data - manifest.sigma_data()).abs() > 1e-6)
@@ -394,7 +400,7 @@ impl Request {
         {
             return refuse(format!("clips to {range} (clip_sample_range); this model's range is {own:?}"));
         }
-        // A manifest's shift is of its own levels, and no μ.
+        // A manifest's shift applies to its own levels, and is not μ.
         let told = settings::SHIFT.given(&self.options).is_some()
             || [&settings::MU, &settings::TOKENS].iter().any(|option| option.given(&choices.options).is_some());
         let visits_given = self.compat == Compat::Papers && settings::levels(&self.options).next().is_some();

@@ -16,15 +16,15 @@ use crate::solver::Solver;
 use crate::stage::{ClassGradient, Model};
 use crate::tensor::Tensor;
 
-/// The options of guidance beside its scale, which are of no use without.
+/// The options of guidance other than its scale. They have no effect without guidance.
 fn of_guidance() -> impl Iterator<Item = &'static OptionEntry> {
     let scales = [settings::GUIDANCE_SCALE, settings::GUIDANCE_SCALES];
     settings::of(Group::Guidance).filter(move |option| !scales.contains(option))
 }
 
-/// What the options say, taken for granted.
+/// The guidance that the options set. The options are not checked here.
 fn guidance_of(options: &Options, grid: &Grid) -> Guidance {
-    // On the straight path noise is counted by t.
+    // On the straight path noise is measured by t.
     let bound = |option: OptionEntry| match (options.real(option.key), grid.schedule().frame()) {
         (Some(t), Frame::Straight) if t >= 1.0 => f64::INFINITY,
         (Some(t), Frame::Straight) => t / (1.0 - t),
@@ -47,7 +47,7 @@ fn guidance_of(options: &Options, grid: &Grid) -> Guidance {
 }
 
 impl Request {
-    /// What the options say of classifier-free guidance on a run along `grid`; `None` for none.
+    /// The classifier-free guidance that the options set for a run along `grid`. `None` without guidance.
     pub(super) fn guidance(&self, options: &Options, grid: &Grid, solver: &dyn Solver) -> Result<Option<Guidance>> {
         self.check_scales(options, grid, solver)?;
         let guidance = guidance_of(options, grid);
@@ -65,7 +65,7 @@ impl Request {
         let corrected = settings::CORRECTOR_STEPS.whole(options) > 0;
         if guidance.form == Form::PlusPlus && (!solver.takes_direction() || corrected) {
             let reason = format!(
-                "cfg++ takes ε̂ and x̂₀ from different answers, which ddim, euler, euler-ancestral and tcd can tell apart; {solver} cannot"
+                "cfg++ takes ε̂ and x̂₀ from different predictions; {solver} cannot tell them apart; use ddim, euler, euler-ancestral or tcd"
             );
             return refuse("guidance_form", reason);
         }
@@ -78,7 +78,7 @@ impl Request {
         self.check_nothing_is_guided(options, guidance.form).map(|()| None)
     }
 
-    /// Refuses scales that are not one for each step.
+    /// Refuses a list of scales that does not have one for each step.
     fn check_scales(&self, options: &Options, grid: &Grid, solver: &dyn Solver) -> Result<()> {
         let Some(scales) = options.numbers(settings::GUIDANCE_SCALES.key) else { return Ok(()) };
         if options.get("guidance_scale").is_some() && self.options.get("guidance_scale").is_some() {
@@ -95,8 +95,8 @@ impl Request {
         Err(Error::argument("guidance_scales", reason))
     }
 
-    /// Refuses what is of no use where the scale is 1, unless that was said: an explicit scale of 1 turns guidance off,
-    /// and its unused options are no error then.
+    /// Refuses options that have no effect at a scale of 1. An explicit scale of 1 turns guidance off, so its unused
+    /// options are not an error then.
     fn check_nothing_is_guided(&self, options: &Options, form: Form) -> Result<()> {
         let given = |option: OptionEntry, options: &Options| option.given(options).is_some();
         if given(settings::GUIDANCE_SCALE, &self.options) || given(settings::GUIDANCE_SCALES, options) {
@@ -119,8 +119,8 @@ impl Request {
         }
     }
 
-    /// What `model` is given of samples of `shape` (batch first) by its classes and conditions, for a call without a
-    /// run such as [`Model::denoise`]. What else the request says is about runs, and not looked at.
+    /// The condition that this request's classes and conditions make for `model`, on samples of `shape` (batch first).
+    /// It serves calls without a run, such as [`Model::denoise`]. The rest of the request is about runs and is ignored.
     ///
     /// # Errors
     /// [`Error::Argument`] with the class or the condition that does not fit, and what would.
@@ -133,7 +133,7 @@ impl Request {
         own.numbered(model.manifest())?.condition(model, item, false)
     }
 
-    /// What the network is given of the items, and what it is led away from and to.
+    /// The condition of the items, with what guidance leads away from and to.
     pub(super) fn condition(&self, model: &Model, item: &[usize], guided: bool) -> Result<Condition> {
         let given = self.given(model, item)?;
         let (condition, sizes) = self.fitted(model, item, &given, self.checked_classes(model)?)?;
@@ -151,7 +151,7 @@ impl Request {
         Ok(Condition { negative, toward, ..condition })
     }
 
-    /// The negative condition: the null class unless another one is given.
+    /// The negative condition. It has the null class unless another one is given.
     fn negative(&self, model: &Model, item: &[usize], mut given: Given, condition: &Condition) -> Result<Condition> {
         let refuse = |reason: &str| Err(Error::argument("guidance_scale", reason));
         let null = model.manifest().classes.as_ref().and_then(|classes| classes.null);
@@ -160,7 +160,7 @@ impl Request {
             (Some(classes), ..) => Some(classes.clone()),
             (None, Some(null), _) => Some(vec![null as i64; self.count]),
             (None, None, Some(_)) if self.negative_conditions.is_empty() => {
-                return refuse("the model has no null class to lead away from; give the negative classes");
+                return refuse("the model has no null class for guidance; give the negative classes");
             }
             (None, None, classes) => classes.clone(),
         };
@@ -168,11 +168,11 @@ impl Request {
             model.check_classes(classes.as_deref(), self.count).map_err(|error| renamed(error, "negative_classes"))?;
         }
         if classes.is_none() && self.negative_conditions.is_empty() {
-            return refuse("this model knows no classes to lead to, and there is no negative condition");
+            return refuse("guidance needs a condition: this model has no classes, and there is no negative condition");
         }
         if classes == condition.classes && self.negative_conditions.is_empty() {
             return refuse(
-                "there is nothing to lead to: what the model is told is the negative condition; give classes, or negative conditions",
+                "guidance has no direction: the condition is the negative condition; give classes, or negative conditions",
             );
         }
         for (name, tensor) in &self.negative_conditions {
@@ -180,7 +180,7 @@ impl Request {
             given.insert(name.clone(), ("negative_condition", Arc::clone(tensor)));
         }
         let (mut negative, _) = self.fitted(model, item, &given, classes)?;
-        // What is the same in both is one tensor, so that a network is handed it once.
+        // A value that is the same in both is one tensor, so that the network is given it once.
         for (name, tensor) in negative.tensors.iter_mut().chain(&mut negative.common) {
             let own = condition.tensors.get(name).or_else(|| condition.common.get(name));
             if let Some(own) = own.filter(|_| !self.negative_conditions.contains_key(name)) {
@@ -190,8 +190,8 @@ impl Request {
         Ok(negative)
     }
 
-    /// What the request says of the sizes that `manifest` leaves free. Where it contradicts itself the first counts,
-    /// and the rest is refused when it is fitted.
+    /// The sizes that `manifest` leaves free, as far as the request determines them. Where the request contradicts
+    /// itself the first value counts, and the rest is refused when it is fitted.
     pub(super) fn sizes(&self, manifest: &Manifest) -> Sizes {
         let mut sizes = Sizes::new();
         if let Some(shape) = &self.shape {
@@ -204,11 +204,11 @@ impl Request {
         sizes
     }
 
-    /// The shape of an item of what is drawn: as it is given; else the manifest's, with what is known of its free
-    /// sizes, or that of the pictures of a model of several parts.
+    /// The shape of one generated item. It is the given shape, else the manifest's with its free sizes filled in, else
+    /// that of the pictures of a model of several parts.
     ///
     /// # Errors
-    /// [`Error::Argument`] with the size that nothing says, or that the model cannot draw.
+    /// [`Error::Argument`] with the size that nothing determines, or that the model cannot generate.
     pub fn item(&self, model: &Model) -> Result<Vec<usize>> {
         if model.pipeline().is_none() {
             return self.sampled(model);
@@ -227,14 +227,13 @@ impl Request {
             (Some(shape), _) => Ok(shape.clone()),
             (None, Some(shape)) => Ok(shape),
             (None, None) => {
-                let reason =
-                    format!("this model's samples are {own}, and nothing says how long that is; give their shape");
+                let reason = format!("this model's samples are {own}, whose free sizes are unknown; give their shape");
                 Err(Error::argument("shape", reason))
             }
         }
     }
 
-    /// What the request says of the conditions of a model, whose samples have the shape `item`, and what follows from
+    /// The conditions that the request sets for a model whose samples have the shape `item`, and those that follow from
     /// its mask.
     fn given(&self, model: &Model, item: &[usize]) -> Result<Given> {
         let mut given = Given::new();
@@ -248,7 +247,7 @@ impl Request {
         Ok(given)
     }
 
-    /// The condition that is made of what is given, and the free sizes that it has.
+    /// The condition that is made of the given tensors, and the free sizes that it determines.
     fn fitted(
         &self,
         model: &Model,
@@ -264,7 +263,7 @@ impl Request {
         }
         for (name, info) in &manifest.conditions {
             let Some((argument, tensor)) = given.get(name) else {
-                let reason = format!("this model is told '{name}', {} for an item, and it is not given", info.shape);
+                let reason = format!("this model needs '{name}', {} for an item, and it is not given", info.shape);
                 return Err(Error::argument("condition", reason));
             };
             let element = model.condition_element(name);
@@ -276,7 +275,7 @@ impl Request {
         Ok((condition, sizes))
     }
 
-    /// The class of every item; the null class for all of them where none is given and the model has one.
+    /// The class of every item. It is the null class for all where none is given and the model has one.
     fn checked_classes(&self, model: &Model) -> Result<Option<Vec<i64>>> {
         let null = model.manifest().classes.as_ref().and_then(|classes| classes.null);
         let classes = match (&self.classes, null) {
@@ -288,10 +287,10 @@ impl Request {
     }
 }
 
-/// What is given of a model's conditions, and as what.
+/// The given tensors of a model's conditions, each with the argument that it came by.
 type Given = BTreeMap<String, (&'static str, Arc<Tensor>)>;
 
-/// What is joined to samples of the shape `item` is as long as they are along every axis but one.
+/// A tensor that is joined to samples of the shape `item` has their length along every axis but one.
 fn joined_to(info: &ConditionInput, item: &[usize]) -> ConditionInput {
     let mut info = info.clone();
     if info.joined {

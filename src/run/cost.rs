@@ -1,4 +1,4 @@
-//! What a run will take, before it is run.
+//! What a run will cost in time and memory, before it is made.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,27 +10,28 @@ use crate::request::Request;
 use crate::sample::{Canceller, Job};
 use crate::stage::Model;
 
-/// What a run is expected to take.
+/// What a run is expected to cost.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Cost {
-    /// How many estimates of the clean samples it makes. Under guidance each may take two runs of the network. `None`
-    /// for a solver that chooses its own steps.
+    /// The number of estimates of the clean samples. Under guidance each may take two evaluations of the network.
+    /// `None` for a solver that chooses its own steps.
     pub evaluations: Option<usize>,
-    /// How long the whole of it takes on this machine as it is now, with opening the parts of a pipeline that are not
-    /// open; `None` as above.
+    /// The time of the whole run on this machine as it is now. It includes opening the parts of a pipeline that are not
+    /// open. `None` for a solver that chooses its own steps.
     pub time: Option<Duration>,
-    /// What of that the prompts and images take that a pipeline is given; zero for a model of one network. Texts that
-    /// were read lately are not read again.
+    /// The part of that time that encodes prompts and images. It is zero for a model of one network. Texts that were
+    /// read lately are not read again.
     pub encoding: Duration,
-    /// What of that the pictures take that are made of its latents; zero for a model of one network.
+    /// The part of that time that decodes latents into pictures. It is zero for a model of one network.
     pub decoding: Duration,
-    /// How many bytes the run and its model hold at a time on the CPU: the weights, what an evaluation needs, and the
-    /// run's tensors. ONNX Runtime itself takes some 40 MB beside it.
+    /// The most bytes that the run and its model hold at a time on the CPU: the weights, what an evaluation needs, and
+    /// the run's tensors. ONNX Runtime itself takes some 40 MB in addition. Weights in files beside the graph are
+    /// not counted. Add the size of these files.
     pub peak_bytes: usize,
 }
 
-/// What stages have held at most.
+/// The most memory that the stages have held.
 struct Peak<'a> {
     model: &'a Model,
     canceller: &'a Canceller,
@@ -46,31 +47,32 @@ impl Peak<'_> {
     }
 }
 
-/// The quickest of some pieces, without the first where there are others: that one makes room.
+/// The quickest of some pieces of work. The first is left out where there are others, since it allocates.
 fn quickest(pieces: &[Duration]) -> Option<Duration> {
     pieces.iter().skip(usize::from(pieces.len() > 1)).min().copied()
 }
 
-/// `one` as often as `count`.
+/// `one` times `count`.
 fn times(one: Option<Duration>, count: Option<usize>) -> Option<Duration> {
     one?.checked_mul(u32::try_from(count?).ok()?)
 }
 
-/// How many steps of sampling are made.
+/// The number of steps of sampling that are made.
 const STEPS: usize = 3;
 
 impl Request {
-    /// What drawing this from `model` will take. It is found by three estimates of the clean samples as the run makes
-    /// them, of which the quicker one of the last two is what is reckoned with; the caller's guidance is left out. Of
-    /// a pipeline everything is encoded, and one or two tiles are decoded. What earlier evaluations of the network that
-    /// predicts have left behind is given back first ([`Model::trim`]). `canceller` ends the evaluations, and the waits
-    /// for their turns.
+    /// Finds what sampling this request from `model` will cost.
+    ///
+    /// It makes three estimates of the clean samples as the run would, and counts with the quicker of the last two. The
+    /// caller's guidance is left out. For a pipeline it encodes everything, and decodes one or two tiles. The memory
+    /// that earlier evaluations of the predictor left behind is given back first ([`Model::trim`]). `canceller` ends
+    /// the evaluations, and the waits for their turns.
     ///
     /// # Errors
     /// As [`job`](Self::job) and [`Job::step`](crate::Job::step).
     pub fn cost(&self, model: &Arc<Model>, canceller: &Canceller) -> Result<Cost> {
         canceller.check()?;
-        // Without it what an earlier and larger run has needed is counted as well.
+        // Otherwise the memory that an earlier and larger run needed would be counted as well.
         let _ = model.trim(canceller);
         let request = Self { callback: None, ..self.clone() };
         let cost = match model.parts() {
@@ -96,7 +98,7 @@ impl Request {
         let evaluations = job.evaluations();
         let time = times(quickest(&taken), evaluations);
         let mut peak = Peak { model, canceller, bytes: 0 };
-        // Beside the job's own there is the latest estimate, for those who look at it.
+        // In addition to the job's own tensors there is the latest estimate, for previews.
         peak.note(job.bytes() + size_of::<f32>() * job.sample().len())?;
         Ok(Cost { evaluations, time, encoding: Duration::ZERO, decoding: Duration::ZERO, peak_bytes: peak.bytes })
     }

@@ -1,5 +1,5 @@
-//! What an image would be if it were of another class, and where the two differ: Wolleb et al. 2022, "Diffusion Models
-//! for Medical Anomaly Detection", arXiv:2203.04306.
+//! What an image would be if it were of another class, and where the two differ. Source: Wolleb et al. 2022, "Diffusion
+//! Models for Medical Anomaly Detection", arXiv:2203.04306.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,33 +17,37 @@ use crate::stage::Model;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Counterfactual {
-    /// The images that were made, batch first.
+    /// The images that were generated, batch first.
     pub images: ArrayD<f32>,
-    /// What drew them, with every choice made.
+    /// The request that generated them, with every choice made.
     pub request: Request,
-    /// How far each value is from that of the image: the mean of the absolute differences of its channels, batch first
-    /// and without an axis of channels.
+    /// How far each value is from that of the image: the mean of the absolute differences over the channels. It is
+    /// batch first and has no axis for the channels.
     pub map: ArrayD<f32>,
 }
 
-/// Refuses a model whose pictures are not what its network samples.
+/// Refuses a pipeline, whose pictures are not what its network samples.
 fn check_is_one_network(model: &Model) -> Result<()> {
     let reason = "it compares images of one network; a model of several parts samples latents";
     if model.pipeline().is_some() { Err(Error::argument("model", reason)) } else { Ok(()) }
 }
 
 impl Request {
-    /// Inverts the image by DDIM as far as the option `strength` says (half the way unless it does), without guidance,
-    /// and draws it again by DDIM with it, by a classifier or away from the negative condition. What guidance leaves
-    /// alone comes back nearly as it was; what it does not is seen in the map. Wolleb et al. take ε̂ on the way up at
-    /// the level that the sample has, where there is none at the clean end; here, as in diffusers, it is asked for at
-    /// the next one.
+    /// Changes images to another class, and maps where they differ.
     ///
-    /// `each` is called before every step, with the share of the work that is done, and ends the work with its error;
-    /// `canceller` ends it from another thread, also within a step.
+    /// The image is inverted without guidance, and then sampled again with guidance, by a classifier or away from the
+    /// negative condition. Both ways use DDIM unless the request names a solver. The option `strength` sets how far the
+    /// image is inverted. Default: half of the way. What guidance leaves alone comes back nearly as it was. What it
+    /// changes is seen in the map.
+    ///
+    /// Wolleb et al. evaluate the network on the way up at the sample's own level, which has no ε̂ at the clean end.
+    /// Here, as in diffusers, it is evaluated at the next level.
+    ///
+    /// `each` is called before every step with the share of the work that is done. An error that it returns ends the
+    /// work. `canceller` ends it from another thread, also within a step.
     ///
     /// # Errors
-    /// [`Error::Argument`] if there is no image, or no guidance; else as [`job`](Self::job) and
+    /// [`Error::Argument`] if there is no image, or no guidance. Else as [`job`](Self::job) and
     /// [`step`](crate::Job::step).
     pub fn counterfactual(
         &self,
@@ -71,7 +75,7 @@ impl Request {
         if redraw.classifier.is_none() && redraw.callback.is_none() && !again.is_guided() {
             return Err(Error::argument("classifier", "there is none, and no guidance_scale, so nothing would change"));
         }
-        // The way up is not guided.
+        // The inversion is not guided.
         let unguided = |key: &str| !settings::group(key).is_some_and(Group::guides);
         let mut invert = Self {
             negative_classes: None,
@@ -83,7 +87,7 @@ impl Request {
             options: redraw.options.filtered(unguided),
             ..redraw.clone()
         };
-        // Nor by what the manifest says.
+        // The manifest's own guidance is turned off as well.
         invert.set("guidance_scale", 1)?;
         invert.set("guidance_form", "plain")?;
         let mut job = invert.job(model)?;

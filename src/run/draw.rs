@@ -1,4 +1,4 @@
-//! A run that draws: a model is opened, what the samples start from is made, and they are sampled.
+//! A run: it opens a model, makes what the samples start from, and samples.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,26 +12,26 @@ use crate::sample::{Canceller, Job, Pace, Progress};
 use crate::stage::Model;
 use crate::stage::pixels::Look;
 
-/// Opens a model, until the canceller is cancelled.
+/// Opens a model. Cancelling the canceller ends it with an error.
 pub type Open = dyn Fn(&Canceller) -> Result<Model> + Send;
 
-/// A run, from its model to its samples. What it lacks is made by its first steps, so that not even opening the model
-/// is done on the thread that asks for it.
+/// A run, from opening its model to its samples. Its first steps make what it lacks. So not even opening the model has
+/// to happen on the thread that creates the run.
 pub struct Run {
     canceller: Canceller,
     part: Part,
-    /// Where others find the model once it is open.
+    /// Where other threads find the model once it is open.
     model: Arc<OnceLock<Arc<Model>>>,
     /// How the samples look, where the model is known.
     look: Option<Look>,
-    /// Before there is a job.
+    /// The times of the steps before there is a job.
     pace: Pace,
 }
 
 /// What is to be done next.
 enum Part {
     Load(Box<Open>, Option<Box<Request>>),
-    /// Nothing: nothing was to be drawn.
+    /// Nothing is left, since the run only opens a model.
     Loaded,
     Encode(Arc<Model>, Box<Request>),
     Sample(Box<Job>),
@@ -39,13 +39,14 @@ enum Part {
 }
 
 impl Run {
-    /// A run of `request` with the model that `open` opens; without one it opens the model, and that is all.
+    /// Creates a run of `request` with the model that `open` opens. Without a request it opens the model, and that is
+    /// all.
     #[must_use]
     pub fn open(open: Box<Open>, request: impl Into<Option<Request>>) -> Self {
         Self::at(Part::Load(open, request.into().map(Box::new)), Canceller::default())
     }
 
-    /// A run of `request` with a model that is open, of which nothing is left but to sample.
+    /// Creates a run of `request` with a model that is open. It only has to sample.
     ///
     /// # Errors
     /// As [`Request::job`].
@@ -60,13 +61,13 @@ impl Run {
         Ok(Self { look: Some(look_of(model)), model: model_of, ..request.job(model)?.into() })
     }
 
-    /// Where its model is once it is open; a run of a [`Job`] alone does not know it.
+    /// Where the run's model is once it is open. A run of a [`Job`] alone has no model.
     #[must_use]
     pub fn model(&self) -> Arc<OnceLock<Arc<Model>>> {
         Arc::clone(&self.model)
     }
 
-    /// Why there are no samples.
+    /// The error for samples that are not there.
     fn absent(&self) -> Error {
         if self.draws() { not_yet() } else { draws_nothing() }
     }
@@ -78,7 +79,7 @@ impl Run {
     /// The job.
     ///
     /// # Errors
-    /// [`Error::NotYet`] before it is made, which takes its model.
+    /// [`Error::NotYet`] before it is made, which takes the model.
     pub fn job(&self) -> Result<&Job> {
         match &self.part {
             Part::Sample(job) => Ok(job),
@@ -87,7 +88,7 @@ impl Run {
         }
     }
 
-    /// The same, to be changed between two steps.
+    /// The job, to be changed between two steps.
     ///
     /// # Errors
     /// As [`job`](Self::job).
@@ -100,8 +101,8 @@ impl Run {
         }
     }
 
-    /// What is drawn, as it stands: of a model of one network noisy before the end of the run; of one of several parts
-    /// the pictures, at its end.
+    /// The samples as they stand. For a model of one network they are noisy before the end of the run. For a model of
+    /// several parts they are the pictures, which are there at its end.
     ///
     /// # Errors
     /// [`Error::NotYet`] before there is anything.
@@ -113,7 +114,8 @@ impl Run {
         }
     }
 
-    /// What the predictor samples, as it stands, also once it is decoded: latents, where pictures are made of them.
+    /// The predictor's samples as they stand, also once they are decoded. They are latents where pictures are made from
+    /// them.
     ///
     /// # Errors
     /// [`Error::NotYet`] before there is anything.
@@ -125,10 +127,10 @@ impl Run {
         }
     }
 
-    /// Starts from `x`: [`Job::start_from`].
+    /// Starts from `x` instead of from noise, as [`Job::start_from`] does.
     ///
     /// # Errors
-    /// As there; [`Error::Argument`] for a model of several parts.
+    /// As there. [`Error::Argument`] for a model of several parts.
     pub fn start_from(&mut self, x: ArrayViewD<'_, f32>) -> Result<()> {
         if let Part::Staged(_) = &self.part {
             let reason = "a model of several parts starts from noise of its own, or from an image";

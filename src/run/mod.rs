@@ -1,4 +1,4 @@
-//! Runs: what is done step by step, by whom, and what it takes.
+//! Runs: work in steps, the threads that do it, and what it costs.
 
 mod cost;
 mod counterfactual;

@@ -1,4 +1,4 @@
-//! Work that several threads may ask, with a thread of its own if that is wanted.
+//! Runs work on a worker thread or on the caller's, and lets other threads look at it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -18,29 +18,30 @@ use crate::sample::{Budget, Canceller, Pace, Progress};
 use crate::sync::{Condvar, Guard, Mutex};
 use crate::tensor::copy;
 
-/// The name of the thread that a job runs on.
+/// The name of the worker thread.
 pub const THREAD: &str = "diffuse job";
 
-/// How a runner's job stands.
+/// The state of a runner's job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State {
-    /// No worker has it, and it is not at its end: it is stepped by its owner.
+    /// No worker thread has it, and it is not finished. Its owner makes the steps.
     Idle,
-    /// A worker runs it.
+    /// A worker thread runs it.
     Running,
-    /// It is at its end, whoever has run it.
+    /// It is finished, whichever thread ran it.
     Finished,
-    /// Its worker has stopped before, with an error: [`Runner::wait`] says which.
+    /// Its worker thread stopped early with an error, which [`Runner::wait`] returns.
     Stopped,
-    /// Its worker has stopped before because that was asked for, or its time was up.
+    /// Its worker thread stopped early because of a pause, or because its time was up.
     Paused,
 }
 
-/// Work that several threads may ask: how far it is, its latest estimate, to cancel. It is done inside of
-/// [`step`](Self::step), [`run`](Self::run) and [`advance`](Self::advance), on the calling thread, or after
-/// [`start`](Self::start) on a thread of its own; meanwhile what else would use the work is [`Error::Busy`]. Dropping
-/// it cancels it and waits for its thread.
+/// Work that several threads may watch and cancel: its progress and its latest estimate.
+///
+/// The work is done inside of [`step`](Self::step), [`run`](Self::run) and [`advance`](Self::advance) on the calling
+/// thread. After [`start`](Self::start) it is done on a worker thread. Meanwhile other calls that use the work return
+/// [`Error::Busy`]. Dropping the runner cancels the work and waits for its thread.
 #[derive(Debug)]
 pub struct Runner<W: Work = Run> {
     shared: Own<Arc<Shared<W>>>,
@@ -52,27 +53,27 @@ struct Shared<W> {
     work: Mutex<W>,
     canceller: Canceller,
     samples: OnceLock<Samples>,
-    /// Whether there will be any.
+    /// Whether the work will have samples.
     draws: bool,
-    /// What it is at, how much of that is done, and how many of the steps are.
+    /// The stage, how much of it is done, and how many of the sampling steps are done.
     progress: Mutex<(Stage, Progress, Progress)>,
-    /// What the next step is expected to take, in nanoseconds; 0 before the first.
+    /// The expected time of the next step in nanoseconds; 0 before the first.
     expected: AtomicU64,
-    /// The thread that is in a step, as [`this_thread`] has it; 0 for none.
+    /// The thread that is in a step, by its number of [`this_thread`]; 0 for none.
     stepping: AtomicUsize,
     state: AtomicU8,
     pause: AtomicBool,
-    /// That of its workers.
+    /// The priority of the worker threads.
     priority: Mutex<Priority>,
     worker: Mutex<Worker>,
     ended: Condvar,
-    /// What the latest step that failed said.
+    /// The error of the latest step that failed.
     failure: Mutex<Option<Error>>,
-    /// How often that copy was made anew.
+    /// How many times the preview was made anew.
     estimates: AtomicU64,
     /// A copy of the latest estimate, so that looking at it does not wait for the evaluation that is running.
     preview: Mutex<Option<ArrayD<f32>>>,
-    /// Where the next one is written.
+    /// The buffer of the next preview.
     next_preview: Mutex<Option<ArrayD<f32>>>,
 }
 
@@ -89,8 +90,8 @@ impl<W: Work> std::fmt::Debug for Shared<W> {
     }
 }
 
-/// A number of this thread, which no other one has while it lives. `std::thread::current` would allocate in a thread
-/// that is not ours.
+/// A number of this thread that no other living thread has. `std::thread::current` would allocate in a thread that Rust
+/// did not start.
 fn this_thread() -> usize {
     thread_local!(static PLACE: u8 = const { 0 });
     PLACE.with(|place| std::ptr::from_ref(place) as usize)
@@ -113,7 +114,7 @@ impl Drop for Stepping<'_> {
 }
 
 impl Runner {
-    /// A runner of a run, or of a [`Job`](crate::Job) alone.
+    /// Creates a runner of a run, or of a [`Job`](crate::Job) alone.
     #[must_use]
     pub fn new(run: impl Into<Run>) -> Self {
         Self::of(run.into())
@@ -121,27 +122,27 @@ impl Runner {
 }
 
 impl<W: Work> Runner<W> {
-    /// A runner of work of any kind.
+    /// Creates a runner of work of any kind.
     #[must_use]
     pub fn of(work: W) -> Self {
         Self { shared: Own::new(Arc::new(Shared::new(work))) }
     }
 
-    /// Lets the threads that [`start`](Self::start) makes from now on have this priority.
+    /// Sets the priority of the worker threads that [`start`](Self::start) creates from now on.
     pub fn set_priority(&self, priority: Priority) {
         *self.shared.priority.held() = priority;
     }
 
-    /// One step, and all that has to be prepared for it.
+    /// Makes one step, and all that has to be prepared for it.
     ///
     /// # Errors
-    /// As [`Work::step`]; [`Error::Busy`] while another thread works on the job; [`Error::Panic`] if it panics.
+    /// As [`Work::step`]. [`Error::Busy`] while another thread works on the job. [`Error::Panic`] if it panics.
     pub fn step(&self) -> Result<Progress> {
         let mut steps = 1..=1;
         self.shared.drive_here(|_| steps.next().is_some())
     }
 
-    /// Steps to the end.
+    /// Makes all steps to the end.
     ///
     /// # Errors
     /// As [`step`](Self::step).
@@ -149,7 +150,7 @@ impl<W: Work> Runner<W> {
         self.shared.drive_here(|_| true).map(drop)
     }
 
-    /// [`Job::advance`](crate::Job::advance).
+    /// Makes as many steps as are expected to fit into `budget`, as [`Job::advance`](crate::Job::advance) does.
     ///
     /// # Errors
     /// As [`step`](Self::step).
@@ -158,64 +159,65 @@ impl<W: Work> Runner<W> {
         self.shared.drive_here(|pace| budget.allows(pace))
     }
 
-    /// Runs the job on a thread of its own: to its end, or for as long as `time` lasts, by the rule of
-    /// [`advance`](Self::advance). Then, or after [`pause`](Self::pause), it can be started again, and so can one that
-    /// has stopped, unless it was cancelled.
+    /// Starts a worker thread that runs the job to its end, or for as long as `time` lasts. The rule of
+    /// [`advance`](Self::advance) decides which steps fit. Afterwards, or after a [`pause`](Self::pause), the job can
+    /// be started again. So can a job that stopped with an error, unless it was cancelled.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] if it was cancelled; [`Error::Busy`] if it runs already, or another thread is in a step or
-    /// a look at it; [`Error::Runtime`] if the system refuses a thread.
+    /// [`Error::Cancelled`] if it was cancelled. [`Error::Busy`] if it runs already, or while another thread makes a
+    /// step or looks at it. [`Error::Runtime`] if the system refuses a thread.
     pub fn start(&self, time: Option<Duration>) -> Result<()> {
         Shared::start(&self.shared, time)
     }
 
-    /// Lets the worker end after the step that it is in. The samples are whole then: to be looked at, or kept as a
-    /// snapshot.
+    /// Lets the worker thread end after the step that it is in. The samples are whole then. They can be looked at, or
+    /// kept in a snapshot.
     pub fn pause(&self) {
         self.shared.pause.store(true, Ordering::SeqCst);
     }
 
-    /// How the job stands.
+    /// The state of the job.
     #[must_use]
     pub fn state(&self) -> State {
         self.shared.state()
     }
 
-    /// Waits until the worker has ended, but not longer than `most`, and says how the job stands then, which is
+    /// Waits until the worker thread has ended, but not longer than `most`. Returns the state of the job then, which is
     /// [`State::Running`] if the time was too short.
     ///
     /// # Errors
-    /// What it stopped with; [`Error::Cancelled`] also if it was cancelled before its start; [`Error::Argument`] in a
-    /// callback of the job itself, which would wait for ever.
+    /// The error that the worker stopped with. [`Error::Cancelled`] also if the job was cancelled before its start.
+    /// [`Error::Argument`] in a callback of the job itself, which would wait for ever.
     pub fn wait(&self, most: Duration) -> Result<State> {
         self.shared.wait(most)
     }
 
-    /// What the latest step that failed said, whichever thread it was on; `None` if none has.
+    /// The error of the latest step that failed, whichever thread it was on. `None` if none has failed.
     #[must_use]
     pub fn failure(&self) -> Option<Error> {
         self.shared.failure.held().as_ref().map(Error::again)
     }
 
-    /// [`Canceller::cancel`].
+    /// Cancels the job, as [`Canceller::cancel`] does.
     pub fn cancel(&self) {
         self.shared.canceller.cancel();
     }
 
-    /// How far it is: in which stage, and with how much of it.
+    /// The stage that the work is in, and how much of it is done.
     #[must_use]
     pub fn progress(&self) -> (Stage, Progress) {
         let (stage, progress, _) = *self.shared.progress.held();
         (stage, progress)
     }
 
-    /// How many steps of sampling are done, of how many: [`Work::steps`].
+    /// How many sampling steps are done, and how many there are: [`Work::steps`].
     #[must_use]
     pub fn steps(&self) -> Progress {
         self.shared.progress.held().2
     }
 
-    /// [`Job::expected_step`](crate::Job::expected_step), which any thread may ask.
+    /// The expected time of the next step, which any thread may read:
+    /// [`Job::expected_step`](crate::Job::expected_step).
     #[must_use]
     pub fn expected_step(&self) -> Option<Duration> {
         match self.shared.expected.load(Ordering::SeqCst) {
@@ -224,7 +226,7 @@ impl<W: Work> Runner<W> {
         }
     }
 
-    /// What the samples are.
+    /// The shape of the samples and how they look.
     ///
     /// # Errors
     /// [`Error::NotYet`] before that is known, which may take a model.
@@ -232,24 +234,24 @@ impl<W: Work> Runner<W> {
         self.shared.samples.get().ok_or_else(|| if self.shared.draws { not_yet() } else { draws_nothing() })
     }
 
-    /// Hands the work to `look`.
+    /// Calls `look` with the work.
     ///
     /// # Errors
-    /// [`Error::Busy`] while it is worked on; what `look` returns, which for a run without a job yet is
-    /// [`Error::NotYet`].
+    /// [`Error::Busy`] while another thread works on it. Also what `look` returns, which is [`Error::NotYet`] for a run
+    /// that has no job yet.
     pub fn look<T>(&self, look: impl FnOnce(&W) -> Result<T>) -> Result<T> {
         look(&*self.shared.lock()?)
     }
 
-    /// Hands the work to `change`, between two steps, which must not put other work in its place. A worker that has
-    /// stopped is forgotten then, unless `change` fails, which is to leave the work as it was.
+    /// Calls `change` with the work, between two steps. `change` must not put other work in its place. The state of a
+    /// worker that has stopped is cleared, unless `change` fails. If it fails it must leave the work as it was.
     ///
     /// # Errors
     /// As [`look`](Self::look).
     pub fn change<T>(&self, change: impl FnOnce(&mut W) -> Result<T>) -> Result<T> {
         let work = &mut *self.shared.lock()?;
         let result = change(work)?;
-        // What has no samples yet only prepares.
+        // Work that has no samples yet only prepares.
         if work.samples().is_some() {
             self.shared.publish(work);
             self.shared.settle(work.is_finished());
@@ -257,10 +259,10 @@ impl<W: Work> Runner<W> {
         Ok(result)
     }
 
-    /// Hands the latest estimate of what the samples will be to `read`, also while a step is running.
+    /// Calls `read` with the latest estimate of the clean samples, also while a step is running.
     ///
     /// # Errors
-    /// [`Error::NotYet`] before the first step; what `read` returns.
+    /// [`Error::NotYet`] before the first step. Also what `read` returns.
     pub fn preview<T>(&self, read: impl FnOnce(ArrayViewD<'_, f32>) -> Result<T>) -> Result<T> {
         match self.shared.preview.held().as_ref() {
             Some(preview) => read(preview.view()),
@@ -269,15 +271,16 @@ impl<W: Work> Runner<W> {
         }
     }
 
-    /// How often there was a new estimate to look at, since this was made: a host that draws the
-    /// [`preview`](Self::preview) does so where this is another number than last time.
+    /// How many estimates there were since the runner was created. A host that shows the [`preview`](Self::preview)
+    /// redraws it when this number has changed.
     #[must_use]
     pub fn estimates(&self) -> u64 {
         self.shared.estimates.load(Ordering::SeqCst)
     }
 
-    /// Cancels it, and waits until nobody works on it and its thread is gone; in a callback of the job itself it does
-    /// not wait. Not to be called in a [`look`](Self::look) or a [`change`](Self::change), which it would wait for.
+    /// Cancels the work, and waits until no thread works on it and its worker thread has ended. In a callback of the
+    /// job itself it does not wait. It must not be called within [`look`](Self::look) or [`change`](Self::change),
+    /// which it would wait for.
     pub fn close(&self) {
         if !self.shared.process.is_current() {
             return;
@@ -299,7 +302,7 @@ impl<W: Work> Drop for Runner<W> {
     }
 }
 
-/// What the next step is expected to take, in nanoseconds; 0 where nothing is known.
+/// The expected time of the next step in nanoseconds; 0 where nothing is known.
 fn nanoseconds(pace: &Pace) -> u64 {
     pace.expected().map_or(0, |step| u64::try_from(step.as_nanos()).unwrap_or(u64::MAX).max(1))
 }
@@ -351,10 +354,10 @@ impl<W: Work> Shared<W> {
         *self.progress.held() = (work.stage(), work.progress(), work.steps());
     }
 
-    /// What is to be done, for a call of the owner's; not while the worker has it.
+    /// Locks the work for a call of the owner's. It fails while the worker has it.
     fn lock(&self) -> Result<Guard<'_, W>> {
         self.process.check("job")?;
-        // In this order: whoever starts a worker holds the work, so that a state that is seen with it stays.
+        // The order matters: a thread that starts a worker holds the work, so a state that is seen with it stays.
         let work = self.work.try_held().ok_or(Error::Busy)?;
         if self.state() == State::Running {
             return Err(Error::Busy);
@@ -362,16 +365,16 @@ impl<W: Work> Shared<W> {
         Ok(work)
     }
 
-    /// What is to be done, for whoever works on it.
+    /// Locks the work for the thread that works on it.
     fn claimed(&self) -> Result<Guard<'_, W>> {
         match self.lock() {
-            // Whoever frees the job holds it for a moment.
+            // The thread that frees the job holds it for a moment.
             Err(Error::Busy) if self.canceller.is_cancelled() => Err(Error::Cancelled),
             work => work,
         }
     }
 
-    /// Lets the state be that of a job that no worker has.
+    /// Sets the state of a job that no worker has.
     fn settle(&self, finished: bool) {
         let mut worker = self.worker.held();
         worker.outcome = None;
@@ -385,10 +388,10 @@ impl<W: Work> Shared<W> {
         Ok(work.progress())
     }
 
-    /// Steps for as long as `more` says so, on this thread, and lets the others see what comes of it.
+    /// Makes steps on this thread for as long as `more` returns true, and publishes what comes of them.
     fn drive<'a>(&self, mut work: Guard<'a, W>, mut more: impl FnMut(&mut Pace) -> bool) -> Result<Guard<'a, W>> {
         let stepping = Stepping::begin(&self.stepping);
-        // A panic, which may be one of the caller's own code, is an error like any other.
+        // A panic becomes an error like any other. It may come from the caller's own code.
         let result = catch_unwind(AssertUnwindSafe(|| {
             let work = &mut *work;
             while work.prepares() {
@@ -418,18 +421,18 @@ impl<W: Work> Shared<W> {
         result.map(|()| work)
     }
 
-    /// Lets other threads see how far the work is, and its latest estimate.
+    /// Publishes the progress of the work and its latest estimate to other threads.
     fn publish(&self, work: &mut W) {
-        // Beside the one that others look at, which they do not wait for then: this thread may be one that gives way.
+        // This is not the copy that others look at, so they do not wait for it. This thread may be of low priority.
         let mut next = self.next_preview.held();
         match (work.preview(), next.as_mut()) {
             (Some(latest), Some(next)) => next.assign(&latest),
-            // Where there is no memory for it there is no preview.
+            // Without memory for it there is no preview.
             (latest, _) => *next = latest.and_then(|latest| copy(&latest).ok()),
         }
         let is_there = next.is_some();
         std::mem::swap(&mut *self.preview.held(), &mut *next);
-        // One that is gone is something new as well.
+        // A preview that has gone counts as a new one.
         let is_news = is_there || next.is_some();
         drop(next);
         if is_news {
@@ -443,10 +446,10 @@ impl<W: Work> Shared<W> {
         if self.canceller.is_cancelled() {
             return Err(Error::Cancelled);
         }
-        // Held until the others see that it runs; before the worker's lock, as everywhere.
+        // This is held until others see that the job runs. As everywhere, it comes before the worker's lock.
         let claim = self.claimed()?;
         let mut worker = self.worker.held();
-        // One that has ended is only waited for.
+        // A worker that has ended only has to be joined.
         if let Some(thread) = worker.thread.take() {
             let _ = thread.join();
         }
@@ -457,7 +460,7 @@ impl<W: Work> Shared<W> {
         let body = move || {
             let _working = Working::begin();
             priority.take();
-            // Before that ends, the job may be freed here.
+            // The job may be freed here, before the thread ends.
             let shared = shared;
             let _usual = Usual::on_behalf_of(hosts);
             let result = shared.run(time);
@@ -479,10 +482,10 @@ impl<W: Work> Shared<W> {
         Ok(())
     }
 
-    /// What the worker does.
+    /// The worker thread's function.
     fn run(&self, time: Option<Duration>) -> Result<State> {
         let (mut budget, mut first) = (time.map(Budget::from_now), true);
-        // Whoever looked at it when it was started is waited for.
+        // This waits for any thread that looked at the work when it was started.
         let work = self.drive(self.work.held(), |pace| {
             let asked = !std::mem::take(&mut first) && self.pause.load(Ordering::SeqCst);
             !asked && budget.as_mut().is_none_or(|budget| budget.allows(pace))
@@ -501,7 +504,7 @@ impl<W: Work> Shared<W> {
         // The two change together, behind this lock.
         match (&worker.outcome, self.state()) {
             (Some(error), _) => Err(error.again()),
-            // Before it was started, or between two starts: there is nothing to come.
+            // It was cancelled before it was started, or between two starts. Nothing will come of it.
             (None, State::Idle | State::Paused) if self.canceller.is_cancelled() => Err(Error::Cancelled),
             (None, state) => Ok(state),
         }
@@ -517,7 +520,7 @@ impl<W: Work> process::Worker for Shared<W> {
         if self.is_stepped_here() {
             return;
         }
-        // One that is in the host's code still is left behind.
+        // A thread that is still in the host's code is left behind.
         while Instant::now() < until {
             if let Some(mut worker) = self.worker.try_held()
                 && worker.thread.as_ref().is_none_or(JoinHandle::is_finished)

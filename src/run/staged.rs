@@ -1,4 +1,4 @@
-//! A run of a model of several parts: prompts and images are encoded, latents are sampled and decoded.
+//! A run of a model of several parts: it encodes prompts and images, samples latents, and decodes them.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,34 +16,34 @@ use crate::stage::pixels::{Look, latent_preview};
 use crate::stage::{Coder, Decoding, Model, within};
 use crate::tensor::{copied, make_room, zeros};
 
-/// Such a run.
+/// A run of a model of several parts.
 pub(super) struct Staged {
     model: Arc<Model>,
     canceller: Canceller,
-    /// What was asked for, for a run that is taken up at its beginning.
+    /// The request, for a run that is restored to its beginning.
     request: Request,
-    /// What a snapshot has to be of, beside the model.
+    /// What a snapshot has to match, beside the model.
     identity: [u8; 32],
     /// The shape of the latents, batch first.
     latents: Vec<usize>,
-    /// How many steps of sampling there are.
+    /// The number of sampling steps.
     steps: usize,
     at: At,
-    /// What the job is to take up when it is made.
+    /// The snapshot that the job restores when it is made.
     resumed: Option<Vec<u8>>,
     finish: Finish,
-    /// How long a piece of the stage takes that it is at.
+    /// The times of the pieces of the current stage.
     pace: Pace,
     /// The latest estimate of the pictures.
     preview: Option<ArrayD<f32>>,
-    /// The small decoder that makes it, where the model has one.
+    /// The small decoder of the preview, where the model has one.
     small: Option<Coder>,
 }
 
 /// What is done next.
 enum At {
     Encode(Box<Composition>),
-    /// The predictor is opened, and the job made.
+    /// The predictor is opened, and the job is made.
     Open(Box<Composition>),
     Sample(Box<Job>),
     Decode(Box<Decoding>),
@@ -52,7 +52,7 @@ enum At {
 }
 
 impl Staged {
-    /// A run of `request`.
+    /// Creates a run of `request`.
     ///
     /// # Errors
     /// As [`Composition::new`].
@@ -69,7 +69,7 @@ impl Staged {
         Ok(Self { model, canceller, request, identity, latents, steps, at, resumed, finish, pace, preview, small })
     }
 
-    /// The job, once what it is given is encoded and until its samples are decoded.
+    /// The job. It is there once its inputs are encoded, and until its samples are decoded.
     pub(super) fn job(&self) -> Option<&Job> {
         match &self.at {
             At::Sample(job) => Some(job),
@@ -77,7 +77,7 @@ impl Staged {
         }
     }
 
-    /// The same, to be changed between two steps.
+    /// The job, to be changed between two steps.
     pub(super) fn job_mut(&mut self) -> Option<&mut Job> {
         match &mut self.at {
             At::Sample(job) => Some(job),
@@ -85,7 +85,7 @@ impl Staged {
         }
     }
 
-    /// The pictures, when they are done.
+    /// The pictures, once they are decoded.
     ///
     /// # Errors
     /// [`Error::NotYet`] before.
@@ -112,7 +112,7 @@ impl Staged {
         }
     }
 
-    /// What comes after the job: what it has drawn is decoded, where it is not what was asked for.
+    /// The stage after the job. Its samples are decoded where the model has an autoencoder.
     fn after(&self, latents: ArrayD<f32>) -> Result<At> {
         if self.model.pipeline().is_none_or(|pipeline| pipeline.autoencoder.is_none()) {
             return Ok(At::Done(latents));
@@ -121,7 +121,7 @@ impl Staged {
         Ok(At::Decode(Box::new(decoding)))
     }
 
-    /// How many bytes its tensors have.
+    /// The number of bytes of its tensors.
     pub(super) fn bytes(&self) -> usize {
         let of_stage = match &self.at {
             At::Encode(_) | At::Open(_) => 0,
@@ -132,10 +132,10 @@ impl Staged {
         of_stage + self.preview.as_ref().map_or(0, |preview| size_of::<f32>() * preview.len())
     }
 
-    /// Leaves the steps that are left out, and decodes the latest estimate.
+    /// Skips the steps that are left, and decodes the latest estimate.
     pub(super) fn decode_now(&mut self) -> Result<()> {
         let At::Sample(job) = &self.at else { return Ok(()) };
-        // Not the sample, whose noise may be more than a decoder in f16 can take.
+        // The sample itself may hold more noise than a decoder in f16 can take.
         let latents = job.preview().unwrap_or(job.sample()).to_owned();
         self.at = self.after(latents)?;
         self.small = None;
@@ -146,7 +146,7 @@ impl Staged {
     /// Opens the predictor, and makes the job.
     fn open(&mut self) -> Result<()> {
         let At::Open(composition) = &mut self.at else { return Ok(()) };
-        // Held until the job is made, so that no other one gives it back between.
+        // This is held until the job is made, so that no other run releases the network in between.
         let _network = match self.model.parts() {
             Some(parts) => {
                 self.small = parts.preview_decoder(&self.canceller)?;
@@ -157,19 +157,19 @@ impl Staged {
         let mut job = match composition.job() {
             Ok(job) => job,
             Err(error) => {
-                // Its noise may be drawn by now.
+                // Noise may have been drawn from the old one by now.
                 self.at = At::Encode(Box::new(Composition::new(&self.model, &self.request)?));
                 return Err(error);
             }
         };
         job.set_canceller(&self.canceller);
-        // One that does not fit is forgotten: the run can go on from its beginning.
+        // A snapshot that does not fit is dropped, and the run can go on from its beginning.
         let resumed = self.resumed.take().map_or(Ok(()), |snapshot| job.restore(&snapshot));
         self.at = At::Sample(Box::new(job));
         resumed.and_then(|()| self.show_latents())
     }
 
-    /// Shows the latest estimate of the latents: as large as the pictures will be.
+    /// Shows the latest estimate of the latents at the size of the pictures.
     fn show_latents(&mut self) -> Result<()> {
         let At::Sample(job) = &self.at else { return Ok(()) };
         let Some(latest) = job.preview() else { return Ok(()) };
@@ -200,8 +200,8 @@ impl Staged {
     }
 }
 
-/// A first step that fails in ONNX Runtime at other sizes than the `usual` ones: a U-Net that was exported at sizes
-/// which it halves evenly cannot double others.
+/// Explains a first step that fails in ONNX Runtime at other sizes than the `usual` ones. A U-Net that was exported at
+/// sizes which it halves evenly cannot double others.
 fn with_sizes(error: Error, shape: &[usize], usual: Option<[usize; 2]>) -> Error {
     const EVEN: usize = 64;
     let is_odd = shape[2..].iter().any(|side| side % EVEN != 0) && usual.is_some_and(|usual| usual != shape[2..]);
@@ -215,7 +215,7 @@ fn with_sizes(error: Error, shape: &[usize], usual: Option<[usize; 2]>) -> Error
     }
 }
 
-/// The preview of `latent` by a small decoder; one that fails is left out from then on.
+/// The preview of `latent` by a small decoder. A decoder that fails is not used again.
 fn decoded(decoder: &mut Option<Coder>, latent: ArrayView3<'_, f32>, canceller: &Canceller) -> Option<Array3<f32>> {
     let why = match decoder.as_mut()?.decode(latent) {
         Ok(made) if made.shape()[0] == 3 => return Some(within(made)),
@@ -316,7 +316,7 @@ impl Work for Staged {
                     decoding.close();
                     model.release();
                 }
-                // Items that are done are shown as they are.
+                // Items that are decoded are shown as they are.
                 let of_item = all / self.finish.shape[0].max(1);
                 if let Some(preview) = &mut self.preview {
                     for item in 0..done / of_item.max(1) {
@@ -355,7 +355,7 @@ impl Work for Staged {
         to.bytes(&Sha256::digest(&*self.model.hash()?));
         to.bytes(&self.identity);
         match (&self.at, &self.resumed) {
-            // What is encoded is encoded again.
+            // A restored run encodes again.
             (At::Encode(_) | At::Open(_), None) => to.bytes(&[OF_ENCODING]),
             (At::Encode(_) | At::Open(_), Some(snapshot)) => {
                 to.bytes(&[OF_SAMPLING]);
@@ -404,7 +404,7 @@ impl Work for Staged {
                     self.preview = None;
                     return self.show_latents();
                 }
-                // The job is made when what it is given is encoded.
+                // The job is made once its inputs are encoded.
                 let composition = Composition::new(&self.model, &self.request)?;
                 self.resumed = Some(copied(snapshot)?);
                 At::Encode(Box::new(composition))
@@ -437,7 +437,7 @@ impl Work for Staged {
 }
 
 impl Drop for Staged {
-    /// A run that was left before its end gives back what the policy does not keep.
+    /// A run that is dropped before its end releases what the memory policy does not keep.
     fn drop(&mut self) {
         self.at = At::Done(ArrayD::default(ndarray::IxDyn(&[0])));
         self.small = None;
@@ -445,11 +445,11 @@ impl Drop for Staged {
     }
 }
 
-/// How a snapshot begins; a byte with the number of its format follows.
+/// The first bytes of a snapshot. A byte with the number of its format follows.
 const SNAPSHOT: &[u8; 8] = b"diffpipe";
 const SNAPSHOT_FORMAT: u8 = 1;
 
-/// What a snapshot of this format holds, if it is whole.
+/// The content of a snapshot of this format, if it is whole.
 fn content_of(snapshot: &[u8]) -> Result<&[u8]> {
     let refuse = |reason: &str| Err(Error::argument("snapshot", reason));
     let Some((content, sum)) = snapshot.split_last_chunk::<32>() else {
@@ -473,7 +473,7 @@ const OF_SAMPLING: u8 = 1;
 const OF_DECODING: u8 = 2;
 const OF_RESULT: u8 = 3;
 
-/// What a snapshot has to be of, beside the model: the shapes, the solver, the grid, the kind of noise, the tiles.
+/// What a snapshot has to match, beside the model: the shapes, the solver, the grid, the kind of noise, and the tiles.
 fn identity_of(plan: &Plan, noise: &str, latents: &[usize], finish: &Finish) -> Result<[u8; 32]> {
     let Plan { solver, grid, .. } = plan;
     let mut to = Writer::new();

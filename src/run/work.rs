@@ -1,4 +1,4 @@
-//! Work that is done step by step, of whichever kind: what drives it knows this and no stage.
+//! Work that is done in steps. The runner knows this trait, and nothing of the stages behind it.
 
 use ndarray::ArrayViewD;
 
@@ -6,41 +6,42 @@ use crate::error::{Error, Result};
 use crate::sample::{Canceller, Pace, Progress};
 use crate::stage::pixels::Look;
 
-/// What a run goes through.
+/// The stages of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stage {
-    /// The model is opened: one piece of work.
+    /// The model is opened, as one piece of work.
     Loading,
-    /// What the samples are conditioned on and start from is made: prompts are read, and images encoded.
+    /// Prompts are read and images are encoded.
     Encoding,
-    /// The steps of the grid.
+    /// The steps of the grid are made.
     Sampling,
-    /// Pictures are made of what was drawn, where that is latents: a tile is a piece of work.
+    /// Latents are decoded into pictures. A tile is a piece of work.
     Decoding,
 }
 
-/// What the samples of a run are.
+/// The shape of a run's samples, and how they look.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Samples {
     /// Their shape, batch first.
     pub shape: Vec<usize>,
-    /// How they look; `None` where no model says so.
+    /// How they look; `None` without a model.
     pub look: Option<Look>,
 }
 
-/// Work that is done in steps, each of them one estimate, for which networks are evaluated as often as it takes, or one
-/// preparation. A [`Runner`](super::Runner) drives it. Stages follow each other in the order of [`Stage`], and within
-/// one the progress does not fall.
+/// Work that is done in steps and that a [`Runner`](super::Runner) drives. A step makes one estimate, with as many
+/// evaluations of networks as that takes, or it prepares something. Stages follow each other in the order of [`Stage`].
+/// Within a stage the progress does not fall.
 pub trait Work: Send + 'static {
-    /// What it is at.
+    /// The stage that the work is in.
     fn stage(&self) -> Stage;
 
-    /// How much of that is done.
+    /// How much of that stage is done.
     fn progress(&self) -> Progress;
 
-    /// How many steps of sampling are done, of how many, whatever it is at; 0 of 0 where that is not known yet.
+    /// How many sampling steps are done, and how many there are, in whichever stage. It is 0 of 0 where that is not
+    /// known yet.
     fn steps(&self) -> Progress {
         match self.stage() {
             Stage::Sampling => self.progress(),
@@ -48,58 +49,57 @@ pub trait Work: Send + 'static {
         }
     }
 
-    /// Whether all of it is done.
+    /// Whether all of the work is done.
     fn is_finished(&self) -> bool;
 
-    /// Whether the next step only prepares, as opening a model does: it is made along with the first that does not, and
-    /// is not what a time is given for.
+    /// Whether the next step only prepares, as opening a model does. Such a step is made along with the first that does
+    /// not, and no time budget counts it.
     fn prepares(&self) -> bool;
 
-    /// One step. A step that fails can be made again.
+    /// Makes one step. A step that fails can be made again.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] once its [`canceller`](Self::canceller) was cancelled; what went
-    /// wrong.
+    /// [`Error::Cancelled`] once its [`canceller`](Self::canceller) was cancelled. Otherwise the error of what failed.
     fn step(&mut self) -> Result<()>;
 
-    /// What cancels it.
+    /// The handle that cancels the work.
     fn canceller(&self) -> Canceller;
 
-    /// How long its steps take: whoever makes a step [notes](Pace::note) it here, but for those that prepare. Budgets
-    /// and deadlines go by nothing else.
+    /// The times of the steps. The code that makes a step [notes](Pace::note) its time here, unless the step only
+    /// prepares. Budgets and deadlines use nothing else.
     fn pace(&mut self) -> &mut Pace;
 
-    /// What its samples are, which does not change from then on; `None` while it [prepares](Self::prepares).
+    /// The shape of the samples and how they look, which does not change from then on. `None` while the work
+    /// [prepares](Self::prepares).
     fn samples(&self) -> Option<Samples>;
 
-    /// Whether it will have any.
+    /// Whether the work will have samples.
     fn draws(&self) -> bool {
         true
     }
 
-    /// The latest estimate of them; `None` before the first.
+    /// The latest estimate of the samples; `None` before the first.
     fn preview(&self) -> Option<ArrayViewD<'_, f32>>;
 
     /// The work as it stands between two steps, as bytes.
     ///
     /// # Errors
-    /// [`Error::NotYet`] where there is nothing to keep yet; as
-    /// [`Job::snapshot`](crate::Job::snapshot).
+    /// [`Error::NotYet`] where there is nothing to save yet. Else as [`Job::snapshot`](crate::Job::snapshot).
     fn save(&self) -> Result<Vec<u8>>;
 
-    /// Takes up what [`save`](Self::save) wrote.
+    /// Restores what [`save`](Self::save) wrote.
     ///
     /// # Errors
     /// As [`save`](Self::save), and [`Job::restore`](crate::Job::restore).
     fn restore(&mut self, snapshot: &[u8]) -> Result<()>;
 }
 
-/// What work says that [draws](Work::draws) nothing.
+/// The error of work that [has no samples](Work::draws).
 pub(super) fn draws_nothing() -> Error {
     Error::argument("job", "it was made without a request: it opens its model, and has no samples")
 }
 
-/// What a run without a job says.
+/// The error of a run that has no job yet.
 pub(super) fn not_yet() -> Error {
     Error::not_yet("the job is not made yet: its first step opens the model and makes it, so step or start it first")
 }

@@ -1,4 +1,4 @@
-//! Steps of a solver that chooses its own, item by item.
+//! Steps of a solver that chooses its own steps, item by item.
 
 use ndarray::{Axis, Slice};
 
@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::tensor::{copy, first_not_finite};
 
 impl Job {
-    /// One evaluation of a solver that chooses its own steps, of one item: a step that fits one item would make it
-    /// depend on the others.
+    /// Makes one evaluation of a solver that chooses its own steps, for one item. Several items at once would make a
+    /// step of one depend on the others.
     pub(super) fn step_adaptively(&mut self) -> Result<Progress> {
         let Some(integration) = &mut self.integration else { return Ok(self.progress()) };
         if self.cursor.step >= self.grid.steps() {

@@ -45,12 +45,12 @@ impl Job {
         }
         if evaluated {
             self.replace_known();
-            // When nothing of the step can fail and be made again but what is wrong with its result.
+            // This comes when nothing of the step can fail and be repeated, except that its result may be wrong.
             self.denoiser.feed_back(Some(&self.denoised.x0))?;
         }
         if evaluated && self.progress().is_finished() {
             self.restore_known();
-            // Coefficients beyond f32 would show here and nowhere else.
+            // Coefficients beyond the range of f32 would show here and nowhere else.
             if let Some(index) = self.x.as_slice().and_then(first_not_finite) {
                 let reason = format!("the finished sample holds {}", self.x.as_slice().map_or(f32::NAN, |x| x[index]));
                 return Err(Error::Evaluation { step: self.cursor.step, reason });
@@ -59,7 +59,7 @@ impl Job {
         Ok(self.progress())
     }
 
-    /// Replaces the known part of x where it is x that is replaced.
+    /// Replaces the known part of x, where it is x that is replaced.
     fn replace_known(&mut self) {
         let Some(known) = self.known.as_ref().filter(|known| !known.noise.is_empty()) else { return };
         let is_finished = self.cursor.step >= self.grid.steps();
@@ -74,7 +74,7 @@ impl Job {
     }
 
     fn apply(&mut self, step: &Move) -> Result<()> {
-        // Before anything is changed or drawn.
+        // Room is made before anything is changed or drawn.
         make_room(&mut self.saved, if step.save { self.x.len() } else { 0 })?;
         let unused = if self.noise.is_stream() { step.unused } else { 0 };
         let draws = unused + usize::from(step.update.noise != 0.0);
@@ -109,10 +109,10 @@ impl Job {
         Ok(())
     }
 
-    /// x as a combination of itself, the estimate, fresh noise and what was kept.
+    /// Makes x a combination of itself, the estimate, fresh noise, and what was kept.
     fn combine(&mut self, step: &Move) {
         let update = step.update;
-        // The arrays are this job's own, made in standard order, so they are slices.
+        // The arrays are this job's own and in standard order, so they are slices.
         let x = self.x.as_slice_mut().unwrap_or_default();
         let of_denoised = estimates(&self.denoised, update.denoised, update.direction);
         let mut terms: [Term<'_>; 4 + MOST_HISTORY] = [(0.0, &[]); 4 + MOST_HISTORY];
@@ -140,7 +140,7 @@ impl Job {
         }
     }
 
-    /// A Langevin step whose size is found item by item.
+    /// Makes a Langevin step whose size is found item by item.
     fn apply_by_norms(&mut self, update: &Update, snr: f64) {
         let length = self.x.len() / self.x.shape()[0];
         let [(of_x0, x0), (of_direction, direction)] = estimates(&self.denoised, update.denoised, update.direction);
@@ -157,7 +157,7 @@ impl Job {
             said.shape() == self.x.shape() && said.as_slice().is_some_and(|said| first_not_finite(said).is_none())
         };
         if self.solver.needs_variance() && !self.denoised.variance.as_ref().is_some_and(fits) {
-            let reason = "the solver needs the variance that the network has learned, and the denoiser says none of the samples' shape, all finite";
+            let reason = "the solver needs a learned variance, and the denoiser gave none that is finite and has the samples' shape";
             return Err(Error::Evaluation { step: self.cursor.step, reason: reason.into() });
         }
         Ok(())
@@ -169,7 +169,7 @@ impl Job {
             Some(values) if x0.shape() == self.x.shape() => values,
             _ => {
                 let reason = format!(
-                    "the denoiser answered with a shape of {:?} (or not in standard order) to {:?}",
+                    "the denoiser's output has a shape of {:?} (or is not in standard order); expected {:?}",
                     x0.shape(),
                     self.x.shape()
                 );
@@ -202,7 +202,7 @@ impl Job {
                 self.solver
             )
         } else if shift.shape() != self.x.shape() || !shift.is_standard_layout() {
-            format!("what the mean is to move by has a shape of {:?}, the samples {:?}", shift.shape(), self.x.shape())
+            format!("the shift of the mean has a shape of {:?}, the samples {:?}", shift.shape(), self.x.shape())
         } else {
             return Ok(());
         };
@@ -210,7 +210,7 @@ impl Job {
     }
 }
 
-/// x̂₀ and the x̂₀ that ε̂ is taken from, with the coefficients that are meant for them.
+/// x̂₀ and the x̂₀ that ε̂ is taken from, each with its coefficient.
 fn estimates(denoised: &Denoised, of_x0: f64, of_direction: f64) -> [(f64, &[f32]); 2] {
     let x0 = denoised.x0.as_slice().unwrap_or_default();
     match denoised.direction() {
@@ -219,12 +219,12 @@ fn estimates(denoised: &Denoised, of_x0: f64, of_direction: f64) -> [(f64, &[f32
     }
 }
 
-/// What the network predicts of the variance; nothing if it says none of it.
+/// The network's prediction of the variance. It is empty where there is none.
 fn of_variance(denoised: &Denoised) -> &[f32] {
     denoised.variance.as_ref().and_then(|said| said.as_slice()).unwrap_or_default()
 }
 
-/// A Langevin step of one item, of the size that the norms of its noise and score give.
+/// Makes a Langevin step of one item. The norms of its noise and its score give its size.
 fn step_by_norms(x: &mut [f32], noise: &[f32], update: &Update, denoised: [(f64, &[f32]); 2], snr: f64) {
     let [(of_x0, x0), (of_direction, direction)] = denoised;
     let score = |i: usize, x: f32| {
@@ -232,7 +232,7 @@ fn step_by_norms(x: &mut [f32], noise: &[f32], update: &Update, denoised: [(f64,
     };
     let of_score: f64 = x.iter().enumerate().map(|(i, &x)| score(i, x).powi(2)).sum();
     let of_noise: f64 = noise.iter().map(|&z| f64::from(z).powi(2)).sum();
-    // Where there is no slope at all there is nothing to go by.
+    // Where the score is zero it gives no size.
     let size = if of_score == 0.0 { 0.0 } else { 2.0 * snr * snr * of_noise / of_score };
     let of_z = update.noise * size.sqrt();
     for (i, (x, z)) in x.iter_mut().zip(noise).enumerate() {
@@ -252,7 +252,7 @@ fn shift_mean(x: &mut [f32], shift: &[f32], step: &Move, said: &[f32]) {
     }
 }
 
-/// Multiplies fresh noise by the deviation that goes with what the network predicts of the variance.
+/// Multiplies fresh noise by the deviation that belongs to the network's prediction of the variance.
 fn scale_noise(fresh: &mut [f32], deviation: Deviation, said: &[f32]) {
     if deviation != Deviation::One {
         let factor = |said: f32| (0.5 * deviation.log_variance(f64::from(said))).exp() as f32;

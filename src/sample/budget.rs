@@ -5,31 +5,31 @@ use std::time::{Duration, Instant};
 
 use crate::log::{Severity, say};
 
-/// How long the latest steps took, and what the next one is expected to take by them.
+/// How long the latest steps took, and how long the next one is expected to take.
 #[derive(Debug, Default)]
 pub struct Pace {
-    /// What is gone by while there are none of the latest: the first step, in which ONNX Runtime makes room, or the
-    /// quickest that was seen.
+    /// The expected time while no step has been measured lately. It is that of the first step, in which ONNX Runtime
+    /// allocates, or of the quickest that was seen.
     guess: Option<Duration>,
-    /// With room for all that are kept, so that a step allocates nothing.
+    /// The latest times. There is room for all that are kept, so that a step allocates nothing.
     latest: VecDeque<Duration>,
-    /// The shortest of all steps since it was last gone by.
+    /// The shortest time of all steps since it was last used.
     quickest: Option<Duration>,
-    /// How many steps were measured.
+    /// The number of steps that were measured.
     measured: usize,
-    /// Whether the log sink has heard that no step fits.
+    /// Whether the log sink has been told that no step fits.
     said: bool,
 }
 
 impl Pace {
-    /// How many are kept.
+    /// The number of times that are kept.
     const LATEST: usize = 8;
 
     pub(crate) fn new() -> Self {
         Self { latest: VecDeque::with_capacity(Self::LATEST), ..Self::default() }
     }
 
-    /// Takes note of how long a step took.
+    /// Records how long a step took.
     pub fn note(&mut self, step: Duration) {
         self.measured += 1;
         self.quickest = Some(self.quickest.map_or(step, |quickest| quickest.min(step)));
@@ -44,26 +44,28 @@ impl Pace {
         self.latest.push_back(step);
     }
 
-    /// The longest of the latest: a step that takes twice as long at times, such as a guided one in an interval, is to
-    /// fit as well. `None` where nothing is known, and a step is to be made to know it.
+    /// The longest of the latest times. A step that takes twice as long at times must fit as well, such as a guided one
+    /// in an interval. `None` where nothing is known, so that a step has to be made.
     fn known(&self) -> Option<Duration> {
         self.latest.iter().max().copied().or(self.guess)
     }
 
-    /// How long the next step is expected to take: as long as the longest of the latest ones; `None` before the first.
+    /// The expected time of the next step, which is the longest of the latest times. `None` before the first step.
     #[must_use]
     pub fn expected(&self) -> Option<Duration> {
         self.known().or(self.quickest)
     }
 
-    /// Whether a step is expected to end within `time`, of which a part is `gone`.
+    /// Whether a step is expected to end within `time`, of which `gone` has passed.
     fn fits(&self, gone: Duration, time: Duration) -> bool {
         self.known().is_none_or(|expected| gone.saturating_add(expected) <= time)
     }
 
-    /// No step was made within `time` because of what is known: a part of it is forgotten, so that a step that was held
-    /// up does not hold up the job for good. Which one that was cannot be seen before there are two beside the first,
-    /// in which room is made. Of more the longest is forgotten; instead of the last of them the quickest of all counts
+    /// Forgets some of the latest times, because they allowed no step within `time`. So one step that was held up does
+    /// not hold up the job for good.
+    ///
+    /// Which step was held up cannot be seen before two are known beside the first, in which ONNX Runtime allocates.
+    /// The longest time is forgotten while there are more. In place of the last of them the quickest of all counts
     /// once, if it fits. Where that does not help no step fits.
     fn relent(&mut self, time: Duration) {
         if self.measured < 3 {
@@ -79,15 +81,15 @@ impl Pace {
             let expected = self.known().unwrap_or_default();
             say(Severity::Warning, || {
                 format!(
-                    "a step of a job is expected to take {expected:?}, so that none is made within the {time:?} that it is given; give it at least what \
-                     diffuse_job_expected says, draw fewer items at a time, or run it on a worker (diffuse_job_start)"
+                    "a step of a job is expected to take {expected:?}, so none is made within its budget of {time:?}. Give it at least the time of \
+                     diffuse_job_expected, generate fewer items at a time, or run it on a worker thread (diffuse_job_start)"
                 )
             });
         }
     }
 }
 
-/// A time to step in.
+/// The time in which steps are made.
 pub(crate) struct Budget {
     /// `None` before the first question.
     start: Option<Instant>,
@@ -96,21 +98,21 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// One that begins with the first step, so that what a step is expected to take is enough for it.
+    /// A budget that begins with the first step. So a step's expected time is enough for the step.
     pub(crate) fn new(time: Duration) -> Self {
         Self { start: None, time, used: false }
     }
 
-    /// One that has begun.
+    /// A budget that has begun.
     pub(crate) fn from_now(time: Duration) -> Self {
         Self { start: Some(Instant::now()), ..Self::new(time) }
     }
 
-    /// Whether one more step, of which `pace` knows how long it takes, is expected to end within it.
+    /// Whether one more step is expected to end within the budget, by the times in `pace`.
     pub(crate) fn allows(&mut self, pace: &mut Pace) -> bool {
         let gone = self.start.map_or(Duration::ZERO, |start| start.elapsed());
         self.start.get_or_insert_with(Instant::now);
-        // Of a stage of which nothing is known yet a piece is made, but not behind others.
+        // A stage of which nothing is known yet gets one piece, but not behind pieces of another stage.
         let fits = pace.fits(gone, self.time) && (!self.used || pace.known().is_some());
         if !fits && !self.used {
             pace.relent(self.time);
@@ -126,8 +128,8 @@ mod tests {
 
     const BUDGET: Duration = Duration::from_millis(4);
 
-    /// Frames of 4 ms of a run whose steps take so many microseconds: how many were made, and how many frames it took,
-    /// at most 200.
+    /// Plays a run in frames of 4 ms whose steps take so many microseconds. Returns the number of steps and the number
+    /// of frames, at most 200.
     fn frames(steps: &[u64]) -> (usize, usize) {
         let (mut pace, mut made) = (Pace::new(), 0);
         for frame in 0..200 {
@@ -171,7 +173,7 @@ mod tests {
         }
     }
 
-    /// The first, and two to know it by.
+    /// The first step is made, and two more from which its time is known.
     #[test]
     fn steps_that_never_fit_are_not_made() {
         for first in [4500, 60_000] {

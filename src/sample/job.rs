@@ -1,4 +1,4 @@
-//! A run, one evaluation at a time.
+//! A job: a run that makes one evaluation at a time.
 
 use std::sync::Arc;
 
@@ -15,33 +15,33 @@ use crate::schedule::{Grid, NoiseLevel};
 use crate::solver::{Cursor, Integration, MOST_HISTORY, Solver};
 use crate::tensor::{combine, copy, first_not_finite, make_room, resize, zeros};
 
-/// A run: the samples, where they stand on the grid, and the parts that move them.
+/// A run of a solver: the samples, their place on the grid, and the parts that move them.
 ///
 /// A job works only inside of [`step`](Self::step) and [`run`](Self::run), on the calling thread. A step that fails
-/// leaves the samples as they were before it (with churn, as they are once its noise was added).
+/// leaves the samples as they were before it. With churn they are left as they were once its noise was added.
 pub struct Job {
     pub(super) denoiser: Box<dyn Denoiser>,
     pub(super) solver: Box<dyn Solver>,
     pub(super) grid: Grid,
     pub(super) noise: Box<dyn NoiseSource>,
     pub(super) condition: Condition,
-    /// That of one item, and which, for a solver that takes them one by one: the same as long as the item is.
+    /// The index and the condition of the current item, for a solver that takes items one by one.
     pub(super) of_item: Option<(usize, Condition)>,
     pub(super) cursor: Cursor,
     pub(super) x: ArrayD<f32>,
     pub(super) denoised: Denoised,
     pub(super) evaluated: bool,
-    /// Whether x is no longer the noise that the run was made with.
+    /// Whether x is no longer the noise that the job began with.
     pub(super) started: bool,
-    /// Fresh noise; empty until a solver asks for some.
+    /// Fresh noise. It is empty until a solver needs some.
     pub(super) fresh: Vec<f32>,
     pub(super) saved: Vec<f32>,
     pub(super) history: Vec<Vec<f32>>,
-    /// For a solver that chooses its own steps.
+    /// The state of a solver that chooses its own steps.
     pub(super) integration: Option<Integration>,
-    /// What x is clamped to after each step.
+    /// The range that x is clamped to after each step.
     pub(super) clamp: Option<[f32; 2]>,
-    /// What of the samples is known.
+    /// The part of the samples that a mask keeps.
     pub(super) known: Option<Known>,
     pub(super) canceller: Canceller,
     /// What the canceller interrupts.
@@ -50,13 +50,14 @@ pub struct Job {
 }
 
 impl Job {
-    /// A job for samples of `shape` (batch first), started from noise: `√(α² + σ²)·z` at the first level of the grid,
-    /// which is the deviation of data of unit variance there, and exactly 1 on a variance-preserving schedule; or as
-    /// the grid [says](Grid::start).
+    /// Creates a job for samples of `shape` (batch first) that starts from noise.
+    ///
+    /// The noise is `√(α² + σ²)·z` at the first level of the grid, or as the grid [states](Grid::start). That is the
+    /// deviation of data of unit variance there. On a variance-preserving schedule it is exactly 1.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the shape has no axes, a zero or more than [`MOST_VALUES`](super::MOST_VALUES) values, or
-    /// if the condition does not have one class per item.
+    /// [`Error::Argument`] if the shape has no axes, a zero, or more than [`MOST_VALUES`](super::MOST_VALUES) values.
+    /// Also if the condition does not have one class per item.
     pub fn new(
         denoiser: Box<dyn Denoiser>,
         solver: Box<dyn Solver>,
@@ -106,8 +107,8 @@ impl Job {
         })
     }
 
-    /// Starts from `x` instead of from drawn noise. `x` is the noisy sample at the first level of the grid. The noise
-    /// that it replaces has been drawn, which matters to a source that is a stream.
+    /// Starts from `x` instead of from random noise. `x` is the noisy sample at the first level of the grid. The noise
+    /// that it replaces has been drawn already, which matters to a source that is a stream.
     ///
     /// # Errors
     /// [`Error::Argument`] if the job has already been stepped, if the shape differs, or if a value is not finite.
@@ -118,8 +119,9 @@ impl Job {
         Ok(())
     }
 
-    /// Starts from the clean samples `x0`, noised to the first level of the grid with the noise that the run would have
-    /// started from: Meng et al. 2021, "SDEdit", arXiv:2108.01073, where the grid begins at less than all of the noise.
+    /// Starts from the clean samples `x0`, with noise added to the first level of the grid. It is the noise that the
+    /// run would have started from. Source: Meng et al. 2021, "SDEdit", arXiv:2108.01073, where the grid begins at less
+    /// than all of the noise.
     ///
     /// # Errors
     /// As [`start_from`](Self::start_from).
@@ -149,15 +151,16 @@ impl Job {
         Ok(())
     }
 
-    /// Draws only where `mask` is 1, and keeps what `image` has where it is 0; between them the two are mixed. At every
-    /// step the known part of x̂₀ is replaced, so that x there is the image with the noise of its level (Song et al.
-    /// 2021, arXiv:2011.13456, appendix I.2, with a noise that stays the same as long as the solver draws none); in a
-    /// run that ends at a clean level the image itself stands there, bit by bit.
+    /// Samples only where `mask` is 1, and keeps `image` where it is 0. Values in between mix the two.
     ///
-    /// Both have the samples' shape, or an axis of 1 where it is the same for all.
+    /// At every step the known part of x̂₀ is replaced, so that x there is the image with the noise of its level.
+    /// Source: Song et al. 2021, arXiv:2011.13456, appendix I.2. Here the noise stays the same as long as the solver
+    /// draws none. At the end of a run that ends at a clean level, the image itself stands there, bit by bit.
+    ///
+    /// Both have the samples' shape, or an axis of 1 where they are the same for all.
     ///
     /// # Errors
-    /// [`Error::Argument`] if a shape does not fit, the mask leaves 0 … 1, or a value is not finite.
+    /// [`Error::Argument`] if a shape does not fit, if the mask leaves 0 … 1, or if a value is not finite.
     pub fn keep(&mut self, mask: ArrayViewD<'_, f32>, image: ArrayViewD<'_, f32>) -> Result<()> {
         if self.evaluated {
             return Err(Error::argument("mask", "the job has already started"));
@@ -180,11 +183,11 @@ impl Job {
         Ok(())
     }
 
-    /// As [`keep`](Self::keep), but as diffusers' pipelines do: after every step the known part of x, and not of x̂₀, is
-    /// replaced, by the image with the noise that the run has started from; at the end by the image.
+    /// As [`keep`](Self::keep), but as diffusers' pipelines do it. After every step the known part of x is replaced,
+    /// and not that of x̂₀. It becomes the image with the noise that the run started from, and at the end the image.
     ///
     /// # Errors
-    /// As there; [`Error::Argument`] if the run starts from something else than noise already.
+    /// As there. [`Error::Argument`] if the run already starts from something other than noise.
     pub(crate) fn keep_noised(&mut self, mask: ArrayViewD<'_, f32>, image: ArrayViewD<'_, f32>) -> Result<()> {
         if self.started {
             return Err(Error::argument("mask", "the job starts from other samples already"));
@@ -198,7 +201,7 @@ impl Job {
         Ok(())
     }
 
-    /// Puts the known part back where the run has ended without noise.
+    /// Restores the known part where the run has ended without noise.
     pub(super) fn restore_known(&mut self) {
         let ends_clean = self.grid.levels().last().is_some_and(|level| level.sigma == 0.0);
         let Some(known) = self.known.as_ref().filter(|_| ends_clean) else { return };
@@ -223,8 +226,8 @@ impl Job {
         Ok(())
     }
 
-    /// How many bytes its tensors take, with those of its conditions, of guidance, and of the network's inputs and
-    /// outputs as far as there are any yet.
+    /// The number of bytes of the job's tensors, with those of its conditions and of guidance. The network's inputs and
+    /// outputs are counted as far as there are any yet.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let vectors = [&self.fresh, &self.saved].into_iter().chain(&self.history);
@@ -235,44 +238,44 @@ impl Job {
         size_of::<f32>() * self.x.len() + own + self.denoised.bytes() + integration + told + self.denoiser.bytes()
     }
 
-    /// How far the job is.
+    /// How many steps are done.
     #[must_use]
     pub fn progress(&self) -> Progress {
         Progress { step: self.cursor.step, steps: self.grid.steps() }
     }
 
-    /// The samples as they stand: noisy before the end of the run, the result after it.
+    /// The samples as they stand: noisy before the end of the run, and the result after it.
     #[must_use]
     pub fn sample(&self) -> ArrayViewD<'_, f32> {
         self.x.view()
     }
 
-    /// The latest estimate of what the samples will be; `None` before the first step. After a step that failed it may
-    /// be a part of the estimate that failed.
+    /// The latest estimate of the clean samples; `None` before the first step. After a step that failed it may be a
+    /// part of the estimate that failed.
     #[must_use]
     pub fn preview(&self) -> Option<ArrayViewD<'_, f32>> {
         self.evaluated.then(|| self.denoised.x0.view())
     }
 
-    /// The levels that the job visits.
+    /// The grid of noise levels that the job visits.
     #[must_use]
     pub fn grid(&self) -> &Grid {
         &self.grid
     }
 
-    /// Whether its condition has something that guidance leads to or away from.
+    /// Whether the condition has something that guidance leads to or away from.
     #[must_use]
     pub fn is_guided(&self) -> bool {
         self.condition.negative.is_some() || self.condition.toward.is_some()
     }
 
-    /// A handle that cancels this job, from any thread.
+    /// A handle that cancels this job from any thread.
     #[must_use]
     pub fn canceller(&self) -> Canceller {
         self.canceller.clone()
     }
 
-    /// Lets `canceller` cancel it, instead of its own.
+    /// Lets `canceller` cancel the job, instead of its own canceller.
     pub(crate) fn set_canceller(&mut self, canceller: &Canceller) {
         if let Some(interrupt) = &self.interrupt {
             canceller.add(interrupt);

@@ -1,4 +1,4 @@
-//! A run of a solver: the samples, where they stand on the grid, and the parts that move them.
+//! Jobs, budgets and snapshots: a run of a solver, one evaluation at a time.
 
 mod adaptive;
 mod along;

@@ -1,9 +1,9 @@
-//! How far a run is, and how large its samples may be.
+//! The progress of a run, and the greatest size of its samples.
 
 use crate::error::{Error, Result};
 
-/// The most values that the samples of one job may have: 1 GiB in f32, and up to ten times that with the job's other
-/// buffers. More is a slip of the caller, and would end in the system killing the process rather than in an error.
+/// The most values that the samples of one job may have. They take 1 GiB in f32, and up to ten times that with the
+/// job's other buffers. More would be a mistake of the caller, and could make the system kill the process.
 pub const MOST_VALUES: usize = 1 << 28;
 
 /// The number of values of a batch of `shape`.
@@ -21,12 +21,12 @@ pub(crate) fn checked_length(shape: &[usize]) -> Result<usize> {
     }
 }
 
-/// How far a job is.
+/// How many steps of a job are done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Progress {
-    /// Steps of the grid that are done.
+    /// The number of steps that are done.
     pub step: usize,
-    /// Steps in all.
+    /// The number of all steps.
     pub steps: usize,
 }
 

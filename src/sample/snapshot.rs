@@ -8,13 +8,13 @@ use crate::error::{Error, Result};
 use crate::solver::Cursor;
 use crate::tensor::{copied, copy, make_room, resize};
 
-/// How a snapshot begins; a byte with the number of its format follows.
+/// The first bytes of a snapshot. A byte with the number of its format follows.
 const SNAPSHOT: &[u8; 8] = b"diffsnap";
 
-/// In format 1 a model was known by the hash of its graph's file alone.
+/// The number of the format. In format 1 a model was identified by the hash of its graph's file alone.
 const SNAPSHOT_FORMAT: u8 = 2;
 
-/// What a snapshot of this format holds, if it is whole.
+/// The content of a snapshot of this format, if it is whole.
 fn content_of(snapshot: &[u8]) -> Result<&[u8]> {
     let refuse = |reason: &str| Err(Error::argument("snapshot", reason));
     let Some((content, sum)) = snapshot.split_last_chunk::<32>() else {
@@ -35,13 +35,15 @@ fn content_of(snapshot: &[u8]) -> Result<&[u8]> {
 }
 
 impl Job {
-    /// The job as it stands between two steps, as bytes: to be taken up by [`restore`](Self::restore), also in another
-    /// process, or more than once. They hold the samples and all that was kept of earlier steps, not the request:
-    /// conditions, images and callbacks are given again to the job that takes them up.
+    /// The job as it stands between two steps, as bytes. [`restore`](Self::restore) takes them, also in another
+    /// process, or more than once.
+    ///
+    /// They hold the samples and all that was kept of earlier steps. They do not hold the request. Conditions, images
+    /// and callbacks are given again to the job that restores them.
     ///
     /// # Errors
-    /// [`Error::Io`] if a file of the model, whose hash is noted, was changed since it was opened; [`Error::Memory`] if
-    /// there is none for it.
+    /// [`Error::Io`] if a file of the model was changed since it was opened, since its hash is stored.
+    /// [`Error::Memory`] if there is no memory for the bytes.
     pub fn snapshot(&self) -> Result<Vec<u8>> {
         let mut to = Writer::new();
         to.bytes(SNAPSHOT);
@@ -68,17 +70,18 @@ impl Job {
         Ok(bytes)
     }
 
-    /// Takes up a [`snapshot`](Self::snapshot) of a job of the same model, shape, solver, grid and kind of noise. What
-    /// else a request says may differ, for a run that branches off: its class, its guidance, its callback. The bytes
-    /// are not trusted; a job that refuses them stands where it stood.
+    /// Restores a [`snapshot`](Self::snapshot) of a job with the same model, shape, solver, grid and kind of noise.
+    ///
+    /// The class, the guidance, the callback and the rest of the request may differ, for a run that branches off. The
+    /// bytes are not trusted. A job that refuses them stays as it was.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the bytes are no snapshot, were changed, or are of another run; [`Error::Io`] as
+    /// [`Error::Argument`] if the bytes are no snapshot, were changed, or are of another run. [`Error::Io`] as for
     /// [`snapshot`](Self::snapshot).
     pub fn restore(&mut self, snapshot: &[u8]) -> Result<()> {
         let refuse = |reason: &str| Err(Error::argument("snapshot", reason));
         let content_of_format = content_of(snapshot)?;
-        // Into a copy of what it changes first: half of it may be sound.
+        // This loads into a copy of what it changes, since only half of the bytes may be sound.
         let mut from = Reader::new(content_of_format);
         if from.bytes(32)? != self.identity()? {
             return refuse(
@@ -89,7 +92,7 @@ impl Job {
         let step = from.whole("the step", steps)? as usize;
         let stage = from.whole("the stage", u64::from(u32::MAX))? as usize;
         let Some(saves) = self.saved_at(Cursor { step, stage }) else {
-            return refuse("it stands where no run of this solver does");
+            return refuse("its position is none of a run of this solver");
         };
         let evaluated = from.whole("a flag", 1)? == 1;
         let mut x = copy(&self.x.view())?;
@@ -100,7 +103,7 @@ impl Job {
         }
         let mut saved = Vec::new();
         if (from.whole("a flag", 1)? == 1) != saves {
-            return refuse("what a run of this solver saves is missing, or too much");
+            return refuse("it does not fit the solver: saved samples are missing, or there are too many");
         }
         if saves {
             resize(&mut saved, x.len(), 0.0)?;
@@ -111,13 +114,13 @@ impl Job {
         let mut parts = Writer::new();
         self.save_parts(&mut parts);
         let before = parts.finish()?;
-        // What a network is told of the run so far is the estimate.
+        // The only input that a network has of the run so far is the estimate.
         let loaded = self
             .load_parts(&mut from, step == self.grid.steps())
             .and_then(|()| from.finish())
             .and_then(|()| self.denoiser.feed_back(evaluated.then_some(&x0)));
         if let Err(error) = loaded {
-            // What was loaded of the parts is undone; they wrote it themselves, so that it fits.
+            // The parts are loaded again as they were. They wrote these bytes themselves, so they fit.
             let _ = self.load_parts(&mut Reader::new(&before), self.progress().is_finished());
             return Err(error);
         }
@@ -126,8 +129,8 @@ impl Job {
         Ok(())
     }
 
-    /// Whether a run that can be left at `at` has a saved x there; `None` if none can be left there, which is at the
-    /// end, and before evaluations.
+    /// Whether a run that can be saved at `at` has a saved x there. `None` where no run can be saved, which is at the
+    /// end and before evaluations.
     fn saved_at(&self, at: Cursor) -> Option<bool> {
         if self.integration.is_some() {
             return (at.stage == 0).then_some(false);
@@ -158,7 +161,7 @@ impl Job {
         self.denoiser.load(from, self.x.shape())
     }
 
-    /// What a snapshot has to be of: the model, the shape, the solver, the grid, the kind of noise.
+    /// What a snapshot has to match: the model, the shape, the solver, the grid, and the kind of noise.
     fn identity(&self) -> Result<[u8; 32]> {
         let mut to = Writer::new();
         to.bytes(self.denoiser.fingerprint()?.unwrap_or_default().as_bytes());

@@ -1,4 +1,4 @@
-//! The steps of a job, by whichever kind of solver: one, all, or as many as fit into a time.
+//! The steps of a job with any kind of solver: one, all, or as many as fit into a time.
 
 use std::time::{Duration, Instant};
 
@@ -11,17 +11,17 @@ use crate::error::Result;
 use crate::solver::Cursor;
 
 impl Job {
-    /// How long its steps take.
+    /// How long the job's steps take.
     pub(crate) fn pace(&mut self) -> &mut Pace {
         &mut self.pace
     }
 
-    /// One evaluation, and every move that it allows. Steps after the last do nothing.
+    /// Makes one evaluation, and every move of the samples that it allows. Steps after the last do nothing.
     ///
     /// # Errors
-    /// [`Error::Cancelled`](crate::Error::Cancelled) after [`Canceller::cancel`](super::Canceller::cancel);
-    /// [`Error::Evaluation`](crate::Error::Evaluation) if the network fails or says something that is
-    /// not a finite number; what else the denoiser returns.
+    /// [`Error::Cancelled`](crate::Error::Cancelled) after [`Canceller::cancel`](super::Canceller::cancel).
+    /// [`Error::Evaluation`](crate::Error::Evaluation) if the network fails or predicts something that is not a finite
+    /// number. Other errors are the denoiser's.
     pub fn step(&mut self) -> Result<Progress> {
         let start = Instant::now();
         let unfinished = !self.progress().is_finished();
@@ -32,14 +32,15 @@ impl Job {
         Ok(progress)
     }
 
-    /// Steps for as long as the time lasts: as many evaluations as are expected to fit into `budget`, by those that the
-    /// job has made, and none that is not expected to. Of a job that has made none nothing is known, and one is made;
-    /// the first, which is a slow one, is not gone by for long, nor is the second alone. Where no evaluation fits,
-    /// nothing is done, and the longest is forgotten, so that one that was held up does not hold up the job for good.
-    /// Where still none fits the log sink hears so, once; [`expected_step`](Self::expected_step) is the least time that
-    /// something is done in.
+    /// Makes as many steps as are expected to fit into `budget`, by the times of the steps so far. A job that has made
+    /// no step makes one, since nothing is known of its time.
     ///
-    /// An evaluation is not cut short: the call takes longer than the budget by what the last one takes longer than
+    /// The first step is slow, and its time does not count for long. Nor does that of the second alone. Where no step
+    /// fits, none is made and the longest time is forgotten. So one step that was held up does not hold up the job for
+    /// good. Where still none fits, the log sink is told once. [`expected_step`](Self::expected_step) is the least time
+    /// in which a step is made.
+    ///
+    /// A step is not cut short. The call takes longer than the budget by as much as its last step takes longer than
     /// expected.
     ///
     /// # Errors
@@ -52,14 +53,15 @@ impl Job {
         Ok(self.progress())
     }
 
-    /// How long the next step is expected to take: as long as the longest of the latest ones.
-    /// [`advance`](Self::advance) with that time makes one. `None` before the first.
+    /// The expected time of the next step, which is the longest of the latest times. [`advance`](Self::advance) with
+    /// that time makes a step. `None` before the first step.
     #[must_use]
     pub fn expected_step(&self) -> Option<Duration> {
         self.pace.expected()
     }
 
-    /// How many evaluations the whole run makes, by the moves of its solver; `None` where it chooses its own steps.
+    /// The number of evaluations of the whole run, by the moves of its solver. `None` where the solver chooses its own
+    /// steps.
     #[must_use]
     pub fn evaluations(&self) -> Option<usize> {
         if self.integration.is_some() {
@@ -73,7 +75,7 @@ impl Job {
         Some(count)
     }
 
-    /// Steps to the end and returns the samples, batch first.
+    /// Makes all steps to the end and returns the samples, batch first.
     ///
     /// # Errors
     /// As [`step`](Self::step).

@@ -14,25 +14,25 @@ pub enum BetaKind {
         /// β of the last step.
         end: f64,
     },
-    /// √β evenly spaced ("quad" in the code of Ho et al. 2020, "linear" in that of Rombach et al. 2022).
+    /// √β evenly spaced. It is "quad" in the code of Ho et al. 2020, and "linear" in that of Rombach et al. 2022.
     ScaledLinear {
         /// β of the first step.
         start: f64,
         /// β of the last step.
         end: f64,
     },
-    /// ᾱ a squared cosine, β at most 0.999 (Nichol & Dhariwal 2021, eq. 17).
+    /// ᾱ is a squared cosine, with β at most 0.999 (Nichol & Dhariwal 2021, eq. 17).
     Cosine,
-    /// β a logistic function of the step, over its arguments −6 to 6 (the code of Xu et al. 2022, "GeoDiff").
+    /// β is a logistic function of the step, over its arguments −6 to 6 (the code of Xu et al. 2022, "GeoDiff").
     Sigmoid {
-        /// β that the curve leaves from.
+        /// The β that the curve leaves from.
         start: f64,
-        /// β that the curve tends to.
+        /// The β that the curve tends to.
         end: f64,
     },
-    /// ᾱ along a logistic curve of the step, between its arguments `start/τ` and `end/τ`, scaled to fall from 1 to 0, β
-    /// at most 0.999 (Jabri et al. 2022, "Scalable Adaptive Computation for Iterative Generation", figure 8). The
-    /// curve's end is rounded to f32, as in denoising-diffusion-pytorch.
+    /// ᾱ follows a logistic curve of the step between its arguments `start/τ` and `end/τ`. It is scaled to fall from 1
+    /// to 0, with β at most 0.999. The curve's end is rounded to f32, as in denoising-diffusion-pytorch. Source: Jabri
+    /// et al. 2022, "Scalable Adaptive Computation for Iterative Generation", figure 8.
     SigmoidAlphaBar {
         /// Where the curve begins, times τ.
         start: f64,
@@ -41,10 +41,10 @@ pub enum BetaKind {
         /// The temperature τ: the smaller it is, the steeper the curve.
         tau: f64,
     },
-    /// ᾱ = e^(−12·t/T), β at most 0.999: diffusers' "exp".
+    /// ᾱ = e^(−12·t/T), with β at most 0.999. This is diffusers' "exp".
     Exponential,
-    /// Most training near λ = 0, β at most 0.999: diffusers' "laplace", after Hang & Gu 2024, "Improved Noise Schedule
-    /// for Diffusion Training" (whose ᾱ is the square of what diffusers takes for it; this is diffusers').
+    /// Most training is near λ = 0, with β at most 0.999. This is diffusers' "laplace", after Hang & Gu 2024, "Improved
+    /// Noise Schedule for Diffusion Training". The paper's ᾱ is the square of diffusers' ᾱ, and this is diffusers'.
     Laplace,
     /// The β themselves, one for each training step.
     Trained(Vec<f64>),
@@ -55,25 +55,24 @@ pub enum BetaKind {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Terminal {
-    /// As β makes it: a little of the clean sample is left.
+    /// As β makes it. A little of the clean sample is left.
     #[default]
     AsTrained,
-    /// √ᾱ is shifted and scaled so that nothing is left (Lin et al. 2023, "Common Diffusion Noise Schedules and Sample
-    /// Steps are Flawed", algorithm 1). A network that says ε cannot start there.
+    /// √ᾱ is shifted and scaled so that nothing of the clean sample is left. A network that predicts ε cannot start
+    /// there. Source: Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps are Flawed", algorithm 1.
     ZeroSnr,
-    /// The same with ᾱ = 2⁻²⁴ left at the last step (or half of what is left before it, if that is less), so that
-    /// solvers that divide by α can start there.
+    /// As [`ZeroSnr`](Self::ZeroSnr), but ᾱ is 2⁻²⁴ at the last step, so that solvers that divide by α can start there.
+    /// It is half of the ᾱ before, if that is less.
     Floored,
 }
 
 /// The arithmetic in which the tables are built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tables {
-    /// In f64: what the formulas say.
+    /// f64, as the formulas state.
     #[default]
     Exact,
-    /// Rounded to f32 where diffusers rounds, to draw the very same picture: α and σ then differ by up to 3e-4 from
-    /// the formulas.
+    /// f32 where diffusers rounds, for exactly the same picture. α and σ then differ by up to 3e-4 from the formulas.
     Diffusers,
 }
 
@@ -86,8 +85,8 @@ impl Tables {
         }
     }
 
-    /// `count` values from `first` to `last`. In f32 from both ends to the middle with a rounded increment, which is
-    /// how torch computes it.
+    /// `count` values from `first` to `last`. In f32 they are computed from both ends to the middle with a rounded
+    /// increment, as torch does.
     fn linspace(self, first: f64, last: f64, count: usize) -> Vec<f64> {
         let (first, last) = (self.round(first), self.round(last));
         let intervals = count.saturating_sub(1).max(1) as f64;
@@ -106,7 +105,7 @@ impl Tables {
 }
 
 impl BetaKind {
-    /// The most that `start/τ` and `end/τ` of [`SigmoidAlphaBar`](Self::SigmoidAlphaBar) may be away from 0. Beyond it
+    /// The greatest distance of `start/τ` and `end/τ` of [`SigmoidAlphaBar`](Self::SigmoidAlphaBar) from 0. Beyond it
     /// their exponentials are not finite.
     pub const MOST_ARGUMENT: f64 = 600.0;
 
@@ -179,7 +178,7 @@ impl BetaKind {
 
 /// The schedule `α = √ᾱ`, `σ = √(1−ᾱ)` with `ᾱ_t = Π (1−β_i)`, for t = 0 … T−1 (Ho et al. 2020, eq. 4).
 ///
-/// Between two indices λ is interpolated linearly. Times below 0 are the clean sample (α = 1, σ = 0, t = −1).
+/// λ is interpolated linearly between two indices. Times below 0 are the clean sample (α = 1, σ = 0, t = −1).
 #[derive(Debug, Clone, PartialEq)]
 pub struct BetaSchedule {
     alpha_bar: Vec<f64>,
@@ -198,7 +197,7 @@ impl BetaSchedule {
         Self::ending(kind, steps, tables, Terminal::AsTrained)
     }
 
-    /// The same with another end.
+    /// The schedule of `kind` over `steps` training steps, with another end.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -206,8 +205,8 @@ impl BetaSchedule {
         Self::shifted(kind, steps, tables, terminal, 1.0)
     }
 
-    /// The same with its signal-to-noise ratio ᾱ/(1 − ᾱ) divided by `snr_shift` (Hoogeboom et al. 2023, "Simple
-    /// Diffusion", §3.1, in the form of CogVideoX).
+    /// The schedule with its signal-to-noise ratio ᾱ/(1 − ᾱ) divided by `snr_shift`. Source: Hoogeboom et al. 2023,
+    /// "Simple Diffusion", §3.1, in the form of CogVideoX.
     ///
     /// # Errors
     /// As [`new`](Self::new), or if `snr_shift` is not above 0.
@@ -233,7 +232,7 @@ impl BetaSchedule {
             }
             alpha_bar = to_zero(&alpha_bar, tables);
             if terminal == Terminal::Floored {
-                // Where less than that is left before, half of what is.
+                // Where the ᾱ before is less than that, this is half of it.
                 alpha_bar[steps - 1] = 2f64.powi(-24).min(0.5 * alpha_bar[steps - 2]);
             }
         }
@@ -294,7 +293,7 @@ fn check_sigmoid(start: f64, end: f64, tau: f64) -> Result<()> {
     Ok(())
 }
 
-/// The running product of the terms. It is kept in f64 also where its terms are rounded: torch's cumprod does so.
+/// The running product of the terms. It is kept in f64 even where its terms are rounded, as torch's cumprod does.
 fn cumulative_product(terms: impl Iterator<Item = f64>, tables: Tables) -> Vec<f64> {
     let mut product = 1.0;
     terms
@@ -313,7 +312,7 @@ fn to_zero(alpha_bar: &[f64], tables: Tables) -> Vec<f64> {
     let scale = round(first / round(first - last));
     let squared: Vec<f64> =
         root.iter().map(|&value| round(round(value - last) * scale)).map(|value| round(value * value)).collect();
-    // By way of β, and so of a product, as the paper has it: what was rounded on the way is rounded as there.
+    // It is computed by way of β and its product as in the paper, so that it rounds as there.
     let ratios = (0..squared.len()).map(|t| if t == 0 { squared[0] } else { round(squared[t] / squared[t - 1]) });
     cumulative_product(ratios.map(|ratio| 1.0 - round(1.0 - ratio)), tables)
 }
@@ -375,7 +374,7 @@ impl NoiseSchedule for BetaSchedule {
     }
 
     fn rates(&self, t: f64) -> Rates {
-        // β of the training step that leads up to t, per training step.
+        // This is β of the training step that leads up to t, per training step.
         let index = (t.ceil().max(0.0) as usize).min(self.steps() - 1);
         let before = if index == 0 { 1.0 } else { self.alpha_bar[index - 1] };
         let beta = 1.0 - self.alpha_bar[index] / before;
@@ -399,7 +398,7 @@ mod tests {
     fn the_cosine_schedule_is_the_closed_form_of_its_paper() {
         let schedule = BetaSchedule::new(BetaKind::Cosine, 1000, Tables::Exact).unwrap();
         let f = |t: f64| ((t + 0.008) / 1.008 * std::f64::consts::FRAC_PI_2).cos().powi(2);
-        // Up to the last steps, where β is clipped, the product telescopes. Three known ports get it wrong by dividing
+        // The product telescopes up to the last steps, where β is clipped. Three known ports get it wrong by dividing
         // integers.
         for t in [0usize, 1, 10, 500, 900, 990] {
             let expected = f((t + 1) as f64 / 1000.0) / f(0.0);

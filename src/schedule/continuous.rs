@@ -1,6 +1,8 @@
-//! Schedules in continuous time: the SDEs of Song et al. 2021, "Score-Based Generative Modeling through Stochastic
-//! Differential Equations", arXiv:2011.13456 (§3.4 and appendix B), that of Karras et al. 2022, arXiv:2206.00364, and
-//! the straight path of flow matching (Lipman et al. 2022, arXiv:2210.02747; Liu et al. 2022, arXiv:2209.03003).
+//! Schedules in continuous time.
+//!
+//! They are the SDEs of Song et al. 2021, "Score-Based Generative Modeling through Stochastic Differential Equations",
+//! arXiv:2011.13456 (§3.4 and appendix B), and that of Karras et al. 2022, arXiv:2206.00364. Flow matching adds the
+//! straight path (Lipman et al. 2022, arXiv:2210.02747; Liu et al. 2022, arXiv:2209.03003).
 
 use std::f64::consts::FRAC_PI_2;
 
@@ -23,11 +25,11 @@ pub struct VariancePreserving {
 }
 
 impl VariancePreserving {
-    /// The greatest sum of β's two ends; beyond it nothing of the clean sample would be left.
+    /// The greatest sum of β's two ends. Beyond it nothing of the clean sample would be left.
     pub const MOST_BETAS: f64 = 600.0;
 
-    /// With β from `beta_min` at t = 0 to `beta_max` at t = 1 (0.1 and 20 in the paper), and runs down to `least_time`
-    /// (1e-3 there).
+    /// β goes from `beta_min` at t = 0 to `beta_max` at t = 1. The paper has 0.1 and 20. Runs go down to `least_time`,
+    /// which is 1e-3 in the paper.
     ///
     /// # Errors
     /// [`Error::Argument`] if they are not positive and finite, if β falls, or if `least_time` is not below 1.
@@ -67,7 +69,7 @@ fn check_least_time(least_time: f64) -> Result<()> {
     }
 }
 
-/// `t` within 0 and 1; NaN is the noisiest.
+/// `t` within 0 and 1. NaN becomes the noisiest time.
 fn unit(t: f64) -> f64 {
     if t.is_nan() { 1.0 } else { t.clamp(0.0, 1.0) }
 }
@@ -141,7 +143,8 @@ pub struct VarianceExploding {
 }
 
 impl VarianceExploding {
-    /// With σ from `sigma_min` at t = 0 to `sigma_max` at t = 1, and runs down to `least_time` (1e-5 in the paper).
+    /// σ goes from `sigma_min` at t = 0 to `sigma_max` at t = 1. Runs go down to `least_time`, which is 1e-5 in the
+    /// paper.
     ///
     /// # Errors
     /// [`Error::Argument`] if they are not positive and finite, if σ falls, or if `least_time` is not below 1.
@@ -189,7 +192,7 @@ pub struct Edm {
 }
 
 impl Edm {
-    /// With runs from `sigma_max` (80 in the paper) down to `sigma_min` (0.002).
+    /// Runs go from `sigma_max` down to `sigma_min`. The paper has 80 and 0.002.
     ///
     /// # Errors
     /// [`Error::Argument`] if they are not positive and finite, or if σ_max is not above σ_min.
@@ -220,14 +223,15 @@ impl NoiseSchedule for Edm {
     }
 }
 
-/// The straight path: `α = 1 − t`, `σ = t`, for t from 0 to 1, where nothing of the clean sample is left.
+/// The straight path of flow matching: `α = 1 − t`, `σ = t`, for t from 0 to 1. At t = 1 nothing of the clean sample is
+/// left.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Flow {
     least_time: f64,
 }
 
 impl Flow {
-    /// With runs down to `least_time` (1/1000 where a model was trained on 1000 steps).
+    /// Runs go down to `least_time`, which is 1/1000 where a model was trained on 1000 steps.
     ///
     /// # Errors
     /// [`Error::Argument`] if it is not between 0 and 1.
@@ -260,15 +264,15 @@ impl NoiseSchedule for Flow {
     }
 }
 
-/// The circle: `α = cos(π·t/2)`, `σ = sin(π·t/2)`, for t from 0 to 1, where nothing of the clean sample is left
-/// (Salimans & Ho 2022, "Progressive Distillation for Fast Sampling of Diffusion Models", §4).
+/// The circle: `α = cos(π·t/2)`, `σ = sin(π·t/2)`, for t from 0 to 1. At t = 1 nothing of the clean sample is left.
+/// Source: Salimans & Ho 2022, "Progressive Distillation for Fast Sampling of Diffusion Models", §4.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trigonometric {
     least_time: f64,
 }
 
 impl Trigonometric {
-    /// With runs down to `least_time`.
+    /// Runs go down to `least_time`.
     ///
     /// # Errors
     /// [`Error::Argument`] if it is not between 0 and 1.
@@ -281,7 +285,7 @@ impl Trigonometric {
 impl NoiseSchedule for Trigonometric {
     fn level(&self, t: f64) -> NoiseLevel {
         let t = unit(t);
-        // Exactly nothing at the end, where the cosine is only nearly 0.
+        // α is exactly 0 at the end, where the computed cosine is only nearly 0.
         let (sigma, alpha) = if t == 1.0 { (1.0, 0.0) } else { (t * FRAC_PI_2).sin_cos() };
         NoiseLevel { t, alpha, sigma }
     }
@@ -300,12 +304,13 @@ impl NoiseSchedule for Trigonometric {
     }
 }
 
-/// The cosine of [`BetaKind::Cosine`](super::BetaKind::Cosine) in continuous time (Nichol & Dhariwal 2021, eq. 17):
-/// `α = cos φ`, `σ = sin φ` with `φ = (t + s)/(1 + s)·π/2`, for t from 0 to 1. Its clean sample has t = −1.
+/// The cosine of [`BetaKind::Cosine`](super::BetaKind::Cosine) in continuous time (Nichol & Dhariwal 2021, eq. 17).
 ///
-/// The ends are those of denoising-diffusion-pytorch's ContinuousTimeGaussianDiffusion. σ²/α² is 1e-5 at least. At
-/// t = 1, where the cosine is 0, α is 4.4e-8, which the library's arithmetic in f32 makes of it. So a network that
-/// predicts ε can start there.
+/// It is `α = cos φ`, `σ = sin φ` with `φ = (t + s)/(1 + s)·π/2`, for t from 0 to 1. Its clean sample has t = −1.
+///
+/// The ends are those of denoising-diffusion-pytorch's ContinuousTimeGaussianDiffusion. σ²/α² is at least 1e-5. At t =
+/// 1 the cosine is 0. There α is 4.4e-8, as that library computes it in f32. So a network that predicts ε can start
+/// there.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ContinuousCosine {
     s: f64,
@@ -313,13 +318,13 @@ pub struct ContinuousCosine {
 }
 
 impl ContinuousCosine {
-    /// The least π/2 − φ, and so α: how far π/2 in f32 is from π/2.
+    /// The least π/2 − φ, and so the least α. It is the distance of π/2 in f32 from π/2.
     const LEAST_ANGLE: f64 = std::f32::consts::FRAC_PI_2 as f64 - FRAC_PI_2;
 
-    /// With the offset `s` (0.008 in the library), and runs down to `least_time`.
+    /// The offset is `s`, which is 0.008 in denoising-diffusion-pytorch. Runs go down to `least_time`.
     ///
     /// # Errors
-    /// [`Error::Argument`] if `s` is not from 0 to below 1, or `least_time` is not between 0 and 1.
+    /// [`Error::Argument`] if `s` is not from 0 to below 1, or if `least_time` is not between 0 and 1.
     pub fn new(s: f64, least_time: f64) -> Result<Self> {
         if !(0.0..1.0).contains(&s) {
             return Err(Error::argument("s", format!("{s}; it lies between 0 and 1, 1 excluded")));
@@ -359,7 +364,7 @@ impl NoiseSchedule for ContinuousCosine {
     }
 
     fn bounds(&self) -> [f64; 2] {
-        // Before the second the level is the same.
+        // Before the second of these times the level is the same.
         [self.least_time.max(1.0 - self.angle(0.0) / self.rate()), 1.0]
     }
 

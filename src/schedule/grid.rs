@@ -1,4 +1,4 @@
-//! Which noise levels a run visits.
+//! Grids: the noise levels that a run visits.
 
 use std::f64::consts::FRAC_PI_2;
 use std::sync::Arc;
@@ -10,39 +10,39 @@ use crate::error::{Error, Result};
 use crate::option::words;
 
 words! {
-    /// How the evaluations of a run are spread.
+    /// How the evaluations of a run are spread over the noise schedule.
     #[non_exhaustive]
     pub enum Spacing {
-        // Over the times of training (Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps are Flawed",
-        // table 2).
-        Leading = "leading", "Multiples of ⌊T/N⌋ from 0 up: the first step is missed at the noisy end.";
-        Trailing = "trailing", "Back from the last training step in strides of T/N.";
-        Linspace = "linspace", "Evenly spaced times with both ends.";
+        // Spread over the times of training (Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps are
+        // Flawed", table 2).
+        Leading = "leading", "Multiples of ⌊T/N⌋ from 0 up. They stop short of the noisiest training step.";
+        Trailing = "trailing", "Strides of T/N back from the last training step.";
+        Linspace = "linspace", "Evenly spaced timesteps, with both ends.";
         Simple = "simple", "The training steps ⌊i·T/N⌋ from the noisy end (ComfyUI's \"simple\").";
-        SgmUniform = "sgm-uniform", "Evenly spaced times from the noisy end, without the clean one (Stability's generative-models).";
-        Beta = "beta", "Times by the quantiles of Beta(0.6, 0.6): more at both ends (Lee et al. 2024, \"Beta Sampling is All You Need\").";
-        Crash = "crash", "Times whose noise on the circle is sin²(π·u/2), for even u (k-diffusion's crash schedule); for schedules in continuous time.";
-        Lcm = "lcm", "Every so many of the original_steps that a consistency model was distilled on (Luo et al. 2023, \"Latent Consistency Models\").";
-        // Over σ/α, between the ends of the schedule or those that are given.
-        Karras = "karras", "Evenly spaced (σ/α)^(1/ρ) (Karras et al. 2022, eq. 5).";
-        Exponential = "exponential", "Evenly spaced ln(σ/α), and so λ: Lu et al. 2022's logSNR steps (k-diffusion's \"exponential\").";
-        BetaSigma = "beta-sigma", "σ/α by the quantiles of Beta(0.6, 0.6), as diffusers has it.";
+        SgmUniform = "sgm-uniform", "Evenly spaced timesteps from the noisy end, without the clean end (Stability's generative-models).";
+        Beta = "beta", "Timesteps by the quantiles of Beta(0.6, 0.6), with more at both ends (Lee et al. 2024, \"Beta Sampling is All You Need\").";
+        Crash = "crash", "Times whose noise on the circle is sin²(π·u/2), for evenly spaced u (k-diffusion's crash schedule). For schedules in continuous time.";
+        Lcm = "lcm", "Evenly spaced picks of the original_steps that a consistency model was distilled on (Luo et al. 2023, \"Latent Consistency Models\").";
+        // Spread over σ/α, between the ends of the schedule or those that are given.
+        Karras = "karras", "Evenly spaced (σ/α)^(1/ρ) (Karras et al. 2022, equation 5).";
+        Exponential = "exponential", "Evenly spaced ln(σ/α), which is evenly spaced λ. Lu et al. 2022 call it logSNR steps, k-diffusion \"exponential\".";
+        BetaSigma = "beta-sigma", "σ/α by the quantiles of Beta(0.6, 0.6), as in diffusers.";
     }
 }
 
 words! {
-    /// Where a run ends, after its last evaluation.
+    /// The noise level at which a run ends, after its last evaluation.
     #[non_exhaustive]
     pub enum Ending {
         #[default]
-        Clean = "clean", "At the clean sample (α = 1, σ = 0).";
-        First = "first", "At the least noisy level of training, t = 0; Stable Diffusion's configuration.";
-        Level = "level", "At the last level of the grid itself, which is then not evaluated: no jump.";
+        Clean = "clean", "The clean sample (α = 1, σ = 0).";
+        First = "first", "The least noisy training level, t = 0, as in Stable Diffusion's configuration.";
+        Level = "level", "The last level of the grid itself. It is not evaluated, and no jump to the clean sample follows.";
     }
 }
 
 impl Spacing {
-    /// Whether the steps are spread over noise, between two ends that a caller may set, and not over time.
+    /// Whether the steps are spread over noise and not over time. A caller may set the two ends of the noise.
     #[must_use]
     pub fn is_over_noise(self) -> bool {
         matches!(self, Self::Karras | Self::Exponential | Self::BetaSigma)
@@ -60,39 +60,40 @@ impl Ending {
     }
 }
 
-/// What a grid is made of, beside its schedule.
+/// The options of a grid.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GridOptions {
     /// How the evaluations are spread.
     pub spacing: Spacing,
-    /// How many there are.
+    /// The number of evaluations.
     pub steps: usize,
-    /// Where the run ends.
+    /// The noise level at which the run ends.
     pub ending: Ending,
-    /// What is added to the times of [`Spacing::Leading`]: diffusers' `steps_offset`, 1 for Stable Diffusion.
+    /// The offset that is added to the times of [`Spacing::Leading`]. This is diffusers' `steps_offset`, which is 1 for
+    /// Stable Diffusion.
     pub offset: usize,
-    /// The least and the greatest noise of the grids that are spread over it, in place of the schedule's: σ/α, on the
-    /// straight path of flow matching t.
+    /// The least and the greatest noise of grids over noise, in place of the schedule's. Noise is σ/α, or t on the
+    /// straight path of flow matching.
     pub range: [Option<f64>; 2],
     /// ρ of [`Spacing::Karras`].
     pub rho: f64,
     /// The steps of distillation, for [`Spacing::Lcm`].
     pub original_steps: usize,
-    /// The share of these that is used, the cleanest: as many steps as ever, with less noise.
+    /// The share of these that is used, the cleanest ones. The number of steps stays the same, with less noise.
     pub original_share: f64,
-    /// s of the shift `t ← s·t/(1 + (s−1)·t)` of times toward the noisy end, on the straight path (Esser et al. 2024,
-    /// "Scaling Rectified Flow Transformers", eq. 23). 1 is none.
+    /// s of the shift `t ← s·t/(1 + (s−1)·t)` of times toward the noisy end, on the straight path. 1 is no shift.
+    /// Source: Esser et al. 2024, "Scaling Rectified Flow Transformers", eq. 23.
     pub shift: f64,
-    /// Where the last time lies after the shift, on the straight path: `1 − (1 − t)/c` for all with the c that takes it
-    /// there (diffusers' `shift_terminal`).
+    /// The last time after the shift, on the straight path. All times become `1 − (1 − t)/c`, with the c that moves the
+    /// last one there. This is diffusers' `shift_terminal`.
     pub shift_terminal: Option<f64>,
     /// The least λ that grids over times visit (`lambda_min_clipped` of Lu et al. 2022's code).
     pub lambda_min: Option<f64>,
 }
 
 impl GridOptions {
-    /// `steps` evaluations spread by `spacing`, with everything else as usual: to the clean sample, ρ = 7, 50 original
-    /// steps, no shift.
+    /// `steps` evaluations spread by `spacing`, and the defaults for the rest. The run ends at the clean sample, ρ is
+    /// 7, there are 50 original steps, and there is no shift.
     #[must_use]
     pub const fn new(spacing: Spacing, steps: usize) -> Self {
         Self {
@@ -123,10 +124,10 @@ impl GridOptions {
     }
 }
 
-/// The levels of a run, from the noisiest to the one it ends at, and the schedule that they are from.
+/// The noise levels of a run, from the noisiest to the one it ends at, with the schedule that they are from.
 ///
-/// A grid of N steps has N + 1 levels; the network is evaluated at all but the last (and, by some solvers, between
-/// them).
+/// A grid of N steps has N + 1 levels. The network is evaluated at all but the last. Some solvers evaluate it between
+/// the levels as well.
 ///
 /// ```
 /// use diffuse::schedule::{Edm, Grid, GridOptions, Spacing};
@@ -143,7 +144,7 @@ impl GridOptions {
 pub struct Grid {
     levels: Vec<NoiseLevel>,
     schedule: Arc<dyn NoiseSchedule>,
-    /// The deviation that a run starts with, where it is another than that of the first level.
+    /// The standard deviation of the noise that a run starts with, where it is not that of the first level.
     start: Option<f64>,
     /// Whether a step may stay at the level that it begins at.
     may_stay: bool,
@@ -153,14 +154,15 @@ impl Grid {
     /// A grid of the caller's own levels, in any schedule.
     ///
     /// # Errors
-    /// [`Error::Argument`] if there are fewer than two levels, if α or σ is negative or not finite, if α is 0 anywhere
-    /// but at the start or σ anywhere but at the end, or if the noise (σ/α) does not fall from each level to the next.
+    /// [`Error::Argument`] if there are fewer than two levels, or if an α or σ is negative or not finite. Also if α is
+    /// 0 anywhere but at the start, or if σ is 0 anywhere but at the end. The noise σ/α has to fall from each level to
+    /// the next.
     pub fn new(levels: Vec<NoiseLevel>, schedule: Arc<dyn NoiseSchedule>) -> Result<Self> {
         Self::checked(levels, schedule, false)
     }
 
-    /// As [`new`](Self::new), but a step may stay where it is, as the last one of some of diffusers' schedulers does:
-    /// the network is asked once more, and only what clips or corrects its answers sees it.
+    /// As [`new`](Self::new), but a step may stay at its level, as the last one of some of diffusers' schedulers does.
+    /// The network is evaluated once more. Only what clips or corrects its prediction is affected.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -190,7 +192,7 @@ impl Grid {
         for (i, pair) in levels.windows(2).enumerate() {
             let (from, to) = (pair[0].noise_to_signal(), pair[1].noise_to_signal());
             let stays = may_stay && stay(pair);
-            // What is nearer cannot be told apart by solvers that divide by the difference.
+            // Solvers that divide by the difference cannot tell nearer levels apart.
             if from <= to * (1.0 + 1e-7) && !stays {
                 return refuse(format!(
                     "σ/α goes from {from} at level {i} to {to} at level {}; it has to fall, by a ten-millionth of itself at least",
@@ -201,13 +203,14 @@ impl Grid {
         Ok(Self { levels, schedule, start: None, may_stay })
     }
 
-    /// The same, for runs that start from noise of this deviation: `deviation·z`.
+    /// The grid for runs that start from noise of this standard deviation: `deviation·z`.
     #[must_use]
     pub fn starting_with(self, deviation: f64) -> Self {
         Self { start: Some(deviation), ..self }
     }
 
-    /// The deviation of the noise that a run starts from, `√(α² + σ²)` at the first level unless it was set.
+    /// The standard deviation of the noise that a run starts from. It is `√(α² + σ²)` at the first level unless it was
+    /// set.
     #[must_use]
     pub fn start(&self) -> f64 {
         self.start.unwrap_or_else(|| self.levels[0].deviation(1.0))
@@ -221,9 +224,9 @@ impl Grid {
     /// The grid that `options` make of `schedule`.
     ///
     /// # Errors
-    /// [`Error::Argument`] if there are no steps or more than were trained, if an offset leads beyond them or is given
-    /// to another grid than the leading one, if the grid visits the level that it is to end at, if the schedule has no
-    /// such grid, or if an option is out of its range.
+    /// [`Error::Argument`] if there are no steps or more than were trained, or if an option is out of its range. Also
+    /// if the schedule has no such grid, or if the grid visits the level that it is to end at. An offset is an error if
+    /// it leads beyond the steps of training, or with another grid than the leading one.
     pub fn spaced(schedule: Arc<dyn NoiseSchedule>, options: &GridOptions) -> Result<Self> {
         let GridOptions { spacing, steps, ending, offset, .. } = *options;
         let most = schedule.train_steps().unwrap_or(MOST_STEPS);
@@ -272,7 +275,7 @@ impl Grid {
             return Err(Error::argument(
                 "ending",
                 format!(
-                    "the grid visits t = {least}, the least noisy level, so there is nothing left to do to end at it; end at the clean sample, or use a grid that stays above (leading with an offset)"
+                    "the grid already visits t = {least}, the least noisy level, so the run cannot end there. End at the clean sample, or use a grid that stays above (leading with an offset)"
                 ),
             ));
         }
@@ -292,8 +295,8 @@ impl Grid {
         Self::with_end("timesteps", levels, schedule, ending)
     }
 
-    /// The levels whose noise the caller gives, noisiest first, and the end. It is σ/α, as Karras et al. 2022 and
-    /// k-diffusion count it, on the straight path of flow matching t.
+    /// The levels whose noise the caller gives, noisiest first, and the end. The noise is σ/α as in Karras et al. 2022
+    /// and k-diffusion, or t on the straight path of flow matching.
     ///
     /// # Errors
     /// [`Error::Argument`] if one is not positive or does not fall, or as [`new`](Self::new).
@@ -329,17 +332,17 @@ impl Grid {
         })
     }
 
-    /// The same levels from the clean end up, for the inverse of a solver; its last level is the noisiest.
+    /// The levels from the clean end up, for the inverse of a solver. The last level is the noisiest.
     #[must_use]
     pub fn reversed(&self) -> Self {
         Self { levels: self.levels.iter().rev().copied().collect(), start: None, ..self.clone() }
     }
 
-    /// The same from the least noise up, for a solver that cannot begin at a clean sample: it is taken to have the
-    /// least noise of the schedule, which the first step leads on from.
+    /// The levels from the least noise up, for a solver that cannot begin at a clean sample. The clean sample is taken
+    /// to have the least noise of the schedule, and the first step leads on from there.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the noisiest level has nothing of the clean sample, which has no λ.
+    /// [`Error::Argument`] if the noisiest level has nothing of the clean sample, since it has no λ.
     pub fn inverted(&self) -> Result<Self> {
         if self.levels[0].alpha == 0.0 {
             let reason = "the noisiest level has nothing of the clean sample, and cannot be reached by this solver";
@@ -361,15 +364,15 @@ impl Grid {
         Ok(reversed)
     }
 
-    /// The last `steps` steps alone, at most all of them and at least one: a run that starts with less noise.
+    /// The last `steps` steps alone, at most all of them and at least one. Such a run starts with less noise.
     #[must_use]
     pub fn last_steps(&self, steps: usize) -> Self {
         let first = self.steps().saturating_sub(steps.max(1));
         Self { levels: self.levels[first..].to_vec(), start: None, ..self.clone() }
     }
 
-    /// The level with the index `first` and those from `next` on: a run that starts with less noise and goes on
-    /// elsewhere than at the next level.
+    /// The level with the index `first`, and those from `next` on. Such a run starts with less noise, and its first
+    /// step skips levels.
     #[must_use]
     pub(crate) fn leap(&self, first: usize, next: usize) -> Self {
         let levels = std::iter::once(self.levels[first]).chain(self.levels[next..].iter().copied()).collect();
@@ -394,39 +397,39 @@ impl Grid {
         at_noise_to_signal(&*self.schedule, ratio)
     }
 
-    /// The variable in which its ODE is solved: that of the schedule, but the straight path's if the run starts from
-    /// pure noise, where σ/α is infinite.
+    /// The variable in which its ODE is solved. It is that of the schedule, or that of the straight path if the run
+    /// starts from pure noise, where σ/α is infinite.
     #[must_use]
     pub fn frame(&self) -> Frame {
         if self.levels[0].alpha == 0.0 { Frame::Straight } else { self.schedule.frame() }
     }
 
-    /// N, the number of steps: one less than the levels.
+    /// N, the number of steps. There is one more level.
     #[must_use]
     pub fn steps(&self) -> usize {
         self.levels.len() - 1
     }
 
-    /// The level that the run ends at.
+    /// The level at which the run ends.
     #[must_use]
     pub fn end(&self) -> NoiseLevel {
         self.levels[self.steps()]
     }
 }
 
-/// The least α and σ of a level that is not pure noise or clean: less would overflow f32 on the way.
+/// The least α and σ of a level that is not pure noise or clean. Less would overflow f32 on the way.
 const LEAST: f64 = 1e-12;
 
-/// The least σ/α that a caller may ask for.
+/// The least σ/α that a caller may set.
 const LEAST_GIVEN: f64 = 1e-9;
 
-/// Why the one time of a run, which is 1, cannot be moved by stretching.
+/// Why stretching cannot move a run's only time, which is 1.
 pub(crate) const NOTHING_TO_STRETCH: &str = "the one step of the run is at t = 1, and nothing is stretched";
 
-/// The most steps on a schedule that does not say how many it was trained on.
+/// The most steps on a schedule without a number of training steps.
 pub(crate) const MOST_STEPS: usize = 1_000_000;
 
-/// Whether the first two levels are one.
+/// Whether the first two levels are the same.
 fn stay(levels: &[NoiseLevel]) -> bool {
     let (from, to) = (levels[0].noise_to_signal(), levels[1].noise_to_signal());
     (from - to).abs() <= 1e-6 * from
@@ -434,12 +437,12 @@ fn stay(levels: &[NoiseLevel]) -> bool {
 
 fn at_noise_to_signal(schedule: &dyn NoiseSchedule, ratio: f64) -> NoiseLevel {
     let level = schedule.level(schedule.time(-ratio.ln()));
-    // Exactly that ratio, whatever the inverse of λ makes of it.
+    // The ratio is exact, whatever the inverse of λ makes of it.
     if ratio.is_finite() { NoiseLevel { sigma: level.alpha * ratio, ..level } } else { level }
 }
 
-/// The most noise that a caller may ask for, in the schedule's own frame: its end, and a little more, since others
-/// round it.
+/// The most noise that a caller may set, in the schedule's own frame. It is a little beyond the schedule's end, since
+/// others round it.
 fn most_noise(schedule: &dyn NoiseSchedule) -> f64 {
     let u = schedule.frame().u(schedule.level(schedule.bounds()[1]));
     if schedule.frame() == Frame::Straight { u } else { 1.01 * u }
@@ -468,23 +471,23 @@ fn by_time(schedule: &dyn NoiseSchedule, options: &GridOptions) -> Result<Vec<No
     Ok(options.shifted(times).into_iter().map(|t| schedule.level(t)).collect())
 }
 
-/// How many of the noisiest steps of training have less λ than the grid may visit.
+/// How many of the noisiest training steps have a λ below the least that the grid may visit.
 fn clipped(schedule: &dyn NoiseSchedule, train_steps: usize, options: &GridOptions) -> usize {
     let Some(least) = options.lambda_min else { return 0 };
     let below = (0..train_steps).rev().take_while(|t| schedule.level(*t as f64).lambda() < least).count();
     below.min(train_steps - options.steps)
 }
 
-/// Times among those of training.
+/// Times from those of training.
 fn trained_times(train_steps: usize, options: &GridOptions) -> Result<Vec<f64>> {
     let GridOptions { spacing, steps, offset, original_steps, .. } = *options;
     let count = steps as f64;
     let total = train_steps as f64;
-    // The strides are rounded as numpy's arange and linspace round them, and ties go to even: so the times are those of
-    // the models' authors for every number of steps.
+    // The strides round as numpy's arange and linspace do, and ties go to even. So the times are those of the models'
+    // authors for every number of steps.
     let trailing = (total - total / count) - total;
     let linspace = (total - 1.0) / (count - 1.0);
-    // A product that is a whole number but for its rounding is that number.
+    // A product that is a whole number up to rounding is taken as that number.
     let used = ((original_steps as f64 * options.original_share + 1e-9) as usize).min(original_steps);
     if spacing == Spacing::Lcm && !(steps..=train_steps).contains(&original_steps) {
         let reason = format!("{original_steps}; {steps} steps of {train_steps} need {steps} to {train_steps}");
@@ -537,7 +540,7 @@ fn continuous_times(schedule: &dyn NoiseSchedule, options: &GridOptions) -> Vec<
         }
         _ => 1.0 - i as f64 / count,
     };
-    // Strides toward t = 0 are of the whole path; grids with both ends stop at the least time.
+    // Strides toward t = 0 divide the whole path. Grids with both ends stop at the least time.
     let from_zero =
         schedule.level(most).alpha == 0.0 && !matches!(spacing, Spacing::Linspace | Spacing::Leading | Spacing::Beta);
     let least = if from_zero { 0.0 } else { least };
@@ -583,7 +586,7 @@ fn by_noise(schedule: &dyn NoiseSchedule, options: &GridOptions) -> Result<Vec<N
     let noise = |i: usize| {
         let share = i as f64 / last;
         match spacing {
-            // Both ends exactly.
+            // Both ends are exact.
             _ if i == 0 => high,
             _ if i + 1 == steps => low,
             Spacing::Karras => {
@@ -621,8 +624,8 @@ mod tests {
 
     #[test]
     fn the_table_of_lin_et_al() {
-        // "Common Diffusion Noise Schedules and Sample Steps are Flawed", table 2: T = 1000, S = 10, counted from 1
-        // there.
+        // This is "Common Diffusion Noise Schedules and Sample Steps are Flawed", table 2: T = 1000, S = 10, counted
+        // from 1 there.
         assert_eq!(times(Spacing::Leading, 10, 0), [900., 800., 700., 600., 500., 400., 300., 200., 100., 0., -1.]);
         assert_eq!(times(Spacing::Leading, 10, 1)[0], 901.0);
         assert_eq!(times(Spacing::Trailing, 10, 0), [999., 899., 799., 699., 599., 499., 399., 299., 199., 99., -1.]);

@@ -1,12 +1,12 @@
-//! A point of a schedule, and what a schedule is.
+//! Noise levels, and the trait of a noise schedule.
 
 use std::fmt;
 
-/// One point of a schedule.
+/// One point of a noise schedule.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct NoiseLevel {
-    /// The time, in the unit of the schedule that the level is from. For a [`BetaSchedule`](super::BetaSchedule) it is
-    /// the index of training, 0 the cleanest; −1 is the clean sample.
+    /// The time, in the unit of the level's schedule. For a [`BetaSchedule`](super::BetaSchedule) it is the index of a
+    /// training step: 0 is the cleanest, and −1 is the clean sample.
     pub t: f64,
     /// α, the factor of the clean sample.
     pub alpha: f64,
@@ -15,22 +15,22 @@ pub struct NoiseLevel {
 }
 
 impl NoiseLevel {
-    /// λ = ln(α/σ), half the logarithm of the signal-to-noise ratio; +∞ at the clean sample.
+    /// λ = ln(α/σ), half the logarithm of the signal-to-noise ratio. It is +∞ at the clean sample.
     #[must_use]
     pub fn lambda(&self) -> f64 {
         (self.alpha / self.sigma).ln()
     }
 
-    /// σ/α, the noise level in the scaling of Karras et al. 2022, where the sample is `x₀ + (σ/α)·ε`.
+    /// σ/α, the noise level of Karras et al. 2022, in whose scaling the sample is `x₀ + (σ/α)·ε`.
     #[must_use]
     pub fn noise_to_signal(&self) -> f64 {
         self.sigma / self.alpha
     }
 
-    /// √((α·`of_data`)² + σ²), the standard deviation of the noisy sample of data that has the deviation `of_data`.
+    /// √((α·`of_data`)² + σ²), the standard deviation of noisy samples of data whose standard deviation is `of_data`.
     #[must_use]
     pub fn deviation(&self, of_data: f64) -> f64 {
-        // `hypot` would bind the library to a newer glibc than all the rest of it: 2.35 instead of 2.34.
+        // `hypot` would require glibc 2.35, where the rest of the library requires 2.34.
         let (data, noise) = (self.alpha * of_data, self.sigma);
         (data * data + noise * noise).sqrt()
     }
@@ -38,22 +38,22 @@ impl NoiseLevel {
 
 /// The variable in which an ODE solver takes its steps.
 ///
-/// The probability-flow ODE is `dy/du = (y − x̂₀)/u` in either, where `y = x/s` and `u = σ/s`. They differ in the scale
-/// s, and with it in where a solver of higher order puts its error; a first-order step is the same in both.
+/// The probability-flow ODE is `dy/du = (y − x̂₀)/u` in either, where `y = x/s` and `u = σ/s`. The two differ in the
+/// scale s. So a solver of higher order has its error in another place. A first-order step is the same in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Frame {
-    /// s = α: `y = x₀ + u·ε`, in which Karras et al. 2022 ("Elucidating the Design Space", eq. 3) and k-diffusion solve
-    /// it. The slope is ε̂.
+    /// s = α: `y = x₀ + u·ε`. Karras et al. 2022 ("Elucidating the Design Space", eq. 3) and k-diffusion solve the ODE
+    /// in it. The slope is ε̂.
     #[default]
     Signal,
-    /// s = α + σ: `y = (1−u)·x₀ + u·ε`, the straight path of flow matching (Lipman et al. 2022), where u is t itself.
-    /// The slope is ε̂ − x̂₀.
+    /// s = α + σ: `y = (1−u)·x₀ + u·ε`. This is the straight path of flow matching (Lipman et al. 2022), where u is t
+    /// itself. The slope is ε̂ − x̂₀.
     Straight,
 }
 
 impl Frame {
-    /// s.
+    /// s, the scale at `level`.
     #[must_use]
     pub fn scale(self, level: NoiseLevel) -> f64 {
         match self {
@@ -62,7 +62,7 @@ impl Frame {
         }
     }
 
-    /// u.
+    /// u, the noise at `level`.
     #[must_use]
     pub fn u(self, level: NoiseLevel) -> f64 {
         level.sigma / self.scale(level)
@@ -77,8 +77,8 @@ impl NoiseLevel {
     }
 }
 
-/// The forward process at a moment, as the stochastic differential equation `dx = drift·x·dt + diffusion·dw` (Song et
-/// al. 2021, "Score-Based Generative Modeling through Stochastic Differential Equations", eq. 5).
+/// The forward process at a moment, as the stochastic differential equation `dx = drift·x·dt + diffusion·dw`. Source:
+/// Song et al. 2021, "Score-Based Generative Modeling through Stochastic Differential Equations", eq. 5.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rates {
     /// The factor of x.
@@ -87,7 +87,7 @@ pub struct Rates {
     pub diffusion: f64,
 }
 
-/// α and σ as functions of time, and the time back from λ.
+/// A noise schedule: α and σ as functions of time, and the time as a function of λ.
 ///
 /// ```
 /// use diffuse::schedule::{NoiseSchedule, VariancePreserving};
@@ -101,29 +101,29 @@ pub struct Rates {
 /// # }
 /// ```
 pub trait NoiseSchedule: Send + Sync + fmt::Debug {
-    /// The level at time `t`. Times beyond the noisiest, and NaN, give the noisiest level; times before the least noisy
+    /// The level at time `t`. Times beyond the noisiest, and NaN, give the noisiest level. Times before the least noisy
     /// one give the clean sample.
     fn level(&self, t: f64) -> NoiseLevel;
 
-    /// The time at which λ(t) = `lambda`: the inverse of [`NoiseLevel::lambda`] along the schedule. Finite values
-    /// outside of the schedule give its nearest end, +∞ the time of the clean sample.
+    /// The time at which λ(t) = `lambda`, which is the inverse of [`NoiseLevel::lambda`] along the schedule. Finite
+    /// values outside of the schedule give its nearest end. +∞ gives the time of the clean sample.
     fn time(&self, lambda: f64) -> f64;
 
     /// The least and the greatest time that networks are trained at and runs visit.
     fn bounds(&self) -> [f64; 2];
 
-    /// T, where time counts the steps of training from 0 to T−1; `None` where it runs on a continuous scale.
+    /// T, where time counts the steps of training from 0 to T−1. `None` where time is continuous.
     fn train_steps(&self) -> Option<usize> {
         None
     }
 
-    /// β of the training step `t`, as it was before ᾱ was made of it; `None` in continuous time.
+    /// β of the training step `t`, from which ᾱ is computed. `None` in continuous time.
     fn beta(&self, t: usize) -> Option<f64> {
         let _ = t;
         None
     }
 
-    /// The forward process at time `t`, for solvers of its reversal.
+    /// The forward process at time `t`, for solvers of its reverse.
     fn rates(&self, t: f64) -> Rates;
 
     /// The variable in which its ODE is solved.

@@ -1,6 +1,7 @@
-//! Noise schedules: how much of the clean sample, α(t), and how much noise, σ(t), a sample holds at time t.
+//! Noise schedules, and the grids of noise levels that runs visit.
 //!
-//! Every process here is one Gaussian path, `x_t = α(t)·x₀ + σ(t)·ε` with ε standard normal.
+//! A schedule has α(t), the share of the clean sample at time t, and σ(t), the share of noise. Every process here is a
+//! Gaussian path, `x_t = α(t)·x₀ + σ(t)·ε`, with ε standard normal.
 
 mod beta;
 mod continuous;

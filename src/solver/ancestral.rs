@@ -1,10 +1,12 @@
-//! How the noise of a move is split into what is kept and what is drawn afresh.
+//! Splits the noise of a move into a kept part and a fresh part.
 
 use crate::schedule::NoiseLevel;
 
-/// How the standard deviation at level `to` is split, coming from `from`: into the part of the noise that is kept and
-/// the part that is drawn afresh, for η ∈ [0, 1]. With a constant x̂₀ the first-order move is then
-/// `x ← α_to·x̂₀ + kept·ε̂ + fresh·z` with `ε̂ = (x − α_from·x̂₀)/σ_from` (DDIM, eqs. 12 and 16, for any α and σ).
+/// The kept and the fresh noise of a move from `from` to `to`, for η ∈ [0, 1]. Together they have the standard
+/// deviation of `to`.
+///
+/// With a constant x̂₀ the first-order move is `x ← α_to·x̂₀ + kept·ε̂ + fresh·z`. Here ε̂ is `(x − α_from·x̂₀)/σ_from`.
+/// Source: DDIM, eqs. 12 and 16, for any α and σ.
 pub(super) fn split_noise(from: NoiseLevel, to: NoiseLevel, eta: f64) -> (f64, f64) {
     let decay = from.alpha * to.sigma / (to.alpha * from.sigma);
     let fresh = eta * to.sigma * ((1.0 - decay) * (1.0 + decay)).max(0.0).sqrt();
@@ -13,8 +15,8 @@ pub(super) fn split_noise(from: NoiseLevel, to: NoiseLevel, eta: f64) -> (f64, f
     (kept, fresh)
 }
 
-/// The level that the deterministic part of a move from `from` to `to` ends at, and the noise that is drawn on top, for
-/// η ∈ [0, 1].
+/// Splits a move from `from` to `to`, for η ∈ [0, 1]. Returns the level at which its deterministic part ends, and the
+/// noise that is added there.
 pub(super) fn ancestral_split(from: NoiseLevel, to: NoiseLevel, eta: f64) -> (NoiseLevel, f64) {
     if eta == 0.0 {
         return (to, 0.0);

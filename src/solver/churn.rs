@@ -1,4 +1,4 @@
-//! Churn: noise that is added before a step, so that the step has something to correct. Karras et al. 2022,
+//! Churn: noise that is added before a step, which the step then corrects. Source: Karras et al. 2022,
 //! arXiv:2206.00364, algorithm 2. The paper's σ is u = σ/α here.
 
 use std::fmt;
@@ -12,24 +12,24 @@ use crate::schedule::{Grid, NoiseLevel};
 /// How much noise is added, and where.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Churn {
-    /// S_churn: with N steps u rises by the factor 1 + min(S_churn/N, √2 − 1) before each.
+    /// S_churn. With N steps, u rises by the factor 1 + min(S_churn/N, √2 − 1) before each.
     pub(super) amount: f64,
-    /// S_tmin, S_tmax: the u between which noise is added.
+    /// S_tmin and S_tmax, the u between which noise is added.
     pub(super) between: [f64; 2],
-    /// S_noise: the standard deviation of what is added, relative to what it would have to be; a little above 1 makes
-    /// up for lost detail.
+    /// S_noise, the standard deviation of the added noise relative to the exact one. A little above 1 makes up for lost
+    /// detail.
     pub(super) noise: f64,
-    /// What S_churn is spread over, where that is another number than that of the steps.
+    /// The number that S_churn is divided by, where it is not the number of steps.
     pub(super) over: Option<usize>,
 }
 
 impl Churn {
-    /// No churn. The entries of the options have their defaults from here.
+    /// No churn. The entries of the options take their defaults from here.
     pub(super) const NONE: Self = Self { amount: 0.0, between: [0.0, f64::INFINITY], noise: 1.0, over: None };
 }
 
 impl Default for Churn {
-    /// None.
+    /// No churn.
     fn default() -> Self {
         Self::NONE
     }
@@ -40,28 +40,28 @@ const S_CHURN: OptionEntry = OptionEntry {
     group: Group::Solver,
     kind: Kind::Real(0.0, 1e6),
     default: Fallback::Real(Churn::NONE.amount),
-    summary: "How much noise is added before a step, over all steps together.",
+    summary: "How much noise is added before the steps, over all steps together.",
 };
 const S_TMIN: OptionEntry = OptionEntry {
     key: "s_tmin",
     group: Group::Solver,
     kind: Kind::Real(0.0, 1e9),
     default: Fallback::Real(Churn::NONE.between[0]),
-    summary: "The least σ/α at which noise is added.",
+    summary: "The smallest σ/α at which noise is added.",
 };
 const S_TMAX: OptionEntry = OptionEntry {
     key: "s_tmax",
     group: Group::Solver,
     kind: Kind::Real(0.0, 1e9),
     default: Fallback::Real(Churn::NONE.between[1]),
-    summary: "The greatest σ/α at which noise is added.",
+    summary: "The largest σ/α at which noise is added.",
 };
 pub(super) const S_NOISE: OptionEntry = OptionEntry {
     key: "s_noise",
     group: Group::Solver,
     kind: Kind::Real(0.0, 10.0),
     default: Fallback::Real(Churn::NONE.noise),
-    summary: "The standard deviation of the noise that is added.",
+    summary: "The standard deviation of the added noise.",
 };
 
 pub(super) const OPTIONS: &[OptionEntry] = &[S_CHURN, S_TMIN, S_TMAX, S_NOISE];
@@ -80,7 +80,7 @@ impl Churn {
         Ok(Self { amount: S_CHURN.real(options), between: [least, most], noise: S_NOISE.real(options), over: None })
     }
 
-    /// The level that step `step` begins at once noise was added; `None` if it adds none.
+    /// The level of step `step` after noise was added. `None` if the step adds none.
     pub(super) fn raised(&self, grid: &Grid, step: usize) -> Option<NoiseLevel> {
         let from = grid.levels()[step];
         let u = from.noise_to_signal();
@@ -90,7 +90,7 @@ impl Churn {
             .then(|| grid.at_noise_to_signal(u * (1.0 + factor)))
     }
 
-    /// The move from `from` up to `raised`: the clean sample keeps its share of x, and noise makes up the rest.
+    /// The move from `from` up to `raised`. The clean sample keeps its share of x, and noise makes up the rest.
     pub(super) fn raise(&self, from: NoiseLevel, raised: NoiseLevel) -> Update {
         let (u, u_raised) = (from.noise_to_signal(), raised.noise_to_signal());
         let added = ((u_raised - u) * (u_raised + u)).max(0.0).sqrt();
@@ -98,7 +98,7 @@ impl Churn {
     }
 }
 
-/// What diffusers, which asks the network before the noise is added, keeps of its answer.
+/// What diffusers keeps of a prediction. It evaluates the network before the noise is added.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct AskedBefore {
     pub(super) prediction: Prediction,
@@ -106,8 +106,8 @@ pub(super) struct AskedBefore {
 }
 
 impl Churn {
-    /// The whole step from `from` by way of `raised` to `to`, for what the network predicted at `from`: its answer is
-    /// read as one about the sample with the noise, of the level `raised` where it says ε or EDM's F.
+    /// The whole step from `from` by way of `raised` to `to`, for a prediction made at `from`. It is read as a
+    /// prediction about the sample with the noise. A prediction of ε or of EDM's F is read at the level `raised`.
     pub(super) fn step_asked_before(
         &self,
         asked: AskedBefore,

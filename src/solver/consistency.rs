@@ -1,5 +1,5 @@
-//! Multistep sampling of consistency models: Song, Dhariwal, Chen, Sutskever 2023, "Consistency Models",
-//! arXiv:2303.01469, algorithm 1, and diffusers' CMStochasticIterativeScheduler. The paper's σ is u = σ/α here.
+//! Multistep sampling of consistency models, as in diffusers' CMStochasticIterativeScheduler. Source: Song, Dhariwal,
+//! Chen, Sutskever 2023, "Consistency Models", arXiv:2303.01469, algorithm 1. The paper's σ is u = σ/α here.
 
 use std::fmt;
 
@@ -8,11 +8,11 @@ use super::entry::{Entry, Solver};
 use super::update::{Cursor, Move, Update};
 use crate::schedule::Grid;
 
-/// The network predicts the end of the trajectory, which lies at the least noise ε of training and not at none; noise
-/// of the variance `u² − ε²` takes it to the next level.
+/// The consistency sampler. The network predicts the end of the trajectory, which has the least noise ε of training and
+/// not none. Noise of the variance `u² − ε²` takes it to the next level.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Consistency {
-    /// The standard deviation of the noise, relative to what it would have to be.
+    /// The standard deviation of the noise, relative to the exact one.
     pub(super) noise: f64,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Display for Consistency {
 
 pub(super) const ENTRY: Entry = Entry {
     name: "consistency",
-    summary: "Song et al. 2023: for consistency models, 1 to 8 steps; ends at the least noise of training",
+    summary: "Song et al. 2023. For consistency models, 1 to 8 steps. Ends at the least noisy training level.",
     options: &[S_NOISE],
     build: |options| Ok(Box::new(Consistency { noise: S_NOISE.real(options) })),
     as_diffusers: None,

@@ -1,4 +1,5 @@
-//! DDIM: Song, Meng, Ermon 2020, "Denoising Diffusion Implicit Models", arXiv:2010.02502. The paper's α is ᾱ = α² here.
+//! DDIM. Source: Song, Meng, Ermon 2020, "Denoising Diffusion Implicit Models", arXiv:2010.02502. The paper's α is ᾱ =
+//! α² here.
 
 use std::fmt;
 
@@ -9,10 +10,11 @@ use crate::error::{Error, Result};
 use crate::option::{Fallback, Group, Kind, OptionEntry};
 use crate::schedule::{Grid, NoiseLevel, Tables};
 
-/// `x ← α_to·x̂₀ + kept·ε̂ + fresh·z` (eq. 12), with `fresh` η times that of DDPM (eq. 16) and
-/// `kept = √(σ_to² − fresh²)`.
+/// DDIM: `x ← α_to·x̂₀ + kept·ε̂ + fresh·z` (eq. 12). `fresh` is η times that of DDPM (eq. 16), and `kept = √(σ_to² −
+/// fresh²)`.
 ///
-/// η = 0 is deterministic, and the Euler method of the probability-flow ODE in σ/α; η = 1 is DDPM on the same levels.
+/// η = 0 is deterministic, and is the Euler method of the probability-flow ODE in σ/α. η = 1 is DDPM on the same
+/// levels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ddim {
     eta: f64,
@@ -39,11 +41,12 @@ impl Ddim {
         Ok(Self { eta, form: Form::Paper })
     }
 
-    /// DDIM as diffusers takes its steps, for the same picture as its. It moves to the level `stride` (⌊T/N⌋) training
-    /// steps down whatever the grid's next level is: on linspace grids, and on trailing ones where N does not divide T,
-    /// it moves to one level and evaluates at another. With [`Tables::Diffusers`] its coefficients are rounded to f32
-    /// on the way, as there: where most of the noise is drawn afresh, what is left of the old is then off by some
-    /// percent.
+    /// DDIM with the steps of diffusers, for exactly the same picture.
+    ///
+    /// It moves to the level `stride` (⌊T/N⌋) training steps down, whatever the grid's next level is. On some grids it
+    /// thus moves to one level and evaluates at another. These are linspace grids, and trailing ones where N does not
+    /// divide T. With [`Tables::Diffusers`] its coefficients are rounded to f32 on the way. Where most of the noise is
+    /// fresh, the share that is kept is then off by some percent, as it is in diffusers.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -93,7 +96,7 @@ fn split_noise_rounded(from: NoiseLevel, to: NoiseLevel, eta: f64, tables: Table
     (kept, fresh)
 }
 
-/// η of euler-ancestral and its kin: as ancestral as it can be.
+/// η of euler-ancestral and related solvers, which is fully ancestral.
 pub(super) const ETA_OF_ANCESTRAL: f64 = 1.0;
 pub(crate) const ETA: OptionEntry = OptionEntry {
     key: "eta",
@@ -103,12 +106,12 @@ pub(crate) const ETA: OptionEntry = OptionEntry {
         &Fallback::Real(0.0),
         &[("for euler-ancestral and euler-ancestral-rf", Fallback::Real(ETA_OF_ANCESTRAL))],
     ),
-    summary: "η, the share of fresh noise: 0 is deterministic, 1 as much as DDPM.",
+    summary: "The share η of fresh noise. 0 is deterministic, and 1 adds as much noise as DDPM.",
 };
 
 pub(super) const ENTRY: Entry = Entry {
     name: "ddim",
-    summary: "Song et al. 2020: deterministic at η = 0, DDPM at η = 1; good pictures in 20 to 50 steps",
+    summary: "Song et al. 2020. Deterministic at η = 0, DDPM at η = 1. Good pictures in 20 to 50 steps.",
     options: &[ETA],
     build: |options| Ok(Box::new(Ddim::new(ETA.real(options))?)),
     as_diffusers: Some(|options, told| {

@@ -1,4 +1,4 @@
-//! DDPM: Ho, Jain, Abbeel 2020, "Denoising Diffusion Probabilistic Models", arXiv:2006.11239.
+//! DDPM. Source: Ho, Jain, Abbeel 2020, "Denoising Diffusion Probabilistic Models", arXiv:2006.11239.
 
 use std::fmt;
 
@@ -13,17 +13,17 @@ words! {
     #[non_exhaustive]
     pub enum Variance {
         #[default]
-        Posterior = "posterior", "β̃, the variance of the posterior q(x_{t−1} | x_t, x₀) (eq. 7): right for data that is a single point.";
-        Beta = "beta", "β: right for data that is standard normal, and the larger of the two.";
-        Learned = "learned", "The variance whose logarithm the network predicts, in the second half of its output (Nichol & Dhariwal 2021, \"Improved Denoising Diffusion Probabilistic Models\").";
-        LearnedRange = "learned-range", "Between those two in the logarithm, at the place that the network predicts (eq. 15 there).";
+        Posterior = "posterior", "β̃, the variance of the posterior q(x_{t−1} | x_t, x₀) (equation 7). Right for data that is a single point.";
+        Beta = "beta", "β, the larger of the two. Right for data that is standard normal.";
+        Learned = "learned", "The variance whose logarithm the network predicts in the second half of its output (Nichol & Dhariwal 2021, \"Improved Denoising Diffusion Probabilistic Models\").";
+        LearnedRange = "learned-range", "Between posterior and beta in the logarithm, where the network predicts (equation 15 of that paper).";
     }
 }
 
-/// Ancestral sampling: `x ← μ̃(x, x̂₀) + √variance·z` (eqs. 6, 7 and algorithm 2).
+/// DDPM, which is ancestral sampling: `x ← μ̃(x, x̂₀) + √variance·z` (eqs. 6, 7 and algorithm 2).
 ///
-/// With `from` → `to` on a sub-grid, `β = 1 − ᾱ_from/ᾱ_to` (Nichol & Dhariwal 2021, §4, on fewer steps). The last move,
-/// onto the clean sample, adds no noise.
+/// On a sub-grid a move `from` → `to` has `β = 1 − ᾱ_from/ᾱ_to` (Nichol & Dhariwal 2021, §4, on fewer steps). The last
+/// move, onto the clean sample, adds no noise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ddpm {
     /// The variance of the noise.
@@ -62,8 +62,8 @@ impl Solver for Ddpm {
     }
 }
 
-/// DDPM as diffusers takes its steps. It adds noise wherever the time that it comes from is above 0, also onto the
-/// finished sample, where the posterior's variance is floored at 1e-20; and it reads a learned variance as itself.
+/// DDPM with the steps of diffusers. It adds noise wherever the time that it comes from is above 0, also onto the
+/// finished sample. There the posterior's variance is floored at 1e-20. It reads a learned variance as itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct OfDiffusers {
     ddpm: Ddpm,
@@ -72,7 +72,7 @@ struct OfDiffusers {
 }
 
 impl OfDiffusers {
-    /// The coefficients of x and of x̂₀, the posterior's variance and β, rounded as there.
+    /// The coefficients of x and of x̂₀, the posterior's variance and β, rounded as in diffusers.
     fn parts(&self, grid: &Grid, at: Cursor) -> [f64; 4] {
         let round = |value: f64| self.tables.round(value);
         let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
@@ -136,7 +136,7 @@ impl fmt::Display for Ddpm {
         f.write_str(match self.variance {
             Variance::Posterior => "ddpm (noise of variance β̃)",
             Variance::Beta => "ddpm (noise of variance β)",
-            Variance::Learned | Variance::LearnedRange => "ddpm (noise of the variance that the network says)",
+            Variance::Learned | Variance::LearnedRange => "ddpm (noise of the variance that the network predicts)",
         })
     }
 }
@@ -151,7 +151,7 @@ const VARIANCE: OptionEntry = OptionEntry {
 
 pub(super) const ENTRY: Entry = Entry {
     name: "ddpm",
-    summary: "Ho et al. 2020: ancestral sampling; best with as many steps as the model was trained on",
+    summary: "Ho et al. 2020. Ancestral sampling, best with as many steps as the model was trained on.",
     options: &[VARIANCE],
     build: |options| Ok(Box::new(Ddpm { variance: VARIANCE.choice(options) })),
     as_diffusers: Some(|options, told| {
@@ -168,7 +168,7 @@ mod tests {
     use crate::schedule::{BetaKind, BetaSchedule, GridOptions, NoiseSchedule, Spacing, Tables};
     use crate::solver::Ddim;
 
-    /// The coefficients written as in the paper, from β, ᾱ of the full chain.
+    /// The coefficients are written as in the paper, from β and ᾱ of the full chain.
     #[test]
     fn the_full_chain_has_the_coefficients_of_equations_6_and_7() {
         let schedule =

@@ -1,5 +1,5 @@
-//! DEIS: Zhang, Chen 2022, "Fast Sampling of Diffusion Models with Exponential Integrator", arXiv:2204.13902, as tAB
-//! with the polynomial in ln ρ (ρ = σ/α), which is what diffusers has.
+//! DEIS, as tAB with the polynomial in ln ρ (ρ = σ/α), which is diffusers' form. Source: Zhang, Chen 2022, "Fast
+//! Sampling of Diffusion Models with Exponential Integrator", arXiv:2204.13902.
 
 use std::fmt;
 
@@ -9,12 +9,13 @@ use super::exponential::weighted_integral;
 use super::update::{Cursor, Move, Update};
 use crate::schedule::{Grid, NoiseLevel};
 
-/// ε̂ is replaced by the polynomial in ln ρ through its last values, and integrated over ρ; one evaluation a step.
+/// DEIS. ε̂ is replaced by the polynomial in ln ρ through its last values, which is integrated over ρ. A step takes one
+/// evaluation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Deis {
-    /// How many values there are at most, 1 to 3.
+    /// The greatest number of values, 1 to 3.
     pub(super) order: usize,
-    /// Whether the last steps are of lower order; `None` does so with few steps.
+    /// Whether the last steps are of lower order. `None` does so with few steps.
     pub(super) lower_order_final: Option<bool>,
 }
 
@@ -53,7 +54,7 @@ impl fmt::Display for Deis {
 
 pub(super) const ENTRY: Entry = Entry {
     name: "deis",
-    summary: "Zhang & Chen 2022: exponential integrator, multistep, of order 1 to 3",
+    summary: "Zhang & Chen 2022. Exponential integrator, multistep, of order 1 to 3.",
     options: &[ORDER, LOWER_ORDER_FINAL],
     build: |options| {
         let (order, lower_order_final) = (ORDER.whole(options), options.flag(LOWER_ORDER_FINAL.key));

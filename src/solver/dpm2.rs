@@ -1,6 +1,6 @@
-//! DPM2: the midpoint method in ln σ. Karras et al. 2022, arXiv:2206.00364, and its implementation in k-diffusion
-//! (`sample_dpm_2`, `sample_dpm_2_ancestral`); it is DPM-Solver-2 of Lu et al. 2022 in another variable. The paper's σ
-//! is u = σ/α here.
+//! DPM2, the midpoint method in ln σ. Sources: Karras et al. 2022, arXiv:2206.00364, and its implementation in
+//! k-diffusion (`sample_dpm_2`, `sample_dpm_2_ancestral`). It is DPM-Solver-2 of Lu et al. 2022 in another variable.
+//! The paper's σ is u = σ/α here.
 
 use std::fmt;
 
@@ -10,19 +10,18 @@ use super::entry::{Entry, Solver};
 use super::update::{Cursor, Move, Update};
 use crate::schedule::{Grid, NoiseLevel};
 
-/// Euler's step to the level halfway in ln u, then the whole step along the slope there; second order, two evaluations
-/// a step. The last step, onto the clean sample, is Euler's.
+/// DPM2. It makes Euler's step to the level halfway in ln u, and then the whole step along the slope there. It is of
+/// second order, with two evaluations a step. The last step, onto the clean sample, is Euler's.
 ///
-/// With η > 0 each step goes to the level whose noise is what η leaves of the next one's, and draws the rest afresh:
-/// ancestral.
+/// With η > 0 it is ancestral. Each step goes to a level below the next one, and fresh noise makes up the rest.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dpm2 {
-    /// η: the share of fresh noise, 0 to 1.
+    /// η, the share of fresh noise, 0 to 1.
     pub(super) eta: f64,
 }
 
 impl Dpm2 {
-    /// The level that the deterministic part of a step ends at, and the noise that is drawn on top.
+    /// The level at which the deterministic part of a step ends, and the noise that is added to it.
     fn down(&self, grid: &Grid, step: usize) -> (NoiseLevel, f64) {
         ancestral_split(grid.levels()[step], grid.levels()[step + 1], self.eta)
     }
@@ -60,7 +59,7 @@ impl fmt::Display for Dpm2 {
 
 pub(super) const ENTRY: Entry = Entry {
     name: "dpm2",
-    summary: "Karras et al. 2022: the midpoint method, second order, two evaluations a step; ancestral with η",
+    summary: "Karras et al. 2022. The midpoint method, second order, two evaluations a step. Ancestral with η.",
     options: &[ETA],
     build: |options| Ok(Box::new(Dpm2 { eta: ETA.real(options) })),
     as_diffusers: None,

@@ -1,5 +1,5 @@
-//! DPM-Solver++ (2S) by midpoints, deterministic, ancestral and as the SDE solver: k-diffusion's
-//! `sample_dpmpp_2s_ancestral` and `sample_dpmpp_sde` (diffusers' DPMSolverSDEScheduler), after Lu et al. 2022,
+//! DPM-Solver++ (2S) by midpoints: deterministic, ancestral, and as the SDE solver. It has the form of k-diffusion's
+//! `sample_dpmpp_2s_ancestral` and `sample_dpmpp_sde` (diffusers' DPMSolverSDEScheduler). Source: Lu et al. 2022,
 //! arXiv:2211.01095, algorithm 1 with r = ½.
 
 use std::fmt;
@@ -13,11 +13,12 @@ use crate::error::Error;
 use crate::option::{Fallback, Group, Kind, OptionEntry};
 use crate::schedule::{Grid, NoiseLevel};
 
-/// x̂₀ at the middle, in λ, of the step; second order, two evaluations a step. The last step, onto the clean sample, is
-/// Euler's. With η > 0 the deterministic part goes to the level whose noise is what η leaves of the next one's.
+/// DPM-Solver++ (2S). It evaluates x̂₀ at the middle of the step in λ. It is of second order, with two evaluations a
+/// step. The last step, onto the clean sample, is Euler's. With η > 0 the deterministic part goes to a level below the
+/// next one, and fresh noise makes up the rest.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dpm2s {
-    /// η: the share of fresh noise, 0 to 1.
+    /// η, the share of fresh noise, 0 to 1.
     pub(super) eta: f64,
     /// Whether the way to the middle has fresh noise as well.
     pub(super) midpoint_noise: bool,
@@ -34,7 +35,7 @@ impl Dpm2s {
     }
 }
 
-/// From `x` at `from` to `to` with a constant x̂₀.
+/// The move of `x` from `from` to `to` with a constant x̂₀.
 fn advance(x: Update, from: NoiseLevel, to: NoiseLevel) -> Update {
     let integrals = Algorithm::Data.integrals(from, to);
     x * integrals.x + Update::DENOISED * integrals.derivative[0]
@@ -72,12 +73,12 @@ const MIDPOINT_NOISE: OptionEntry = OptionEntry {
     group: Group::Solver,
     kind: Kind::Flag,
     default: Fallback::Flag(false),
-    summary: "Whether fresh noise also goes into the midpoints of dpm-solver-2s (DPM++ SDE, with η = 1).",
+    summary: "Whether fresh noise also enters the midpoints of dpm-solver-2s. With η = 1 this is DPM++ SDE.",
 };
 
 pub(super) const ENTRY: Entry = Entry {
     name: "dpm-solver-2s",
-    summary: "k-diffusion's DPM++ 2S, ancestral with η, and DPM++ SDE with midpoint_noise; two evaluations a step",
+    summary: "k-diffusion's DPM++ 2S, ancestral with η, and DPM++ SDE with midpoint_noise. Two evaluations a step.",
     options: &[ETA, MIDPOINT_NOISE],
     build: |options| {
         let eta = ETA.real(options);

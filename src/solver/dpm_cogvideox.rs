@@ -1,5 +1,5 @@
-//! DPM-Solver++ of second order in the reverse SDE (Lu et al. 2022, arXiv:2211.01095) as diffusers'
-//! `CogVideoXDPMScheduler` takes its steps.
+//! DPM-Solver++ of second order in the reverse SDE (Lu et al. 2022, arXiv:2211.01095), with the steps of diffusers'
+//! `CogVideoXDPMScheduler`.
 
 use std::fmt;
 
@@ -8,17 +8,18 @@ use super::entry::{Entry, Habit, Solver};
 use super::update::{Cursor, Move, Update};
 use crate::schedule::{Grid, NoiseLevel};
 
-/// A step moves by ⌊T/N⌋ steps of training whatever the grid's next level is, and is of first order where that leads
-/// beyond the first of them. Noise is drawn twice in every step but the first and that one, and the second is used.
+/// DPM-Solver++ as CogVideoX has it. A step moves by ⌊T/N⌋ training steps, whatever the grid's next level is. A step
+/// that leads beyond the first of them is of first order. All steps but the first and that one draw noise twice, and
+/// use the second.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct CogVideoX {
-    /// ⌊T/N⌋.
+    /// ⌊T/N⌋, in training steps.
     pub(super) stride: f64,
 }
 
 const ALGORITHM: Algorithm = Algorithm::DataSde;
 
-/// DPM-Solver's, of which diffusers has this form as well.
+/// The entry of DPM-Solver, which has this form in diffusers as well.
 pub(super) const ENTRY: Entry = Entry {
     as_diffusers: Some(|options, told| {
         let solver = DpmSolver::new(options, true)?;

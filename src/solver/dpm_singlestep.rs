@@ -1,5 +1,6 @@
-//! DPM-Solver and DPM-Solver++, singlestep: Lu et al. 2022, arXiv:2206.00927, algorithms 1 and 2, and arXiv:2211.01095,
-//! algorithm 1, on the levels of the grid, as diffusers has them (DPMSolverSinglestepScheduler).
+//! DPM-Solver and DPM-Solver++ in singlestep form, on the levels of the grid as in diffusers'
+//! DPMSolverSinglestepScheduler. Sources: Lu et al. 2022, arXiv:2206.00927, algorithms 1 and 2, and arXiv:2211.01095,
+//! algorithm 1.
 
 use std::fmt;
 
@@ -10,21 +11,23 @@ use crate::error::{Error, Result};
 use crate::option::Options;
 use crate::schedule::Grid;
 
-/// Blocks of as many levels as the order says. Each step of a block begins anew at the block's start, with what the
-/// network has said since: a step of order 1, then one of order 2, then one of order 3. Nothing is carried from block
-/// to block. The number of steps is that of evaluations.
+/// Singlestep DPM-Solver. It works in blocks of as many levels as its order.
+///
+/// Each step of a block begins anew at the block's start, with the predictions made since. The first step is of order
+/// 1, then comes one of order 2, then one of order 3. Nothing is carried from block to block. The number of steps is
+/// that of evaluations.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DpmSinglestep {
-    /// What is expanded.
+    /// The quantity that is expanded.
     pub(super) algorithm: Algorithm,
     /// The order, 1 to 3.
     pub(super) order: usize,
     /// How the derivative enters.
     pub(super) variant: Variant,
-    /// Whether the last steps are of lower order. It is so in any case where the run ends at the clean sample or the
+    /// Whether the last steps are of lower order. They always are where the run ends at the clean sample, or where the
     /// steps do not make whole blocks.
     pub(super) lower_order_final: bool,
-    /// Whether it is diffusers' in the third order too.
+    /// Whether the third order is diffusers' as well.
     pub(super) as_diffusers: bool,
 }
 
@@ -124,7 +127,7 @@ impl fmt::Display for DpmSinglestep {
 
 pub(super) const ENTRY: Entry = Entry {
     name: "dpm-solver-singlestep",
-    summary: "Lu et al. 2022: DPM-Solver(++), singlestep, of order 1 to 3; steps are evaluations",
+    summary: "Lu et al. 2022. DPM-Solver(++), singlestep, of order 1 to 3. Its steps are evaluations.",
     options: &[ALGORITHM, ORDER, VARIANT, LOWER_ORDER_FINAL],
     build: |options| Ok(Box::new(DpmSinglestep::new(options, false)?)),
     as_diffusers: Some(|options, _| Ok(Box::new(DpmSinglestep::new(options, true)?))),

@@ -1,6 +1,8 @@
-//! DPM-Solver and DPM-Solver++, multistep: Lu, Zhou, Bao, Chen, Li, Zhu 2022, "DPM-Solver", arXiv:2206.00927, and
-//! "DPM-Solver++", arXiv:2211.01095, whose algorithm 2 is the second order here; the third order and the stochastic
-//! forms are those of its code, which diffusers has as well (DPMSolverMultistepScheduler).
+//! DPM-Solver and DPM-Solver++ in multistep form. Sources: Lu, Zhou, Bao, Chen, Li, Zhu 2022, "DPM-Solver",
+//! arXiv:2206.00927, and "DPM-Solver++", arXiv:2211.01095.
+//!
+//! The second order is algorithm 2 of the latter. The third order and the stochastic forms are those of its code, which
+//! diffusers has as well (DPMSolverMultistepScheduler).
 
 use std::fmt;
 
@@ -12,14 +14,14 @@ use crate::option::{Fallback, Group, Kind, OptionEntry, Options, words};
 use crate::schedule::{Grid, NoiseLevel};
 
 words! {
-    /// What is expanded in λ, and whether noise is drawn.
+    /// The quantity that is expanded in λ, and whether fresh noise is added.
     #[non_exhaustive]
     pub enum Algorithm {
         #[default]
-        Data = "dpm-solver++", "x̂₀ is expanded, deterministic: right for most models, and stable with guidance.";
+        Data = "dpm-solver++", "x̂₀ is expanded, deterministic. Right for most models, and stable with guidance.";
         Noise = "dpm-solver", "ε̂ is expanded, deterministic.";
         DataSde = "sde-dpm-solver++", "x̂₀ is expanded, in the reverse SDE.";
-        NoiseSde = "sde-dpm-solver", "ε̂ is expanded, in the reverse SDE; at most second order.";
+        NoiseSde = "sde-dpm-solver", "ε̂ is expanded, in the reverse SDE. At most second order.";
     }
 }
 
@@ -28,55 +30,55 @@ words! {
     #[non_exhaustive]
     pub enum Variant {
         #[default]
-        Midpoint = "midpoint", "As if it were taken in the middle (algorithm 2 of DPM-Solver++).";
+        Midpoint = "midpoint", "As if it were taken at the midpoint (algorithm 2 of DPM-Solver++).";
         Heun = "heun", "By the exact integral of the expansion.";
     }
 }
 
-/// One evaluation a step: what the network predicts is expanded in λ around the current level with differences of what
-/// it said before, and the linear part of the ODE is solved exactly.
+/// Multistep DPM-Solver, with one evaluation a step. The prediction is expanded in λ around the current level, with
+/// differences of earlier predictions. The linear part of the ODE is solved exactly.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DpmSolver {
-    /// What is expanded.
+    /// The quantity that is expanded.
     pub(super) algorithm: Algorithm,
     /// The order, 1 to 3.
     pub(super) order: usize,
     /// How the derivative enters the second order.
     pub(super) variant: Variant,
-    /// Whether the last steps are of lower order; `None` does so with [few steps](lower_order_by_steps), which want it.
+    /// Whether the last steps are of lower order. `None` does so with [few steps](lower_order_by_steps), which need it.
     pub(super) lower_order_final: Option<bool>,
     /// Whether the last step is of first order in any case.
     pub(super) euler_at_final: bool,
-    /// As diffusers has it.
+    /// Whether the steps are diffusers'.
     pub(super) as_diffusers: bool,
 }
 
-/// Whether the last steps of this grid are of lower order where it is not said.
+/// Whether the last steps of this grid are of lower order by default.
 pub(super) fn lower_order_by_steps(grid: &Grid) -> bool {
     grid.steps() < MANY_STEPS
 }
 
-/// The order of step `at.step` of `steps`: no more than there are evaluations, fewer at the end if `lower_final`, and 1
+/// The order of step `step`. It is at most the number of evaluations so far, less at the end if `lower_final`, and 1
 /// where a level has no λ.
 pub(super) fn usable_order(grid: &Grid, step: usize, order: usize, lower_final: bool) -> usize {
     let levels = grid.levels();
     let at_end = if lower_final { grid.steps() - step } else { order };
     let order = order.min(step + 1).min(at_end);
-    // Nor is there anything to expand over no way at all.
+    // Nor can anything be expanded over a step of no length.
     if levels[step + 1].sigma == 0.0 || grid.stays(step) {
         return 1;
     }
-    // A level of pure noise has no λ: it can be left, but nothing can be expanded over it.
+    // A level of pure noise has no λ. A step can leave it, but nothing can be expanded over it.
     (1..=order).rev().find(|order| levels[step + 1 - order].alpha > 0.0).unwrap_or(1)
 }
 
-/// What a solver of the λ family says of a step: the exponential integrals of the reverse ODE or SDE.
+/// The exponential integrals of the reverse ODE or SDE over a step, for solvers of the λ family.
 pub(super) struct Integrals {
     /// The coefficient of x.
     pub(super) x: f64,
-    /// Those of the value, the first and the second derivative of what is expanded, times h⁰, h¹ and h².
+    /// The coefficients of the expanded quantity and of its first and second derivative, times h⁰, h¹ and h².
     pub(super) derivative: [f64; 3],
-    /// The first derivative's where it enters as at a midpoint.
+    /// The coefficient of the first derivative where it enters as at a midpoint.
     pub(super) midpoint: f64,
     /// The coefficient of fresh noise.
     pub(super) noise: f64,
@@ -87,7 +89,7 @@ impl Algorithm {
         matches!(self, Self::Data | Self::DataSde)
     }
 
-    /// What is expanded, at `level`.
+    /// The expanded quantity at `level`.
     pub(super) fn said(self, level: NoiseLevel) -> Update {
         if self.is_data() { Update::DENOISED } else { Update::epsilon(level) }
     }
@@ -96,7 +98,7 @@ impl Algorithm {
     pub(super) fn without_lambda(self, from: NoiseLevel, to: NoiseLevel) -> Update {
         let noise = match self {
             Self::Data | Self::Noise => Update::epsilon(from),
-            // From pure noise nothing of it is left to the SDE.
+            // From pure noise, nothing of the noise is left to the SDE.
             Self::DataSde | Self::NoiseSde => Update::NOISE,
         };
         Update::DENOISED * to.alpha + noise * to.sigma
@@ -118,7 +120,7 @@ impl Algorithm {
     }
 }
 
-/// In the third order of the SDE diffusers has −½ where the integral has +½.
+/// The sign of a term in the SDE's third order. diffusers has −½ where the integral has +½.
 pub(super) fn misprint(algorithm: Algorithm, to: NoiseLevel) -> f64 {
     if algorithm == Algorithm::DataSde { to.alpha } else { 0.0 }
 }
@@ -209,14 +211,14 @@ pub(super) const ALGORITHM: OptionEntry = OptionEntry {
     group: Group::Solver,
     kind: Algorithm::KIND,
     default: Fallback::Word(Algorithm::DEFAULT.word()),
-    summary: "What is expanded.",
+    summary: "What the solver expands, deterministic or in the reverse SDE.",
 };
 pub(super) const VARIANT: OptionEntry = OptionEntry {
     key: "variant",
     group: Group::Solver,
     kind: Variant::KIND,
     default: Fallback::Word(Variant::DEFAULT.word()),
-    summary: "How the derivative enters.",
+    summary: "How the derivative enters a step of second order.",
 };
 pub(super) const LOWER_ORDER_FINAL: OptionEntry = OptionEntry {
     key: "lower_order_final",
@@ -230,14 +232,14 @@ const EULER_AT_FINAL: OptionEntry = OptionEntry {
     group: Group::Solver,
     kind: Kind::Flag,
     default: Fallback::Flag(false),
-    summary: "Whether the last step of dpm-solver is of first order, whatever lower_order_final says.",
+    summary: "Whether the last step of dpm-solver is of first order, whatever lower_order_final is.",
 };
 const MANY_STEPS: usize = 15;
 const WITH_MANY_STEPS: &str = "in dpm-solver and deis with 15 steps or more";
 
 pub(super) const ENTRY: Entry = Entry {
     name: "dpm-solver",
-    summary: "Lu et al. 2022: DPM-Solver(++), multistep, of order 1 to 3; deterministic or in the reverse SDE",
+    summary: "Lu et al. 2022. DPM-Solver(++), multistep, of order 1 to 3, deterministic or in the reverse SDE.",
     options: &[ALGORITHM, ORDER, VARIANT, LOWER_ORDER_FINAL, EULER_AT_FINAL],
     build: |options| Ok(Box::new(DpmSolver::new(options, false)?)),
     as_diffusers: Some(|options, _| Ok(Box::new(DpmSolver::new(options, true)?))),

@@ -1,4 +1,4 @@
-//! What a solver is, and how it is made by its name.
+//! The trait of a solver, and the table entry by which it is made from its name.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::option::{OptionEntry, Options};
 use crate::prediction::Prediction;
 use crate::schedule::{Grid, NoiseLevel, Tables};
 
-/// How to move along a grid. A solver is displayed as its name and what it was told.
+/// A solver: how to move along a grid. It is displayed as its name and its options.
 pub trait Solver: fmt::Debug + fmt::Display + Send + Sync {
     /// The level at which x̂₀ is needed next; `None` if the next move needs no evaluation.
     ///
@@ -21,91 +21,90 @@ pub trait Solver: fmt::Debug + fmt::Display + Send + Sync {
     /// The move from `at`, whose step must be below `grid.steps()`.
     fn plan(&self, grid: &Grid, at: Cursor) -> Move;
 
-    /// Whether its moves need what a network with a learned variance says of it.
+    /// Whether its moves need the variance that a network with a learned variance predicts.
     fn needs_variance(&self) -> bool {
         false
     }
 
-    /// Whether the noise of its moves has the variance Σ of the reverse process, by which classifier guidance may move
-    /// the mean.
+    /// Whether the noise of its moves has the variance Σ of the reverse process. Classifier guidance may then move the
+    /// mean.
     fn takes_shift(&self) -> bool {
         false
     }
 
-    /// Whether its moves take ε̂ from [`DIRECTION`](super::Update::DIRECTION) and everything else from
-    /// [`DENOISED`](super::Update::DENOISED), as a guidance that parts the two needs it.
+    /// Whether its moves take ε̂ from [`DIRECTION`](super::Update::DIRECTION), and everything else from
+    /// [`DENOISED`](super::Update::DENOISED). Guidance needs this where it gives the two different values.
     fn takes_direction(&self) -> bool {
         false
     }
 
-    /// The tolerance of a solver that chooses its own steps along the grid's way; [`plan`](Self::plan) is then not
-    /// asked.
+    /// The tolerance of a solver that chooses its own steps along the grid. [`plan`](Self::plan) is not called then.
     fn adaptive(&self) -> Option<Adaptive> {
         None
     }
 
-    /// The part of `grid` that a run of its last `steps` goes along, where there are more.
+    /// The part of `grid` that a run of its last `steps` visits, where there are more.
     fn part(&self, grid: &Grid, steps: usize) -> Grid {
         grid.last_steps(steps)
     }
 
-    /// How many slots its moves use.
+    /// The number of slots that its moves use.
     fn slots(&self) -> usize {
         0
     }
 }
 
-/// What a solver has to know to take its steps as diffusers' scheduler does, also where that departs from the papers.
+/// What a solver needs to know to take the steps of diffusers' scheduler, also where that departs from the papers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Diffusers {
-    /// Which of the schedulers that have this solver.
+    /// Which of diffusers' schedulers with this solver is followed.
     pub habit: Habit,
-    /// N.
+    /// N, the number of steps.
     pub steps: usize,
-    /// How many of these are left out, the first ones, where a run starts with less noise.
+    /// The number of first steps that are left out, where a run starts with less noise.
     pub skipped: usize,
-    /// ⌊T/N⌋, the steps of training that DDIM and PNDM move by; `None` where time does not count them.
+    /// ⌊T/N⌋, the training steps by which DDIM and PNDM move. `None` where time does not count them.
     pub stride: Option<usize>,
     /// What its scheduler counts for 1 of the schedule's time.
     pub time_scale: f64,
     /// Whether coefficients are rounded on the way, as the tables are.
     pub tables: Tables,
-    /// What the network predicts.
+    /// The network's kind of prediction.
     pub prediction: Prediction,
     /// The standard deviation of the data.
     pub sigma_data: f64,
 }
 
-/// Which of diffusers' schedulers, where several take their steps in different ways.
+/// Which of diffusers' schedulers is followed, where several take the steps of one solver in different ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Habit {
-    /// That of the solver's own name.
+    /// The scheduler of the solver's own name.
     #[default]
     Own,
-    /// CogVideoX's: of DPM-Solver one that moves by ⌊T/N⌋ and draws twice.
+    /// CogVideoX's DPM-Solver, which moves by ⌊T/N⌋ and draws twice.
     CogVideoX,
-    /// KarrasVe's: of Heun one that draws noise before each step, also where none is added.
+    /// KarrasVe's Heun, which draws noise before each step, also where none is added.
     KarrasVe,
-    /// That of log-linear levels: of Euler one that spreads churn over one step more.
+    /// The Euler of log-linear levels, which spreads churn over one step more.
     LogLinear,
-    /// unCLIP's: of DDPM one that takes β of a step of training from its table.
+    /// unCLIP's DDPM, which takes β of a training step from its table.
     UnClip,
-    /// Wuerstchen's: of DDPM one that does not end at the clean sample.
+    /// Wuerstchen's DDPM, which does not end at the clean sample.
     Wuerstchen,
 }
 
-/// How a solver is made to take its steps as diffusers does.
+/// Makes a solver with the steps of diffusers.
 pub(super) type AsDiffusers = fn(&Options, &Diffusers) -> Result<Box<dyn Solver>>;
 
-/// A solver's name, what it is, and how it is made.
+/// The table entry of a solver: its name, its texts and options, and how it is made.
 pub struct Entry {
     /// The name, in lower case.
     pub name: &'static str,
-    /// One line for lists.
+    /// The summary, one line for lists.
     pub summary: &'static str,
-    /// What it may be told. Where two solvers have an option of the same name it is the same option.
+    /// Its options. An option of the same name is the same option in every solver.
     pub options: &'static [OptionEntry],
     pub(super) build: fn(&Options) -> Result<Box<dyn Solver>>,
-    /// How it is made as diffusers has it; `None` where that is no other.
+    /// How it is made with the steps of diffusers. `None` where these are the same.
     pub(super) as_diffusers: Option<AsDiffusers>,
 }

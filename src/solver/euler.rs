@@ -1,5 +1,5 @@
-//! Euler's method: Karras et al. 2022, arXiv:2206.00364, algorithm 2 without its second order, and k-diffusion's
-//! `sample_euler` and `sample_euler_ancestral`. Their σ is u = σ/α here.
+//! Euler's method. Sources: Karras et al. 2022, arXiv:2206.00364, algorithm 2 without its second order, and
+//! k-diffusion's `sample_euler` and `sample_euler_ancestral`. Their σ is u = σ/α here.
 
 use std::fmt;
 
@@ -11,12 +11,12 @@ use super::update::{Cursor, Move, Update};
 use crate::error::Result;
 use crate::schedule::{Grid, NoiseLevel};
 
-/// One slope a step. Without churn it is DDIM with η = 0.
+/// Euler's method, with one slope a step. Without churn it is DDIM with η = 0.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Euler {
     /// The noise that is added before each step.
     pub(super) churn: Churn,
-    /// As diffusers has churn.
+    /// The churn of diffusers.
     pub(super) asked_before: Option<AskedBefore>,
 }
 
@@ -58,24 +58,24 @@ impl fmt::Display for Euler {
 
 pub(super) const ENTRY: Entry = Entry {
     name: "euler",
-    summary: "k-diffusion, Karras et al. 2022: one slope a step, with churn if wanted; DDIM with η = 0 without",
+    summary: "Karras et al. 2022, k-diffusion. One slope a step, optionally with churn. Without churn it is DDIM with η = 0.",
     options: super::churn::OPTIONS,
     build: |options| -> Result<Box<dyn Solver>> {
         Ok(Box::new(Euler { churn: Churn::new(options)?, asked_before: None }))
     },
     as_diffusers: Some(|options, told| {
         let asked_before = AskedBefore { prediction: told.prediction, sigma_data: told.sigma_data };
-        // Its log-linear levels are one more than its steps.
+        // There is one log-linear level more than steps.
         let over = (told.habit == Habit::LogLinear).then_some(told.steps + 1);
         Ok(Box::new(Euler { churn: Churn { over, ..Churn::new(options)? }, asked_before: Some(asked_before) }))
     }),
 };
 
-/// Euler's step to the level whose noise is what is left of the next one's, and fresh noise for the rest. It is DDIM
-/// with that η.
+/// Ancestral Euler. It makes Euler's step to a level below the next one, and fresh noise makes up the rest. It is DDIM
+/// with the same η.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EulerAncestral {
-    /// η: the share of fresh noise, 0 to 1.
+    /// η, the share of fresh noise, 0 to 1.
     pub(super) eta: f64,
 }
 
@@ -88,7 +88,7 @@ impl Solver for EulerAncestral {
         let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
         let (kept, fresh) = split_noise(from, to, self.eta);
         let step = Move::step(at, Update::DENOISED * to.alpha + Update::epsilon(from) * kept + Update::NOISE * fresh);
-        // diffusers, whose grids alone have such steps, draws in them as in others.
+        // Only diffusers' grids have such steps, and diffusers draws noise in them as in others.
         step.after_draws(usize::from(self.eta > 0.0 && grid.stays(at.step)))
     }
 }
@@ -101,7 +101,7 @@ impl fmt::Display for EulerAncestral {
 
 pub(super) const ANCESTRAL_ENTRY: Entry = Entry {
     name: "euler-ancestral",
-    summary: "k-diffusion: one slope a step, and fresh noise; DDPM on the same levels with η = 1",
+    summary: "k-diffusion. One slope a step, and fresh noise. With η = 1 it is DDPM on the same levels.",
     options: &[ETA],
     build: |options| Ok(Box::new(EulerAncestral { eta: options.real(ETA.key).unwrap_or(ETA_OF_ANCESTRAL) })),
     as_diffusers: None,

@@ -1,5 +1,5 @@
-//! Euler's method on the straight path with fresh noise: the ancestral sampler for rectified flow of ComfyUI's
-//! k_diffusion (`sample_euler_ancestral_RF`), which diffusers has as LTXEulerAncestralRFScheduler. Its σ is t here.
+//! Euler's method on the straight path with fresh noise. It is ComfyUI's ancestral sampler for rectified flow in its
+//! k_diffusion (`sample_euler_ancestral_RF`), and diffusers' LTXEulerAncestralRFScheduler. Its σ is t here.
 
 use std::fmt;
 
@@ -9,13 +9,14 @@ use super::entry::{Entry, Solver};
 use super::update::{Cursor, Move, Update};
 use crate::schedule::{Frame, Grid};
 
-/// Euler's step to a time below the next one, `t_down = t_to·(1 + η·(t_to/t − 1))`, and noise that takes it back up to
-/// `t_to`: x is multiplied by `(1 − t_to)/(1 − t_down)`, and noise makes up the rest of the variance.
+/// Ancestral Euler on the straight path. Euler's step goes to a time below the next one, `t_down = t_to·(1 + η·(t_to/t
+/// − 1))`. Noise takes it back up to `t_to`: x is multiplied by `(1 − t_to)/(1 − t_down)`, and noise makes up the rest
+/// of the variance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EulerAncestralRf {
-    /// η: how far below, from 0, which is Euler's method.
+    /// η, which sets how far below the step goes. 0 is Euler's method.
     pub(super) eta: f64,
-    /// The standard deviation of the noise, relative to what it would have to be.
+    /// The standard deviation of the noise, relative to the exact one.
     pub(super) noise: f64,
 }
 
@@ -48,7 +49,7 @@ impl fmt::Display for EulerAncestralRf {
 
 pub(super) const ENTRY: Entry = Entry {
     name: "euler-ancestral-rf",
-    summary: "ComfyUI, diffusers' LTX: Euler with fresh noise on the straight path of flow matching",
+    summary: "ComfyUI, diffusers' LTX. Euler with fresh noise on the straight path of flow matching.",
     options: &[ETA, S_NOISE],
     build: |options| {
         let eta = options.real(ETA.key).unwrap_or(ETA_OF_ANCESTRAL);

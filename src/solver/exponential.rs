@@ -1,6 +1,6 @@
-//! Integrals of interpolating polynomials with an exponential weight, which exponential integrators are made of.
+//! Integrals of interpolating polynomials with an exponential weight, which exponential integrators need.
 
-/// The coefficients, lowest first, of the polynomial in v that is 1 at `nodes[j]` and 0 at the other nodes, with v
+/// The coefficients, lowest first, of the polynomial in v that is 1 at `nodes[j]` and 0 at the other nodes. v is
 /// counted from `origin`.
 pub(super) fn lagrange(nodes: &[f64], j: usize, origin: f64) -> Vec<f64> {
     // Π (v − c)/(n_j − c)
@@ -22,7 +22,8 @@ pub(super) fn lagrange(nodes: &[f64], j: usize, origin: f64) -> Vec<f64> {
 pub(super) fn weighted_integral(nodes: &[f64], j: usize, from: f64, to: f64, rate: f64) -> f64 {
     let length = to - from;
     if (rate * length).abs() < 1.0 {
-        // The primitive below would cancel; over so short a way Gauss and Legendre's rule is exact to the last digits.
+        // The primitive below would cancel. Over so short a range Gauss–Legendre quadrature is exact to the last
+        // digits.
         return GAUSS
             .iter()
             .map(|(place, weight)| {
@@ -47,7 +48,7 @@ pub(super) fn weighted_integral(nodes: &[f64], j: usize, from: f64, to: f64, rat
     at(0.0) - if weight == 0.0 { 0.0 } else { weight * at(from - to) }
 }
 
-/// The places within −1 to 1 and the weights of the rule with eight of them.
+/// The eight nodes of the rule within −1 to 1, and their weights.
 const GAUSS: [(f64, f64); 8] = [
     (-0.960_289_856_497_536_2, 0.101_228_536_290_376_26),
     (-0.796_666_477_413_626_7, 0.222_381_034_453_374_48),
@@ -63,7 +64,7 @@ const GAUSS: [(f64, f64); 8] = [
 pub(super) fn scaled_phi(k: usize, z: f64) -> f64 {
     let factorial = |k: usize| (1..=k).map(|i| i as f64).product::<f64>();
     if z.abs() < 1.0 {
-        // Where the recursion would cancel.
+        // This is for where the recursion would cancel.
         let mut term = z / factorial(k);
         let mut sum = term;
         for n in 1..24 {
@@ -88,7 +89,7 @@ pub(super) fn integral(nodes: &[f64], j: usize, from: f64, to: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// Simpson's rule, finely divided.
+    /// Simpson's rule with many intervals.
     fn numeric(f: impl Fn(f64) -> f64, from: f64, to: f64) -> f64 {
         let h = (to - from) / 2000.0;
         (0..=2000)
@@ -101,7 +102,7 @@ mod tests {
     #[test]
     fn short_steps_do_not_cancel() {
         for length in [1e-1, 1e-3, 1e-5, 1e-8] {
-            // For equal steps of a vanishing rate the weights are those of Adams and Bashforth.
+            // For equal steps and a vanishing rate the weights are those of Adams and Bashforth.
             let nodes = [0.0, -length, -2.0 * length];
             for (j, expected) in [23.0 / 12.0, -16.0 / 12.0, 5.0 / 12.0].into_iter().enumerate() {
                 let found = weighted_integral(&nodes, j, 0.0, length, 1.0) / length;
@@ -113,7 +114,7 @@ mod tests {
                 assert!((found - 1.0).abs() < length + 1e-12, "φ_{k}({length}): {found}");
             }
         }
-        // Both ways of computing, where they meet.
+        // Both ways of computing agree where they meet.
         for k in 1..=4 {
             for z in [-1.0, 1.0f64] {
                 let (near, beyond) = (scaled_phi(k, z * (1.0 - 1e-12)), scaled_phi(k, z));

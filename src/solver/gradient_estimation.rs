@@ -1,5 +1,5 @@
-//! Gradient estimation: Permenter, Yuan 2023, "Interpreting and Improving Diffusion Models from an Optimization
-//! Perspective", arXiv:2306.04848, algorithm 2; k-diffusion has it as `sample_gradient_estimation`.
+//! Gradient estimation, which k-diffusion has as `sample_gradient_estimation`. Source: Permenter, Yuan 2023,
+//! "Interpreting and Improving Diffusion Models from an Optimization Perspective", arXiv:2306.04848, algorithm 2.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use super::update::{Cursor, Move, Update};
 use crate::option::{Fallback, Group, Kind, OptionEntry};
 use crate::schedule::Grid;
 
-/// DDIM along `γ·ε̂ + (1 − γ)·ε̂_before`, by which what the last two steps got wrong alike is corrected; the last step,
-/// onto the clean sample, takes x̂₀. On ever finer grids it is of first order.
+/// DDIM along `γ·ε̂ + (1 − γ)·ε̂_before`. This corrects what the last two steps got wrong alike. The last step, onto
+/// the clean sample, takes x̂₀. On ever finer grids it is of first order.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct GradientEstimation {
     /// γ, 1 to 5; 1 is DDIM.
@@ -45,12 +45,12 @@ const GAMMA: OptionEntry = OptionEntry {
     group: Group::Solver,
     kind: Kind::Real(1.0, 5.0),
     default: Fallback::Real(2.0),
-    summary: "γ of gradient-estimation, 1 for DDIM.",
+    summary: "γ of gradient-estimation. 1 is DDIM.",
 };
 
 pub(super) const ENTRY: Entry = Entry {
     name: "gradient-estimation",
-    summary: "Permenter & Yuan 2023: DDIM along the last two directions; good at 5 to 20 steps",
+    summary: "Permenter & Yuan 2023. DDIM along the last two directions. Good at 5 to 20 steps.",
     options: &[GAMMA],
     build: |options| Ok(Box::new(GradientEstimation { gamma: GAMMA.real(options) })),
     as_diffusers: None,

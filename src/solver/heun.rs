@@ -1,5 +1,5 @@
-//! Heun's method: Karras, Aittala, Aila, Laine 2022, "Elucidating the Design Space of Diffusion-Based Generative
-//! Models", arXiv:2206.00364, algorithms 1 and 2. The paper's σ is u = σ/α here.
+//! Heun's method. Source: Karras, Aittala, Aila, Laine 2022, "Elucidating the Design Space of Diffusion-Based
+//! Generative Models", arXiv:2206.00364, algorithms 1 and 2. The paper's σ is u = σ/α here.
 
 use std::fmt;
 
@@ -9,14 +9,14 @@ use super::update::{Cursor, Move, Update};
 use crate::error::Result;
 use crate::schedule::{Grid, NoiseLevel};
 
-/// Euler's step to the next level, then the step again along the mean of the slopes at both ends; second order, two
-/// evaluations a step. The last step, onto the clean sample, is Euler's. With churn each step first adds noise
-/// (algorithm 2).
+/// Heun's method. It makes Euler's step to the next level, and then the step again along the mean of the slopes at both
+/// ends. It is of second order, with two evaluations a step. The last step, onto the clean sample, is Euler's. With
+/// churn each step first adds noise (algorithm 2).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Heun {
     /// The noise that is added before each step.
     pub(super) churn: Churn,
-    /// As diffusers' KarrasVe has it: noise is drawn before each step, also where none is added.
+    /// Whether noise is drawn before each step, also where none is added, as in diffusers' KarrasVe.
     pub(super) always_draws: bool,
 }
 
@@ -65,7 +65,7 @@ impl fmt::Display for Heun {
 
 pub(super) const ENTRY: Entry = Entry {
     name: "heun",
-    summary: "Karras et al. 2022: second order, two evaluations a step; with churn the stochastic sampler of EDM",
+    summary: "Karras et al. 2022. Second order, two evaluations a step. With churn it is EDM's stochastic sampler.",
     options: super::churn::OPTIONS,
     build: |options| -> Result<Box<dyn Solver>> {
         Ok(Box::new(Heun { churn: Churn::new(options)?, always_draws: false }))

@@ -1,23 +1,24 @@
-//! An ODE by the embedded Runge–Kutta pair of Dormand & Prince 1980, "A family of embedded Runge–Kutta formulae", with
-//! the step control of Hairer, Nørsett, Wanner 1993, "Solving Ordinary Differential Equations I", §II.4.
+//! Solves an ODE by an embedded Runge–Kutta pair. Sources: Dormand & Prince 1980, "A family of embedded Runge–Kutta
+//! formulae". The step control is that of Hairer, Nørsett, Wanner 1993, "Solving Ordinary Differential Equations I",
+//! §II.4.
 
 use crate::bytes::{Reader, Writer};
 use crate::error::{Error, Result};
 use crate::schedule::{Frame, Grid, NoiseLevel};
 use crate::tensor::resize;
 
-/// What an adaptive solver is told.
+/// The options of a solver that chooses its own steps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Adaptive {
-    /// The error of a step that is allowed, relative to |y|.
+    /// The allowed error of a step relative to |y|.
     pub relative: f64,
-    /// The error of a step that is allowed beside that.
+    /// The allowed absolute error of a step, which is added to the relative one.
     pub absolute: f64,
     /// The most evaluations of one item.
     pub max_evaluations: usize,
 }
 
-/// The stages: where each evaluates, as a share of the step, and the weights of those before it. The last are the
+/// The stages: the place of each as a share of the step, and the weights of those before it. The last are the
 /// fifth-order result.
 const NODES: [f64; 7] = [0.0, 1.0 / 5.0, 3.0 / 10.0, 4.0 / 5.0, 8.0 / 9.0, 1.0, 1.0];
 const WEIGHTS: [[f64; 6]; 7] = [
@@ -33,24 +34,24 @@ const WEIGHTS: [[f64; 6]; 7] = [
 const ERROR: [f64; 7] =
     [71.0 / 57600.0, 0.0, -71.0 / 16695.0, 71.0 / 1920.0, -17253.0 / 339_200.0, 22.0 / 525.0, -1.0 / 40.0];
 
-/// Whether a step with this error, relative to what is allowed, is accepted, and by what the length is multiplied for
-/// the next. After a step that was not, it does not grow.
+/// Whether a step with this error, relative to the allowed one, is accepted, and the factor for the next step's length.
+/// The length does not grow after a step that was rejected.
 fn controlled(error: f64, rejected: bool) -> (bool, f64) {
     let factor = 0.9 * error.powf(-0.2);
     if error < 1.0 {
         (true, factor.min(if rejected { 1.0 } else { 10.0 }))
     } else {
-        // Also for what is no number.
+        // This also serves errors that are not a number.
         (false, if error.is_finite() { factor.max(0.2) } else { 0.2 })
     }
 }
 
-/// An integration of `dy/dτ` by the pair, stage by stage: whoever holds it finds the [slope](Self::slope) of every
-/// stage, and lets it [go on](Self::go_on).
+/// An integration of `dy/dτ` by the pair, stage by stage. Its owner computes the [slope](Self::slope) of every stage,
+/// and calls [`go_on`](Self::go_on).
 #[derive(Debug)]
 struct Pair {
     tau: f64,
-    /// The length of the next step, or of the one that is under way.
+    /// The length of the next step, or of the current one.
     length: f64,
     stage: usize,
     rejected: bool,
@@ -58,12 +59,12 @@ struct Pair {
     slopes: [Vec<f64>; 7],
 }
 
-/// What came of a stage.
+/// The outcome of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     /// Another stage of the same step is next.
     Stage,
-    /// The step missed the tolerance, and is begun anew with a shorter one.
+    /// The step missed the tolerance, and begins anew with a shorter one.
     Rejected,
     /// y has moved.
     Accepted,
@@ -92,14 +93,14 @@ impl Pair {
         &mut self.slopes[self.stage]
     }
 
-    /// Lets a step that is to begin not go beyond `end`.
+    /// Shortens a step that is about to begin so that it does not go beyond `end`.
     fn stop_at(&mut self, end: f64) {
         if self.length >= end - self.tau {
             self.length = end - self.tau;
         }
     }
 
-    /// Goes on behind a stage whose slope was written.
+    /// Continues after a stage whose slope was written.
     fn go_on(&mut self, adaptive: Adaptive) -> Outcome {
         if self.stage < 6 {
             self.stage += 1;
@@ -116,7 +117,7 @@ impl Pair {
         let (accepted, factor) = controlled(mean_square.sqrt(), self.rejected);
         self.rejected = !accepted;
         if accepted {
-            // The last stage was asked at the new y.
+            // The last stage was evaluated at the new y.
             for i in 0..self.y.len() {
                 self.y[i] = self.asked(i);
             }
@@ -130,9 +131,9 @@ impl Pair {
     }
 }
 
-/// Where an adaptive run stands, of one item after another.
+/// The state of an adaptive run, which integrates one item after another.
 ///
-/// With `y = x/s` and `u = σ/s` the ODE is `dy/d(ln u) = y − x̂₀` in either [`Frame`], which is free of poles; time is
+/// With `y = x/s` and `u = σ/s` the ODE is `dy/d(ln u) = y − x̂₀` in either [`Frame`], which is free of poles. Time is
 /// τ = −ln u here.
 #[derive(Debug)]
 pub(crate) struct Integration {
@@ -193,7 +194,7 @@ impl Integration {
         pair.slopes.iter_mut().try_for_each(|slope| from.reals("slopes", slope))
     }
 
-    /// The item that is under way; their number when all are done.
+    /// The current item. It is the number of items when all are done.
     pub(crate) fn item(&self) -> usize {
         self.item
     }
@@ -223,8 +224,8 @@ impl Integration {
         }
     }
 
-    /// Takes the answer. Where a step is done it is accepted, and `x` moves, or begun anew with a shorter one. It
-    /// returns how far the item is, 0 to 1.
+    /// Takes the estimate of an evaluation. A finished step is accepted, and `x` moves, or it begins anew with a
+    /// shorter one. Returns how far the item is, 0 to 1.
     pub(crate) fn advance(&mut self, grid: &Grid, said: &[f32], x: &mut [f32]) -> Result<f64> {
         self.evaluations += 1;
         let [start, end] = self.ends;
@@ -234,12 +235,13 @@ impl Integration {
             return Ok(0.0);
         }
         if self.pair.stage == 0 && self.pair.length == 0.0 {
-            // One evaluation more than needed, and no guess about the scale of the problem: a hundredth of the way.
+            // The first step is a hundredth of the way. It may cost one evaluation more than needed, and guesses
+            // nothing about the scale of the problem.
             self.pair.length = (end - start) / 100.0;
         }
         let scale = self.frame.scale(self.level_at(grid, self.pair.at()));
         for (i, &said) in said.iter().enumerate() {
-            // The slope of what was asked about: x as the network saw it was rounded.
+            // The slope is at the x that the network was given, which was rounded.
             let asked = f64::from((self.pair.asked(i) * scale) as f32) / scale;
             self.pair.slope()[i] = f64::from(said) - asked;
         }
@@ -271,7 +273,7 @@ impl Integration {
         let reached = (self.pair.tau - start) / (end - start);
         if self.evaluations >= self.adaptive.max_evaluations {
             let reason = format!(
-                "rk45 has not met its tolerance ({} + {}·|y|) for item {} after {} evaluations: it reached the noise {:.4} of {:.4}, {:.0} % of the way in its logarithm; allow more (max_evaluations) or a greater tolerance (rtol, atol)",
+                "rk45 has not met its tolerance ({} + {}·|y|) for item {} after {} evaluations. It reached the noise {:.4} of {:.4}, {:.0} % of the way in its logarithm. Allow more evaluations (max_evaluations) or a greater tolerance (rtol, atol)",
                 self.adaptive.absolute,
                 self.adaptive.relative,
                 self.item,
@@ -289,7 +291,7 @@ impl Integration {
 /// Integrates `dy/dτ = slope(τ, y)` over `span`, whose end is above its start, to the tolerance.
 ///
 /// # Errors
-/// [`Error::Evaluation`] if that takes more evaluations than are allowed; what `slope` returns.
+/// [`Error::Evaluation`] if that takes more evaluations than are allowed. Also what `slope` returns.
 pub(crate) fn dormand_prince(
     mut slope: impl FnMut(f64, &[f64], &mut [f64]) -> Result<()>,
     y: &mut Vec<f64>,
@@ -304,7 +306,7 @@ pub(crate) fn dormand_prince(
     let mut evaluations = 0;
     while left(pair.tau) {
         asked.iter_mut().enumerate().for_each(|(i, asked)| *asked = pair.asked(i));
-        // The end exactly, which may be a level that time leads to only nearly.
+        // The end is exact. It may be a level that its time leads to only nearly.
         let at = pair.at();
         let at = if ((end - at) / (end - start)).abs() < 1e-12 { end } else { at };
         slope(at, &asked, pair.slope())?;
@@ -319,7 +321,7 @@ pub(crate) fn dormand_prince(
         if outcome != Outcome::Stage && evaluations >= adaptive.max_evaluations && left(pair.tau) {
             let reached = 100.0 * (pair.tau - start) / (end - start);
             let reason = format!(
-                "the tolerance ({} + {}·|y|) is not met after {evaluations} evaluations: {reached:.0} % of the way in the logarithm of the noise was reached; allow more (max_evaluations) or a greater tolerance (rtol, atol)",
+                "the tolerance ({} + {}·|y|) is not met after {evaluations} evaluations, at {reached:.0} % of the way in the logarithm of the noise. Allow more evaluations (max_evaluations) or a greater tolerance (rtol, atol)",
                 adaptive.absolute, adaptive.relative
             );
             return Err(Error::Evaluation { step: 0, reason });
@@ -333,7 +335,7 @@ pub(crate) fn dormand_prince(
 mod tests {
     use super::*;
 
-    /// A quiet way in which steps grow, and then a pulse that they are too long for, whose integral is known.
+    /// The steps grow over a quiet stretch, and are then too long for a pulse whose integral is known.
     #[test]
     fn a_step_that_misses_the_tolerance_is_taken_again() {
         let width = 0.15;
@@ -344,7 +346,7 @@ mod tests {
         };
         let adaptive = Adaptive { relative: 1e-8, absolute: 1e-8, max_evaluations: 10_000 };
         dormand_prince(pulse, &mut y, [0.0, 1.0], adaptive).unwrap();
-        // What lies beyond the end: of the error function at 2.
+        // The part beyond the end follows from the error function at 2.
         let expected = 0.5 * width * std::f64::consts::PI.sqrt() * (1.0 + 0.995_322_265_018_952_7);
         assert!((y[0] - expected).abs() < 1e-7, "{} for {expected}", y[0]);
         assert!(!controlled(1.0, false).0 && !controlled(f64::NAN, false).0 && controlled(0.99, false).0);

@@ -1,6 +1,6 @@
-//! Langevin dynamics: Song & Ermon 2019, "Generative Modeling by Estimating Gradients of the Data Distribution",
-//! arXiv:1907.05600, algorithm 1; and as the corrector of any other solver, Song et al. 2021, arXiv:2011.13456,
-//! algorithms 4 and 5.
+//! Langevin dynamics, as a solver and as the corrector of any other one. Sources: Song & Ermon 2019, "Generative
+//! Modeling by Estimating Gradients of the Data Distribution", arXiv:1907.05600, algorithm 1; Song et al. 2021,
+//! arXiv:2011.13456, algorithms 4 and 5.
 
 use std::fmt;
 
@@ -11,32 +11,32 @@ use crate::option::{Fallback, Group, Kind, OptionEntry, Options, words};
 use crate::schedule::{Grid, NoiseLevel};
 
 words! {
-    /// How large a step `e` of Langevin dynamics is.
+    /// The size `e` of a step of Langevin dynamics.
     #[non_exhaustive]
     pub enum StepSize {
         #[default]
-        Noise = "noise", "e = 2·r²·σ².";
-        Norms = "norms", "e = 2·(r·‖z‖/‖s‖)², with the norms of an item's noise and score (Song et al. 2021). For pictures: with few values the norms scatter, and what is drawn is too wide.";
+        Noise = "noise", "The noise level: e = 2·r²·σ².";
+        Norms = "norms", "The norms of an item's noise and score: e = 2·(r·‖z‖/‖s‖)² (Song et al. 2021). For pictures. With few values the norms scatter, and the samples spread too wide.";
     }
 }
 
-/// `x ← x + e·s + √(2e)·z` at one level, with the score s.
+/// The Langevin step `x ← x + e·s + √(2e)·z` at one level, with the score s.
 ///
-/// Song et al. 2021 take norms over the batch, by which an item depends on the others. [`StepSize::Norms`] takes each
-/// item's own; [`StepSize::Noise`] puts in what they are near for d values, √d and √d/σ. Their factor 1 − β for VP is
-/// left out.
+/// Song et al. 2021 take norms over the batch, which makes an item depend on the others. [`StepSize::Norms`] takes each
+/// item's own norms. [`StepSize::Noise`] takes the values that these are near for d values, √d and √d/σ. The factor 1 −
+/// β for VP of Song et al. is left out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Correction {
-    /// How often, at every level.
+    /// The number of steps at every level.
     pub steps: usize,
     /// r, the signal-to-noise ratio of the paper.
     pub snr: f64,
-    /// How large the steps are.
+    /// The size of the steps.
     pub size: StepSize,
 }
 
 impl Correction {
-    /// `steps` corrections, otherwise as `options` say.
+    /// `steps` corrections with these options.
     pub(crate) fn new(steps: usize, options: &Options) -> Self {
         Self { steps, snr: CORRECTOR_SNR.real(options), size: CORRECTOR_SIZE.choice(options) }
     }
@@ -84,7 +84,7 @@ impl fmt::Display for Langevin {
     }
 }
 
-/// A solver with corrections: at every level that a step of it begins at, [`Correction`] first.
+/// A solver with corrections. A [`Correction`] is made at every level where a step of the solver begins.
 #[derive(Debug)]
 pub struct PredictorCorrector {
     predictor: Box<dyn Solver>,
@@ -92,7 +92,7 @@ pub struct PredictorCorrector {
 }
 
 impl PredictorCorrector {
-    /// `correction` before each step of `predictor`.
+    /// Makes `correction` before each step of `predictor`.
     ///
     /// # Errors
     /// [`Error::Argument`] if the predictor chooses its own levels.
@@ -145,16 +145,16 @@ impl fmt::Display for PredictorCorrector {
     }
 }
 
-/// `corrector_steps` of langevin itself, which consists of them.
+/// The default of `corrector_steps` for langevin itself, which consists of them.
 const STEPS_OF_LANGEVIN: u64 = 10;
 pub(crate) const CORRECTOR_STEPS: OptionEntry = OptionEntry {
     key: "corrector_steps",
     group: Group::Correction,
     kind: Kind::Whole(0, 10_000),
     default: Fallback::But(&Fallback::Whole(0), &[("for langevin", Fallback::Whole(STEPS_OF_LANGEVIN))]),
-    summary: "Langevin corrections at every level, before each step of the solver.",
+    summary: "The number of Langevin corrections at every level, before each step of the solver.",
 };
-/// r; that of Song et al. 2021 for most of their models.
+/// The option for r. Its default is that of Song et al. 2021 for most of their models.
 pub(crate) const CORRECTOR_SNR: OptionEntry = OptionEntry {
     key: "corrector_snr",
     group: Group::Correction,
@@ -167,12 +167,12 @@ pub(crate) const CORRECTOR_SIZE: OptionEntry = OptionEntry {
     group: Group::Correction,
     kind: StepSize::KIND,
     default: Fallback::Word(StepSize::DEFAULT.word()),
-    summary: "What the size of Langevin corrections goes by.",
+    summary: "What the size e of Langevin corrections is computed from.",
 };
 
 pub(super) const ENTRY: Entry = Entry {
     name: "langevin",
-    summary: "Song & Ermon 2019: annealed Langevin dynamics, for models that say the score; many evaluations a level",
+    summary: "Song & Ermon 2019. Annealed Langevin dynamics, for models that predict the score. Many evaluations a level.",
     options: &[CORRECTOR_STEPS, CORRECTOR_SNR, CORRECTOR_SIZE],
     build: |options| {
         let steps = options.whole(CORRECTOR_STEPS.key).unwrap_or(STEPS_OF_LANGEVIN as usize);

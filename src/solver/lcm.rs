@@ -1,5 +1,5 @@
-//! LCM: Luo, Tan, Huang, Li, Zhao 2023, "Latent Consistency Models", arXiv:2310.04378, algorithm 3 (the multistep
-//! sampling of consistency models, Song et al. 2023, arXiv:2303.01469, algorithm 1).
+//! LCM, which is the multistep sampling of consistency models (Song et al. 2023, arXiv:2303.01469, algorithm 1).
+//! Source: Luo, Tan, Huang, Li, Zhao 2023, "Latent Consistency Models", arXiv:2310.04378, algorithm 3.
 
 use std::fmt;
 
@@ -9,19 +9,19 @@ use super::update::{Cursor, Move, Update};
 use crate::option::{Fallback, Group, Kind, OptionEntry};
 use crate::schedule::Grid;
 
-/// The network predicts the end of the trajectory; noise takes it to the next level.
+/// The LCM sampler. The network predicts the end of the trajectory, and noise takes it to the next level.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lcm {
-    /// What times are multiplied by in the boundary condition `c_skip·x + c_out·x̂₀`. 0 takes x̂₀ for what the network
-    /// says, as `None` does where time does not count steps of training.
+    /// The factor of times in the boundary condition `c_skip·x + c_out·x̂₀`. 0 uses x̂₀ alone. So does `None` where
+    /// time does not count training steps.
     pub(super) timestep_scaling: Option<f64>,
-    /// The standard deviation of the noise, relative to what it would have to be.
+    /// The standard deviation of the noise, relative to the exact one.
     pub(super) noise: f64,
 }
 
-/// What times are multiplied by in training, where it matters at the first few times only.
+/// The factor of times in training. It matters at the first few times only.
 const SCALING: f64 = 10.0;
-/// Where time does not count steps of training.
+/// The factor where time does not count training steps.
 const SCALING_OF_CONTINUOUS_TIME: f64 = 0.0;
 
 /// The standard deviation of the data in the boundary condition.
@@ -57,12 +57,12 @@ const TIMESTEP_SCALING: OptionEntry = OptionEntry {
         &Fallback::Real(SCALING),
         &[("in continuous time", Fallback::Real(SCALING_OF_CONTINUOUS_TIME))],
     ),
-    summary: "What times are multiplied by in the boundary condition of LCM; 0 for none.",
+    summary: "The factor of times in the boundary condition of LCM. 0 is no boundary condition.",
 };
 
 pub(super) const ENTRY: Entry = Entry {
     name: "lcm",
-    summary: "Luo et al. 2023: for distilled consistency models, 1 to 8 steps; grid lcm",
+    summary: "Luo et al. 2023. For distilled consistency models, 1 to 8 steps, with the grid lcm.",
     options: &[TIMESTEP_SCALING, S_NOISE],
     build: |options| {
         let timestep_scaling = options.real(TIMESTEP_SCALING.key);

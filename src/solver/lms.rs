@@ -1,5 +1,5 @@
-//! Linear multistep (Adams–Bashforth on uneven levels): Katherine Crowson's k-diffusion, `sample_lms`. Its σ is u = σ/α
-//! here.
+//! The linear multistep method, which is Adams–Bashforth on uneven levels. Source: `sample_lms` of Katherine Crowson's
+//! k-diffusion. Its σ is u = σ/α here.
 
 use std::fmt;
 
@@ -9,11 +9,11 @@ use super::update::{Cursor, Move, Update};
 use crate::option::{Fallback, Group, Kind, OptionEntry};
 use crate::schedule::Grid;
 
-/// The slope is replaced by the polynomial through its last values, and integrated; one evaluation a step, of the order
-/// of their number.
+/// The linear multistep method. The slope is replaced by the polynomial through its last values, which is integrated. A
+/// step takes one evaluation. The order is the number of values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lms {
-    /// How many slopes there are at most, 1 to 4.
+    /// The greatest number of slopes, 1 to 4.
     pub(super) order: usize,
 }
 
@@ -48,12 +48,12 @@ const ORDER: OptionEntry = OptionEntry {
     group: Group::Solver,
     kind: Kind::Whole(1, 4),
     default: Fallback::Whole(4),
-    summary: "How many slopes are used.",
+    summary: "The number of slopes that a step uses.",
 };
 
 pub(super) const ENTRY: Entry = Entry {
     name: "lms",
-    summary: "k-diffusion: linear multistep of order 4, one evaluation a step",
+    summary: "k-diffusion. Linear multistep of order 4, one evaluation a step.",
     options: &[ORDER],
     build: |options| Ok(Box::new(Lms { order: ORDER.whole(options) })),
     as_diffusers: None,

@@ -1,11 +1,11 @@
 //! Solvers: how to move from one noise level to the next, as numbers.
 //!
-//! A solver is a pure function from a grid and a cursor to coefficients. It holds no tensor and no state, so it can be
+//! A solver is a pure function from a grid and a cursor to coefficients. It holds no tensor and no state. So it can be
 //! checked without a network, printed as a table, and left and resumed between any two evaluations.
 //!
-//! One page per solver, with its paper at the head. To add one: write its page with an [`Entry`], name it in
-//! [`SOLVERS`], and give it a line in `tests/all/order.rs` or `tests/all/distributions.rs`; a test fails where both
-//! lack it.
+//! There is one file per solver, with its paper at the head. To add a solver, write its file with an [`Entry`] and name
+//! it in [`SOLVERS`]. Then give it a line in `tests/all/order.rs` or `tests/all/distributions.rs`. A test fails where
+//! both lack it.
 
 mod ancestral;
 mod churn;
@@ -71,7 +71,7 @@ pub use update::{Cursor, Deviation, MOST_HISTORY, Move, Update};
 use crate::error::{Error, Result};
 use crate::option::{OptionEntry, Options};
 
-/// Every solver, by the name that it has in all of the interfaces.
+/// Every solver, by the name that it has in all interfaces.
 pub const SOLVERS: &[Entry] = &[
     ddpm::ENTRY,
     ddim::ENTRY,
@@ -108,7 +108,7 @@ pub const NAMES: &[&str] = &{
     names
 };
 
-/// The option called `key` of whichever solvers have it.
+/// The option called `key` of any solver that has it.
 #[must_use]
 pub fn option(key: &str) -> Option<&'static OptionEntry> {
     SOLVERS.iter().flat_map(|entry| entry.options).find(|option| option.key == key)

@@ -1,5 +1,5 @@
-//! PNDM: Liu, Ren, Lin, Zhao 2022, "Pseudo Numerical Methods for Diffusion Models on Manifolds", arXiv:2202.09778. The
-//! transfer part of a step (eq. 11) is DDIM's; what it moves along is a mean of several ε̂.
+//! PNDM. Source: Liu, Ren, Lin, Zhao 2022, "Pseudo Numerical Methods for Diffusion Models on Manifolds",
+//! arXiv:2202.09778. The transfer part of a step (eq. 11) is DDIM's. It moves along a mean of several ε̂.
 
 use std::fmt;
 
@@ -10,36 +10,36 @@ use crate::prediction::Prediction;
 use crate::schedule::{Grid, NoiseLevel};
 
 words! {
-    /// How the first steps are taken, which have no three ε̂ before them.
+    /// How the first steps are taken, before there are three earlier ε̂.
     #[non_exhaustive]
     pub enum Warmup {
         #[default]
-        Plms = "plms", "By Heun's mean in the first step, then in rising order (Crowson's PLMS, as Stable Diffusion has it): one more evaluation.";
-        RungeKutta = "runge-kutta", "Three pseudo Runge–Kutta steps (eq. 13): nine more evaluations.";
-        None = "none", "In rising order: no more evaluations (diffusers' IPNDM).";
+        Plms = "plms", "By Heun's mean in the first step, then in rising order (Crowson's PLMS, as in Stable Diffusion). One more evaluation.";
+        RungeKutta = "runge-kutta", "Three pseudo Runge–Kutta steps (equation 13). Nine more evaluations.";
+        None = "none", "In rising order (diffusers' IPNDM). No more evaluations.";
     }
 }
 
-/// ε̂ is a mean of its last four values with the weights of Adams and Bashforth for even steps (eq. 12). On levels that
-/// are not evenly spaced in time it is of second order at best.
+/// PNDM. ε̂ is a mean of its last four values, with the weights of Adams and Bashforth for even steps (eq. 12). On
+/// levels that are not evenly spaced in time it is of second order at best.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Pndm {
     /// How the first steps are taken.
     pub(super) warmup: Warmup,
-    /// As diffusers has it: a step moves by ⌊T/N⌋ steps of training whatever the grid's next level is, its middle is at
-    /// half of that, rounded down, and what is averaged is what the network predicts.
+    /// The strides of diffusers. A step moves by ⌊T/N⌋ training steps, whatever the grid's next level is. Its middle is
+    /// at half of that, rounded down. The network's prediction itself is averaged.
     pub(super) diffusers: Option<Strides>,
 }
 
-/// How diffusers steps.
+/// How diffusers takes its steps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Strides {
-    /// ⌊T/N⌋; `None` in continuous time, where steps lead from level to level.
+    /// ⌊T/N⌋. `None` in continuous time, where steps lead from level to level.
     stride: Option<f64>,
     /// Whether the network predicts v.
     of_v: bool,
-    /// How many steps are left out of a run that starts with less noise: of N + 1 times, the second of which is there
-    /// twice, so many are passed over, and the first step is made again all the same.
+    /// The number of steps that a run leaves out because it starts with less noise. diffusers has N + 1 times, the
+    /// second of which is there twice. So many of these are passed over, and the first step is made again all the same.
     skipped: usize,
 }
 
@@ -72,7 +72,7 @@ impl Pndm {
         }
     }
 
-    /// The level that the first step is made again from, by a run that leaves steps out.
+    /// The level from which a run that leaves steps out makes its first step again.
     fn again(&self, grid: &Grid, from: NoiseLevel) -> NoiseLevel {
         match self.stride() {
             // The time that is there twice is the first.
@@ -89,7 +89,7 @@ impl Pndm {
         self.diffusers.and_then(|strides| strides.stride)
     }
 
-    /// Where the move of this stage begins and where it ends.
+    /// The levels where the move of this stage begins and ends.
     fn ends(&self, grid: &Grid, at: Cursor) -> (NoiseLevel, NoiseLevel) {
         let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
         let stages = self.stages(grid, at.step);
@@ -111,7 +111,7 @@ impl Pndm {
         }
     }
 
-    /// What is averaged, of what the network predicts at `here`.
+    /// What is averaged of the prediction at `here`.
     fn slope(&self, here: NoiseLevel) -> Update {
         match self.diffusers {
             Some(Strides { of_v: true, .. }) => (Update::X * here.alpha - Update::DIRECTION) / here.sigma,
@@ -119,7 +119,7 @@ impl Pndm {
         }
     }
 
-    /// The transfer part: from `x` at `from` to `to` along the mean of the slopes.
+    /// The transfer part, from `x` at `from` to `to` along the mean of the slopes.
     fn transfer(&self, x: Update, from: NoiseLevel, mean: Update, to: NoiseLevel) -> Update {
         let epsilon = match self.diffusers {
             Some(Strides { of_v: true, .. }) => mean * from.alpha + x * from.sigma,
@@ -129,7 +129,7 @@ impl Pndm {
     }
 }
 
-/// The level at the time `t`; below 0 the end of the run.
+/// The level at the time `t`. Below 0 it is the end of the run.
 fn below(grid: &Grid, t: f64) -> NoiseLevel {
     if t < 0.0 { grid.end() } else { grid.schedule().level(t) }
 }
@@ -140,7 +140,7 @@ impl Solver for Pndm {
         if self.skipped() == 0 || self.warmup != Warmup::Plms {
             return grid.last_steps(steps);
         }
-        // Of the times the second is there twice, so that a run begins at the one before.
+        // The second time is there twice, so a run begins at the one before.
         grid.leap((skipped - 1).max(1), skipped + 1)
     }
 
@@ -152,7 +152,7 @@ impl Solver for Pndm {
         let here = self.level(grid, at);
         if grid.levels()[at.step].alpha == 0.0 {
             let to = grid.levels()[at.step + 1];
-            // Of pure noise ε̂ is x, and there is nothing to divide by. diffusers divides by 1e-8, which makes 0 of x̂₀.
+            // Of pure noise ε̂ is x, since there is nothing to divide by. diffusers divides by 1e-8, which makes x̂₀ 0.
             let epsilon = Update::epsilon(here);
             let denoised = if self.diffusers.is_some() { 0.0 } else { to.alpha };
             return Move::step(at, Update::DENOISED * denoised + epsilon * to.sigma).keep(0, epsilon);
@@ -209,7 +209,7 @@ const WARMUP: OptionEntry = OptionEntry {
 
 pub(super) const ENTRY: Entry = Entry {
     name: "pndm",
-    summary: "Liu et al. 2022: four values of ε̂ with fixed weights, one evaluation a step (PLMS)",
+    summary: "Liu et al. 2022. Four values of ε̂ with fixed weights (PLMS), one evaluation a step.",
     options: &[WARMUP],
     build: |options| Ok(Box::new(Pndm { warmup: WARMUP.choice(options), diffusers: None })),
     as_diffusers: Some(|options, told| {

@@ -1,5 +1,5 @@
-//! The reverse-time SDE: Song et al. 2021, "Score-Based Generative Modeling through Stochastic Differential Equations",
-//! arXiv:2011.13456, eq. 6, for VP, VE, sub-VP and every other schedule.
+//! The reverse-time SDE, for VP, VE, sub-VP and every other schedule. Source: Song et al. 2021, "Score-Based Generative
+//! Modeling through Stochastic Differential Equations", arXiv:2011.13456, eq. 6.
 
 use std::fmt;
 
@@ -15,11 +15,11 @@ words! {
     pub enum Discretization {
         #[default]
         ReverseDiffusion = "reverse-diffusion", "By the forward process from level to level, reversed (appendix E).";
-        EulerMaruyama = "euler-maruyama", "By its rates at the beginning of each step; not on grids that start from pure noise.";
+        EulerMaruyama = "euler-maruyama", "By the rates at the beginning of each step. Not on grids that start from pure noise.";
     }
 }
 
-/// `x ← x − (f − g²·s) + g·z` with the score s; the last step, onto the clean sample, takes x̂₀.
+/// The reverse-time SDE: `x ← x − (f − g²·s) + g·z` with the score s. The last step, onto the clean sample, takes x̂₀.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReverseSde {
     /// How the SDE is divided into steps.
@@ -30,7 +30,7 @@ impl Solver for ReverseSde {
     fn plan(&self, grid: &Grid, at: Cursor) -> Move {
         let (from, to) = (grid.levels()[at.step], grid.levels()[at.step + 1]);
         if to.sigma == 0.0 || from.alpha == 0.0 {
-            // Of pure noise the rates may be infinite: all of the noise but what x̂₀ replaces is drawn afresh.
+            // The rates of pure noise may be infinite. All of the noise except what x̂₀ replaces is drawn afresh.
             return Move::step(at, Update::DENOISED * to.alpha + Update::NOISE * to.sigma);
         }
         let (drift, diffusion) = match self.discretization {
@@ -59,12 +59,12 @@ const DISCRETIZATION: OptionEntry = OptionEntry {
     group: Group::Solver,
     kind: Discretization::KIND,
     default: Fallback::Word(Discretization::DEFAULT.word()),
-    summary: "How the reverse SDE is divided into steps.",
+    summary: "How the reverse SDE is discretised.",
 };
 
 pub(super) const ENTRY: Entry = Entry {
     name: "reverse-sde",
-    summary: "Song et al. 2021: the reverse-time SDE, by reverse diffusion or by Euler–Maruyama; hundreds of steps",
+    summary: "Song et al. 2021. The reverse-time SDE by reverse diffusion or Euler–Maruyama, in hundreds of steps.",
     options: &[DISCRETIZATION],
     build: |options| Ok(Box::new(ReverseSde { discretization: DISCRETIZATION.choice(options) })),
     as_diffusers: None,

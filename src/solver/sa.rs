@@ -1,5 +1,5 @@
-//! SA-Solver: Xue, Yi, Luo, Zhang, Sun, Li, Ma 2023, "SA-Solver: Stochastic Adams Solver for Fast Sampling of Diffusion
-//! Models", arXiv:2309.05019, algorithm 1, in the form of its code.
+//! SA-Solver, in the form of its code. Source: Xue, Yi, Luo, Zhang, Sun, Li, Ma 2023, "SA-Solver: Stochastic Adams
+//! Solver for Fast Sampling of Diffusion Models", arXiv:2309.05019, algorithm 1.
 
 use std::fmt;
 
@@ -12,8 +12,9 @@ use crate::error::{Error, Result};
 use crate::option::{Fallback, Group, Kind, OptionEntry, Options};
 use crate::schedule::{Grid, NoiseLevel};
 
-/// A multistep predictor and corrector of the SDE whose noise is τ times that of the reverse SDE (eq. 7); one
-/// evaluation a step. What the network says at the predicted sample first corrects that sample, then predicts the next.
+/// SA-Solver, a multistep predictor and corrector of an SDE whose noise is τ times that of the reverse SDE (eq. 7). A
+/// step takes one evaluation. The prediction at the predicted sample first corrects that sample, and then predicts the
+/// next.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SaSolver {
     /// The order of the predictor, 1 to 3.
@@ -24,12 +25,12 @@ pub struct SaSolver {
     pub(super) tau: f64,
     /// The times, as shares of the greatest, between which τ is not 0.
     pub(super) between: [f64; 2],
-    /// Whether x̂₀ is expanded or ε̂.
+    /// Whether x̂₀ is expanded, and not ε̂.
     pub(super) data: bool,
     /// Whether the last steps are of lower order.
     pub(super) lower_order_final: bool,
-    /// The factor of times by which diffusers counts them, for which 200 to 800 are these shares whatever T is. It
-    /// draws noise in every step.
+    /// The factor of times in diffusers, in whose units these shares are 200 to 800 whatever T is. It draws noise in
+    /// every step.
     pub(super) as_diffusers: Option<f64>,
 }
 
@@ -66,7 +67,7 @@ impl SaSolver {
         order.min(at_end).min(step + 1 + more - first)
     }
 
-    /// What the values, latest first, count in the move from level `step` to the next. The first of them is of level
+    /// The weights of the values, latest first, in the move from level `step` to the next. The first value is of level
     /// `newest`.
     fn weights(&self, grid: &Grid, step: usize, newest: usize, order: usize) -> Vec<f64> {
         let levels = grid.levels();
@@ -78,7 +79,7 @@ impl SaSolver {
         let mut weights: Vec<f64> =
             (0..order).map(|j| scale * weighted_integral(&nodes, j, from.lambda(), to.lambda(), rate)).collect();
         if self.data && order == 2 {
-            // Of third order in h, and better for few steps by the authors' account.
+            // This is of third order in h, and better for few steps according to the authors.
             let h = to.lambda() - from.lambda();
             let rest = h * h / 2.0 - (h * rate + (-h * rate).exp_m1()) / (rate * rate);
             let more = scale * rest / (nodes[0] - nodes[1]);
@@ -90,7 +91,7 @@ impl SaSolver {
 }
 
 impl SaSolver {
-    /// The move, with the noise that diffusers draws also where it has none.
+    /// The move with the noise that diffusers draws even where it is not used.
     fn drawn(&self, step: Move) -> Move {
         let idle = self.as_diffusers.is_some() && step.update.noise == 0.0;
         step.after_draws(usize::from(idle))
@@ -110,8 +111,7 @@ impl Solver for SaSolver {
             let said = if self.data { Update::DENOISED } else { Update::epsilon(from) };
             let mut corrected = Update::X;
             if at.step > 0 && self.corrector_order > 0 && levels[at.step - 1].alpha > 0.0 {
-                // What x was made of before the prediction, and its noise, count alike in both: only the values count
-                // differently.
+                // x before the prediction and its noise count alike in both. Only the values count differently.
                 let before = at.step - 1;
                 let order = self.order(grid, before, self.predictor_order, 0);
                 for (j, weight) in self.weights(grid, before, before, order).into_iter().enumerate() {
@@ -166,33 +166,33 @@ const CORRECTOR_ORDER: OptionEntry = OptionEntry {
     group: Group::Solver,
     kind: Kind::Whole(0, 4),
     default: Fallback::Whole(2),
-    summary: "The order of sa-solver's corrector, 0 for none.",
+    summary: "The order of sa-solver's corrector. 0 is no corrector.",
 };
 const TAU: OptionEntry = OptionEntry {
     key: "tau",
     group: Group::Solver,
     kind: Kind::Real(0.0, 10.0),
     default: Fallback::Real(1.0),
-    summary: "τ of sa-solver, the share of the reverse SDE's noise.",
+    summary: "τ of sa-solver: the share of the reverse SDE's noise.",
 };
 const TAU_FROM: OptionEntry = OptionEntry {
     key: "tau_from",
     group: Group::Solver,
     kind: Kind::Real(0.0, 1.0),
     default: Fallback::Real(0.2),
-    summary: "The least time, as a share of the greatest, at which τ counts.",
+    summary: "The smallest time at which τ applies, as a share of the largest time.",
 };
 const TAU_TO: OptionEntry = OptionEntry {
     key: "tau_to",
     group: Group::Solver,
     kind: Kind::Real(0.0, 1.0),
     default: Fallback::Real(0.8),
-    summary: "The greatest time, as a share of the greatest there is, at which τ counts.",
+    summary: "The largest time at which τ applies, as a share of the largest time of all.",
 };
 
 pub(super) const ENTRY: Entry = Entry {
     name: "sa-solver",
-    summary: "Xue et al. 2023: stochastic Adams predictor and corrector, one evaluation a step",
+    summary: "Xue et al. 2023. Stochastic Adams predictor and corrector, one evaluation a step.",
     options: &[PREDICTOR_ORDER, CORRECTOR_ORDER, TAU, TAU_FROM, TAU_TO, PREDICT_X0, LOWER_ORDER_FINAL],
     build: |options| Ok(Box::new(SaSolver::new(options, None)?)),
     as_diffusers: Some(|options, told| Ok(Box::new(SaSolver::new(options, Some(told.time_scale))?))),

@@ -1,5 +1,5 @@
-//! TCD: Zheng, Hu, Fan, Wang, Ding, Tao, Cham 2024, "Trajectory Consistency Distillation", arXiv:2402.19159, algorithm
-//! 4 (strategic stochastic sampling).
+//! TCD. Source: Zheng, Hu, Fan, Wang, Ding, Tao, Cham 2024, "Trajectory Consistency Distillation", arXiv:2402.19159,
+//! algorithm 4 (strategic stochastic sampling).
 
 use std::fmt;
 
@@ -9,13 +9,15 @@ use super::update::{Cursor, Move, Update};
 use crate::option::{Fallback, Group, Kind, OptionEntry};
 use crate::schedule::{Grid, NoiseLevel};
 
-/// The network predicts the trajectory's point at a time s below the next one; noise takes it up to the next level.
+/// The TCD sampler. The network predicts the trajectory's point at a time s below the next one. Noise takes it up to
+/// the next level.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tcd {
-    /// γ, 0 to 1: s = (1 − γ)·t of the next level. 0 is deterministic, 1 goes by way of the clean sample.
+    /// γ, 0 to 1, which sets s = (1 − γ)·t of the next level. 0 is deterministic, and 1 goes by way of the clean
+    /// sample.
     pub(super) gamma: f64,
-    /// Whether s is rounded to f32 before it is cut to a whole number, and noise is drawn also where none is added, as
-    /// in diffusers.
+    /// Whether the steps are diffusers'. There s is rounded to f32 before it is cut to a whole number, and noise is
+    /// drawn also where none is added.
     pub(super) as_diffusers: bool,
 }
 
@@ -57,12 +59,12 @@ const GAMMA: OptionEntry = OptionEntry {
     group: Group::Solver,
     kind: Kind::Real(0.0, 1.0),
     default: Fallback::Real(0.3),
-    summary: "γ of TCD: 0 is deterministic, 1 fully stochastic.",
+    summary: "γ of TCD. 0 is deterministic, and 1 is fully stochastic.",
 };
 
 pub(super) const ENTRY: Entry = Entry {
     name: "tcd",
-    summary: "Zheng et al. 2024: for distilled trajectory consistency models, 1 to 20 steps; grid lcm",
+    summary: "Zheng et al. 2024. For distilled trajectory consistency models, 1 to 20 steps, with the grid lcm.",
     options: &[GAMMA],
     build: |options| Ok(Box::new(Tcd { gamma: GAMMA.real(options), as_diffusers: false })),
     as_diffusers: Some(|options, _| Ok(Box::new(Tcd { gamma: GAMMA.real(options), as_diffusers: true }))),

@@ -1,5 +1,5 @@
-//! UniPC: Zhao, Bai, Rao, Zhou, Lu 2023, "UniPC: A Unified Predictor-Corrector Framework for Fast Sampling of Diffusion
-//! Models", arXiv:2302.04867, algorithms 5 to 8, in the form that its code and diffusers have.
+//! UniPC, in the form of its code and of diffusers. Source: Zhao, Bai, Rao, Zhou, Lu 2023, "UniPC: A Unified
+//! Predictor-Corrector Framework for Fast Sampling of Diffusion Models", arXiv:2302.04867, algorithms 5 to 8.
 
 use std::fmt;
 
@@ -12,24 +12,24 @@ use crate::option::{Fallback, Group, Kind, OptionEntry, words};
 use crate::schedule::Grid;
 
 words! {
-    /// The function B(h) of the paper (§3.4), by which the correction is scaled.
+    /// The function B(h) of the paper (§3.4), which scales the correction.
     #[non_exhaustive]
     pub enum Scaling {
         #[default]
-        Bh2 = "bh2", "eʰ − 1.";
-        Bh1 = "bh1", "h; for unconditional models and few steps.";
+        Bh2 = "bh2", "B(h) = eʰ − 1.";
+        Bh1 = "bh1", "B(h) = h. For unconditional models and few steps.";
     }
 }
 
-/// A multistep predictor, and a corrector of one order more that needs no evaluation of its own: what the network
-/// predicts at the predicted sample first corrects that sample, then predicts the next.
+/// UniPC, a multistep predictor with a corrector of one order more that needs no evaluation of its own. The prediction
+/// at the predicted sample first corrects that sample, and then predicts the next.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UniPc {
     /// The order of the predictor, 1 to 3.
     pub(super) order: usize,
-    /// B(h).
+    /// B(h), the scaling of the correction.
     pub(super) scaling: Scaling,
-    /// Whether x̂₀ is expanded (as guided models want it) or ε̂.
+    /// Whether x̂₀ is expanded, and not ε̂. Guided models need x̂₀.
     pub(super) data: bool,
     /// Whether the last steps are of lower order.
     pub(super) lower_order_final: bool,
@@ -42,8 +42,8 @@ impl UniPc {
         usable_order(grid, step, self.order, self.lower_order_final)
     }
 
-    /// From level `step` to the next: x there, as `x` and `current` (what the network predicted there) and what it said
-    /// before give it, and with `ahead`, what it says at the next level, if that is known.
+    /// The move from level `step` to the next. It takes `x`, the prediction `current` there, and earlier ones. `ahead`
+    /// is the prediction at the next level, if that is known.
     fn advance(&self, grid: &Grid, step: usize, x: Update, current: Update, ahead: Option<Update>) -> Update {
         let levels = grid.levels();
         let (from, to, order) = (levels[step], levels[step + 1], self.order_at(grid, step));
@@ -80,8 +80,8 @@ impl UniPc {
     }
 }
 
-/// The weights ρ with `Σ_m ρ_m·points_m^k = wanted_k` for k = 0, 1, …: of a polynomial that is 1 at one point and 0 at
-/// the others the sum is that point's weight.
+/// The weights ρ with `Σ_m ρ_m·points_m^k = wanted_k` for k = 0, 1, …. For a polynomial that is 1 at one point and 0 at
+/// the others, the sum is that point's weight.
 fn vandermonde(points: &[f64], wanted: &[f64]) -> Vec<f64> {
     let weight =
         |m| lagrange(points, m, 0.0).iter().zip(wanted).map(|(coefficient, wanted)| coefficient * wanted).sum();
@@ -99,7 +99,7 @@ impl Solver for UniPc {
         let said = if self.data { Update::DENOISED } else { Update::epsilon(from) };
         let slot = |step: usize| step % self.slots();
         if at.stage == 0 {
-            // What came before is one step further back than for the prediction.
+            // Earlier predictions are one step further back here than for the prediction.
             let corrected = match at.step.checked_sub(1) {
                 Some(before) if levels[before].alpha > 0.0 && !self.uncorrected.contains(&before) => {
                     self.advance(grid, before, Update::SAVED, Update::kept(slot(before)), Some(said))
@@ -121,7 +121,7 @@ impl Solver for UniPc {
     }
 
     fn slots(&self) -> usize {
-        // The corrector of order p sees p values before the current one.
+        // The corrector of order p uses p values before the current one.
         self.order
     }
 }
@@ -141,26 +141,26 @@ const SCALING: OptionEntry = OptionEntry {
     group: Group::Solver,
     kind: Scaling::KIND,
     default: Fallback::Word(Scaling::DEFAULT.word()),
-    summary: "The function B(h) of the paper.",
+    summary: "The function B(h) of the UniPC paper.",
 };
 pub(super) const PREDICT_X0: OptionEntry = OptionEntry {
     key: "predict_x0",
     group: Group::Solver,
     kind: Kind::Flag,
     default: Fallback::Flag(true),
-    summary: "Whether x̂₀ is expanded (1) or ε̂ (0).",
+    summary: "Whether unipc expands x̂₀ (1) or ε̂ (0).",
 };
 const DISABLE_CORRECTOR: OptionEntry = OptionEntry {
     key: "disable_corrector",
     group: Group::Solver,
     kind: Kind::Numbers,
     default: Fallback::Nothing,
-    summary: "The steps, counted from 0, whose result unipc does not correct.",
+    summary: "The steps that unipc does not correct, counted from 0.",
 };
 
 pub(super) const ENTRY: Entry = Entry {
     name: "unipc",
-    summary: "Zhao et al. 2023: predictor and corrector from one evaluation a step, of order 1 to 3",
+    summary: "Zhao et al. 2023. Predictor and corrector from one evaluation a step, of order 1 to 3.",
     options: &[ORDER, SCALING, PREDICT_X0, LOWER_ORDER_FINAL, DISABLE_CORRECTOR],
     build: |options| {
         let steps = options.numbers(DISABLE_CORRECTOR.key).unwrap_or_default();

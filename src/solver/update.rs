@@ -1,4 +1,4 @@
-//! A move of a solver, as numbers: what becomes of x, what is kept, and where the run stands then.
+//! A move of a solver, as numbers: the coefficients of x, what is kept, and where the run stands afterwards.
 
 use std::ops::{Add, Div, Mul, Sub};
 
@@ -7,16 +7,16 @@ use crate::schedule::NoiseLevel;
 /// The most tensors of earlier steps that a solver may keep.
 pub const MOST_HISTORY: usize = 5;
 
-/// What x becomes:
-/// `x·`[`x`](Self::x)` + x̂₀·`[`denoised`](Self::denoised)` + d·`[`direction`](Self::direction)
-/// ` + z·`[`noise`](Self::noise)` + s·`[`saved`](Self::saved)` + Σ hᵢ·`[`history`](Self::history)
+/// The new x of a move, as coefficients: `x·`[`x`](Self::x)` + x̂₀·`[`denoised`](Self::denoised)` +
+/// d·`[`direction`](Self::direction) ` + z·`[`noise`](Self::noise)` + s·`[`saved`](Self::saved)` + Σ
+/// hᵢ·`[`history`](Self::history).
 ///
-/// where x̂₀ is the denoised sample, d the x̂₀ from which the direction back to the noise (ε̂) is taken, z standard
-/// normal, s the x that was saved and h what earlier moves kept. d is x̂₀ itself unless a denoiser parts the two, as
-/// diffusers' DDIM does when it clips.
+/// Here x̂₀ is the denoised sample, and d the x̂₀ from which the direction back to the noise (ε̂) is taken. z is
+/// standard normal, s the x that was saved, and h what earlier moves kept. d is x̂₀ itself unless a denoiser gives them
+/// different values, as diffusers' DDIM does when it clips.
 ///
-/// Updates add up and can be scaled, so that a solver is written as its paper writes it: [`X`](Self::X),
-/// [`DENOISED`](Self::DENOISED) and so on are the symbols. DDIM, `x ← α·x̂₀ + σ·ε̂`:
+/// Updates can be added and scaled, so that a solver is written as its paper writes it. [`X`](Self::X),
+/// [`DENOISED`](Self::DENOISED) and so on are the symbols. Here is DDIM, `x ← α·x̂₀ + σ·ε̂`.
 ///
 /// ```
 /// use diffuse::schedule::{Flow, Grid, GridOptions, Spacing};
@@ -40,7 +40,7 @@ pub struct Update {
     pub denoised: f64,
     /// The coefficient of the x̂₀ that ε̂ is taken from.
     pub direction: f64,
-    /// The coefficient of fresh noise; 0 where none is to be drawn.
+    /// The coefficient of fresh noise. With 0 none is drawn.
     pub noise: f64,
     /// The coefficient of the x that was saved.
     pub saved: f64,
@@ -51,15 +51,15 @@ pub struct Update {
 impl Update {
     const ZERO: Self =
         Self { x: 0.0, denoised: 0.0, direction: 0.0, noise: 0.0, saved: 0.0, history: [0.0; MOST_HISTORY] };
-    /// x.
+    /// The symbol x.
     pub const X: Self = Self { x: 1.0, ..Self::ZERO };
-    /// x̂₀.
+    /// The symbol x̂₀.
     pub const DENOISED: Self = Self { denoised: 1.0, ..Self::ZERO };
-    /// The x̂₀ that ε̂ is taken from.
+    /// The symbol d, the x̂₀ that ε̂ is taken from.
     pub const DIRECTION: Self = Self { direction: 1.0, ..Self::ZERO };
-    /// Fresh noise.
+    /// The symbol z, fresh noise.
     pub const NOISE: Self = Self { noise: 1.0, ..Self::ZERO };
-    /// The x that was saved.
+    /// The symbol s, the x that was saved.
     pub const SAVED: Self = Self { saved: 1.0, ..Self::ZERO };
 
     /// What the slot holds.
@@ -70,13 +70,13 @@ impl Update {
         update
     }
 
-    /// Whether every coefficient is a number.
+    /// Whether every coefficient is finite.
     pub(crate) fn is_finite(&self) -> bool {
         let Self { x, denoised, direction, noise, saved, history } = *self;
         [x, denoised, direction, noise, saved].iter().chain(&history).all(|value| value.is_finite())
     }
 
-    /// ε̂ at `level`: the noise that the network sees in x.
+    /// ε̂ at `level`, the network's estimate of the noise in x.
     #[must_use]
     pub fn epsilon(level: NoiseLevel) -> Self {
         (Self::X - Self::DIRECTION * level.alpha) / level.sigma
@@ -120,7 +120,7 @@ impl Mul<f64> for Update {
     type Output = Self;
 
     fn mul(self, factor: f64) -> Self {
-        // Not a factor of what is not there: 0·∞ is no number.
+        // A zero coefficient stays zero, since 0·∞ is no number.
         self.zip(self, |a, _| if a == 0.0 { 0.0 } else { a * factor })
     }
 }
@@ -133,7 +133,7 @@ impl Div<f64> for Update {
     }
 }
 
-/// Where a run stands.
+/// The place of a run on its grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Cursor {
     /// The step of the grid: the run has reached `grid.levels()[step]`.
@@ -142,25 +142,25 @@ pub struct Cursor {
     pub stage: usize,
 }
 
-/// What fresh noise is multiplied by, value by value, beside its coefficient.
+/// The factor of fresh noise, value by value, in addition to its coefficient.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Deviation {
-    /// Nothing.
+    /// No factor.
     #[default]
     One,
     /// The root of the variance whose logarithm the network predicts.
     Logarithm,
     /// The root of the variance that the network predicts, as diffusers reads it.
     Root,
-    /// The root of the variance whose logarithm lies between these two as the network predicts: at the first for −1, at
-    /// the second for 1 (Nichol & Dhariwal 2021, eq. 15).
+    /// The root of a variance whose logarithm the network places between these two. A prediction of −1 is the first,
+    /// and 1 the second (Nichol & Dhariwal 2021, eq. 15).
     Range([f64; 2]),
 }
 
 impl Deviation {
-    /// The logarithm of the variance by which noise is multiplied, where the network predicts `said`.
+    /// The logarithm of the variance by which noise is multiplied, for the prediction `said`.
     pub(crate) fn log_variance(self, said: f64) -> f64 {
         match self {
             Self::One => 0.0,
@@ -171,24 +171,25 @@ impl Deviation {
     }
 }
 
-/// One move: x becomes `update`, and the run stands at `next`. What is kept and saved is of before the update.
+/// One move of a run: x becomes `update`, and the run stands at `next`. What is kept and saved is taken before the
+/// update.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Move {
-    /// What becomes of x.
+    /// The new x.
     pub update: Update,
-    /// A slot and what it holds from now on, made of x, x̂₀ and d. The update still sees what it held.
+    /// A slot, and what it holds from now on, made of x, x̂₀ and d. The update still uses what it held before.
     pub keep: Option<(usize, Update)>,
     /// Whether x is saved.
     pub save: bool,
-    /// What the fresh noise is multiplied by.
+    /// The factor of the fresh noise.
     pub deviation: Deviation,
-    /// The signal-to-noise ratio r of a Langevin step whose size `e = 2·(r·‖z‖/‖s‖)²` is found from the norms of each
-    /// item's noise and score: the update has the score once and the noise √2 times, and they are multiplied by e and
-    /// √e.
+    /// The signal-to-noise ratio r of a Langevin step. Its size `e = 2·(r·‖z‖/‖s‖)²` is found from the norms of each
+    /// item's noise and score. The update has the score once and the noise √2 times. They are multiplied by e and √e.
     pub norms: Option<f64>,
-    /// How often noise is drawn before, and not used: by a stream, whose later draws depend on it.
+    /// The number of draws of noise that are not used, before those that are. They matter to a stream, whose later
+    /// draws depend on them.
     pub unused: usize,
-    /// Where the run stands afterwards.
+    /// The place of the run afterwards.
     pub next: Cursor,
 }
 
@@ -214,19 +215,19 @@ impl Move {
         Self { next, ..Self::step(at, update) }
     }
 
-    /// The same, and `slot` holds `kept` from now on.
+    /// The move, after which `slot` holds `kept`.
     #[must_use]
     pub fn keep(self, slot: usize, kept: Update) -> Self {
         Self { keep: Some((slot, kept)), ..self }
     }
 
-    /// The same, and x is saved.
+    /// The move, which also saves x.
     #[must_use]
     pub fn save(self) -> Self {
         Self { save: true, ..self }
     }
 
-    /// The same, after `unused` draws of noise.
+    /// The move, after `unused` draws of noise.
     pub(super) fn after_draws(self, unused: usize) -> Self {
         Self { unused, ..self }
     }

@@ -1,4 +1,4 @@
-//! Between pictures and latents: the two halves of an autoencoder, a tile at a time.
+//! From pictures to latents and back: the encoder and the decoder of an autoencoder, one tile at a time.
 
 use ndarray::{Array2, Array3, ArrayD, ArrayView3, ArrayViewD, Axis, Slice, s};
 
@@ -11,45 +11,45 @@ use crate::network::{Binding, Part};
 use crate::signature::TensorInfo;
 use crate::tensor::{first_not_finite, zeros};
 
-/// A picture whose sides have at most so many pixels is one tile, unless that is said otherwise.
+/// The greatest side in pixels of a picture that is one tile by default.
 const MOST_UNTILED: usize = 1024;
 
 /// The least overlap of two tiles, in latents.
 const LEAST_OVERLAP: usize = 16;
 
-/// `picture`, beyond whose values a decoder goes somewhat.
+/// `picture` clamped to its range, since a decoder goes somewhat beyond it.
 pub(crate) fn within(picture: Array3<f32>) -> Array3<f32> {
     picture.mapv_into(|value| value.clamp(-1.0, 1.0))
 }
 
-/// What a decoder's input and output are called, the usual names first.
+/// The names of a decoder's input and output, the usual ones first.
 const LATENTS: &[&str] = &["latent_sample", "latents", "sample", "z"];
 const PICTURES: &[&str] = &["sample", "image"];
 
-/// One half of an autoencoder, in use.
+/// The encoder or the decoder of an autoencoder, in use.
 pub(crate) struct Coder {
     binding: Binding,
-    /// For messages: its file.
+    /// The name of its file, for messages.
     name: String,
     input: usize,
     output: usize,
-    /// The height and the width that the graph fixes its pictures, or latents, at.
+    /// The height and the width that the graph fixes for pictures or latents.
     fixed: [Option<usize>; 2],
     channels: Option<usize>,
     spec: Autoencoder,
 }
 
 impl Parts {
-    /// The half that makes pictures.
+    /// Opens the decoder, which makes pictures.
     ///
     /// # Errors
-    /// As [`Part::network`]; [`Error::Model`] if the graph has no input for latents.
+    /// As [`Part::network`]. [`Error::Model`] if the graph has no input for latents.
     pub(crate) fn decoder(&self, canceller: &Canceller) -> Result<Coder> {
         let spec = self.pipeline.autoencoder.as_ref();
         self.coder(self.decoder.as_ref(), spec, LATENTS, PICTURES, canceller)
     }
 
-    /// The decoder for previews, where there is one that works.
+    /// Opens the decoder for previews, where there is one that works.
     ///
     /// # Errors
     /// [`Error::Cancelled`].
@@ -61,10 +61,10 @@ impl Parts {
         Ok(coder.map_err(|error| without_previews(&error)).ok())
     }
 
-    /// The half that makes latents.
+    /// Opens the encoder, which makes latents.
     ///
     /// # Errors
-    /// As [`decoder`](Self::decoder); [`Error::Argument`] if the model has none.
+    /// As [`decoder`](Self::decoder). [`Error::Argument`] if the model has no encoder.
     pub(crate) fn encoder(&self, canceller: &Canceller) -> Result<Coder> {
         let outputs = &["latent_parameters", "latent_sample", "latent", "latents"];
         let spec = self.pipeline.autoencoder.as_ref();
@@ -110,7 +110,8 @@ impl Parts {
 }
 
 impl Coder {
-    /// The tiles of a picture whose latents have this height and width, of `tile` pixels each, or as it needs.
+    /// The tiles of a picture whose latents have this height and width. A tile has `tile` pixels on a side, or as many
+    /// as the picture needs.
     pub(crate) fn tiles(&self, whole: [usize; 2], tile: Option<usize>, of_pixels: bool) -> Result<Tiles> {
         let factor = self.spec.factor;
         let longest = whole[0].max(whole[1]);
@@ -134,10 +135,10 @@ impl Coder {
         Ok(Tiles::new(whole, size))
     }
 
-    /// The picture of `latent`, one tile of one item: [channels, height, width], black at −1 and white at 1.
+    /// Decodes `latent`, one tile of one item. The picture is [channels, height, width], black at −1 and white at 1.
     ///
     /// # Errors
-    /// [`Error::Model`] if the graph fails, or makes values that are not finite; [`Error::Cancelled`].
+    /// [`Error::Model`] if the graph fails, or if it makes values that are not finite. [`Error::Cancelled`].
     pub(crate) fn decode(&mut self, latent: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
         let Autoencoder { scale, shift, means, deviations, .. } = &self.spec;
         let (scale, shift) = (*scale as f32, *shift as f32);
@@ -164,8 +165,8 @@ impl Coder {
         Ok(picture)
     }
 
-    /// What the encoder makes of `picture`, one tile of one item: means and logarithms of variances one behind the
-    /// other, or latents that the graph has drawn itself.
+    /// Encodes `picture`, one tile of one item. The output is means with logarithms of variances behind them, or
+    /// latents that the graph has sampled itself.
     ///
     /// # Errors
     /// As [`decode`](Self::decode).
@@ -173,8 +174,8 @@ impl Coder {
         self.evaluate(picture, "encoding the image")
     }
 
-    /// Latents of what the encoder has made, [1 or 2 times the channels, height, width], by the noise `noise`: a mean
-    /// and a deviation times noise, or the mean alone, scaled as the predictor has them or as they are.
+    /// Latents from the encoder's output, which is [1 or 2 times the channels, height, width]. They are a mean plus a
+    /// deviation times `noise`, or the mean alone. They are scaled as the predictor has them, or left as they are.
     pub(crate) fn latents(
         &self,
         moments: &Array3<f32>,
@@ -211,7 +212,7 @@ impl Coder {
         Ok(latents)
     }
 
-    /// How many pixels a latent is wide.
+    /// The width of a latent in pixels.
     pub(crate) fn factor(&self) -> usize {
         self.spec.factor
     }
@@ -240,7 +241,7 @@ impl Coder {
             Some(index) => {
                 let wrong = made.as_slice().map_or(f32::NAN, |values| values[index]);
                 let reason = format!(
-                    "{what}: its output holds {wrong}. In f16 the autoencoder of Stable Diffusion XL overflows; export this part in f32, or take the one that was mended for f16"
+                    "{what}: its output holds {wrong}. In f16 the autoencoder of Stable Diffusion XL overflows. Export this part in f32, or use the one that was fixed for f16"
                 );
                 Err(Error::model(&self.name, reason))
             }
@@ -248,14 +249,14 @@ impl Coder {
     }
 }
 
-/// Tiles that cover a picture, all of one size; where they overlap they are blended.
+/// Tiles of one size that cover a picture. They are blended where they overlap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tiles {
-    /// The height and the width of the whole, in latents.
+    /// The height and the width of the whole picture, in latents.
     whole: [usize; 2],
-    /// Those of a tile.
+    /// The height and the width of a tile, in latents.
     size: [usize; 2],
-    /// Where rows and columns of tiles begin.
+    /// Where the rows and the columns of tiles begin.
     starts: [Vec<usize>; 2],
 }
 
@@ -266,7 +267,7 @@ impl Tiles {
             let (side, tile) = (whole[axis], size[axis]);
             let overlap = (tile / 4).max(LEAST_OVERLAP.min(tile / 2));
             let step = (tile - overlap).max(1);
-            // The last one begins where it ends with the picture.
+            // The last tile ends where the picture ends.
             let mut starts: Vec<usize> =
                 (0..).map(|place| place * step).take_while(|start| start + tile < side).collect();
             starts.push(side - tile);
@@ -275,20 +276,20 @@ impl Tiles {
         Self { whole, size, starts }
     }
 
-    /// How many there are.
+    /// The number of tiles.
     pub(crate) fn len(&self) -> usize {
         self.starts[0].len() * self.starts[1].len()
     }
 
-    /// Where the tile `place` begins, and its height and width, in units of which a latent has `unit`.
+    /// The place and the size of the tile `place`, each as height and width, where a latent has `unit` units.
     pub(crate) fn at(&self, place: usize, unit: usize) -> ([usize; 2], [usize; 2]) {
         let columns = self.starts[1].len();
         let start = [self.starts[0][place / columns], self.starts[1][place % columns]];
         (start.map(|start| start * unit), self.size.map(|size| size * unit))
     }
 
-    /// What a value of a tile counts at each place along an axis, where a latent has `unit` places: it rises and falls
-    /// over the overlap with its neighbours.
+    /// The weights of a tile along an axis, where a latent has `unit` places. They rise and fall over the overlap with
+    /// its neighbours.
     fn ramp(&self, axis: usize, start: usize, unit: usize) -> Vec<f32> {
         let size = self.size[axis];
         let place = self.starts[axis].iter().position(|known| *known == start).unwrap_or(0);
@@ -304,18 +305,18 @@ impl Tiles {
     }
 }
 
-/// A picture that is put together of tiles.
+/// A picture that is assembled from tiles.
 #[derive(Debug)]
 pub(crate) struct Canvas {
     tiles: Tiles,
-    /// How many places a latent has.
+    /// How many places of the picture a latent has along an axis.
     unit: usize,
     sum: Array3<f32>,
     weight: Array2<f32>,
 }
 
 impl Canvas {
-    /// One of `channels` channels.
+    /// Creates an empty picture of `channels` channels.
     ///
     /// # Errors
     /// [`Error::Memory`].
@@ -354,7 +355,7 @@ impl Canvas {
         from.floats("a picture", self.weight.as_slice_mut().unwrap_or_default())
     }
 
-    /// The picture.
+    /// Finishes the picture.
     pub(crate) fn finish(mut self) -> Array3<f32> {
         for mut plane in self.sum.outer_iter_mut() {
             plane.zip_mut_with(&self.weight, |value, weight| *value /= weight);
@@ -363,25 +364,26 @@ impl Canvas {
     }
 }
 
-/// What is decoded of a batch of latents, a tile at a time.
+/// The decoding of a batch of latents, one tile at a time.
 pub(crate) struct Decoding {
     latents: ArrayD<f32>,
     tile: Option<usize>,
     coder: Option<Coder>,
-    /// Whether all is done, and the decoder let go of.
+    /// Whether everything is decoded, and the decoder released.
     is_closed: bool,
-    /// How many tiles are done of how many; nothing is known of the second before the graph is open.
+    /// The number of tiles that are decoded, and of all tiles. The second is not known before the graph is open.
     done: usize,
     tiles: Option<Tiles>,
-    /// How many tiles an item had, where that was read from a snapshot at the end.
+    /// The number of tiles of an item, where a snapshot at the end of the run stated it.
     count: Option<usize>,
     canvas: Option<Canvas>,
-    /// The pictures, of which the items that are done are whole.
+    /// The pictures. Those of the items that are done are whole.
     pictures: ArrayD<f32>,
 }
 
 impl Decoding {
-    /// One of `latents` (batch first), in tiles of `tile` pixels or as it needs, into pictures of `shape`.
+    /// Prepares to decode `latents` (batch first) into pictures of `shape`. Tiles have `tile` pixels on a side, or as
+    /// many as a picture needs.
     ///
     /// # Errors
     /// [`Error::Memory`].
@@ -400,7 +402,7 @@ impl Decoding {
         })
     }
 
-    /// How many tiles are done, of how many.
+    /// How many tiles are decoded, and how many there are.
     pub(crate) fn progress(&self) -> (usize, usize) {
         let of_item = self.tiles.as_ref().map(Tiles::len).or(self.count).unwrap_or(1);
         (self.done, of_item * self.latents.shape()[0])
@@ -411,28 +413,28 @@ impl Decoding {
         self.coder.is_some() || self.is_closed
     }
 
-    /// How many bytes all of it has: of a picture in tiles there are also its sums, and their weights.
+    /// The number of bytes of its tensors. For a picture in tiles these include its sums and their weights.
     pub(crate) fn bytes(&self) -> usize {
         let sums = if self.canvas.is_some() { 2 * self.pictures.len() / self.latents.shape()[0].max(1) } else { 0 };
         size_of::<f32>() * (self.latents.len() + self.pictures.len() + sums)
     }
 
-    /// What is decoded.
+    /// The latents that are decoded.
     pub(crate) fn latents(&self) -> ArrayViewD<'_, f32> {
         self.latents.view()
     }
 
-    /// The pictures as far as they are done.
+    /// The pictures, as far as they are decoded.
     pub(crate) fn pictures(&self) -> ArrayViewD<'_, f32> {
         self.pictures.view()
     }
 
-    /// The same, to be changed.
+    /// The pictures, to be changed.
     pub(crate) fn pictures_mut(&mut self) -> &mut ArrayD<f32> {
         &mut self.pictures
     }
 
-    /// Writes down what is decoded and how far that is, for a snapshot.
+    /// Writes the latents and the progress of the decoding, for a snapshot.
     pub(crate) fn save(&self, to: &mut Writer) {
         to.floats(self.latents.as_slice().unwrap_or_default());
         to.whole(self.done as u64);
@@ -444,11 +446,11 @@ impl Decoding {
         self.canvas.iter().for_each(|canvas| canvas.save(to));
     }
 
-    /// Takes up what [`save`](Self::save) wrote of latents of this shape, into one that was just made. Of a picture
-    /// that was in its tiles the decoder is needed to go on, which `parts` has.
+    /// Restores what [`save`](Self::save) wrote for latents of this shape, into a decoding that was just created. To go
+    /// on within the tiles of a picture it needs the decoder, which `parts` has.
     ///
     /// # Errors
-    /// [`Error::Argument`] if it is something else; as [`open`](Self::open).
+    /// [`Error::Argument`] if the bytes are something else. Else as [`open`](Self::open).
     pub(crate) fn load(&mut self, from: &mut Reader<'_>, parts: &Parts, canceller: &Canceller) -> Result<()> {
         let refuse = |reason: &str| Err(Error::argument("snapshot", reason));
         from.floats("latents", self.latents.as_slice_mut().unwrap_or_default())?;
@@ -481,13 +483,13 @@ impl Decoding {
         Ok(())
     }
 
-    /// Lets go of the decoder.
+    /// Releases the decoder.
     pub(crate) fn close(&mut self) {
         self.is_closed = true;
         self.coder = None;
     }
 
-    /// Opens the decoder, if it is not.
+    /// Opens the decoder, if it is not open.
     ///
     /// # Errors
     /// As [`Parts::decoder`].

@@ -1,4 +1,4 @@
-//! What a model can be asked without a job: an estimate, noise, likelihoods; and to give back memory.
+//! A model's calls without a job: an estimate, added noise, likelihoods, and releasing memory.
 
 use std::sync::Arc;
 
@@ -18,10 +18,11 @@ use crate::solver::{Adaptive, Variance};
 use crate::tensor::{Tensor, zeros};
 
 impl Model {
-    /// Gives back to the system what evaluations have needed at a time and do not need now: ONNX Runtime keeps it
-    /// otherwise for as long as the model is open. That is done at the end of an evaluation, which this makes, of one
-    /// item, and which `canceller` ends. For a network of the caller's own it does nothing; what lies on a device is
-    /// left alone.
+    /// Gives memory back to the system that evaluations needed at a time and do not need now. Otherwise ONNX Runtime
+    /// keeps it for as long as the model is open.
+    ///
+    /// ONNX Runtime gives it back at the end of an evaluation. So this call evaluates one item, which `canceller` ends.
+    /// It does nothing for a network of the caller's own. Memory on a device is left alone.
     ///
     /// # Errors
     /// As [`denoise`](Self::denoise).
@@ -35,7 +36,7 @@ impl Model {
         let sizes = [self.sizes(), self.latest_sizes()].into_iter().flatten().collect();
         let bound = |shape: &Shape| shape.bound(&sizes);
         let shapes = self.manifest.conditions.values().map(|info| bound(&info.shape)).collect::<Option<Vec<_>>>();
-        // Where nothing says how long a free size is, nothing was evaluated either.
+        // A free size without a known length means that nothing was evaluated either.
         let (Some(own), Some(shapes)) = (bound(&self.manifest.sample.shape), shapes) else { return Ok(()) };
         let mut condition =
             Condition { classes: self.manifest.classes.as_ref().map(|_| vec![0; count]), ..Condition::default() };
@@ -57,14 +58,16 @@ impl Model {
         evaluator.run(&query, part, Sight { factor: 1.0, fed_back: &[] }, Wanted::Prediction, |_, _| {})
     }
 
-    /// One question to the network, for a process of the caller's own: x̂₀ of the noisy samples `x` (batch first) at
-    /// `level`, unclipped. `level` may be any, such as `model.schedule().level(t)`; what the network is given for the
-    /// time is made from it as the manifest says. `canceller` ends it from another thread, also where it waits for its
-    /// turn.
+    /// Evaluates the network once, for a sampling process of the caller's own. Returns the x̂₀ of the noisy samples `x`
+    /// (batch first) at `level`, without clipping.
+    ///
+    /// `level` may be any noise level, such as `model.schedule().level(t)`. The network's time input is computed from
+    /// it as the manifest states. `canceller` ends the call from another thread, also while it waits for its turn.
     ///
     /// # Errors
-    /// [`Error::Argument`] if `x` or `condition` does not fit the model; [`Error::Cancelled`]; [`Error::Evaluation`] if
-    /// the network fails, says something that is not a finite number, or cannot say x̂₀ at this level (ε where α = 0).
+    /// [`Error::Argument`] if `x` or `condition` does not fit the model. [`Error::Cancelled`]. [`Error::Evaluation`] if
+    /// the network fails or predicts something that is not a finite number. Also if no x̂₀ follows from the prediction
+    /// at this level (ε where α = 0).
     pub fn denoise(
         self: &Arc<Self>,
         x: ArrayViewD<'_, f32>,
@@ -92,11 +95,11 @@ impl Model {
         Ok(out.x0)
     }
 
-    /// Forward noising: `α·x0 + σ·z` at the time `t` of the model's schedule (Ho et al. 2020, eq. 4), with the noise z
-    /// that a run with this seed starts from unless it is told to draw torch's.
+    /// Adds noise to clean samples: `α·x0 + σ·z` at the time `t` of the model's schedule (Ho et al. 2020, eq. 4). The
+    /// noise z is the one that a run with this seed starts from, unless the run uses torch's.
     ///
     /// # Errors
-    /// [`Error::Argument`] if `x0` does not fit the model or is not finite, or `t` is not a time of the schedule.
+    /// [`Error::Argument`] if `x0` does not fit the model or is not finite, or if `t` is not a time of the schedule.
     pub fn add_noise(&self, x0: ArrayViewD<'_, f32>, t: f64, seed: u64) -> Result<ArrayD<f32>> {
         self.check_shape(x0.shape())?;
         if let Some(wrong) = x0.iter().find(|value| !value.is_finite()) {
@@ -114,12 +117,12 @@ impl Model {
         Ok(noise)
     }
 
-    /// The logarithm of the density, in nats, of each of the samples `x` (batch first): [`likelihood::log_density`]
-    /// with this model. `seed` is that of the directions of [`Divergence::Hutchinson`]. `canceller` as for
+    /// The log density in nats of each of the samples `x` (batch first): [`likelihood::log_density`] with this model.
+    /// `seed` is the seed of the directions of [`Divergence::Hutchinson`]. `canceller` ends it as in
     /// [`denoise`](Self::denoise).
     ///
     /// # Errors
-    /// [`Error::Argument`] if `x` or `condition` does not fit the model; as there.
+    /// [`Error::Argument`] if `x` or `condition` does not fit the model. Else as there.
     pub fn log_density(
         self: &Arc<Self>,
         x: ArrayViewD<'_, f32>,
@@ -137,10 +140,10 @@ impl Model {
     }
 
     /// DDPM's variational bound of each of the samples `x` (batch first): [`likelihood::variational_bound`] with this
-    /// model. `canceller` as for [`denoise`](Self::denoise).
+    /// model. `canceller` ends it as in [`denoise`](Self::denoise).
     ///
     /// # Errors
-    /// [`Error::Argument`] if `x` or `condition` does not fit the model; as there.
+    /// [`Error::Argument`] if `x` or `condition` does not fit the model. Else as there.
     pub fn variational_bound(
         self: &Arc<Self>,
         x: ArrayViewD<'_, f32>,

@@ -11,7 +11,7 @@ use crate::denoiser::{Condition, Query};
 use crate::error::{Error, Result};
 use crate::guidance::Classifier;
 
-/// The classifier that a model makes whose prediction is [`ClassGradient`](crate::Prediction::ClassGradient).
+/// The gradient of a classifier, for a model whose prediction is [`ClassGradient`](crate::Prediction::ClassGradient).
 pub struct ClassGradient {
     evaluator: Evaluator,
 }
@@ -23,16 +23,16 @@ impl std::fmt::Debug for ClassGradient {
 }
 
 impl ClassGradient {
-    /// A classifier that evaluates `model`.
+    /// Creates a classifier that evaluates `model`.
     ///
     /// # Errors
-    /// [`Error::Argument`] if it is not a classifier; [`Error::Runtime`] if ONNX Runtime has no options for a run.
+    /// [`Error::Argument`] if it is not a classifier. [`Error::Runtime`] if ONNX Runtime has no options for a run.
     pub fn new(model: Arc<Model>) -> Result<Self> {
         Self::check(&model)?;
         Ok(Self { evaluator: Evaluator::new(model)? })
     }
 
-    /// Whether `model` is a classifier.
+    /// Checks that `model` is a classifier.
     ///
     /// # Errors
     /// [`Error::Argument`] if it is not.
@@ -41,7 +41,7 @@ impl ClassGradient {
             return Ok(());
         }
         let reason = format!(
-            "'{}' says {}; a classifier says class_gradient, and onnx/classifier.py exports one so",
+            "'{}' predicts {}; a classifier predicts class_gradient; onnx/classifier.py exports one",
             model.name(),
             model.manifest.prediction
         );
@@ -59,13 +59,14 @@ impl Classifier for ClassGradient {
         model.check_shape(query.x.shape())?;
         model.check_classes(Some(classes), query.x.shape()[0])?;
         if out.shape() != query.x.shape() {
-            let reason = format!("the answer has a shape of {:?}, the samples {:?}", out.shape(), query.x.shape());
+            let reason =
+                format!("the network's output has a shape of {:?}, the samples {:?}", out.shape(), query.x.shape());
             return Err(Error::argument("out", reason));
         }
         let (Some(x), Some(out)) = (query.x.as_slice(), out.as_slice_mut()) else {
             return Err(Error::argument("x", "the samples must lie in standard (C) order"));
         };
-        // What the predictor is conditioned on is not the classifier's business.
+        // The classifier does not take the predictor's conditions.
         let condition = Condition::classes(Some(classes.to_vec()));
         let query = Query { x: query.x.view(), level: query.level, condition: &condition, step: query.step };
         let factor =
@@ -76,7 +77,7 @@ impl Classifier for ClassGradient {
         for part in self.evaluator.parts(&query) {
             self.evaluator.run(&query, part, sight, Wanted::Prediction, |item, said| {
                 let item = &mut out[item * length..][..length];
-                // The derivative of a classifier that sees c·x with respect to x.
+                // This is the derivative with respect to x, of a classifier that takes c·x.
                 item.iter_mut().zip(said).for_each(|(out, said)| *out = factor * said);
             })?;
         }

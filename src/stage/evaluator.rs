@@ -1,4 +1,4 @@
-//! Evaluations of a model's network, with the buffers that they need.
+//! Evaluates a model's network, with the buffers that this needs.
 
 use std::iter::empty;
 use std::sync::Arc;
@@ -14,38 +14,39 @@ use crate::network::{Binding, HostNetwork, Output, Question, Rows, Share, Stoppe
 use crate::schedule::NoiseLevel;
 use crate::tensor::{Tensor, first_not_finite, resize};
 
-/// Evaluates a model's network. Each job has one of its own, with buffers that are kept from step to step.
+/// Evaluates a model's network. Each job has its own evaluator, whose buffers are kept from step to step.
 pub(super) struct Evaluator {
     pub(super) model: Arc<Model>,
-    /// What the network is told of the time.
+    /// How the network's time input is computed.
     time: Time,
     hold: Hold,
     room: Room,
 }
 
-/// A hold on what evaluates the network.
+/// Holds what evaluates the network.
 enum Hold {
     Graph(Binding),
-    /// What tells the host's network to stop, and what it writes to.
+    /// The flag that tells the host's network to stop, and the buffer that it writes to.
     Host(Arc<Stopped>, Vec<f32>),
 }
 
-/// What is kept from evaluation to evaluation.
+/// The buffers that are kept from evaluation to evaluation.
 #[derive(Default)]
 struct Room {
-    /// What the network sees of the samples, and of what goes with them, where it is not a part of theirs as it is.
+    /// The network's input of samples, and what goes with them. A buffer is used where the input is not a part of the
+    /// samples as it is.
     seen: [Vec<f32>; 2],
     beside: [Vec<f32>; 2],
     /// The samples' shape in the network's order, without and with what is joined to them.
     shape: Vec<usize>,
     seen_shape: Vec<usize>,
-    /// That of an input of numbers.
+    /// The shape of an input of numbers.
     axes: Vec<usize>,
-    /// What the network says of an item, in the manifest's order.
+    /// The network's output for an item, in the manifest's order.
     said: Vec<f32>,
 }
 
-/// Which of the things that a network predicts is asked for.
+/// Which of a network's outputs is evaluated.
 #[derive(Clone, Copy)]
 pub(super) enum Wanted<'a> {
     /// Its prediction.
@@ -55,7 +56,7 @@ pub(super) enum Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    /// How many times the samples' channels are said.
+    /// How many times the samples' channels the output has.
     fn doubled(self, model: &Model) -> usize {
         match self {
             Self::Prediction => model.manifest.variance.doubled(),
@@ -63,7 +64,7 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// The output of the graph that it is. One that the manifest does not name is not asked for.
+    /// The output of the graph. An output that the manifest does not name is never evaluated.
     fn slot(self, roles: &Roles) -> Slot {
         match self {
             Self::Prediction => roles.prediction,
@@ -71,7 +72,7 @@ impl<'a> Wanted<'a> {
         }
     }
 
-    /// What the prediction is to be differentiated along; nothing is zeros.
+    /// The direction of the derivative. It is empty for zeros.
     fn along(self) -> &'a [f32] {
         match self {
             Self::Prediction => &[],
@@ -80,38 +81,38 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// A part of a batch, as much of it as the network takes at once.
+/// A part of a batch, as large as the network takes at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Part {
-    /// The items that it has of the query's.
+    /// The items of the query that the part has.
     rows: Rows,
-    /// Which of its two rows is asked for, where the other is there only because the graph wants two.
+    /// Which of its two rows is used, where the other exists only because the graph needs two.
     only: Option<usize>,
 }
 
-/// What the network is to see of the samples.
+/// The network's input of samples.
 #[derive(Clone, Copy)]
 pub(super) struct Sight<'a> {
-    /// What scales them.
+    /// The factor that scales the samples.
     pub(super) factor: f32,
-    /// What was last made of them; nothing is zeros. Of a pair both have the same.
+    /// The latest estimate of these samples. It is empty for zeros. Both items of a pair have the same.
     pub(super) fed_back: &'a [f32],
 }
 
-/// What the network is handed for a part of a query.
+/// The inputs of the network for a part of a query.
 struct Input<'a, 'q> {
     model: &'a Model,
     query: &'a Query<'q>,
     part: Part,
     order: Order<'a>,
-    /// The part's samples, in the network's order.
+    /// The shape of the part's samples, in the network's order.
     shape: &'a [usize],
-    /// What the network sees, with what is joined to the samples, and its shape.
+    /// The samples with what is joined to them, and their shape.
     seen: &'a [f32],
     seen_shape: &'a [usize],
-    /// What it is told of the time.
+    /// The value of the time input.
     time: f64,
-    /// How many times the samples' channels it says.
+    /// How many times the samples' channels the output has.
     doubled: usize,
 }
 
@@ -120,7 +121,7 @@ impl Evaluator {
         Self::with_options(model, &[])
     }
 
-    /// One whose runs have options of ONNX Runtime's, by their keys.
+    /// Creates an evaluator whose runs have these options of ONNX Runtime, by their keys.
     pub(super) fn with_options(model: Arc<Model>, entries: &[(&str, &str)]) -> Result<Self> {
         let hold = match &model.source {
             Source::Graph(part, _) => Hold::Graph(Binding::new(&part.network(&Canceller::default())?, entries)?),
@@ -129,7 +130,7 @@ impl Evaluator {
         Ok(Self { time: model.manifest.time(), model, hold, room: Room::default() })
     }
 
-    /// Lets the time that the network is told run the other way.
+    /// Reverses the direction of the time input.
     pub(super) fn turn_time(&mut self) {
         self.time.direction = match self.time.direction {
             Toward::Noise => Toward::Data,
@@ -137,7 +138,7 @@ impl Evaluator {
         };
     }
 
-    /// How many bytes its buffers take.
+    /// The number of bytes of its buffers.
     pub(super) fn bytes(&self) -> usize {
         let held = match &self.hold {
             Hold::Graph(binding) => binding.bytes(),
@@ -154,8 +155,8 @@ impl Evaluator {
         }
     }
 
-    /// The parts that the batch of a query is evaluated in: a graph whose batch is fixed is run as often as it takes,
-    /// one that takes one class for all items once for each item where they have several.
+    /// The parts in which the batch of a query is evaluated. A graph with a fixed batch runs as often as it takes. A
+    /// graph that takes one class for all items runs once for each item where they have several.
     pub(super) fn parts(&self, query: &Query<'_>) -> impl Iterator<Item = Part> + use<> {
         let batch = query.x.shape()[0];
         let pair = self.model.roles().and(self.model.manifest.guidance_pair);
@@ -175,8 +176,8 @@ impl Evaluator {
         })
     }
 
-    /// Runs the network once, and hands what it says of each item of the part to `each`, with the item's place in the
-    /// batch. Where that is longer than an item, the first part of an item's length is known to be finite.
+    /// Runs the network once, and passes the output for each item of the part to `each`, with the item's place in the
+    /// batch. Where an output is longer than an item, its first part of an item's length is known to be finite.
     pub(super) fn run(
         &mut self,
         query: &Query<'_>,
@@ -206,7 +207,7 @@ impl Evaluator {
         match (source, hold) {
             (Source::Graph(_, roles), Hold::Graph(binding)) => {
                 input.bind(roles, binding, axes)?;
-                // The derivative is along what the network sees.
+                // The derivative is with respect to the network's input.
                 let beside_samples =
                     [(roles.direction, wanted.along(), sight.factor), (roles.self_condition, sight.fed_back, 1.0)];
                 for (slot, values, factor) in beside_samples {
@@ -229,7 +230,7 @@ fn all_equal(classes: Option<&[i64]>) -> bool {
     classes.unwrap_or_default().windows(2).all(|both| both[0] == both[1])
 }
 
-/// What is joined to the part's samples of the condition called `name`.
+/// The tensor of the condition called `name` that is joined to the part's samples.
 fn joined<'a>(query: &Query<'a>, part: Part, name: &str, info: &ConditionInput) -> Result<Joined<'a>> {
     let tensor = told(query, part, name, info)?;
     let (own, given) = (&query.x.shape()[1..], &tensor.shape()[1..]);
@@ -271,14 +272,14 @@ impl Input<'_, '_> {
         Error::Evaluation { step: self.query.step, reason }
     }
 
-    /// Sets the graph's inputs by their roles, but those that are like the samples.
+    /// Sets the graph's inputs by their roles, except those that are like the samples.
     fn bind(&self, roles: &Roles, binding: &mut Binding, axes: &mut Vec<usize>) -> Result<()> {
         let Self { model, query, part, seen, seen_shape, time, .. } = *self;
         let count = part.rows.len();
         if !roles.time.element.rounded(time).is_finite() {
             let (NoiseLevel { t, alpha, sigma }, element) = (query.level, roles.time.element);
             return Err(self.failed(format!(
-                "at t = {t}, α = {alpha}, σ = {sigma} the network would be told a time of {time}, which is no number in {element}"
+                "at t = {t}, α = {alpha}, σ = {sigma} the network's input for the time would be {time}, which is no number in {element}"
             )));
         }
         binding.set(roles.sample.index, seen_shape, seen)?;
@@ -287,7 +288,7 @@ impl Input<'_, '_> {
         if let Some(class) = &roles.class {
             self.bind_class(class, binding, axes)?;
         }
-        // Guidance that asks one after the other alternates between two conditions, of as many parts as there are.
+        // Guidance that evaluates one after the other alternates between two conditions, of as many parts as there are.
         let others = 2 * query.x.shape()[0].div_ceil(count) - 1;
         for (condition, (name, info)) in roles.conditions.iter().zip(&model.manifest.conditions) {
             let Some(slot) = condition.slot else { continue };
@@ -321,7 +322,7 @@ impl Input<'_, '_> {
         }
     }
 
-    /// Evaluates the graph, whose inputs are set.
+    /// Evaluates the graph, once its inputs are set.
     fn evaluate(
         &self,
         binding: &mut Binding,
@@ -346,14 +347,14 @@ impl Input<'_, '_> {
         })
     }
 
-    /// Whether an output has the shape of the samples, with the channels times `doubled`, or another rank and as many
-    /// values.
+    /// Checks that an output has the shape of the samples, with the channels times `doubled`. It may have another rank
+    /// if it has as many values.
     fn expect(&self, name: &str, found: &[i64], values: usize) -> std::result::Result<(), String> {
         let Self { order, shape, doubled, .. } = self;
         let channels = if order.channels_last { shape.len() - 1 } else { shape.len() - order.item.len() };
         let of = |axis: usize| if axis == channels { shape[axis] * doubled } else { shape[axis] };
         let own = (0..shape.len()).map(of);
-        // In another rank there may be axes of 1 more or fewer, or one for all of an item.
+        // Another rank may have more or fewer axes of 1, or one axis for all of an item.
         let long = |size: &usize| *size != 1;
         let said = || found.iter().map(|size| usize::try_from(*size).unwrap_or(0));
         let fits = if found.len() == shape.len() {
@@ -371,7 +372,8 @@ impl Input<'_, '_> {
         Err(format!("the output '{name}' has a shape of {found:?}, expected {shape:?}{twice}"))
     }
 
-    /// Hands what is said of each item that is asked for to `each`, if as much of it as an item is long is finite.
+    /// Passes the output for each requested item to `each`. It is an error if the output is not finite over an item's
+    /// length.
     fn said_of_each(
         &self,
         values: &[f32],
@@ -394,7 +396,7 @@ impl Input<'_, '_> {
         Ok(())
     }
 
-    /// Whether the query has all that the manifest says that the network is given.
+    /// Checks that the query has all the conditions that the manifest names.
     fn check_is_whole(&self) -> Result<()> {
         let Self { model, query, part, .. } = self;
         let conditions = &mut model.manifest.conditions.iter();
@@ -406,7 +408,7 @@ impl Input<'_, '_> {
         Ok(())
     }
 
-    /// Asks a network of the host's.
+    /// Evaluates a network of the host's.
     fn ask(
         &self,
         host: &HostNetwork,
@@ -426,7 +428,7 @@ impl Input<'_, '_> {
         let question = Question { query, input, shape, time: self.time, stopped: stopped.flag() };
         let called = host.evaluate(&question, output);
         if stopped.is_stopped() {
-            // It may have returned with anything.
+            // A cancelled network may have returned with anything.
             return Err(Error::Cancelled);
         }
         let blamed = |reason: String| Error::Callback { step: *step, reason };
@@ -439,11 +441,11 @@ impl Input<'_, '_> {
     }
 }
 
-/// Why what a network predicts cannot be used.
+/// Why a prediction of the network cannot be used.
 enum Unfit {
     Shape(String),
-    /// The value, and the item.
+    /// The value that is not finite, and its item.
     Value(f32, usize),
-    /// There is no memory to read it.
+    /// There is no memory to read the prediction.
     Room(Error),
 }

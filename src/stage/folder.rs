@@ -1,4 +1,4 @@
-//! The files of a model of several parts: in a folder, or as bytes that a host has.
+//! The files of a model of several parts, in a folder or in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -12,10 +12,10 @@ use crate::json::{decoded, quoted, value};
 use crate::model::{Component, Facts};
 use crate::network::{ModelOptions, Part, Runtime};
 
-/// What diffusers says in which class of pipeline a folder is.
+/// The file in which diffusers states the class of a folder's pipeline.
 pub(super) const INDEX: &str = "model_index.json";
 
-/// Where the files of a model are.
+/// The place of a model's files.
 pub(super) enum Folder {
     /// In this folder.
     Disk(PathBuf),
@@ -23,11 +23,11 @@ pub(super) enum Folder {
     Memory(BTreeMap<String, Arc<[u8]>>),
 }
 
-/// The most bytes of a file that is no graph: a tokenizer's vocabulary has some ten million.
+/// The most bytes of a file that is no graph. The vocabulary of a tokenizer has some ten million.
 const MOST_BYTES: u64 = 64 << 20;
 
 impl Folder {
-    /// The name that messages have for it.
+    /// The name of the folder in messages.
     pub(super) fn name(&self) -> String {
         match self {
             Self::Disk(path) => path.display().to_string(),
@@ -35,7 +35,7 @@ impl Folder {
         }
     }
 
-    /// What it is called by itself.
+    /// The last part of the folder's path.
     pub(super) fn stem(&self) -> Option<&str> {
         match self {
             Self::Disk(path) => path.file_name()?.to_str(),
@@ -43,7 +43,7 @@ impl Folder {
         }
     }
 
-    /// The name that messages have for a file in it.
+    /// The name of one of its files in messages.
     pub(super) fn name_of(&self, file: &str) -> String {
         match self {
             Self::Disk(path) => path.join(file).display().to_string(),
@@ -54,7 +54,7 @@ impl Folder {
     /// The bytes of the file `name`; `None` if there is none.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read; [`Error::Model`] if it is no file, or longer than any such file is.
+    /// [`Error::Io`] if it cannot be read. [`Error::Model`] if it is no file, or longer than any such file is.
     pub(super) fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
         let path = match self {
             Self::Memory(files) => return Ok(files.get(name).map(|bytes| bytes.to_vec())),
@@ -62,7 +62,7 @@ impl Folder {
         };
         let metadata = match std::fs::metadata(&path) {
             Ok(metadata) => metadata,
-            // A link to nothing is a mistake, not the absence of a file.
+            // A broken link is a mistake, and not the absence of a file.
             Err(error) if is_absent(&error) && path.symlink_metadata().is_err() => return Ok(None),
             Err(error) => return Err(Error::io(&path, error)),
         };
@@ -84,7 +84,7 @@ impl Folder {
     /// The JSON in the file `name`; `None` if there is none.
     ///
     /// # Errors
-    /// As [`read`](Self::read); [`Error::Model`] if it is no JSON.
+    /// As [`read`](Self::read). [`Error::Model`] if it is no JSON.
     pub(super) fn json(&self, name: &str) -> Result<Option<Value>> {
         let Some(bytes) = self.read(name)? else { return Ok(None) };
         let parsed = decoded(&bytes).and_then(|text| value(&quoted(&text)));
@@ -93,8 +93,8 @@ impl Folder {
             .map_err(|reason| Error::model(self.name_of(name), format!("it cannot be read as JSON: {reason}")))
     }
 
-    /// The names of what lies in the sub-folder `name`, or in the folder itself where that is empty, in their order:
-    /// of folders alone, or of files alone.
+    /// The sorted names of what is in the sub-folder `name`, or in the folder itself where `name` is empty. They are
+    /// either those of folders or those of files.
     fn list(&self, name: &str, folders: bool) -> Result<BTreeSet<String>> {
         match self {
             Self::Memory(files) => {
@@ -113,7 +113,7 @@ impl Folder {
                 let mut names = BTreeSet::new();
                 for entry in std::fs::read_dir(&path).map_err(failed)? {
                     let entry = entry.map_err(failed)?;
-                    // Of links what they stand for.
+                    // Links are followed.
                     let is_folder = std::fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_dir());
                     if is_folder == folders
                         && let Ok(name) = entry.file_name().into_string()
@@ -126,7 +126,7 @@ impl Folder {
         }
     }
 
-    /// What is in it, as far as families look at it. `part` opens a graph.
+    /// The content of the folder, as far as families need it. `part` opens a graph.
     pub(super) fn facts(&self, part: &mut dyn FnMut(&str) -> Result<Part>) -> Result<(Facts, BTreeMap<String, Part>)> {
         let mut facts = Facts {
             index: self.json(INDEX)?,
@@ -136,13 +136,13 @@ impl Folder {
         };
         let mut parts = BTreeMap::new();
         for name in self.list("", true)? {
-            // What is not asked for is not looked at.
+            // Folders without a network are not looked at here.
             let is_network = !name.starts_with("tokenizer")
                 && !["scheduler", "feature_extractor", "safety_checker"].contains(&name.as_str());
             if !is_network {
                 continue;
             }
-            // What is wrong with a part that the family does not need is nothing wrong.
+            // A defect of a part that the family does not need is no error.
             let component = self.component(&name, part, &mut parts);
             let component = match component {
                 Err(Error::Cancelled) => return Err(Error::Cancelled),
@@ -171,7 +171,7 @@ impl Folder {
         Ok(component)
     }
 
-    /// The path of the graph in a sub-folder: `model.onnx`, else the only one.
+    /// The path of the graph in a sub-folder: `model.onnx`, else the only graph.
     fn graph(&self, name: &str) -> Result<Option<String>> {
         let files = self.list(name, false)?;
         if files.contains("model.onnx") {

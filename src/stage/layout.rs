@@ -1,34 +1,34 @@
-//! How the items of a batch lie in what a network is given and gives.
+//! How the items of a batch are laid out in a network's inputs and outputs.
 
 use crate::error::Result;
 use crate::network::Rows;
 use crate::tensor::{make_room, resize};
 
-/// The axes of an item here, and whether the network has the channels behind the others.
+/// The axes of an item in this crate's order, and whether the network has the channels last.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Order<'a> {
     pub(super) item: &'a [usize],
     pub(super) channels_last: bool,
 }
 
-/// What is joined to the samples along an axis of an item: the items of a tensor, one behind the other.
+/// A tensor whose items are joined to the samples along an axis. Its items stand one behind the other.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Joined<'a> {
     pub(super) values: &'a [f32],
-    /// How long an item is.
+    /// The length of an item.
     pub(super) length: usize,
-    /// Whether it lies before the sample.
+    /// Whether it stands before the sample.
     pub(super) before: bool,
 }
 
 impl Order<'_> {
-    /// How many values an item has.
+    /// The number of values of an item.
     pub(super) fn length(self) -> usize {
         self.item.iter().product()
     }
 
-    /// The network's shape of so many items, with an axis for them or without, whose axis `longer.0` is longer by
-    /// `longer.1`, in `shape`.
+    /// Writes the network's shape of so many items to `shape`, with or without a batch axis. The axis `longer.0` is
+    /// longer by `longer.1`.
     pub(super) fn shape(self, count: usize, batched: bool, longer: (usize, usize), shape: &mut Vec<usize>) {
         shape.clear();
         shape.extend(batched.then_some(count));
@@ -40,9 +40,9 @@ impl Order<'_> {
         }
     }
 
-    /// The `rows` of `values` as the network has them, times `factor`, with what is joined to them along `axis`: as
-    /// they are, or in `room`. Where there are fewer items than rows say they come again, and where there is none it is
-    /// zeros.
+    /// Lays out the `rows` of `values` in the network's order, times `factor`, with what is joined to them along
+    /// `axis`. Returns them as they are where that is possible, else in `room`. Items repeat where there are fewer than
+    /// rows. Without any item the values are zeros.
     pub(super) fn lay_out<'a>(
         self,
         values: &'a [f32],
@@ -71,7 +71,7 @@ impl Order<'_> {
         let whole = length + joined.clone().map(|joined| joined.length).sum::<usize>();
         make_room(room, rows.len() * whole)?;
         let blocks: usize = self.item[..axis].iter().product();
-        // What is joined along another axis leaves the channels as they are.
+        // Joining along another axis leaves the channels as they are.
         let rest = self.item[1..].iter().product::<usize>().max(1);
         let channels = if axis == 0 { whole / rest } else { self.item[0] };
         for row in rows.items() {
@@ -100,7 +100,8 @@ impl Order<'_> {
         Ok(room)
     }
 
-    /// What the network says of an item, in the order that it has here: as it is, or in `room`.
+    /// The network's output for an item, in this crate's order. It is returned as it is where that is possible, else in
+    /// `room`.
     pub(super) fn read<'a>(self, said: &'a [f32], doubled: usize, room: &'a mut Vec<f32>) -> Result<&'a [f32]> {
         if !self.channels_last {
             return Ok(said);

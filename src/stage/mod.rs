@@ -1,4 +1,4 @@
-//! What is done with the parts of a model: the denoiser that its predictor makes, and the pictures that samples are.
+//! Models and their parts. A job evaluates the predictor, and its samples become pictures.
 
 mod autoencoder;
 mod calls;

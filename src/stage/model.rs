@@ -1,4 +1,4 @@
-//! A model: a network whose manifest fits it, and with some models the parts that go before it and behind it.
+//! Models: a network with a manifest that fits it. A pipeline has parts before and behind the network as well.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -23,21 +23,21 @@ use crate::schedule::{NoiseLevel, NoiseSchedule, Tables};
 use crate::signature::Signature;
 use crate::sync::Mutex;
 
-/// A network together with a manifest that fits it, and where a folder was opened its other parts. It may be shared
-/// between threads; evaluations take turns.
+/// A network together with a manifest that fits it, with its other parts where a folder was opened. It can be shared
+/// between threads. Their evaluations take turns.
 #[derive(Debug)]
 pub struct Model {
     pub(super) source: Source,
     pub(super) manifest: Manifest,
     pub(super) schedule: Arc<dyn NoiseSchedule>,
     notes: Vec<String>,
-    /// What is drawn: what the network samples, or what its autoencoder makes of that.
+    /// The samples that a run generates: the network's own, or what the autoencoder makes of them.
     drawn: Sample,
     parts: Option<Box<Parts>>,
-    /// What evaluates it, where it was not open yet.
+    /// The placement for a network that was not open yet.
     asked: Placement,
     hashes: OnceLock<(String, Vec<PartHash>)>,
-    /// The free sizes that it was last asked with.
+    /// The free sizes of the latest run.
     latest: Mutex<Sizes>,
 }
 
@@ -47,9 +47,9 @@ pub struct Model {
 pub struct Graph<'a> {
     /// Its file, as a path from the folder.
     pub path: String,
-    /// How many bytes it has, with the files of its weights.
+    /// The number of bytes of the graph, with the files of its weights.
     pub bytes: u64,
-    /// What it takes and gives.
+    /// Its inputs and outputs.
     pub signature: &'a Signature,
 }
 
@@ -62,17 +62,18 @@ pub(super) enum Source {
     Host(Arc<HostNetwork>, Placement),
 }
 
-/// What is to be said of samples that may be pictures or latents.
+/// The note about samples that may be pictures or latents.
 fn ambiguous_kind(manifest: &Manifest) -> Option<String> {
     manifest.sample.is_ambiguous().then(|| {
         format!(
-            "sample.shape is {} and sample.kind is not given: the samples are taken for a tensor, neither clipped nor drawn; \"image\" is RGBA, \"latent\" what an autoencoder decodes",
+            "sample.shape is {} and sample.kind is not given. The samples are treated as a tensor, which is neither clipped nor drawn. \"image\" is RGBA, \"latent\" is the input of an autoencoder",
             manifest.sample.shape
         )
     })
 }
 
-/// What a pipeline draws: pixels of the usual size, where an autoencoder makes them; else what the predictor samples.
+/// What a pipeline generates. It is pixels of the usual size where an autoencoder makes them, else the predictor's
+/// samples.
 fn drawn(pipeline: &Pipeline, manifest: &Manifest) -> Sample {
     if pipeline.autoencoder.is_none() {
         return manifest.sample.clone();
@@ -93,9 +94,9 @@ fn drawn(pipeline: &Pipeline, manifest: &Manifest) -> Sample {
     }
 }
 
-/// Of what is refused and lies in the folder of a pipeline it says so.
+/// Adds to an error about a file that it is a part of a pipeline's folder.
 fn with_whole(error: Error, path: &Path) -> Error {
-    // A part's file, or its folder: the first ancestor is the path itself.
+    // The file is a part, or in a part's folder. The first ancestor is the path itself.
     let whole = path.ancestors().skip(1).take(2).find(|folder| folder.join(INDEX).is_file());
     match (error, whole) {
         (Error::Model { model, reason }, Some(whole)) => {
@@ -107,17 +108,19 @@ fn with_whole(error: Error, path: &Path) -> Error {
 }
 
 impl Model {
-    /// Opens the model file at `path`. Its manifest is that of `options`, else the file beside it (`model.diffuse.json`
-    /// for `model.onnx`), else the one in its metadata.
+    /// Opens the model file, or the folder of a pipeline, at `path`.
     ///
-    /// Or opens the folder at `path`: one of a pipeline that was exported to ONNX, of a
-    /// [family](crate::model::FAMILIES) that is known, or with a [description](crate::model::PIPELINE_FILE) of its
-    /// parts. What its graphs take and give is read; ONNX Runtime opens each when a run needs it, and
-    /// [`ModelOptions::memory`] says for how long.
+    /// The manifest of a file is that of `options`, else the file beside it (`model.diffuse.json` for `model.onnx`),
+    /// else the one in its metadata.
+    ///
+    /// A folder is a pipeline that was exported to ONNX. Its [family](crate::model::FAMILIES) is known, or it has a
+    /// [description](crate::model::PIPELINE_FILE) of its parts. The inputs and outputs of its graphs are read at once.
+    /// ONNX Runtime opens each graph when a run needs it. [`ModelOptions::memory`] sets for how long it stays open.
     ///
     /// # Errors
-    /// [`Error::Io`] if a file cannot be read; [`Error::Model`] if it is not a model that ONNX Runtime can run, has no
-    /// manifest, or has one that does not fit the graph; of a folder, if a part is missing or its family is not known.
+    /// [`Error::Io`] if a file cannot be read. [`Error::Model`] if ONNX Runtime cannot run the model, if there is no
+    /// manifest, or if the manifest does not fit the graph. For a folder, also if a part is missing or its family is
+    /// unknown.
     pub fn open(runtime: &Runtime, path: &Path, options: &ModelOptions) -> Result<Self> {
         let opened = if path.is_dir() {
             Self::of_folder(runtime, Folder::Disk(path.to_path_buf()), options)
@@ -127,8 +130,8 @@ impl Model {
         opened.map_err(|error| with_whole(error, path))
     }
 
-    /// Opens a model of several parts from the bytes of its files, by their paths from the folder that they would lie
-    /// in, with `/` between the parts of a path. They are kept for as long as the model is open.
+    /// Opens a model of several parts from the bytes of its files. They are named by their paths from the folder that
+    /// they would be in, with `/` between the parts of a path. The bytes are kept for as long as the model is open.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -166,19 +169,19 @@ impl Model {
         };
         let predictor = Arc::new(part(&folder, &pipeline.predictor)?);
         let drawn = drawn(&pipeline, &manifest);
-        // What no step waits for may be on the CPU where a provider does not have it: CLIP's text encoder finds the end
-        // of a text by an ArgMax that CUDA lacks.
+        // Nodes that no step waits for may run on the CPU where a provider lacks them. CLIP's text encoder finds the
+        // end of a text by an ArgMax, which CUDA lacks.
         let mut beside = |folder: &Folder, graph: &str| part(folder, graph).map(Part::with_cpu_nodes);
         let parts = Parts::new(folder, pipeline, scheduler, Arc::clone(&predictor), options.memory, &mut beside)?;
         if !options.providers.is_empty() {
-            // Whether it can be had is to be known now.
+            // This shows at once whether the predictor can be opened.
             parts.load(&options.canceller.clone().unwrap_or_default())?;
             parts.release();
         }
         Self::of_part(predictor, manifest, drawn, Some(Box::new(parts)))
     }
 
-    /// Opens a model from the bytes of its file. They are not needed afterwards.
+    /// Opens a model from the bytes of its file. The bytes are not needed afterwards.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -194,7 +197,7 @@ impl Model {
         let Some((json, place)) = network.manifest() else {
             return Err(Error::model(
                 network.name(),
-                "there is no manifest, neither in the model's metadata nor in a .diffuse.json file beside it, so its schedule and prediction are unknown; onnx/README.md says how to write one",
+                "there is no manifest, neither in the model's metadata nor in a .diffuse.json file beside it. Its schedule and prediction are unknown; docs/model/manifest.md states how to write one",
             ));
         };
         let manifest =
@@ -202,8 +205,8 @@ impl Model {
         Self::under(Arc::new(network), manifest)
     }
 
-    /// A model of `network` under `manifest`, as [`Manifest::parse`] gives it, whatever manifest the network has: one
-    /// network can be asked under several.
+    /// A model of `network` under `manifest`, as [`Manifest::parse`] returns it. A manifest that the network has is
+    /// ignored, so one network can be used under several.
     ///
     /// # Errors
     /// [`Error::Model`] with the tensor that does not fit the manifest.
@@ -235,11 +238,11 @@ impl Model {
         })
     }
 
-    /// A model whose network is the caller's own code, `network`, which does what `manifest`, as JSON, says: for hosts
-    /// that run it themselves. ONNX Runtime is not needed.
+    /// A model whose network is the caller's own code, for hosts that evaluate it themselves. `network` does what the
+    /// JSON in `manifest` states. ONNX Runtime is not needed.
     ///
     /// # Errors
-    /// [`Error::Model`] with what of the manifest is wrong, or is about a graph.
+    /// [`Error::Model`] with what is wrong in the manifest, or is about a graph.
     pub fn from_host(manifest: &str, network: Arc<HostNetwork>) -> Result<Self> {
         let refused = |reason: String| Error::model("the host's network", reason);
         let manifest = Manifest::parse(manifest).map_err(refused)?;
@@ -267,8 +270,8 @@ impl Model {
         })
     }
 
-    /// The network that predicts, as its graph describes it; `None` for the caller's own, and for a part of a folder
-    /// that is not open.
+    /// The predictor's network, as its graph describes it. `None` for the caller's own, and for a part of a folder that
+    /// is not open.
     #[must_use]
     pub fn network(&self) -> Option<Arc<Network>> {
         match &self.source {
@@ -277,32 +280,33 @@ impl Model {
         }
     }
 
-    /// Gives back the parts that the policy does not keep, at the end of a stage.
+    /// Releases the parts that the memory policy does not keep, at the end of a stage.
     pub(crate) fn release(&self) {
         if let Some(parts) = &self.parts {
             parts.release();
         }
     }
 
-    /// What its other parts are, and what is made of them; `None` for a model of one network.
+    /// The description of its other parts. `None` for a model of one network.
     #[must_use]
     pub fn pipeline(&self) -> Option<&Pipeline> {
         self.parts.as_ref().map(|parts| &parts.pipeline)
     }
 
-    /// What its folder says of sampling.
+    /// The sampling settings of its folder.
     #[must_use]
     pub fn scheduler_config(&self) -> Option<&SchedulerConfig> {
         self.parts.as_ref()?.scheduler.as_ref()
     }
 
-    /// What is drawn: the manifest's samples, or the pictures that an autoencoder makes of them, of their usual size.
+    /// The samples that a run generates: those of the manifest, or the pictures that an autoencoder makes of them, in
+    /// their usual size.
     #[must_use]
     pub fn drawn(&self) -> &Sample {
         &self.drawn
     }
 
-    /// The graphs of a model of several parts, the one that predicts first; nothing of any other.
+    /// The graphs of a model of several parts, the predictor's first. It is empty for any other model.
     #[must_use]
     pub fn graphs(&self) -> Vec<Graph<'_>> {
         let (Source::Graph(part, _), Some(parts)) = (&self.source, &self.parts) else { return Vec::new() };
@@ -316,8 +320,9 @@ impl Model {
         self.parts.as_deref()
     }
 
-    /// What the model is known by: [`Network::hash`], or the SHA-256 of its manifest where its network is the caller's
-    /// own; of a folder the SHA-256 of the lines that `sha256sum` prints of its files, and of what they are taken for.
+    /// The SHA-256 that identifies the model. It is [`Network::hash`], or that of the manifest where the network is the
+    /// caller's own. For a folder it is that of the lines that `sha256sum` prints for its files, and of the parts that
+    /// they are taken for.
     ///
     /// # Errors
     /// As there.
@@ -332,8 +337,9 @@ impl Model {
         }
     }
 
-    /// The SHA-256 of all that the model consists of: [`Network::parts`], or the files of a folder and "pipeline", what
-    /// they are taken for; nothing for a network of the caller's own.
+    /// The SHA-256 of everything that the model consists of: [`Network::parts`], or the files of a folder. The entry
+    /// "pipeline" of a folder states the parts that its files are taken for. It is empty for a network of the caller's
+    /// own.
     ///
     /// # Errors
     /// As there.
@@ -361,7 +367,7 @@ impl Model {
         Ok(self.hashes.get_or_init(|| (hex(Sha256::digest(lines)), all)))
     }
 
-    /// What evaluates it: an execution provider of ONNX Runtime, or "host".
+    /// What evaluates the network: an execution provider of ONNX Runtime, or "host".
     #[must_use]
     pub fn placement(&self) -> &Placement {
         match &self.source {
@@ -370,7 +376,7 @@ impl Model {
         }
     }
 
-    /// How urgent its evaluations are: [`ModelOptions::priority`].
+    /// The priority of its evaluations: [`ModelOptions::priority`].
     #[must_use]
     pub fn priority(&self) -> Priority {
         match &self.source {
@@ -379,14 +385,15 @@ impl Model {
         }
     }
 
-    /// How many bytes ONNX Runtime holds for it on the CPU: its weights, and room for what evaluations have needed at a
-    /// time. `None` where it does not say, and for a network of the caller's own.
+    /// The number of bytes that ONNX Runtime holds for the model on the CPU: its weights, and the memory that
+    /// evaluations have needed at a time. `None` where ONNX Runtime does not report it, and for a network of the
+    /// caller's own.
     #[must_use]
     pub fn memory(&self) -> Option<usize> {
         self.memory_unless(&Canceller::default()).ok()?
     }
 
-    /// The same, but [`Error::Cancelled`] where `canceller` ends the wait for its turn.
+    /// The same as [`memory`](Self::memory), but [`Error::Cancelled`] where `canceller` ends the wait for its turn.
     pub(crate) fn memory_unless(&self, canceller: &Canceller) -> Result<Option<usize>> {
         let others = self.parts.iter().flat_map(|parts| parts.held());
         let mut sum = None;
@@ -410,14 +417,14 @@ impl Model {
         &self.manifest
     }
 
-    /// What of it works, and is perhaps not as it was meant, each in a sentence. The log sink hears it when the model
-    /// is opened.
+    /// Notes on what works but may not be meant so, each in a sentence. The log sink receives them when the model is
+    /// opened.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// The noise level at the time `t` of its schedule; below 0 that of the clean sample.
+    /// The noise level at the time `t` of its schedule. Below 0 it is that of the clean sample.
     ///
     /// # Errors
     /// [`Error::Argument`] if `t` is no number, or beyond the schedule's times.
@@ -436,7 +443,7 @@ impl Model {
         &self.schedule
     }
 
-    /// The name in the manifest; else that of the file without its ending; else "model".
+    /// The name in the manifest, else that of the file without its ending, else "model".
     #[must_use]
     pub fn name(&self) -> &str {
         let stem = || match (&self.source, &self.parts) {
@@ -447,7 +454,7 @@ impl Model {
         self.manifest.name.as_deref().or_else(stem).unwrap_or("model")
     }
 
-    /// Whether samples of `shape` (batch first) can be evaluated.
+    /// Checks that samples of `shape` (batch first) can be evaluated.
     ///
     /// # Errors
     /// [`Error::Argument`] with the axis, what is expected and what was found.
@@ -455,7 +462,7 @@ impl Model {
         let Source::Graph(part, roles) = &self.source else { return self.check_shape_of_host(shape) };
         let info = &part.signature().inputs[roles.sample.index];
         let own = &self.manifest.sample.shape;
-        // What the manifest says is the usual size where the graph leaves it free.
+        // The manifest states only the usual size where the graph leaves it free.
         let fits = |(axis, size): (&Option<usize>, &usize)| axis.map_or(*size > 0, |axis| axis == *size);
         let fits = shape.len() == own.rank() + 1 && roles.item.iter().zip(&shape[1..]).all(fits);
         if !fits || shape[0] == 0 {
@@ -474,7 +481,7 @@ impl Model {
         }
     }
 
-    /// A host's network takes items of the manifest's rank and channels; of what size, it says itself.
+    /// A host's network takes items of the manifest's rank and channels. It decides itself which sizes it takes.
     fn check_shape_of_host(&self, shape: &[usize]) -> Result<()> {
         let own = &self.manifest.sample.shape;
         let is_whole = shape.len() == own.rank() + 1 && !shape.contains(&0);
@@ -492,8 +499,8 @@ impl Model {
         self.manifest.class(name)
     }
 
-    /// Whether `classes` are what a batch of `count` items needs: one class of the model per item, or none for a model
-    /// without.
+    /// Checks that `classes` are what a batch of `count` items needs: one class of the model per item, or none for a
+    /// model without classes.
     ///
     /// # Errors
     /// [`Error::Argument`] with what does not fit.
@@ -523,7 +530,7 @@ impl Model {
         }
     }
 
-    /// Refuses classes that differ among items for which the graph takes one.
+    /// Refuses classes that differ among items where the graph takes one for all of them.
     fn check_shared_class(&self, classes: &[i64]) -> Result<()> {
         let Some(fixed) = self.fixed_batch().filter(|_| self.shares_class()) else { return Ok(()) };
         if classes.chunks(fixed).all(|some| some.iter().all(|class| *class == some[0])) {
@@ -533,8 +540,8 @@ impl Model {
         Err(Error::argument("classes", reason))
     }
 
-    /// The number of items that are evaluated at once, where the graph's batch axis is fixed: one where there is no
-    /// axis, or where its two rows are the pair of guidance. `None` where it is free.
+    /// The number of items that are evaluated at once, where the graph's batch axis is fixed. It is 1 where there is no
+    /// batch axis, or where its two rows are the pair of guidance. `None` where the batch is free.
     #[must_use]
     pub fn fixed_batch(&self) -> Option<usize> {
         let roles = self.roles()?;
@@ -546,7 +553,7 @@ impl Model {
         self.roles().and(self.manifest.guidance_pair).is_some()
     }
 
-    /// Whether the network is given the latest estimate of the run.
+    /// Whether the network has the latest estimate of the run as an input.
     pub(crate) fn feeds_back(&self) -> bool {
         self.roles().is_some_and(|roles| roles.self_condition.is_some())
     }
@@ -556,33 +563,33 @@ impl Model {
         self.roles().and_then(|roles| roles.class).is_some_and(|class| class.axes.is_one())
     }
 
-    /// The type that the graph takes the condition called `name` in; `None` where it is joined to the sample, or where
-    /// there is no graph.
+    /// The type in which the graph takes the condition called `name`. `None` where the condition is joined to the
+    /// sample, or where there is no graph.
     #[must_use]
     pub fn condition_element(&self, name: &str) -> Option<Element> {
         let place = self.manifest.conditions.keys().position(|known| known == name)?;
         self.roles()?.conditions.get(place)?.slot.map(|slot| slot.element)
     }
 
-    /// Keeps the free sizes that it is asked with, for [`trim`](Self::trim).
+    /// Keeps the free sizes of a run, for [`trim`](Self::trim).
     pub(crate) fn note_sizes(&self, sizes: &Sizes) {
         if !sizes.is_empty() {
             self.latest.held().clone_from(sizes);
         }
     }
 
-    /// The free sizes that it was last asked with.
+    /// The free sizes of the latest run.
     pub(super) fn latest_sizes(&self) -> Sizes {
         self.latest.held().clone()
     }
 
-    /// The type that the graph takes the time in; `None` where there is no graph.
+    /// The type in which the graph takes the time. `None` where there is no graph.
     #[must_use]
     pub fn time_element(&self) -> Option<Element> {
         self.roles().map(|roles| roles.time.element)
     }
 
-    /// What the graph fixes of the manifest's free sizes.
+    /// The manifest's free sizes that the graph fixes.
     pub(crate) fn sizes(&self) -> Sizes {
         self.roles().map(|roles| roles.sizes.clone()).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! The parts of a model beside its predictor: text encoders with their tokenizers, and an autoencoder's two halves.
+//! The parts of a model beside its predictor: text encoders with their tokenizers, and the autoencoder.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -16,10 +16,10 @@ use crate::prompt::{self, CHUNK, Chunk, Marks, Piece, Run, chunks, parse_a1111};
 use crate::sync::Mutex;
 use crate::tokenizer::{Specials, Tokenizer, TokenizerFiles, Tokens};
 
-/// The parts of a model beside its predictor, and what is known of the whole.
+/// The parts of a model beside its predictor, and what they share.
 pub(crate) struct Parts {
     pub(crate) pipeline: Pipeline,
-    /// What its folder says of sampling.
+    /// The sampling settings of its folder.
     pub(crate) scheduler: Option<SchedulerConfig>,
     folder: Folder,
     predictor: Arc<Part>,
@@ -29,7 +29,7 @@ pub(crate) struct Parts {
     /// A small decoder, for previews.
     pub(super) preview: Option<Part>,
     memory: Memory,
-    /// What was made of the latest texts, the oldest first.
+    /// The outputs for the latest texts, the oldest first.
     encoded: Mutex<Vec<Kept>>,
 }
 
@@ -38,18 +38,18 @@ struct Reader {
     spec: TextEncoder,
     part: Part,
     tokenizer: OnceLock<Arc<Tokenizer>>,
-    /// The SHA-256 of its tokenizer's files, by their paths, from when they were first read.
+    /// The SHA-256 of its tokenizer's files, by their paths. They are set when the files are first read.
     seen: OnceLock<Vec<(String, String)>>,
 }
 
-/// What an encoder made of a text, by the names of its outputs.
+/// The outputs of an encoder for a text, by their names.
 struct Kept {
     encoder: String,
     ids: Vec<i64>,
     outputs: Vec<(String, Arc<ArrayD<f32>>)>,
 }
 
-/// How many texts are remembered: those of some runs before.
+/// The number of texts that are remembered, which covers some earlier runs.
 const MOST_KEPT: usize = 32;
 
 impl std::fmt::Debug for Parts {
@@ -68,13 +68,13 @@ fn check_tokenizer(folder: &Folder, tokenizer: &str) -> Result<()> {
     Err(Error::model(folder.name_of(tokenizer), reason))
 }
 
-/// Says that previews are made otherwise.
+/// Logs that previews are made in another way.
 pub(super) fn without_previews(error: &Error) {
     say(Severity::Warning, || format!("there are no previews of the small decoder: {error}"));
 }
 
 impl Parts {
-    /// The parts that `pipeline` names, of those that `part` opens.
+    /// The parts that `pipeline` names, from those that `part` opens.
     pub(super) fn new(
         folder: Folder,
         pipeline: Pipeline,
@@ -99,7 +99,7 @@ impl Parts {
         let small = autoencoder.and_then(|autoencoder| autoencoder.preview.as_ref());
         let preview = match half(small.map(|small| &small.decoder)) {
             Err(Error::Cancelled) => return Err(Error::Cancelled),
-            // It takes no part in what is drawn.
+            // It takes no part in the result.
             preview => preview.map_err(|error| without_previews(&error)).unwrap_or_default(),
         };
         let encoded = Mutex::default();
@@ -117,7 +117,7 @@ impl Parts {
         self.readers.get(encoder).ok_or_else(missing)
     }
 
-    /// The tokenizer of a text encoder, which is read when it is first asked for.
+    /// The tokenizer of a text encoder. It is read when it is first needed.
     fn tokenizer(&self, reader: &Reader) -> Result<Arc<Tokenizer>> {
         if let Some(known) = reader.tokenizer.get() {
             return Ok(Arc::clone(known));
@@ -141,7 +141,7 @@ impl Parts {
     /// The files of a reader's tokenizer, and the SHA-256 of each by its path.
     ///
     /// # Errors
-    /// As [`Folder::read`]; [`Error::Model`] if one was changed since they were first read.
+    /// As [`Folder::read`]. [`Error::Model`] if one was changed since they were first read.
     fn tokenizer_files<'a>(&self, reader: &'a Reader) -> Result<(TokenizerFiles, &'a [(String, String)])> {
         let folder = &reader.spec.tokenizer;
         let mut digests = Vec::new();
@@ -162,23 +162,25 @@ impl Parts {
     /// The tokens of `text` for a text encoder.
     ///
     /// # Errors
-    /// [`Error::Model`] if its tokenizer cannot be read; [`Error::Argument`] if the text is too long for any.
+    /// [`Error::Model`] if its tokenizer cannot be read. [`Error::Argument`] if the text is too long for any.
     pub(crate) fn tokens(&self, encoder: &str, text: &str) -> Result<Tokens> {
         let reader = self.reader(encoder)?;
         let tokenizer = self.tokenizer(reader)?;
         let length = reader.spec.length.or_else(|| tokenizer.length());
         let unknown = || {
-            let reason = "neither its graph, nor config.json, nor the tokenizer says how many tokens it reads at once";
+            let reason =
+                "its context length is unknown: neither its graph, nor config.json, nor the tokenizer states it";
             Error::model(reader.part.name(), reason)
         };
         tokenizer.encode(text, length.ok_or_else(unknown)?)
     }
 
-    /// The chunks of `text` for a text encoder of CLIP's, with the weights of their tokens where signs in the text are
-    /// such, in the order in which they are read. There is always one.
+    /// The chunks of `text` for one of CLIP's text encoders, in the order of reading. There is always one. Tokens have
+    /// weights where signs in the text set them.
     ///
     /// # Errors
-    /// As [`tokens`](Self::tokens); [`Error::Argument`] if the encoder is another kind's, or a sign is not offered.
+    /// As [`tokens`](Self::tokens). [`Error::Argument`] if the encoder is of another kind, or if a sign is not
+    /// supported.
     pub(crate) fn chunks(&self, encoder: &str, text: &str, weighed: bool) -> Result<(Vec<Chunk>, Marks)> {
         let reader = self.reader(encoder)?;
         let tokenizer = self.tokenizer(reader)?;
@@ -203,11 +205,10 @@ impl Parts {
         Ok((chunks(&pieces, marks), marks))
     }
 
-    /// What a text encoder makes of `tokens`: these of its outputs, without an axis for the items. What was made of
-    /// them before is remembered.
+    /// The outputs of a text encoder for `tokens`, without a batch axis. Outputs of earlier calls are remembered.
     ///
     /// # Errors
-    /// [`Error::Model`] if the graph has no such outputs, or fails; [`Error::Cancelled`].
+    /// [`Error::Model`] if the graph has no such outputs, or fails. [`Error::Cancelled`].
     pub(crate) fn encoded(
         &self,
         encoder: &str,
@@ -242,7 +243,7 @@ impl Parts {
                     binding.count(place, &[1, length], tokens.ids.iter().copied())?;
                 }
                 _ => {
-                    return Err(Error::model(reader.part.name(), format!("what its input {input} takes is not known")));
+                    return Err(Error::model(reader.part.name(), format!("its input {input} is not a known one")));
                 }
             }
         }
@@ -277,7 +278,8 @@ impl Parts {
         })
     }
 
-    /// The network of a part, which is opened if it is not; others are given back before, where a limit says so.
+    /// The network of a part, which is opened if it is not open. Other parts are released first, where a memory limit
+    /// requires it.
     ///
     /// # Errors
     /// As [`Part::network`].
@@ -295,7 +297,7 @@ impl Parts {
         part.network(canceller)
     }
 
-    /// Opens the predictor, if it is not open; it is for as long as this is held.
+    /// Opens the predictor, if it is not open. It stays open for as long as the returned value is held.
     ///
     /// # Errors
     /// As [`Part::network`].
@@ -303,7 +305,7 @@ impl Parts {
         self.opened(&self.predictor, canceller)
     }
 
-    /// Gives back what the policy does not keep, when a stage is done that used it.
+    /// Releases what the memory policy does not keep, when a stage that used it is done.
     pub(crate) fn release(&self) {
         let held: u64 = self.all().filter(|part| part.held().is_some()).map(Part::bytes).sum();
         let keep = match self.memory {
@@ -316,7 +318,7 @@ impl Parts {
         }
     }
 
-    /// The paths of all graphs but the predictor's, and the parts that they are.
+    /// The graphs of all parts but the predictor, each with its path.
     pub(super) fn graphs(&self) -> impl Iterator<Item = (&str, &Part)> {
         let readers = self.readers.values().map(|reader| (reader.spec.graph.as_str(), &reader.part));
         let autoencoder = self.pipeline.autoencoder.as_ref();
@@ -331,7 +333,7 @@ impl Parts {
         self.graphs().map(|(_, part)| part).chain(std::iter::once(&*self.predictor))
     }
 
-    /// Those of them that are open, but the predictor.
+    /// The networks of these parts that are open, without the predictor.
     pub(super) fn held(&self) -> Vec<Arc<Network>> {
         self.graphs().filter_map(|(_, part)| part.held()).collect()
     }

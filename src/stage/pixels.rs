@@ -1,4 +1,4 @@
-//! Samples as pixels.
+//! Samples as pixels: 8-bit RGBA from samples and back, and previews of latents.
 
 use ndarray::{Array3, ArrayView3, ArrayViewMut3, Axis};
 
@@ -6,18 +6,19 @@ use crate::error::{Error, Result};
 use crate::model::{Kind, Sample};
 use crate::tensor::make_room;
 
-/// How pixels lie in a caller's buffer.
+/// The layout of pixels in a caller's buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     /// The distance between rows in bytes; at least 4·width.
     pub stride: usize,
-    /// Rows from the bottom up instead of from the top down.
+    /// Whether rows go from the bottom up instead of from the top down.
     pub bottom_up: bool,
-    /// Blue, green, red, alpha instead of red, green, blue, alpha.
+    /// Whether a pixel is blue, green, red, alpha instead of red, green, blue, alpha.
     pub bgra: bool,
 }
 
-/// The image `[channels, height, width]` as RGBA bytes `[height, width, 4]`, rows from the top. As [`rgba8_into`].
+/// Converts the image `[channels, height, width]` to RGBA bytes `[height, width, 4]`, rows from the top. It converts as
+/// [`rgba8_into`] does.
 ///
 /// ```
 /// # fn main() -> diffuse::Result<()> {
@@ -38,11 +39,11 @@ pub fn rgba8(image: ArrayView3<'_, f32>, range: [f32; 2]) -> Result<Array3<u8>> 
     Ok(pixels)
 }
 
-/// Draws the image `[channels, height, width]` into `out`, four bytes a pixel. Bytes between the rows are left alone.
+/// Writes the image `[channels, height, width]` to `out`, four bytes a pixel. Bytes between the rows are left alone.
 ///
-/// A value becomes `round(255·clamp((x − low)/(high − low), 0, 1))`, ties to even, in the encoding that the model was
-/// trained on (sRGB, as a rule): nothing is converted. One channel is replicated to three; alpha is straight, and 255
-/// where the image has none.
+/// A value x becomes `round(255·clamp((x − low)/(high − low), 0, 1))`, ties to even. The colour encoding is the one
+/// that the model was trained on, which is sRGB as a rule. Nothing is converted. A single channel is copied to all
+/// three colours. Alpha is straight, and 255 where the image has none.
 ///
 /// # Errors
 /// [`Error::Argument`] unless there are 1, 3 or 4 channels, `range` rises, and the rows fit into `out`.
@@ -81,21 +82,21 @@ pub fn rgba8_into(image: ArrayView3<'_, f32>, range: [f32; 2], out: &mut [u8], l
     Ok(())
 }
 
-/// How samples look.
+/// How samples are shown.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Look {
-    /// They are pixels, of which these are black and white.
+    /// They are pixels, with these values for black and white.
     Pixels([f32; 2]),
-    /// They are latents, which are shown by this matrix ([`Sample::preview`](crate::model::Sample::preview)), or by
-    /// their first three channels.
+    /// They are latents. This matrix shows them ([`Sample::preview`](crate::model::Sample::preview)). Without one,
+    /// their first three channels do.
     Latents(Option<[Vec<f32>; 3]>),
-    /// They are not to be looked at.
+    /// They cannot be shown.
     Values,
 }
 
 impl Look {
-    /// How the samples of a model with this manifest look.
+    /// How the samples of a model with this manifest are shown.
     #[must_use]
     pub fn of(sample: &Sample) -> Self {
         match sample.kind() {
@@ -112,9 +113,11 @@ pub const STRETCHED: &str = "a preview of latents: the first three channels, eac
 /// How latents with a matrix are shown, in words.
 pub const BY_MATRIX: &str = "a preview of latents: by the matrix of the manifest";
 
-/// What latents `[channels, height, width]` look like, about: `[3, height, width]`, black at −1 and white at 1, by the
-/// `matrix` ([`Sample::preview`](crate::model::Sample::preview)). Without one it is the first three channels (the last
-/// again where there are fewer), each from its least value to its greatest; one that is the same everywhere is grey.
+/// Shows roughly what latents `[channels, height, width]` look like: `[3, height, width]`, black at −1 and white at 1.
+///
+/// The `matrix` ([`Sample::preview`](crate::model::Sample::preview)) gives the colours. Without a matrix they are the
+/// first three channels, the last one repeated where there are fewer. Each is stretched from its least value to its
+/// greatest. A channel that is the same everywhere is grey.
 ///
 /// # Errors
 /// [`Error::Memory`] if there is no memory for it.
@@ -146,12 +149,14 @@ pub fn latent_preview(latent: ArrayView3<'_, f32>, matrix: Option<&[Vec<f32>; 3]
     Array3::from_shape_vec((3, height, width), values).map_err(|error| Error::argument("latent", error.to_string()))
 }
 
-/// Fills the image `[channels, height, width]` from pixels that lie in `pixels` as [`rgba8_into`] leaves them there: a
-/// value becomes `low + (high − low)·byte/255`, and drawn again is the same byte. One channel is the luma `0.299·R +
-/// 0.587·G + 0.114·B` (ITU-R BT.601).
+/// Fills the image `[channels, height, width]` from the bytes in `pixels`, laid out as [`rgba8_into`] writes them.
 ///
-/// Three channels and one have no alpha: pixels that are not opaque are laid over white, `byte·alpha/255 + 255 −
-/// alpha`, since what colour a transparent pixel has is not to be seen. Opaque ones are taken as they are.
+/// A value becomes `low + (high − low)·byte/255`, which converts back to the same byte. A single channel is the luma
+/// `0.299·R + 0.587·G + 0.114·B` (ITU-R BT.601).
+///
+/// An image of one or three channels has no alpha. There, pixels that are not opaque are laid over white:
+/// `byte·alpha/255 + 255 − alpha`. So the hidden colour of a transparent pixel is not used. Opaque pixels are taken as
+/// they are.
 ///
 /// # Errors
 /// As [`rgba8_into`].
@@ -169,7 +174,7 @@ pub fn from_rgba8(pixels: &[u8], layout: Layout, range: [f32; 2], mut image: Arr
         let row = &pixels[if bottom_up { height - 1 - y } else { y } * stride..];
         for x in 0..width {
             let [first, g, third, alpha] = [0, 1, 2, 3].map(|i| f64::from(row[4 * x + i]));
-            // For the bytes' sake: of an opaque pixel not even the rounding changes.
+            // An opaque pixel does not even change by rounding.
             let over_white = |byte: f64| if alpha < 255.0 { byte * alpha / 255.0 + (255.0 - alpha) } else { byte };
             let [first, g, third] = if channels == 4 { [first, g, third] } else { [first, g, third].map(over_white) };
             let [r, b] = if bgra { [third, first] } else { [first, third] };
@@ -194,7 +199,7 @@ fn check_range([low, high]: [f32; 2]) -> Result<()> {
     Err(Error::argument("range", format!("[{low}, {high}]; the first must be below the second, both finite")))
 }
 
-/// Whether `height` rows of `width` pixels, `stride` bytes apart, fit into `length` bytes.
+/// Checks that `height` rows of `width` pixels, `stride` bytes apart, fit into `length` bytes.
 fn check_rows(width: usize, height: usize, stride: usize, length: usize) -> Result<()> {
     if height == 0 || width == 0 {
         return Ok(());
@@ -282,7 +287,7 @@ mod tests {
     }
     #[test]
     fn transparent_pixels_lie_over_white_where_there_is_no_alpha() {
-        // A hidden red, half a blue, an opaque colour.
+        // The pixels are a hidden red, half a blue, and an opaque colour.
         let bytes = [255, 0, 0, 0, 0, 0, 255, 51, 10, 20, 30, 255];
         let layout = Layout { stride: 12, bottom_up: false, bgra: false };
         let of = |channels: usize, layout: Layout| {

@@ -1,4 +1,4 @@
-//! The denoiser that a model makes.
+//! The denoiser that evaluates a model.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use crate::prediction::Prediction;
 use crate::schedule::NoiseLevel;
 use crate::tensor::{make_room, zeros};
 
-/// The denoiser that a model makes.
+/// The denoiser that evaluates a model.
 pub struct Predictor {
     evaluator: Evaluator,
-    /// What the network's answer is read as.
+    /// How the network's output is read.
     prediction: Prediction,
-    /// The latest x̂₀ of the run, for a network that is given it; nothing before the first.
+    /// The latest x̂₀ of the run, for a network that has it as an input. It is empty before the first.
     fed_back: Vec<f32>,
 }
 
@@ -29,16 +29,16 @@ impl std::fmt::Debug for Predictor {
 }
 
 impl Predictor {
-    /// A denoiser that evaluates `model`.
+    /// Creates a denoiser that evaluates `model`.
     ///
     /// # Errors
-    /// [`Error::Argument`] if it is a classifier; [`Error::Runtime`] if ONNX Runtime has no options for a run.
+    /// [`Error::Argument`] if it is a classifier. [`Error::Runtime`] if ONNX Runtime has no options for a run.
     pub fn new(model: Arc<Model>) -> Result<Self> {
         Self::reading(model, None)
     }
 
-    /// The same, with the network's answer read as this and not as the manifest says. Where it runs toward the data,
-    /// and the manifest's does not, so does the time that the network is told.
+    /// Creates a denoiser that reads the network's output as `prediction`, and not as the manifest states. Where that
+    /// points toward the data and the manifest's does not, the network's time input is reversed as well.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -56,15 +56,15 @@ impl Predictor {
         Ok(Self { evaluator, prediction, fed_back: Vec::new() })
     }
 
-    /// One that `canceller` ends.
+    /// Creates a denoiser that `canceller` ends.
     pub(super) fn until(model: &Arc<Model>, canceller: &Canceller) -> Result<Self> {
         let predictor = Self::new(Arc::clone(model))?;
         canceller.add(&predictor.evaluator.interrupt());
         Ok(predictor)
     }
 
-    /// The coefficients of x̂₀ in x and the network's output at the query's level, and the factor of what the network
-    /// sees.
+    /// The coefficients of x̂₀ in x and in the network's output at the query's level, and the factor of the network's
+    /// input.
     fn coefficients(&self, query: &Query<'_>) -> Result<(f32, f32, f32)> {
         let Model { manifest, schedule, .. } = &*self.evaluator.model;
         let (of_x, of_output) = self.prediction.to_x0(query.level, &**schedule, manifest.sigma_data());
@@ -72,7 +72,7 @@ impl Predictor {
         let (of_x, of_output, factor) = (of_x as f32, of_output as f32, factor as f32);
         if !(of_x.is_finite() && of_output.is_finite()) {
             let reason = format!(
-                "at t = {} the schedule leaves nothing of the clean sample (α = {}), and x̂₀ cannot be found from the prediction",
+                "at t = {} the schedule leaves nothing of the clean sample (α = {}), and the prediction does not determine x̂₀",
                 query.level.t, query.level.alpha
             );
             return Err(Error::Evaluation { step: query.step, reason });
@@ -120,7 +120,8 @@ impl Denoiser for Predictor {
         let model = Arc::clone(&self.evaluator.model);
         model.check_shape(query.x.shape())?;
         if out.x0.shape() != query.x.shape() {
-            let reason = format!("the answer has a shape of {:?}, the samples {:?}", out.x0.shape(), query.x.shape());
+            let reason =
+                format!("the network's output has a shape of {:?}, the samples {:?}", out.x0.shape(), query.x.shape());
             return Err(Error::argument("out", reason));
         }
         let learned = model.manifest.variance.is_learned();
@@ -135,7 +136,7 @@ impl Denoiser for Predictor {
             variance.as_mut().filter(|_| learned).and_then(|variance| variance.as_slice_mut()).unwrap_or_default();
         let (of_x, of_output, factor) = self.coefficients(&query)?;
         if model.feeds_back() {
-            // So that what becomes of the answer can be kept when the step is made.
+            // This makes room to keep the estimate once the step is made.
             make_room(&mut self.fed_back, x.len())?;
         }
         let length = x.len() / query.x.shape()[0];

@@ -1,4 +1,4 @@
-//! Which tensor of a graph plays which role, by its manifest.
+//! Assigns roles to the tensors of a graph, by its manifest.
 
 use crate::model::{Axis, ConditionInput, Inputs, Manifest, Sizes};
 use crate::network::{Element, Signature, TensorInfo};
@@ -7,28 +7,28 @@ use crate::text::escaped;
 
 type Checked<T> = std::result::Result<T, String>;
 
-/// Which tensor of the graph plays which role.
+/// The roles of the graph's tensors.
 #[derive(Debug)]
 pub(super) struct Roles {
     pub(super) sample: Slot,
     /// The axes of an item in the manifest's order, as far as the graph fixes them.
     pub(super) item: Vec<Option<usize>>,
-    /// Whether samples have an axis for the batch.
+    /// Whether samples have a batch axis.
     pub(super) batched: bool,
-    /// How many rows the graph's batch is fixed at: 1 where there is no axis for it.
+    /// The number of rows of a fixed batch. It is 1 where there is no batch axis.
     pub(super) batch: Option<usize>,
-    /// What the graph fixes of the manifest's free sizes.
+    /// The manifest's free sizes that the graph fixes.
     pub(super) sizes: Sizes,
     pub(super) time: Slot,
     pub(super) time_axes: Axes,
     pub(super) class: Option<ClassSlot>,
-    /// In the order of the manifest's conditions.
+    /// The conditions, in the order of the manifest.
     pub(super) conditions: Vec<ConditionSlot>,
     pub(super) direction: Option<Slot>,
     pub(super) self_condition: Option<Slot>,
     pub(super) prediction: Slot,
     pub(super) derivative: Option<Slot>,
-    /// Inputs that have a role because nothing else is left for it.
+    /// The inputs that have a role because nothing else is left for it.
     left_over: Vec<(&'static str, usize)>,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Slot {
     pub(super) element: Element,
 }
 
-/// The axes of an input of numbers, one for all items or one for each: all of them are 1 but that of the batch.
+/// The axes of an input of numbers, with one number for all items or one for each. All are 1 but the batch axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Axes {
     rank: usize,
@@ -47,7 +47,8 @@ pub(super) struct Axes {
 }
 
 impl Axes {
-    /// Those of `info`, if it has no others; `batch` is what the graph fixes the samples' batch at.
+    /// The axes of a tensor of this `shape`, if it has no others. `batch` is the samples' batch where the graph fixes
+    /// it.
     fn of(shape: &[Option<usize>], batch: Option<usize>) -> Option<Self> {
         let own = shape.iter().position(Option::is_none);
         let own = own.or_else(|| shape.iter().position(|size| *size == batch && batch.is_some_and(|batch| batch > 1)));
@@ -60,7 +61,7 @@ impl Axes {
         self.batch.is_none()
     }
 
-    /// The shape for a batch of `count`, in `shape`.
+    /// Writes the shape for a batch of `count` to `shape`.
     pub(super) fn shape(self, count: usize, shape: &mut Vec<usize>) {
         shape.clear();
         shape.resize(self.rank, 1);
@@ -74,23 +75,23 @@ impl Axes {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ClassSlot {
     pub(super) slot: Slot,
-    /// Without the classes', where there is one.
+    /// The axes without that of the classes.
     pub(super) axes: Axes,
-    /// How long the axis of the classes is, where a class is the place of a 1 among zeros.
+    /// The length of the axis of the classes, where a class is the place of a 1 among zeros.
     pub(super) one_hot: Option<usize>,
 }
 
-/// What a condition is in the graph.
+/// The role of a condition in the graph.
 #[derive(Debug)]
 pub(super) struct ConditionSlot {
-    /// Nothing for what is joined to the sample.
+    /// `None` for a condition that is joined to the sample.
     pub(super) slot: Option<Slot>,
-    /// Where the axis of the batch is; `None` where there is none, since all items have one value, or each is evaluated
+    /// The place of the batch axis. `None` where there is none, because all items have one value, or each is evaluated
     /// by itself.
     pub(super) batch: Option<usize>,
 }
 
-/// The inputs that a manifest finds in a graph, by their places.
+/// The inputs of a graph that a manifest names or implies, by their places.
 struct Places {
     sample: usize,
     time: usize,
@@ -98,7 +99,7 @@ struct Places {
     conditions: Vec<Option<usize>>,
     direction: Option<usize>,
     self_condition: Option<usize>,
-    /// Inputs that have a role because nothing else is left for it.
+    /// The inputs that have a role because nothing else is left for it.
     left_over: Vec<(&'static str, usize)>,
 }
 
@@ -119,7 +120,7 @@ impl Roles {
             samples.expect(&inputs[place], 1)?;
         }
         let derivative = derivative(outputs, &samples)?;
-        // What else fixes it is known before anything is held against it.
+        // Whatever else fixes a size is known before it is compared.
         for (condition, place) in manifest.conditions.values().zip(&places.conditions) {
             let shape = place.map(|place| &inputs[place].shape[..]).unwrap_or_default();
             if condition.batch && shape.len() == condition.shape.rank() + 1 {
@@ -157,7 +158,7 @@ impl Roles {
         })
     }
 
-    /// What of a graph that fits its manifest is perhaps not as it was meant.
+    /// Notes on a graph that fits its manifest but may not be meant so.
     pub(super) fn notes(
         &self,
         signature: &Signature,
@@ -168,14 +169,14 @@ impl Roles {
         let guessed = self.left_over.iter().map(|(role, place)| {
             let info = &signature.inputs[*place];
             format!(
-                "{info} is taken for the {role}, since no other input is left for it; inputs.{role} says so for good"
+                "{info} is used as the {role}, since no other input is left for it; set inputs.{role} to make it certain"
             )
         });
         rounded_times(info, manifest, schedule).into_iter().chain(guessed).collect()
     }
 }
 
-/// What is to be said of training steps whose time becomes another's in the type of the time.
+/// The note about training steps whose time rounds to another step's in the type of the time input.
 fn rounded_times(info: &TensorInfo, manifest: &Manifest, schedule: &dyn NoiseSchedule) -> Option<String> {
     let steps = schedule.train_steps().filter(|_| matches!(info.element, Element::F16 | Element::Bf16))?;
     let told: Vec<f64> = (0..steps).map(|t| manifest.time().encode(schedule.level(t as f64), schedule)).collect();
@@ -187,7 +188,7 @@ fn rounded_times(info: &TensorInfo, manifest: &Manifest, schedule: &dyn NoiseSch
     let wrong: Vec<usize> = (0..steps).filter(is_anothers).collect();
     let last = *wrong.last()?;
     Some(format!(
-        "the time {info} is told in {}, which rounds {} of the {steps} training steps to another's time, such as {} to {}; export it with another type",
+        "the time {info} has the type {}, which rounds {} of the {steps} training steps to another's time, such as {} to {}; export it with another type",
         info.element,
         wrong.len(),
         told[last],
@@ -195,11 +196,11 @@ fn rounded_times(info: &TensorInfo, manifest: &Manifest, schedule: &dyn NoiseSch
     ))
 }
 
-/// A role that is found by what its input is usually called, and whether an input can have it.
+/// A role that is found by its input's usual names, with a test whether an input can have it.
 type Guess<'a> = (&'static str, &'a dyn Fn(&TensorInfo) -> bool);
 
-/// The inputs of the roles, in the order of [`Inputs::ROLES`], and of the conditions, as far as the manifest names
-/// them.
+/// The inputs of the roles, in the order of [`Inputs::ROLES`], and those of the conditions. They are set as far as the
+/// manifest names them.
 type Named = ([Option<usize>; 5], Vec<Option<usize>>);
 
 impl Places {
@@ -224,7 +225,7 @@ impl Places {
             ("direction", &never),
             ("self_condition", &like_sample),
         ];
-        // What is said beats what things are usually called, and that beats what is left over.
+        // A name in the manifest comes before a usual name, and a usual name before what is left over.
         for by_name in [true, false] {
             for (place, (role, fits)) in guesses.iter().enumerate() {
                 let needed = place < 2 || place == 2 && manifest.classes.is_some();
@@ -260,7 +261,7 @@ impl Places {
         }
     }
 
-    /// What the manifest names.
+    /// The inputs that the manifest names.
     fn named(inputs: &[TensorInfo], manifest: &Manifest) -> Checked<Named> {
         let Inputs { sample, time, class, direction, self_condition, conditions } = &manifest.inputs;
         let mut wrong = Vec::new();
@@ -313,7 +314,7 @@ impl Places {
     }
 }
 
-/// What is said of the sample, the time and the class, where one of them or more are not found.
+/// The message about a sample, a time or a class for which no input was found.
 fn missing(missing: [bool; 3], inputs: &[TensorInfo]) -> String {
     let all = ["sample", "time", "class"].into_iter().zip(missing);
     let missing: Vec<&str> = all.filter(|(_, missing)| *missing).map(|(role, _)| role).collect();
@@ -348,14 +349,14 @@ fn expect_time(
     if let Some(whole) = whole
         && !manifest.time().fits(whole, schedule)
     {
-        return Err(format!("the time {info} cannot hold the times that the manifest's time gives"));
+        return Err(format!("the time {info} cannot hold the values of the manifest's time"));
     }
     match infinite_time(info.element, manifest, schedule) {
         Some((t, told)) if !told.is_finite() => Err(format!(
-            "the time {info}: what the manifest's time gives at t = {t} is infinite, whatever the type; time.encoding is another one, or the schedule ends before"
+            "the time {info}: the manifest's time is infinite at t = {t}, whatever the type; expected another time.encoding, or a schedule that ends before"
         )),
         Some((t, told)) => Err(format!(
-            "the time {info} cannot hold what the manifest's time gives at t = {t}: {told} is infinite in {}; export it with another type",
+            "the time {info} cannot hold the manifest's time at t = {t}: {told} is infinite in {}; export it with another type",
             info.element
         )),
         None => Ok(axes),
@@ -368,7 +369,7 @@ fn infinite_time(element: Element, manifest: &Manifest, schedule: &dyn NoiseSche
     schedule.bounds().map(told).into_iter().find(|(_, told)| !element.rounded(*told).is_finite())
 }
 
-/// How an input takes classes: as numbers, or as ones among zeros, along its last axis; `None` if it takes none.
+/// How an input takes classes: as numbers, or as ones among zeros along its last axis. `None` if it takes none.
 fn class_form(info: &TensorInfo, manifest: &Manifest, batch: Option<usize>) -> Option<(Axes, Option<usize>)> {
     let classes = manifest.classes.as_ref()?;
     let count = classes.count();
@@ -384,7 +385,7 @@ fn class_form(info: &TensorInfo, manifest: &Manifest, batch: Option<usize>) -> O
         }
         _ => None,
     };
-    // One number is a class by its number.
+    // A single number is a class by its number.
     let numbered = || Axes::of(&info.shape, batch).map(|axes| (axes, None));
     if info.element == Element::Other { None } else { one_hot.or_else(numbered) }
 }
@@ -420,7 +421,7 @@ fn expect_class(
     }
 }
 
-/// The place of the derivative, where the manifest names one.
+/// The place of the output with the derivative, where the manifest names one.
 fn derivative(outputs: &[TensorInfo], samples: &Samples<'_>) -> Checked<Option<usize>> {
     let Some(name) = &samples.manifest.outputs.derivative else { return Ok(None) };
     let place = outputs
@@ -435,12 +436,12 @@ fn has_all(element: Element, greatest: usize) -> bool {
     let exact = |number: usize| element.rounded(number as f64) == number as f64;
     match element.whole_numbers() {
         Some([_, most]) => i64::try_from(greatest).is_ok_and(|greatest| greatest <= most),
-        // Where two that follow each other are there, so is all that is less.
+        // A type that has two successive whole numbers has all lesser ones.
         None => exact(greatest) && exact(greatest.saturating_sub(1)),
     }
 }
 
-/// The place of what the network predicts.
+/// The place of the output with the prediction.
 fn prediction(signature: &Signature, manifest: &Manifest) -> Checked<usize> {
     let outputs = &signature.outputs[..];
     match (&manifest.outputs.prediction, outputs) {
@@ -461,7 +462,7 @@ fn list(tensors: &[TensorInfo]) -> String {
     tensors.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether a tensor of the graph can be `expected`.
+/// Whether a tensor of the graph can have the `expected` axes.
 fn fits(found: &[Option<usize>], expected: &[Axis]) -> bool {
     let one = |(found, expected): (&Option<usize>, &Axis)| match (found, expected) {
         (Some(found), Axis::Size(size)) => found == size,
@@ -470,7 +471,7 @@ fn fits(found: &[Option<usize>], expected: &[Axis]) -> bool {
     found.len() == expected.len() && found.iter().zip(expected).all(one)
 }
 
-/// Notes what `info`, with the axes `found` in the manifest's order, says of sizes that are free.
+/// Notes the free sizes that `info` determines. Its axes are `found`, in the manifest's order.
 fn note_sizes(info: &TensorInfo, found: &[Option<usize>], expected: &[Axis], sizes: &mut Sizes) -> Checked<()> {
     for (found, expected) in found.iter().zip(expected) {
         let (Some(found), Axis::Free(name)) = (found, expected) else { continue };
@@ -489,11 +490,11 @@ fn spelled(axes: &[Axis]) -> String {
     axes.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-/// What the graph's input for the samples says of them.
+/// What the graph's input for the samples determines.
 struct OwnInput {
     item: Vec<Option<usize>>,
     batched: bool,
-    /// What the batch is fixed at: 1 where there is no axis for it.
+    /// The size of a fixed batch. It is 1 where there is no batch axis.
     batch: Option<usize>,
 }
 
@@ -524,14 +525,14 @@ fn expect_sample(info: &TensorInfo, manifest: &Manifest, sizes: &mut Sizes) -> C
     Ok(OwnInput { item, batched, batch })
 }
 
-/// How samples lie in the graph.
+/// The layout of samples in the graph.
 struct Samples<'a> {
     manifest: &'a Manifest,
     batched: bool,
 }
 
 impl Samples<'_> {
-    /// The axes of an item of the graph in the manifest's order.
+    /// The axes of an item of the graph, in the manifest's order.
     fn in_order(&self, axes: &[Option<usize>]) -> Vec<Option<usize>> {
         let mut axes = axes.to_vec();
         if self.manifest.sample.channels_last {
@@ -550,7 +551,7 @@ impl Samples<'_> {
         self.expect_as(info, item, &format!("sample.shape{twice}"))
     }
 
-    /// The same of an output, which may have other axes if it has as many values.
+    /// Checks an output likewise. It may have other axes if it has as many values.
     fn expect_output(&self, info: &TensorInfo, channels: usize) -> Checked<()> {
         let rank = self.manifest.sample.shape.rank() + usize::from(self.batched);
         if info.shape.len() == rank {
@@ -563,7 +564,8 @@ impl Samples<'_> {
         if self.manifest.sample.channels_last {
             own.rotate_left(1);
         }
-        // Axes of 1 more or fewer, or one for all of an item; what is free shows at the evaluation.
+        // Another rank may have more or fewer axes of 1, or one axis for all of an item. Free sizes are checked at the
+        // evaluation.
         let long = |sizes: &[Option<usize>]| sizes.iter().filter(|size| **size != Some(1)).copied().collect::<Vec<_>>();
         let said = long(info.shape.get(usize::from(self.batched)..).unwrap_or_default());
         let alike = |own: &[Option<usize>]| {
@@ -574,7 +576,7 @@ impl Samples<'_> {
         let is_flat = info.shape.len() < rank && alike(&long(&[length]));
         if !(alike(&long(&own)) || is_flat || is_open && !alike(&long(&own)) && said.len() > own.len()) {
             return Err(format!(
-                "the tensor {info} does not fit the manifest, by which it is [{}] but for axes of 1, or one axis for an item",
+                "the tensor {info} does not fit the manifest; expected [{}] but for axes of 1, or one axis for an item",
                 spelled(&self.whole(channels))
             ));
         }
@@ -590,7 +592,7 @@ impl Samples<'_> {
         self.in_graph(item)
     }
 
-    /// The axes of an item as the graph has them, with that of the batch.
+    /// The axes of an item as the graph has them, with the batch axis.
     fn in_graph(&self, mut item: Vec<Axis>) -> Vec<Axis> {
         if self.manifest.sample.channels_last {
             item.rotate_left(1);
@@ -604,7 +606,7 @@ impl Samples<'_> {
         let expected = self.in_graph(item);
         if !fits(&info.shape, &expected) {
             return Err(format!(
-                "the tensor {info} does not fit the manifest, by which it is [{}] ({field})",
+                "the tensor {info} does not fit the manifest; expected [{}] ({field})",
                 spelled(&expected)
             ));
         }
@@ -619,7 +621,7 @@ fn expect_float(info: &TensorInfo) -> Checked<()> {
     Err(format!("the tensor {info}: expected f32, f16, bf16 or f64, found {}", info.element))
 }
 
-/// What a condition is in the graph, whose batch is fixed at `batch`, as far as is known by now.
+/// The role of a condition in the graph, whose batch is fixed at `batch`, as far as it is known by now.
 fn expect_condition(
     name: &str,
     condition: &ConditionInput,
@@ -631,7 +633,7 @@ fn expect_condition(
     let item: Vec<Axis> = shape.item().cloned().collect();
     let mut whole = item.clone();
     whole.insert(shape.batch(), Axis::Batch);
-    // One after the other, items need no axis of their own.
+    // Items that are evaluated one after the other need no batch axis.
     let alone = condition.batch && *batch == Some(1) && info.shape.len() == item.len();
     let (expected, of_batch) = if condition.batch && !alone { (&whole, Some(shape.batch())) } else { (&item, None) };
     if !fits(&info.shape, expected) {
@@ -642,7 +644,7 @@ fn expect_condition(
             ""
         };
         return Err(format!(
-            "the tensor {info} does not fit the manifest, by which it is [{}] ({field}{hint})",
+            "the tensor {info} does not fit the manifest; expected [{}] ({field}{hint})",
             spelled(expected)
         ));
     }
@@ -654,7 +656,7 @@ fn expect_condition(
         && *batch.get_or_insert(size) != size
     {
         let batch = batch.unwrap_or_default();
-        return Err(format!("the tensor {info} has a batch of {size}, and what the graph takes else one of {batch}"));
+        return Err(format!("the tensor {info} has a batch of {size}, and the graph's other inputs one of {batch}"));
     }
     note_sizes(info, &found, &item, sizes)?;
     Ok(ConditionSlot { slot: Some(Slot { index, element: info.element }), batch: of_batch })

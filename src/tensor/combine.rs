@@ -1,17 +1,17 @@
-//! The passes over memory: the fused update, and the search for values that are not numbers.
+//! The passes over memory: the fused update, and the search for values that are not finite.
 
 use std::ops::Range;
 
 /// One term of a linear combination: a coefficient and the tensor that it scales.
 pub type Term<'a> = (f32, &'a [f32]);
 
-/// `x ← scale·x + Σ coefficient·tensor`, in one pass over memory.
+/// Computes `x ← scale·x + Σ coefficient·tensor` in one pass over memory.
 ///
-/// Terms whose coefficient is 0 are not read. The sum is taken in the order of `terms`, element by element, so the
+/// Terms whose coefficient is 0 are not read. The sum is taken in the order of `terms`, element by element. So the
 /// result does not depend on how the tensors are batched.
 ///
 /// # Panics
-/// If a term has another length than `x`; the callers in this crate own all of the buffers.
+/// If a term has another length than `x`. The callers in this crate own all of the buffers.
 pub fn combine(x: &mut [f32], scale: f32, terms: &[Term<'_>]) {
     const MOST: usize = 8;
     let mut coefficients = [0.0; MOST];
@@ -40,7 +40,7 @@ pub fn combine(x: &mut [f32], scale: f32, terms: &[Term<'_>]) {
     with!(0, 1, 2, 3, 4, 5, 6, 7, 8);
 }
 
-/// The first `N` of them.
+/// The first `N` values.
 fn array<T: Copy, const M: usize, const N: usize>(values: &[T; M]) -> [T; N] {
     std::array::from_fn(|i| values[i])
 }
@@ -48,24 +48,24 @@ fn array<T: Copy, const M: usize, const N: usize>(values: &[T; M]) -> [T; N] {
 /// A tensor that is replaced in the pass in which it is read.
 #[derive(Debug)]
 pub struct Kept<'a> {
-    /// What it holds: before the pass a term of the combination, after it what is kept.
+    /// Its values. Before the pass they are a term of the combination, and after it what is kept.
     pub held: &'a mut [f32],
-    /// The coefficient of what it held.
+    /// The coefficient of its former values.
     pub before: f32,
     /// The coefficient of x in what is kept.
     pub x: f32,
-    /// What is kept beside that.
+    /// The other terms of what is kept.
     pub terms: [Term<'a>; 2],
 }
 
-/// [`combine`], with one more term, in the place of which a combination of x (as it was) and others is kept.
+/// [`combine`] with one more term, in whose place a combination of x (as it was) and others is kept.
 ///
 /// # Panics
 /// As [`combine`].
 pub fn combine_and_keep(x: &mut [f32], scale: f32, terms: &[Term<'_>], kept: Kept<'_>) {
-    /// Values at a time: what is new lies on the stack until what is old was read.
+    /// The number of values at a time. New values are on the stack until the old ones were read.
     const PART: usize = 1024;
-    /// More than any solver has.
+    /// The greatest number of terms, more than any solver has.
     const MOST: usize = 16;
     assert_eq!(kept.held.len(), x.len(), "what is kept has another length than x");
     let used = || terms.iter().filter(|term| term.0 != 0.0);
@@ -85,7 +85,7 @@ pub fn combine_and_keep(x: &mut [f32], scale: f32, terms: &[Term<'_>], kept: Kep
     }
 }
 
-/// A part of a term; what has no coefficient is not looked at.
+/// A part of a term. A tensor whose coefficient is 0 is not read.
 fn part<'a>((coefficient, tensor): Term<'a>, range: &Range<usize>) -> Term<'a> {
     (coefficient, if coefficient == 0.0 { &[] } else { &tensor[range.clone()] })
 }
@@ -103,7 +103,7 @@ fn fused<const N: usize>(x: &mut [f32], scale: f32, coefficients: [f32; N], tens
     }
 }
 
-/// Where the first NaN or infinity is, if there is one.
+/// The index of the first NaN or infinity, if there is one.
 #[must_use]
 pub fn first_not_finite(values: &[f32]) -> Option<usize> {
     const EXPONENT: u32 = 0x7f80_0000;

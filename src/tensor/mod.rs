@@ -1,4 +1,4 @@
-//! Tensors: the passes over memory, room for them, and those of any type of numbers.
+//! Tensors: the passes over memory, their allocation, and tensors of any type of numbers.
 
 mod combine;
 mod storage;

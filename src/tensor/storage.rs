@@ -1,18 +1,18 @@
-//! Room for tensors, where no memory is an error.
+//! Allocation of tensors, where too little memory is an error.
 
 use ndarray::{ArrayD, ArrayViewD};
 
 use crate::error::{Error, Result};
 
-/// Makes `values` as long as `length`, with `value` in what is new. Tensors are large enough for the system to have no
-/// memory for one, which is to be an error and not the end of the process.
+/// Makes `values` `length` long, with `value` in new places. The system may have no memory for a tensor. That is an
+/// error here, and does not end the process.
 pub(crate) fn resize<T: Clone>(values: &mut Vec<T>, length: usize, value: T) -> Result<()> {
     make_room(values, length)?;
     values.resize(length, value);
     Ok(())
 }
 
-/// Sees to it that `values` can have `length` values without being allocated anew.
+/// Makes room in `values` for `length` values, so that no later allocation is needed.
 pub(crate) fn make_room<T>(values: &mut Vec<T>, length: usize) -> Result<()> {
     values.try_reserve_exact(length.saturating_sub(values.len())).map_err(|_| {
         Error::memory(format!("{length} values of a tensor, {} bytes", length.saturating_mul(size_of::<T>())))

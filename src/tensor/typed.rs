@@ -1,19 +1,19 @@
-//! A tensor of the caller's own, of whichever type it has.
+//! A tensor of the caller's, with values of any type.
 
 use ndarray::{ArrayD, ArrayView, Axis, IxDyn, Slice};
 
 use super::storage::make_room;
 use crate::error::{Error, Result};
 
-/// A tensor of any of the types that conditions are given in. What has fewer bits is held in the next type that has all
-/// of its values: halves as f32; whole numbers and truth values as i64.
+/// A tensor of a condition, in one of three types. Values of fewer bits are held in the next type that has all of them:
+/// halves as f32, whole numbers and Booleans as i64.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Tensor {
     /// 32-bit floats.
     F32(ArrayD<f32>),
     /// 64-bit floats.
     F64(ArrayD<f64>),
-    /// Whole numbers, and truth values as 0 and 1.
+    /// Whole numbers, and Booleans as 0 and 1.
     I64(ArrayD<i64>),
 }
 
@@ -28,7 +28,7 @@ macro_rules! each {
     };
 }
 
-/// The same, with a tensor for what comes of it.
+/// Does the same, and makes a tensor of the result.
 macro_rules! map {
     ($tensor:expr, $array:ident => $body:expr) => {
         match $tensor {
@@ -52,13 +52,13 @@ macro_rules! from {
 from!(f32 => F32, f64 => F64, i64 => I64);
 
 impl Tensor {
-    /// Its axes.
+    /// Its shape.
     #[must_use]
     pub fn shape(&self) -> &[usize] {
         each!(self, array => array.shape())
     }
 
-    /// How many values it has.
+    /// The number of its values.
     #[must_use]
     pub fn len(&self) -> usize {
         each!(self, array => array.len())
@@ -70,7 +70,7 @@ impl Tensor {
         self.len() == 0
     }
 
-    /// How many bytes its values take.
+    /// The number of bytes of its values.
     #[must_use]
     pub fn bytes(&self) -> usize {
         fn bytes<T>(array: &ArrayD<T>) -> usize {
@@ -79,7 +79,7 @@ impl Tensor {
         each!(self, array => bytes(array))
     }
 
-    /// Its values, where they are of this type and lie in standard order.
+    /// Its values, if they are f32 and in standard order.
     #[must_use]
     pub fn as_f32(&self) -> Option<&[f32]> {
         match self {
@@ -88,19 +88,19 @@ impl Tensor {
         }
     }
 
-    /// Whether its values lie in standard order.
+    /// Whether its values are in standard order.
     pub(crate) fn is_standard(&self) -> bool {
         each!(self, array => array.is_standard_layout())
     }
 
-    /// The items from `first` on, `count` of them, of a tensor whose first axis is theirs.
+    /// `count` items from `first` on, of a tensor whose first axis is that of the items.
     #[must_use]
     pub fn items(&self, first: usize, count: usize) -> Self {
         map!(self, array => array.slice_axis(Axis(0), Slice::from(first..first + count)).to_owned())
     }
 
-    /// This tensor's values with others behind them, along the first axis; `None` if they are of another type or
-    /// another shape.
+    /// This tensor's values with those of `other` behind them, along the first axis. `None` if their types or shapes
+    /// differ.
     ///
     /// # Errors
     /// [`Error::Memory`] if there is no memory for both.
@@ -124,13 +124,13 @@ impl Tensor {
         })
     }
 
-    /// The same values as a tensor of `shape`, repeated along axes of 1; `None` where they do not fit.
+    /// The same values as a tensor of `shape`, repeated along axes of 1. `None` where they do not fit.
     ///
     /// # Errors
     /// As [`followed_by`](Self::followed_by).
     pub(crate) fn spread(&self, shape: &[usize], over: &[usize]) -> Result<Option<Self>> {
         fn spread<T: Copy>(array: &ArrayD<T>, shape: &[usize], over: &[usize]) -> Result<Option<ArrayD<T>>> {
-            // Whatever order the values lie in.
+            // This works in whatever order the values are.
             let Ok(whole) = array.to_shape(IxDyn(shape)) else { return Ok(None) };
             match whole.broadcast(IxDyn(over)) {
                 Some(view) => standard(&view).map(Some),
@@ -179,7 +179,7 @@ pub(crate) enum Number {
 }
 
 impl Number {
-    /// The number, as near as an f64 has it.
+    /// The number as the nearest f64.
     pub(crate) fn real(self) -> f64 {
         match self {
             Self::Real(value) => value,
@@ -189,7 +189,7 @@ impl Number {
 
     /// The number, if it is a whole one.
     pub(crate) fn whole(self) -> Option<i64> {
-        /// Below it, and at it, every f64 that is whole is an i64.
+        /// Every whole f64 up to this one is an i64.
         const MOST: f64 = 9_223_372_036_854_774_784.0;
         match self {
             Self::Whole(value) => Some(value),
@@ -202,7 +202,7 @@ impl Number {
 impl std::fmt::Display for Number {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            // The shorter form of what is very large or very small.
+            // This is the shorter form of very large and very small numbers.
             Self::Real(value) => write!(f, "{value:?}"),
             Self::Whole(value) => write!(f, "{value}"),
         }

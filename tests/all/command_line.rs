@@ -104,16 +104,16 @@ fn pictures_are_edited() {
         ("--class heart --image noise.npy --strength 0", 2, "strength: 0 of 8 steps"),
         (&format!("--class heart {image} --mask noise.npy -n 2"), 2, "mask: "),
         (&format!("--class heart {image} --invert 1 --solver heun"), 2, "solver: heun"),
-        ("--class heart --invert 1", 2, "invert: it goes from an image"),
+        ("--class heart --invert 1", 2, "invert: an inversion starts from an image"),
         ("--class heart --start heart.png", 2, "--start: "),
         ("--class heart --start noise.npy --image heart.png", 2, "--image"),
         ("--class heart --negative sward", 2, "this model reads no text"),
-        ("--likeness diffusers", 2, "the flag is called --compat by now"),
+        ("--likeness diffusers", 2, "the flag is now called --compat"),
         ("--class heart --negative-class sward", 2, "--negative-class: there is no class 'sward'"),
         (&format!("--class none --classifier {classifier}"), 2, "--toward"),
         (&format!("--class none --classifier {classifier} --toward sward"), 2, "--toward: there is no class 'sward'"),
-        (&format!("--class none --classifier {sprites} --toward heart"), 2, "classifier: 'sprites' says v"),
-        ("--class none --guidance-scale 3", 2, "--guidance-scale: there is nothing to lead to"),
+        (&format!("--class none --classifier {sprites} --toward heart"), 2, "classifier: 'sprites' predicts v"),
+        ("--class none --guidance-scale 3", 2, "--guidance-scale: guidance has no direction"),
         ("--class heart --condition low=heart.png", 2, "--condition: 'low'; this model's are: none"),
         ("--class heart --interpolate-to 3 -n 4 --batch 2", 2, "--batch: 2"),
     ] {
@@ -176,6 +176,10 @@ fn a_plan_is_drawn() {
     assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n") && svg.contains("unipc") && !svg.contains("NaN"));
     // A mark for each level of the first panel, at least.
     assert!(svg.matches("<circle").count() > 7);
+    // Each of three coefficients has a line, and so have α, σ and the noise of the levels; what is visited are points.
+    succeed(diffuse(&folder).args(["plot", "--schedule", "cosine", "--solver", "ddim", "-o", "three.svg"]));
+    let drawing = std::fs::read_to_string(folder.path().join("three.svg")).unwrap();
+    assert_eq!(drawing.matches("<polyline").count(), 3 + 3);
     fail(&folder, diffuse(&folder).args(["plot", "-o", "missing/plan.svg"]), 6, "missing");
     fail(&folder, diffuse(&folder).args(["plot", "-o", "plan.png"]), 2, ".svg");
     fail(&folder, diffuse(&folder).args(["plan", "--schedule", "vp", "--steps", "1000000"]), 2, "--steps");

@@ -59,7 +59,7 @@ fn what_does_not_fit_is_refused_by_its_name() {
     let said = flux(("encoder_hidden_states", reals(&[2, 5, 64])));
     assert!(said.contains("[2, 5, 64]") && said.contains("an axis for the 3 items in front"), "{said}");
     let said = flux(("txt_ids", reals(&[6, 3])));
-    assert!(said.contains("'txt_ids'") && said.contains("'s' is 5 in what else is given"), "{said}");
+    assert!(said.contains("'txt_ids'") && said.contains("'s' is 5 in the other inputs"), "{said}");
     let said = flux(("pooled_projections", reals(&[767])));
     assert!(said.contains("'pooled_projections' has a shape of [767]; expected [768]"), "{said}");
     let said = flux(("img_ids", reals(&[3, 4, 3])));
@@ -75,7 +75,7 @@ fn what_does_not_fit_is_refused_by_its_name() {
     // The samples' own shape against a condition's, and one that is not known at all.
     let flow = model(&graph("made/shared_free_size"));
     let said = refusal(&flow, Request::default());
-    assert!(said.starts_with("shape: ") && said.contains("nothing says how long that is"), "{said}");
+    assert!(said.starts_with("shape: ") && said.contains("whose free sizes are unknown"), "{said}");
 
     // Numbers that the graph's type does not have.
     let typed = model(&graph("made/conditions_u8_i32_bool"));

@@ -148,7 +148,7 @@ fn a_network_that_fills_holes_is_told_them() {
     ]);
     let by_hand = Request { conditions, ..plain.clone() };
     assert_eq!(drawn(&model, &by_mask), drawn(&model, &by_hand));
-    assert!(message(plain.job(&model)).starts_with("condition: this model is told 'mask'"));
+    assert!(message(plain.job(&model)).starts_with("condition: this model needs 'mask'"));
 }
 
 /// Both guidances at once: the network's own answers are led first, and what comes of them by the classifier.
@@ -320,7 +320,7 @@ fn an_upsampler_draws_the_small_picture_again() {
     let found = psnr(&again, &low.mapv(|value| value.clamp(-1.0, 1.0)));
     println!("made small again: PSNR {found:.1} dB");
     assert!(found > 20.0);
-    assert!(message(request.job(&large)).starts_with("condition: this model is told 'low_resolution'"));
+    assert!(message(request.job(&large)).starts_with("condition: this model needs 'low_resolution'"));
     let wrong = BTreeMap::from([("low_resolution".to_owned(), Arc::new(ArrayD::<f32>::zeros(vec![4, 8, 8]).into()))]);
     assert!(message(Request { conditions: wrong, ..request }.job(&large)).starts_with("condition: "));
 }

@@ -1,6 +1,6 @@
 //! The end of a process, and forks of it, at any moment of what the library does: no crash, no hang, no false word.
 //!
-//! Each scenario runs a few times here, and `DIFFUSE_ENDINGS=200` times where that is set (`.ci/run` does).
+//! Each scenario runs a few times here, and `DIFFUSE_ENDINGS=40` times where that is set (`.ci/run` does).
 #![cfg(all(feature = "capi", feature = "cli", target_os = "linux"))]
 
 use std::os::unix::process::CommandExt as _;

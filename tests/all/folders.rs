@@ -115,7 +115,7 @@ fn what_is_wrong_with_a_folder_is_said_with_its_file() {
                     text.replace("StableDiffusionPipeline", "StableDiffusion3Pipeline")
                 })
             },
-            &["StableDiffusion3Pipeline", "none of the families"],
+            &["StableDiffusion3Pipeline", "no known family"],
         ),
         (
             "sd",
@@ -576,6 +576,19 @@ fn embeddings_can_be_given_instead_of_prompts() {
     given.conditions.remove("text_embeds");
     let error = drawn(&model, &given).unwrap_err().to_string();
     assert!(error.starts_with("prompt: ") && error.contains("text_embeds"), "{error}");
+}
+
+/// Its scale is at most 1, where the other forms have no guidance.
+#[test]
+fn cfg_plus_plus_guides_a_pipeline_below_the_scale_1() {
+    let model = open("sd");
+    let with = |key: &str, value: &str| {
+        let request = request(&[PROMPT]).with("solver", "euler").unwrap().with("guidance_form", "cfg++").unwrap();
+        drawn(&model, &request.with(key, value).unwrap()).unwrap()
+    };
+    let [once, weaker] = ["0.6", "0.2"].map(|scale| with("guidance_scale", scale));
+    assert!(once == with("guidance_scales", "0.6,0.6,0.6"));
+    assert!(apart(&once, &weaker) > 1e-3);
 }
 
 #[test]

@@ -15,46 +15,52 @@ use crate::support::bindings::{Binding, has_all};
 use crate::support::{agree, repository, versions};
 
 const TOP: &str = "\
-/* diffuse: draws from diffusion models. This header is generated from the library's source; do not edit it.
+/* diffuse: draws samples from diffusion models. This header is generated from the library's source. Do not edit it.
  *
- * Most functions return a status: DIFFUSE_OK (0) or a code that says what the caller can do. diffuse_error_message()
- * then says what was wrong. A function that fails changes nothing but the outputs that it says it clears.
+ * The host is the program that calls the library. Most functions return a status: DIFFUSE_OK (0), or a code that states
+ * what the caller can do. diffuse_error_message() then returns what went wrong. A function that fails changes nothing,
+ * except the outputs that it is described to clear.
  *
- * Handles are made by _new and _open and freed by _free; freeing NULL is fine. A handle must not be used after it was
- * freed; that, and a handle of another type, is noticed where it can be, and is DIFFUSE_ARGUMENT. A `const` handle may
- * be used by several threads at once, any other by one at a time, but for what diffuse_job says of itself. The library
- * has no other state than ONNX Runtime and the log sink.
+ * Functions with _new or _open in their names make handles, and _free frees them. Freeing NULL is fine. A handle must
+ * not be used after it was freed. The library detects such a use, and a handle of another type, where it can. It then
+ * returns DIFFUSE_ARGUMENT.
  *
- * Pointers must be NULL (which is DIFFUSE_ARGUMENT unless it is allowed) or valid. Strings are UTF-8, end in a zero
- * byte, and are copied where they are kept. Buffers belong to the caller and are not kept. Times t are those of the
- * model's training, 0 the cleanest; alpha and sigma are the shares of the clean sample and of the noise: x = alpha*x0 +
- * sigma*noise.
+ * Several threads may use a handle at once in calls that take it as `const`. Any other call needs the handle for
+ * itself. diffuse_job has rules of its own. The library has no other state than ONNX Runtime and the log sink.
  *
- * Once loaded the library stays in the process, as ONNX Runtime does: dlclose() of it, or of a plugin that it is linked
- * into, unloads neither. Opening it again goes on with the same one.
+ * A pointer must be valid or NULL. NULL is DIFFUSE_ARGUMENT unless it is allowed. Strings are UTF-8 and end in a zero
+ * byte, and the library copies those that it keeps. Buffers belong to the caller and are not kept.
  *
- * Where the system has no memory for a tensor a call returns DIFFUSE_MEMORY; small things end the process then, as they
- * do in most libraries.
+ * A time t is one of the model's training, and 0 is the cleanest. alpha and sigma are the shares of the clean sample
+ * and of the noise: `x = alpha*x0 + sigma*noise`.
  *
- * Bad input never crashes, and no function writes to stdout or stderr, exits, or installs a signal handler.
+ * Once loaded, the library stays in the process, as ONNX Runtime does. dlclose() does not unload it, nor a plugin that
+ * it is linked into. Opening it again goes on with the same one.
  *
- * At the end of the process (not on Windows, where its threads are gone by then) the library ends what is running, in
- * jobs and in calls of other threads, and waits for it, for 12 seconds at most. A process that ends by _exit() or a
- * signal needs none of that.
+ * A call returns DIFFUSE_MEMORY if the system has no memory for a tensor. If it has none for small things, the process
+ * ends, as with most libraries.
  *
- * After fork() the child must not use the parent's handles: freeing one does nothing there, and every other call of it
- * is DIFFUSE_ARGUMENT (NULL or 0 where a function returns no status). It may open its own, beginning with
- * diffuse_runtime_open(), which then refers to the ONNX Runtime that the parent has loaded. A fork waits, for a second
- * at most, for other threads that open ONNX Runtime or a model, or evaluate one for the first time; of a child that it
- * could not wait for diffuse_runtime_open() is DIFFUSE_RUNTIME. The log sink is the parent's alone.
+ * Bad input never crashes. No function writes to stdout or stderr, exits, or installs a signal handler.
  *
- * Every call works in the usual floating-point environment (to nearest, nothing flushed to zero, no exception a signal)
- * and gives the host's back; a callback is called in the host's, on a worker in that of the thread that has started
- * it.";
+ * At the end of the process, the library cancels what is running, in jobs and in calls of other threads. It waits for
+ * that, for 12 seconds at most. On Windows it does not, since its threads are gone by then. A process that ends by
+ * _exit() or a signal needs none of this.
+ *
+ * After fork(), the child must not use the parent's handles. Freeing one does nothing there. Every other call of it
+ * returns DIFFUSE_ARGUMENT, or NULL or 0 if the function returns no status. The child may open handles of its own,
+ * beginning with diffuse_runtime_open(). There, that call refers to the ONNX Runtime that the parent has loaded. The
+ * child has no log sink until it sets one.
+ *
+ * fork() waits while other threads open ONNX Runtime or a model, or evaluate a model for the first time. It waits for a
+ * second at most. In a child for which that was too short, diffuse_runtime_open() returns DIFFUSE_RUNTIME.
+ *
+ * Every call works in the usual floating-point environment: it rounds to nearest, flushes nothing to zero, and makes no
+ * exception a signal. It then restores the host's environment. A callback is called in the host's environment. On a
+ * worker, that is the environment of the thread that started the worker.";
 
 /// The options of requests, as the end of the comment at the top.
 fn request_options() -> String {
-    let mut text = String::from(" * The options of diffuse_request_set():\n");
+    let mut text = String::from(" * These are the options of diffuse_request_set().\n");
     for group in Group::OF_REQUEST {
         writeln!(text, " *\n * {}:", group.heading()).unwrap();
         for option in settings::of(*group) {
@@ -179,7 +185,7 @@ fn the_plain_header_is_fresh() {
 
 const FUNCTIONS: &str = "\
 /* The functions of diffuse.h as a table, for hosts that load the library by its path and link nothing. This header is
- * generated from the library's source; do not edit it.
+ * generated from the library's source. Do not edit it.
  *
  *     static void *find(void *library, const char *name) { return dlsym(library, name); }
  *
@@ -189,7 +195,7 @@ const FUNCTIONS: &str = "\
  *     if (missing != NULL) fail(library == NULL ? dlerror() : missing);
  *     diffuse.job_start(job);
  *
- * `find` wraps GetProcAddress() on Windows, or what the engine has for it. It needs C99, or C++. */
+ * `find` wraps GetProcAddress() on Windows, or the engine's own function for it. This header needs C99 or C++. */
 
 #ifndef DIFFUSE_FUNCTIONS_H
 #define DIFFUSE_FUNCTIONS_H
@@ -205,8 +211,9 @@ typedef struct diffuse_functions {
 const LOAD: &str = "\
 } diffuse_functions;
 
-/* Fills `functions` with what `find` finds in `library`. NULL, or the name of the function that the library does not
- * have, as one older than this header may not, and NULL has none; then all of `functions` are NULL. */
+/* Fills `functions` with what `find` finds in `library`. Returns NULL, or the name of a function that the library does
+ * not have. A library that is older than this header may lack one, and a NULL library lacks all. All of `functions`
+ * are NULL then. */
 static inline const char *diffuse_functions_load(diffuse_functions *functions,
                                                  void *(*find)(void *library, const char *name),
                                                  void *library) {
@@ -256,8 +263,9 @@ fn the_symbols_are_listed() {
 /// The interface as a page: what the library has, noun by noun.
 fn reference(interface: &Interface) -> String {
     let mut page = String::from(
-        "# The C interface\n\nGenerated from [diffuse.h](diffuse.h). The options of execution providers are in [PROVIDERS.md](PROVIDERS.md), what each function does with \
-         bad arguments in [BAD_ARGUMENTS.md](BAD_ARGUMENTS.md).\n\n",
+        "# The C interface\n\nThis page lists the functions, types, constants and options of [diffuse.h](diffuse.h), from which it is generated. \
+         [PROVIDERS.md](PROVIDERS.md) lists the options of the execution providers. \
+         [BAD_ARGUMENTS.md](BAD_ARGUMENTS.md) shows what each function returns for bad arguments.\n\n",
     );
     let top =
         TOP.trim_start_matches("/* ").trim_end_matches(" */").lines().map(|line| line.trim_start_matches(" *").trim());
@@ -385,7 +393,7 @@ fn type_for_python(of: &Type) -> String {
 fn the_functions_for_python_are_fresh() {
     let interface = Interface::parse(&header());
     let mut page = String::from(
-        "\"\"\"The functions, types and constants of diffuse.h for ctypes. Generated from the header by its test; do not edit.\"\"\"\n\n\
+        "\"\"\"The functions, types and constants of diffuse.h for ctypes. Generated from the header by its test. Do not edit.\"\"\"\n\n\
          from __future__ import annotations\n\nfrom ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p\n\
          from typing import Any\n\n",
     );
@@ -393,7 +401,7 @@ fn the_functions_for_python_are_fresh() {
         writeln!(page, "{} = {}", constant.name.strip_prefix("DIFFUSE_").unwrap(), constant.value).unwrap();
     }
     let [cost] = &interface.structs[..] else { panic!("the package has the class Cost alone") };
-    page += "\n\nclass Cost(Structure):\n    \"\"\"What a run is expected to take.\"\"\"\n\n    _fields_ = [\n";
+    page += "\n\nclass Cost(Structure):\n    \"\"\"The expected cost of a run.\"\"\"\n\n    _fields_ = [\n";
     for field in &cost.fields {
         writeln!(page, "        (\"{}\", {}),", field.name, type_for_python(&field.of)).unwrap();
     }
@@ -472,7 +480,7 @@ fn parameter_for_csharp(of: &Variable) -> String {
 fn the_functions_for_csharp_are_fresh() {
     let interface = Interface::parse(&header());
     let mut page = String::from(
-        "// The functions, types and constants of diffuse.h. Generated from the header by its test; do not edit.\n\
+        "// The functions, types and constants of diffuse.h. Generated from the header by its test. Do not edit.\n\
          using System;\nusing System.Runtime.InteropServices;\n\nnamespace Diffuse\n{\n\
          \x20   internal static unsafe class Native\n    {\n\
          #if UNITY_IOS && !UNITY_EDITOR\n        private const string Library = \"__Internal\";\n\
@@ -541,8 +549,9 @@ fn the_functions_for_csharp_are_fresh() {
 #[test]
 fn the_documents_for_csharp_are_fresh() {
     let interface = Interface::parse(&header());
-    let mut page =
-        String::from("<!-- What diffuse.h says of its functions. Generated by its test; do not edit. -->\n<docs>\n");
+    let mut page = String::from(
+        "<!-- The descriptions of the functions in diffuse.h. Generated by its test. Do not edit. -->\n<docs>\n",
+    );
     for function in &interface.functions {
         let text = function.doc.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         let paragraphs: Vec<String> = text.split("\n\n").map(|paragraph| format!("<para>{paragraph}</para>")).collect();
@@ -639,8 +648,9 @@ fn structs_lie_in_memory_as_they_did() {
 #[test]
 fn the_providers_are_listed() {
     let mut page = String::from(
-        "# Execution providers\n\nGenerated from the library's table. `1` and `0` switch a flag on and off; `true` and `false` are taken as well. \
-         What is not set is as the provider has it, which is what is said here of ONNX Runtime 1.31 (of its 1.24 for OpenVINO).\n",
+        "# Execution providers\n\nThis page lists the execution providers and their options. It is generated from the library's table.\n\n\
+         `1` and `0` switch a flag on and off, and so do `true` and `false`. An option that is not set has the provider's own default. \
+         The defaults here are those of ONNX Runtime 1.31, and of 1.24 for OpenVINO.\n",
     );
     for provider in PROVIDERS {
         writeln!(
@@ -654,11 +664,11 @@ fn the_providers_are_listed() {
         }
     }
     page += "\n## Plugin libraries\n\n\
-        A provider that comes as a library of its own is named by that library's path and gets a name of the caller's. `device` is the place of the device, \
-        counted from 0, among those that the library finds; the library checks its other options itself.\n";
+        A provider that comes as a plugin library is added by the path of that library, under a name of the caller's choice. \
+        Its option `device` is the place of the device, counted from 0, among those that the library finds. The library checks its other options itself.\n";
     agree("include/PROVIDERS.md", &page);
-    let readme = std::fs::read_to_string(repository("README.md")).unwrap();
-    let names: Vec<_> = PROVIDERS.iter().map(|provider| format!("`{}`", provider.name)).collect();
-    let text = readme.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(text.contains(&names.join(", ")), "README.md names other providers");
+    let page = std::fs::read_to_string(repository("docs/providers.md")).unwrap();
+    let rows: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let names: Vec<_> = PROVIDERS.iter().map(|provider| provider.name).collect();
+    assert!(rows.starts_with(&names), "docs/providers.md has {rows:?} in place of {names:?}");
 }

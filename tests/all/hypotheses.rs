@@ -324,7 +324,7 @@ fn what_goes_with_samples_has_to_fit_them() {
     let all = sprites();
     write(&folder.path().join("samples.npy"), all.view().into_dyn());
     for (model, flags, said) in [
-        ("sprites_upsampler", &[][..], "--condition: this model is told 'low_resolution'"),
+        ("sprites_upsampler", &[][..], "--condition: this model needs 'low_resolution'"),
         ("sprites", &["--class", "heart,star"], "--class: 2 classes for 40 samples; give 1 or as many"),
         ("sprites", &["--class", "sun"], "there is no class 'sun'"),
         ("sprites", &["--condition", "hint=1"], "--condition: 'hint'"),
@@ -340,8 +340,8 @@ fn what_goes_with_samples_has_to_fit_them() {
     fail(&folder, command.args(["inspect", &picture, "--samples", "samples.npy"]), 2, "--samples");
     for (field, value, said) in [
         ("prediction", json!("noise"), "manifest: prediction: unknown variant `noise`"),
-        ("schedule", json!({"kind": "straight"}), "manifest: nothing that is usual agrees with what it says"),
-        ("guidance_pair", json!("?"), "manifest: guidance_pair is \"?\", which samples cannot tell"),
+        ("schedule", json!({"kind": "straight"}), "manifest: no usual schedule agrees with its fields"),
+        ("guidance_pair", json!("?"), "manifest: guidance_pair is \"?\", which samples cannot determine"),
     ] {
         let mut known = partial("sprites", &OPEN);
         known[field] = value;

@@ -39,10 +39,10 @@ fn what_gives_nothing_is_refused_with_the_reason() {
         ("no_base", "const base *OrtGetApiBase(void) { return NULL; }".to_owned(), "OrtGetApiBase gives NULL"),
         ("no_api", base("{none, newest}"), "version 1.31.1 gives no API"),
         ("no_function_for_the_api", base("{NULL, newest}"), "version 1.31.1 gives no API"),
-        ("no_version", base("{none, nothing}"), "does not say its version"),
-        ("no_function_for_the_version", base("{none, NULL}"), "does not say its version"),
+        ("no_version", base("{none, nothing}"), "does not report its version"),
+        ("no_function_for_the_version", base("{none, NULL}"), "does not report its version"),
         ("old", base("{none, old}"), "is version 1.2.3; 1.24 or newer is needed"),
-        ("odd", base("{none, odd}"), "does not say its version"),
+        ("odd", base("{none, odd}"), "does not report its version"),
     ] {
         let library = compiled(folder.path(), name, &code);
         // Twice, since what a first try has left must not matter.

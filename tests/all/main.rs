@@ -49,6 +49,7 @@ mod plugin;
 mod predictors;
 mod promises;
 mod quiet;
+mod readme;
 mod requests;
 mod runner;
 mod schedulers;

@@ -220,7 +220,7 @@ fn where_manifest_and_graph_disagree_the_error_names_the_tensor() {
 fn a_model_without_a_manifest_says_so_and_takes_one() {
     let path = repository("onnx/fixtures/no_manifest.onnx");
     let text = message(Model::open(&runtime(), &path, &ModelOptions::default()));
-    assert!(text.contains("no manifest") && text.contains("onnx/README.md"), "{text}");
+    assert!(text.contains("no manifest") && text.contains("docs/model/manifest.md"), "{text}");
     let network = Network::open(&runtime(), &path, &ModelOptions::default()).unwrap();
     assert!(network.manifest().is_none() && !network.signature().inputs.is_empty());
     let options = ModelOptions {

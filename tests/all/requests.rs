@@ -123,7 +123,7 @@ fn contradictions_name_the_option_and_say_what_would_be_right() {
         (linear(), &[("solver", "heun"), ("s_noise", "1.1")], "s_noise", "s_churn"),
         (linear(), &[("solver", "heun"), ("s_churn", "1"), ("s_tmin", "2"), ("s_tmax", "1")], "s_tmax", "above s_tmin"),
         (linear(), &[("solver", "dpm-solver-2s"), ("midpoint_noise", "1")], "midpoint_noise", "eta"),
-        (linear(), &[("solver", "ddpm"), ("variance", "learned")], "variance", "posterior and beta"),
+        (linear(), &[("solver", "ddpm"), ("variance", "learned")], "variance", "use posterior or beta"),
         (linear(), &[("threshold_ratio", "0.9")], "threshold_ratio", "dynamic"),
         (flow(), &[("sigmas", "5,0.5")], "sigmas", "ends at 1"),
         (flow(), &[("grid", "lcm")], "grid", "steps of training"),
@@ -186,7 +186,7 @@ fn a_schedulers_configuration_has_to_be_the_models() {
     assert_eq!(request.plan(&model).unwrap().solver.to_string(), "heun");
     for (class, more, what) in [
         ("DDIMScheduler", json!({"beta_schedule": "squaredcos_cap_v2"}), "another schedule"),
-        ("DDIMScheduler", json!({"prediction_type": "v_prediction"}), "says v; this model says epsilon"),
+        ("DDIMScheduler", json!({"prediction_type": "v_prediction"}), "predicts v; this model predicts epsilon"),
         ("DDIMScheduler", json!({"clip_sample_range": 2.0}), "clip_sample_range"),
     ] {
         let error = plan(class, more).unwrap_err().to_string();

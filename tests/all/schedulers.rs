@@ -296,7 +296,7 @@ impl Case {
                     reading,
                 )
             }
-            "IPNDM" => return Err("from pure noise IPNDMScheduler takes 0 for x̂₀, whatever the network says"),
+            "IPNDM" => return Err("from pure noise IPNDMScheduler takes 0 for x̂₀, whatever the network predicts"),
             "LCM" => (self.solver("lcm", &[]), self.at_times(-1.0), reading),
             "TCD" => (self.solver("tcd", &[("gamma", eta.to_string())]), self.at_times(0.0), reading),
             "DDPM" => {
@@ -319,7 +319,7 @@ impl Case {
                 (self.solver("ddim", &[("eta", eta.to_string())]), self.at_times(-1.0), reading)
             }
             "DDIMInverse" if self.prediction() == Prediction::V => {
-                return Err("it takes ε̂ of v at another level than the one that the network is told");
+                return Err("it takes ε̂ of v at another level than the one that the network receives");
             }
             "DDIMInverse" if self.flag("clip_sample") => return Err("clipping does not enter diffuse's inverse"),
             "DDIMInverse" => {
@@ -498,18 +498,28 @@ fn every_trajectory_of_every_scheduler_matches() {
     assert!(compared > 900);
     let versions = &file["versions"];
     let mut page = format!(
-        "# What is compared with diffusers\n\nWritten by `tests/all/schedulers.rs`. Each line is a scheduler of diffusers {} and what it was told (`onnx/goldens_solvers.py` \
-         has that in full); beside it the numbers of steps and the tables (in f64, or as diffusers has them in f32) with which every \
-         sample of the run is within 1e-5·max(1, max|x|) of diffusers', given the same levels, start, network outputs and noise; or why there is no comparison. \
-         DDPM and DDIM are compared in `tests/all/diffusers.rs` in every combination of schedule, grid, prediction and clipping. What diffusers does not have is compared with k-diffusion 0.1.1.post1 in the same \
-         way where that has it (14 runs: `dpm-solver-2s`, ancestral with several η, the SDE's third order, churn); `rk45`, `langevin`, `reverse-sde` and corrections are \
-         held against closed-form answers alone: `tests/all/order.rs`, `tests/all/distributions.rs`.\n",
+        "# Coverage beside diffusers
+
+This page lists each scheduler of diffusers {} with each setting, and whether it is compared. `tests/all/schedulers.rs`
+generates it, and [Beside diffusers](../docs/diffusers.md) explains the comparison. `onnx/goldens_solvers.py` has the
+settings in full.
+
+A cell has the numbers of steps and the tables that were compared. Tables are in f64, or in f32 as diffusers has them.
+Both sides get the same levels, start, network outputs and noise. Every sample of the run is then within
+1e-5·max(1, max|x|) of diffusers'. A cell without a comparison states why.
+
+- `tests/all/diffusers.rs` compares DDPM and DDIM in every combination of schedule, grid, prediction and clipping.
+- What diffusers lacks is compared with k-diffusion 0.1.1.post1 in the same way, where that has it. These are 14 runs of
+  `dpm-solver-2s`, ancestral with several η, the SDE's third order, and churn.
+- `rk45`, `langevin`, `reverse-sde` and corrections are held against closed-form answers alone, in `tests/all/order.rs`
+  and `tests/all/distributions.rs`.
+",
         versions["diffusers"].as_str().unwrap()
     );
     let mut last = String::new();
     for ((scheduler, told), cell) in &cells {
         if *scheduler != last {
-            write!(page, "\n## {scheduler}\n\n| told | |\n|---|---|\n").unwrap();
+            write!(page, "\n## {scheduler}\n\n| setting | compared |\n|---|---|\n").unwrap();
             last.clone_from(scheduler);
         }
         writeln!(page, "| `{told}` | {} |", cell.join(", ")).unwrap();

@@ -1,6 +1,7 @@
 //! The JSON Schema of the manifest (`onnx/manifest.schema.json`), for editors and for whoever writes manifests by
-//! program. Fields, words and limits are the library's own (`onnx/manifest_facts.json`), what they mean is the table of
-//! `onnx/README.md`. It says what each field may be; what fields say of each other only opening a model tells.
+//! program. Fields, words and limits are the library's own (`onnx/manifest_facts.json`). Their meanings are those of
+//! the tables in `docs/model/manifest.md`. It states what each field may be. How fields fit each other is checked where
+//! a model is opened.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,19 +13,29 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(repository(path)).unwrap()
 }
 
-/// What each field means and defaults to, by the table.
+/// What each field means and defaults to, by the tables of three columns; a table of two has the words of the field at
+/// its head.
 fn meanings() -> BTreeMap<String, String> {
-    let text = read("onnx/README.md");
-    let (_, table) = text.split_once("## The manifest, version 1").unwrap();
-    let (table, _) = table.split_once("\n## ").unwrap();
+    let text = read("docs/model/manifest.md");
+    let plain = |cell: &str| cell.replace(['`', '*'], "");
     let mut meanings = BTreeMap::new();
-    for row in table.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")) {
-        let [fields, meaning, default] = row.split(" | ").collect::<Vec<_>>()[..] else { continue };
-        for field in fields.split(", ").filter(|field| field.contains('`')) {
-            let field = field.replace(['`', '*'], "");
-            let default = if default.is_empty() { String::new() } else { format!(" Default: {default}.") };
-            meanings.insert(field, format!("{meaning}.{default}"));
+    let mut words: BTreeMap<String, String> = BTreeMap::new();
+    let mut head = "";
+    for (line, next) in text.lines().zip(text.lines().skip(1)) {
+        let Some(row) = line.strip_prefix("| ").and_then(|line| line.strip_suffix(" |")) else { continue };
+        match row.split(" | ").collect::<Vec<_>>()[..] {
+            [fields, meaning, default] => {
+                for field in fields.split(", ").filter(|field| field.contains('`')) {
+                    meanings.insert(plain(field), format!("{meaning}. Default: {default}."));
+                }
+            }
+            [field, _] if next.starts_with("|---") => head = field,
+            [word, meaning] => *words.entry(plain(head)).or_default() += &format!(" {word}: {meaning}."),
+            _ => (),
         }
+    }
+    for (field, words) in words {
+        *meanings.get_mut(&field).unwrap() += &words;
     }
     meanings
 }

@@ -358,7 +358,7 @@ int main(int argc, char **argv) {
   BAD(diffuse_model_variational_bound(model, (diffuse_request *)(void *)model, values, 4096, 1, "beta", 0, NULL, &alpha), "a request of another type");
   BAD(diffuse_model_variational_bound(model, told, values, 4096, 1, NULL, 0, NULL, &alpha), "NULL variance");
   BAD(diffuse_model_variational_bound(model, told, values, 4096, 1, "gamma", 0, NULL, &alpha), "an unknown variance");
-  BAD(diffuse_model_variational_bound(model, told, values, 4096, 1, "learned", 0, NULL, &alpha), "a variance that the network does not say");
+  BAD(diffuse_model_variational_bound(model, told, values, 4096, 1, "learned", 0, NULL, &alpha), "a variance that the network does not predict");
   BAD(diffuse_model_variational_bound(model, told, values, 4096, 1, "beta", 0, NULL, NULL), "NULL output");
   BAD(diffuse_model_log_density(NULL, told, values, 4096, 1, 1, 0.1, 0, NULL, &alpha), "NULL handle");
   BAD(diffuse_model_log_density(AS(diffuse_model), told, values, 4096, 1, 1, 0.1, 0, NULL, &alpha), "a handle of another type");
@@ -619,9 +619,9 @@ int main(int argc, char **argv) {
   diffuse_request_free(other);
   GOOD(diffuse_request_new(&other), "");
   BAD(diffuse_job_new(no_model, other, &job), "a condition that is missing");
-  BAD(diffuse_model_denoise(no_model, NULL, values, 4, 1, 50, 0.7, 0.7, NULL, values), "no request, for a model that is told something");
-  BAD(diffuse_model_log_density(no_model, NULL, values, 4, 1, 1, 0.1, 0, NULL, &alpha), "no request, for a model that is told something");
-  BAD(diffuse_model_variational_bound(no_model, NULL, values, 4, 1, "beta", 0, NULL, &alpha), "no request, for a model that is told something");
+  BAD(diffuse_model_denoise(no_model, NULL, values, 4, 1, 50, 0.7, 0.7, NULL, values), "no request, for a model with a condition");
+  BAD(diffuse_model_log_density(no_model, NULL, values, 4, 1, 1, 0.1, 0, NULL, &alpha), "no request, for a model with a condition");
+  BAD(diffuse_model_variational_bound(no_model, NULL, values, 4, 1, "beta", 0, NULL, &alpha), "no request, for a model with a condition");
   REQUIRE(diffuse_request_set_condition(other, "word", DIFFUSE_ELEMENT_U8, flags + 2, NULL, 0, 0) == DIFFUSE_OK);
   REQUIRE(diffuse_request_set_condition(other, "text", DIFFUSE_ELEMENT_F32, values, length, 1, 0) == DIFFUSE_OK);
   BAD(diffuse_job_new(no_model, other, &job), "a condition of another shape");
@@ -647,9 +647,9 @@ int main(int argc, char **argv) {
   row("diffuse_model_open_callback(… a free size)", "", diffuse_model_open_callback(FREE, callback, &mode, &no_model), DIFFUSE_OK);
   GOOD(diffuse_model_shape(no_model, axes, 4, &rank), "a free size");
   REQUIRE(rank == 2 && axes[0] == 1 && axes[1] == 0);
-  BAD(diffuse_model_denoise(no_model, NULL, values, 4, 1, 50, 0.7, 0.7, NULL, values), "a free size that nothing says");
-  BAD(diffuse_model_add_noise(no_model, NULL, values, 4, 1, 50, 0, values), "a free size that nothing says");
-  BAD(diffuse_job_new(no_model, other, &job), "a free size that nothing says");
+  BAD(diffuse_model_denoise(no_model, NULL, values, 4, 1, 50, 0.7, 0.7, NULL, values), "a free size that is unknown");
+  BAD(diffuse_model_add_noise(no_model, NULL, values, 4, 1, 50, 0, values), "a free size that is unknown");
+  BAD(diffuse_job_new(no_model, other, &job), "a free size that is unknown");
   BAD(diffuse_model_values(no_model, pixels, 4096, 128, 0, values, 4096), "a model without a size");
   GOOD(diffuse_request_set_shape(other, axes, 2), "an axis of no values, which is seen later");
   BAD(diffuse_model_denoise(no_model, other, values, 4, 1, 50, 0.7, 0.7, NULL, values), "an axis of no values");

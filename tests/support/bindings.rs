@@ -1,6 +1,6 @@
-//! What the bindings have of the C interface: all of it, but for what is listed here.
+//! The bindings have all of the C interface, except what is listed here.
 
-/// A language that the library is bound to.
+/// A language with a binding.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Binding {
     Cpp,
@@ -32,7 +32,7 @@ const LEFT_OUT: &[(&str, &[Binding], &str)] = &[
     ("diffuse_request_set_number", &[Python], "numbers are set as their texts"),
 ];
 
-/// Holds a binding to the functions of the interface: it calls those that it does not leave out, and no others.
+/// Checks a binding against the functions of the interface. It calls all that it does not leave out, and no others.
 pub(crate) fn has_all<'a>(
     binding: Binding,
     functions: impl IntoIterator<Item = &'a str>,

@@ -1,4 +1,4 @@
-//! What the tests of the command line share: running it in a folder of its own, and what must be true of a failure.
+//! Shared by the tests of the command line: they run it in a folder of its own, and check its failures.
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -55,7 +55,7 @@ pub(crate) fn ended(command: &mut Command) -> Output {
     finished(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
 }
 
-/// Runs to success, with nothing on stderr but the one line that says the seed.
+/// Runs to success, with nothing on standard error but the line with the seed.
 pub(crate) fn succeed(command: &mut Command) -> Output {
     let output = ended(command);
     assert!(output.status.success(), "{command:?}\n{}", text(&output.stderr));
@@ -63,7 +63,7 @@ pub(crate) fn succeed(command: &mut Command) -> Output {
     output
 }
 
-/// Fails with `code`, saying `said`, and leaves nothing in the folder that was not there. What it says is returned.
+/// Fails with `code` and a message that contains `said`, and leaves nothing new in the folder. Returns the message.
 pub(crate) fn fail(folder: &TempDir, command: &mut Command, code: i32, said: &str) -> String {
     let before = files(folder);
     let output = ended(command);

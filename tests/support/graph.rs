@@ -96,7 +96,7 @@ pub(crate) fn model(
         .concat()
 }
 
-/// A model whose network says what it sees: x̂₀ is x. `batch` is the first axis of the sample and of the output, and
+/// A model whose network returns its input, so x̂₀ is x. `batch` is the first axis of the sample and of the output, and
 /// `time` the type of the time.
 pub(crate) fn same(batch: Axis, time: u64, manifest: &str) -> Vec<u8> {
     let sample = |name| Tensor(name, FLOAT, vec![batch, Axis::Of(4)]);

@@ -96,8 +96,8 @@ pub(crate) fn denoiser() -> Box<dyn Denoiser> {
     }))
 }
 
-/// Where the probability-flow ODE takes samples at `from` on the way to `to`: `dy/d(ln u) = y − x̂₀` with y = x/α and
-/// u = σ/α, by many steps of the classical Runge–Kutta method.
+/// Moves samples at `from` to `to` along the probability-flow ODE, by many steps of the classical Runge–Kutta method.
+/// The ODE is `dy/d(ln u) = y − x̂₀` with y = x/α and u = σ/α.
 pub(crate) fn flows(x: &[[f64; 2]], from: NoiseLevel, to: NoiseLevel, steps: usize) -> Vec<[f64; 2]> {
     let [start, end] = [from, to].map(|level| level.noise_to_signal().ln());
     let h = (end - start) / steps as f64;
@@ -172,7 +172,7 @@ fn share(points: &[[f64; 2]], k: usize) -> f64 {
     points.iter().filter(|p| nearest(**p) == k).count() as f64 / points.len() as f64
 }
 
-/// What sets of true points look like: what a right sampler may be off by.
+/// The spread of sets of true points, which a right sampler may have as well.
 struct Yardstick {
     reference: Vec<[f64; 2]>,
     /// The sliced Wasserstein distance between two sets, and its standard deviation.
@@ -196,8 +196,8 @@ fn yardstick() -> &'static Yardstick {
     })
 }
 
-/// By how many standard errors the points miss the mixture, in the worst of mean, covariance, weights of the modes and
-/// sliced Wasserstein.
+/// How many standard errors the points are from the mixture. It is the worst of mean, covariance, weights of the modes
+/// and sliced Wasserstein.
 pub(crate) fn worst_deviation(points: &[[f64; 2]]) -> f64 {
     let n = points.len() as f64;
     let mut worst: f64 = 0.0;

@@ -1,4 +1,4 @@
-//! What the tests share: golden files, denoisers without a network, noise without a generator.
+//! Shared by the tests: golden files, denoisers without a network, and noise without a generator.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod bindings;
@@ -25,8 +25,8 @@ pub(crate) fn endings(usual: u32) -> u32 {
     std::env::var("DIFFUSE_ENDINGS").map_or(usual, |times| times.parse().unwrap())
 }
 
-/// Runs a test in a process of its own, for what it does to its process or reads of it: true there, and there alone.
-/// `test` is its name, with that of its file.
+/// Runs a test in a process of its own, because of what it does to its process or reads of it. Returns true in that
+/// process alone. `test` is its name, with that of its file.
 pub(crate) fn alone(test: &str) -> bool {
     const ALONE: &str = "DIFFUSE_TEST_ALONE";
     if std::env::var(ALONE).is_ok_and(|name| name == test) {
@@ -137,7 +137,7 @@ fn to_f32(view: &TensorView<'_>) -> ArrayD<f32> {
     ArrayD::from_shape_vec(view.shape(), values).unwrap()
 }
 
-/// A denoiser made of what a network said at every step, recorded.
+/// A denoiser that returns a network's recorded outputs, one for every step.
 pub(crate) struct Recorded {
     pub(crate) outputs: ArrayD<f32>,
     pub(crate) prediction: Prediction,

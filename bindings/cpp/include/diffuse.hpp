@@ -1,13 +1,12 @@
-// diffuse in C++14 and later: the C interface of diffuse.h with owners, strings and vectors. Header only; link
-// libdiffuse.
+// diffuse in C++14 and later: the C interface of diffuse.h with owners, strings and vectors. It is this header alone.
+// Link libdiffuse.
 //
-// What a function does, demands and returns is said in diffuse.h, at the function of the same name; here is only what
-// differs. Objects own their handle and move, but do not copy. Where a method is const, several threads may call it at
-// once.
+// diffuse.h documents each function, under the same name. The comments here state only what differs. Objects own their
+// handle. They move, and do not copy. Several threads may call a const method at once.
 //
-// With exceptions a failure is thrown as diffuse::Error. Without them (-fno-exceptions, or DIFFUSE_NO_EXCEPTIONS
-// defined before this header) methods return diffuse::Result<T>, which is to be asked:
-// `if (!result) puts(result.error().what());`.
+// With exceptions a failure is thrown as diffuse::Error. Without them methods return diffuse::Result<T>:
+// `if (!result) puts(result.error().what());`. They are off with -fno-exceptions, and where DIFFUSE_NO_EXCEPTIONS is
+// defined before this header.
 #ifndef DIFFUSE_HPP
 #define DIFFUSE_HPP
 
@@ -42,7 +41,7 @@ namespace diffuse {
 
 #ifndef DIFFUSE_NO_EXCEPTIONS
 
-/// What went wrong: one of the statuses of diffuse.h (DIFFUSE_ARGUMENT, DIFFUSE_MODEL, ...), and what it says in words.
+/// A failure: one of the statuses of diffuse.h (DIFFUSE_ARGUMENT, DIFFUSE_MODEL, ...), and its message.
 class Error : public std::runtime_error {
  public:
   Error(std::int32_t status, const std::string &message, const char *path = nullptr, std::int32_t number = 0)
@@ -81,7 +80,7 @@ class Error {
   std::string message_, path_;
 };
 
-/// A value, or the error in its place.
+/// A value, or an error in its place.
 template <class T>
 class DIFFUSE_NODISCARD Result {
  public:
@@ -89,7 +88,7 @@ class DIFFUSE_NODISCARD Result {
   Result(Error error) : error_(std::move(error)) {}
   explicit operator bool() const noexcept { return error_.status() == DIFFUSE_OK; }
   const Error &error() const noexcept { return error_; }
-  /// Only where there is one: a T as it is made by default otherwise.
+  /// The value. After a failure it is a default T.
   T &operator*() & { return value_; }
   T &&operator*() && { return std::move(value_); }
   T *operator->() { return &value_; }
@@ -115,7 +114,7 @@ class DIFFUSE_NODISCARD Result<void> {
 
 namespace detail {
 
-/// What the latest call on this thread failed with.
+/// The error of the latest failed call on this thread.
 inline Error failure(std::int32_t status) {
   return Error(status, diffuse_error_message(), diffuse_error_path(), diffuse_error_errno());
 }
@@ -140,7 +139,7 @@ T checked(std::int32_t status, T value) {
 }
 #endif
 
-/// What the C interface would not see to be wrong.
+/// An error that the C interface would not notice.
 template <class T>
 Result<T> refused(const char *message) {
 #ifdef DIFFUSE_NO_EXCEPTIONS
@@ -197,14 +196,14 @@ class Runtime {
  public:
   Runtime() = default;
 
-  /// `path` is its library or the folder that it lies in; "" has it found.
+  /// `path` is its library, or the folder of that. "" finds it.
   static Result<Runtime> open(const std::string &path = "") {
     diffuse_runtime *handle = nullptr;
     const std::int32_t status = diffuse_runtime_open(path.empty() ? nullptr : path.c_str(), &handle);
     return detail::checked(status, Runtime(handle));
   }
 
-  /// The one that the program has already: `base` is what its OrtGetApiBase() returns.
+  /// The ONNX Runtime that the program has already. `base` is the result of its OrtGetApiBase().
   static Result<Runtime> of_host(const void *base) {
     diffuse_runtime *handle = nullptr;
     const std::int32_t status = diffuse_runtime_of_host(base, &handle);
@@ -221,52 +220,52 @@ class Runtime {
   detail::Owner<diffuse_runtime, diffuse_runtime_free> handle_;
 };
 
-/// A condition as an Estimate has it, for the time of the callback.
+/// A condition of an Estimate. It is valid during the callback.
 struct Condition {
   /// DIFFUSE_ELEMENT_F32, DIFFUSE_ELEMENT_F64 or DIFFUSE_ELEMENT_I64.
   std::int32_t element = DIFFUSE_ELEMENT_F32;
   const void *values = nullptr;
-  /// Items first, unless it is one for all.
+  /// Items first, unless the manifest has one for all items.
   std::vector<std::size_t> shape;
 
-  /// The values, nullptr if they are of another type than T: float, double or std::int64_t.
+  /// The values. T is float, double or std::int64_t. It is nullptr if they have another type.
   template <class T>
   const T *as() const {
     return element == detail::Element<T>::value ? static_cast<const T *>(values) : nullptr;
   }
 };
 
-/// What an estimate of the clean samples is made from, during a callback.
+/// What an estimate of the clean samples is made from. It is valid during the callback.
 class Estimate {
  public:
   explicit Estimate(const diffuse_estimate *handle) : handle_(handle) {}
-  /// The noisy samples, of the shape() that is said here.
+  /// The noisy samples, of the shape().
   const float *x() const { return diffuse_estimate_x(handle_); }
-  /// Batch first; guidance asks a network for twice the request's items.
+  /// Batch first. Under guidance a network gets twice the request's items.
   Result<std::vector<std::size_t>> shape() const {
     return detail::shape_of<diffuse_estimate>(diffuse_estimate_shape, handle_);
   }
-  /// The time of the schedule, alpha and sigma.
+  /// The noise level: the time of the schedule, alpha and sigma.
   Result<void> level(double &t, double &alpha, double &sigma) const {
     return detail::checked(diffuse_estimate_level(handle_, &t, &alpha, &sigma));
   }
-  /// The step of the run, counted from 0, and how many items there are.
+  /// The step of the run, counted from 0, and the number of items.
   Result<void> step(std::size_t &step, std::size_t &items) const {
     return detail::checked(diffuse_estimate_step(handle_, &step, &items));
   }
-  /// What a network of the host's is told of the time.
+  /// The time as the network's input has it. For networks of the host alone.
   Result<double> time() const {
     double time = 0;
     const std::int32_t status = diffuse_estimate_time(handle_, &time);
     return detail::checked(status, time);
   }
-  /// What a network of the host's sees of the samples.
+  /// The samples as the network's input has them. For networks of the host alone.
   Result<const float *> input(std::size_t &length) const {
     const float *values = nullptr;
     const std::int32_t status = diffuse_estimate_input(handle_, &values, &length);
     return detail::checked(status, values);
   }
-  /// The class of every item, nullptr for a model without classes.
+  /// The class of every item. nullptr for a model without classes.
   const std::int64_t *classes() const { return diffuse_estimate_classes(handle_); }
   /// The condition called `name` in the manifest.
   Result<Condition> condition(const std::string &name) const {
@@ -281,7 +280,7 @@ class Estimate {
     }
     return detail::checked(status, std::move(found));
   }
-  /// Whether a network of the host's may return early, since its job was cancelled.
+  /// Whether the job was cancelled. A network of the host may then return early, with anything.
   Result<bool> is_cancelled() const {
     std::int32_t cancelled = 0;
     const std::int32_t status = diffuse_estimate_is_cancelled(handle_, &cancelled);
@@ -292,14 +291,14 @@ class Estimate {
   const diffuse_estimate *handle_;
 };
 
-/// Code of the host's that makes or changes an estimate: `values`, `length` of them. It returns "", or what went wrong;
-/// an exception counts as the latter. It is kept for as long as a model, a request or a job needs it; it may own a
-/// model, which is freed with it.
+/// The host's code that makes or changes an estimate: `values`, `length` of them. It returns "", or what went wrong. An
+/// exception counts as the latter. It lives for as long as a model, a request or a job needs it. It may own a model,
+/// which is freed with it.
 using Callback = std::function<std::string(const Estimate &estimate, float *values, std::size_t length)>;
 
 namespace detail {
 
-/// A callback, which the library lets go of when nothing calls it any more.
+/// A callback. The library releases it when nothing calls it any more.
 struct Held {
   explicit Held(Callback callback) : function(std::move(callback)) {}
   Callback function;
@@ -323,7 +322,7 @@ struct Held {
 #endif
     if (said.empty()) return 0;
     std::size_t count = said.size() < capacity ? said.size() : capacity - 1;
-    // No character is cut in two.
+    // Cut between two characters of UTF-8.
     while (count > 0 && count < said.size() && (static_cast<unsigned char>(said[count]) & 0xC0u) == 0x80u) --count;
     std::memcpy(message, said.data(), count);
     message[count] = 0;
@@ -333,8 +332,7 @@ struct Held {
 
 }  // namespace detail
 
-/// What ends calls that evaluate without a job, from another thread: diffuse_cancel_new(). It may be destroyed while
-/// they run.
+/// It ends calls without a job from another thread: diffuse_cancel_new(). It may be destroyed while they run.
 class Cancel {
  public:
   Cancel() {
@@ -357,7 +355,7 @@ inline const diffuse_cancel *handle_of(const Cancel *cancel) { return cancel ? c
 class ModelOptions {
  public:
   ModelOptions() {
-    // It fails only for an output that is NULL; a handle that is none is said by what uses it.
+    // It fails only for an output that is NULL. Whatever uses a handle that is none reports it.
     diffuse_model_options *handle = nullptr;
     (void)diffuse_model_options_new(&handle);
     handle_.reset(handle);
@@ -389,15 +387,15 @@ class ModelOptions {
     return detail::checked(
         diffuse_model_options_add_external_data(get(), name.c_str(), static_cast<const std::uint8_t *>(bytes), length));
   }
-  /// What becomes of the parts of a folder that are not evaluated at the time: "keep", "stage", or a number of bytes.
+  /// What becomes of a pipeline's parts between their stages: "keep", "stage", or a number of bytes. Default: "keep".
   Result<void> memory(const std::string &policy) {
     return detail::checked(diffuse_model_options_set_memory(get(), policy.c_str()));
   }
-  /// How urgent the work of the model is: "normal", or "background" for what gives way to the host.
+  /// "normal", or "background" for work that gives way to the host. Default: "normal".
   Result<void> priority(const std::string &priority) {
     return detail::checked(diffuse_model_options_set_priority(get(), priority.c_str()));
   }
-  /// What ends an opening with these options; none takes it back.
+  /// It ends an opening with these options. nullptr takes it back.
   Result<void> cancel(const Cancel *cancel) {
     return detail::checked(diffuse_model_options_set_cancel(get(), detail::handle_of(cancel)));
   }
@@ -409,8 +407,7 @@ class ModelOptions {
 
 class Model;
 
-/// What is to be drawn, and how. One that has been moved from, and a Request that could not be made, is refused by what
-/// uses it.
+/// What is drawn, and how. A Request that was moved from, or that could not be made, is an error where it is used.
 class Request {
  public:
   Request() {
@@ -424,11 +421,11 @@ class Request {
   Result<void> classes(const std::vector<std::int64_t> &classes) {
     return detail::checked(diffuse_request_set_classes(get(), classes.data(), classes.size()));
   }
-  /// The class of all items, or of one of them, by its name: diffuse_request_set_class().
+  /// The class of all items, or of one, by its name: diffuse_request_set_class().
   Result<void> class_name(const std::string &name, std::int64_t item = DIFFUSE_ALL_ITEMS) {
     return detail::checked(diffuse_request_set_class(get(), item, name.c_str()));
   }
-  /// The class that guidance leads away from, likewise.
+  /// The class that guidance leads away from.
   Result<void> negative_class_name(const std::string &name, std::int64_t item = DIFFUSE_ALL_ITEMS) {
     return detail::checked(diffuse_request_set_negative_class(get(), item, name.c_str()));
   }
@@ -447,23 +444,23 @@ class Request {
   Result<void> scheduler_config(const std::string &json) {
     return detail::checked(diffuse_request_set_scheduler_config(get(), json.c_str()));
   }
-  /// Where diffusers does otherwise than this request with its scheduler's configuration, a line each.
+  /// Where diffusers differs from this request with its scheduler's configuration, a line each.
   Result<std::string> departures() {
     const char *lines = nullptr;
     const std::int32_t status = diffuse_request_departures(get(), &lines);
     return detail::checked(status, detail::text(lines));
   }
-  /// What is to be drawn, in words, for a model that reads text: for all items, or for one of them.
+  /// The prompt of all items, or of one, for a model that reads text.
   Result<void> prompt(const std::string &text, std::int64_t item = DIFFUSE_ALL_ITEMS) {
     return detail::checked(diffuse_request_set_prompt(get(), item, text.c_str()));
   }
-  /// What guidance leads away from, in words, likewise.
+  /// The prompt that guidance leads away from.
   Result<void> negative_prompt(const std::string &text, std::int64_t item = DIFFUSE_ALL_ITEMS) {
     return detail::checked(diffuse_request_set_negative_prompt(get(), item, text.c_str()));
   }
-  /// What a text encoder of the host's own has made of the prompts, instead of them: `tokens` vectors for each of
-  /// `items` items, 1 for all of them, and where the model takes one a pooled vector for each:
-  /// diffuse_request_set_embeddings(). No values take them back.
+  /// Embeddings of the host's own text encoder, in place of prompts: diffuse_request_set_embeddings(). They are
+  /// `tokens` vectors for each of `items` items, or for all if that is 1. `pooled` has a vector for each, where the
+  /// model takes one. No values take them back.
   Result<void> embeddings(const std::vector<float> &values, std::size_t items, std::size_t tokens,
                           const std::vector<float> &pooled = {}, bool negative = false) {
     const bool none = values.empty() || items == 0 || tokens == 0;
@@ -479,8 +476,8 @@ class Request {
   Result<void> negative_classes(const std::vector<std::int64_t> &classes) {
     return detail::checked(diffuse_request_set_negative_classes(get(), classes.data(), classes.size()));
   }
-  /// What else the network is given, by its name in the manifest: numbers of any type, or bool. Without a shape they
-  /// are a list, of one item or of all one after the other. No values take them back.
+  /// A condition by its name in the manifest: numbers of any type, or bool. Without a shape they are a list, of one
+  /// item or of all one after the other. No values take it back.
   template <class T>
   Result<void> condition(const std::string &name, const std::vector<T> &values,
                          const std::vector<std::size_t> &shape = {}, bool negative = false) {
@@ -501,29 +498,29 @@ class Request {
   Result<void> condition(const std::string &name, T value, bool negative = false) {
     return condition(name, detail::Element<T>::value, &value, {}, negative);
   }
-  /// Values of the type `element`, one of the DIFFUSE_ELEMENT_ numbers, as many as the shape says: for halves, which
-  /// C++ has no type for.
+  /// Values of the type `element`, one of the DIFFUSE_ELEMENT_ numbers, as many as the shape has. It is for 16-bit
+  /// floats, for which C++ has no type.
   Result<void> condition(const std::string &name, std::int32_t element, const void *values,
                          const std::vector<std::size_t> &shape, bool negative = false) {
     return detail::checked(diffuse_request_set_condition(get(), name.c_str(), element, values, shape.data(),
                                                          shape.size(), negative ? 1 : 0));
   }
   Result<void> classifier(const Model &classifier, const std::vector<std::int64_t> &classes);
-  /// Code that sees every estimate of the clean samples, and may change it; none takes it back.
+  /// Code that sees every estimate of the clean samples and may change it. nullptr takes it back.
   Result<void> guidance(Callback callback) {
     auto *held = callback ? new detail::Held(std::move(callback)) : nullptr;
     return detail::checked(diffuse_request_set_guidance_callback_owned(get(), held ? detail::Held::call : nullptr, held,
                                                                        detail::Held::release));
   }
-  /// Clean samples to start from; none takes them back.
+  /// Clean samples to start from. No values take them back.
   Result<void> image(const std::vector<float> &values) {
     return detail::checked(diffuse_request_set_image(get(), values.empty() ? nullptr : values.data(), values.size()));
   }
-  /// What of the image is drawn anew; none takes it back.
+  /// Where the image is drawn anew (1) and kept (0). No values take it back.
   Result<void> mask(const std::vector<float> &values) {
     return detail::checked(diffuse_request_set_mask(get(), values.empty() ? nullptr : values.data(), values.size()));
   }
-  /// What drawing this will take.
+  /// What drawing this is expected to take.
   Result<diffuse_cost> cost(const Model &model, const Cancel *cancel = nullptr) const;
   diffuse_request *get() const noexcept { return handle_.get(); }
 
@@ -532,7 +529,7 @@ class Request {
                       const std::vector<std::size_t> &shape, bool negative) {
     if (length == 0) return condition(name, element, nullptr, shape, negative);
     if (shape.empty()) return condition(name, element, values, {length}, negative);
-    // Divided, since the product may be beyond every number.
+    // Divided, since the product may overflow.
     std::size_t left = length;
     for (const std::size_t axis : shape) left = axis != 0 && left % axis == 0 ? left / axis : 0;
     if (left != 1) return detail::refused<void>("values: they are not as many as their shape says");
@@ -559,7 +556,7 @@ class Model {
     const std::int32_t status = diffuse_model_open_bytes(runtime.get(), first, length, options.get(), &handle);
     return detail::checked(status, Model(handle));
   }
-  /// A folder's files, by their paths in it, and their bytes: diffuse_model_open_parts().
+  /// A pipeline from the files of its folder, by their paths in it: diffuse_model_open_parts().
   static Result<Model> open(const Runtime &runtime,
                             const std::vector<std::pair<std::string, std::vector<std::uint8_t>>> &files,
                             const ModelOptions &options = {}) {
@@ -594,12 +591,12 @@ class Model {
     const std::int32_t status = diffuse_model_sha256(get(), &hash);
     return detail::checked(status, detail::text(hash));
   }
-  /// Channels, height and width of an image; without the batch. 0 is a size that the manifest leaves free.
+  /// Channels, height and width of an image, without the batch. 0 is a size that the manifest leaves free.
   Result<std::vector<std::size_t>> shape() const {
     return detail::shape_of<diffuse_model>(diffuse_model_shape, get());
   }
   std::size_t class_count() const { return diffuse_model_class_count(get()); }
-  /// Their names, as a JSON array: diffuse_model_classes().
+  /// The names of the classes, as a JSON array: diffuse_model_classes().
   std::string classes() const { return detail::text(diffuse_model_classes(get())); }
   Result<std::int64_t> class_index(const std::string &name) const {
     std::int64_t index = 0;
@@ -609,19 +606,19 @@ class Model {
   Result<void> level(double time, double &alpha, double &sigma) const {
     return detail::checked(diffuse_model_level(get(), time, &alpha, &sigma));
   }
-  /// One estimate of the clean samples behind `x`, `count` items: diffuse_model_denoise(). `request` says their classes
-  /// and conditions, and `cancel` may be none.
+  /// One estimate of the clean samples behind `x`, `count` items: diffuse_model_denoise(). `request` has their classes
+  /// and conditions. `cancel` may be nullptr.
   Result<std::vector<float>> denoise(const Request &request, const std::vector<float> &x, std::size_t count, double time,
                                      double alpha, double sigma, const Cancel *cancel = nullptr) const {
     if (!request.get()) return detail::refused<std::vector<float>>(no_request);
     return denoised(request.get(), x, count, time, alpha, sigma, cancel);
   }
-  /// The same of a model that is told nothing.
+  /// The same for a model without classes and conditions.
   Result<std::vector<float>> denoise(const std::vector<float> &x, std::size_t count, double time, double alpha,
                                      double sigma, const Cancel *cancel = nullptr) const {
     return denoised(nullptr, x, count, time, alpha, sigma, cancel);
   }
-  /// diffuse_model_add_noise(). `request` says the items' shape, where the model leaves it free.
+  /// diffuse_model_add_noise(). `request` has the items' shape, where the model leaves it free.
   Result<std::vector<float>> add_noise(const Request &request, const std::vector<float> &x0, std::size_t count,
                                        double time, std::uint64_t seed) const {
     if (!request.get()) return detail::refused<std::vector<float>>(no_request);
@@ -631,7 +628,7 @@ class Model {
                                        std::uint64_t seed) const {
     return noisy(nullptr, x0, count, time, seed);
   }
-  /// diffuse_model_log_density(): of each of `count` samples, in nats. `request` and `cancel` as for denoise().
+  /// diffuse_model_log_density() of each of `count` samples, in nats. `request` and `cancel` are as in denoise().
   Result<std::vector<double>> log_density(const Request &request, const std::vector<float> &x, std::size_t count,
                                           std::size_t directions, double tolerance, std::uint64_t seed,
                                           const Cancel *cancel = nullptr) const {
@@ -642,7 +639,7 @@ class Model {
                                           double tolerance, std::uint64_t seed, const Cancel *cancel = nullptr) const {
     return densities(nullptr, x, count, directions, tolerance, seed, cancel);
   }
-  /// diffuse_model_variational_bound(): of each of `count` samples, in bits per value. `request` and `cancel` as for
+  /// diffuse_model_variational_bound() of each of `count` samples, in bits per value. `request` and `cancel` are as in
   /// denoise().
   Result<std::vector<double>> variational_bound(const Request &request, const std::vector<float> &x, std::size_t count,
                                                 const std::string &variance, std::uint64_t seed,
@@ -677,7 +674,7 @@ class Model {
   friend class Job;
   explicit Model(diffuse_model *handle) : handle_(handle) {}
 
-  /// What was moved from is no request, where the C interface takes none as well.
+  /// The C interface takes NULL for no request. A Request that was moved from must not pass as that.
   static constexpr const char *no_request = "request: is NULL";
 
   Result<std::vector<float>> denoised(const diffuse_request *request, const std::vector<float> &x, std::size_t count,
@@ -732,7 +729,7 @@ struct Stage {
   std::size_t done, total;
 };
 
-/// A run. Destroying it cancels it and waits for its worker, but in a callback of its own.
+/// A run. Destroying it cancels it and waits for its worker, but not in a callback of its own.
 class Job {
  public:
   Job() = default;
@@ -742,8 +739,8 @@ class Job {
     const std::int32_t status = diffuse_job_new(model.get(), request.get(), &handle);
     return detail::checked(status, Job(handle));
   }
-  /// A job that opens its model itself, when it is first stepped or started: diffuse_job_open(). A Runtime() that was
-  /// not opened is the one that is found, which the job opens as well.
+  /// A job that opens its model when it is first stepped or started: diffuse_job_open(). With a default Runtime() the
+  /// job also finds and opens ONNX Runtime.
   static Result<Job> open(const Runtime &runtime, const std::string &path, const Request &request,
                           const ModelOptions &options = {}) {
     diffuse_job *handle = nullptr;
@@ -751,13 +748,13 @@ class Job {
         diffuse_job_open(runtime.get(), path.c_str(), options.get(), request.get(), &handle);
     return detail::checked(status, Job(handle));
   }
-  /// A job that opens a model and draws nothing; model() has it at its end.
+  /// A job that opens a model and draws nothing. model() has the model at its end.
   static Result<Job> open(const Runtime &runtime, const std::string &path, const ModelOptions &options = {}) {
     diffuse_job *handle = nullptr;
     const std::int32_t status = diffuse_job_open(runtime.get(), path.c_str(), options.get(), nullptr, &handle);
     return detail::checked(status, Job(handle));
   }
-  /// The same from the bytes of the model file.
+  /// A job that opens its model from the bytes of a file: diffuse_job_open_bytes().
   static Result<Job> open(const Runtime &runtime, const void *bytes, std::size_t length, const Request &request,
                           const ModelOptions &options = {}) {
     diffuse_job *handle = nullptr;
@@ -770,20 +767,20 @@ class Job {
   Result<void> start_from(const std::vector<float> &x) {
     return detail::checked(diffuse_job_start_from(get(), x.data(), x.size()));
   }
-  /// One step; true with the last.
+  /// Makes one step. True with the last one.
   Result<bool> step() {
     std::int32_t finished = 0;
     const std::int32_t status = diffuse_job_step(get(), &finished);
     return detail::checked(status, finished != 0);
   }
   Result<void> run() { return detail::checked(diffuse_job_run(get())); }
-  /// As many steps as are expected to fit; true with the last.
+  /// Makes as many steps as are expected to fit. True with the last one.
   Result<bool> advance(std::uint64_t microseconds) {
     std::int32_t finished = 0;
     const std::int32_t status = diffuse_job_advance(get(), microseconds, &finished);
     return detail::checked(status, finished != 0);
   }
-  /// What the next step is expected to take, in microseconds; 0 before the first.
+  /// What the next step is expected to take, in microseconds. 0 before the first.
   Result<std::uint64_t> expected() const {
     std::uint64_t microseconds = 0;
     const std::int32_t status = diffuse_job_expected(get(), &microseconds);
@@ -801,19 +798,19 @@ class Job {
     const std::int32_t status = diffuse_job_poll(get(), &state);
     return detail::checked(status, state);
   }
-  /// The state after the worker has ended, or after `milliseconds`. How a run failed is the error.
+  /// The state when the worker has ended, or after `milliseconds`. If the run failed, that is the error.
   Result<std::int32_t> wait(std::uint64_t milliseconds = UINT64_MAX) const {
     std::int32_t state = DIFFUSE_JOB_IDLE;
     const std::int32_t status = diffuse_job_wait(get(), milliseconds, &state);
     return detail::checked(status, state);
   }
-  /// How many estimates there have been to look at: diffuse_job_estimates().
+  /// How many estimates there were: diffuse_job_estimates(). Another number means a new preview.
   Result<std::uint64_t> estimates() const {
     std::uint64_t estimates = 0;
     const std::int32_t status = diffuse_job_estimates(get(), &estimates);
     return detail::checked(status, estimates);
   }
-  /// The model that it draws from, also one that it has opened itself.
+  /// The model that it draws from, also one that it has opened.
   Result<Model> model() const {
     diffuse_model *handle = nullptr;
     const std::int32_t status = diffuse_job_model(get(), &handle);
@@ -824,7 +821,7 @@ class Job {
     const std::int32_t status = diffuse_job_stage(get(), &stage.stage, &stage.done, &stage.total);
     return detail::checked(status, stage);
   }
-  /// What the latest step that failed said, with DIFFUSE_OK if none has.
+  /// The error of the latest step that failed. Its status is DIFFUSE_OK if none has.
   Error error() const {
     std::int32_t status = DIFFUSE_OK;
     std::vector<char> message(4096);
@@ -834,9 +831,9 @@ class Job {
     return Error(status, message.data());
   }
   Result<std::vector<std::size_t>> shape() const { return detail::shape_of<diffuse_job>(diffuse_job_shape, get()); }
-  /// The samples as they stand, all items one after the other.
+  /// The samples as they are now, all items one after the other.
   Result<std::vector<float>> read() const { return values(diffuse_job_read); }
-  /// What the network of a folder samples, of which the pictures are made.
+  /// The latents of a pipeline, of which its pictures are made.
   Result<std::vector<float>> latents() const {
     std::size_t needed = 0;
     std::int32_t status = diffuse_job_latents(get(), nullptr, 0, &needed);
@@ -844,7 +841,7 @@ class Job {
     if (status == DIFFUSE_OK) status = diffuse_job_latents(get(), values.data(), values.size(), &needed);
     return detail::checked(status, std::move(values));
   }
-  /// The latest estimate of what they will be, also while a step is running.
+  /// The latest estimate of the clean samples, also while a step is running.
   Result<std::vector<float>> preview() const { return values(diffuse_job_preview); }
   Result<void> read_pixels(std::size_t item, std::uint8_t *pixels, std::size_t length, std::size_t stride,
                            std::uint32_t flags = 0) const {

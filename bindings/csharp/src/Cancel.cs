@@ -3,7 +3,7 @@ using System.Threading;
 
 namespace Diffuse
 {
-    /// <summary>A CancellationToken as the calls without a job take it: diffuse_cancel.</summary>
+    /// <summary>A CancellationToken for the calls without a job: diffuse_cancel.</summary>
     internal sealed class Cancel : IDisposable
     {
         internal readonly CancelHandle Handle;
@@ -22,12 +22,12 @@ namespace Diffuse
 
         public void Dispose()
         {
-            // A registration that is running is waited for.
+            // It waits for a registration that is running.
             registration.Dispose();
             if (Handle != CancelHandle.None) Handle.Dispose();
         }
 
-        /// <summary>Throws what a call failed with: for the token, where that ended it.</summary>
+        /// <summary>Throws what a call failed with. If the token ended it, the exception is the token's.</summary>
         internal static void Check(int status, CancellationToken token)
         {
             if (status == Native.CANCELLED) token.ThrowIfCancellationRequested();

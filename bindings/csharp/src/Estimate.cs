@@ -6,7 +6,7 @@ using System.Threading;
 
 namespace Diffuse
 {
-    /// <summary>Numbers of the library's, valid during a callback alone.</summary>
+    /// <summary>Numbers of the library. They are valid during a callback alone.</summary>
     public unsafe struct Floats
     {
         private readonly float* first;
@@ -17,13 +17,13 @@ namespace Diffuse
             Length = length;
         }
 
-        /// <summary>How many there are.</summary>
+        /// <summary>Their number.</summary>
         public int Length { get; }
 
-        /// <summary>The address of the first.</summary>
+        /// <summary>The address of the first number.</summary>
         public IntPtr Address => (IntPtr)first;
 
-        /// <summary>One of them.</summary>
+        /// <summary>One of the numbers.</summary>
         public float this[int index]
         {
             get
@@ -38,7 +38,7 @@ namespace Diffuse
             }
         }
 
-        /// <summary>A copy of all.</summary>
+        /// <summary>A copy of all numbers.</summary>
         public float[] ToArray()
         {
             var values = new float[Length];
@@ -46,7 +46,7 @@ namespace Diffuse
             return values;
         }
 
-        /// <summary>Writes as many values in their place.</summary>
+        /// <summary>Writes all of them. The array has the same length.</summary>
         public void CopyFrom(float[] values)
         {
             if (values == null) throw new ArgumentNullException(nameof(values));
@@ -55,13 +55,13 @@ namespace Diffuse
         }
 
 #if NETSTANDARD2_1 || NETSTANDARD2_1_OR_GREATER || NETCOREAPP || NET5_0_OR_GREATER
-        /// <summary>All of them.</summary>
+        /// <summary>All numbers as a span.</summary>
         public Span<float> AsSpan() => new Span<float>(first, Length);
 #endif
     }
 
-    /// <summary>What an estimate of the clean samples is made from, valid during a callback alone. The functions
-    /// diffuse_estimate_…() say what each is.</summary>
+    /// <summary>What an estimate of the clean samples is made from. It is valid during a callback alone. The functions
+    /// diffuse_estimate_…() document each member.</summary>
     public unsafe struct Estimate
     {
         private readonly IntPtr handle;
@@ -73,14 +73,15 @@ namespace Diffuse
             this.length = length;
         }
 
-        /// <summary>The noisy samples, as many as the values of the callback.</summary>
+        /// <summary>The noisy samples.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_estimate_x/*'/>
         public Floats X => new Floats((float*)Native.diffuse_estimate_x(handle), length);
 
         /// <summary>The time of the schedule.</summary>
         public double Time { get { Level(out double time, out _, out _); return time; } }
 
-        /// <summary>Their noise level: the time of the schedule, and the shares of the clean sample and of the noise.</summary>
+        /// <summary>The noise level: the time of the schedule, and the shares of the clean sample and of the
+        /// noise.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_estimate_level/*'/>
         public void Level(out double time, out double alpha, out double sigma)
         {
@@ -92,10 +93,11 @@ namespace Diffuse
         /// <summary>The step of the run, counted from 0.</summary>
         public int Step { get { Steps(out int step, out _); return step; } }
 
-        /// <summary>How many items there are.</summary>
+        /// <summary>The number of items.</summary>
         public int Items { get { Steps(out _, out int items); return items; } }
 
-        /// <summary>Batch first. Guidance asks a network for twice the request's items.</summary>
+        /// <summary>The shape of <see cref="X"/>, batch first. Under guidance a network gets twice the request's
+        /// items.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_estimate_shape/*'/>
         public int[] Shape
         {
@@ -109,7 +111,7 @@ namespace Diffuse
             }
         }
 
-        /// <summary>What a network of the host's is given as the time.</summary>
+        /// <summary>The time as the network's input has it. For networks of the host alone.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_estimate_time/*'/>
         public double NetworkTime
         {
@@ -121,7 +123,7 @@ namespace Diffuse
             }
         }
 
-        /// <summary>What a network of the host's is given as the samples.</summary>
+        /// <summary>The samples as the network's input has them. For networks of the host alone.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_estimate_input/*'/>
         public Floats NetworkInput
         {
@@ -133,7 +135,7 @@ namespace Diffuse
             }
         }
 
-        /// <summary>The class of every item; null for a model without classes.</summary>
+        /// <summary>The class of every item. null for a model without classes.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_estimate_classes/*'/>
         public long[] Classes
         {
@@ -147,8 +149,8 @@ namespace Diffuse
             }
         }
 
-        /// <summary>The condition called <paramref name="name"/> in the manifest, as doubles, and its shape: items first,
-        /// unless it is one for all.</summary>
+        /// <summary>The condition called <paramref name="name"/> in the manifest, as doubles, and its shape. Items are
+        /// first, unless the manifest has one for all items.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_estimate_condition/*'/>
         public double[] Condition(string name, out int[] shape)
         {
@@ -169,7 +171,7 @@ namespace Diffuse
             return copy;
         }
 
-        /// <summary>Whether a network of the host's may return early, since its job was cancelled.</summary>
+        /// <summary>Whether the job was cancelled. A network of the host may then return early.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_estimate_is_cancelled/*'/>
         public bool IsCancelled
         {
@@ -189,12 +191,13 @@ namespace Diffuse
         }
     }
 
-    /// <summary>Code of the host's that changes an estimate of the clean samples, as guidance, or makes it, as the network.
-    /// <paramref name="values"/> are those of all items one after the other. It is called on the thread that steps the
-    /// job. An exception ends the step, and comes out of the call that waits for it.</summary>
+    /// <summary>The host's code that changes an estimate of the clean samples, as guidance, or makes it, as the
+    /// network. <paramref name="values"/> are those of all items one after the other. It is called on the thread that
+    /// steps the job. An exception ends the step and comes out of the call that made the step. On a worker it is the
+    /// message of <see cref="Job.Error"/>.</summary>
     public delegate void EstimateCallback(Estimate estimate, Floats values);
 
-    /// <summary>A callback, held until the library lets go of it.</summary>
+    /// <summary>A callback, held until the library releases it.</summary>
     internal sealed unsafe class Held
     {
         // What the library calls is static and never collected.
@@ -205,8 +208,8 @@ namespace Diffuse
 
         private Held(EstimateCallback callback) { this.callback = callback; }
 
-        /// <summary>Hands a callback to the library as user data, which <see cref="Release"/> frees: also where the call
-        /// fails, but not where it is not made at all.</summary>
+        /// <summary>Passes a callback to the library as user data, which <see cref="Release"/> frees, also if the call
+        /// fails. It is not freed so if the call is not made at all.</summary>
         internal static int Hand(EstimateCallback callback, Func<IntPtr, int> call) => Hand((object)new Held(callback), call);
 
         internal static int Hand(object thing, Func<IntPtr, int> call)
@@ -234,7 +237,7 @@ namespace Diffuse
             }
             catch (ThreadAbortException exception)
             {
-                // It must not go on through the library's frames; Rethrow takes it up behind them.
+                // It must not pass through the library's frames. Rethrow continues it behind them.
                 Thread.ResetAbort();
                 Aborted = true;
                 Write(exception.Message, message, (int)capacity);
@@ -251,7 +254,7 @@ namespace Diffuse
         [AOT.MonoPInvokeCallback(typeof(Native.Release))]
         private static void Released(IntPtr user_data) => GCHandle.FromIntPtr(user_data).Free();
 
-        /// <summary>What a callback on this thread has thrown last.</summary>
+        /// <summary>The latest exception of a callback on this thread.</summary>
         [ThreadStatic] private static Exception Thrown;
 
         /// <summary>Whether this thread was aborted in a callback.</summary>
@@ -274,7 +277,7 @@ namespace Diffuse
         {
             var bytes = Encoding.UTF8.GetBytes(text.Replace('\0', ' '));
             var count = Math.Min(bytes.Length, capacity - 1);
-            // No character is cut in two.
+            // Cut between two characters of UTF-8.
             while (count > 0 && count < bytes.Length && (bytes[count] & 0xC0) == 0x80) count--;
             if (count > 0) Marshal.Copy(bytes, 0, (IntPtr)message, count);
             message[Math.Max(count, 0)] = 0;
@@ -290,7 +293,7 @@ namespace Diffuse
             return shape;
         }
 
-        /// <summary>As many as no array has are a number as well.</summary>
+        /// <summary>The number of values, also if it is larger than any array.</summary>
         internal static double Count(int[] shape)
         {
             var count = 1.0;

@@ -3,8 +3,8 @@ using System.IO;
 
 namespace Diffuse
 {
-    /// <summary>What the library could not do, where .NET has no exception of its own for it: a model that does not fit,
-    /// ONNX Runtime, an execution provider, an evaluation that failed.</summary>
+    /// <summary>A failure for which .NET has no exception of its own: of the model, ONNX Runtime, an execution
+    /// provider, a callback or an evaluation.</summary>
     public sealed class DiffuseException : Exception
     {
         internal DiffuseException(string status, string message) : base(message) { Status = status; }
@@ -15,7 +15,7 @@ namespace Diffuse
 
     internal static class Failure
     {
-        /// <summary>Throws what this thread's latest call failed with.</summary>
+        /// <summary>Throws the error of this thread's latest call.</summary>
         internal static void Check(int status)
         {
             if (status == Native.OK) return;

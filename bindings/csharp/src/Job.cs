@@ -3,13 +3,13 @@ using System.Collections.Generic;
 
 namespace Diffuse
 {
-    /// <summary>How a job stands.</summary>
+    /// <summary>The state of a job.</summary>
     public enum JobState
     {
-        /// <summary>It was not started.</summary>
+        /// <summary>No worker has it.</summary>
         Idle = Native.JOB_IDLE,
 
-        /// <summary>Its worker works.</summary>
+        /// <summary>Its worker runs it.</summary>
         Running = Native.JOB_RUNNING,
 
         /// <summary>The samples are there.</summary>
@@ -22,7 +22,7 @@ namespace Diffuse
         Paused = Native.JOB_PAUSED,
     }
 
-    /// <summary>What a job does.</summary>
+    /// <summary>The stages of a job.</summary>
     public enum Stage
     {
         /// <summary>It opens parts of the model.</summary>
@@ -38,7 +38,7 @@ namespace Diffuse
         Decoding = Native.STAGE_DECODING,
     }
 
-    /// <summary>How far a job is.</summary>
+    /// <summary>How much of a stage is done.</summary>
     public struct Progress : IEquatable<Progress>
     {
         internal Progress(Stage stage, int done, int total)
@@ -48,16 +48,16 @@ namespace Diffuse
             Total = total;
         }
 
-        /// <summary>What it does.</summary>
+        /// <summary>The stage.</summary>
         public Stage Stage { get; }
 
-        /// <summary>How many pieces of the stage's work are done.</summary>
+        /// <summary>How many pieces of the stage's work are done. In sampling these are the steps.</summary>
         public int Done { get; }
 
-        /// <summary>Of how many.</summary>
+        /// <summary>How many pieces of work the stage has.</summary>
         public int Total { get; }
 
-        /// <summary>Whether both stand at the same place.</summary>
+        /// <summary>Whether both are the same.</summary>
         public bool Equals(Progress other) => Stage == other.Stage && Done == other.Done && Total == other.Total;
 
         /// <inheritdoc/>
@@ -70,9 +70,9 @@ namespace Diffuse
         public override string ToString() => $"{Stage} {Done}/{Total}";
     }
 
-    /// <summary>A run. The host's thread keeps the loop: it makes steps itself, or starts a worker, which is a thread of
-    /// the library and not of .NET, and polls it once a frame. Poll, Estimates, Progress, the previews and Cancel may be
-    /// called from any thread at any time, and make no garbage. While the worker works every other call throws
+    /// <summary>A run. The host makes steps itself, or it starts a worker and polls it once a frame. A worker is a
+    /// thread of the library and not of .NET. Poll, Estimates, Progress, the previews and Cancel may be called from any
+    /// thread at any time, and make no garbage. While the worker works, every other call throws
     /// InvalidOperationException. Disposing cancels it and waits for its worker.</summary>
     public sealed unsafe partial class Job : IDisposable
     {
@@ -94,9 +94,9 @@ namespace Diffuse
             Live.Add(handle);
         }
 
-        /// <summary>A job that opens its model when it is first stepped or started, on its worker then; without a request
-        /// it does nothing else, and <see cref="Model"/> has the model at its end. Without a runtime it finds and starts
-        /// that as well. diffuse_job_open()</summary>
+        /// <summary>A job that opens its model when it is first stepped, or on its worker when it is started. Without a
+        /// request it does nothing else, and <see cref="Model"/> has the model at its end. Without a runtime it finds
+        /// and starts that as well. diffuse_job_open()</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_open/*'/>
         public static Job Open(string path, Request request = null, ModelOptions options = null, Runtime runtime = null)
         {
@@ -104,7 +104,7 @@ namespace Diffuse
             return new Job(job);
         }
 
-        /// <summary>The same from the bytes of a model's file. diffuse_job_open_bytes()</summary>
+        /// <summary>A job that opens its model from the bytes of a file. diffuse_job_open_bytes()</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_open_bytes/*'/>
         public static Job Open(byte[] bytes, Request request = null, ModelOptions options = null, Runtime runtime = null)
         {
@@ -116,7 +116,7 @@ namespace Diffuse
             }
         }
 
-        /// <summary>The model that it draws from, also one that it opened itself; null before that.</summary>
+        /// <summary>The model that it draws from, also one that it has opened. null before that.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_model/*'/>
         public Model Model
         {
@@ -129,7 +129,7 @@ namespace Diffuse
             }
         }
 
-        /// <summary>Starts from these noisy samples, and not from noise of the seed.</summary>
+        /// <summary>Starts from these noisy samples instead of the seed's noise.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_start_from/*'/>
         public void StartFrom(float[] x)
         {
@@ -137,7 +137,7 @@ namespace Diffuse
             fixed (float* first = x) Failure.Check(Native.diffuse_job_start_from(Handle, first, (UIntPtr)x.Length));
         }
 
-        /// <summary>One step on this thread; true with the last.</summary>
+        /// <summary>Makes one step on this thread. True with the last one.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_step/*'/>
         public bool Step()
         {
@@ -146,12 +146,12 @@ namespace Diffuse
             return finished != 0;
         }
 
-        /// <summary>All steps, on this thread.</summary>
+        /// <summary>Makes all steps on this thread.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_run/*'/>
         public void Run() => Stepped(Native.diffuse_job_run(Handle));
 
-        /// <summary>As many steps on this thread as are expected to fit into a time; true with the last. See
-        /// diffuse_job_advance() for times that are too short for any.</summary>
+        /// <summary>Makes as many steps on this thread as are expected to fit into a time. True with the last one. A
+        /// time that is too short makes none.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_advance/*'/>
         public bool Advance(TimeSpan time)
         {
@@ -160,7 +160,7 @@ namespace Diffuse
             return finished != 0;
         }
 
-        /// <summary>What the next step is expected to take; zero before the first.</summary>
+        /// <summary>What the next step is expected to take. Zero before the first.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_expected/*'/>
         public TimeSpan Expected
         {
@@ -176,19 +176,19 @@ namespace Diffuse
         /// <include file='diffuse.xml' path='docs/diffuse_job_start/*'/>
         public void Start() => Failure.Check(Native.diffuse_job_start(Handle));
 
-        /// <summary>Starts the worker for a time: the preview then is the best estimate that could be had.</summary>
+        /// <summary>Starts the worker for a time. The preview then is the best estimate that could be had.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_start_for/*'/>
         public void StartFor(TimeSpan time) => Failure.Check(Native.diffuse_job_start_for(Handle, Microseconds(time)));
 
-        /// <summary>Has the worker pause after its step.</summary>
+        /// <summary>Lets the worker pause after its step.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_pause/*'/>
         public void Pause() => Failure.Check(Native.diffuse_job_pause(Handle));
 
-        /// <summary>Cancels it: the step that is running and every later one.</summary>
+        /// <summary>Cancels the running step and every later one.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_cancel/*'/>
         public void Cancel() => Failure.Check(Native.diffuse_job_cancel(Handle));
 
-        /// <summary>How it stands.</summary>
+        /// <summary>The state.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_poll/*'/>
         public JobState Poll()
         {
@@ -197,8 +197,8 @@ namespace Diffuse
             return (JobState)state;
         }
 
-        /// <summary>Waits for the worker, for as long as <paramref name="time"/> (Timeout.InfiniteTimeSpan is for ever), and
-        /// throws what the run failed with.</summary>
+        /// <summary>Waits for the worker, at most for <paramref name="time"/>, and throws what the run failed with.
+        /// Timeout.InfiniteTimeSpan waits until the worker ends.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_wait/*'/>
         public JobState Wait(TimeSpan time)
         {
@@ -212,7 +212,7 @@ namespace Diffuse
         /// <summary>Waits for the worker, and throws what the run failed with.</summary>
         public JobState Wait() => Wait(TimeSpan.FromMilliseconds(-1));
 
-        /// <summary>How far it is.</summary>
+        /// <summary>The stage that it is in, and how much of that is done.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_stage/*'/>
         public Progress Progress
         {
@@ -225,7 +225,7 @@ namespace Diffuse
             }
         }
 
-        /// <summary>How many steps of the sampler are done, of how many.</summary>
+        /// <summary>How many steps of sampling are done, of how many.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_progress/*'/>
         public void Steps(out int done, out int total)
         {
@@ -234,7 +234,7 @@ namespace Diffuse
             (done, total) = ((int)step, (int)steps);
         }
 
-        /// <summary>How many estimates there have been. Another number than before: there is a new preview.</summary>
+        /// <summary>How many estimates there were. Another number than before means a new preview.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_estimates/*'/>
         public ulong Estimates
         {
@@ -246,7 +246,7 @@ namespace Diffuse
             }
         }
 
-        /// <summary>What the latest step that failed has said; null if none has.</summary>
+        /// <summary>The error of the latest step that failed. null if none has.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_error/*'/>
         public Exception Error
         {
@@ -274,7 +274,7 @@ namespace Diffuse
             }
         }
 
-        /// <summary>The samples as they stand, all items one after the other.</summary>
+        /// <summary>The samples as they are now, all items one after the other.</summary>
         public float[] Read()
         {
             var values = new float[Axes.Length(Shape)];
@@ -282,7 +282,7 @@ namespace Diffuse
             return values;
         }
 
-        /// <summary>The same into an array of that length.</summary>
+        /// <summary>Copies the samples into an array of their length.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_read/*'/>
         public void Read(float[] values)
         {
@@ -290,7 +290,7 @@ namespace Diffuse
             fixed (float* first = values) Failure.Check(Native.diffuse_job_read(Handle, first, (UIntPtr)values.Length));
         }
 
-        /// <summary>What the network of a folder samples, of which the pictures are made.</summary>
+        /// <summary>The latents of a pipeline, of which its pictures are made.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_latents/*'/>
         public float[] Latents()
         {
@@ -301,8 +301,8 @@ namespace Diffuse
             return values;
         }
 
-        /// <summary>An item of the samples as RGBA: rows from the top, each 4 times <see cref="Shape"/>'s last axis in
-        /// bytes.</summary>
+        /// <summary>An item of the samples as RGBA, rows from the top. A row is 4 times <see cref="Shape"/>'s last axis
+        /// in bytes.</summary>
         public byte[] ReadPixels(int item = 0, bool bottomUp = false, bool bgra = false)
         {
             var shape = Shape;
@@ -311,14 +311,14 @@ namespace Diffuse
             return pixels;
         }
 
-        /// <summary>The same into an array, with <paramref name="stride"/> bytes from row to row.</summary>
+        /// <summary>Writes an item into an array, with <paramref name="stride"/> bytes from row to row.</summary>
         public void ReadPixels(int item, byte[] pixels, int stride, bool bottomUp = false, bool bgra = false)
         {
             if (pixels == null) throw new ArgumentNullException(nameof(pixels));
             fixed (byte* first = pixels) ReadPixels(item, (IntPtr)first, pixels.Length, stride, bottomUp, bgra);
         }
 
-        /// <summary>The same to an address, such as that of a texture's data.</summary>
+        /// <summary>Writes an item to an address, such as that of a texture's data.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_read_pixels/*'/>
         public void ReadPixels(int item, IntPtr pixels, int length, int stride, bool bottomUp = false, bool bgra = false)
         {
@@ -326,7 +326,7 @@ namespace Diffuse
             Failure.Check(Native.diffuse_job_read_pixels(Handle, (UIntPtr)item, (byte*)pixels, (UIntPtr)length, (UIntPtr)stride, Pixels.Flags(bottomUp, bgra)));
         }
 
-        /// <summary>The latest estimate of what the samples will be; false before the first.</summary>
+        /// <summary>Copies the latest estimate of the clean samples. False before the first.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_preview/*'/>
         public bool TryPreview(float[] values)
         {
@@ -334,14 +334,14 @@ namespace Diffuse
             fixed (float* first = values) return There(Native.diffuse_job_preview(Handle, first, (UIntPtr)values.Length));
         }
 
-        /// <summary>An item of the latest estimate as RGBA; false before the first.</summary>
+        /// <summary>Writes an item of the latest estimate as RGBA. False before the first.</summary>
         public bool TryPreviewPixels(int item, byte[] pixels, int stride, bool bottomUp = false, bool bgra = false)
         {
             if (pixels == null) throw new ArgumentNullException(nameof(pixels));
             fixed (byte* first = pixels) return TryPreviewPixels(item, (IntPtr)first, pixels.Length, stride, bottomUp, bgra);
         }
 
-        /// <summary>The same to an address.</summary>
+        /// <summary>Writes an item of the latest estimate to an address. False before the first.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_preview_pixels/*'/>
         public bool TryPreviewPixels(int item, IntPtr pixels, int length, int stride, bool bottomUp = false, bool bgra = false)
         {
@@ -350,20 +350,20 @@ namespace Diffuse
         }
 
 #if NETSTANDARD2_1 || NETSTANDARD2_1_OR_GREATER || NETCOREAPP || NET5_0_OR_GREATER
-        /// <summary>The samples as they stand.</summary>
+        /// <summary>Copies the samples as they are now.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_read/*'/>
         public void Read(Span<float> values)
         {
             fixed (float* first = values) Failure.Check(Native.diffuse_job_read(Handle, first, (UIntPtr)values.Length));
         }
 
-        /// <summary>An item of the samples as RGBA.</summary>
+        /// <summary>Writes an item of the samples as RGBA.</summary>
         public void ReadPixels(int item, Span<byte> pixels, int stride, bool bottomUp = false, bool bgra = false)
         {
             fixed (byte* first = pixels) ReadPixels(item, (IntPtr)first, pixels.Length, stride, bottomUp, bgra);
         }
 
-        /// <summary>An item of the latest estimate as RGBA; false before the first.</summary>
+        /// <summary>Writes an item of the latest estimate as RGBA. False before the first.</summary>
         public bool TryPreviewPixels(int item, Span<byte> pixels, int stride, bool bottomUp = false, bool bgra = false)
         {
             fixed (byte* first = pixels) return TryPreviewPixels(item, (IntPtr)first, pixels.Length, stride, bottomUp, bgra);
@@ -381,7 +381,7 @@ namespace Diffuse
             return bytes;
         }
 
-        /// <summary>Goes on where another job of the same run was left.</summary>
+        /// <summary>Continues where another job of the same run was left.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_restore/*'/>
         public void Restore(byte[] snapshot)
         {
@@ -389,8 +389,8 @@ namespace Diffuse
             fixed (byte* first = snapshot) Failure.Check(Native.diffuse_job_restore(Handle, first, (UIntPtr)snapshot.Length));
         }
 
-        /// <summary>Cancels it, and waits for its worker; where another thread is in a call of it, that ends soon, and frees
-        /// it. A callback must not wait for the thread that is in here.</summary>
+        /// <summary>Cancels the job, waits for its worker, and frees it. If another thread is in a call of it, that
+        /// call ends soon and frees it. A callback must not wait for the thread that is in here.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_job_cancel/*'/>
         public void Dispose()
         {
@@ -450,9 +450,8 @@ namespace Diffuse
         private static ulong Microseconds(TimeSpan time) => time.Ticks < 0 ? 0 : (ulong)time.Ticks / 10;
     }
 
-    /// <summary>The jobs that are not disposed of. When the domain that they are of is unloaded, as Unity does at every
-    /// reload of scripts, a worker may be in a callback of that domain, which would hold up the unloading: they are
-    /// cancelled before, and freed.</summary>
+    /// <summary>The jobs that are not disposed of. Unity unloads their domain at every reload of scripts. A worker in a
+    /// callback of that domain would hold up the unloading, so the jobs are cancelled and freed before it.</summary>
     internal static class Live
     {
         private static readonly List<WeakReference<JobHandle>> Jobs = new List<WeakReference<JobHandle>>();
@@ -460,8 +459,8 @@ namespace Diffuse
         static Live()
         {
             AppDomain.CurrentDomain.DomainUnload += (sender, arguments) => End();
-            // The library waits for them itself. A callback may be what ends the process, and Mono then waits for its
-            // finalizers, which must not wait for that callback.
+            // The library waits for them itself. A callback may end the process. Mono then waits for its finalizers,
+            // and these must not wait for that callback.
             AppDomain.CurrentDomain.ProcessExit += (sender, arguments) =>
             {
                 var jobs = All();

@@ -3,10 +3,10 @@ using System.Runtime.InteropServices;
 
 namespace Diffuse
 {
-    /// <summary>How serious a message is.</summary>
+    /// <summary>The severity of a message.</summary>
     public enum Severity
     {
-        /// <summary>Chatter.</summary>
+        /// <summary>Details.</summary>
         Verbose,
 
         /// <summary>Information.</summary>
@@ -15,27 +15,27 @@ namespace Diffuse
         /// <summary>Something that may not be meant.</summary>
         Warning,
 
-        /// <summary>Something that is thrown as an exception as well.</summary>
+        /// <summary>An error. It is thrown as an exception as well.</summary>
         Error,
 
-        /// <summary>Something that ONNX Runtime cannot go on from.</summary>
+        /// <summary>An error from which ONNX Runtime cannot go on.</summary>
         Fatal,
     }
 
-    /// <summary>What the library and ONNX Runtime have to say that is no exception.</summary>
+    /// <summary>Messages of the library and of ONNX Runtime that are no exceptions.</summary>
     public static unsafe class Log
     {
         private static readonly Native.LogSink Sink = Heard;
 
         static Log()
         {
-            // What is of a domain that is gone must not be called.
+            // The sink of a domain that is gone must not be called.
             AppDomain.CurrentDomain.DomainUnload += (sender, arguments) => Set(null);
         }
 
-        /// <summary>Sends messages to <paramref name="sink"/>, in place of the one before; null, the default, drops them.
-        /// It is called from any thread, also from several at once, must not call this library, and what it throws is
-        /// lost. There is one in a process.</summary>
+        /// <summary>Sends messages to <paramref name="sink"/>, in place of the one before. null drops them, which is
+        /// the default. It is called from any thread, also from several at once. It must not call this library, and
+        /// what it throws is lost. There is one sink in a process.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_log_set/*'/>
         /// <include file='diffuse.xml' path='docs/diffuse_log_set_owned/*'/>
         public static void Set(Action<Severity, string> sink)

@@ -6,8 +6,8 @@ using System.Threading.Tasks;
 
 namespace Diffuse
 {
-    /// <summary>A model: a network and its manifest, or the parts of a pipeline. Several threads may use it at once;
-    /// evaluations take turns. It may be disposed of while jobs of it live.</summary>
+    /// <summary>A model: a network and its manifest, or the parts of a pipeline. Several threads may use it at once,
+    /// and their evaluations take turns. It may be disposed of while its jobs live.</summary>
     public sealed unsafe partial class Model : IDisposable
     {
         internal readonly ModelHandle Handle;
@@ -85,8 +85,8 @@ namespace Diffuse
             });
         }
 
-        /// <summary>Opens a model whose network is <paramref name="network"/>, called with a manifest's scaling, time and
-        /// conditions; ONNX Runtime is not needed. diffuse_model_open_callback_owned()</summary>
+        /// <summary>Opens a model whose network is <paramref name="network"/>. <paramref name="manifest"/> describes
+        /// it. ONNX Runtime is not needed. diffuse_model_open_callback_owned()</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_model_open_callback_owned/*'/>
         public static Model Open(string manifest, EstimateCallback network)
         {
@@ -97,14 +97,14 @@ namespace Diffuse
             return new Model(model);
         }
 
-        /// <summary>Opens a model file or a folder on a thread of the pool. (A job from <see cref="Job.Open(string, Request,
-        /// ModelOptions, Runtime)"/> opens its model on its own worker.)</summary>
+        /// <summary>Opens a model file or a folder on a thread of the pool. A job from <see cref="Job.Open(string,
+        /// Request, ModelOptions, Runtime)"/> opens its model on its own worker instead.</summary>
         public static Task<Model> OpenAsync(string path, ModelOptions options = null, Runtime runtime = null, CancellationToken cancellation = default(CancellationToken))
         {
             return Task.Run(() => Open(path, options, runtime, cancellation), cancellation);
         }
 
-        /// <summary>Its name, from the manifest.</summary>
+        /// <summary>Its name in the manifest, else that of its file.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_model_name/*'/>
         public string Name => Utf8.Text(Handle, handle => Native.diffuse_model_name(handle));
 
@@ -116,11 +116,11 @@ namespace Diffuse
         /// <include file='diffuse.xml' path='docs/diffuse_model_provider/*'/>
         public string Provider => Utf8.Text(Handle, handle => Native.diffuse_model_provider(handle));
 
-        /// <summary>Which provider took how many nodes, and which were passed over and why.</summary>
+        /// <summary>How many nodes each provider took, and which providers were passed over and why, as JSON.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_model_placement/*'/>
         public string Placement => Utf8.Text(Handle, handle => Native.diffuse_model_placement(handle));
 
-        /// <summary>The SHA-256 of graph, weights and manifest.</summary>
+        /// <summary>Its identity: the SHA-256 of graph, weights and manifest.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_model_sha256/*'/>
         public string Sha256
         {
@@ -149,7 +149,7 @@ namespace Diffuse
             }
         }
 
-        /// <summary>How many classes it has.</summary>
+        /// <summary>The number of classes, without the null class.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_model_class_count/*'/>
         public int ClassCount
         {
@@ -183,7 +183,7 @@ namespace Diffuse
             (alpha, sigma) = (a, s);
         }
 
-        /// <summary>The values of RGBA pixels, rows from the top: what a request takes as its image.</summary>
+        /// <summary>The values of RGBA pixels, for <see cref="Request.SetImage"/>. Rows are from the top.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_model_values/*'/>
         public float[] Values(byte[] pixels, bool bottomUp = false, bool bgra = false)
         {
@@ -237,7 +237,8 @@ namespace Diffuse
             return densities;
         }
 
-        /// <summary>The variational bound of each sample, in bits per value. diffuse_model_variational_bound()</summary>
+        /// <summary>The variational bound of each sample, in bits per value.
+        /// diffuse_model_variational_bound()</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_model_variational_bound/*'/>
         public double[] VariationalBound(float[] x, int count, string variance, ulong seed, Request request = null, CancellationToken cancellation = default(CancellationToken))
         {
@@ -251,7 +252,7 @@ namespace Diffuse
             return bounds;
         }
 
-        /// <summary>Gives memory back that is not needed between runs. diffuse_model_trim()</summary>
+        /// <summary>Gives back memory that is not needed between runs. diffuse_model_trim()</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_model_trim/*'/>
         public void Trim(CancellationToken cancellation = default(CancellationToken))
         {
@@ -259,7 +260,7 @@ namespace Diffuse
                 Evaluated(Native.diffuse_model_trim(Handle, cancel.Handle), cancellation);
         }
 
-        /// <summary>Lets go of it; jobs keep what they need.</summary>
+        /// <summary>Frees the handle. Jobs keep what they need.</summary>
         public void Dispose() => Handle.Dispose();
 
         private static Model Opened(ModelOptions options, Runtime runtime, CancellationToken cancellation, Func<RuntimeHandle, ModelOptionsHandle, (int, ModelHandle)> open)

@@ -2,28 +2,28 @@ using System;
 
 namespace Diffuse
 {
-    /// <summary>What becomes of the parts of a folder that are not evaluated at the time.</summary>
+    /// <summary>What becomes of a pipeline's parts that are not evaluated at the time.</summary>
     public static class Memory
     {
-        /// <summary>They stay open. The default.</summary>
+        /// <summary>They stay open. This is the default.</summary>
         public const string Keep = "keep";
 
         /// <summary>Each is given back when its stage of a run is over.</summary>
         public const string Stage = "stage";
     }
 
-    /// <summary>How urgent the work of a model is.</summary>
+    /// <summary>The priority of a model's threads.</summary>
     public static class Priority
     {
-        /// <summary>As that of every other thread. The default.</summary>
+        /// <summary>The priority of every other thread. This is the default.</summary>
         public const string Normal = "normal";
 
-        /// <summary>It gives way to what else the machine does: the host's frames go on.</summary>
+        /// <summary>They give way to what else the machine does, so that the host's frames go on.</summary>
         public const string Background = "background";
     }
 
-    /// <summary>How a model is opened. One that is new is right for a program that does other things as well. The functions
-    /// diffuse_model_options_…() say what each may be.</summary>
+    /// <summary>How a model is opened. New options suit a program that does other things as well. The functions
+    /// diffuse_model_options_…() document each one.</summary>
     public sealed unsafe class ModelOptions : IDisposable
     {
         internal readonly ModelOptionsHandle Handle;
@@ -32,8 +32,8 @@ namespace Diffuse
         /// <include file='diffuse.xml' path='docs/diffuse_model_options_new/*'/>
         public ModelOptions() { Failure.Check(Native.diffuse_model_options_new(out Handle)); }
 
-        /// <summary>How many threads one evaluation uses. 0, the default, leaves a core to the host where there are more
-        /// than two.</summary>
+        /// <summary>How many threads one evaluation uses. 0 leaves a core to the host where there are more than two.
+        /// Default: 0.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_model_options_set_threads/*'/>
         public ModelOptions SetThreads(int threads)
         {
@@ -50,7 +50,7 @@ namespace Diffuse
             return this;
         }
 
-        /// <summary>How urgent the work is: <see cref="Priority.Normal"/> or <see cref="Priority.Background"/>.</summary>
+        /// <summary>The priority: <see cref="Priority.Normal"/> or <see cref="Priority.Background"/>.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_model_options_set_priority/*'/>
         public ModelOptions SetPriority(string priority)
         {
@@ -58,8 +58,8 @@ namespace Diffuse
             return this;
         }
 
-        /// <summary>What becomes of parts that are not evaluated: <see cref="Memory.Keep"/>, <see cref="Memory.Stage"/>, or
-        /// a number of bytes such as "4G".</summary>
+        /// <summary>What becomes of a pipeline's parts between their stages: <see cref="Memory.Keep"/>,
+        /// <see cref="Memory.Stage"/>, or a number of bytes such as "4G".</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_model_options_set_memory/*'/>
         public ModelOptions SetMemory(string policy)
         {
@@ -83,7 +83,7 @@ namespace Diffuse
             return this;
         }
 
-        /// <summary>Sets an option of a provider that was added. PROVIDERS.md lists them.</summary>
+        /// <summary>Sets an option of a provider that was added. PROVIDERS.md lists the options.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_model_options_set_provider_option/*'/>
         public ModelOptions SetProviderOption(string provider, string key, string value)
         {
@@ -107,7 +107,8 @@ namespace Diffuse
             return this;
         }
 
-        /// <summary>Whether weights in files of their own are read into memory. Default: false, they are mapped.</summary>
+        /// <summary>Whether weights in files of their own are read into memory. They are mapped otherwise. Default:
+        /// false.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_model_options_set_copy_weights/*'/>
         public ModelOptions SetCopyWeights(bool copy)
         {
@@ -115,7 +116,8 @@ namespace Diffuse
             return this;
         }
 
-        /// <summary>For a model from bytes whose weights are in files of their own: a file's name and its bytes.</summary>
+        /// <summary>Adds a file with weights, by its name in the model, for a model that is opened from
+        /// bytes.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_model_options_add_external_data/*'/>
         public ModelOptions AddExternalData(string name, byte[] bytes)
         {
@@ -127,7 +129,7 @@ namespace Diffuse
 
         internal static ModelOptionsHandle HandleOf(ModelOptions options) => options == null ? ModelOptionsHandle.None : options.Handle;
 
-        /// <summary>Frees them. Models that were opened with them are not concerned.</summary>
+        /// <summary>Frees the options. Models that were opened with them stay.</summary>
         public void Dispose() => Handle.Dispose();
     }
 }

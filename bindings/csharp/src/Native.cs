@@ -1,4 +1,4 @@
-// The functions, types and constants of diffuse.h. Generated from the header by its test; do not edit.
+// The functions, types and constants of diffuse.h. Generated from the header by its test. Do not edit.
 using System;
 using System.Runtime.InteropServices;
 

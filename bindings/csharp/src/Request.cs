@@ -4,7 +4,7 @@ using System.Threading;
 
 namespace Diffuse
 {
-    /// <summary>What drawing is expected to take.</summary>
+    /// <summary>What drawing a request is expected to take.</summary>
     public struct Costs
     {
         internal Costs(Cost cost)
@@ -16,28 +16,29 @@ namespace Diffuse
             DecodingTime = TimeSpan.FromMilliseconds(cost.decoding_milliseconds);
         }
 
-        /// <summary>Evaluations of the network.</summary>
+        /// <summary>Estimates of the clean samples. Under guidance each may evaluate the network twice. 0 for a solver
+        /// that chooses its own steps.</summary>
         public ulong Evaluations { get; }
 
-        /// <summary>Memory at its most.</summary>
+        /// <summary>The peak of memory on the CPU, in bytes.</summary>
         public ulong PeakBytes { get; }
 
-        /// <summary>All of it.</summary>
+        /// <summary>The time of the whole run. Zero for a solver that chooses its own steps.</summary>
         public TimeSpan Time { get; }
 
-        /// <summary>Of which the text encoders.</summary>
+        /// <summary>The part of it that encodes prompts and images.</summary>
         public TimeSpan EncodingTime { get; }
 
-        /// <summary>Of which the decoder.</summary>
+        /// <summary>The part of it that decodes latents.</summary>
         public TimeSpan DecodingTime { get; }
     }
 
-    /// <summary>What is to be drawn, and how. What is not set is as the model's manifest has it; values are checked against
+    /// <summary>What is drawn, and how. What is not set is as the model's manifest has it. Values are checked against
     /// the model when a job is made. Each method returns the request, so that they can be chained. The functions
-    /// diffuse_request_…() say what each may be.</summary>
+    /// diffuse_request_…() document each one.</summary>
     public sealed unsafe class Request : IDisposable
     {
-        /// <summary>In place of an item: all of them.</summary>
+        /// <summary>It stands for all items, in place of the number of one.</summary>
         public const long AllItems = Native.ALL_ITEMS;
 
         internal readonly RequestHandle Handle;
@@ -66,7 +67,7 @@ namespace Diffuse
             fixed (long* first = classes) return Did(Native.diffuse_request_set_classes(Handle, first, (UIntPtr)classes.Length));
         }
 
-        /// <summary>What guidance leads away from, likewise.</summary>
+        /// <summary>The classes that guidance leads away from: one for all items, or one for each.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_request_set_negative_classes/*'/>
         public Request SetNegativeClasses(params long[] classes)
         {
@@ -74,27 +75,28 @@ namespace Diffuse
             fixed (long* first = classes) return Did(Native.diffuse_request_set_negative_classes(Handle, first, (UIntPtr)classes.Length));
         }
 
-        /// <summary>The class of all items, or of one of them, by its name; null takes it back.</summary>
+        /// <summary>The class of all items, or of one, by its name. null takes it back.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_request_set_class/*'/>
         public Request SetClass(string name, long item = AllItems) =>
             Did(Native.diffuse_request_set_class(Handle, item, Utf8.BytesOrNull(name, nameof(name))));
 
-        /// <summary>The class that guidance leads away from, likewise.</summary>
+        /// <summary>The class that guidance leads away from, by its name. null takes it back.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_request_set_negative_class/*'/>
         public Request SetNegativeClass(string name, long item = AllItems) =>
             Did(Native.diffuse_request_set_negative_class(Handle, item, Utf8.BytesOrNull(name, nameof(name))));
 
-        /// <summary>The prompt of all items, or of one of them; null takes it back.</summary>
+        /// <summary>The prompt of all items, or of one. null takes it back.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_request_set_prompt/*'/>
         public Request SetPrompt(string prompt, long item = AllItems) =>
             Did(Native.diffuse_request_set_prompt(Handle, item, Utf8.BytesOrNull(prompt, nameof(prompt))));
 
-        /// <summary>The prompt that guidance leads away from, likewise.</summary>
+        /// <summary>The prompt that guidance leads away from. null takes it back.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_request_set_negative_prompt/*'/>
         public Request SetNegativePrompt(string prompt, long item = AllItems) =>
             Did(Native.diffuse_request_set_negative_prompt(Handle, item, Utf8.BytesOrNull(prompt, nameof(prompt))));
 
-        /// <summary>The shape of the samples, where the model leaves it free: with the batch first, or without.</summary>
+        /// <summary>The shape of the samples, where the model leaves it free: with the batch first, or
+        /// without.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_request_set_shape/*'/>
         public Request SetShape(params int[] axes)
         {
@@ -113,16 +115,17 @@ namespace Diffuse
         public Request Set(string option, double value) =>
             Did(Native.diffuse_request_set_number(Handle, Utf8.Bytes(option, nameof(option)), value));
 
-        /// <summary>Takes back what an option is set to.</summary>
+        /// <summary>Takes back the value of an option.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_request_unset/*'/>
         public Request Unset(string option) => Did(Native.diffuse_request_unset(Handle, Utf8.Bytes(option, nameof(option))));
 
-        /// <summary>The configuration of a scheduler of diffusers, as JSON.</summary>
+        /// <summary>The configuration of a scheduler from diffusers, as JSON.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_request_set_scheduler_config/*'/>
         public Request SetSchedulerConfig(string json) =>
             Did(Native.diffuse_request_set_scheduler_config(Handle, Utf8.Bytes(json, nameof(json))));
 
-        /// <summary>Where diffusers does otherwise than this request with its scheduler's configuration, a line each.</summary>
+        /// <summary>Where diffusers differs from this request with its scheduler's configuration, a line
+        /// each.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_request_departures/*'/>
         public string Departures
         {
@@ -136,9 +139,9 @@ namespace Diffuse
             }
         }
 
-        /// <summary>What a text encoder of the host's made of the prompts: tokens × width values for each of
-        /// <paramref name="items"/> items, 1 for all, and pooled ones where the model takes them. null takes them
-        /// back.</summary>
+        /// <summary>Embeddings of the host's own text encoder, in place of prompts: tokens × width values for each of
+        /// <paramref name="items"/> items, or for all if that is 1. <paramref name="pooled"/> has the pooled ones,
+        /// where the model takes them. null takes them back.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_request_set_embeddings/*'/>
         public Request SetEmbeddings(float[] values, int items, int tokens, float[] pooled = null, bool negative = false)
         {
@@ -154,26 +157,26 @@ namespace Diffuse
                 return Did(Native.diffuse_request_set_embeddings(Handle, first, (UIntPtr)items, (UIntPtr)tokens, (UIntPtr)(values.Length / items / tokens), second, (UIntPtr)(pooled == null ? 0 : pooled.Length / items), negative ? 1 : 0));
         }
 
-        /// <summary>What else the network is given, by its name in the manifest, with its shape; without one it is a list,
-        /// of one item or of all one after the other.</summary>
+        /// <summary>A condition by its name in the manifest, with its shape. Without a shape it is a list, of one item
+        /// or of all one after the other.</summary>
         public Request SetCondition(string name, float[] values, int[] shape = null, bool negative = false)
         {
             fixed (float* first = values) return Condition(name, Native.ELEMENT_F32, first, values, shape, negative);
         }
 
-        /// <summary>The same in whole numbers.</summary>
+        /// <summary>A condition in whole numbers.</summary>
         public Request SetCondition(string name, long[] values, int[] shape = null, bool negative = false)
         {
             fixed (long* first = values) return Condition(name, Native.ELEMENT_I64, first, values, shape, negative);
         }
 
-        /// <summary>The same in double precision.</summary>
+        /// <summary>A condition in double precision.</summary>
         public Request SetCondition(string name, double[] values, int[] shape = null, bool negative = false)
         {
             fixed (double* first = values) return Condition(name, Native.ELEMENT_F64, first, values, shape, negative);
         }
 
-        /// <summary>The same as one number, for every item.</summary>
+        /// <summary>A condition that is one number for every item.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_request_set_condition/*'/>
         public Request SetCondition(string name, double value, bool negative = false) =>
             Did(Native.diffuse_request_set_condition(Handle, Utf8.Bytes(name, nameof(name)), Native.ELEMENT_F64, (IntPtr)(&value), null, UIntPtr.Zero, negative ? 1 : 0));
@@ -183,7 +186,7 @@ namespace Diffuse
         public Request UnsetCondition(string name, bool negative = false) =>
             Did(Native.diffuse_request_set_condition(Handle, Utf8.Bytes(name, nameof(name)), Native.ELEMENT_F32, IntPtr.Zero, null, UIntPtr.Zero, negative ? 1 : 0));
 
-        /// <summary>A classifier that leads toward classes: one for all items, or one for each.</summary>
+        /// <summary>A classifier, and the classes that it leads to: one for all items, or one for each.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_request_set_classifier/*'/>
         public Request SetClassifier(Model classifier, params long[] classes)
         {
@@ -192,7 +195,7 @@ namespace Diffuse
             fixed (long* first = classes) return Did(Native.diffuse_request_set_classifier(Handle, classifier.Handle, first, (UIntPtr)classes.Length));
         }
 
-        /// <summary>Code that sees every estimate of the clean samples, and may change it; null takes it back.</summary>
+        /// <summary>Code that sees every estimate of the clean samples and may change it. null takes it back.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_request_set_guidance_callback_owned/*'/>
         public Request SetGuidance(EstimateCallback callback)
         {
@@ -200,7 +203,8 @@ namespace Diffuse
             return Did(Held.Hand(callback, held => Native.diffuse_request_set_guidance_callback_owned(Handle, Held.Call, held, Held.Release)));
         }
 
-        /// <summary>Clean samples to start from, as <see cref="Model.Values"/> makes them; null takes them back.</summary>
+        /// <summary>Clean samples to start from, as <see cref="Model.Values"/> makes them. null takes them
+        /// back.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_request_set_image/*'/>
         public Request SetImage(float[] values)
         {
@@ -208,7 +212,7 @@ namespace Diffuse
             fixed (float* first = values) return Did(Native.diffuse_request_set_image(Handle, first, (UIntPtr)(values == null ? 0 : values.Length)));
         }
 
-        /// <summary>What of the image is drawn anew: 1 is drawn, 0 kept. null takes it back.</summary>
+        /// <summary>Where the image is drawn anew (1) and kept (0). null takes it back.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_request_set_mask/*'/>
         public Request SetMask(float[] values)
         {
@@ -216,7 +220,7 @@ namespace Diffuse
             fixed (float* first = values) return Did(Native.diffuse_request_set_mask(Handle, first, (UIntPtr)(values == null ? 0 : values.Length)));
         }
 
-        /// <summary>What drawing this will take, by three evaluations. diffuse_request_cost()</summary>
+        /// <summary>What drawing this is expected to take, by three estimates. diffuse_request_cost()</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_request_cost/*'/>
         public Costs Cost(Model model, CancellationToken cancellation = default(CancellationToken))
         {
@@ -231,7 +235,7 @@ namespace Diffuse
             return new Costs(cost);
         }
 
-        /// <summary>Frees it. Jobs that were made of it are not concerned.</summary>
+        /// <summary>Frees the request. Jobs that were made of it stay.</summary>
         public void Dispose() => Handle.Dispose();
 
         internal static RequestHandle HandleOf(Request request) => request == null ? RequestHandle.None : request.Handle;
@@ -248,7 +252,7 @@ namespace Diffuse
                 return Did(Native.diffuse_request_set_condition(Handle, bytes, element, (IntPtr)first, axes, (UIntPtr)sizes.Length, negative ? 1 : 0));
         }
 
-        /// <summary>The address of nothing is NULL, which would take back what is set.</summary>
+        /// <summary>An empty array has the address NULL, which would take back what is set.</summary>
         private static void NotEmpty(Array values, string argument)
         {
             if (values != null && values.Length == 0) throw new ArgumentException(argument + ": there are none", argument);

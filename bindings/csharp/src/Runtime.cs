@@ -9,8 +9,8 @@ namespace Diffuse
 
         private Runtime(RuntimeHandle handle) { Handle = handle; }
 
-        /// <summary>Opens it: <paramref name="path"/> is its library or the folder that it lies in; null has it found,
-        /// beside this library, beside the program or by the system. diffuse_runtime_open()</summary>
+        /// <summary>Opens it. <paramref name="path"/> is its library or the folder of that. null finds it by
+        /// ORT_DYLIB_PATH, beside this library, beside the program or by the system. diffuse_runtime_open()</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_runtime_open/*'/>
         public static Runtime Open(string path = null)
         {
@@ -18,8 +18,8 @@ namespace Diffuse
             return new Runtime(handle);
         }
 
-        /// <summary>Takes the one that the program has already: <paramref name="ortApiBase"/> is what its
-        /// OrtGetApiBase() returns. diffuse_runtime_of_host()</summary>
+        /// <summary>Takes the one that the program has already. <paramref name="ortApiBase"/> is the result of its
+        /// OrtGetApiBase(). diffuse_runtime_of_host()</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_runtime_of_host/*'/>
         public static Runtime OfHost(IntPtr ortApiBase)
         {
@@ -41,7 +41,7 @@ namespace Diffuse
 
         internal static RuntimeHandle HandleOf(Runtime runtime) => runtime == null ? RuntimeHandle.None : runtime.Handle;
 
-        /// <summary>Lets go of it. It goes on running, as it has to for as long as the process lives.</summary>
+        /// <summary>Frees the handle. ONNX Runtime itself stays for as long as the process lives.</summary>
         public void Dispose() => Handle.Dispose();
     }
 
@@ -52,8 +52,8 @@ namespace Diffuse
         /// <include file='diffuse.xml' path='docs/diffuse_version/*'/>
         public static string Version => Utf8.Text(Native.diffuse_version());
 
-        /// <summary>The options that <see cref="Request.Set(string, string)"/> takes, as a JSON array: name, kind, bounds,
-        /// default, group and text of each. include/REFERENCE.md has them as a page.</summary>
+        /// <summary>The options that <see cref="Request.Set(string, string)"/> takes, as a JSON array. Each has its
+        /// name, kind, bounds, default, group and text. REFERENCE.md has them as a page.</summary>
         /// <include file='diffuse.xml' path='docs/diffuse_options/*'/>
         public static string Options => Utf8.Text(Native.diffuse_options());
     }

@@ -4,12 +4,12 @@ using System.Threading.Tasks;
 
 namespace Diffuse
 {
-    // Apart, since nothing is awaited in unsafe code.
+    // A file of its own, since unsafe code cannot await.
     public sealed partial class Job
     {
-        /// <summary>Draws on the library's worker. It is looked at every few milliseconds by timers, so that no thread of
-        /// .NET waits. Progress is reported by a thread of the pool, as Progress&lt;T&gt; expects it. A token that is
-        /// cancelled cancels the job.</summary>
+        /// <summary>Draws on the library's worker. Timers look at it every few milliseconds, so that no thread of .NET
+        /// waits. A thread of the pool reports the progress, as Progress&lt;T&gt; expects it. A token that is cancelled
+        /// cancels the job.</summary>
         public async Task RunAsync(IProgress<Progress> progress = null, CancellationToken cancellation = default(CancellationToken))
         {
             cancellation.ThrowIfCancellationRequested();
@@ -40,7 +40,7 @@ namespace Diffuse
             }
             catch
             {
-                // Nobody hears of it any more.
+                // Nobody waits for the job any more.
                 CancelUnlessDisposed();
                 throw;
             }
@@ -50,7 +50,7 @@ namespace Diffuse
 
     public sealed partial class Model
     {
-        /// <summary>Draws on the library's own worker, and returns the job at its end, with the samples: a shortcut for
+        /// <summary>Draws on the library's worker, and returns the job with its samples. It is a shortcut for
         /// <see cref="Job.RunAsync"/>.</summary>
         public async Task<Job> DrawAsync(Request request, IProgress<Progress> progress = null, CancellationToken cancellation = default(CancellationToken))
         {

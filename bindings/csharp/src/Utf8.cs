@@ -26,7 +26,7 @@ namespace Diffuse
 
         internal static byte[] BytesOrNull(string text, string argument) => text == null ? null : Bytes(text, argument);
 
-        /// <summary>A text of a handle's, which must not go while it is copied.</summary>
+        /// <summary>A text of a handle. The handle must not be freed while it is copied.</summary>
         internal static string Text<T>(T handle, Func<T, IntPtr> text) where T : SafeHandle
         {
             var isHeld = false;
@@ -50,7 +50,7 @@ namespace Diffuse
             return length == 0 ? "" : Encoding.UTF8.GetString(first, length);
         }
 
-        /// <summary>A JSON array of strings, as the library writes it.</summary>
+        /// <summary>The strings of a JSON array, as the library writes it.</summary>
         internal static string[] Strings(string json)
         {
             var strings = new List<string>();

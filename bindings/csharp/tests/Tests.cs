@@ -27,7 +27,7 @@ static class Tests
         var tests = new Action[]
         {
             Versions, Logs, Draws, Opens, NullsAndSizes, Disposed, Messages, CallbackThrows, CallbackThrowsOnTheWorker, CallbackIsLetGoOf,
-            Cancels, CancelsAnOpening, IsBusy, TextsOfTheDisposed, Failures, Reports, Previews, Snapshots, HostNetwork, Calls, Finalizes, Frames, Domains,
+            Cancels, CancelsAnOpening, IsBusy, TextsOfTheDisposed, Failures, Reports, Previews, Snapshots, HostNetwork, Calls, Page, Finalizes, Frames, Domains,
         };
         var failed = 0;
         foreach (var test in tests)
@@ -515,6 +515,50 @@ static class Tests
             Require(cost.Evaluations == 7 && cost.PeakBytes > 1000000 && cost.Time > TimeSpan.Zero, "the cost");
             model.Trim();
             Require(request.Unset("steps").Departures == "", "departures");
+        }
+    }
+
+    static async Task<byte[]> Drawn(string path, IProgress<Progress> progress, CancellationToken cancellation)
+    {
+        using (var request = new Request().SetClass("heart").SetSeed(7))
+        using (var job = Job.Open(path, request))
+        {
+            await job.RunAsync(progress, cancellation);
+            return job.ReadPixels();
+        }
+    }
+
+    // Once a frame: rows from the bottom, into memory that the host has.
+    static JobState Frame(Job job, byte[] pixels, ref ulong seen)
+    {
+        var state = job.Poll();
+        if (state == JobState.Stopped) throw job.Error ?? new OperationCanceledException();
+        if (state == JobState.Finished) job.ReadPixels(0, pixels, 4 * 32, bottomUp: true);
+        else if (job.Estimates != seen && job.TryPreviewPixels(0, pixels, 4 * 32, bottomUp: true)) seen = job.Estimates;
+        return state;
+    }
+
+    static void Palette(Estimate estimate, Floats denoised)
+    {
+        for (var i = 0; i < denoised.Length; i++) denoised[i] = (float)Math.Round(denoised[i] * 4) / 4;
+    }
+
+    // What the page of the binding shows.
+    static void Page()
+    {
+        var drawn = Drawn(sprites, new Seen(), CancellationToken.None).Result;
+        var pixels = new byte[4096];
+        ulong seen = 0;
+        using (var job = Job.Open(sprites, new Request().SetClass("heart").SetSeed(7)))
+        {
+            job.Start();
+            while (Frame(job, pixels, ref seen) == JobState.Running) Thread.Sleep(1);
+            Require(seen > 0 && pixels.Take(128).SequenceEqual(drawn.Skip(31 * 128)), "the frames draw something else");
+        }
+        using (var job = Job.Open(sprites, Heart().SetGuidance(Palette)))
+        {
+            job.Run();
+            Require(job.Read().All(value => value * 4 == Math.Round(value * 4)), "values off the palette");
         }
     }
 

@@ -5,12 +5,12 @@ using UnityEngine;
 
 namespace Diffuse.Unity.Editor
 {
-    /// <summary>Shows a player with the classes of its model and the options of the library, each with what it is
-    /// for.</summary>
+    /// <summary>Shows a player with the classes of its model and the options of the library, each with its
+    /// text.</summary>
     [CustomEditor(typeof(DiffusePlayer))]
     public sealed class DiffusePlayerEditor : UnityEditor.Editor
     {
-        /// <summary>What the library has to say of an option; the names are those of its JSON.</summary>
+        /// <summary>The library's description of an option. The names are those of its JSON.</summary>
         [Serializable]
         public sealed class Described
         {
@@ -33,7 +33,7 @@ namespace Diffuse.Unity.Editor
         private string classesOf = "";
         private int chosen;
 
-        /// <summary>The options that a request has.</summary>
+        /// <summary>The options of a request.</summary>
         public static Described[] Options()
         {
             return described ?? (described = JsonUtility.FromJson<List>("{\"options\":" + Library.Options + "}").options);
@@ -62,7 +62,7 @@ namespace Diffuse.Unity.Editor
             if (player.Error.Length > 0) EditorGUILayout.HelpBox(player.Error, MessageType.Error);
         }
 
-        // The model is opened once for its classes, when they are asked for.
+        // The model is opened once for its classes, when the button is pressed.
         private void Classes(DiffusePlayer player)
         {
             if (player.model == null) return;

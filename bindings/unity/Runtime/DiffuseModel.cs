@@ -5,8 +5,8 @@ using UnityEngine;
 
 namespace Diffuse.Unity
 {
-    /// <summary>Which model a player draws from, and how it is opened: an asset, so that several players share one. The
-    /// file or folder lies in StreamingAssets, which every build takes along as it is.</summary>
+    /// <summary>The model that a player draws from, and how it is opened. It is an asset, so that several players share
+    /// it. The file or folder lies in StreamingAssets, which every build takes along as it is.</summary>
     [CreateAssetMenu(menuName = "diffuse/Model", fileName = "Model")]
     public sealed class DiffuseModel : ScriptableObject
     {
@@ -28,13 +28,13 @@ namespace Diffuse.Unity
         [Tooltip("Execution providers in the order wanted; none is the CPU")]
         public List<string> providers = new List<string>();
 
-        /// <summary>Where it lies. In an Android package that is no file, and is read by a web request.</summary>
+        /// <summary>Where the model lies. In an Android package that is no file, and a web request reads it.</summary>
         public string Place => Path.Combine(Application.streamingAssetsPath, path);
 
-        /// <summary>Whether it has to be read by a web request.</summary>
+        /// <summary>Whether a web request has to read it.</summary>
         public bool IsPacked => Place.Contains("://");
 
-        /// <summary>How it is opened.</summary>
+        /// <summary>The options that it is opened with.</summary>
         public ModelOptions Options()
         {
             var options = new ModelOptions();

@@ -4,18 +4,18 @@ using UnityEngine;
 
 namespace Diffuse.Unity
 {
-    /// <summary>Owns every job and model of the game, and lets go of them before scripts are reloaded and before the game
-    /// ends: a worker that is in a callback of a domain that goes away would hold it up. On the main thread
+    /// <summary>It owns every job and model of the game. It frees them before scripts are reloaded and before the game
+    /// ends, since a worker in a callback of the old domain would hold up the reload. Use it on the main thread
     /// alone.</summary>
     public static class DiffuseOwner
     {
         private static readonly List<IDisposable> Owned = new List<IDisposable>();
         private static bool isWatching;
 
-        /// <summary>How many there are.</summary>
+        /// <summary>How many objects it owns.</summary>
         public static int Count => Owned.Count;
 
-        /// <summary>Owns it until <see cref="Free"/>.</summary>
+        /// <summary>Owns an object until <see cref="Free"/>.</summary>
         public static T Own<T>(T thing) where T : class, IDisposable
         {
             Watch();
@@ -23,7 +23,7 @@ namespace Diffuse.Unity
             return thing;
         }
 
-        /// <summary>Lets go of it; null is fine.</summary>
+        /// <summary>Frees an object. null is fine.</summary>
         public static void Free(IDisposable thing)
         {
             if (thing == null) return;
@@ -31,7 +31,7 @@ namespace Diffuse.Unity
             thing.Dispose();
         }
 
-        /// <summary>Lets go of everything: jobs are cancelled first, all of them, and then waited for.</summary>
+        /// <summary>Frees everything. It cancels all jobs first, and then waits for them.</summary>
         public static void FreeAll()
         {
             foreach (var thing in Owned)
@@ -42,13 +42,13 @@ namespace Diffuse.Unity
                 }
                 catch (ObjectDisposedException)
                 {
-                    // Whoever disposed of it had it before.
+                    // It was disposed of already.
                 }
             }
             foreach (var thing in Owned) thing.Dispose();
             Owned.Clear();
             Log.Set(null);
-            // Where domains are not reloaded the next play begins with this one's statics.
+            // Without a reload of the domain the next play begins with the statics of this one.
             isWatching = false;
             Application.quitting -= FreeAll;
 #if UNITY_EDITOR

@@ -11,17 +11,16 @@ using UnityEngine.Networking;
 
 namespace Diffuse.Unity
 {
-    /// <summary>Draws a picture while the game goes on. The model is opened and the picture is drawn on a worker of the
-    /// library's; in each frame this component polls it, which takes microseconds, and uploads a texture when there is a
-    /// new estimate to see. When something is missing the game goes on, and the console says what, and what to
-    /// do.</summary>
+    /// <summary>Draws a picture while the game goes on. A worker of the library opens the model and draws. In each
+    /// frame this component polls it, which takes microseconds, and uploads a texture when there is a new estimate.
+    /// When something is missing the game goes on, and the console names it and the remedy.</summary>
     [AddComponentMenu("diffuse/Player")]
     public sealed class DiffusePlayer : MonoBehaviour
     {
-        /// <summary>Hears a texture.</summary>
+        /// <summary>An event with a texture.</summary>
         [Serializable] public sealed class TextureEvent : UnityEvent<Texture2D> { }
 
-        /// <summary>Hears why there is no picture.</summary>
+        /// <summary>An event with the reason why there is no picture.</summary>
         [Serializable] public sealed class TextEvent : UnityEvent<string> { }
 
         public DiffuseModel model;
@@ -38,23 +37,24 @@ namespace Diffuse.Unity
         [Tooltip("The picture is in the texture")] public TextureEvent finished = new TextureEvent();
         public TextEvent failed = new TextEvent();
 
-        /// <summary>Code of the game's that sees every estimate of the clean samples, and may change it. On the worker, not
-        /// on the main thread. Set it before <see cref="Play"/>.</summary>
+        /// <summary>The game's code that sees every estimate of the clean samples and may change it. It runs on the
+        /// worker, not on the main thread. Set it before <see cref="Play"/>.</summary>
         public EstimateCallback Guidance { get; set; }
 
-        /// <summary>What is drawn, from its first estimate on; the component's own, and gone with it.</summary>
+        /// <summary>The picture, from its first estimate on. The component owns it, and destroys it with
+        /// itself.</summary>
         public Texture2D Texture { get; private set; }
 
-        /// <summary>Whether it is drawing, or reading the model.</summary>
+        /// <summary>Whether it draws, or reads the model.</summary>
         public bool IsPlaying => job != null || reading != null;
 
-        /// <summary>How far it is, from 0 to 1.</summary>
+        /// <summary>How much of its stage is done, from 0 to 1.</summary>
         public float Progress { get; private set; }
 
-        /// <summary>What it does.</summary>
+        /// <summary>The stage that it is in.</summary>
         public Stage Stage { get; private set; }
 
-        /// <summary>Why there is no picture; "" if nothing is wrong.</summary>
+        /// <summary>Why there is no picture. "" if nothing is wrong.</summary>
         public string Error { get; private set; } = "";
 
         private Job job;
@@ -78,7 +78,7 @@ namespace Diffuse.Unity
             Texture = null;
         }
 
-        /// <summary>Draws anew; what was being drawn is cancelled.</summary>
+        /// <summary>Draws a new picture. It cancels the one that is being drawn.</summary>
         public void Play()
         {
             Cancel();
@@ -94,14 +94,14 @@ namespace Diffuse.Unity
             else Begin((request, own) => Job.Open(model.Place, request, own));
         }
 
-        /// <summary>Cancels what is being drawn. What the texture shows stays.</summary>
+        /// <summary>Cancels the picture that is being drawn. The texture keeps what it shows.</summary>
         public void Cancel()
         {
             if (reading != null) StopCoroutine(reading);
             reading = null;
             request?.Dispose();
             request = null;
-            // What is open by then is let go of when it is.
+            // A model that is open by then is freed when its opening is over.
             opening?.ContinueWith(task => task.Result.Dispose(), TaskContinuationOptions.OnlyOnRanToCompletion);
             opening = null;
             DiffuseOwner.Free(job);
@@ -113,7 +113,7 @@ namespace Diffuse.Unity
             if (job == null) return;
             news = finishes = false;
             Guarded(look ?? (look = Look));
-            // What the game does with it is not ours to catch.
+            // Exceptions of the game's listeners are not caught here.
             if (finishes) finished.Invoke(Texture);
             else if (news) changed.Invoke(Texture);
         }
@@ -142,13 +142,13 @@ namespace Diffuse.Unity
             }
         }
 
-        /// <summary>The texture's rows begin at the bottom, as Unity's do.</summary>
+        /// <summary>Writes the texture, whose rows begin at the bottom, as Unity's do.</summary>
         private unsafe bool Upload(bool result)
         {
             var estimates = job.Estimates;
             if (Texture == null || seen == 0)
             {
-                // Where all is known of the samples.
+                // The shape is known by now.
                 if (!result && estimates == 0) return false;
                 var shape = job.Shape;
                 if (shape.Length != 4) throw new InvalidOperationException("the model draws no pictures, but values of " + shape.Length + " axes");
@@ -204,8 +204,8 @@ namespace Diffuse.Unity
             });
         }
 
-        /// <summary>From a package: a file's bytes go to the worker as they are; those of a folder are opened by a thread of
-        /// the pool.</summary>
+        /// <summary>Reads a model from a package. The bytes of a file go to the worker as they are. A thread of the
+        /// pool opens those of a folder.</summary>
         private IEnumerator Read()
         {
             var names = model.files.Count > 0 ? model.files : new List<string> { "" };
@@ -227,7 +227,7 @@ namespace Diffuse.Unity
             }
             if (model.files.Count == 0)
             {
-                // Its manifest, if that lies beside it.
+                // The manifest, if there is one beside the model.
                 request = UnityWebRequest.Get(Path.ChangeExtension(model.Place, ".diffuse.json"));
                 yield return request.SendWebRequest();
                 var manifest = request.result == UnityWebRequest.Result.Success ? Encoding.UTF8.GetString(request.downloadHandler.data) : null;
@@ -256,7 +256,7 @@ namespace Diffuse.Unity
             reading = null;
             Guarded(() =>
             {
-                // What it could not be opened for is thrown here.
+                // It throws what the opening failed with.
                 using (var own = opened.GetAwaiter().GetResult()) Begin((request, unused) => new Job(own, request));
             });
         }
@@ -269,7 +269,7 @@ namespace Diffuse.Unity
             }
             catch (ObjectDisposedException)
             {
-                // Scripts are reloaded, or the game ends.
+                // Scripts are being reloaded, or the game ends.
                 DiffuseOwner.Free(job);
                 job = null;
             }

@@ -24,28 +24,28 @@ use crate::{npy, picture};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The model of normal and other images
+    /// The model of normal and other images.
     model: PathBuf,
-    /// The images, .png files of the model's size
+    /// The images: .png files of the model's size.
     #[arg(required = true)]
     image: Vec<PathBuf>,
     #[command(flatten)]
     classifier: ClassifierArguments,
-    /// Where to: a .png with a row for each image, of the image, what it would be, and how far they are apart, from
-    /// black through red and yellow to white; or a .npy of the maps [default: anomaly.png, or anomaly-2.png and so on];
-    /// may be given more than once
+    /// The output file. A .png has a row for each image: the image, what it would be, and their difference from black
+    /// through red and yellow to white. A .npy has the maps of the differences. May be given more than once. Default:
+    /// anomaly.png, or anomaly-2.png and so on.
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
-    /// The class of the model's that the images are of, by name or number [default: no class]
+    /// The model's class of the images, by name or number. Default: no class.
     #[arg(long, value_name = "NAME")]
     class: Option<String>,
-    /// The difference that is white, as a share of the range of values
+    /// The difference that is drawn white, as a share of the range of values.
     #[arg(long, value_name = "X", default_value_t = 0.3)]
     white: f32,
-    /// Draw every pixel as a square of N by N
+    /// Draws every pixel as a square of N by N.
     #[arg(long, value_name = "N", default_value_t = 4)]
     zoom: usize,
-    /// Print JSON: the greatest and the mean value of each map
+    /// Prints JSON: the greatest and the mean value of each map.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -56,16 +56,15 @@ pub(crate) struct Arguments {
     runtime: RuntimeArguments,
 }
 
-/// How many images are run at a time.
+/// The number of images that are run at a time.
 const BATCH: usize = 16;
 
-/// What a classifier's gradient is multiplied by, unless it is said: what suits the shipped one (the table in
-/// onnx/README.md).
+/// The default factor of a classifier's gradient, which suits the shipped classifier (the table in onnx/README.md).
 pub(crate) const USUAL_SCALE: f64 = 50.0;
 
 #[derive(Debug, serde::Serialize)]
 struct Found<'a> {
-    /// Its file; JSON is Unicode, and not every name is.
+    /// The name of its file. JSON is Unicode, and not every name is.
     image: Cow<'a, str>,
     greatest: f32,
     mean: f32,
@@ -116,7 +115,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     write(arguments, &model, &request, class, &found, &outputs)
 }
 
-/// Where the results go.
+/// The outputs of the results.
 fn outputs(arguments: &Arguments) -> Result<Outputs<Format>, Failure> {
     let stem = Stem { start: "anomaly".into(), end: String::new() };
     if arguments.output.is_empty() {
@@ -133,7 +132,7 @@ fn outputs(arguments: &Arguments) -> Result<Outputs<Format>, Failure> {
     Ok(Outputs::named(stem, arguments.output.iter().map(target).collect::<Result<_, _>>()?))
 }
 
-/// What a run reads, so that it is not written over.
+/// The files that a run reads, so that it does not write over them.
 fn sources(arguments: &Arguments, runtime: &Runtime) -> Vec<Source> {
     let mut sources = model_sources(MODEL, &arguments.model);
     let classifier = arguments.classifier.path();
@@ -145,7 +144,7 @@ fn sources(arguments: &Arguments, runtime: &Runtime) -> Vec<Source> {
     sources
 }
 
-/// Refuses what has no meaning here, and puts in what is usual.
+/// Refuses options that have no meaning here, and sets the defaults.
 fn check_request(request: &mut Request, images: usize) -> Result<(), Failure> {
     let said = |key: &str| request.options.get(key).is_some();
     let idle = [
@@ -154,7 +153,7 @@ fn check_request(request: &mut Request, images: usize) -> Result<(), Failure> {
         ("variation-seed", said("variation_seed")),
     ];
     if let Some((flag, _)) = idle.into_iter().find(|(_, said)| *said) {
-        return Err(Failure::Usage(format!("--{flag}: what is drawn again starts from the image alone")));
+        return Err(Failure::Usage(format!("--{flag}: a run of anomaly starts from the image alone")));
     }
     let Some(guidance) = &request.classifier else { return Ok(()) };
     let classes = guidance.classes.len();
@@ -167,9 +166,9 @@ fn check_request(request: &mut Request, images: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What was found in the images.
+/// The results for the images.
 struct Differences<'a> {
-    /// Of each image itself, what it would be, and the map.
+    /// Three pictures for each image: itself, what it would be, and the map.
     pictures: Vec<Array3<u8>>,
     maps: Vec<Array2<f32>>,
     found: Vec<Found<'a>>,
@@ -229,7 +228,7 @@ fn compare<'a>(
     Ok(differences)
 }
 
-/// Writes the files, and says what is in them.
+/// Writes the files, and prints what is in them.
 fn write(
     arguments: &Arguments,
     model: &Model,
@@ -261,7 +260,7 @@ fn write(
         }
     })?;
     if arguments.json {
-        // The name of our choice is nowhere else.
+        // The name was chosen here, and is printed nowhere else.
         if outputs.is_usual() {
             written.files.iter().for_each(|path| say(&format!("{}\n", shown(path))));
         }

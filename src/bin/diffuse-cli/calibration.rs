@@ -1,8 +1,8 @@
-//! How well what a network answers fits clean samples under a hypothesis.
+//! Measures how well a network's output fits clean samples under a hypothesis.
 //!
-//! The best denoiser, E[x₀ | x], is known by two things. What is left of its error is orthogonal to every function of
-//! x, so that no linear correction of it helps: regressed on x and on the network's answer, the true noise is what the
-//! network says that it is, with a slope of 1. And no other denoiser errs less at the same λ = ln(α/σ): E[x₀ | x]
+//! Two things identify the best denoiser, E[x₀ | x]. First, what is left of its error is orthogonal to every function
+//! of x, so no linear correction of it helps. Regressed on x and on the network's output, the true noise is what the
+//! network predicts, with a slope of 1. Second, no other denoiser errs less at the same λ = ln(α/σ), since E[x₀ | x]
 //! depends on σ/α alone, whatever the schedule. Both are measured as logarithms of ratios of errors, which add up.
 
 use std::collections::BTreeMap;
@@ -24,33 +24,33 @@ use crate::hypotheses::{Hypothesis, Question};
 /// The levels, as ln(α/σ) of data with a deviation of 1.
 pub(crate) const LEVELS: [f64; 8] = [4.0, 3.0, 2.0, 1.0, 0.0, -1.0, -2.0, -3.0];
 
-/// How far off a hypothesis' own level may be.
+/// The greatest distance of a hypothesis' own level from the nominal one.
 const NEAR: f64 = 0.15;
 
-/// How much an error may be off that is brought from so far to its nominal level.
+/// The uncertainty of an error that is extrapolated from so far to its nominal level.
 const UNSURE: f64 = 0.5;
 
-/// The least levels that a hypothesis is judged by.
+/// The least number of levels by which a hypothesis is judged.
 const LEAST_LEVELS: usize = 4;
 
-/// The parts of the samples that are left out in turn, to see how much a score depends on them.
+/// The number of parts of the samples that are left out in turn, to see how much a score depends on them.
 const BLOCKS: usize = 16;
 
-/// Less than this share of what is there is the rounding of its sums.
+/// Less than this share of a sum is rounding.
 const ROUNDING: f64 = 1e-10;
 
-/// A round: it sees some of the samples at some levels, and keeps what is not further behind the best than `margin`,
-/// but no more than `most`.
+/// A round. It uses some of the samples at some levels. It keeps hypotheses that are not further behind the best than
+/// `margin`, but at most `most` of them.
 struct Round {
     levels: &'static [usize],
-    /// As many samples as hold so many values, but as many as this at least and at most.
+    /// The number of values that the samples of the round hold, within the least and the greatest number of samples.
     values: usize,
     items: [usize; 2],
     margin: f64,
     most: usize,
 }
 
-/// What is wrong by far is wrong at one level already, and on a few samples.
+/// The first round is small, since a grossly wrong hypothesis shows at one level and on a few samples.
 const ROUNDS: [Round; 3] = [
     Round { levels: &[3], values: 1 << 13, items: [4, 256], margin: 0.5, most: 256 },
     Round { levels: &[1, 3, 5], values: 1 << 15, items: [8, 1024], margin: 0.3, most: 96 },
@@ -63,11 +63,11 @@ const ROUNDS: [Round; 3] = [
     },
 ];
 
-/// Sums over values of the products of 1, x₀, ε and the network's answer.
+/// Sums over values of the products of 1, x₀, ε and the network's output.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sums([[f64; 4]; 4]);
 
-/// A combination of the four.
+/// A linear combination of the four.
 type Combination = [f64; 4];
 
 impl Sums {
@@ -83,19 +83,19 @@ impl Sums {
         self.0.iter().zip(one).map(|(row, of)| of * of_row(row)).sum()
     }
 
-    /// The logarithm of the mean of the square of a combination.
+    /// The logarithm of the mean square of a combination.
     fn error(&self, residual: &Combination) -> f64 {
-        // Below that it is the rounding of what was summed.
+        // Below this it is the rounding of the sums.
         let least = (ROUNDING * self.product(&NOISE, &NOISE)).max(f64::MIN_POSITIVE);
         (self.product(residual, residual).max(least) / self.0[0][0]).ln()
     }
 
-    /// The same of what is left of `target` by the best combination of `features`.
+    /// The same for what is left of `target` by the best combination of `features`.
     fn left(&self, target: Combination, features: &[Combination]) -> f64 {
         let mut known: Vec<(Combination, f64)> = Vec::new();
         let mut residual = target;
         for feature in features {
-            // Gram and Schmidt's: each feature without what those before it have of it.
+            // This is Gram–Schmidt: each feature without its part along those before it.
             let whole = self.product(feature, feature);
             let mut own = *feature;
             known.iter().for_each(|(other, size)| own = less(own, self.product(&own, other) / size, other));
@@ -116,7 +116,7 @@ impl Sums {
     }
 }
 
-/// `from`, less so many times `other`.
+/// `from` minus `times` times `other`.
 fn less(from: Combination, times: f64, other: &Combination) -> Combination {
     std::array::from_fn(|place| from[place] - times * other[place])
 }
@@ -147,13 +147,13 @@ impl Evaluation {
         Self { all, blocks: sums }
     }
 
-    /// Those of all blocks but one.
+    /// The sums of all blocks but one.
     fn without(&self, block: Option<usize>) -> Sums {
         block.map_or(self.all, |block| self.all.plus(&self.blocks[block], -1.0))
     }
 }
 
-/// The answers to a hypothesis at one of the levels.
+/// The network's outputs under a hypothesis at one of the levels.
 struct Answer {
     index: usize,
     level: NoiseLevel,
@@ -161,14 +161,14 @@ struct Answer {
     evaluation: Rc<Evaluation>,
 }
 
-/// What a hypothesis is worth at a level: logarithms of mean squares of what is left of the noise.
+/// The errors of a hypothesis at a level: logarithms of mean squares of what is left of the noise.
 #[derive(Debug, Clone, Copy)]
 struct Misfit {
     index: usize,
-    /// ln(α/σ), beyond the nominal level's.
+    /// ln(α/σ), relative to the nominal level's.
     off: f64,
     left: f64,
-    /// If what the network answers were corrected.
+    /// The error with the network's output corrected.
     corrected: f64,
 }
 
@@ -187,18 +187,18 @@ impl Answer {
     }
 }
 
-/// What a hypothesis is worth; all of it as means over its levels, in logarithms of mean squares.
+/// The score of a hypothesis. All values are means over its levels, in logarithms of mean squares.
 #[derive(Debug, Clone, Copy, serde::Serialize)]
 pub(crate) struct Score {
-    /// The sum of the two that follow: 0 of the best denoiser, and more of any other.
+    /// The sum of the two that follow. It is 0 for the best denoiser, and more for any other.
     pub(crate) score: f64,
-    /// How much of the error a linear correction would remove.
+    /// The part of the error that a linear correction would remove.
     pub(crate) calibration: f64,
-    /// How much more error there is than that of the best denoiser that is known at the level.
+    /// The error beyond that of the best denoiser that is known at the level.
     pub(crate) excess: f64,
-    /// How much less error there is than that of the best linear denoiser.
+    /// How much less the error is than that of the best linear denoiser.
     pub(crate) gain: f64,
-    /// How many levels it has.
+    /// The number of its levels.
     pub(crate) levels: usize,
 }
 
@@ -206,7 +206,7 @@ pub(crate) struct Score {
 pub(crate) struct Ranked {
     pub(crate) hypothesis: Hypothesis,
     pub(crate) score: Score,
-    /// The same without each of the blocks.
+    /// The score without each of the blocks.
     without: Vec<f64>,
 }
 
@@ -221,20 +221,20 @@ impl Ranked {
     }
 }
 
-/// The references at a level, which need no network: the best linear denoiser, and the mean of the other samples by how
-/// likely each of them is to be behind x.
+/// The references at a level, which need no network. They are the best linear denoiser, and the mean of the other
+/// samples. That mean is weighted by how likely each of them is to be behind x.
 #[derive(Debug, Clone, Copy)]
 struct Reference {
     linear: f64,
     best: f64,
 }
 
-/// Hypotheses, and the answers to them.
+/// Hypotheses, and the network's outputs under them.
 type Answered = Vec<(Hypothesis, Vec<Answer>)>;
 
-/// What came of showing samples at some levels.
+/// The results of evaluating samples at some levels.
 struct Shown {
-    /// By the hypotheses' places.
+    /// The outputs, by the hypotheses' places.
     answers: Vec<Vec<Answer>>,
     /// Whether the network failed.
     failed: Vec<bool>,
@@ -247,8 +247,8 @@ impl Shown {
         Self { answers, failed: vec![false; count], references: BTreeMap::new() }
     }
 
-    /// Takes the answers to the hypotheses that have as many as `least`, or are `own`, and leaves those that have none
-    /// yet.
+    /// Takes the outputs of the hypotheses that have at least `least` of them, or are `own`. Hypotheses without any are
+    /// left for later.
     fn judged(
         &mut self,
         hypotheses: Vec<Hypothesis>,
@@ -266,7 +266,7 @@ impl Shown {
     }
 }
 
-/// Clean samples, and the network that they are shown to.
+/// Clean samples, and the network that is evaluated on them.
 pub(crate) struct Calibration {
     predictor: Predictor,
     fixed_batch: usize,
@@ -275,7 +275,7 @@ pub(crate) struct Calibration {
     deviation: f64,
     /// Which samples are the same.
     same: Vec<usize>,
-    /// What the network failed with first.
+    /// The network's first error.
     failure: Option<Error>,
 }
 
@@ -292,7 +292,7 @@ impl Calibration {
         Ok(Self { predictor, fixed_batch, x0, condition, deviation, same, failure: None })
     }
 
-    /// The deviation of all values of the samples.
+    /// The standard deviation of all values of the samples.
     pub(crate) fn deviation(&self) -> f64 {
         self.deviation
     }
@@ -302,7 +302,7 @@ impl Calibration {
         LEVELS[index] - self.deviation.ln()
     }
 
-    /// Ranks the hypotheses, the best first; those that are wrong by far are left out on the way, but for `own`.
+    /// Ranks the hypotheses, the best first. Grossly wrong ones are dropped on the way, except `own`.
     pub(crate) fn rank(&mut self, all: Vec<Hypothesis>, own: Option<&Hypothesis>) -> Result<Vec<Ranked>, Failure> {
         let mut bar = Bar::new();
         let steps: usize = ROUNDS.iter().map(|round| round.levels.len()).sum();
@@ -334,12 +334,12 @@ impl Calibration {
         }
     }
 
-    /// How many values a sample has.
+    /// The number of values of a sample.
     fn length(&self) -> usize {
         self.x0.len() / self.x0.shape()[0]
     }
 
-    /// How many of the samples a round sees, as the graph takes them.
+    /// The number of samples that a round uses, as the graph takes them.
     fn items(&self, round: &Round) -> usize {
         let all = self.x0.shape()[0];
         let wanted = (round.values / self.length()).clamp(round.items[0], round.items[1]).min(all);
@@ -365,7 +365,7 @@ impl Calibration {
         Reference { linear, best: linear.min(neighbours(clean, noise, &self.same[..items], lambda)) }
     }
 
-    /// Shows the network the samples with noise, once for all hypotheses that have it see and told the same.
+    /// Evaluates the network on the samples with noise, once for all hypotheses that give it the same inputs.
     fn ask(
         &mut self,
         index: usize,
@@ -399,7 +399,7 @@ impl Calibration {
         Ok(())
     }
 
-    /// What the network answers; nothing where it cannot be asked so.
+    /// Evaluates the network. `None` where it cannot be evaluated so.
     fn evaluate(&mut self, noise: &[f32], of: [f32; 2], time: f64) -> Result<Option<Rc<Evaluation>>, Failure> {
         let items = noise.len() / self.length();
         let shape: Vec<usize> = std::iter::once(items).chain(self.x0.shape()[1..].iter().copied()).collect();
@@ -407,7 +407,7 @@ impl Calibration {
         let x: Vec<f32> = clean.iter().zip(noise).map(|(x0, noise)| of[0] * x0 + of[1] * noise).collect();
         let x = ArrayViewD::from_shape(&shape[..], &x).map_err(|error| Failure::Other(error.to_string()))?;
         let condition = self.condition_of(items);
-        // It is what the carrier's time is read from, and nothing else is.
+        // The carrier's time is read from it, and nothing else is.
         let level = NoiseLevel { t: time, alpha: 1.0, sigma: 0.0 };
         let mut answer = Denoised::new(&shape)?;
         match self.predictor.denoise(Query { x, level, condition: &condition, step: 0 }, &mut answer) {
@@ -415,7 +415,7 @@ impl Calibration {
                 let said = answer.x0.as_slice().unwrap_or_default();
                 Ok(Some(Rc::new(Evaluation::new(self.clean(noise.len()), noise, said, items))))
             }
-            // An index that is beyond an embedding, say.
+            // An index may be beyond an embedding, for example.
             Err(error @ Error::Evaluation { .. }) => {
                 self.failure.get_or_insert(error);
                 Ok(None)
@@ -424,7 +424,7 @@ impl Calibration {
         }
     }
 
-    /// What the first `items` are conditioned on.
+    /// The condition of the first `items`.
     fn condition_of(&self, items: usize) -> Condition {
         let Condition { classes, tensors, .. } = &self.condition;
         let of_items = |(name, tensor): (&String, &Arc<Tensor>)| (name.clone(), Arc::new(tensor.items(0, items)));
@@ -435,7 +435,7 @@ impl Calibration {
         }
     }
 
-    /// Hypotheses and their answers with their scores, the best first.
+    /// Hypotheses with their scores, the best first.
     fn ranked(&self, judged: Answered, references: &BTreeMap<usize, Reference>) -> Vec<Ranked> {
         let (hypotheses, answers): (Vec<_>, Vec<_>) = judged.into_iter().unzip();
         let blocks = answers.iter().flatten().map(|answer| answer.evaluation.blocks.len()).next().unwrap_or_default();
@@ -451,7 +451,7 @@ impl Calibration {
         ranked
     }
 
-    /// The scores of what was answered, without one of the blocks.
+    /// The scores without one of the blocks.
     fn scores(
         &self,
         answers: &[Vec<Answer>],
@@ -479,8 +479,8 @@ impl Calibration {
     }
 }
 
-/// Brings the errors of a hypothesis to the nominal levels, along the parabola through the three nearest ones of its
-/// own. The logarithm of the mean square of ε's grows with λ by 2 at most, since that of x̂₀ never grows.
+/// Moves the errors of a hypothesis to the nominal levels, along the parabola through its three nearest own levels. The
+/// log mean square of ε's error grows with λ by 2 at most, since that of x̂₀ never grows.
 fn nominal(mut errors: Vec<Misfit>) -> Vec<Misfit> {
     let own: Vec<(f64, f64)> = errors.iter().map(|error| (LEVELS[error.index] + error.off, error.left)).collect();
     for (place, error) in errors.iter_mut().enumerate() {
@@ -506,8 +506,8 @@ fn slope(points: &[(f64, f64)], x: f64) -> f64 {
     }
 }
 
-/// What is left of the noise, as the logarithm of its mean square, by the mean of the other samples, each by how likely
-/// it is to be the one behind x: E[x₀ | x] if they were all that there is.
+/// What is left of the noise, as a log mean square, with the weighted mean of the other samples as x̂₀. The weight of a
+/// sample is how likely it is to be the one behind x. This would be E[x₀ | x] if there were no other samples.
 fn neighbours(clean: &[f32], noise: &[f32], same: &[usize], lambda: f64) -> f64 {
     let length = clean.len() / same.len();
     let deviation = (-lambda).exp();
@@ -521,7 +521,7 @@ fn neighbours(clean: &[f32], noise: &[f32], same: &[usize], lambda: f64) -> f64 
         let others = items.iter().zip(same).filter(|(_, other)| *other != kind);
         let others: Vec<(&[f32], f64)> = others.map(|(other, _)| (*other, distance(other))).collect();
         if others.is_empty() {
-            // There is nothing to tell it by.
+            // Nothing can be computed from no other samples.
             return f64::INFINITY;
         }
         let nearest = others.iter().map(|(_, distance)| *distance).fold(f64::INFINITY, f64::min);

@@ -1,4 +1,4 @@
-//! What else a network is given: the tensors of --condition, in files or by value.
+//! The tensors of --condition, in files or by value.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,23 +13,23 @@ use serde_json::Value;
 use crate::failure::Failure;
 use crate::input::Input;
 
-/// What --condition is, on every command that has it.
-pub(crate) const HELP: &str = "What else the network is given, by its name in the manifest: a .png, a .npy, a number or a list such as [1,2]; may be given more than once";
+/// The help of --condition, on every command that has it.
+pub(crate) const HELP: &str = "A condition of the network, by its name in the manifest. Its value is a .png, a .npy, a number or a list such as [1,2]. May be given more than once.";
 
-/// What a flag says of a condition.
+/// The value of a condition in a flag.
 enum Given {
-    /// A number or a list of them, as it stands on the command line.
+    /// A number or a list of numbers, as it stands on the command line.
     Value(String, Tensor),
     File(Input),
 }
 
-/// What a flag says of conditions, by their names; files are read.
+/// The values of a flag for conditions, by the conditions' names. The files are read.
 pub(crate) struct Unread {
     flag: &'static str,
     given: Vec<(String, Given)>,
 }
 
-/// A tensor, and what it is for.
+/// A tensor, and the condition that it is for.
 #[derive(Debug)]
 pub(crate) struct Condition {
     tensor: Arc<Tensor>,
@@ -45,18 +45,19 @@ fn parts(texts: &[String]) -> impl Iterator<Item = (&str, &str)> {
     texts.iter().filter_map(|text| text.split_once('='))
 }
 
-/// The files among what a flag says.
+/// The files among a flag's values.
 pub(crate) fn paths(texts: &[String]) -> impl Iterator<Item = &Path> {
     parts(texts).filter(|(_, text)| !is_value(text)).map(|(_, path)| Path::new(path))
 }
 
-/// Whether it is no file's name: a list, a number, or a truth value. A file that is called so is named as `./3`.
+/// Whether it is a list, a number or a truth value, and not the name of a file. A file of such a name is given as
+/// `./3`.
 fn is_value(text: &str) -> bool {
     let is_number = || text.parse::<f64>().is_ok() && text.bytes().any(|byte| byte.is_ascii_digit());
     text.starts_with('[') || is_number() || ["true", "false"].contains(&text)
 }
 
-/// Reads what the flag `flag` says, each file once.
+/// Reads the values of the flag `flag`, each file once.
 pub(crate) fn read(flag: &'static str, texts: &[String]) -> Result<Unread, Failure> {
     let wrong = |text: &&String| text.split_once('=').is_none_or(|(name, value)| name.is_empty() || value.is_empty());
     if let Some(text) = texts.iter().find(wrong) {
@@ -65,7 +66,7 @@ pub(crate) fn read(flag: &'static str, texts: &[String]) -> Result<Unread, Failu
     let one = |(name, text): (&str, &str)| {
         let given = if is_value(text) {
             let value = value_of(text).map_err(|reason| {
-                // Of a long text the first part is enough.
+                // The first part of a long text is enough.
                 let shown: String = text.chars().take(60).collect();
                 Failure::Usage(format!("{flag}: {name}={shown}: {reason}"))
             })?;
@@ -78,7 +79,7 @@ pub(crate) fn read(flag: &'static str, texts: &[String]) -> Result<Unread, Failu
     Ok(Unread { flag, given: parts(texts).map(one).collect::<Result<_, Failure>>()? })
 }
 
-/// The tensor that a text is, in a type that has all of its numbers.
+/// The tensor that a text means, in a type that has all of its numbers.
 fn value_of(text: &str) -> Result<Tensor, String> {
     /// The numbers of a value, one behind the other, whose shape is `shape` from `depth` on.
     fn collect(value: &Value, depth: usize, shape: &mut Vec<usize>, numbers: &mut Vec<Value>) -> Result<(), String> {
@@ -100,7 +101,7 @@ fn value_of(text: &str) -> Result<Tensor, String> {
             _ => Err(format!("{value} is no number")),
         }
     }
-    // What is a number here need not be one in JSON, as .5 is not.
+    // A number here need not be one in JSON. `.5` is not.
     let value = match text.parse::<f64>() {
         Ok(number) if !number.is_finite() => return Err("it is beyond the numbers of 64 bits".into()),
         Ok(number) if !text.starts_with('[') && json::value(text).is_err() => Value::from(number),
@@ -122,7 +123,7 @@ fn value_of(text: &str) -> Result<Tensor, String> {
 }
 
 impl Unread {
-    /// What it says for `model`, with the hash of each file, or the value, in `hashes`.
+    /// The values for `model`. The hash of each file, or the value, is added to `hashes`.
     pub(crate) fn decode(self, model: &Model, hashes: &mut BTreeMap<String, String>) -> Result<Conditions, Failure> {
         let Self { flag, given } = self;
         let known = &model.manifest().conditions;
@@ -149,7 +150,7 @@ impl Unread {
     }
 }
 
-/// The shape of a condition that is a picture: a size that is free is the picture's.
+/// The shape of a condition that is a picture. A free size is the picture's.
 fn of_picture(info: &ConditionInput, input: &Input) -> Result<Vec<usize>, Failure> {
     if info.kind() != Kind::Image {
         return Err(input.refused(format!("a picture; this condition is no image but {} for an item", info.shape)));
@@ -160,7 +161,7 @@ fn of_picture(info: &ConditionInput, input: &Input) -> Result<Vec<usize>, Failur
 }
 
 impl Condition {
-    /// How many items it is of; 1 where it is of one, or for all.
+    /// The number of items that it has. It is 1 for one item, or for all.
     fn items(&self) -> usize {
         let (shape, info) = (self.tensor.shape(), &self.info);
         if !info.batch {
@@ -168,13 +169,13 @@ impl Condition {
         }
         match (shape, info.shape.sizes().map(|sizes| sizes.iter().product::<usize>())) {
             ([first, item @ ..], _) if item.len() == info.shape.rank() => *first,
-            // A list is as many items as it is long.
+            // The length of a flat list determines the number of items.
             ([length], Some(of_item)) if length % of_item == 0 => length / of_item,
             _ => 1,
         }
     }
 
-    /// What is given for the items from `first` on, `count` of `total`.
+    /// The tensor for `count` of `total` items, from `first` on.
     fn part(&self, first: usize, count: usize, total: usize) -> Arc<Tensor> {
         let items = self.items();
         if items != total || count == total {
@@ -186,12 +187,12 @@ impl Condition {
 }
 
 impl Conditions {
-    /// Those of the items from `first` on, `count` of `total`.
+    /// The tensors for `count` of `total` items, from `first` on.
     pub(crate) fn part(&self, first: usize, count: usize, total: usize) -> BTreeMap<String, Arc<Tensor>> {
         self.0.iter().map(|(name, condition)| (name.clone(), condition.part(first, count, total))).collect()
     }
 
-    /// Refuses what is for another number of items than `total`.
+    /// Refuses a tensor for another number of items than `total`.
     pub(crate) fn check(&self, flag: &str, total: usize) -> Result<(), Failure> {
         match self.0.values().map(Condition::items).find(|items| ![1, total].contains(items)) {
             None => Ok(()),
@@ -201,7 +202,7 @@ impl Conditions {
         }
     }
 
-    /// How many bytes of memory they hold.
+    /// The number of bytes of memory that they hold.
     pub(crate) fn bytes(&self) -> usize {
         self.0.values().map(|condition| condition.tensor.bytes()).sum()
     }

@@ -1,4 +1,4 @@
-//! `diffuse-cli doctor`: is ONNX Runtime there, and does it start?
+//! `diffuse-cli doctor`: checks that ONNX Runtime is there and starts.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::shared::{RuntimeArguments, print, print_json};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Print JSON
+    /// Prints JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -29,7 +29,7 @@ struct Report {
     cores: usize,
 }
 
-/// Where ONNX Runtime may be. Names are shown as well as Unicode can.
+/// A place where ONNX Runtime may be. Names are shown as well as Unicode can.
 #[derive(serde::Serialize)]
 struct Place {
     reason: &'static str,

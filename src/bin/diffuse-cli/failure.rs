@@ -16,31 +16,30 @@ use crate::interrupt;
 /// The last lines of `--help`.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
-  0    done
-  1    something else went wrong
-  2    a wrong argument
-  3    the model, or its manifest, does not fit
-  4    ONNX Runtime is missing, too old or does not start
-  5    the network failed, or said something that is not a number
-  6    a file could not be read or written
-  7    an execution provider that was asked for cannot be used
-  130  interrupted (Ctrl-C)";
+  0    Done.
+  1    Something else went wrong.
+  2    A wrong argument.
+  3    The model, or its manifest, does not fit.
+  4    ONNX Runtime is missing, too old or does not start.
+  5    The network failed, or its output is not finite.
+  6    A file could not be read or written.
+  7    A requested execution provider cannot be used.
+  130  Interrupted (Ctrl-C).";
 
 const NO_RUNTIME: u8 = 4;
 
 /// Writes to standard error, without what a terminal would obey. Unlike `eprint!` it does not panic where that is
-/// closed or full. Ends of lines are ours: what is put into `text` from elsewhere is [`escaped`] before.
+/// closed or full. It keeps ends of lines, so text from elsewhere has to be [`escaped`] before it is put into `text`.
 pub(crate) fn say(text: &str) {
     draw(&escaped_lines(text).to_string());
 }
 
-/// What takes the progress bar away where one may be.
+/// The text that removes the progress bar, where there may be one.
 pub(crate) fn no_bar() -> String {
     if io::stderr().is_terminal() { format!("\r{:30}\r", "") } else { String::new() }
 }
 
-/// Says from here on what the library warns of, each warning once. What ONNX Runtime has to say is not for the user of
-/// a command.
+/// Prints the library's warnings from here on, each one once. ONNX Runtime's messages are not for users of a command.
 pub(crate) fn say_warnings() {
     let said = Mutex::new(HashSet::new());
     set_log_sink(Some(Box::new(move |severity, message| {
@@ -54,7 +53,7 @@ pub(crate) fn say_warnings() {
     })));
 }
 
-/// Writes to standard error as it is: the progress bar, which moves the cursor.
+/// Writes to standard error as it is, for the progress bar, which moves the cursor.
 pub(crate) fn draw(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
@@ -62,15 +61,15 @@ pub(crate) fn draw(text: &str) {
 /// Why the program ends before it is done.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// What the library said.
+    /// An error of the library.
     Library(Error),
-    /// A wrong argument that the library does not know of.
+    /// A wrong argument that only the command line has.
     Usage(String),
-    /// Something that nobody expects.
+    /// An unexpected failure.
     Other(String),
-    /// Whoever reads our output has stopped reading: not a failure of ours, and nothing to say.
+    /// The reader of our output has stopped reading. This is no failure, and prints nothing.
     Unread,
-    /// The command has said it already, and `doctor` only adds its exit code.
+    /// The command has printed the reason already. `doctor` only adds its exit code.
     NoRuntime,
 }
 
@@ -88,7 +87,7 @@ impl Failure {
         }
     }
 
-    /// Says on stderr what went wrong, and gives the exit code for it.
+    /// Prints on standard error what went wrong, and returns the exit code for it.
     pub(crate) fn report(&self) -> ExitCode {
         let code = match self {
             Self::Unread => return ExitCode::SUCCESS,
@@ -111,10 +110,10 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Library(Error::Cancelled) => f.write_str(interrupt::account()),
-            // It has no flag.
+            // The model has no flag.
             Self::Library(Error::Argument { name: "model", reason }) => write!(f, "{}", escaped(reason)),
             Self::Library(Error::Argument { name, reason }) => {
-                // What is several in a request is given one by one here.
+                // A list in a request is given one by one here.
                 let flag = match *name {
                     "negative_classes" => "negative-class".to_owned(),
                     "negative_conditions" => "negative-condition".to_owned(),
@@ -124,7 +123,7 @@ impl fmt::Display for Failure {
                 write!(f, "--{flag}: {}", escaped(reason))
             }
             Self::Library(Error::Runtime { .. }) => write!(f, "{}\nRun `diffuse-cli doctor` for help.", self.library()),
-            // The option of the library is a flag here.
+            // The library's option is a flag here.
             Self::Library(Error::Provider { .. }) => f.write_str(&self.library().replace("cpu_nodes", "--cpu-nodes")),
             Self::Library(_) => f.write_str(&self.library()),
             Self::Usage(text) | Self::Other(text) => write!(f, "{}", escaped(text)),

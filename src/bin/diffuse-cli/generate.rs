@@ -1,4 +1,4 @@
-//! `diffuse-cli generate`: draw from a model.
+//! `diffuse-cli generate`: generates samples with a model.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -32,51 +32,52 @@ use crate::{npy, picture};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The model: an .onnx file with a manifest, or the folder of a pipeline
+    /// The model: an .onnx file with a manifest, or the folder of a pipeline.
     model: PathBuf,
-    /// What to draw, for a model that reads text; as --prompt
+    /// The prompt, for a model that reads text. The same as --prompt.
     #[arg(value_name = "PROMPT")]
     words: Option<String>,
-    /// Where to: .png (a sheet, or a scatter plot of points), .csv or .npy; `-` for standard output; may be given more
-    /// than once [default: NAME-SEED.png, or .csv and .png for points, or .npy; where that is taken NAME-SEED-2 and so
-    /// on]
+    /// The output file: a .png (a sheet, or a scatter plot of points), a .csv or a .npy. `-` is standard output. May be
+    /// given more than once. Default: NAME-SEED.png, or .csv and .png for points, or .npy. Where that exists it is
+    /// NAME-SEED-2, and so on.
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
-    /// The classes, by name or number and separated by commas; `none` for no class; may be given more than once
-    /// [default: all, one after the other]
+    /// The classes, by name or number, separated by commas. `none` is no class. May be given more than once. Default:
+    /// all, one after the other.
     #[arg(long, value_name = "NAME")]
     class: Vec<String>,
-    /// What to draw, for a model that reads text; may be given more than once, for several pictures
+    /// The prompt, for a model that reads text. Give it more than once for several pictures.
     #[arg(long, value_name = "TEXT")]
     prompt: Vec<String>,
-    /// What guidance leads away from; once for all, or once for each prompt
+    /// The negative prompt: guidance moves away from it. Give it once for all prompts or once for each.
     #[arg(long, alias = "negative-prompt", value_name = "TEXT")]
     negative: Vec<String>,
-    /// The size of a picture in pixels: WIDTHxHEIGHT, or one number for both [default: the image's, else the model's]
+    /// The size of a picture in pixels: WIDTHxHEIGHT, or one number for both. Default: the image's, else the model's.
     #[arg(long, value_name = "SIZE", conflicts_with_all = ["width", "height"])]
     size: Option<String>,
-    /// How many of each class or prompt, or in all where there are none [default: 1; 2000 points]
+    /// The number of items of each class or prompt, or in all where there are none. Default: 1, or 2000 points.
     #[arg(short = 'n', long, value_name = "N")]
     count: Option<usize>,
-    /// The seed of the first item; the next ones count up from it [default: another each time]
+    /// The seed of the first item. The seeds of the next items count up from it. Default: another one each time.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// The shape of one item, for a model that leaves it free, such as 3,64,64
+    /// The shape of one item, such as 3,64,64, for a model that leaves it free.
     #[arg(long, value_name = "N,…", value_delimiter = ',')]
     shape: Option<Vec<usize>>,
-    /// How many items are drawn at a time; more takes more memory [default: 16; 4096 points; all with --noise torch]
+    /// The number of items that are generated at a time. More takes more memory. Default: 16, or 4096 points, or 1 with
+    /// a pipeline, or all with --noise torch.
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
-    /// Pictures in a row of the sheet [default: one row per class, or about as many as rows]
+    /// The number of pictures in a row of the sheet. Default: one row per class, or about as many columns as rows.
     #[arg(long, value_name = "N")]
     columns: Option<usize>,
-    /// Draw every pixel of the sheet as a square of N by N
+    /// Draws every pixel of the sheet as a square of N by N.
     #[arg(long, value_name = "N", default_value_t = 1)]
     zoom: usize,
-    /// Say how many evaluations, how much time and how much memory it would take, and draw nothing
+    /// Prints the evaluations, time and memory that the run would take, and generates nothing.
     #[arg(long)]
     cost: bool,
-    /// Print JSON on what was done
+    /// Prints JSON about what was done.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -89,7 +90,7 @@ pub(crate) struct Arguments {
     runtime: RuntimeArguments,
 }
 
-/// Says what drawing takes: `batches` times what one batch does, and `peak_bytes` of memory.
+/// Prints what the run costs: `batches` times what one batch does, and `peak_bytes` of memory.
 fn say_cost(cost: &Cost, batches: usize, peak_bytes: usize, json: bool) -> Result<(), Failure> {
     let evaluations = cost.evaluations.map(|evaluations| evaluations * batches);
     let of_all = |time: Duration| time.as_secs_f64() * batches as f64;
@@ -107,7 +108,7 @@ fn say_cost(cost: &Cost, batches: usize, peak_bytes: usize, json: bool) -> Resul
     let unknown = || "as many as its steps take".to_owned();
     let of_stages = match (encoding, decoding) {
         (Some(encoding), Some(decoding)) if encoding + decoding > 0.0 => {
-            format!(", of it {encoding:.2} s for what it is given and {decoding:.2} s for decoding")
+            format!(", of it {encoding:.2} s for encoding and {decoding:.2} s for decoding")
         }
         _ => String::new(),
     };
@@ -119,24 +120,25 @@ fn say_cost(cost: &Cost, batches: usize, peak_bytes: usize, json: bool) -> Resul
     ))
 }
 
-/// How a result was made: with the files that the command was given, enough to make it again. It travels in PNG files.
+/// How a result was made. With the files that the command was given, it is enough to make the result again. PNG files
+/// contain it.
 #[derive(Debug, serde::Serialize)]
 struct Record {
     diffuse: &'static str,
     model: String,
-    /// What the model is known by ([`Model::hash`]).
+    /// The hash of the model ([`Model::hash`]).
     model_sha256: String,
-    /// What that is made of: the graph, files with weights, and the manifest that was used.
+    /// The hashes of its parts: the graph, files with weights, and the manifest that was used.
     model_parts: Vec<PartHash>,
     /// The execution provider that evaluated the network.
     provider: String,
-    /// The names of the classes; there are `count / class_names.len()` items of each, in this order.
+    /// The names of the classes, in order. There are `count / class_names.len()` items of each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     class_names: Vec<String>,
-    /// The SHA-256 of what else was read, by the flag that named it.
+    /// The SHA-256 of the other files that were read, by their flags.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     steering: BTreeMap<String, String>,
-    /// What a picture is that is not what was drawn.
+    /// How a picture was made that does not show the samples themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     preview: Option<&'static str>,
     #[serde(flatten)]
@@ -163,19 +165,19 @@ impl Record {
     }
 }
 
-/// The most items of one call: a slip of the finger should not fill the memory.
+/// The most items of one call, so that a typing error does not fill the memory.
 const MOST_ITEMS: usize = 1_000_000;
 
-/// What the words of a request are, prompt by prompt.
+/// The prompts of a request.
 struct Words {
     prompts: Vec<String>,
     negatives: Vec<String>,
-    /// How many pictures there are of each.
+    /// The number of pictures of each prompt.
     each: usize,
 }
 
 impl Words {
-    /// Those of the items from `first` on, `count` of them.
+    /// The prompts of `count` items, from `first` on.
     fn of(&self, first: usize, count: usize) -> (Vec<String>, Option<Vec<String>>) {
         let of = |texts: &[String]| {
             let text = |item: usize| texts[(item / self.each).min(texts.len() - 1)].clone();
@@ -186,25 +188,25 @@ impl Words {
     }
 }
 
-/// Where the time went, in milliseconds.
+/// The times of the parts of a command, in milliseconds.
 #[derive(Debug, Default, serde::Serialize)]
 struct Timings {
     /// Loading and starting ONNX Runtime.
     runtime: f64,
     /// Opening the model.
     open: f64,
-    /// The run: evaluations and all that is between them.
+    /// The run: evaluations and everything between them.
     sample: f64,
     /// From the start of the command to the last written file.
     total: f64,
 }
 
-/// What `since` is ago, in milliseconds.
+/// The time since `since`, in milliseconds.
 fn elapsed(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1e3
 }
 
-// Long: the command from its first check to its last file, each line of which needs what those before it have made.
+// Long: every line needs what those before it have made, from the first check to the last file.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let start = Instant::now();
     let mut timings = Timings::default();
@@ -272,7 +274,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     shape.extend(record.request.shape.iter().flatten());
     if matches!(kind, Kind::Image | Kind::Latent) && outputs.formats().any(|format| *format == Format::Png) {
         sheet.check(&shape)?;
-        record.preview.iter().for_each(|label| say(&format!("what .png has is {label}\n")));
+        record.preview.iter().for_each(|label| say(&format!("the .png has {label}\n")));
     }
     let steps = grid.steps();
     let model_name = escaped(&record.model);
@@ -289,7 +291,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 impl Arguments {
-    /// Refuses what no model makes right.
+    /// Refuses arguments that are wrong for every model.
     fn check(&self) -> Result<(), Failure> {
         if self.zoom == 0 || self.zoom > 64 {
             return Err(Failure::Usage(format!("--zoom: {}; 1 to 64 are possible", self.zoom)));
@@ -300,11 +302,11 @@ impl Arguments {
         Ok(())
     }
 
-    /// What is to be drawn in words, if that is known to be of use.
+    /// The prompts, if the model is known to use them.
     fn prompts(&self, model: &Model) -> Result<Vec<String>, Failure> {
         let prompts: Vec<String> = self.words.iter().chain(&self.prompt).cloned().collect();
         if prompts.is_empty() && model.pipeline().is_some_and(Pipeline::reads_text) && !self.steering.has_conditions() {
-            let reason = "--prompt: this model draws what a text says, and there is none; an empty one is \"\"";
+            let reason = "--prompt: this model needs a prompt, and there is none; an empty one is \"\"";
             return Err(Failure::Usage(reason.into()));
         }
         if ![0, 1, prompts.len()].contains(&self.negative.len()) {
@@ -316,7 +318,7 @@ impl Arguments {
         Ok(prompts)
     }
 
-    /// Sets what --size says.
+    /// Sets the size of --size.
     fn set_size(&self, request: &mut Request) -> Result<(), Failure> {
         let Some(size) = &self.size else { return Ok(()) };
         let (width, height) = size.split_once(['x', 'X', '×']).unwrap_or((size, size));
@@ -327,7 +329,7 @@ impl Arguments {
         Ok(())
     }
 
-    /// How many items of each class, and in all.
+    /// The number of items of each class, and of all.
     fn counts(&self, kind: Kind, classes: usize) -> Result<(usize, usize), Failure> {
         let per_class = self.count.unwrap_or(if kind == Kind::Points { 2000 } else { 1 });
         let count = per_class.checked_mul(classes.max(1)).filter(|count| (1..=MOST_ITEMS).contains(count));
@@ -337,7 +339,7 @@ impl Arguments {
     }
 }
 
-/// Refuses what is said of a start where there is none, or another.
+/// Refuses options of a start where there is none, or another one.
 fn check_start(steering: &Steering, sampling: &Request, blended: bool) -> Result<(), Failure> {
     if !steering.has_start() && sampling.options.get("strength").is_some() {
         let reason = "--strength: it is for a run that starts from --image or --start; this one starts from noise";
@@ -350,7 +352,7 @@ fn check_start(steering: &Steering, sampling: &Request, blended: bool) -> Result
     Ok(())
 }
 
-/// Says what was written, and what was not.
+/// Prints what was written, and what was not.
 fn report(
     written: Written,
     json: bool,
@@ -377,8 +379,8 @@ fn report(
     written.end()
 }
 
-/// How many of `count` items are drawn at a time. One generator of torch's for all items draws them as one batch, and
-/// so does what is `blended` between seeds.
+/// The number of `count` items that are generated at a time. One generator of torch for all items draws them as one
+/// batch. So does a run that is `blended` between seeds.
 fn batch_of(arguments: &Arguments, model: &Model, count: usize, torch: bool, blended: bool) -> Result<usize, Failure> {
     let together = torch || blended;
     match arguments.batch {
@@ -386,7 +388,7 @@ fn batch_of(arguments: &Arguments, model: &Model, count: usize, torch: bool, ble
         Some(batch) if together && batch < count => {
             let reason = format!(
                 "--batch: {batch}; {} draws all {count} items as one batch{}",
-                if blended { "what has seeds of its own" } else { "--noise torch" },
+                if blended { "a run that sets the seeds of items" } else { "--noise torch" },
                 if blended { "" } else { " (torch-per-item does not)" },
             );
             Err(Failure::Usage(reason))
@@ -396,7 +398,7 @@ fn batch_of(arguments: &Arguments, model: &Model, count: usize, torch: bool, ble
         None => {
             let usual = match model.drawn().kind() {
                 Kind::Points => 4096,
-                // A picture of several parts takes a thousand times as much as one of the small models.
+                // A picture of a pipeline takes a thousand times as much memory as one of the small models.
                 _ if model.pipeline().is_some() => 1,
                 _ => 16,
             };
@@ -407,7 +409,7 @@ fn batch_of(arguments: &Arguments, model: &Model, count: usize, torch: bool, ble
     }
 }
 
-/// What a run reads, so that it is not written over.
+/// The files that a run reads, so that it does not write over them.
 fn sources(arguments: &Arguments, runtime: &Runtime) -> Vec<Source> {
     let mut sources = model_sources(MODEL, &arguments.model);
     let classifier = arguments.steering.classifier();
@@ -419,8 +421,8 @@ fn sources(arguments: &Arguments, runtime: &Runtime) -> Vec<Source> {
     sources
 }
 
-/// How many bytes a whole run holds at a time: beside what a batch takes there are the samples of all of them, and at
-/// the end what their encoding needs.
+/// The most bytes that a whole run holds at a time. In addition to a batch's there are the samples of all batches, and
+/// at the end what their encoding needs.
 fn peak_bytes(
     cost: &Cost,
     model: &Model,
@@ -433,12 +435,12 @@ fn peak_bytes(
     let values = item.iter().fold(count, |product, &axis| product.saturating_mul(axis));
     let encoding = formats.iter().map(|format| sheet.bytes(*format, model.drawn().kind(), count, item, values));
     let samples = values.saturating_mul(size_of::<f32>());
-    // When the last batch is drawn ONNX Runtime still holds what the model has needed.
+    // After the last batch ONNX Runtime still holds the memory that the model has needed.
     let after = model.memory().unwrap_or(0).saturating_add(encoding.max().unwrap_or(0));
     samples.saturating_add(steering.bytes()).saturating_add(cost.peak_bytes.max(after))
 }
 
-/// How pictures are put together.
+/// How pictures are arranged in a sheet.
 #[derive(Debug, Clone, Copy)]
 struct Sheet {
     columns: usize,
@@ -447,7 +449,7 @@ struct Sheet {
 
 impl Sheet {
     fn new(arguments: &Arguments, classes: usize, per_class: usize, count: usize) -> Self {
-        // A row for each class, or about as many rows as columns.
+        // There is a row for each class, or about as many rows as columns.
         let usual = if per_class > 1 && classes > 1 { per_class } else { (count as f64).sqrt().ceil() as usize };
         Self { columns: arguments.columns.unwrap_or(usual).min(count), zoom: arguments.zoom }
     }
@@ -471,10 +473,10 @@ impl Sheet {
 }
 
 impl Sheet {
-    /// How many bytes encoding takes at a time, the encoded bytes among them; of text and of compressed pixels as much
-    /// as they may have.
+    /// The number of bytes that encoding takes at a time, with the encoded bytes. Text and compressed pixels are
+    /// counted at their greatest length.
     fn bytes(self, format: Format, kind: Kind, count: usize, item: &[usize], values: usize) -> usize {
-        /// A number in decimal, and its comma.
+        /// A number in decimal, with its comma.
         const OF_TEXT: usize = 12;
         match (format, kind, item) {
             (Format::Npy, ..) => values.saturating_mul(size_of::<f32>()),
@@ -530,7 +532,7 @@ fn sample(
             let share = progress.step as f64 / progress.steps.max(1) as f64;
             let part = match (run.stage(), model.pipeline()) {
                 (_, None) => share,
-                // Most of the time goes by in the middle.
+                // Most of the time passes in the middle.
                 (Stage::Sampling, _) => 0.05 + 0.85 * share,
                 (Stage::Decoding, _) => 0.9 + 0.1 * share,
                 _ => 0.05 * share,
@@ -569,7 +571,7 @@ impl Drop for Bar {
     }
 }
 
-/// The numbers of the classes that are asked for; all of them if none is; none if the model has none.
+/// The numbers of the requested classes. All classes if none is requested, and none if the model has none.
 fn chosen_classes(model: &Model, names: &[String]) -> Result<Vec<i64>, Failure> {
     match &model.manifest().classes {
         Some(classes) if names.is_empty() => Ok((0..classes.count() as i64).collect()),
@@ -610,7 +612,7 @@ impl Format {
 fn outputs(arguments: &Arguments, model: &Model, seed: u64, inverted: bool) -> Result<Outputs<Format>, Failure> {
     let kind = model.drawn().kind();
     let usual: &[Format] = match kind {
-        // What it ends at is noise.
+        // The run ends at noise.
         _ if inverted => &[Format::Npy],
         Kind::Image => &[Format::Png],
         Kind::Points => &[Format::Csv, Format::Png],
@@ -634,7 +636,7 @@ fn outputs(arguments: &Arguments, model: &Model, seed: u64, inverted: bool) -> R
             ("png", _) => Ok(Format::Png),
             ("csv", _) => Ok(Format::Csv),
             ("npy", _) => Ok(Format::Npy),
-            // A device or a pipe has no ending: it gets what standard output would.
+            // A device or a pipe has no ending. It gets the format of standard output.
             _ if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) => {
                 Ok(usual[0])
             }

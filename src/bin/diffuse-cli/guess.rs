@@ -1,4 +1,4 @@
-//! `diffuse-cli inspect --samples`: what a graph does not say of itself, found out from clean samples.
+//! `diffuse-cli inspect --samples`: finds from clean samples what a graph does not state.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,46 +21,46 @@ use crate::samples::Samples;
 use crate::shared::{classes_of, print, print_json};
 use crate::suggest;
 
-/// What a hypothesis may be behind another one and count as the same: a network that was trained is not quite the best
-/// denoiser, and where it is off by a hundredth is no evidence.
+/// How far a hypothesis may be behind another one and count as equal. A trained network is not quite the best denoiser,
+/// so an error of a hundredth is no evidence.
 const TOLERANCE: f64 = 0.02;
 
-/// How many standard errors of the samples' own are no evidence either.
+/// This many standard errors of the samples are no evidence either.
 const ERRORS: f64 = 2.0;
 
-/// More is a network that answers something else.
+/// The greatest score. Above it the network predicts something else.
 const MOST_SCORE: f64 = 0.5;
 
-/// Less is what scaling x does.
+/// The least gain. Below it scaling x is as good.
 const LEAST_GAIN: f64 = 0.02;
 
-/// How much of what is not in the first group is printed.
+/// The number of hypotheses outside of the first group that are printed.
 const MOST_GROUPS: usize = 4;
 const MOST_LINES: usize = 6;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Clean samples")]
 pub(crate) struct SampleArguments {
-    /// Clean samples of what the model was trained on: a .npy, batch first, or a folder of .png and .npy files. What
-    /// the manifest lacks of schedule, prediction, time and input scaling, or has as "?", is found out from them; a
-    /// whole manifest is checked. The first 2,000 points or 64 pictures of 32x32 are used
+    /// Clean samples of the training data: a .npy with the batch first, or a folder of .png and .npy files. They
+    /// determine the schedule, prediction, time and input scaling that the manifest lacks or has as "?". A whole
+    /// manifest is checked. The first 2,000 points or 64 pictures of 32x32 are used.
     #[arg(long, value_name = "PATH")]
     pub(crate) samples: Option<PathBuf>,
-    /// The class of every sample by name or number, separated by commas, or of all; may be given more than once
+    /// The class of every sample or of all, by name or number, separated by commas. May be given more than once.
     #[arg(long, value_name = "NAME", requires = "samples")]
     class: Vec<String>,
     #[arg(long, value_name = "NAME=X", requires = "samples", help = HELP)]
     condition: Vec<String>,
 }
 
-/// What was found out.
+/// The findings.
 struct Findings {
     file: String,
-    /// How many samples were used, and of how many.
+    /// The number of samples that were used, and of all samples.
     samples: [usize; 2],
     lambdas: Vec<f64>,
     tried: usize,
-    /// What cannot be told apart by the samples, the best first; and in which of them the manifest is, if it is whole.
+    /// The hypotheses that the samples cannot tell apart, the best first. A whole manifest is in one of the groups.
     groups: Vec<Vec<Ranked>>,
     is_whole: bool,
     own: Option<Own>,
@@ -84,11 +84,11 @@ pub(crate) fn run(
     if as_json { print_json(&findings.json()) } else { print(&findings.text()) }
 }
 
-/// What can be read off a graph, with "?" where it does not say.
+/// The manifest that a graph suggests, with "?" where it states nothing.
 fn suggested(signature: &Signature) -> Result<String, String> {
     let mut manifest = suggest::manifest(signature)
         .map_err(|reason| format!("there is no manifest, and none can be suggested: {reason}"))?;
-    // Whole numbers are steps, but counted from 0 or from 1, and either way.
+    // Whole numbers are steps, counted from 0 or from 1, in either direction.
     manifest["time"] = json!("?");
     Ok(manifest.to_string())
 }
@@ -123,7 +123,7 @@ fn find(input: &ModelInput, network: Network, path: &Path, arguments: &SampleArg
     Ok(Findings { file, samples: [used, total], lambdas, tried, groups, is_whole, own })
 }
 
-/// What the samples are conditioned on.
+/// The condition of the samples.
 fn condition(arguments: &SampleArguments, model: &Model, samples: &Samples) -> Result<Condition, Failure> {
     let (used, total) = (samples.values.shape()[0], samples.total);
     let given = classes_of(model, &arguments.class)?;
@@ -145,16 +145,14 @@ fn condition(arguments: &SampleArguments, model: &Model, samples: &Samples) -> R
     })
 }
 
-/// Whether anything fits at all.
+/// Checks that any hypothesis fits at all.
 fn check(ranked: &[Ranked], tried: usize) -> Result<(), String> {
     let found = match ranked.first() {
-        None => "the network can be asked under none of them at enough noise levels".into(),
+        None => "the network can be evaluated under none of them at enough noise levels".into(),
         Some(Ranked { hypothesis, score: Score { score, gain, .. }, .. }) => {
             let best = fields(hypothesis);
             if *score > MOST_SCORE {
-                format!(
-                    "the best, {best}, has a score of {score:.3}, where that of a denoiser is 0 and {MOST_SCORE} the most"
-                )
+                format!("the best, {best}, has a score of {score:.3}; a denoiser has 0, and {MOST_SCORE} is the limit")
             } else if *gain < LEAST_GAIN {
                 format!("under the best, {best}, the network removes no more noise than scaling the noisy sample does")
             } else {
@@ -163,12 +161,12 @@ fn check(ranked: &[Ranked], tried: usize) -> Result<(), String> {
         }
     };
     Err(format!(
-        "none of {tried} hypotheses fits: {found}; the model may not start from noise, or the samples are not what it was trained on, in its range of values"
+        "none of {tried} hypotheses fits: {found}. The model may not start from noise, or the samples are not its training data in its range of values"
     ))
 }
 
-/// Puts together what cannot be told apart: in each group are the first that is left, and those whose distance from it
-/// is within the tolerance and what chance makes of the samples.
+/// Groups hypotheses that cannot be told apart. A group has the first one that is left, and those within the tolerance
+/// and the chance of the samples.
 fn grouped(mut ranked: Vec<Ranked>) -> Vec<Vec<Ranked>> {
     let mut groups = Vec::new();
     while !ranked.is_empty() {
@@ -232,7 +230,9 @@ impl Findings {
         if groups.len() > MOST_GROUPS {
             let _ = writeln!(text, "There are {} groups.", groups.len());
         }
-        text.push_str("The samples cannot tell apart what is in one group. The best denoiser has the score 0.\n");
+        text.push_str(
+            "The samples cannot tell the hypotheses of one group apart. The best denoiser has the score 0.\n",
+        );
         text.push_str(match own {
             Some(Own { group: 0, .. }) => "The manifest is in the first group: the samples agree with it.\n",
             Some(_) => "The manifest is not in the first group: the samples speak for another one.\n",
@@ -245,7 +245,7 @@ impl Findings {
     }
 }
 
-/// A group, with the place of the manifest if that is in it.
+/// A group, with the place of the manifest if it is in the group.
 fn describe(number: usize, group: &[Ranked], own: Option<usize>) -> String {
     let mut text = format!("group {}\n", number + 1);
     let most = if number == 0 { group.len() } else { MOST_LINES };

@@ -1,6 +1,5 @@
-//! What a graph does not say of itself: what it predicts, on which schedule it was trained, what it is told of the
-//! time, and how its input is scaled. A manifest holds what it says, and leaves open what it lacks, or where it says
-//! "?".
+//! Hypotheses about a graph: what it predicts, its noise schedule, its time input, and its input scaling. A manifest
+//! fixes the fields that it sets. Fields that it lacks, or that are "?", are open.
 
 use std::sync::Arc;
 
@@ -24,7 +23,7 @@ const PREDICTIONS: [Prediction; 7] = [
     Prediction::Edm,
 ];
 
-/// The schedules that people train on, as manifests have them.
+/// The schedules that are in use for training, as manifests have them.
 const SCHEDULES: &[&str] = &[
     r#"{"kind": "linear"}"#,
     r#"{"kind": "linear", "train_steps": 100}"#,
@@ -32,17 +31,17 @@ const SCHEDULES: &[&str] = &[
     r#"{"kind": "linear", "train_steps": 300}"#,
     r#"{"kind": "linear", "train_steps": 400}"#,
     r#"{"kind": "linear", "train_steps": 500}"#,
-    // As guided-diffusion scales β where T is not 1000.
+    // guided-diffusion scales β so where T is not 1000.
     r#"{"kind": "linear", "train_steps": 100, "beta_start": 0.001, "beta_end": 0.2}"#,
     r#"{"kind": "linear", "train_steps": 200, "beta_start": 0.0005, "beta_end": 0.1}"#,
     r#"{"kind": "linear", "train_steps": 500, "beta_start": 0.0002, "beta_end": 0.04}"#,
     r#"{"kind": "linear", "terminal": "zero_snr"}"#,
-    // AnimateDiff's, DiffWave's, WaveGrad's and SR3's.
+    // These are AnimateDiff's, DiffWave's, WaveGrad's and SR3's.
     r#"{"kind": "linear", "beta_start": 0.00085, "beta_end": 0.012}"#,
     r#"{"kind": "linear", "train_steps": 50, "beta_end": 0.05}"#,
     r#"{"kind": "linear", "beta_start": 0.000001, "beta_end": 0.01}"#,
     r#"{"kind": "linear", "train_steps": 2000, "beta_start": 0.000001, "beta_end": 0.01}"#,
-    // Latent diffusion's.
+    // This is latent diffusion's.
     r#"{"kind": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}"#,
     r#"{"kind": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "terminal": "zero_snr"}"#,
     r#"{"kind": "scaled_linear", "beta_start": 0.0015, "beta_end": 0.0195}"#,
@@ -69,18 +68,18 @@ const SCHEDULES: &[&str] = &[
     r#"{"kind": "continuous_cosine"}"#,
 ];
 
-/// How the answer of a network may be understood, and what it may have to be told for it.
+/// How a network's output may be read, and which inputs it then needs.
 #[derive(Debug, Clone)]
 pub(crate) struct Hypothesis {
     schedule: Arc<Scheduled>,
     pub(crate) prediction: Prediction,
     time: Time,
     scaling: InputScaling,
-    /// The data's deviation. It is 1 where nothing depends on it.
+    /// The standard deviation of the data. It is 1 where nothing depends on it.
     sigma_data: f64,
 }
 
-/// A schedule as a manifest has it, and itself.
+/// A schedule as a manifest has it, and as it is built.
 #[derive(Debug)]
 struct Scheduled {
     said: Schedule,
@@ -97,13 +96,13 @@ impl PartialEq for Hypothesis {
     }
 }
 
-/// What can be asked of the network under a hypothesis.
+/// An evaluation of the network under a hypothesis.
 pub(crate) struct Question {
     pub(crate) level: NoiseLevel,
-    /// The factor of what the network sees.
+    /// The factor of the network's input.
     pub(crate) factor: f64,
     pub(crate) time: f64,
-    /// The coefficients of x̂₀ in x and in what the network answers.
+    /// The coefficients of x̂₀ in x and in the network's output.
     pub(crate) to_x0: (f64, f64),
 }
 
@@ -126,8 +125,8 @@ impl Hypothesis {
         }
     }
 
-    /// What is asked at the level nearest to λ = `lambda`, if there is one that is not further off than `most`. In
-    /// steps of training only the steps are levels.
+    /// The evaluation at the level nearest to λ = `lambda`. `None` if it is further off than `most`. With training
+    /// steps only the steps are levels.
     pub(crate) fn question(&self, lambda: f64, most: f64) -> Option<Question> {
         let schedule = &*self.schedule.schedule;
         let [first, last] = schedule.bounds();
@@ -139,7 +138,7 @@ impl Hypothesis {
         is_near.then(|| Question { level, factor, time: self.time.encode(level, schedule), to_x0 })
     }
 
-    /// Whether it can be at all, for a network that takes the time in `element`.
+    /// Whether it is possible for a network whose time input has the type `element`.
     fn is_possible(&self, element: Element) -> bool {
         let schedule = &*self.schedule.schedule;
         let Self { prediction, time, .. } = self;
@@ -150,7 +149,7 @@ impl Hypothesis {
             let is_whole = [time.scale, time.offset].iter().all(|number| number.fract() == 0.0);
             time.encoding == Encoding::Index && is_whole && within(first) && within(last)
         });
-        // A manifest that says what no network can be told, or the same at every level, does not open.
+        // A manifest whose time input is not finite, or the same at every level, does not open.
         let is_number = [first, last].iter().all(|level| element.rounded(time.encode(*level, schedule)).is_finite());
         let is_telling = time.encoding != Encoding::Alpha || first.alpha > last.alpha;
         is_told
@@ -160,8 +159,8 @@ impl Hypothesis {
             && (is_stepped || (time.encoding != Encoding::Index && *prediction != Prediction::PosteriorMean))
     }
 
-    /// Whether people do so. F of Karras et al. goes with their schedule, or with noise that is added to the sample as
-    /// it is; and nobody scales what has a deviation of 1 to begin with.
+    /// Whether it is in use. F of Karras et al. belongs to their schedule, or to noise that is added to the sample as
+    /// it is. Nobody scales data with a deviation of 1.
     fn is_usual(&self) -> bool {
         let Self { schedule: scheduled, prediction, scaling, .. } = self;
         let schedule = &*scheduled.schedule;
@@ -171,7 +170,7 @@ impl Hypothesis {
             && (*scaling == InputScaling::None || (middle.deviation(1.0) - 1.0).abs() > 1e-9)
     }
 
-    /// Its fields as a manifest has them, without those that are the default.
+    /// Its fields as a manifest has them, without defaults.
     pub(crate) fn fields(&self) -> Vec<(&'static str, String)> {
         let mut fields = vec![
             ("schedule", spelled(&self.schedule.said, &["kind", "train_steps"])),
@@ -189,10 +188,10 @@ impl Hypothesis {
     }
 }
 
-/// An object as JSON, without the fields that are the default unless they are among `kept`.
+/// An object as JSON, without fields that have their default unless they are in `kept`.
 fn spelled<T: Serialize + DeserializeOwned + PartialEq>(value: &T, kept: &[&str]) -> String {
     let mut fields = object(value);
-    // In the order in which the type has them, which a map has not.
+    // The fields are in the order of the type. A map does not keep it.
     let text = serde_json::to_string(value).unwrap_or_default();
     let mut keys: Vec<String> = fields.keys().cloned().collect();
     keys.sort_by_key(|key| text.find(&format!("{key:?}:")));
@@ -217,14 +216,14 @@ fn object(value: &impl Serialize) -> Map<String, Value> {
 /// What is known of a model.
 #[derive(Debug)]
 pub(crate) struct Told {
-    /// What of the manifest is said.
+    /// The fields of the manifest that are set.
     said: Map<String, Value>,
-    /// The manifest, where it says all.
+    /// The manifest, if it is whole.
     whole: Option<Manifest>,
 }
 
 impl Told {
-    /// Reads a manifest that may lack what is to be found out.
+    /// Reads a manifest that may lack the fields to be found.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let whole = Manifest::parse(text).ok();
         match json::value(text).map_err(|error| format!("the manifest cannot be read as JSON: {error}"))? {
@@ -233,8 +232,8 @@ impl Told {
         }
     }
 
-    /// A manifest under which the network can be asked whatever a hypothesis asks: it is told what `NoiseLevel::t` is,
-    /// and its x̂₀ is the network's answer as it is.
+    /// A manifest under which the network can be evaluated for any hypothesis. Its time input is `NoiseLevel::t`, and
+    /// its x̂₀ is the network's output as it is.
     pub(crate) fn carrier(&self) -> Result<Manifest, String> {
         if self.said.get("prediction").is_some_and(|prediction| prediction == "class_gradient") {
             return Err(
@@ -246,7 +245,7 @@ impl Told {
         said["prediction"] = json!("x0");
         said["schedule"] = json!({"kind": "linear", "train_steps": 1});
         said["time"] = json!({"encoding": "index"});
-        // What is told of the variance is not looked at.
+        // The output of the variance is not used.
         said["variance"].as_str().filter(|word| *word == UNKNOWN).is_some().then(|| said["variance"] = json!("unused"));
         ["defaults", "input_scaling"].iter().for_each(|field| forget(&mut said, field));
         let of_sections = [("sample", "kind"), ("sample", "sigma_data"), ("classes", "count"), ("classes", "null")];
@@ -255,7 +254,7 @@ impl Told {
                 said.get_mut(section).filter(|section| section.get(field).is_some_and(|word| word == UNKNOWN));
             section.into_iter().for_each(|section| forget(section, field));
         }
-        // How many classes there are is not in the graph; those that are given are some of them.
+        // The number of classes is not in the graph. The given ones are some of them.
         let classes = said.get_mut("classes").and_then(Value::as_object_mut);
         for classes in classes.into_iter().filter(|classes| !classes.contains_key("names")) {
             classes.entry("count").or_insert(json!(MOST_CLASSES));
@@ -263,13 +262,13 @@ impl Told {
         match suggest::unknown(&said).first() {
             Some(place) => {
                 let field = place.trim_start_matches('/').replace('/', ".");
-                Err(format!("manifest: {field} is \"?\", which samples cannot tell; say what it is"))
+                Err(format!("manifest: {field} is \"?\", which samples cannot determine; set it"))
             }
             None => Manifest::parse(&said.to_string()),
         }
     }
 
-    /// What the manifest says itself, where that is all.
+    /// The hypothesis of the manifest itself, if it is whole.
     pub(crate) fn own(&self) -> Option<Hypothesis> {
         let manifest = self.whole.as_ref()?;
         let schedule = &scheduled(manifest.schedule.clone())?;
@@ -277,8 +276,8 @@ impl Told {
         Some(Hypothesis::new(schedule, prediction, manifest.time(), input_scaling, manifest.sigma_data()))
     }
 
-    /// What may be, of a network that takes the time in `element`, for data of the deviation `deviation`. A manifest
-    /// that says all is held against everything else.
+    /// The hypotheses for a network whose time input has the type `element`, and for data of the deviation `deviation`.
+    /// A whole manifest is compared with all others.
     pub(crate) fn hypotheses(&self, element: Element, deviation: f64) -> Result<Vec<Hypothesis>, String> {
         let ways = self.ways(deviation)?;
         let mut found: Vec<Hypothesis> = self.own().into_iter().collect();
@@ -295,24 +294,24 @@ impl Told {
             }
         }
         if found.is_empty() {
-            return Err("manifest: nothing that is usual agrees with what it says".into());
+            return Err("manifest: no usual schedule agrees with its fields".into());
         }
         Ok(found)
     }
 
-    /// What it says in a field, unless that is open or all of it is to be checked.
+    /// The value of a field, unless it is open or the whole manifest is checked.
     fn held(&self, field: &str) -> Option<&Value> {
         self.said.get(field).filter(|value| self.whole.is_none() && *value != UNKNOWN)
     }
 
-    /// What is held of a field that is a word, else all `usual` ones.
+    /// The value of a field that is a word, else all `usual` ones.
     fn words<T: DeserializeOwned + Copy>(&self, field: &str, usual: &[T]) -> Result<Vec<T>, String> {
         let Some(held) = self.held(field) else { return Ok(usual.to_vec()) };
         let word = serde_json::from_value(held.clone()).map_err(|error| format!("manifest: {field}: {error}"))?;
         Ok(vec![word])
     }
 
-    /// What the network may predict, how what it sees may be scaled, and for data of which deviation.
+    /// The kinds of prediction, the kinds of input scaling, and the deviations of the data that are possible together.
     fn ways(&self, deviation: f64) -> Result<Vec<(Prediction, InputScaling, f64)>, String> {
         let predictions = self.words("prediction", &PREDICTIONS)?;
         let scalings = self.words("input_scaling", &[InputScaling::None, InputScaling::UnitVariance])?;
@@ -328,7 +327,7 @@ impl Told {
     }
 }
 
-/// The deviations of the data that a network may have been made for, where it has `deviation`.
+/// The deviations of the data for which a network may have been made, where the data has `deviation`.
 fn deviations(prediction: Prediction, scaling: InputScaling, deviation: f64) -> Vec<f64> {
     let usual: &[f64] = match (prediction, scaling) {
         (Prediction::Edm, _) => &[0.5, 1.0],
@@ -345,16 +344,16 @@ fn scheduled(said: Schedule) -> Option<Arc<Scheduled>> {
     Some(Arc::new(Scheduled { said, schedule }))
 }
 
-/// The schedules that agree with what is held of them.
+/// The schedules that agree with the fields that are set.
 fn schedules(held: Option<&Value>) -> Vec<Arc<Scheduled>> {
     let usual = SCHEDULES.iter().filter_map(|text| serde_json::from_str::<Schedule>(text).ok());
     let fitting = usual.filter_map(|schedule| fitted(&object(&schedule), held, "kind"));
-    // What is said need not be usual.
+    // A schedule that is set need not be a usual one.
     let said = held.filter(|held| suggest::unknown(held).is_empty()).cloned();
     unique(parsed::<Schedule>(said.into_iter().chain(fitting).collect())).into_iter().filter_map(scheduled).collect()
 }
 
-/// What a network may be told of the time, as far as it agrees with what is held of it.
+/// The time inputs that a network may have, as far as they agree with the fields that are set.
 fn times(schedule: &Scheduled, held: Option<&Value>) -> Vec<Time> {
     let usual = usual_times(schedule);
     unique(parsed::<Time>(usual.iter().filter_map(|time| fitted(&object(time), held, "encoding")).collect()))
@@ -369,13 +368,13 @@ fn usual_times(schedule: &Scheduled) -> Vec<Time> {
     match schedule.schedule.train_steps() {
         Some(steps) => {
             add(Encoding::Index, 1.0, 0.0, both);
-            // Steps that are counted from 1, and those as a share.
+            // Steps may be counted from 1, and as a share.
             add(Encoding::Index, 1.0, 1.0, &[Toward::Noise]);
             add(Encoding::Index, 1.0 / steps as f64, 0.0, &[Toward::Noise]);
             add(Encoding::Unit, 1.0, 0.0, both);
             add(Encoding::Unit, 1000.0, 0.0, &[Toward::Noise]);
         }
-        // Karras et al.'s time is σ, and its greatest value is nowhere in training.
+        // The time of Karras et al. is σ, whose greatest value does not occur in training.
         None if matches!(schedule.said, Schedule::Edm { .. }) => {}
         None => {
             // 999 is score_sde's.
@@ -396,8 +395,8 @@ fn usual_times(schedule: &Scheduled) -> Vec<Time> {
     times
 }
 
-/// The usual object `usual` with what is held of it. Its `word` has to be the same unless that is open; then all is
-/// open that is not said, and else what is said to be.
+/// The usual object `usual` with the fields that are set. Its `word` has to be the same, unless it is open. If it is
+/// open, fields that are not set are open. Otherwise only fields that are "?" are open.
 fn fitted(usual: &Map<String, Value>, held: Option<&Value>, word: &str) -> Option<Value> {
     let Some(held) = held.and_then(Value::as_object) else { return Some(Value::Object(usual.clone())) };
     let is_open = held.get(word).is_none_or(|word| word == UNKNOWN);

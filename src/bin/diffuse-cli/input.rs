@@ -1,5 +1,5 @@
-//! Files that are read: once, up to a bound, whatever they are. What was read is what is decoded and what is hashed, so
-//! that a pipe is as good as a file, and nobody can change a file in between.
+//! Files that are read, once and up to a limit. The same bytes are decoded and hashed. So a pipe is as good as a file,
+//! and a file cannot change in between.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -17,22 +17,22 @@ use crate::scaling::scaled;
 use crate::shared::shown;
 use crate::{npy, picture};
 
-/// The most bytes of an image or an array: more is a slip.
+/// The most bytes of an image or an array. More is a mistake.
 pub(crate) const MOST_VALUES: u64 = 1 << 30;
 
-/// The most bytes of a model that is no regular file, and so is read whole; ONNX allows no more in one file.
+/// The most bytes of a model that is no regular file, and so is read whole. ONNX allows no more in one file.
 const MOST_MODEL: u64 = 1 << 31;
 
 /// The bytes of a file that a flag names.
 #[derive(Debug)]
 pub(crate) struct Input {
-    /// The flag, with its dashes, or what the file is.
+    /// The flag with its dashes, or a description of the file.
     flag: String,
     path: PathBuf,
     bytes: Vec<u8>,
 }
 
-/// Opens a file. A standard input that is a socket, as some programs make it, cannot be opened by its name, but read.
+/// Opens a file. Some programs pass a socket as standard input. It cannot be opened by its name, but it can be read.
 fn open(path: &Path) -> io::Result<Box<dyn Read>> {
     let is_stdin = || ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"].iter().any(|name| path == Path::new(name));
     match File::open(path) {
@@ -47,7 +47,7 @@ impl Input {
     pub(crate) fn read(flag: &str, path: &Path, most: u64) -> Result<Self, Failure> {
         let source = open(path).map_err(|error| Failure::file(path, error))?;
         let input = Self { flag: flag.to_owned(), path: path.to_path_buf(), bytes: Vec::new() };
-        // A file says how long it is before it is read; a pipe does not.
+        // A file's length is known before it is read, and a pipe's is not.
         if std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > most) {
             return Err(input.refused(format!("more than {most} bytes")));
         }
@@ -86,7 +86,7 @@ impl Input {
         picture::is_png(&self.bytes)
     }
 
-    /// A wrong argument, under the name of its flag and its file.
+    /// An error about a wrong argument, with the names of its flag and its file.
     pub(crate) fn refused(&self, reason: impl std::fmt::Display) -> Failure {
         let space = if self.flag.is_empty() { "" } else { ": " };
         Failure::Usage(format!("{}{space}{}: {reason}", self.flag, self.path.display()))
@@ -108,7 +108,7 @@ impl Input {
             .map_err(|reason| self.refused(format!("expected a .png, or a .npy of numbers: {reason}")))
     }
 
-    /// The values of a .png of the size of `shape`, to which it is scaled where that is wanted, or of a .npy.
+    /// The values of a .png or of a .npy. A .png has the size of `shape`, or is scaled to it on request.
     pub(crate) fn image(&self, shape: &[usize], range: [f32; 2], scale: bool) -> Result<ArrayD<f32>, Failure> {
         if !self.is_png() {
             return self.array("a .png, or a .npy of numbers");
@@ -140,7 +140,7 @@ impl Input {
         Ok(image.into_dyn())
     }
 
-    /// Says, once, what becomes of transparent pixels where a model has no alpha.
+    /// Prints once what happens to transparent pixels where a model has no alpha.
     fn say_transparent(&self) {
         static SAID: std::sync::Once = std::sync::Once::new();
         SAID.call_once(|| {
@@ -152,8 +152,8 @@ impl Input {
     }
 }
 
-/// A model that the command line names. One in a regular file is opened there, beside its manifest and its external
-/// data; what comes through a pipe is read once, and has its manifest inside.
+/// A model on the command line. A regular file is opened in its place, beside its manifest and its external data. A
+/// model through a pipe is read once, and has its manifest inside.
 pub(crate) enum ModelInput {
     File(PathBuf),
     Read(Input),
@@ -161,12 +161,12 @@ pub(crate) enum ModelInput {
 
 impl ModelInput {
     pub(crate) fn read(flag: &str, path: &Path) -> Result<Self, Failure> {
-        // What is not there, or is a folder, is the library's to refuse.
+        // A missing path or a folder is for the library to refuse.
         let stream = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
         if stream { Ok(Self::Read(Input::read(flag, path, MOST_MODEL)?)) } else { Ok(Self::File(path.to_path_buf())) }
     }
 
-    /// Opens the network, with its manifest or without.
+    /// Opens the network, with or without its manifest.
     pub(crate) fn network(&self, runtime: &Runtime, options: &ModelOptions) -> Result<Network, Failure> {
         match self {
             Self::File(path) => Ok(Network::open(runtime, path, options)?),
@@ -182,7 +182,7 @@ impl ModelInput {
         Model::new(self.network(runtime, options)?).map_err(|error| self.named(error))
     }
 
-    /// An error of the library, which knows one that was read as a model in memory.
+    /// An error of the library, to which a model that was read is a model in memory.
     pub(crate) fn named(&self, error: Error) -> Failure {
         match (self, error) {
             (Self::Read(input), Error::Model { reason, .. }) => {
@@ -193,7 +193,7 @@ impl ModelInput {
     }
 }
 
-/// What `inspect` is asked about.
+/// The kinds of files that `inspect` shows.
 pub(crate) enum Inspected {
     Folder(PathBuf),
     Picture(Input),
@@ -201,7 +201,7 @@ pub(crate) enum Inspected {
 }
 
 impl Inspected {
-    /// Tells a picture from a model by how it begins, and reads on from there.
+    /// Tells a picture from a model by its first bytes, and then reads the rest.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let failed = |error| Failure::file(path, error);
         if path.is_dir() {

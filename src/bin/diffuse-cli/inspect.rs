@@ -1,4 +1,4 @@
-//! `diffuse-cli inspect`: what a model is and needs, or what a picture was made with.
+//! `diffuse-cli inspect`: shows what a model is and needs, or how a picture was made.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -22,9 +22,9 @@ use crate::suggest;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// A model (.onnx), the folder of a pipeline, or a picture (.png)
+    /// A model (.onnx), the folder of a pipeline, or a picture (.png).
     file: PathBuf,
-    /// Print JSON
+    /// Prints JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -38,28 +38,28 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match Inspected::read(&arguments.file)? {
         Inspected::Picture(_) if arguments.guess.samples.is_some() => {
-            Err(Failure::Usage("--samples: a picture is inspected, and not a model".into()))
+            Err(Failure::Usage("--samples: it is for models, and this is a picture".into()))
         }
         Inspected::Picture(picture) => inspect_picture(&picture, arguments.json),
-        Inspected::Folder(_) if arguments.guess.samples.is_some() => {
-            Err(Failure::Usage("--samples: a folder says what its network predicts; name the .onnx file in it".into()))
-        }
+        Inspected::Folder(_) if arguments.guess.samples.is_some() => Err(Failure::Usage(
+            "--samples: it is for an .onnx file, and this is a folder; name the .onnx file in it".into(),
+        )),
         Inspected::Folder(folder) => inspect_folder(&folder, arguments),
         Inspected::Model(model) => inspect_model(&model, arguments),
     }
 }
 
-/// What is said of a folder.
+/// The report on a folder.
 #[derive(serde::Serialize)]
 struct FolderReport<'a> {
     folder: String,
     pipeline: &'a Pipeline,
-    /// What each graph takes and gives, by its path.
+    /// The inputs and outputs of each graph, by its path.
     graphs: BTreeMap<String, Graph<'a>>,
     notes: &'a [String],
 }
 
-/// What a graph takes and gives.
+/// The inputs and outputs of a graph.
 #[derive(serde::Serialize)]
 struct Graph<'a> {
     bytes: u64,
@@ -84,7 +84,7 @@ fn inspect_folder(folder: &Path, arguments: &Arguments) -> Result<(), Failure> {
     }
     let mut text = format!("{}\nfamily   {}\n", report.folder, escaped(&pipeline.family));
     if let Some([height, width]) = pipeline.size {
-        let usual = format!("of {width} by {height} pixels unless another size is asked for");
+        let usual = format!("of {width} by {height} pixels by default");
         let factor = pipeline.autoencoder.as_ref().map_or(1, |autoencoder| autoencoder.factor);
         let sides = if factor > 1 { format!(", with sides in multiples of {factor}") } else { String::new() };
         let _ = writeln!(text, "draws    pictures, {usual}{sides}");
@@ -107,7 +107,7 @@ fn inspect_folder(folder: &Path, arguments: &Arguments) -> Result<(), Failure> {
             ["/defaults/solver", "/defaults/steps", "/defaults/options/guidance_scale"].map(usual);
         let guided = if scale.is_empty() { scale } else { format!(", guidance_scale {scale}") };
         let class = escaped(&config.class);
-        let _ = writeln!(text, "sampling {solver}, as {class} says; {steps} steps{guided} unless others are asked for");
+        let _ = writeln!(text, "sampling {solver}, by {class}; {steps} steps{guided} by default");
     }
     for (path, Graph { bytes, inputs, outputs }) in &report.graphs {
         let _ = writeln!(text, "\n{}, {:.1} MB", escaped(path), *bytes as f64 / 1e6);
@@ -126,7 +126,7 @@ fn inspect_picture(input: &Input, as_json: bool) -> Result<(), Failure> {
     let record = picture::record(input.bytes()).map_err(|error| broken(format!("the picture is damaged: {error}")))?;
     let Some(record) = record else {
         return Err(broken(
-            "the picture does not say how it was made; it is not from diffuse, or its text was removed".into(),
+            "the picture has no record of how it was made; it is not from diffuse, or its text was removed".into(),
         ));
     };
     let record = json::value(&record).map_err(|error| broken(format!("its text is damaged: {error}")))?;
@@ -144,7 +144,7 @@ fn inspect_picture(input: &Input, as_json: bool) -> Result<(), Failure> {
 #[derive(serde::Serialize)]
 struct Report<'a> {
     file: String,
-    /// What the model is known by, which is made of those of its parts.
+    /// The hash of the model, which is made of those of its parts.
     sha256: &'a str,
     parts: &'a [PartHash],
     inputs: &'a [TensorInfo],
@@ -153,7 +153,7 @@ struct Report<'a> {
     manifest: Option<&'a Manifest>,
     manifest_from: Option<&'a str>,
     schedule: Option<Ends>,
-    /// A manifest for a graph that has none, with "?" for what it cannot know.
+    /// A manifest for a graph that has none, with "?" where the graph states nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     suggestion: Option<Value>,
 }
@@ -242,7 +242,7 @@ fn describe(report: &Report<'_>) -> String {
     text
 }
 
-/// What becomes of the variance that the network predicts, where the caller says nothing of it: asked of every solver.
+/// How the variance that the network predicts is used by default. It depends on the solver.
 fn use_of_variance(manifest: &Manifest) -> String {
     let uses = SOLVERS.iter().filter_map(|entry| {
         let request = Request { solver: Some(entry.name.into()), ..Request::default() };

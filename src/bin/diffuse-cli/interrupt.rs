@@ -1,5 +1,5 @@
-//! Ctrl-C, and what else asks the program to end: it leaves at once, whatever it is doing, but for a file that is being
-//! finished.
+//! Ctrl-C, and other requests to end the program. It ends at once, whatever it is doing, except for a file that is
+//! being finished.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError, mpsc};
@@ -9,28 +9,28 @@ use diffuse::Error;
 
 use crate::failure::{Failure, no_bar, say};
 
-/// Whether it was asked for while a file was being finished.
+/// Whether the end was requested while a file was being finished.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Held while a file is being finished, and by whoever ends the program, so that what is said of it stays true.
+/// Held while a file is being finished, and by the thread that ends the program. So what that thread prints stays true.
 static FINISHING: Mutex<()> = Mutex::new(());
 
-/// How many results are written, or have been begun where they are written to directly.
+/// The number of results that are written, or begun where they are written in place.
 static WRITTEN: AtomicUsize = AtomicUsize::new(0);
 
-/// How long the last line may take.
+/// The greatest time for the last line.
 const LONGEST_LINE: Duration = Duration::from_millis(200);
 
-/// Hears of it from now on.
+/// Begins to listen for requests.
 pub(crate) fn listen() -> Result<(), Failure> {
     ctrlc::set_handler(on_interrupt).map_err(|error| Failure::Other(format!("Ctrl-C cannot be handled: {error}")))
 }
 
 fn on_interrupt() {
     let finishing = FINISHING.try_lock();
-    // A file has its name in a moment. A second one does not wait for that, on a disk that does not answer.
+    // A file has its name in a moment. A second Ctrl-C does not wait for it, since a disk may not answer.
     if INTERRUPTED.swap(true, Ordering::SeqCst) || !matches!(finishing, Err(TryLockError::WouldBlock)) {
-        // Whoever reads what is said may have paused, and so may a thread of ours that is saying something.
+        // The reader of the output may have paused, and so may a thread of ours that is printing.
         let (said, is_said) = mpsc::channel();
         let line = format!("{}diffuse-cli: {}\n", no_bar(), account());
         let speaker = std::thread::Builder::new().spawn(move || {
@@ -44,7 +44,7 @@ fn on_interrupt() {
     }
 }
 
-/// What an interrupted run says.
+/// The text that an interrupted run prints.
 pub(crate) fn account() -> &'static str {
     if WRITTEN.load(Ordering::SeqCst) == 0 { "interrupted; nothing was written" } else { "interrupted" }
 }
@@ -65,13 +65,15 @@ pub(crate) fn finishing() -> MutexGuard<'static, ()> {
     FINISHING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One more result is there.
+/// Counts one more result.
 pub(crate) fn note_written() {
     WRITTEN.fetch_add(1, Ordering::SeqCst);
 }
 
+/// Checks that the end was not requested.
+///
 /// # Errors
-/// [`Error::Cancelled`] if it was asked for while a file was being finished.
+/// [`Error::Cancelled`] if it was requested while a file was being finished.
 pub(crate) fn check() -> Result<(), Failure> {
     if INTERRUPTED.load(Ordering::SeqCst) { Err(Error::Cancelled.into()) } else { Ok(()) }
 }

@@ -1,4 +1,4 @@
-//! `diffuse-cli likelihood`: how likely given samples are to a model.
+//! `diffuse-cli likelihood`: computes the likelihood of given samples under a model.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,28 +18,30 @@ use crate::shared::{DeviceArguments, RuntimeArguments, classes_of, print, print_
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The model
+    /// The model.
     model: PathBuf,
-    /// The samples: a .npy, batch first, as `generate` writes them
+    /// The samples: a .npy with the batch first, as `generate` writes it.
     samples: PathBuf,
-    /// The class of every sample by name or number, separated by commas; may be given more than once
+    /// The class of every sample, by name or number, separated by commas. May be given more than once.
     #[arg(long, value_name = "NAME")]
     class: Vec<String>,
     #[arg(long, value_name = "NAME=X", help = HELP)]
     condition: Vec<String>,
-    /// Random directions of Hutchinson's estimate; 0 takes the whole divergence, for points and other small samples
+    /// The number of random directions of Hutchinson's estimate. 0 computes the whole divergence, for points and other
+    /// small samples.
     #[arg(long, value_name = "N", default_value_t = 0)]
     directions: usize,
-    /// The error that a step may have
+    /// The tolerated error of a step.
     #[arg(long, value_name = "X", default_value_t = 1e-5)]
     tolerance: f64,
-    /// The seed of the directions, or of the bound's noise
+    /// The seed of the directions, or of the bound's noise.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// DDPM's variational bound instead, of 8-bit values from -1 to 1, with this variance of the reverse process
+    /// Computes DDPM's variational bound instead, of 8-bit values from -1 to 1, with this variance of the reverse
+    /// process.
     #[arg(long, value_name = "VARIANCE", conflicts_with_all = ["directions", "tolerance"], value_parser = clap::builder::PossibleValuesParser::new(Variance::WORDS))]
     bound: Option<String>,
-    /// Print JSON
+    /// Prints JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -48,7 +50,7 @@ pub(crate) struct Arguments {
     runtime: RuntimeArguments,
 }
 
-/// An error of the library in the words of this command's arguments.
+/// An error of the library, in terms of this command's arguments.
 fn named(error: Error) -> Failure {
     match error {
         Error::Argument { name: "shape" | "x", reason } => Failure::Usage(format!("the samples: {reason}")),

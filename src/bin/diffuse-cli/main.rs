@@ -1,4 +1,4 @@
-//! diffuse on the command line.
+//! The command line program of diffuse.
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod anomaly;
@@ -31,7 +31,7 @@ use diffuse::option::Group;
 use diffuse::settings;
 use diffuse::text::{escaped, is_unsafe};
 
-/// Draws from diffusion models: an exported ONNX noise predictor in, pictures out.
+/// Generates pictures with diffusion models: an exported ONNX noise predictor in, pictures out.
 #[derive(Debug, Parser)]
 #[command(name = "diffuse-cli", version, after_help = failure::EXIT_CODES)]
 struct Arguments {
@@ -41,24 +41,44 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Draw pictures (or points, or tensors) from a model
+    /// Generate pictures, points or tensors with a model.
     Generate(Box<generate::Arguments>),
-    /// Show what a model is and needs, or what a generated picture was made with
+    /// Show what a model is and needs, or how a generated picture was made.
     Inspect(Box<inspect::Arguments>),
-    /// Print a run's noise levels and its solver's coefficients, without running anything
+    /// Print a run's noise levels and its solver's coefficients, without running the model.
     Plan(plan::Arguments),
-    /// Draw a run's schedule, grid and coefficients into a file
+    /// Draw a run's schedule, grid and coefficients into an SVG file.
     Plot(plot::Arguments),
-    /// Say how likely given samples are to a model
+    /// Compute the likelihood of given samples under a model.
     Likelihood(Box<likelihood::Arguments>),
-    /// Show what images would be if they were of another class, and where they differ from that
+    /// Show what images would be in another class, and where they differ from that.
     Anomaly(Box<anomaly::Arguments>),
-    /// Check that ONNX Runtime is found and starts, and say what to do if not
+    /// Check that ONNX Runtime is found and starts, and print what to do if not.
     Doctor(doctor::Arguments),
 }
 
-/// Ends the program with what the parser of arguments says. It quotes them: what a terminal would obey in them is
-/// escaped before.
+/// Ends each text of the help with a full stop, which clap takes off, and states defaults as the option tables do:
+/// "Default: 1."
+fn in_sentences(command: clap::Command) -> clap::Command {
+    let ended = |text: &clap::builder::StyledStr| {
+        let text = text.to_string();
+        if text.ends_with('.') { text } else { format!("{text}.") }
+    };
+    let about = command.get_about().map(ended);
+    let command = command.mut_args(|argument| {
+        let Some(mut help) = argument.get_help().map(ended) else { return argument };
+        if let (false, [default]) = (argument.is_hide_default_value_set(), argument.get_default_values()) {
+            help += &format!(" Default: {}.", default.to_string_lossy());
+            return argument.help(help).hide_default_value(true);
+        }
+        argument.help(help)
+    });
+    let command = command.mut_subcommands(in_sentences);
+    if let Some(about) = about { command.about(about) } else { command }
+}
+
+/// Ends the program with the message of the argument parser. It quotes arguments, so what a terminal would obey in them
+/// is escaped first.
 fn refuse<T>(command: &clap::Command, error: clap::Error) -> T {
     let arguments = || std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
     if error.use_stderr() && arguments().any(|argument| argument.contains(is_unsafe)) {
@@ -71,8 +91,8 @@ fn refuse<T>(command: &clap::Command, error: clap::Error) -> T {
 }
 
 fn main() -> ExitCode {
-    // What `anomaly` takes for two options is its own, and the other options of a start have no meaning there.
-    let mut command = Arguments::command().mut_subcommand("anomaly", |command| {
+    // `anomaly` has its own meaning of two options, and the other options of a start have no meaning there.
+    let mut command = in_sentences(Arguments::command()).mut_subcommand("anomaly", |command| {
         let command = command
             .mut_arg("strength", |strength| {
                 let usual = settings::STRENGTH_OF_COUNTERFACTUAL;
@@ -81,7 +101,7 @@ fn main() -> ExitCode {
             .mut_arg("classifier_scale", |scale| {
                 let usual = anomaly::USUAL_SCALE;
                 scale.help(format!(
-                    "The scale of a classifier's gradient. Default: {usual}, which suits the shipped one."
+                    "The scale of a classifier's gradient. Default: {usual}, which suits the shipped classifier."
                 ))
             });
         let idle = settings::of(Group::Start).map(|option| option.key).filter(|key| *key != "strength");

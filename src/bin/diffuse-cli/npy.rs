@@ -1,8 +1,8 @@
-//! Arrays of numpy's, `.npy`: read from any hand, and written
-//! (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>).
+//! Reads and writes numpy's arrays, `.npy` (<https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>).
+//! The files are not trusted.
 //!
-//! The header is a literal of Python's. A reader of that language follows brackets as deep as they go; this one knows
-//! the three keys that a header has, so that it looks at each byte once, and refuses the first that does not belong
+//! The header is a Python literal. A reader of the whole language would follow brackets as deep as they go. This one
+//! knows the three keys that a header has. So it reads each byte once, and refuses the first that does not belong
 //! there.
 
 use diffuse::tensor::Tensor;
@@ -11,17 +11,17 @@ use ndarray::{ArrayD, ArrayViewD, IxDyn, ShapeBuilder};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// The most bytes of a header: what version 1.0 can say. Only structured types need more.
+/// The most bytes of a header, which is the limit of version 1.0. Only structured types need more.
 const MOST_HEADER: usize = 1 << 16;
 
 /// The most axes, as in numpy.
 const MOST_AXES: usize = 64;
 
-/// The most values: as many as a run can have.
+/// The most values, which is as many as a run can have.
 const MOST_VALUES: usize = diffuse::sample::MOST_VALUES;
 
-/// The values in `bytes` as f32, in standard order: the nearest one of a float, and exactly the same of an integer. The
-/// reason why not says what was expected and what was found.
+/// Reads the values in `bytes` as f32, in standard order. A float becomes the nearest f32. An integer has to be exact.
+/// The error states what was expected and what was found.
 pub(crate) fn read(bytes: &[u8]) -> Result<ArrayD<f32>, String> {
     match read_any(bytes)? {
         Tensor::F32(array) => Ok(array),
@@ -30,7 +30,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<ArrayD<f32>, String> {
             let is_beyond = value.is_finite() && narrow.is_infinite();
             if is_beyond { Err(format!("{value:e}, which is beyond f32 ({:e})", f32::MAX)) } else { Ok(narrow) }
         }),
-        // Beyond 2^24 not every integer is one, and a label that became its neighbour would be another one.
+        // Beyond 2^24 not every integer is an f32. A label that became its neighbour would be another label.
         Tensor::I64(array) => narrowed(&array, |value| {
             let narrow = value as f32;
             let is_same = narrow as i128 == i128::from(value);
@@ -52,12 +52,12 @@ fn no_memory(count: usize) -> String {
     format!("there is no memory for {count} values")
 }
 
-/// The values in `bytes`, in standard order, in a type that has them all.
+/// Reads the values in `bytes`, in standard order, in a type that has them all.
 pub(crate) fn read_any(bytes: &[u8]) -> Result<Tensor, String> {
     let (text, data) = split(bytes)?;
     let Header { descr, fortran, shape } = Header::parse(text)?;
     let element = Element::of(&descr)?;
-    // What the header claims is held against what is there, before anything of that size is made.
+    // The header's claim is checked against what is there, before anything of that size is made.
     let count = shape.iter().try_fold(1usize, |count, &axis| count.checked_mul(axis));
     let length = count.and_then(|count| count.checked_mul(element.size));
     let (Some(count), Some(length)) = (count, length) else {
@@ -86,7 +86,7 @@ fn shaped<T: Clone>(shape: &[usize], fortran: bool, values: Vec<T>) -> Result<Ar
     Ok(if fortran { array.as_standard_layout().into_owned() } else { array })
 }
 
-/// The header's text and the values, of a file of version 1.0, 2.0 or 3.0.
+/// Splits a file of version 1.0, 2.0 or 3.0 into the header's text and the values.
 fn split(bytes: &[u8]) -> Result<(&str, &[u8]), String> {
     if bytes.is_empty() {
         return Err("it is empty".into());
@@ -105,12 +105,12 @@ fn split(bytes: &[u8]) -> Result<(&str, &[u8]), String> {
         return Err(format!("a header of {length} bytes; at most {MOST_HEADER} are read"));
     }
     let (header, data) = rest.split_at_checked(length).ok_or_else(cut)?;
-    // Names of fields alone are not ASCII, and a type with fields is not read.
+    // Only names of fields are not ASCII, and a type with fields is not read.
     let header = std::str::from_utf8(header).map_err(|_| "its header is not text")?;
     Ok((header, data))
 }
 
-/// What a header says.
+/// The contents of a header.
 struct Header {
     descr: String,
     fortran: bool,
@@ -132,7 +132,7 @@ impl Header {
                 _ => return Err(format!("its header has the key '{key}'; descr, fortran_order and shape are known")),
             };
             if twice {
-                return Err(format!("its header says {key} twice"));
+                return Err(format!("its header has {key} twice"));
             }
             if !parser.take(',') {
                 parser.expect('}', "a comma or the header's }")?;
@@ -142,7 +142,7 @@ impl Header {
         if !parser.rest().trim_ascii().is_empty() {
             return Err(parser.wrong("nothing but spaces behind the header's }"));
         }
-        let lacks = |key: &str| format!("its header does not say {key}");
+        let lacks = |key: &str| format!("its header has no {key}");
         Ok(Self {
             descr: descr.ok_or_else(|| lacks("descr"))?,
             fortran: fortran.ok_or_else(|| lacks("fortran_order"))?,
@@ -225,7 +225,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A tuple of sizes: `()`, `(3,)`, `(3, 4)`; Python 2 wrote `(3L, 4L)`.
+    /// A tuple of sizes: `()`, `(3,)`, `(3, 4)`. Python 2 wrote `(3L, 4L)`.
     fn shape(&mut self) -> Result<Vec<usize>, String> {
         const FORM: &str = "a shape such as (3, 64, 64)";
         let mut shape = Vec::new();
@@ -254,7 +254,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// As Python writes it.
+/// A tuple as Python writes it.
 fn tuple(shape: &[usize]) -> String {
     match shape {
         [one] => format!("({one},)"),
@@ -311,7 +311,7 @@ impl Element {
         format!("its values are {what} ({descr:?}); expected f2, f4, f8, i1 to i8, u1 to u8 or b1")
     }
 
-    /// The `count` values that are in `data`.
+    /// The `count` values in `data`.
     fn values(&self, data: &[u8], count: usize) -> Result<Values, String> {
         let big = self.big_endian;
         let whole = |values: Result<Vec<i64>, String>| values.map(Values::I64);
@@ -338,7 +338,7 @@ impl Element {
     }
 }
 
-/// Values of a file, in a type that has all of its type.
+/// The values of a file, in a type that has all of its type.
 enum Values {
     F32(Vec<f32>),
     F64(Vec<f64>),
@@ -364,7 +364,7 @@ fn numbers<const N: usize, T>(
     Ok(values)
 }
 
-/// The bytes of a file of `array`: version 1.0, f32, little-endian, in standard order.
+/// Writes `array` as a file: version 1.0, f32, little-endian, in standard order.
 pub(crate) fn write(array: ArrayViewD<'_, f32>) -> Vec<u8> {
     let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {}, }}", tuple(array.shape()));
     // The values begin at a multiple of 64 bytes.
@@ -402,13 +402,13 @@ mod tests {
     fn what_is_written_is_what_numpy_writes_and_is_read_again() {
         let array = ArrayD::from_shape_fn(IxDyn(&[2, 3]), |at| at[0] as f32 - 0.5 * at[1] as f32);
         let bytes = write(array.view());
-        // numpy 2.3: np.save of the same array.
+        // numpy 2.3 writes this with np.save of the same array.
         let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }";
         assert_eq!(bytes[..10], *b"\x93NUMPY\x01\x00\x76\x00");
         assert_eq!(bytes[10..128], *format!("{header:<117}\n").as_bytes());
         assert_eq!(bytes.len(), 128 + 24);
         assert_eq!(read(&bytes).unwrap(), array);
-        // Of an array that does not lie in order as well, and of no and of one axis.
+        // An array out of order, one without axes, and one with one axis.
         assert_eq!(read(&write(array.t().into_dyn())).unwrap(), array.t().to_owned().into_dyn());
         for shape in [&[][..], &[3], &[0, 4], &[1; 40]] {
             let array = ArrayD::from_elem(IxDyn(shape), 0.25);
@@ -509,7 +509,7 @@ mod tests {
             (b"\x93NUMPY\x01\x00\xff\xff{".to_vec(), "ends within its header"),
             (b"\x93NUMPY\x02\x00\xff\xff\xff\xff{".to_vec(), "at most 65536"),
             (b"\x93NUMPY\x04\x00\x01\x00{".to_vec(), "version 4.0"),
-            (file(1, "{}", &[]), "does not say descr"),
+            (file(1, "{}", &[]), "has no descr"),
             (file(1, "{'descr': '<f4', 'descr': '<f4'}", &[]), "descr twice"),
             (file(1, "{'descr': [('a', '<f4'), ('b', '<i4')], }", &[]), "structured"),
             (file(1, "{'shape': (), 'fortran_order': Falsehood}", &[]), "True or False"),

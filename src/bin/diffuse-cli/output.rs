@@ -1,11 +1,13 @@
-//! Writing files: whole or not at all, over nothing that the run reads, and so that a picture that was drawn is never
-//! lost.
+//! Writes files, whole or not at all. It writes over nothing that the run reads, and never loses a picture that was
+//! generated.
 //!
-//! What can be known before the drawing is checked before it: whether the file and its folder can be written to, and
-//! whether the file is one that the run reads. A file that is named is replaced: by a temporary file beside it that
-//! takes its name, with its permissions and its owner. Where the system does not let a name be taken (a mount point, a
-//! file of somebody else's) the file is written in place. A name of our own choice replaces nothing: it becomes the
-//! next one that is free. If writing fails all the same, the bytes go elsewhere, and stderr says where.
+//! What can be known before the run is checked then. That is whether the file and its folder can be written to, and
+//! whether the file is one that the run reads.
+//!
+//! A file that the user names is replaced: by a temporary file beside it that takes its name, with its permissions and
+//! its owner. Where the system does not allow that, the file is written in place. Examples are a mount point, or a file
+//! of another user. A name that was chosen here replaces nothing, and becomes the next one that is free. If writing
+//! fails all the same, the bytes go elsewhere, and standard error shows where.
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, IsTerminal, Seek, Write};
@@ -33,10 +35,10 @@ impl Target {
     }
 }
 
-/// A file that the run reads, and what it is.
+/// A file that the run reads, and its description.
 pub(crate) type Source = (&'static str, PathBuf);
 
-/// A model, its weights that lie in files of their own, and the manifest that lies beside it.
+/// A model, its weight files, and the manifest beside it.
 pub(crate) fn model_sources(what: [&'static str; 3], path: &Path) -> Vec<Source> {
     let [model, weights, manifest] = what;
     let files = Network::weight_files(path).into_iter().map(|path| (weights, path));
@@ -44,25 +46,25 @@ pub(crate) fn model_sources(what: [&'static str; 3], path: &Path) -> Vec<Source>
     own.into_iter().chain(files).collect()
 }
 
-/// What the files of a model are called.
+/// The descriptions of a model's files.
 pub(crate) const MODEL: [&str; 3] = ["the model", "a file with the model's weights", "the model's manifest"];
 
-/// What those of a classifier are called.
+/// The descriptions of a classifier's files.
 pub(crate) const CLASSIFIER: [&str; 3] =
     ["the classifier", "a file with the classifier's weights", "the classifier's manifest"];
 
-/// A name of our own choice, in two parts: of one that is too long, the first is cut.
+/// A name that is chosen here, in two parts. Of a name that is too long, the first part is cut.
 #[derive(Debug, Clone)]
 pub(crate) struct Stem {
     pub(crate) start: String,
     pub(crate) end: String,
 }
 
-/// The most bytes of a file's name in the file systems of today.
+/// The most bytes of a file's name in current file systems.
 const MOST_NAME: usize = 255;
 
 impl Stem {
-    /// The name with this ending that is tried as the `number`th.
+    /// The `number`th name to try, with this ending.
     fn name(&self, number: usize, ending: &str) -> String {
         let number = if number > 1 { format!("-{number}") } else { String::new() };
         let tail = format!("{}{number}{}{ending}", self.end, if ending.is_empty() { "" } else { "." });
@@ -72,19 +74,19 @@ impl Stem {
     }
 }
 
-/// What a command writes: each file with its format and the ending that goes with that.
+/// The outputs of a command: each file with its format and that format's ending.
 pub(crate) struct Outputs<F> {
-    /// The name that is taken where none is given, and where a result is saved that cannot be written to its place.
+    /// The name that is used where none is given, and for a result that cannot be written to its place.
     stem: Stem,
-    /// None: under the name of our choice.
+    /// `None` for the name that is chosen here.
     named: Option<Vec<Target>>,
     formats: Vec<(F, &'static str)>,
 }
 
-/// What came of it.
+/// The result of writing.
 pub(crate) struct Written {
     pub(crate) files: Vec<PathBuf>,
-    /// The first failure; the others have been written all the same.
+    /// The first failure. The other files have been written all the same.
     pub(crate) failure: Option<Failure>,
 }
 
@@ -96,15 +98,15 @@ impl Written {
 }
 
 impl<F> Outputs<F> {
-    /// Files under the name that is usual, or the next one that is free.
+    /// Files under the default name, or the next one that is free.
     pub(crate) fn usual(stem: Stem, formats: Vec<(F, &'static str)>) -> Self {
         Self { stem, named: None, formats }
     }
 
-    /// What the user has named.
+    /// Files that the user has named.
     pub(crate) fn named(stem: Stem, targets: Vec<(Target, F, &'static str)>) -> Self {
         let mut targets = targets;
-        // Standard output last: whoever reads it may leave early, and the files are to be written all the same.
+        // Standard output comes last. Its reader may stop early, and the files have to be written all the same.
         targets.sort_by_key(|(target, ..)| *target == Target::Stdout);
         let (named, formats) = targets.into_iter().map(|(target, format, ending)| (target, (format, ending))).unzip();
         Self { stem, named: Some(named), formats }
@@ -114,13 +116,13 @@ impl<F> Outputs<F> {
         self.formats.iter().map(|(format, _)| format)
     }
 
-    /// Whether the names are of our choice, so that they have to be said.
+    /// Whether the names were chosen here, and so have to be printed.
     pub(crate) fn is_usual(&self) -> bool {
         self.named.is_none()
     }
 
-    /// Finds out before the work what can be known then. `binary` says whether a format is nothing for a terminal;
-    /// `sources` is what the run reads.
+    /// Checks before the work what can be known then. `binary` tells whether a format is not for a terminal. `sources`
+    /// are the files that the run reads.
     pub(crate) fn check(&self, binary: impl Fn(&F) -> bool, sources: &[Source]) -> Result<(), Failure> {
         let Some(named) = &self.named else { return check_folder(Path::new(".")) };
         for (i, target) in named.iter().enumerate() {
@@ -140,7 +142,7 @@ impl<F> Outputs<F> {
         Ok(())
     }
 
-    /// Writes them all, as `encode` makes them. Only a failure of `encode`, or Ctrl-C, ends that early.
+    /// Writes all files, as `encode` makes them. Only a failure of `encode`, or Ctrl-C, ends this early.
     pub(crate) fn write(&self, mut encode: impl FnMut(&F) -> Result<Vec<u8>, Failure>) -> Result<Written, Failure> {
         let mut written = Written { files: Vec::new(), failure: None };
         let Some(named) = &self.named else {
@@ -218,8 +220,8 @@ fn copy_of(error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), error.to_string())
 }
 
-/// Saves what could not be written to its place in the first folder that takes it, under the first free name from a
-/// number on.
+/// Saves a result that could not be written to its place. It uses the first folder that takes it, and the first free
+/// name from a number on.
 fn save(
     files: &[(&str, Vec<u8>)],
     stem: &Stem,
@@ -236,7 +238,7 @@ fn save(
     outcome
 }
 
-/// What is said of a result that is not in its place.
+/// The error about a result that is not in its place.
 fn lost(path: &Path, error: &io::Error, saved: io::Result<Vec<PathBuf>>) -> Failure {
     let reason = match saved {
         Ok(paths) => {
@@ -260,20 +262,20 @@ impl Place {
     fn of(path: &Path) -> io::Result<Self> {
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => Err(ErrorKind::IsADirectory.into()),
-            // The link's end may have no name: /proc/self/fd/1 of a file that was deleted.
+            // The link's end may have no name, as /proc/self/fd/1 of a file that was deleted.
             Ok(found) if found.is_file() => {
                 Ok(Self::Regular(fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()), Some(found)))
             }
             Ok(_) => Ok(Self::Special(path.to_path_buf())),
-            // A folder's name, as if it were a file's.
+            // This is a folder's name in place of a file's.
             Err(_) if path.to_string_lossy().ends_with(std::path::is_separator) => Err(ErrorKind::IsADirectory.into()),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::Regular(end_of_links(path), None)),
             Err(error) => Err(error),
         }
     }
 
-    /// Writes `bytes`: to a temporary file beside the target that then takes its name, so that a full disk or a crash
-    /// leaves either the old file or the new one. What is not a regular file (a pipe, a device) is written to directly.
+    /// Writes `bytes` to a temporary file beside the target, which then takes its name. So a full disk or a crash
+    /// leaves either the old file or the new one. A pipe or a device is written to directly.
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Special(path) => {
@@ -290,9 +292,9 @@ impl Place {
     }
 }
 
-/// Where a link leads that has no file at its end.
+/// The end of a link that has no file at its end.
 fn end_of_links(path: &Path) -> PathBuf {
-    /// As many as Linux follows; the system itself has refused what goes in circles.
+    /// The most links, as on Linux. The system itself has refused circular ones.
     const MOST_LINKS: usize = 40;
     let mut path = path.to_path_buf();
     for _ in 0..MOST_LINKS {
@@ -309,7 +311,7 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// What makes a file this one, by whatever name: its device and its number there.
+/// The identity of a file, whatever its name: its device and its number there.
 #[cfg(unix)]
 type Identity = (u64, u64);
 
@@ -322,8 +324,7 @@ fn identity(file: &Metadata) -> Identity {
     (file.dev(), file.ino())
 }
 
-/// The identity of the regular file at `path`. Pipes and devices have none: what goes in and what comes out of one is
-/// not the same.
+/// The identity of the regular file at `path`. Pipes and devices have none, since what goes in is not what comes out.
 #[cfg(unix)]
 fn identity_of(path: &Path) -> Option<Identity> {
     fs::metadata(path).ok().filter(Metadata::is_file).map(|file| identity(&file))
@@ -358,14 +359,14 @@ fn is_private(_: &Metadata) -> bool {
     false
 }
 
-/// Whether `path` still is the name of the open `file`.
+/// Whether `path` is still the name of the open `file`.
 #[cfg(unix)]
 fn is_still(file: &File, path: &Path) -> bool {
     let named = fs::symlink_metadata(path).map(|found| identity(&found));
     matches!((file.metadata(), named), (Ok(open), Ok(named)) if identity(&open) == named)
 }
 
-/// Windows does not let the name of an open file be taken.
+/// Windows does not let another file take the name of an open one.
 #[cfg(not(unix))]
 fn is_still(_: &File, path: &Path) -> bool {
     path.exists()
@@ -401,14 +402,14 @@ fn refuse_source(name: &str, output: Option<Identity>, sources: &[Source]) -> Re
     }
 }
 
-/// Whether a file can be written, and is none that the run reads.
+/// Checks that a file can be written, and that the run does not read it.
 fn check_file(path: &Path, sources: &[Source]) -> Result<(), Failure> {
     let failed = |error| Failure::file(path, error);
     refuse_source(&path.display().to_string(), identity_of(path), sources)?;
     match Place::of(path).map_err(failed)? {
         Place::Special(_) => Ok(()),
         Place::Regular(_, Some(old)) => {
-            // Root may write where nobody is meant to.
+            // Root may write even where writing is not allowed.
             if old.permissions().readonly() {
                 return Err(failed(io::Error::new(ErrorKind::PermissionDenied, "the file is read-only")));
             }
@@ -418,13 +419,13 @@ fn check_file(path: &Path, sources: &[Source]) -> Result<(), Failure> {
     }
 }
 
-/// Whether a file can be made in `folder`; only trying tells.
+/// Checks that a file can be created in `folder`, by trying.
 fn check_folder(folder: &Path) -> Result<(), Failure> {
     let found = fs::metadata(folder).map_err(|error| Failure::file(folder, error))?;
     if !found.is_dir() {
         return Err(Failure::file(folder, ErrorKind::NotADirectory.into()));
     }
-    // Ctrl-C must not come between its making and its end.
+    // Ctrl-C must not come between the file's creation and its end.
     let finishing = interrupt::finishing();
     let made = temporary(folder, true).map(drop);
     drop(finishing);
@@ -434,7 +435,8 @@ fn check_folder(folder: &Path) -> Result<(), Failure> {
     })
 }
 
-/// The system's own words: the crate for temporary files adds the name of its file, which nobody knows.
+/// The system's own message. The crate for temporary files would add the name of its file, which means nothing to
+/// users.
 fn plain(error: &io::Error) -> io::Error {
     let text = error.to_string();
     io::Error::new(error.kind(), text.rsplit_once(" at path \"").map_or(&*text, |(words, _)| words))
@@ -444,8 +446,8 @@ const PREFIX: &str = ".diffuse-";
 const SUFFIX: &str = ".part";
 const RANDOM: usize = 12;
 
-/// A new file beside the result, with a lock for as long as it is written. `private` is for what replaces a file that
-/// may be.
+/// A new file beside the result, locked for as long as it is written. `private` makes it private, for the replacement
+/// of a private file.
 fn temporary(folder: &Path, private: bool) -> io::Result<NamedTempFile> {
     const ATTEMPTS: usize = 100;
     let mut builder = tempfile::Builder::new();
@@ -455,16 +457,17 @@ fn temporary(folder: &Path, private: bool) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     if !private {
         use std::os::unix::fs::PermissionsExt;
-        // What `open` asks for by itself; the system takes the umask off. tempfile's own choice is a private file.
+        // These are the permissions of `open`, from which the system takes the umask. tempfile would make a private
+        // file.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     for _ in 0..ATTEMPTS {
         let file = builder.tempfile_in(folder)?;
         match file.as_file().try_lock() {
             Ok(()) if is_still(file.as_file(), file.path()) => return Ok(file),
-            // Another run took it for one that a killed run has left, between its making and its lock.
+            // Another run may take it for the file of a killed run, between its creation and its lock.
             Ok(()) | Err(TryLockError::WouldBlock) => {}
-            // A file system without locks, where nobody can remove it either.
+            // On a file system without locks no run can remove it either.
             Err(TryLockError::Error(_)) => return Ok(file),
         }
     }
@@ -476,7 +479,7 @@ fn is_temporary(name: &std::ffi::OsStr) -> bool {
     middle.is_some_and(|middle| middle.len() == RANDOM && middle.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// Removes the temporary files that killed runs have left in `folder`: those that nobody has locked.
+/// Removes the temporary files that killed runs have left in `folder`, which are not locked.
 fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if !is_temporary(&entry.file_name()) || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
@@ -491,13 +494,13 @@ fn sweep(folder: &Path) {
     }
 }
 
-/// Puts `bytes` in the place of the file at `path`, which is as `old` says, if it is there.
+/// Replaces the file at `path` by `bytes`. Its metadata is `old`, if it exists.
 fn replace(path: &Path, bytes: &[u8], old: Option<&Metadata>) -> io::Result<()> {
     let folder = folder_of(path);
     sweep(folder);
     let mut file = match temporary(folder, old.is_some()) {
         Ok(file) => file,
-        // A file that can be written to, in a folder that takes no new ones.
+        // The file can be written to, but its folder takes no new files.
         Err(error)
             if old.is_some() && matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) =>
         {
@@ -512,13 +515,14 @@ fn replace(path: &Path, bytes: &[u8], old: Option<&Metadata>) -> io::Result<()> 
     }
     match file.persist(path) {
         Ok(_) => Ok(()),
-        // A mount point (EBUSY), or a file of somebody else's in a folder like /tmp (EPERM).
+        // It is a mount point (EBUSY), or a file of another user in a folder like /tmp (EPERM).
         Err(_) if old.is_some() => overwrite(path, bytes),
         Err(refused) => Err(refused.error),
     }
 }
 
-/// Gives `file` the owner and the permissions of `old`. An error where we may not; then they would change.
+/// Gives `file` the owner and the permissions of `old`. It is an error where that is not allowed, since they would
+/// change.
 #[cfg(unix)]
 fn take_after(file: &File, old: &Metadata) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
@@ -534,11 +538,11 @@ fn take_after(_: &File, _: &Metadata) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes `bytes` into the file that is there. Where there is no room for them it gets back what it had.
+/// Writes `bytes` into the existing file. Where there is no room for them it gets its old contents back.
 fn overwrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let old = fs::read(path).ok();
     let mut file = OpenOptions::new().write(true).open(path)?;
-    // From here on it is not what it was.
+    // From here on the file has changed.
     interrupt::note_written();
     let mut put = |bytes: &[u8]| {
         file.rewind()?;
@@ -549,8 +553,8 @@ fn overwrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
     put(bytes).inspect_err(|_| drop(old.map(|old| put(&old))))
 }
 
-/// Writes files, given as endings and bytes, to `folder` under the first free number from `number` on, which is the
-/// same for all.
+/// Writes files to `folder`, given as endings and bytes. All get the same number, the first that is free from `number`
+/// on.
 fn write_free(
     folder: &Path,
     stem: &Stem,
@@ -583,8 +587,8 @@ fn write_free(
     Err(io::Error::new(ErrorKind::AlreadyExists, "all of the names that it could have are taken"))
 }
 
-/// Gives each of `files` its name, if all of the names are free. Another run may want the same ones at the same moment:
-/// the system's word counts.
+/// Gives each of `files` its name, if all of the names are free. Another run may want the same ones at the same moment,
+/// so the system decides.
 fn give_names(files: &[NamedTempFile], names: &[PathBuf]) -> io::Result<()> {
     let all = |claim: &dyn Fn(&Path, &Path) -> io::Result<()>| {
         for (i, (file, name)) in files.iter().zip(names).enumerate() {
@@ -595,10 +599,10 @@ fn give_names(files: &[NamedTempFile], names: &[PathBuf]) -> io::Result<()> {
         }
         Ok(())
     };
-    // A second name; the first goes with the temporary file.
+    // This is a second name. The first one goes with the temporary file.
     match all(&|file, name| fs::hard_link(file, name)) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            // A file system without such names: empty files hold the places.
+            // The file system has no hard links, so empty files reserve the names.
             all(&|_, name| OpenOptions::new().write(true).create_new(true).open(name).map(drop))?;
             let named = all(&|file, name| fs::rename(file, name));
             if named.is_err() {

@@ -1,10 +1,10 @@
-//! Pictures: sheets, scatter plots, and PNG files that say how they were made.
+//! Pictures: sheets, scatter plots, and PNG files that contain how they were made.
 
 use std::io::Cursor;
 
 use ndarray::{Array3, ArrayView2, Axis, s};
 
-/// The keyword of the text chunk in which a picture says how it was made.
+/// The keyword of the text chunk that tells how a picture was made.
 const KEYWORD: &str = "diffuse";
 
 /// The most text that is read from a picture.
@@ -20,7 +20,7 @@ pub(crate) fn encode(pixels: &Array3<u8>, record: &str) -> Result<Vec<u8>, png::
     encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
     encoder.add_itxt_chunk(KEYWORD.into(), record.into())?;
     let mut writer = encoder.write_header()?;
-    // It lies in order already, as a rule, and is not copied then.
+    // It is usually in order already, and is not copied then.
     writer.write_image_data(pixels.as_standard_layout().as_slice().unwrap_or_default())?;
     writer.finish()?;
     Ok(bytes)
@@ -31,14 +31,14 @@ pub(crate) fn is_png(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\x89PNG\r\n\x1a\n")
 }
 
-/// What [`encode`] wrote into a picture's text chunk; `None` if there is none.
+/// The text that [`encode`] wrote into a picture. `None` if there is none.
 pub(crate) fn record(bytes: &[u8]) -> Result<Option<String>, png::DecodingError> {
     let mut reader = png::Decoder::new(Cursor::new(bytes)).read_info()?;
-    // The chunk may also come after the pixels: other programs move it there.
+    // The chunk may also come after the pixels, where other programs move it.
     reader.finish()?;
     let text = reader.info().utf8_text.iter().find(|chunk| chunk.keyword == KEYWORD);
     let Some(mut text) = text.cloned() else { return Ok(None) };
-    // A few bytes can be compressed text without end.
+    // A few compressed bytes can become endless text.
     text.decompress_text_with_limit(MOST_TEXT)?;
     text.get_text().map(Some)
 }
@@ -46,7 +46,7 @@ pub(crate) fn record(bytes: &[u8]) -> Result<Option<String>, png::DecodingError>
 /// The most pixels of a picture that is read.
 const MOST_PIXELS: u64 = 1 << 26;
 
-/// How many bytes a byte of a PNG can become at most: deflate writes 258 bytes with as little as two bits.
+/// The most bytes that a byte of a PNG can become. Deflate writes 258 bytes with as little as two bits.
 const MOST_EXPANSION: u64 = 1032;
 
 /// The pixels `[height, width, 4]` of a PNG of any kind, 8 bits a channel.
@@ -59,7 +59,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Array3<u8>, String> {
     if u64::from(width) * u64::from(height) > MOST_PIXELS {
         return Err(format!("{width} by {height} pixels; at most {MOST_PIXELS} in all are read"));
     }
-    // A file that lies of its size asks for no memory.
+    // A file that claims a false size must not cost memory.
     let claimed = (info.bits_per_pixel() as u64 * u64::from(width)).div_ceil(8) * u64::from(height);
     if claimed / MOST_EXPANSION > bytes.len() as u64 {
         return Err(format!("{width} by {height} pixels, which {} bytes cannot hold", bytes.len()));
@@ -96,8 +96,7 @@ pub(crate) fn heat(values: ArrayView2<'_, f32>) -> Array3<u8> {
     })
 }
 
-/// The pictures side by side, `columns` in a row, all of the size of the first. Cells that are left over are
-/// transparent.
+/// The pictures side by side, `columns` in a row, all of the size of the first. Empty cells are transparent.
 pub(crate) fn sheet(pictures: &[Array3<u8>], columns: usize) -> Array3<u8> {
     let Some(first) = pictures.first() else { return Array3::zeros((0, 0, 4)) };
     let (height, width, _) = first.dim();
@@ -111,7 +110,7 @@ pub(crate) fn sheet(pictures: &[Array3<u8>], columns: usize) -> Array3<u8> {
     sheet
 }
 
-/// Every pixel as a square of `zoom` by `zoom`.
+/// The picture with every pixel as a square of `zoom` by `zoom`.
 pub(crate) fn enlarged(pixels: Array3<u8>, zoom: usize) -> Array3<u8> {
     if zoom == 1 {
         return pixels;
@@ -120,7 +119,7 @@ pub(crate) fn enlarged(pixels: Array3<u8>, zoom: usize) -> Array3<u8> {
     Array3::from_shape_fn((height * zoom, width * zoom, 4), |(y, x, channel)| pixels[[y / zoom, x / zoom, channel]])
 }
 
-/// Points of the plane on white, with equal scales and y upward, in a frame that holds all of them.
+/// A plot of points in the plane on white, with equal scales and y upward, in a frame that holds all of them.
 pub(crate) fn scatter(points: ArrayView2<'_, f32>) -> Array3<u8> {
     const SIZE: usize = 640;
     const MARGIN: f64 = 20.0;
@@ -133,7 +132,7 @@ pub(crate) fn scatter(points: ArrayView2<'_, f32>) -> Array3<u8> {
     };
     let (x_bounds, y_bounds) = (bounds(0), bounds(1));
     let extent = (x_bounds.1 - x_bounds.0).max(y_bounds.1 - y_bounds.0);
-    // Points that are all the same lie in the middle.
+    // Points that are all the same are drawn in the middle.
     let scale = if extent > 0.0 { (SIZE as f64 - 2.0 * MARGIN) / extent } else { 0.0 };
     let centre = SIZE as f64 / 2.0;
     for point in points.rows() {
@@ -207,7 +206,7 @@ mod tests {
         let picture = scatter(points.view());
         let dark = |y: usize, x: usize| picture[[y, x, 0]] < 200;
         assert!(dark(619, 20) && dark(20, 619) && !dark(20, 20) && !dark(619, 619), "y grows upward");
-        // One point alone, or none that differ, is no division by zero.
+        // A single point, or several equal ones, must not divide by zero.
         let one = scatter(ndarray::arr2(&[[3.0, -7.0]]).view());
         assert!(one[[320, 320, 0]] < 200 && one[[0, 0, 0]] == 255);
     }

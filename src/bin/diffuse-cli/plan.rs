@@ -1,4 +1,4 @@
-//! `diffuse-cli plan`: a run's noise levels and its solver's coefficients, as a table.
+//! `diffuse-cli plan`: prints a run's noise levels and its solver's coefficients, as a table.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -18,20 +18,20 @@ use crate::shared::{RuntimeArguments, SamplingArguments, print, print_json};
 #[derive(Debug, Args)]
 #[command(after_help = solvers())]
 pub(crate) struct Arguments {
-    /// Print JSON
+    /// Prints JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     plan: PlanArguments,
 }
 
-/// Whose run is meant, and how it is sampled.
+/// The model or schedule of a run, and how it is sampled.
 #[derive(Debug, Args)]
 pub(crate) struct PlanArguments {
-    /// The model whose schedule and defaults are meant; without one, --schedule
+    /// The model whose schedule and defaults are used. Without one, --schedule sets the schedule.
     model: Option<PathBuf>,
-    /// A schedule with its usual numbers (1000 training steps, β from 1e-4 to 0.02; VE from 0.01 to 50), where no model
-    /// is given
+    /// The schedule without a model, with its usual numbers: 1000 training steps, β from 1e-4 to 0.02, VE from 0.01 to
+    /// 50.
     #[arg(long, conflicts_with_all = ["model", "scheduler_config"], default_value = "linear")]
     schedule: ScheduleName,
     #[command(flatten)]
@@ -58,7 +58,7 @@ enum ScheduleName {
 }
 
 fn solvers() -> String {
-    SOLVERS.iter().fold(String::from("The solvers are:\n"), |mut text, entry| {
+    SOLVERS.iter().fold(String::from("Solvers:\n"), |mut text, entry| {
         let _ = writeln!(text, "  {:21} {}", entry.name, entry.summary);
         text
     })
@@ -78,7 +78,7 @@ pub(crate) struct Plan {
 pub(crate) struct Row {
     step: usize,
     stage: usize,
-    /// The level that the network is evaluated at; none for a move without an evaluation.
+    /// The level at which the network is evaluated. `None` for a move without an evaluation.
     evaluate_at: Option<NoiseLevel>,
     pub(crate) update: Update,
     /// The slot that is written to, and what it holds from then on.
@@ -86,7 +86,7 @@ pub(crate) struct Row {
     keep: Option<(usize, Update)>,
     /// Whether x, as it was before, is saved.
     save: bool,
-    /// What the fresh noise is multiplied by, value by value.
+    /// The factor of the fresh noise, value by value.
     #[serde(skip_serializing_if = "Option::is_none")]
     deviation: Option<Deviation>,
 }
@@ -100,11 +100,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 impl PlanArguments {
-    /// What is read, so that it is not written over.
+    /// The files that are read, so that they are not written over.
     pub(crate) fn sources(&self) -> Vec<Source> {
         let model = self.model.iter().flat_map(|path| model_sources(MODEL, path));
         let config = self.sampling.path().map(|path| ("the scheduler's configuration", path.to_path_buf()));
-        // It has been opened already, and is only asked for its path.
+        // ONNX Runtime is open already, and only its path is needed.
         let runtime = self.model.as_ref().and_then(|_| self.runtime.open().ok());
         let library = runtime.map(|runtime| ("ONNX Runtime's library", runtime.path().to_path_buf()));
         model.chain(config).chain(library).collect()
@@ -149,7 +149,7 @@ impl PlanArguments {
     }
 }
 
-/// The name of a coefficient, and which it is.
+/// The name of a coefficient, and the coefficient.
 type Column = (String, Box<dyn Fn(&Update) -> f64>);
 
 impl Plan {
@@ -175,11 +175,11 @@ impl Plan {
         let saved = usize::from(rows.iter().any(|row| row.save));
         let mut text = format!("{solver}\n");
         if solver.adaptive().is_some() {
-            text += "It chooses its own steps between the first and the last noisy level; what follows are Euler's on the grid.\n";
+            text += "It chooses its own steps between the first and the last noisy level. The rows below are Euler's on the grid.\n";
         }
         let _ = writeln!(
             text,
-            "{} evaluations; beside x and x̂₀ it keeps {} tensors. x becomes the sum of what the columns are of, times what they hold \
+            "{} evaluations. It keeps {} tensors beside x and x̂₀. Each row sets x to a sum: each column's tensor times its number \
          (d: the x̂₀ that ε̂ is taken from; z: fresh noise; saved: the x saved in a row marked s; h: kept by earlier rows)\n",
             rows.iter().filter(|row| row.evaluate_at.is_some()).count(),
             solver.slots() + saved
@@ -215,7 +215,7 @@ fn without_a_model(name: ScheduleName) -> Result<Manifest, Failure> {
     if name == "ve" {
         schedule = serde_json::json!({"kind": name, "sigma_min": 0.01, "sigma_max": 50.0});
     }
-    // What the network predicts does not matter to the coefficients, and x₀ can be said at every level.
+    // The coefficients do not depend on the prediction, and x₀ is possible at every level.
     manifest_of(Ok(schedule), Ok("x0".into()), Ok("none".into()), None)
 }
 

@@ -1,4 +1,4 @@
-//! `diffuse-cli plot`: a run's schedule, its grid and its solver's coefficients, as a drawing (SVG).
+//! `diffuse-cli plot`: draws a run's schedule, its grid and its solver's coefficients as an SVG.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::shared::{print, shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The drawing's file, an SVG; - is standard output [default: plan.svg, or plan-2.svg and so on]
+    /// The output file, an SVG. `-` is standard output. Default: plan.svg, or plan-2.svg and so on.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -27,14 +27,22 @@ const LEFT: f64 = 70.0;
 const RIGHT: f64 = 150.0;
 const ABOVE: f64 = 40.0;
 
-/// Colours that are told apart without red and green (Okabe & Ito).
+/// Colours that can be told apart without red and green (Okabe & Ito).
 const COLOURS: &[&str] = &["#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#000000", "#f0e442"];
 
 /// A curve: its name, and its points.
 struct Curve {
     name: String,
     points: Vec<(f64, f64)>,
-    marked: bool,
+    looks: Looks,
+}
+
+/// How a curve is drawn.
+#[derive(Clone, Copy, PartialEq)]
+enum Looks {
+    Line,
+    Points,
+    Both,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -66,10 +74,10 @@ fn draw(plan: &Plan) -> String {
     let [least, most] = schedule.bounds();
     let all: Vec<NoiseLevel> =
         (0..=200).map(|k| schedule.level(least + (most - least) * f64::from(k) / 200.0)).collect();
-    let of_time = |name: &str, levels: &[NoiseLevel], value: fn(&NoiseLevel) -> f64, marked: bool| Curve {
+    let of_time = |name: &str, levels: &[NoiseLevel], value: fn(&NoiseLevel) -> f64, looks: Looks| Curve {
         name: name.to_owned(),
         points: levels.iter().map(|level| (level.t, value(level))).collect(),
-        marked,
+        looks,
     };
     let alpha: fn(&NoiseLevel) -> f64 = |level| level.alpha;
     let sigma: fn(&NoiseLevel) -> f64 = |level| level.sigma;
@@ -82,20 +90,20 @@ fn draw(plan: &Plan) -> String {
             .map(|(step, level)| (step as f64, level.noise_to_signal().log10()))
             .filter(|point| point.1.is_finite())
             .collect(),
-        marked: true,
+        looks: Looks::Both,
     };
     let coefficients = plan.columns().into_iter().map(|(name, of)| Curve {
         name,
         points: plan.rows.iter().enumerate().map(|(move_, row)| (move_ as f64, of(&row.update))).collect(),
-        marked: true,
+        looks: Looks::Both,
     });
     let panels = [
         (
             "The schedule over t, and the levels that the run visits",
             vec![
-                of_time("α", &all, alpha, false),
-                of_time("σ", &all, sigma, false),
-                of_time("visited", levels, sigma, true),
+                of_time("α", &all, alpha, Looks::Line),
+                of_time("σ", &all, sigma, Looks::Line),
+                of_time("visited", levels, sigma, Looks::Points),
             ],
         ),
         ("The noise of the levels, step by step: the logarithm of σ/α to base 10", vec![noise]),
@@ -113,7 +121,8 @@ fn draw(plan: &Plan) -> String {
     svg + "</svg>\n"
 }
 
-// Long: a drawing from the frame to the last label, in the order in which it is painted.
+// Long: it is one drawing, from the frame to the last label, in the order in which it is
+// painted.
 fn panel(svg: &mut String, title: &str, curves: &[Curve], top: f64) {
     let top = top + ABOVE;
     let range = |of: fn(&(f64, f64)) -> f64| {
@@ -157,13 +166,13 @@ fn panel(svg: &mut String, title: &str, curves: &[Curve], top: f64) {
             .filter(|point| point.1.is_finite())
             .map(|point| format!("{:.2},{:.2}", x(point.0), y(point.1)))
             .collect();
-        if curve.marked {
+        if curve.looks != Looks::Line {
             for point in &points {
                 let (cx, cy) = point.split_once(',').unwrap_or_default();
                 let _ = writeln!(svg, "<circle cx=\"{cx}\" cy=\"{cy}\" r=\"2.5\" fill=\"{colour}\"/>");
             }
         }
-        if !curve.marked || curves.len() != 3 || place != 2 {
+        if curve.looks != Looks::Points {
             let _ = writeln!(svg, "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\"/>", points.join(" "));
         }
         let line = top + 12.0 + 18.0 * place as f64;

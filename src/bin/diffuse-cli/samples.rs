@@ -19,13 +19,13 @@ const FEWEST: usize = 8;
 const USUAL: usize = 16;
 const MOST: usize = 2000;
 
-/// Samples, as many of them as are used.
+/// The samples, as many as are used.
 pub(crate) struct Samples {
-    /// Batch first.
+    /// The values, batch first.
     pub(crate) values: ArrayD<f32>,
-    /// How many there are in all; what lies in a folder and is not read counts as one a file.
+    /// The number of all samples. A file in a folder that is not read counts as one.
     pub(crate) total: usize,
-    /// Which of them are the same: those that have the same number.
+    /// Which of them are the same. Equal samples have the same number.
     pub(crate) same: Vec<usize>,
 }
 
@@ -33,13 +33,13 @@ pub(crate) struct Samples {
 struct Reader<'a> {
     model: &'a Model,
     values: Vec<f32>,
-    /// The shape of one.
+    /// The shape of one sample.
     item: Vec<usize>,
     count: usize,
 }
 
 impl Samples {
-    /// Reads the samples at `path` that are to be of `model`.
+    /// Reads the samples at `path` for `model`.
     pub(crate) fn read(path: &Path, model: &Model) -> Result<Self, Failure> {
         let files = if path.is_dir() { files(path)? } else { vec![path.to_path_buf()] };
         let mut reader = Reader { model, values: Vec::new(), item: Vec::new(), count: 0 };
@@ -52,7 +52,7 @@ impl Samples {
     }
 }
 
-/// The files of a folder that may be samples, in the order of their names.
+/// The files of a folder that may be samples, sorted by name.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let failed = |error| Failure::file(folder, error);
     let entries = std::fs::read_dir(folder).map_err(failed)?;
@@ -73,7 +73,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 impl Reader<'_> {
-    /// How many samples are used.
+    /// The number of samples that are used.
     fn most(&self) -> usize {
         let length: usize = self.item.iter().product();
         let wanted = (MOST_VALUES / length.max(1)).clamp(USUAL, MOST);
@@ -81,8 +81,8 @@ impl Reader<'_> {
         wanted.next_multiple_of(self.model.fixed_batch().unwrap_or(1))
     }
 
-    /// Takes the samples of a file, as far as they are used, and gives how many there are. One in a folder may be a
-    /// sample itself.
+    /// Adds the samples of a file, as far as they are used, and returns how many the file has. A file in a folder may
+    /// be a single sample.
     fn add(&mut self, path: &Path, in_folder: bool) -> Result<usize, Failure> {
         let input = Input::values(FLAG, path)?;
         let sample = &self.model.manifest().sample;

@@ -1,10 +1,10 @@
-//! Pictures of another size.
+//! Scales pictures to another size.
 
 use fast_image_resize::images::Image;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use ndarray::Array3;
 
-/// `pixels` (RGBA) scaled to a height and a width, by Lanczos' filter of three lobes, as Pillow does it.
+/// Scales `pixels` (RGBA) to a height and a width. The filter is Lanczos' with three lobes, as in Pillow.
 pub(crate) fn scaled(pixels: &Array3<u8>, [height, width]: [usize; 2]) -> Result<Array3<u8>, String> {
     let (tall, wide, _) = pixels.dim();
     let size = |side: usize| u32::try_from(side).map_err(|error| error.to_string());

@@ -16,15 +16,15 @@ use crate::failure::{Failure, say};
 use crate::input::Input;
 use crate::output::Source;
 
-// A heading holds for whatever follows it as well, so what has one is flattened into a command behind the command's own
-// arguments.
+// A heading also holds for whatever follows it. So arguments with a heading are flattened into a command behind the
+// command's own arguments.
 
 /// Where ONNX Runtime is.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "ONNX Runtime")]
 pub(crate) struct RuntimeArguments {
-    /// ONNX Runtime's library, or the folder that it lies in [default: what ORT_DYLIB_PATH names, else beside
-    /// diffuse-cli, else the system's]
+    /// ONNX Runtime's library, or the folder that holds it. Default: what ORT_DYLIB_PATH names, else beside
+    /// diffuse-cli, else the system's.
     #[arg(long = "onnxruntime", value_name = "PATH")]
     pub(crate) path: Option<PathBuf>,
 }
@@ -41,24 +41,23 @@ impl RuntimeArguments {
 pub(crate) struct DeviceArguments {
     #[arg(long, value_name = "NAME", value_delimiter = ',', help = provider_help())]
     provider: Vec<String>,
-    /// An option of a provider, such as cuda.device_id=1; may be given more than once
+    /// An option of a provider, such as cuda.device_id=1. May be given more than once.
     #[arg(long, value_name = "NAME.KEY=VALUE")]
     provider_option: Vec<String>,
-    /// The library of a provider that is not one of these, by the name it has in --provider; may be given more than
-    /// once
+    /// The plugin library of another provider, under its name in --provider. May be given more than once.
     #[arg(long, value_name = "NAME=PATH")]
     provider_library: Vec<String>,
-    /// Let the CPU take the nodes that no provider takes
+    /// Lets the CPU run the nodes that no provider supports.
     #[arg(long)]
     cpu_nodes: bool,
-    /// Read weights that lie in files of their own into memory, so that nobody can overwrite them meanwhile
+    /// Reads external weight files into memory, so that nothing can overwrite the weights during the run.
     #[arg(long)]
     copy_weights: bool,
-    /// What becomes of a folder's parts that are not evaluated at the time: keep, stage (one at a time), or a number of
-    /// bytes such as 4G, beyond which they are given back [default: keep]
-    #[arg(long, value_name = "POLICY", default_value = "keep", hide_default_value = true)]
+    /// How the parts of a pipeline stay in memory: keep (all of them), stage (one at a time), or a number of bytes such
+    /// as 4G. Parts beyond that number are unloaded while they are not evaluated.
+    #[arg(long, value_name = "POLICY", default_value = "keep")]
     memory: String,
-    /// Threads that one evaluation uses [default: one per physical core, less one where there are more than two]
+    /// The worker threads of one evaluation. Default: one per physical core, less one where there are more than two.
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     threads: usize,
 }
@@ -66,8 +65,8 @@ pub(crate) struct DeviceArguments {
 fn provider_help() -> String {
     let names: Vec<_> = PROVIDERS.iter().map(|entry| entry.name).collect();
     format!(
-        "What evaluates the network: {}. With several, separated by commas, the next takes over where one cannot be had, and the nodes \
-         that one does not take [default: cpu]",
+        "The execution provider: {}. With several, separated by commas, the next one takes over where one is not \
+         available, and runs the nodes that one does not support. Default: cpu.",
         names.join(", ")
     )
 }
@@ -123,30 +122,30 @@ impl DeviceArguments {
     }
 }
 
-/// Says what a model's user should know of it.
+/// Prints the notes on a model for its user.
 pub(crate) fn say_notes(model: &Model) {
     model.notes().iter().for_each(|note| say(&format!("note: {}\n", escaped(note))));
 }
 
-/// Says where a model runs, if that is not simply where it does unless asked.
+/// Prints where a model runs, if that is not the default.
 pub(crate) fn say_placement(placement: &Placement) {
     if placement.provider != "cpu" || !placement.skipped.is_empty() {
         say(&format!("runs on {}\n", escaped(&placement.to_string())));
     }
 }
 
-/// More is no scheduler's configuration.
+/// The most bytes of a scheduler's configuration.
 const MOST_CONFIG: u64 = 1 << 20;
 
 const SCHEDULER_CONFIG: &str = "scheduler_config";
 
-/// How a run is sampled: a flag for each option that a request can be told by name. What is not said is as the model's
-/// manifest has it.
+/// How a run is sampled: a flag for each option of a request. Without a flag an option has the value of the model's
+/// manifest.
 #[derive(Debug)]
 pub(crate) struct SamplingArguments {
     given: Vec<(&'static str, String)>,
     scheduler_config: Option<PathBuf>,
-    /// What that file says, once it has been read.
+    /// The configuration in that file, once it has been read.
     config: OnceCell<SchedulerConfig>,
 }
 
@@ -170,7 +169,7 @@ impl SamplingArguments {
         self.scheduler_config.as_deref()
     }
 
-    /// What the file of --scheduler-config says. It is read once.
+    /// The configuration in the file of --scheduler-config. It is read once.
     pub(crate) fn scheduler_config(&self) -> Result<Option<&SchedulerConfig>, Failure> {
         let Some(path) = &self.scheduler_config else { return Ok(None) };
         if let Some(config) = self.config.get() {
@@ -185,9 +184,9 @@ impl SamplingArguments {
     }
 }
 
-/// The error for a flag that is called `--now` by now.
+/// The error for a former name of the flag `--now`.
 pub(crate) fn former(now: &str) -> Result<String, String> {
-    Err(format!("the flag is called --{now} by now"))
+    Err(format!("the flag is now called --{now}"))
 }
 
 /// The class that `text` names.
@@ -195,10 +194,11 @@ pub(crate) fn class_of(model: &Model, text: &str) -> Result<i64, Error> {
     model.class(text).or_else(|_| model.class(text.trim()))
 }
 
-/// The classes that `texts` name, each of them one or several that are separated by commas. Names may have commas
-/// themselves ("tench, Tinca tinca"): the longest run of parts that is a class counts.
+/// The classes that `texts` name. Each text has one or several, separated by commas. Names may have commas themselves
+/// ("tench, Tinca tinca"), so the longest run of parts that is a class counts.
 pub(crate) fn classes_of(model: &Model, texts: &[String]) -> Result<Vec<i64>, Error> {
-    /// A name with more commas is chosen by its number: a model may have names without end.
+    /// The most commas in the name of a class. A name with more is chosen by its number, since names may be of any
+    /// length.
     const MOST_PARTS: usize = 64;
     let names = model.manifest().classes.iter().flat_map(|classes| &classes.names);
     let longest = 1 + names.map(|name| name.matches(',').take(MOST_PARTS - 1).count()).max().unwrap_or(0);
@@ -226,7 +226,7 @@ impl Args for SamplingArguments {
                 .value_name("FILE")
                 .value_parser(clap::value_parser!(PathBuf))
                 .help_heading("Sampling")
-                .help("A scheduler_config.json of diffusers: its solver, grid and options, before those that are given here"),
+                .help("A scheduler_config.json of diffusers. It sets the solver, grid and options, and flags override it."),
         );
         let command = settings::RENAMED.iter().fold(command, |command, (before, now)| {
             let flag = before.replace('_', "-");
@@ -272,8 +272,8 @@ impl FromArgMatches for SamplingArguments {
 }
 
 /// Writes text to standard output, without what a terminal would obey. Unlike `println!` it does not panic when nobody
-/// reads it. Ends of lines are ours: what is put into `text` from elsewhere is escaped before, with
-/// [`diffuse::text::escaped`].
+/// reads it. It keeps ends of lines, so text from elsewhere has to be escaped with [`diffuse::text::escaped`] before it
+/// is put into `text`.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let text = escaped_lines(text).to_string();
     let mut stdout = io::stdout().lock();

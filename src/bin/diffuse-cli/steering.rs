@@ -1,4 +1,4 @@
-//! What a run starts from and what steers it: images, masks, classifiers, conditions.
+//! What a run starts from and what steers it: images, masks, classifiers and conditions.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,14 +17,14 @@ use crate::shared::{class_of, classes_of};
 const CONDITION: &str = "--condition";
 const NEGATIVE_CONDITION: &str = "--negative-condition";
 
-/// A classifier and where it leads.
+/// A classifier, and the class that it leads to.
 #[derive(Debug, Args)]
 pub(crate) struct ClassifierArguments {
-    /// A classifier, an .onnx file that says its gradient, that leads the samples to --toward
+    /// A classifier that guides the samples toward --toward: an .onnx file whose output is its gradient.
     #[arg(long, value_name = "FILE")]
     classifier: Option<PathBuf>,
-    /// The class of the classifier's that it leads to, by name or number; one for all, or as many as items, separated
-    /// by commas; may be given more than once
+    /// The classifier's class to guide toward, by name or number. Give one for all items or one for each, separated by
+    /// commas. May be given more than once.
     #[arg(long, value_name = "NAME", requires = "classifier")]
     toward: Vec<String>,
 }
@@ -38,7 +38,7 @@ impl ClassifierArguments {
         self.classifier.as_ref().map(|path| ModelInput::read("--classifier", path)).transpose()
     }
 
-    /// Opens what [`read`](Self::read) has read.
+    /// Opens the classifier that [`read`](Self::read) has read.
     pub(crate) fn open(
         &self,
         classifier: Option<ModelInput>,
@@ -48,7 +48,7 @@ impl ClassifierArguments {
         let Some(classifier) = classifier else { return Ok(None) };
         let classifier = Arc::new(classifier.open(runtime, options)?);
         if self.toward.is_empty() {
-            return Err(Failure::Usage("--classifier: name the class that it leads to, with --toward".into()));
+            return Err(Failure::Usage("--classifier: name the class to guide toward, with --toward".into()));
         }
         let classes = classes_of(&classifier, &self.toward).map_err(|error| named(error, "toward"))?;
         Ok(Some(ClassifierGuidance { classifier, classes }))
@@ -58,26 +58,26 @@ impl ClassifierArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Inputs")]
 pub(crate) struct SteeringArguments {
-    /// Start from this image, a .png of the model's size (or a .npy, batch first): the greater --strength, the less is
-    /// left of it. For a folder it is scaled to the size that is drawn
+    /// The image to start from: a .png of the model's size, or a .npy with the batch first. The greater --strength, the
+    /// less is left of it. For a pipeline it is scaled to the size that is generated.
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
-    /// Draw only where this .png, of the model's size, is white; keep the image where it is black or transparent, and
-    /// mix where it is grey. For a folder it is scaled as the image is
+    /// A .png of the model's size. The image is replaced where the mask is white, kept where it is black or
+    /// transparent, and mixed where it is grey. For a pipeline it is scaled as the image is.
     #[arg(long, value_name = "FILE", requires = "image")]
     mask: Option<PathBuf>,
-    /// Start from these noisy samples, a .npy, batch first, such as --invert 1 wrote; one for all items, or one for
-    /// each
+    /// The noisy samples to start from: a .npy with the batch first, such as --invert 1 writes. Give one for all items
+    /// or one for each.
     #[arg(long, value_name = "FILE", conflicts_with = "image")]
     start: Option<PathBuf>,
-    /// What guidance leads away from, by name or number [default: no class]
+    /// The class that guidance moves away from, by name or number. Default: no class.
     #[arg(long, value_name = "NAME")]
     negative_class: Option<String>,
     #[command(flatten)]
     classifier: ClassifierArguments,
     #[arg(long, value_name = "NAME=X", help = HELP)]
     condition: Vec<String>,
-    /// What is another in the condition that guidance leads away from, likewise
+    /// A value that differs in the negative condition, in the form of --condition. Guidance moves away from it.
     #[arg(long, value_name = "NAME=X")]
     negative_condition: Vec<String>,
 }
@@ -92,7 +92,7 @@ pub(crate) struct Files {
     classifier: Option<ModelInput>,
 }
 
-/// What the files say.
+/// The contents of the files.
 #[derive(Debug, Default)]
 pub(crate) struct Steering {
     image: Option<Arc<ArrayD<f32>>>,
@@ -121,7 +121,7 @@ fn mask_of(input: &Input, shape: &[usize], scale: bool) -> Result<ArrayD<f32>, F
     if !input.is_png() {
         return Ok(found);
     }
-    // What drawing programs save: grey, whatever it was made of, and black where it is transparent.
+    // Drawing programs save it grey, whatever it was made of, and black where it is transparent.
     let one = |at: IxDyn| {
         let channel = |channel: usize| found[[channel, at[1], at[2]]];
         (0.299 * channel(0) + 0.587 * channel(1) + 0.114 * channel(2)) * channel(3)
@@ -131,7 +131,7 @@ fn mask_of(input: &Input, shape: &[usize], scale: bool) -> Result<ArrayD<f32>, F
 }
 
 impl SteeringArguments {
-    /// The files that are read, each with what it is.
+    /// The files that are read, each with its description.
     pub(crate) fn paths(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         let files = [("the image", &self.image), ("the mask", &self.mask), ("the start", &self.start)];
         let files = files.into_iter().filter_map(|(what, path)| Some((what, path.as_deref()?)));
@@ -162,7 +162,7 @@ impl SteeringArguments {
         })
     }
 
-    /// Decodes what was read, for `model`, and opens the classifier.
+    /// Decodes the files for `model`, and opens the classifier.
     pub(crate) fn decode(
         &self,
         files: Files,
@@ -204,7 +204,7 @@ impl SteeringArguments {
     }
 }
 
-/// Lets `request` draw as large as `image` is, where it does not say otherwise, down to what the model can draw.
+/// Sets the size of `request` to that of `image` where it has none, within what the model can generate.
 fn of_image(request: &mut Request, image: &Input, model: &Model) -> Result<(), Failure> {
     let given = ["width", "height"].iter().any(|key| request.options.get(key).is_some()) || request.shape.is_some();
     if !given {
@@ -217,8 +217,7 @@ fn of_image(request: &mut Request, image: &Input, model: &Model) -> Result<(), F
     Ok(())
 }
 
-/// The items from `first` on, `count` of them, of values that are given for each of `total`; all of what is given for
-/// all.
+/// `count` items from `first` on, of values for each of `total`. Values for all items are returned as they are.
 fn part(values: &ArrayD<f32>, first: usize, count: usize, total: usize, rank: usize) -> ArrayD<f32> {
     if values.ndim() == rank && values.shape().first() == Some(&total) && count < total {
         return values.slice_axis(Axis(0), Slice::from(first..first + count)).to_owned();
@@ -227,7 +226,7 @@ fn part(values: &ArrayD<f32>, first: usize, count: usize, total: usize, rank: us
 }
 
 impl Steering {
-    /// How many bytes of memory it holds.
+    /// The number of bytes of memory that it holds.
     pub(crate) fn bytes(&self) -> usize {
         let shared = [&self.image, &self.mask].into_iter().flatten().map(|values| values.len());
         let start = self.start.as_ref().map_or(0, ArrayD::len);
@@ -235,12 +234,12 @@ impl Steering {
         size_of::<f32>() * (start + shared.sum::<usize>()) + conditions
     }
 
-    /// The SHA-256 of the files that were read, by their flags; and the classes that a classifier leads to.
+    /// The SHA-256 of the files that were read, by their flags, and the classes that a classifier leads to.
     pub(crate) fn hashes(&self) -> &BTreeMap<String, String> {
         &self.hashes
     }
 
-    /// The request for `count` of `total` items, from `first` on, with all of this in it.
+    /// The request for `count` of `total` items, from `first` on, with everything in it.
     pub(crate) fn apply(&self, request: Request, first: usize, count: usize, total: usize, rank: usize) -> Request {
         let of = |values: &Arc<ArrayD<f32>>| Arc::new(part(values, first, count, total, rank));
         let one_or_each = |classes: &Vec<i64>| match classes.get(first..first + count) {
@@ -261,7 +260,7 @@ impl Steering {
         }
     }
 
-    /// The noisy samples of `count` of `total` items, from `first` on; one for all, if only one is given.
+    /// The noisy samples of `count` of `total` items, from `first` on. It is one for all, if only one is given.
     pub(crate) fn start_of(&self, first: usize, count: usize, total: usize, shape: &[usize]) -> Option<ArrayD<f32>> {
         let start = part(self.start.as_ref()?, first, count, total, shape.len());
         let whole: Vec<usize> = std::iter::once(count).chain(shape[1..].iter().copied()).collect();
@@ -275,8 +274,8 @@ impl Steering {
         }
     }
 
-    /// Refuses what is for another number of items than the `total`, before a part of them is drawn. `rank` is the
-    /// number of axes of a batch.
+    /// Refuses values for another number of items than `total`, before any are generated. `rank` is the number of axes
+    /// of a batch.
     pub(crate) fn check(&self, total: usize, rank: usize) -> Result<(), Failure> {
         let of_items = |flag: &str, values: &ArrayD<f32>, rank: usize| {
             let found = values.shape().first().copied().unwrap_or(1);

@@ -1,4 +1,4 @@
-//! A manifest for a graph that has none: what the graph says, and "?" for what it cannot know.
+//! Suggests a manifest for a graph that has none, with "?" where the graph states nothing.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -7,37 +7,37 @@ use diffuse::model::Inputs;
 use diffuse::network::{Element, Signature, TensorInfo};
 use serde_json::{Map, Value, json};
 
-/// What only training knows.
+/// The value of a field that only the training determines.
 pub(crate) const UNKNOWN: &str = "?";
 
-/// The sizes that a picture may have channels of.
+/// The numbers of channels that a picture may have.
 const CHANNELS: [usize; 3] = [1, 3, 4];
 
-/// How the output is made of the sample's input.
+/// How the output's shape follows from the sample's.
 #[derive(Clone, Copy, PartialEq)]
 enum Likeness {
-    /// It has its shape.
+    /// It has the same shape.
     Same,
     /// It has twice the channels, along this axis of the tensor.
     Doubled(usize),
-    /// The input is longer along this axis, by so much: something is joined to the sample.
+    /// The input is longer along this axis, by this much. Something is joined to the sample.
     Joined(usize, usize),
-    /// It has the shape but for axes of 1.
+    /// It has the same shape except for axes of 1.
     Reshaped,
 }
 
-/// What was found of the graph.
+/// What was found in the graph.
 struct Found<'a> {
     signature: &'a Signature,
     sample: usize,
     likeness: Likeness,
     output: usize,
-    /// Whether the samples have an axis for the batch.
+    /// Whether the samples have a batch axis.
     batched: bool,
     time: Option<usize>,
 }
 
-/// A manifest for the graph: whole, but for what is "?". The reason why there is none says what is missing.
+/// A manifest for the graph, complete except for "?". The error states what is missing.
 pub(crate) fn manifest(signature: &Signature) -> Result<Value, String> {
     let found = Found::new(signature)?;
     let mut manifest = Map::new();
@@ -90,7 +90,7 @@ pub(crate) fn manifest(signature: &Signature) -> Result<Value, String> {
     Ok(Value::Object(manifest))
 }
 
-/// The text of a manifest, a line for each section and each condition.
+/// The text of a manifest, with a line for each section and each condition.
 pub(crate) fn text(manifest: &Value) -> String {
     const ORDER: [&str; 11] = [
         "diffuse",
@@ -116,7 +116,7 @@ pub(crate) fn text(manifest: &Value) -> String {
     format!("{{\n{}\n}}\n", lines.collect::<Vec<_>>().join(",\n"))
 }
 
-/// JSON on one line, with the shape in front of what else there is.
+/// JSON on one line, with the shape first.
 fn inline(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
@@ -144,7 +144,7 @@ pub(crate) fn unknown(manifest: &Value) -> Vec<String> {
     places
 }
 
-/// A name that the manifest takes for a condition, as like the input's as may be.
+/// A name that the manifest accepts for a condition, as close to the input's as possible.
 fn condition_name(input: &str, place: usize) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
     let name: String = input.chars().map(plain).collect();
@@ -153,7 +153,7 @@ fn condition_name(input: &str, place: usize) -> String {
     if begins && !is_role && name.len() <= diffuse::model::MOST_NAME { name } else { format!("input_{place}") }
 }
 
-/// Whether two axes can be one: equal sizes, or free ones.
+/// Whether two axes can be the same: equal sizes, or free ones.
 fn alike(one: Option<usize>, other: Option<usize>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => one == other,
@@ -161,7 +161,7 @@ fn alike(one: Option<usize>, other: Option<usize>) -> bool {
     }
 }
 
-/// What the output is, if this input is the sample.
+/// How the output's shape follows, if this input is the sample.
 fn likeness(input: &TensorInfo, output: &TensorInfo) -> Option<Likeness> {
     let (of_input, of_output) = (&input.shape, &output.shape);
     if of_input.len() != of_output.len() {
@@ -213,7 +213,7 @@ impl<'a> Found<'a> {
                     Likeness::Reshaped => 1,
                 };
                 let (same, other) = names(info, said);
-                // One number of many items is no sample where there is another.
+                // One number for many items is no sample where there is another input.
                 let how = if info.shape.len() == 1 { 0 } else { how.min(if other { 1 } else { 3 }) };
                 let rank = (how, same, usual(info));
                 if best.as_ref().is_none_or(|(before, _)| rank > *before) {
@@ -227,7 +227,7 @@ impl<'a> Found<'a> {
         };
         found.time = found.time();
         let item = &inputs[found.sample].shape;
-        // Three axes beside a time without any are an item, unless something else has the first of them.
+        // Three axes beside a time without axes are an item, unless another tensor has the first of them.
         let alone = |(place, info): (usize, &TensorInfo)| place == found.sample || info.shape.first() != item.first();
         let is_item = matches!(item[..], [Some(2..), _, _]) && inputs.iter().enumerate().all(alone);
         found.batched = !(is_item && found.time.is_none_or(|time| inputs[time].shape.is_empty()));
@@ -246,7 +246,7 @@ impl<'a> Found<'a> {
             && info.shape.iter().filter(|size| **size != Some(1)).count() <= 1
     }
 
-    /// The input for the time: by its name, or the only one that is a number of each item.
+    /// The input for the time: by its name, or the only one with one number for each item.
     fn time(&self) -> Option<usize> {
         const PARTS: [&str; 8] = ["time", "step", "noise_level", "sigma", "tau", "variance", "snr", "gamma"];
         let inputs = &self.signature.inputs;
@@ -265,7 +265,7 @@ impl<'a> Found<'a> {
             .or_else(only)
     }
 
-    /// The input for a class: whole numbers by a usual name.
+    /// The input for a class: whole numbers with a usual name.
     fn class(&self) -> Option<usize> {
         let is_class = |(place, info): &(usize, &TensorInfo)| {
             ![Some(self.sample), self.time].contains(&Some(*place))
@@ -276,7 +276,7 @@ impl<'a> Found<'a> {
         self.signature.inputs.iter().enumerate().find(is_class).map(|(place, _)| place)
     }
 
-    /// The input for the latest estimate: as the sample, by its name.
+    /// The input for the latest estimate: like the sample, with a usual name.
     fn self_condition(&self) -> Option<usize> {
         let is_it = |(place, info): &(usize, &TensorInfo)| {
             *place != self.sample && info.name.contains("self_cond") && info.shape == self.input().shape
@@ -290,7 +290,7 @@ impl<'a> Found<'a> {
         let of = if matches!(self.likeness, Likeness::Joined(..)) { output } else { input };
         (usize::from(self.batched)..input.shape.len())
             .map(|axis| {
-                // What one of the two leaves free the other may say.
+                // The other tensor may have the size that one leaves free.
                 let size = of.shape[axis].or_else(|| {
                     let other = output.shape.get(axis).filter(|_| self.likeness == Likeness::Same);
                     other.copied().flatten()
@@ -300,7 +300,7 @@ impl<'a> Found<'a> {
             .collect()
     }
 
-    /// Whether the graph has the channels behind the other axes, as far as sizes tell.
+    /// Whether the graph has the channels last, as far as sizes tell.
     fn channels_last(&self) -> bool {
         let item = self.item();
         let size = |axis: usize| item.get(axis).and_then(Value::as_u64).map(|size| size as usize);
@@ -343,7 +343,7 @@ impl<'a> Found<'a> {
             condition
         };
         let own = item[axis].as_u64().unwrap_or_default() as usize;
-        // As networks that fill holes have it.
+        // Inpainting networks have this.
         if axis == 0 && longer == own + 1 {
             let parts = [("mask", 1), ("masked_sample", own)];
             return parts.map(|(name, longer)| (name.to_owned(), one(longer, Value::Null))).into_iter().collect();
@@ -351,7 +351,7 @@ impl<'a> Found<'a> {
         Map::from_iter([("joined_condition".to_owned(), one(longer, json!(UNKNOWN)))])
     }
 
-    /// What the manifest says of an input that is a condition.
+    /// The manifest's entry for an input that is a condition.
     fn condition(&self, info: &TensorInfo) -> Value {
         let batch = if self.batched { Some(self.batch_axis(info)) } else { None };
         let place = batch.flatten();
@@ -363,14 +363,14 @@ impl<'a> Found<'a> {
             None => json!(axis_name(info, axis)),
         });
         let mut condition = json!({"shape": axes.collect::<Vec<_>>()});
-        // One item at a time, each has its own also without an axis.
+        // Items that are evaluated one at a time have their own value even without an axis.
         if batch == Some(None) && self.input().shape[0] != Some(1) {
             condition["batch"] = json!(false);
         }
         condition
     }
 
-    /// Where a condition has the axis of the batch.
+    /// The place of the batch axis of a condition.
     fn batch_axis(&self, info: &TensorInfo) -> Option<usize> {
         let input = self.input();
         match (input.shape[0], input.axes.first().filter(|name| !name.is_empty())) {
@@ -383,7 +383,7 @@ impl<'a> Found<'a> {
     }
 }
 
-/// A name for an axis that is free: the graph's, as far as the manifest takes it.
+/// A name for a free axis: the graph's, as far as the manifest accepts it.
 fn axis_name(info: &TensorInfo, axis: usize) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
     let name: String = info.axes.get(axis).map(|name| name.chars().map(plain).collect()).unwrap_or_default();
@@ -392,20 +392,20 @@ fn axis_name(info: &TensorInfo, axis: usize) -> String {
     if fits { name } else { format!("{}_{axis}", condition_name(&info.name, axis)) }
 }
 
-/// What `inspect` says of a graph without a manifest, which is to stand in the file `beside`.
+/// The advice of `inspect` for a graph without a manifest. The manifest's file would be `beside`.
 pub(crate) fn advice(signature: &Signature, beside: &str) -> String {
     let manifest = match manifest(signature) {
         Ok(manifest) => manifest,
         Err(reason) => {
             return format!(
-                "There is no manifest, and none can be suggested: {reason}. onnx/README.md says how to write one.\n"
+                "There is no manifest, and none can be suggested: {reason}. docs/model/manifest.md states how to write one.\n"
             );
         }
     };
     let mut text = format!(
-        "There is no manifest, so the model's schedule and prediction are unknown and nothing can be drawn from it.
-Write this as {beside}, with what you know of its training for each \"?\"; onnx/README.md
-says what each may be, and inspect --samples finds out most of them from clean samples.
+        "There is no manifest, so the model's schedule and prediction are unknown and nothing can be generated with it.
+Write this as {beside}, with the values of its training in place of each \"?\".
+docs/model/manifest.md lists the possible values, and inspect --samples finds most of them from clean samples.
 {}",
         self::text(&manifest)
     );
@@ -424,7 +424,7 @@ says what each may be, and inspect --samples finds out most of them from clean s
             let _ = writeln!(text, "{}: {choices}", place[1..].replace('/', "."));
         }
     }
-    // Numbers by the name of a class are an embedding, or one-hot; the graph is the same.
+    // Numbers with a class's usual name are an embedding, or one-hot. The graph is the same.
     for name in Inputs::usual_names("class") {
         if let Some(width) = manifest["conditions"][name]["shape"][0].as_u64() {
             let _ = writeln!(

@@ -1,15 +1,15 @@
-//! The schedulers of diffusers that are known: what each is told, and which solver it is.
+//! The schedulers of diffusers that are known: the fields of each, and its solver.
 
-/// A class of diffusers.
+/// A scheduler class of diffusers.
 pub(super) struct Class {
     /// Its name, without "Scheduler".
     pub(super) name: &'static str,
     pub(super) family: Family,
     /// The groups of fields that it has.
     pub(super) fields: &'static [&'static [&'static str]],
-    /// What `timestep_spacing` is where it is not given.
+    /// The default of `timestep_spacing`.
     pub(super) spacing: &'static str,
-    /// β's ends and kind, likewise.
+    /// The defaults of β's ends and kind.
     pub(super) betas: (f64, f64, &'static str),
     pub(super) solver: &'static str,
 }
@@ -31,7 +31,7 @@ pub(super) enum Family {
     Edm,
     /// The same for consistency models, which count levels of training.
     Consistency,
-    /// Between two σ, as Karras et al. 2022 did for models of Song et al. 2021.
+    /// Between two σ, as in Karras et al. 2022 for models of Song et al. 2021.
     KarrasVe,
     /// The cosine in continuous time.
     Wuerstchen,
@@ -48,7 +48,7 @@ impl Class {
         self.fields.iter().any(|fields| fields.contains(&field))
     }
 
-    /// Whether it was trained on β, which the file gives.
+    /// Whether its training has β, which the file states.
     pub(super) fn has_betas(&self) -> bool {
         matches!(self.family, Family::Index | Family::Distilled | Family::Lambda | Family::Sigma)
     }

@@ -1,9 +1,8 @@
-//! diffusers' `scheduler_config.json`, read as this crate's parts: a schedule, a prediction, and how the model is best
-//! sampled.
+//! Reads diffusers' `scheduler_config.json` as a schedule, a prediction, and the settings to sample the model.
 //!
-//! Where a field of diffusers contradicts another, or asks for what is not here, it is an error that names it. Where
-//! diffusers' arithmetic for the same words is another than the papers', the papers' is taken unless a request is
-//! compatible with diffusers, and [`SchedulerConfig::departures`] says so.
+//! A field that contradicts another, or that needs something this crate lacks, is an error that names it. Where
+//! diffusers' arithmetic differs from the papers', the papers' is used. A request that is compatible with diffusers
+//! uses diffusers'. [`SchedulerConfig::departures`] lists the differences.
 
 use std::collections::BTreeMap;
 
@@ -20,51 +19,51 @@ use crate::schedule::{BetaSchedule, Ending, Spacing, Tables, Terminal};
 use crate::settings::{self, MuRule};
 use crate::solver::Habit;
 
-/// What a `scheduler_config.json` says, in this crate's words.
+/// The contents of a `scheduler_config.json`, in this crate's terms.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct SchedulerConfig {
-    /// The class, such as `EulerDiscreteScheduler`.
+    /// The name of the class, such as `EulerDiscreteScheduler`.
     pub class: String,
     /// The noise schedule of training.
     pub schedule: Schedule,
-    /// What the network predicts.
+    /// The network's kind of prediction.
     pub prediction: Prediction,
-    /// Whether the network also says the variance.
+    /// Whether the network also predicts the variance.
     pub variance: LearnedVariance,
-    /// The standard deviation of the data, where the class knows it.
+    /// The standard deviation of the data, where the class has it.
     pub sigma_data: Option<f64>,
-    /// How it is sampled.
+    /// The settings for sampling.
     pub defaults: Defaults,
     /// Whether the run goes from clean samples to noise.
     pub inverse: bool,
-    /// The range that x̂₀ is clipped to, if it is.
+    /// The range that x̂₀ is clipped to, if it is clipped.
     pub clip_range: Option<f32>,
-    /// Dynamic thresholding: the quantile and the greatest value, if there is any.
+    /// The quantile and the greatest value of dynamic thresholding, if there is any.
     pub threshold: Option<[f64; 2]>,
     /// How the shift of times depends on the size of the samples, if it does.
     pub dynamic_shift: Option<DynamicShift>,
     /// The fields of the file that its class does not have. diffusers ignores them, and so does this crate.
     pub ignored: Vec<String>,
-    /// How diffusers' own levels are found.
+    /// How diffusers computes its own levels.
     #[serde(skip)]
     pub(super) spread: Spread,
 }
 
-/// A shift of times that grows with the number of tokens in an image (Esser et al. 2024, "Scaling Rectified Flow
-/// Transformers", §5.3.2, as diffusers has it).
+/// A shift of times that grows with the number of tokens in an image. Source: Esser et al. 2024, "Scaling Rectified
+/// Flow Transformers", §5.3.2, in diffusers' form.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct DynamicShift {
     /// The least and the greatest number of tokens.
     pub tokens: [f64; 2],
-    /// μ at each of them.
+    /// μ at the least and at the greatest number of tokens.
     pub mu: [f64; 2],
-    /// Whether the shift is e^μ, or μ itself.
+    /// Whether the shift is e^μ, and not μ itself.
     pub exponential: bool,
 }
 
 impl DynamicShift {
-    /// The option `shift` for samples of `tokens` tokens.
+    /// The value of the option `shift` for samples of `tokens` tokens.
     #[must_use]
     pub fn shift(&self, tokens: usize) -> f64 {
         self.of_mu(self.mu(tokens))
@@ -83,7 +82,7 @@ impl DynamicShift {
         if rule == MuRule::Linear {
             return self.mu(tokens);
         }
-        // `compute_empirical_mu` of diffusers' Flux2Pipeline: lines for 10 and for 200 steps, and between them.
+        // This is `compute_empirical_mu` of diffusers' Flux2Pipeline: lines for 10 and for 200 steps, and between them.
         let count = tokens as f64;
         let (of_10, of_200) = (8.738_095_24e-5 * count + 1.898_333_33, 0.000_169_27 * count + 0.456_666_66);
         if tokens > 4300 {
@@ -93,7 +92,7 @@ impl DynamicShift {
         slope * steps as f64 + of_200 - 200.0 * slope
     }
 
-    /// The shift of that μ.
+    /// The shift that belongs to μ.
     #[must_use]
     pub fn of_mu(&self, mu: f64) -> f64 {
         if self.exponential { mu.exp() } else { mu }
@@ -104,16 +103,15 @@ impl SchedulerConfig {
     /// Reads the bytes of a `scheduler_config.json`, in UTF-8 or in UTF-16 with a byte-order mark.
     ///
     /// # Errors
-    /// [`Error::Argument`] with the field, if the text is no such file, the class is not known, a field is none that
-    /// any class of diffusers has or had, is of another type, contradicts another, or asks for what this crate does not
-    /// have.
+    /// [`Error::Argument`] with the field. The text is no such file, or the class is not known. Or a field has the
+    /// wrong type, contradicts another, needs something this crate lacks, or never belonged to any class of diffusers.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let refused = |reason| Error::argument("scheduler_config", format!("is not a JSON object: {reason}"));
         Self::parse(&decoded(bytes).map_err(refused)?)
     }
 
     /// Reads the text of a `scheduler_config.json`, which may begin with a byte-order mark. A key that is there twice
-    /// is an error; whole numbers may be written `1000.0`.
+    /// is an error. Whole numbers may be written `1000.0`.
     ///
     /// # Errors
     /// As [`from_bytes`](Self::from_bytes).
@@ -145,7 +143,7 @@ impl SchedulerConfig {
         config.read_grid(&fields)?;
         config.read_solver(&fields)?;
         config.read_clipping(&fields)?;
-        // What is out of its range is said here, by its name, and not when a job is made.
+        // A value out of its range is reported here with its name, and not when a job is made.
         config.schedule.build(Tables::Exact).map_err(|error| fields.named(error))?;
         for (key, value) in config.options() {
             if let Some(option) = settings::option(&key) {
@@ -155,7 +153,7 @@ impl SchedulerConfig {
         Ok(config)
     }
 
-    /// Refuses words of solvers that are not known to the class, and what has no counterpart at all.
+    /// Refuses words of solvers that the class does not know, and settings without a counterpart here.
     fn check_words(&self, fields: &Fields) -> Result<()> {
         for key in ["tau_func", "solver_p", "scale_factors"] {
             fields.only(key, &[])?;
@@ -168,7 +166,7 @@ impl SchedulerConfig {
         };
         one_of("interpolation_type", &["linear", "log_linear"])?;
         one_of("timestep_type", &["discrete", "continuous"])?;
-        // Of each other's words the solvers after Lu et al. read their own usual one.
+        // The solvers after Lu et al. read each other's words as their own usual one.
         let of_kin = ["dpmsolver", "dpmsolver++", "deis", "sde-dpmsolver", "sde-dpmsolver++"];
         match fields.class.solver {
             "sa-solver" => one_of("algorithm_type", &["data_prediction", "noise_prediction"])?,
@@ -200,7 +198,7 @@ impl SchedulerConfig {
         if grid.is_over_noise() && class.has_betas() {
             for (key, sigma) in ["sigma_min", "sigma_max"].into_iter().zip(self.spread.ends) {
                 if let Some(sigma) = sigma {
-                    // Of flow sigmas it is σ/α.
+                    // A flow sigma becomes σ/α.
                     self.set(key, if self.spread.flow { sigma / (1.0 + sigma) } else { sigma });
                 }
             }
@@ -225,7 +223,7 @@ impl SchedulerConfig {
             other => return Err(fields.error("final_sigmas_type", format!("{other:?}; expected zero or sigma_min"))),
         };
         let to_first = to_first || matches!(class.name, "DEISMultistep" | "SASolver" | "TCD");
-        // LCM ends at x̂₀ whatever is said.
+        // LCM ends at x̂₀ whatever the file states.
         if to_first && class.name != "LCM" {
             self.defaults.ending = Ending::First;
             self.defaults.ending = self.ending_of(grid);
@@ -233,7 +231,8 @@ impl SchedulerConfig {
         Ok(())
     }
 
-    /// Where a run on `grid` ends by the file: one that reaches the least noise has nothing left to do there.
+    /// Where a run on `grid` ends according to the file. A run that reaches the least noise has nothing left to do
+    /// there.
     pub(crate) fn ending_of(&self, grid: Spacing) -> Ending {
         let reaches = match grid {
             Spacing::Leading => self.defaults.steps_offset == 0,
@@ -289,7 +288,7 @@ impl SchedulerConfig {
         Ok(())
     }
 
-    /// The solvers that the file tells numbers of.
+    /// Reads the numbers of the solvers that have some in the file.
     fn read_sampler(&mut self, fields: &Fields) -> Result<()> {
         match fields.class.name {
             "LTXEulerAncestralRF" => {
@@ -391,7 +390,7 @@ impl SchedulerConfig {
         if class.name == "CMStochasticIterative" && fields.flag("clip_denoised", true)? {
             self.clip_range = Some(1.0);
         }
-        // CogVideoX's have the fields, and do not clip.
+        // CogVideoX's schedulers have the fields, and do not clip.
         let clips = class.fields.contains(&CLIPPED) && !class.name.starts_with("CogVideoX");
         let usually = matches!(class.solver, "ddpm" | "ddim");
         if clips && self.threshold.is_none() && fields.flag("clip_sample", usually)? {
@@ -400,7 +399,7 @@ impl SchedulerConfig {
         Ok(())
     }
 
-    /// Which of diffusers' schedulers of its solver it is.
+    /// Which of diffusers' schedulers of its solver this is.
     pub(crate) fn habit(&self) -> Habit {
         match self.class.as_str() {
             "CogVideoXDDIMScheduler" | "CogVideoXDPMScheduler" => Habit::CogVideoX,
@@ -414,12 +413,12 @@ impl SchedulerConfig {
 
     /// The precision of its tables.
     pub(crate) fn tables(&self) -> Tables {
-        // CogVideoX's are in f64 for its own kind of β.
+        // CogVideoX's tables are f64 for its own kind of β.
         let exact = self.habit() == Habit::CogVideoX && matches!(self.schedule, Schedule::ScaledLinear(_));
         if exact { Tables::Exact } else { Tables::Diffusers }
     }
 
-    /// Whether diffusers' class has clipping and thresholding, and does neither.
+    /// Whether diffusers' class has fields for clipping and thresholding, and does neither.
     pub(crate) fn ignores_clipping(&self) -> bool {
         self.class == "TCDScheduler" || self.class == "UniPCMultistepScheduler" && self.expands_noise()
     }
@@ -433,13 +432,13 @@ impl SchedulerConfig {
             || told("algorithm").and_then(Value::as_str).is_some_and(|word| of_noise.contains(&word))
     }
 
-    /// What the class's own formulas take for the network's answer, of a network whose answer is read as `reading`.
+    /// The kind of prediction that the class's own formulas assume, for a network whose output is read as `reading`.
     pub(crate) fn said(&self, reading: Prediction) -> Prediction {
         self.spread.trained.as_ref().map_or(reading, |(_, said)| *said)
     }
 
-    /// What the network predicts and the schedule of its training, for a model whose own are `prediction` on the
-    /// schedule of a discrete training: a configuration in continuous time is for either.
+    /// The prediction and the schedule of training, for a model whose own are `prediction` on the schedule of a
+    /// discrete training. A configuration in continuous time fits either.
     pub(crate) fn trained(&self, prediction: Prediction) -> (&Schedule, Prediction) {
         match &self.spread.trained {
             Some((schedule, trained)) if *trained == prediction => (schedule, *trained),
@@ -453,7 +452,7 @@ fn is_dpm_like(class: &Class) -> bool {
     class.family == Family::Lambda
 }
 
-/// Whether times are logarithms of σ: of the v of Stable Video Diffusion.
+/// Whether times are logarithms of σ, as for the v of Stable Video Diffusion.
 fn is_continuous(fields: &Fields) -> Result<bool> {
     let continuous = fields.text("timestep_type", "discrete")? == "continuous";
     Ok(continuous && fields.text("prediction_type", "epsilon")? == "v_prediction")
@@ -491,7 +490,7 @@ fn spacing_of(fields: &Fields) -> Result<Spacing> {
     Ok(over_noise.unwrap_or(own))
 }
 
-/// Over what the steps are spread, if not over times.
+/// The noise over which the steps are spread. `None` where they are spread over times.
 fn over_noise(fields: &Fields) -> Result<Option<Over>> {
     let mut over = Vec::new();
     for (key, spread) in [
@@ -513,7 +512,7 @@ fn over_noise(fields: &Fields) -> Result<Option<Over>> {
     if let [_, (key, _), ..] = over[..] {
         return Err(fields.error(key, format!("true, and {} as well; one of them", over[0].0)));
     }
-    // UniPC's of Karras are σ/α, and become those of the path.
+    // UniPC's Karras levels are σ/α, and become those of the path.
     let becomes = |over: Over| fields.class.solver == "unipc" && over == Over::Karras;
     if fields.flag("use_flow_sigmas", false)?
         && let Some((key, _)) = over.first().filter(|(_, over)| !becomes(*over))
@@ -523,7 +522,7 @@ fn over_noise(fields: &Fields) -> Result<Option<Over>> {
     Ok(over.first().map(|(_, spread)| *spread))
 }
 
-/// What diffusers' own levels are found from.
+/// What diffusers computes its own levels from.
 fn spread(fields: &Fields) -> Result<Spread> {
     let class = fields.class;
     let flow = fields.flag("use_flow_sigmas", false)?;
@@ -574,7 +573,7 @@ fn spread(fields: &Fields) -> Result<Spread> {
 
 const MOST_TRAIN_STEPS: usize = BetaSchedule::MOST_STEPS;
 
-/// T.
+/// T, the number of training steps.
 fn train_steps(fields: &Fields) -> Result<usize> {
     let usual = match fields.class.family {
         Family::Consistency => 40,
@@ -590,7 +589,7 @@ fn train_steps(fields: &Fields) -> Result<usize> {
     }
 }
 
-/// Karras et al. 2022's, between the ends that the file gives or that are usual.
+/// The schedule of Karras et al. 2022, between the ends in the file or the usual ones.
 fn edm(fields: &Fields) -> Result<Schedule> {
     let (least, most) = match fields.class.name {
         "CosineDPMSolverMultistep" => (0.3, 500.0),
@@ -607,10 +606,10 @@ fn sigma_data(fields: &Fields) -> Result<Option<f64>> {
     let usual = match fields.class.family {
         Family::Edm if fields.class.name.starts_with("Cosine") => Some(1.0),
         Family::Edm | Family::Consistency => Some(0.5),
-        // Of SCM it is the deviation of the latents, by which its pipeline divides before the network sees them.
+        // For SCM it is the deviation of the latents, which its pipeline divides by before the network.
         _ => return Ok(None),
     };
-    // An EDM file that does not say it leaves it to the model, which was trained with its own.
+    // An EDM file without it leaves it to the model, which was trained with its own.
     let said = fields.real("sigma_data")?;
     Ok(if fields.class.name.starts_with("EDM") { said } else { said.or(usual) })
 }
@@ -711,18 +710,18 @@ fn prediction(fields: &Fields) -> Result<Prediction> {
         "trigflow" if class.name == "SCM" => Prediction::V,
         "epsilon" => Prediction::Epsilon,
         "sample" | "original_sample" => Prediction::X0,
-        // The second is seen in the wild.
+        // Some files have the second spelling.
         "v_prediction" | "v-prediction" => Prediction::V,
         "flow_prediction" => Prediction::Flow,
         other => return Err(fields.error("prediction_type", format!("{other:?} has no counterpart here"))),
     };
     if prediction == Prediction::Flow && !flow {
-        let reason = format!("{said:?} without use_flow_sigmas, on whose path it is a velocity");
+        let reason = format!("{said:?} needs use_flow_sigmas: it is the velocity on the path of flow matching");
         return Err(fields.error("prediction_type", reason));
     }
     if matches!(prediction, Prediction::V | Prediction::Epsilon) && flow {
         let reason = format!(
-            "{said:?} with use_flow_sigmas, whose path begins where nothing of the clean sample is left and has no such v"
+            "{said:?} with use_flow_sigmas; that path begins at pure noise, where it does not determine the clean sample"
         );
         return Err(fields.error("prediction_type", reason));
     }
@@ -730,7 +729,7 @@ fn prediction(fields: &Fields) -> Result<Prediction> {
 }
 
 fn dynamic_shift(fields: &Fields) -> Result<Option<DynamicShift>> {
-    // Of UniPC's, which has it beside β as well, it is of the path.
+    // UniPC has it beside β as well, and there it belongs to the path.
     let on_the_path = !fields.class.has_betas() || fields.flag("use_flow_sigmas", false)?;
     if !fields.flag("use_dynamic_shifting", false)? || !on_the_path {
         return Ok(None);
@@ -749,8 +748,8 @@ fn dynamic_shift(fields: &Fields) -> Result<Option<DynamicShift>> {
 }
 
 impl SchedulerConfig {
-    /// What the options of a request have to be for the same: names and values. The solver, the grid, the ending, the
-    /// offset and the clipping are among them; the number of steps and η are not, which diffusers is told with each
+    /// The request options that give the same settings, as names and values. They hold the solver, the grid, the
+    /// ending, the offset and the clipping. They do not hold the number of steps and η, which diffusers takes with each
     /// run.
     #[must_use]
     pub fn options(&self) -> BTreeMap<String, String> {
@@ -766,7 +765,7 @@ impl SchedulerConfig {
         if matches!(self.schedule, Schedule::Flow { .. }) && self.dynamic_shift.is_none() {
             options.entry("shift".into()).or_insert("1".into());
         }
-        // diffusers keeps the network's noise.
+        // diffusers keeps the network's own ε̂.
         let clipping = if self.clip_range.is_some() { "keep-noise" } else { "off" };
         options.insert("clipping".into(), clipping.into());
         if let Some(eta) = self.defaults.eta {

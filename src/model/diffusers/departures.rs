@@ -1,4 +1,4 @@
-//! Where diffusers' schedulers do otherwise than the papers, and than this crate.
+//! Where diffusers' schedulers differ from the papers, and from this crate.
 
 use super::classes::Family;
 use super::config::SchedulerConfig;
@@ -8,17 +8,17 @@ use crate::model::manifest::Schedule;
 use crate::option::Options;
 use crate::schedule::{Ending, Tables};
 
-/// Something that a scheduler of diffusers does otherwise.
+/// A difference between a scheduler of diffusers and the papers.
 pub struct Departure {
-    /// Which schedulers it is of.
+    /// The schedulers that have it.
     pub of: &'static str,
-    /// What they do.
+    /// What diffusers does.
     pub diffusers: &'static str,
-    /// What is done here.
+    /// What this crate does.
     pub here: &'static str,
-    /// Why a request that is compatible with diffusers does not do as they do; `None` where it does.
+    /// Why a request that is compatible with diffusers does not follow diffusers in this. `None` where it does.
     pub refused: Option<&'static str>,
-    /// Whether it is of the levels, or of what is done on them.
+    /// Whether it is about the levels, and not about what is done on them.
     of_levels: bool,
     applies: fn(&SchedulerConfig, &Run<'_>) -> bool,
 }
@@ -26,9 +26,9 @@ pub struct Departure {
 /// A run with a scheduler's configuration.
 pub(crate) struct Run<'a> {
     pub(crate) options: &'a Options,
-    /// `None` where that is left to the model.
+    /// The number of steps. `None` where that is left to the model.
     pub(crate) steps: Option<usize>,
-    /// Whether it may be the last steps of its grid alone.
+    /// Whether it may make only the last steps of its grid.
     pub(crate) is_part: bool,
     /// Whether it is compatible with diffusers.
     pub(crate) compatible: bool,
@@ -37,8 +37,8 @@ pub(crate) struct Run<'a> {
 }
 
 impl SchedulerConfig {
-    /// Where diffusers' class does otherwise than `run`, in words, a line each, with the fields of the file that are
-    /// ignored.
+    /// Where diffusers' class differs from `run`, with the fields of the file that are ignored. Each is one line of
+    /// text.
     pub(crate) fn notes(&self, run: &Run<'_>) -> Vec<String> {
         let mut notes = Vec::new();
         if !self.ignored.is_empty() {
@@ -62,17 +62,17 @@ impl SchedulerConfig {
 
 type Applies = fn(&SchedulerConfig, &Run<'_>) -> bool;
 
-/// What is followed by a request that is compatible with diffusers.
+/// A difference that a request compatible with diffusers follows.
 const fn followed(of: &'static str, diffusers: &'static str, here: &'static str, applies: Applies) -> Departure {
     Departure { of, diffusers, here, refused: None, of_levels: false, applies }
 }
 
-/// The same, where the levels are the scheduler's own.
+/// A difference that is followed where the levels are the scheduler's own.
 const fn of_levels(of: &'static str, diffusers: &'static str, here: &'static str, applies: Applies) -> Departure {
     Departure { of_levels: true, ..followed(of, diffusers, here, applies) }
 }
 
-/// What is not followed, and why.
+/// A difference that is not followed, and why.
 const fn refused(
     of: &'static str,
     diffusers: &'static str,
@@ -101,7 +101,7 @@ fn is_churned(run: &Run<'_>) -> bool {
     run.options.real("s_churn").unwrap_or(0.0) > 0.0
 }
 
-/// Whether the last step stays where it is.
+/// Whether the last step stays at its level.
 fn stays(config: &SchedulerConfig, _: &Run<'_>) -> bool {
     config.defaults.ending == Ending::Level
 }
@@ -128,7 +128,7 @@ pub const DEPARTURES: &[Departure] = &[
     ),
     followed(
         "PNDM",
-        "it moves by ⌊T/N⌋ training steps on every grid, has the middle of a Runge–Kutta step at half of that rounded down, and averages v where the network says v",
+        "it moves by ⌊T/N⌋ training steps on every grid, has the middle of a Runge–Kutta step at half of that rounded down, and averages v where the network predicts v",
         "to the next time, by way of the middle, averaging ε̂",
         |config, _| config.is(&["PNDM"]),
     ),
@@ -196,7 +196,7 @@ pub const DEPARTURES: &[Departure] = &[
     ),
     followed(
         "Euler",
-        "with churn it asks the network before it adds the noise",
+        "with churn it evaluates the network before it adds the noise",
         "after, as Karras et al. 2022",
         |config, run| config.is(&["EulerDiscrete", "EDMEuler"]) && is_churned(run),
     ),
@@ -288,7 +288,7 @@ pub const DEPARTURES: &[Departure] = &[
         "for its logarithm",
         |config, _| config.defaults.options.get("variance").and_then(|word| word.as_str()) == Some("learned"),
     ),
-    of_levels("Heun", "it takes ε̂ from the clipped x̂₀", "as the network says it", |config, _| {
+    of_levels("Heun", "it takes ε̂ from the clipped x̂₀", "as the network predicts it", |config, _| {
         config.is(&["HeunDiscrete"]) && config.clip_range.is_some()
     }),
     of_levels("TCD, UniPC with ε̂", "it ignores clipping and thresholding", "they are applied", |config, _| {
@@ -417,7 +417,7 @@ pub const DEPARTURES: &[Departure] = &[
     ),
     refused(
         "DDIMInverse",
-        "it clips x̂₀, and takes ε̂ of v at another level than the one that the network is told",
+        "it clips x̂₀, and takes ε̂ of v at another level than the one that the network receives",
         "it does not clip, and takes it at that level",
         "a run back would not find the sample again",
         |config, _| config.is(&["DDIMInverse"]),

@@ -6,7 +6,7 @@ use super::classes::{CLASSES, Class};
 use crate::error::{Error, Result};
 use crate::json::{Json, quoted};
 
-/// Every field that a scheduler of diffusers has or had, a line each.
+/// Every field that a scheduler of diffusers has or had, one a line.
 const KNOWN: &str = include_str!("fields.txt");
 
 /// The options and the parts of a schedule that have another name in a file.
@@ -29,7 +29,7 @@ const FIELD_OF: &[(&str, &str)] = &[
 
 /// The fields of one file.
 pub(super) struct Fields {
-    /// The class's name, as the file has it.
+    /// The class's name, as the file spells it.
     pub(super) name: String,
     pub(super) class: &'static Class,
     /// The fields that other classes have, which this one ignores.
@@ -70,7 +70,7 @@ impl Fields {
         Error::argument(key, format!("{} ({})", reason.into(), self.name))
     }
 
-    /// An error about an option, as one about the field that said it.
+    /// Turns an error about an option into one about the field that set it.
     pub(super) fn named(&self, error: Error) -> Error {
         let Error::Argument { name, reason } = error else { return error };
         let fields = FIELD_OF.iter().filter(|(option, _)| *option == name).map(|(_, field)| *field);
@@ -80,7 +80,7 @@ impl Fields {
         }
     }
 
-    /// What the file says of a field that the class has.
+    /// The value of a field that the class has.
     pub(super) fn get(&self, key: &str) -> Option<&Value> {
         self.values.get(key).filter(|value| !value.is_null() && self.class.has(key))
     }
@@ -131,12 +131,12 @@ impl Fields {
         }
     }
 
-    /// The number of a field that is minus infinity where nothing is meant.
+    /// The number of a field in which minus infinity means none.
     pub(super) fn above_minus_infinity(&self, key: &'static str) -> Result<Option<f64>> {
         if self.get(key).and_then(Value::as_str) == Some("-Infinity") { Ok(None) } else { self.real(key) }
     }
 
-    /// Refuses a field that says something that has no counterpart.
+    /// Refuses values of a field that have no counterpart.
     pub(super) fn only(&self, key: &'static str, fine: &[Value]) -> Result<()> {
         match self.get(key) {
             Some(value) if !fine.contains(value) => {

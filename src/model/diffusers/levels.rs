@@ -1,8 +1,8 @@
-//! The levels that diffusers' schedulers visit, for the same picture as theirs: what `set_timesteps` of each class
-//! does, in its precision.
+//! The levels that diffusers' schedulers visit, for the same picture as theirs. They are computed as `set_timesteps` of
+//! each class does, in its precision.
 //!
-//! A level has the time that the network is told, and α and σ of what diffusers takes x to be there. The two need not
-//! belong together: several classes round times, or cut them to whole numbers.
+//! A level has the value of the network's time input, and the α and σ that diffusers takes x to have there. The two
+//! need not belong together, since several classes round times, or cut them to whole numbers.
 
 use super::classes::Family;
 use super::config::SchedulerConfig;
@@ -15,35 +15,35 @@ use crate::error::{Error, Result};
 use crate::model::manifest::Schedule;
 use crate::schedule::{Grid, MOST_STEPS, NOTHING_TO_STRETCH, NoiseLevel, NoiseSchedule};
 
-/// What a run asks of a scheduler.
+/// What a run needs of a scheduler.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Asked<'a> {
-    /// How many steps.
+    /// The number of steps.
     pub(crate) steps: usize,
     /// The caller's own times, in place of steps.
     pub(crate) timesteps: Option<&'a [f64]>,
-    /// The caller's own σ, in place of steps; the end may be there, as 0.
+    /// The caller's own σ, in place of steps. The end may be there, as 0.
     pub(crate) sigmas: Option<&'a [f64]>,
-    /// The shift that a run is told, in place of the configuration's.
+    /// The shift that a run sets, in place of the configuration's.
     pub(crate) shift: Option<f64>,
     /// The share of the steps of distillation that is used.
     pub(crate) share: f64,
 }
 
-/// The levels that were found.
+/// The computed levels.
 struct Levels {
     levels: Vec<NoiseLevel>,
     end: NoiseLevel,
-    /// The deviation of the noise that a run starts from.
+    /// The standard deviation of the noise that a run starts from.
     start: f64,
 }
 
 impl SchedulerConfig {
-    /// The grid of diffusers' class for what a run asks; `None` for a class whose grid is not another than the
-    /// papers', and for levels of the caller's that the class does not take.
+    /// The grid of diffusers' class for what a run needs. `None` for a class whose grid is the papers', and for the
+    /// caller's own levels where the class takes none.
     ///
     /// # Errors
-    /// [`Error::Argument`] with the option or the field that it has no such levels for.
+    /// [`Error::Argument`] with the option or the field for which it has no such levels.
     pub(crate) fn grid(&self, asked: &Asked<'_>) -> Result<Option<Grid>> {
         let spread = &self.spread;
         if self.inverse {
@@ -53,7 +53,7 @@ impl SchedulerConfig {
         let tables = self.tables();
         let schedule = file.build(tables)?;
         if let Some(key) = spread.refuses(asked) {
-            let whose = format!("{} takes none with what its configuration says of noise", self.class);
+            let whose = format!("{} takes none with the noise levels of its configuration", self.class);
             return Err(Error::argument(key, whose));
         }
         if asked.steps == 0 {
@@ -62,7 +62,7 @@ impl SchedulerConfig {
         if asked.steps > MOST_STEPS {
             return Err(Error::argument("steps", format!("{}; at most {MOST_STEPS} are possible", asked.steps)));
         }
-        // With fewer a time of the grid would be another's.
+        // With fewer steps a time of the grid would mean another level.
         if let Some(steps) = schedule.train_steps().filter(|steps| *steps != spread.train_steps) {
             let reason = format!("{}, but trained_betas are {steps}", spread.train_steps);
             return Err(field("num_train_timesteps", reason));
@@ -97,7 +97,7 @@ impl SchedulerConfig {
         if matches!(self.schedule, Schedule::Flow { .. }) { self.spread.train_steps as f64 } else { 1.0 }
     }
 
-    /// Whether the levels are diffusers' also where papers are followed, which have none for the class.
+    /// Whether the levels are diffusers' even where papers are followed, because these have none for the class.
     pub(crate) fn has_its_own_levels(&self) -> bool {
         self.spread.family == Family::Consistency
     }
@@ -115,7 +115,7 @@ struct Table {
 }
 
 impl Table {
-    /// Of a schedule that counts its steps of training, which ends at ᾱ = 2⁻²⁴ if it is floored, also where there is
+    /// The table of a schedule that counts its training steps. If it is floored it ends at ᾱ = 2⁻²⁴, even where ᾱ is
     /// less before.
     fn new(schedule: &dyn NoiseSchedule, floored: bool) -> Self {
         let steps = schedule.train_steps().unwrap_or(1);
@@ -131,11 +131,11 @@ impl Table {
         Self { log_sigmas: sigmas.iter().map(|sigma| log_in_single(*sigma)).collect(), sigmas, lambdas }
     }
 
-    /// The time of σ, `ln σ` interpolated between those of training.
+    /// The time of σ. `ln σ` is interpolated between the σ of training.
     fn time(&self, sigma: f64) -> f64 {
         let log = sigma.max(1e-10).ln();
         let last = self.log_sigmas.len().saturating_sub(2);
-        // They rise, but for a last one that a floor may have made less.
+        // They rise, except that a floor may have lowered the last one.
         let (end, rising) = (self.log_sigmas[self.log_sigmas.len() - 1], &self.log_sigmas[..=last]);
         let is_beyond = end <= log;
         let below = if is_beyond { last } else { rising.partition_point(|value| *value <= log).max(1) - 1 };
@@ -146,7 +146,7 @@ impl Table {
     }
 }
 
-/// The level of σ/α `ratio` on a variance-preserving schedule, at the time that is told.
+/// The level with σ/α `ratio` on a variance-preserving schedule, at the given time.
 fn preserving(t: f64, ratio: f64) -> NoiseLevel {
     let ratio = single(ratio);
     let alpha = (ratio * ratio + 1.0).sqrt().recip();
@@ -166,22 +166,22 @@ fn exploding(sigma: f64) -> NoiseLevel {
     NoiseLevel { t: sigma, alpha: 1.0, sigma }
 }
 
-/// `s·t/(1 + (s−1)·t)` in the arithmetic that `round` stands for.
+/// `s·t/(1 + (s−1)·t)`, rounded by `round`.
 fn shifted(shift: f64, t: f64, round: fn(f64) -> f64) -> f64 {
     round(round(shift * t) / round(1.0 + round((shift - 1.0) * t)))
 }
 
-/// The same as it is written for a shift that is told with every run.
+/// The same formula as diffusers writes it for a shift that is set with every run.
 fn dynamically_shifted(shift: f64, t: f64, round: fn(f64) -> f64) -> f64 {
     let shift = round(shift);
     round(shift / round(shift + round(round(1.0 / t) - 1.0)))
 }
 
 impl Spread {
-    /// The list of levels that the class takes no caller's own of.
+    /// The list of the caller's own levels that the class does not take.
     fn refuses(&self, asked: &Asked<'_>) -> Option<&'static str> {
         let over_noise = self.over.is_some() && self.family != Family::Flow;
-        // UniPC's on the path are spread over the ends of what is given.
+        // UniPC's levels on the path are spread between the ends of the given ones.
         match over_noise {
             true if asked.timesteps.is_some() => Some("timesteps"),
             true if self.flow && asked.sigmas.is_some() => Some("sigmas"),
@@ -269,7 +269,7 @@ impl Spread {
                     );
                     return Err(Error::argument("strength", reason));
                 }
-                // numpy's linspace without its end, rounded down.
+                // This is numpy's linspace without its end, rounded down.
                 let step = used as f64 / asked.steps as f64;
                 let skipped = |i: usize| (i as f64 * step).floor() as usize;
                 (0..asked.steps).map(|i| ((used - skipped(i)) * stride) as f64 - 1.0).collect()
@@ -279,7 +279,7 @@ impl Spread {
         Ok(Some(Levels { levels: times.iter().map(|t| schedule.level(*t)).collect(), end, start: 1.0 }))
     }
 
-    /// σ between those of `table`, from the most to the least, with the times of each.
+    /// σ between those of `table`, from the greatest to the least, with the times of each.
     fn over_noise(&self, over: Over, ends: [f64; 2], table: &Table, steps: usize) -> Vec<(f64, f64)> {
         let [least, most] = ends;
         let ramp = linspace(0.0, 1.0, steps);
@@ -309,7 +309,7 @@ impl Spread {
             Some(over) => {
                 let ends = [self.ends[0].unwrap_or(own[0]), self.ends[1].unwrap_or(own[1])];
                 let whole = match over {
-                    // Only DPM-Solver's multistep leaves those of a cosine as they are, to be cut.
+                    // Only DPM-Solver's multistep form leaves the times of a cosine as they are, to be cut.
                     Over::Karras | Over::Lu if !(self.cosine && self.name == "DPMSolverMultistep") => {
                         f64::round_ties_even
                     }
@@ -337,7 +337,7 @@ impl Spread {
         Ok(Some(Levels { levels, end, start: 1.0 }))
     }
 
-    /// T, or less where λ would be below what the file allows.
+    /// T, or less where λ would be below the least that the file allows.
     fn noisiest(&self, table: &Table) -> usize {
         let clipped = self.lambda_min.map_or(0, |least| table.lambdas.iter().filter(|value| **value < least).count());
         self.train_steps - clipped.min(self.train_steps - 1)
@@ -386,7 +386,7 @@ impl Spread {
             "DEISMultistep" | "SASolver" => straight(0.0, least),
             _ if !self.to_least => NoiseLevel::clean(0.0),
             "UniPCMultistep" => straight(0.0, least),
-            // The least σ/α of β's schedule, taken for one of the path's.
+            // This is the least σ/α of β's schedule, used as one of the path's.
             _ => straight(0.0, table.sigmas.first().copied().unwrap_or(least)),
         };
         let levels = sigmas.into_iter().map(|sigma| straight((sigma * total).trunc() / total, sigma)).collect();
@@ -425,7 +425,7 @@ impl Spread {
         } else {
             let times: Vec<f64> = match asked.timesteps {
                 Some(given) => given.iter().map(|t| single(*t)).collect(),
-                // Not rounded, but to f32.
+                // These are rounded only to f32.
                 None if self.even == Even::Linspace => {
                     linspace(0.0, self.train_steps as f64 - 1.0, steps).into_iter().rev().map(single).collect()
                 }
@@ -454,7 +454,7 @@ impl Spread {
             }
         };
         let most = pairs.iter().map(|(_, sigma)| single(*sigma)).fold(0.0, f64::max);
-        // x starts as σ·z, or as √(σ² + 1)·z, and is scaled to the variance-preserving level.
+        // x starts as σ·z or as √(σ² + 1)·z, and is scaled to the variance-preserving level.
         let start = if self.even == Even::Leading { 1.0 } else { single(most) / (most * most + 1.0).sqrt() };
         let told = |t: f64, sigma: f64| if continuous { single(0.25 * single(sigma).ln()) } else { single(t) };
         let levels = pairs.into_iter().map(|(t, sigma)| preserving(told(t, sigma), sigma)).collect();
@@ -467,7 +467,7 @@ impl Spread {
         let shift = asked.shift.unwrap_or(self.shift);
         let (static_shift, exact): (bool, fn(f64) -> f64) = (!self.dynamic, |value| value);
         let given = asked.sigmas.map(without_end).or(asked.timesteps);
-        // What is given is of f32, and all that follows is in it.
+        // Given values are f32, and everything computed from them is as well.
         let round: fn(f64) -> f64 = if given.is_some() { single } else { exact };
         let heun = self.name == "FlowMatchHeunDiscrete";
         if heun && given.is_some() {
@@ -523,7 +523,7 @@ impl Spread {
         Some(Levels { levels: sigmas.into_iter().map(exploding).collect(), end, start })
     }
 
-    /// Every so many of the T levels of training.
+    /// Evenly chosen levels of the T of training.
     fn of_consistency(&self, schedule: &Schedule, asked: &Asked<'_>) -> Result<Option<Levels>> {
         if asked.sigmas.is_some() {
             return Ok(None);
@@ -544,11 +544,11 @@ impl Spread {
         let last = self.train_steps as f64 - 1.0;
         let sigmas = karras(least, most, self.rho, times.into_iter().rev().map(|t| t / last));
         let levels: Vec<_> = sigmas.into_iter().map(exploding).collect();
-        // What would end at the least noise has reached it.
+        // A run that ends at the least noise has reached it.
         Ok(Some(Levels { levels, end: exploding(least), start: most }))
     }
 
-    /// σ² from one end to the other, taken for σ.
+    /// σ² from one end to the other, used as σ.
     fn of_karras_ve(&self, schedule: &Schedule, asked: &Asked<'_>) -> Result<Option<Levels>> {
         if asked.sigmas.is_some() || asked.timesteps.is_some() {
             return Ok(None);
@@ -589,9 +589,9 @@ impl Spread {
         Some(Levels { levels: times.iter().map(|t| level(*t)).collect(), end: level(*end), start: 1.0 })
     }
 
-    /// Angles from a quarter turn down, which the network is told.
+    /// Angles from a quarter turn down, which are the network's time input.
     fn on_the_circle(&self, asked: &Asked<'_>) -> Option<Levels> {
-        /// Where diffusers begins, and the second of two steps.
+        /// The angle at which diffusers begins, and the second of two steps.
         #[expect(clippy::approx_constant, reason = "diffusers has it to four digits")]
         const FIRST: f64 = 1.5708;
         const SECOND: f64 = 1.3;
@@ -610,7 +610,7 @@ impl Spread {
         let level = |angle: &f64| {
             let (sine, cosine) = angle.sin_cos();
             let t = angle / std::f64::consts::FRAC_PI_2;
-            // Beyond the quarter turn by what was rounded.
+            // The angle is beyond the quarter turn by its rounding.
             NoiseLevel { t, alpha: if cosine < 1e-9 { 0.0 } else { cosine }, sigma: sine }
         };
         Some(Levels { levels: angles.iter().map(level).collect(), end: NoiseLevel::clean(0.0), start: 1.0 })

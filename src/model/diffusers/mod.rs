@@ -1,4 +1,4 @@
-//! The `scheduler_config.json` of diffusers: what it says in this crate's words, and what its schedulers do otherwise.
+//! Reads the `scheduler_config.json` of diffusers, and lists where its schedulers differ.
 
 mod classes;
 mod config;

@@ -1,4 +1,4 @@
-//! Lists of numbers as numpy and torch make them.
+//! Lists of numbers as numpy and torch compute them.
 
 use special::Beta as _;
 
@@ -7,8 +7,8 @@ pub(super) fn single(value: f64) -> f64 {
     f64::from(value as f32)
 }
 
-/// `numpy.log` in f32, which is not always the nearest number: the quotient of two polynomials that its vectorized loop
-/// has on x86-64 with FMA. Times are cut to whole numbers where its last digit decides.
+/// `numpy.log` in f32, which is not always the nearest number. It is the quotient of two polynomials that numpy's
+/// vectorized loop has on x86-64 with FMA. Times are cut to whole numbers where its last digit decides.
 pub(super) fn log_in_single(value: f64) -> f64 {
     const ABOVE: [f32; 6] = [0.0, 1.0, 2.112_677_5, 1.480_000_6, 0.380_883_77, 0.025_899_79];
     const BELOW: [f32; 6] = [1.0, 2.612_677_6, 2.453_006, 0.986_494_3, 0.154_647_64, 0.005_875_095_4];
@@ -80,22 +80,21 @@ pub(super) fn leading(steps: usize, stride: usize) -> Vec<f64> {
     (0..steps).rev().map(|i| (i * stride) as f64).collect()
 }
 
-/// `numpy.arange(last, 0, −T/N)`, rounded, less 1. It has one time more where rounding makes room for it, at −1, which
-/// is left out.
+/// `numpy.arange(last, 0, −T/N)`, rounded, less 1. Where rounding makes room for one time more, at −1, it is left out.
 pub(super) fn trailing(last: usize, train_steps: usize, steps: usize) -> Vec<f64> {
     let count = trailing_count(last, train_steps, steps);
-    // numpy takes the second value less the first for its stride.
+    // numpy takes the difference of the first two values for its stride.
     let (last, stride) = (last as f64, train_steps as f64 / steps as f64);
     let stride = (last - stride) - last;
     (0..count.min(steps)).map(|i| (last + i as f64 * stride).round_ties_even() - 1.0).collect()
 }
 
-/// How many times numpy's has.
+/// The number of times that numpy's list has.
 pub(super) fn trailing_count(last: usize, train_steps: usize, steps: usize) -> usize {
     (last as f64 / (train_steps as f64 / steps as f64)).ceil() as usize
 }
 
-/// From the last time down to the first, rounded to whole ones.
+/// Times from the last down to the first, rounded to whole numbers.
 pub(super) fn spaced(last: f64, count: usize) -> Vec<f64> {
     linspace(0.0, last, count).into_iter().rev().map(f64::round_ties_even).collect()
 }

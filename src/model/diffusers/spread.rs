@@ -1,18 +1,18 @@
-//! What diffusers' own levels are found from, as a file has it.
+//! What diffusers computes its own levels from, as the file states it.
 
 use super::classes::Family;
 use crate::model::manifest::Schedule;
 use crate::prediction::Prediction;
 
-/// What diffusers' own levels are found from.
+/// What diffusers computes its own levels from.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Spread {
     pub(super) name: &'static str,
     pub(super) family: Family,
-    /// T.
+    /// T, the number of training steps.
     pub(super) train_steps: usize,
     pub(super) even: Even,
-    /// Over what the steps are spread, if not over times.
+    /// The noise over which the steps are spread. `None` where they are spread over times.
     pub(super) over: Option<Over>,
     /// Whether β is a cosine, whose times are not rounded.
     pub(super) cosine: bool,
@@ -24,26 +24,26 @@ pub(super) struct Spread {
     pub(super) rho: f64,
     /// Whether the run ends at the least noise.
     pub(super) to_least: bool,
-    /// Whether DDIM and its kin end at the clean sample.
+    /// Whether DDIM and related solvers end at the clean sample.
     pub(super) to_one: bool,
-    /// Whether levels of the straight path are meant.
+    /// Whether the levels are those of the straight path.
     pub(super) flow: bool,
     pub(super) shift: f64,
-    /// Whether it is told with every run.
+    /// Whether the shift is set with every run.
     pub(super) dynamic: bool,
     pub(super) shift_terminal: Option<f64>,
     /// Whether σ is counted from the other end.
     pub(super) inverted: bool,
     pub(super) log_linear: bool,
     pub(super) lambda_min: Option<f64>,
-    /// Whether β is rescaled to zero terminal SNR, and ᾱ floored at 2⁻²⁴ then.
+    /// Whether β is rescaled to zero terminal SNR, with ᾱ floored at 2⁻²⁴.
     pub(super) floored: bool,
-    /// Of Wuerstchen's cosine.
+    /// The `scaler` of Wuerstchen's cosine.
     pub(super) scaler: f64,
     pub(super) offset_of_cosine: f64,
-    /// The schedule and the prediction of a model in continuous time as the file has them.
+    /// The schedule and the prediction of a model in continuous time, as the file states them.
     pub(super) trained: Option<(Schedule, Prediction)>,
-    /// The schedule of the file's β where another is meant, which counts for some of its levels all the same.
+    /// The schedule of the file's β, where another one is used. Some levels depend on it all the same.
     pub(super) betas: Option<Schedule>,
 }
 

@@ -1,5 +1,5 @@
-//! Diffusion transformers of latents that are told a class (Peebles & Xie 2023, "Scalable Diffusion Models with
-//! Transformers").
+//! Diffusion transformers of latents with a class condition. Source: Peebles & Xie 2023, "Scalable Diffusion Models
+//! with Transformers".
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::model::pipeline::{NoNegative, Pipeline};
 pub(super) const FAMILY: Family =
     Family { name: "class-conditional", classes: &["DiTPipeline"], of_image: [&[]; 2], read };
 
-/// How many classes there are where nothing says so: those of ImageNet.
+/// The default number of classes, which is ImageNet's.
 const CLASSES: usize = 1000;
 
 fn read(facts: &Facts) -> Result<Pipeline, String> {
@@ -54,8 +54,8 @@ fn read(facts: &Facts) -> Result<Pipeline, String> {
     })
 }
 
-/// The classes' names in `model_index.json`, where each has one and no two are the same: of several for one the first,
-/// and with its number where another class is called so too.
+/// The names of the classes in `model_index.json`, where each has one and no two are the same. Of several names for one
+/// class the first is used. It gets the class's number where another class has the same name.
 fn names(facts: &Facts, count: usize) -> Option<Vec<String>> {
     let of_index: &Map<String, Value> = facts.index.as_ref()?.get("id2label")?.as_object()?;
     let mut known = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What is in a folder, as far as families look at it.
+//! The contents of a folder, as far as families need them.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::signature::{Signature, TensorInfo};
 
-/// The greatest number of a configuration that is taken for one.
+/// The greatest number in a configuration that is accepted.
 const MOST: u64 = 1 << 24;
 
 /// The fields of configurations that are read, by what they hold.
@@ -27,7 +27,7 @@ const NUMBERS: &[&str] = &["scaling_factor", "shift_factor"];
 const LISTS: &[&str] = &["latents_mean", "latents_std"];
 const BLOCKS: &[&str] = &["block_out_channels", "encoder_block_out_channels"];
 
-/// What is in a folder.
+/// The contents of a folder.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     /// `model_index.json`.
@@ -45,11 +45,11 @@ pub(crate) struct Facts {
 pub(crate) struct Component {
     /// The path of its graph; `None` where there is none.
     pub(crate) graph: Option<String>,
-    /// What that takes and gives.
+    /// The inputs and outputs of its graph.
     pub(crate) signature: Signature,
     /// `config.json`.
     pub(crate) config: Option<Value>,
-    /// What is wrong with it, where something is.
+    /// What is wrong with it, if something is.
     pub(crate) wrong: Option<String>,
 }
 
@@ -79,7 +79,7 @@ impl Facts {
     /// The component of this name.
     ///
     /// # Errors
-    /// That it is missing, and where it is looked for.
+    /// The missing component, and the place where it was looked for.
     pub(super) fn needed(&self, name: &str) -> Result<(&Component, &str), String> {
         self.optional(name)?.ok_or_else(|| {
             let there = match self.components.get(name) {
@@ -93,7 +93,7 @@ impl Facts {
     /// A flag of `model_index.json`.
     ///
     /// # Errors
-    /// That it is something else.
+    /// The value that is no flag.
     pub(super) fn flag(&self, key: &str) -> Result<Option<bool>, String> {
         match self.index.as_ref().and_then(|index| index.get(key)) {
             None | Some(Value::Null) => Ok(None),
@@ -102,7 +102,7 @@ impl Facts {
         }
     }
 
-    /// Whether `model_index.json` says that there is a component of this name.
+    /// Whether `model_index.json` lists a component of this name.
     pub(super) fn lists(&self, name: &str) -> bool {
         let said = self.index.as_ref().and_then(|index| index.get(name)).and_then(Value::as_array);
         said.is_some_and(|pair| pair.iter().any(|word| !word.is_null()))
@@ -110,17 +110,18 @@ impl Facts {
 }
 
 impl Component {
-    /// One with which this is wrong.
+    /// A component that failed with this error.
     pub(crate) fn failed(error: &Error) -> Self {
         Self { wrong: Some(error.to_string()), ..Self::default() }
     }
 
-    /// Refuses a configuration with something else where numbers are read of it. What is absent, or null, is as usual.
+    /// Refuses a configuration whose fields are no numbers where numbers are read. A field that is absent or null has
+    /// its default.
     ///
     /// # Errors
-    /// With the field, and what is expected.
+    /// The field, and what is expected.
     pub(crate) fn check(&self) -> Result<(), String> {
-        /// Fields, what they may be, and that in words.
+        /// Fields, the test of their values, and the values in words.
         type Rule<'a> = (&'a [&'a str], &'a dyn Fn(&Value) -> bool, &'a str);
         let Some(config) = &self.config else { return Ok(()) };
         if !config.is_object() {
@@ -151,7 +152,7 @@ impl Component {
         Ok(())
     }
 
-    /// A whole number of `config.json`; of a list its first.
+    /// A whole number of `config.json`, or the first of a list.
     pub(super) fn whole(&self, key: &str) -> Option<usize> {
         let value = self.config.as_ref()?.get(key)?;
         let value = value.as_array().map_or(Some(value), |list| list.first())?;

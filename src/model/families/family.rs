@@ -1,4 +1,4 @@
-//! What a family is.
+//! The type of a pipeline family.
 
 use super::facts::Facts;
 use crate::model::pipeline::Pipeline;
@@ -7,11 +7,11 @@ use crate::model::pipeline::Pipeline;
 pub struct Family {
     /// Its name.
     pub name: &'static str,
-    /// What the names of its classes in diffusers begin with, without what exporters put before them.
+    /// How the names of its classes in diffusers begin, without an exporter's prefix.
     pub(super) classes: &'static [&'static str],
-    /// What options diffusers' pipelines have by default from an image on, and with a mask of it, where that is not
-    /// what the model's manifest says.
+    /// The default options of diffusers' pipelines that start from an image, and of those with a mask as well. They are
+    /// listed where they differ from the model's manifest.
     pub(crate) of_image: [&'static [(&'static str, f64)]; 2],
-    /// What becomes of a folder of it.
+    /// Reads a folder of this family as a pipeline.
     pub(super) read: fn(&Facts) -> Result<Pipeline, String>,
 }

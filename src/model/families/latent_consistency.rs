@@ -1,5 +1,5 @@
-//! Latent consistency models (Luo et al. 2023): Stable Diffusion's parts, with a predictor that is told the guidance
-//! scale and draws in a few steps.
+//! Latent consistency models (Luo et al. 2023). They have Stable Diffusion's parts. Their predictor has the guidance
+//! scale as a condition, and generates in a few steps.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +14,14 @@ use crate::model::pipeline::{NoNegative, Pipeline, Source};
 pub(super) const FAMILY: Family =
     Family { name: "latent-consistency", classes: &["LatentConsistencyModel"], of_image: [&[]; 2], read };
 
-/// How wide the scale's embedding is, where nothing says so.
+/// The default width of the scale's embedding.
 const WIDTH: usize = 256;
 
 fn read(facts: &Facts) -> Result<Pipeline, String> {
     let (unet, graph) = facts.needed("unet")?;
     let Some(input) = unet.input("timestep_cond") else {
         return Err(format!(
-            "{graph} has no input timestep_cond, which a latent consistency model is told the guidance scale by"
+            "{graph} has no input timestep_cond; a latent consistency model takes the guidance scale there"
         ));
     };
     let width = axis(Some(input), 1).or_else(|| unet.whole("time_cond_proj_dim")).unwrap_or(WIDTH);

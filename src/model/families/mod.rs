@@ -1,4 +1,4 @@
-//! The families of pipelines whose folders are recognised, a page each: what the files of such a folder say becomes the
+//! The families of pipelines whose folders are recognised, one file each. The files of such a folder are read as the
 //! data of a [`Pipeline`].
 
 mod class_conditional;
@@ -15,7 +15,7 @@ pub use family::Family;
 
 use super::pipeline::Pipeline;
 
-/// All of them. Where the beginnings of two are that of a class, the longer one is meant.
+/// All families. Where a class's name begins as in two families, the longer beginning counts.
 pub const FAMILIES: &[&Family] = &[
     &stable_diffusion::FAMILY,
     &stable_diffusion_xl::FAMILY,
@@ -27,7 +27,7 @@ pub const FAMILIES: &[&Family] = &[
 /// What exporters put before the name of a class.
 const EXPORTERS: &[&str] = &["Onnx", "ORT"];
 
-/// Classes that begin as those of a family do and are none of it.
+/// Classes whose names begin as in a family but that do not belong to it.
 const OTHERS: &[&str] = &[
     "StableDiffusion3",
     "StableDiffusionUpscale",
@@ -44,10 +44,10 @@ const OTHERS: &[&str] = &[
     "LDMSuperResolution",
 ];
 
-/// What a folder is, and what its parts do.
+/// Reads what a folder is, and what its parts do.
 ///
 /// # Errors
-/// What is missing, or that its family is none that is known, and what then can be done.
+/// What is missing, or that the family is unknown, with what can be done.
 pub(crate) fn recognise(facts: &Facts) -> Result<Pipeline, String> {
     let said = facts.index.as_ref().and_then(|index| index.get("_class_name"));
     let family = match (facts.class(), said) {
@@ -70,7 +70,7 @@ fn of_class(class: &str) -> Result<&'static Family, String> {
         _ => {
             let names: Vec<&str> = FAMILIES.iter().map(|family| family.name).collect();
             Err(format!(
-                "model_index.json: _class_name is '{class}', which is none of the families that are known ({}); describe its parts in {}, as onnx/README.md says",
+                "model_index.json: _class_name is '{class}', which is no known family ({}). Describe its parts in {}, as in docs/model/pipelines.md",
                 names.join(", "),
                 super::pipeline::PIPELINE_FILE
             ))
@@ -78,7 +78,7 @@ fn of_class(class: &str) -> Result<&'static Family, String> {
     }
 }
 
-/// The family of a folder that does not say its class.
+/// The family of a folder that does not state its class.
 fn of_parts(facts: &Facts) -> Result<&'static Family, String> {
     let has = |name: &str| facts.components.contains_key(name);
     if has("unet") && has("text_encoder_2") {
@@ -92,7 +92,7 @@ fn of_parts(facts: &Facts) -> Result<&'static Family, String> {
         return Ok(&unconditional::FAMILY);
     }
     Err(format!(
-        "there is neither a model_index.json nor a folder unet in it, so it is not known what it is; describe its parts in {}, as onnx/README.md says",
+        "it is no known pipeline: there is neither a model_index.json nor a folder unet. Describe its parts in {}, as in docs/model/pipelines.md",
         super::pipeline::PIPELINE_FILE
     ))
 }

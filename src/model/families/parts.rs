@@ -8,7 +8,7 @@ use crate::model::diffusers::SchedulerConfig;
 use crate::model::manifest::LearnedVariance;
 use crate::model::pipeline::{Autoencoder, Encoded, TextEncoder};
 
-/// In how many steps a pipeline of Stable Diffusion usually draws.
+/// The usual number of steps of a Stable Diffusion pipeline.
 pub(super) const USUAL_STEPS: usize = 50;
 
 /// The usual size of a picture of Stable Diffusion, in latents.
@@ -17,16 +17,16 @@ pub(super) const USUAL_SIZE: usize = 64;
 /// The folder of a small decoder for previews, such as TAESD's.
 const PREVIEW_DECODER: &str = "preview_decoder";
 
-/// The autoencoder of a folder: what its configuration says, else what Stable Diffusion's had when there was none.
+/// The autoencoder of a folder, from its configuration. Defaults are those of Stable Diffusion before it had one.
 pub(super) fn autoencoder(facts: &Facts, usual_scale: f64) -> Result<Autoencoder, String> {
     let either = |name: &str, other: &str| Ok::<_, String>(facts.optional(name)?.or(facts.optional(other)?));
     let decoder = match either("vae_decoder", "vqvae_decoder")? {
         Some(known) => known,
         None => facts.needed("vae_decoder")?,
     };
-    // The latents of a small one are as the predictor has them, unless it says otherwise.
+    // The small one's latents are the predictor's, unless it states otherwise.
     let small = facts.optional(PREVIEW_DECODER).unwrap_or_else(|reason| {
-        // It takes no part in what is drawn.
+        // It takes no part in the result.
         say(Severity::Warning, || format!("there are no previews of the small decoder: {reason}"));
         None
     });
@@ -39,7 +39,7 @@ fn of_halves(
     encoder: Option<(&Component, &str)>,
     usual_scale: f64,
 ) -> Autoencoder {
-    // Half of the folders have it for one of the two halves alone.
+    // In half of the folders only one of the two halves has it.
     let config = |key: &str| decoder.number(key).or_else(|| encoder?.0.number(key));
     let list = |key: &str| decoder.numbers(key).or_else(|| encoder?.0.numbers(key));
     let blocks = ["block_out_channels", "encoder_block_out_channels"];
@@ -80,7 +80,7 @@ pub(super) fn output(facts: &Facts, encoder: &str, names: &[&str]) -> Result<Enc
     }
 }
 
-/// The output of a text encoder that is its layers' last but one: `hidden_states.{L−1}` of L layers.
+/// The output of a text encoder's last layer but one: `hidden_states.{L−1}` of L layers.
 pub(super) fn last_but_one(facts: &Facts, encoder: &str) -> Result<Encoded, String> {
     let (component, graph) = facts.needed(encoder)?;
     let number = |name: &str| name.strip_prefix("hidden_states.")?.parse::<usize>().ok();
@@ -101,27 +101,27 @@ fn outputs_of(component: &Component) -> String {
     names.join(", ")
 }
 
-/// How a predictor's configuration and graph say what it takes.
+/// What a predictor takes, from its configuration and its graph.
 pub(super) struct Unet<'a> {
     pub(super) component: &'a Component,
     pub(super) graph: &'a str,
     /// The channels of the latents.
     pub(super) channels: usize,
-    /// How many channels it takes beside them.
+    /// The number of channels that it takes beside them.
     pub(super) joined: usize,
-    /// Whether it gives twice as many: a variance as well.
+    /// Whether it has twice as many output channels, for a variance.
     pub(super) doubled: bool,
 }
 
 impl<'a> Unet<'a> {
-    /// The U-Net of a folder, whose latents have `usual` channels unless something says so.
+    /// The U-Net of a folder, with `usual` channels of latents by default.
     pub(super) fn find(facts: &'a Facts, name: &str, usual: usize) -> Result<Self, String> {
         let (component, graph) = facts.needed(name)?;
         let output = component.signature.outputs.first();
         let channels = component.whole("out_channels").or_else(|| axis(output, 1)).unwrap_or(usual);
         let sample = Component::first_of(&component.signature.inputs, &["sample", "hidden_states", "x"]);
         let taken = axis(sample, 1).or_else(|| component.whole("in_channels")).unwrap_or(channels);
-        // Half of what it gives may be a variance.
+        // Half of its output may be a variance.
         let doubled = channels == 2 * taken;
         let channels = if doubled { taken } else { channels };
         let joined = taken.checked_sub(channels).ok_or_else(|| {
@@ -130,7 +130,7 @@ impl<'a> Unet<'a> {
         Ok(Self { component, graph, channels, joined, doubled })
     }
 
-    /// The size of a picture in latents, its height and width: `usual` where nothing says so.
+    /// The height and the width of a picture in latents. Default: `usual`.
     pub(super) fn size(&self, usual: usize) -> [usize; 2] {
         let sample = Component::first_of(&self.component.signature.inputs, &["sample", "hidden_states", "x"]);
         let of_graph = [axis(sample, 2), axis(sample, 3)];
@@ -162,7 +162,7 @@ impl<'a> Unet<'a> {
         }
     }
 
-    /// The condition for the prompt's embedding: its width as far as anything says it.
+    /// The condition for the prompt's embedding, with its width as far as that is known.
     pub(super) fn context(&self) -> Value {
         let width = axis(self.component.input("encoder_hidden_states"), 2);
         let width = width.or_else(|| self.component.whole("cross_attention_dim"));
@@ -170,8 +170,8 @@ impl<'a> Unet<'a> {
     }
 }
 
-/// The manifest of a predictor: what the scheduler's configuration says of its training, with `sample`, `conditions`
-/// and `defaults`.
+/// The manifest of a predictor: its training from the scheduler's configuration, with `sample`, `conditions` and
+/// `defaults`.
 pub(super) fn manifest(
     facts: &Facts,
     unet: &Unet<'_>,
@@ -199,7 +199,7 @@ pub(super) fn manifest(
     Ok(manifest)
 }
 
-/// What latents are, as a manifest has it.
+/// The manifest's entry for samples that are latents.
 pub(super) fn latents(facts: &Facts, unet: &Unet<'_>) -> Value {
     let mut sample = json!({"shape": [unet.channels, "height", "width"], "kind": "latent"});
     if let Some(preview) = facts.preview.as_ref().and_then(|preview| preview.get("preview")) {
@@ -208,9 +208,11 @@ pub(super) fn latents(facts: &Facts, unet: &Unet<'_>) -> Value {
     sample
 }
 
-/// In how many steps a distilled model is drawn, without guidance; `None` for any other. No file says that it is one:
-/// it is taken for one where its scheduler was made for such (TCD, LCM), or is Euler's from the last step of training
-/// on without what else is sampled so, zero terminal SNR and v.
+/// The number of steps of a distilled model, which has no guidance. `None` for any other model.
+///
+/// No file states that a model is distilled. It is taken for one if its scheduler was made for such models (TCD, LCM).
+/// So is one whose scheduler is Euler's with trailing timesteps. Models with zero terminal SNR or v have that scheduler
+/// too, and are left out.
 pub(super) fn steps_of_distilled(facts: &Facts) -> Option<usize> {
     let config = facts.scheduler.as_ref()?;
     let word = |key: &str| config.get(key).and_then(Value::as_str).unwrap_or_default();

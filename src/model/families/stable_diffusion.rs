@@ -1,5 +1,8 @@
-//! Stable Diffusion 1 and 2 (Rombach et al. 2022, "High-Resolution Image Synthesis with Latent Diffusion Models"), also
-//! with nine channels, for inpainting, and with eight, for instructions (Brooks et al. 2023, "InstructPix2Pix").
+//! Stable Diffusion 1 and 2. Source: Rombach et al. 2022, "High-Resolution Image Synthesis with Latent Diffusion
+//! Models".
+//!
+//! Predictors with nine channels are for inpainting. Those with eight follow instructions (Brooks et al. 2023,
+//! "InstructPix2Pix").
 
 use std::collections::BTreeMap;
 
@@ -13,10 +16,10 @@ use crate::model::pipeline::{NoNegative, Pipeline, Source};
 pub(super) const FAMILY: Family =
     Family { name: "stable-diffusion", classes: &["StableDiffusion"], of_image: [&[]; 2], read };
 
-/// The factor of its latents, where no configuration has it.
+/// The default factor of its latents.
 pub(super) const SCALE: f64 = 0.18215;
 
-/// In how many steps an instruction is followed (Brooks et al. 2023, §3.2).
+/// The usual number of steps to follow an instruction (Brooks et al. 2023, §3.2).
 const STEPS_OF_INSTRUCTIONS: usize = 100;
 
 fn read(facts: &Facts) -> Result<Pipeline, String> {
@@ -40,11 +43,11 @@ fn read(facts: &Facts) -> Result<Pipeline, String> {
     )
 }
 
-/// What the families of one U-Net with a text differ in.
+/// How families with one U-Net and a text condition differ.
 pub(super) struct Text {
     pub(super) family: &'static str,
     pub(super) encoders: BTreeMap<String, crate::model::pipeline::TextEncoder>,
-    /// The conditions, with their shapes where they are not those of the prompt's embedding, and what they are made of.
+    /// The conditions: their shapes where these differ from the prompt embedding's, and what they are made of.
     pub(super) conditions: Vec<(&'static str, Option<Value>, Source)>,
     pub(super) no_negative: NoNegative,
     /// The usual factor of the latents.
@@ -54,7 +57,7 @@ pub(super) struct Text {
     pub(super) size: usize,
 }
 
-/// A U-Net of latents that is told a text.
+/// A U-Net of latents with a text condition.
 pub(super) fn of_latents(facts: &Facts, mut text: Text) -> Result<Pipeline, String> {
     let unet = Unet::find(facts, "unet", 4)?;
     let autoencoder = parts::autoencoder(facts, text.scale)?;
@@ -67,7 +70,7 @@ pub(super) fn of_latents(facts: &Facts, mut text: Text) -> Result<Pipeline, Stri
     let joined = |channels: usize| json!({"shape": [channels, "height", "width"], "joined": true, "kind": "tensor"});
     match unet.joined {
         0 => {}
-        // In the order of their names behind the latents: the mask, then what it leaves of the image.
+        // Behind the latents they stand in the order of their names: the mask, then the image outside of it.
         joint if joint == 1 + unet.channels => {
             for (name, channels, source) in
                 [("mask", 1, Source::Mask), ("masked_sample", unet.channels, Source::MaskedImage)]
@@ -85,7 +88,7 @@ pub(super) fn of_latents(facts: &Facts, mut text: Text) -> Result<Pipeline, Stri
         }
         joint => {
             return Err(format!(
-                "{} takes {joint} channels beside the {} of its latents; what they are is not known (5 are those of a mask, 4 those of an image)",
+                "{} takes {joint} channels beside the {} of its latents; expected 5 (a mask and its image) or 4 (an image)",
                 unet.graph, unet.channels
             ));
         }

@@ -1,5 +1,5 @@
-//! Pipelines that draw without being told anything: of pixels (Ho et al. 2020, "Denoising Diffusion Probabilistic
-//! Models", and what draws with the same networks), and of latents (Rombach et al. 2022).
+//! Pipelines without conditions. Those of pixels have the networks of Ho et al. 2020, "Denoising Diffusion
+//! Probabilistic Models". Those of latents follow Rombach et al. 2022.
 
 use std::collections::BTreeMap;
 
@@ -26,11 +26,11 @@ fn read(facts: &Facts) -> Result<Pipeline, String> {
     let [height, width] = unet.size(USUAL_SIZE);
     let sample = match &autoencoder {
         Some(_) => parts::latents(facts, &unet),
-        // Of the data's range, which diffusers' pipelines clip to where the scheduler says so.
+        // It has the data's range, to which diffusers' pipelines clip where the scheduler's configuration states it.
         None => json!({"shape": [unet.channels, height, width], "kind": "image"}),
     };
     let factor = autoencoder.as_ref().map_or(1, |autoencoder| autoencoder.factor);
-    // As many as it was trained on, where its scheduler is the first one.
+    // A model whose scheduler is DDPM makes as many steps as it was trained on.
     let steps = if facts.class().is_some_and(|class| class.contains("DDPM")) { 1000 } else { 50 };
     let manifest = parts::manifest(facts, &unet, sample, json!({}), json!({ "steps": steps }))?;
     Ok(Pipeline {

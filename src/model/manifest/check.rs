@@ -1,4 +1,4 @@
-//! Whether the fields of a manifest contradict each other.
+//! Checks that the fields of a manifest do not contradict each other.
 
 use std::collections::HashSet;
 
@@ -31,7 +31,7 @@ impl Manifest {
 
     fn check_name(&self) -> std::result::Result<(), String> {
         if let Some(name) = &self.name {
-            // It becomes part of file names, and the manifest is another's.
+            // It becomes part of file names, and the manifest comes from somebody else.
             let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
             if name.is_empty() || name.len() > MOST_NAME || name.starts_with('.') || !name.chars().all(plain) {
                 return Err(format!(
@@ -109,8 +109,8 @@ impl Manifest {
         let noisiest = schedule.level(schedule.bounds()[1]);
         if noisiest.alpha == 0.0 && !self.prediction.allows_pure_noise() {
             return Err(
-                "prediction: from ε, the score and F nothing can be found where the schedule leaves nothing of the clean sample; \
-                 a network that was trained so says v, x0 or the flow. In steps of training schedule.terminal \"floored\" leaves ᾱ = 2⁻²⁴"
+                "prediction: ε, the score and F do not determine x̂₀ where the schedule has α = 0. \
+                 A network of such a schedule predicts v, x0 or the flow. With training steps, schedule.terminal \"floored\" leaves ᾱ = 2⁻²⁴"
                     .into(),
             );
         }
@@ -218,7 +218,9 @@ impl Manifest {
         if condition.joined {
             self.check_joined(name, condition)?;
         } else if condition.before || condition.axis != 0 {
-            return Err(format!("conditions.{name}: before and axis are for what is joined, and it is not"));
+            return Err(format!(
+                "conditions.{name}: before and axis are for joined conditions, and this one is not joined"
+            ));
         }
         let [low, high] = condition.range();
         if !(low.is_finite() && high.is_finite() && low < high) {
@@ -236,29 +238,30 @@ impl Manifest {
         }
         let cannot = [
             (self.guidance_pair.is_some(), "a graph whose batch is the pair of guidance"),
-            (self.inputs.self_condition.is_some(), "a network that is given its latest estimate"),
+            (self.inputs.self_condition.is_some(), "a network with self-conditioning"),
             (self.joined_channels() > 0, "a network with joined conditions"),
             (self.variance != LearnedVariance::None, "a network with twice the channels"),
         ];
         match cannot.into_iter().find(|(is, _)| *is) {
-            Some((_, what)) => Err(format!("outputs.derivative: {what} cannot have it")),
+            Some((_, what)) => Err(format!("outputs.derivative: it is not possible for {what}")),
             None => Ok(()),
         }
     }
 
-    /// A condition that is joined to the sample differs from it along one axis, which is that of the others.
+    /// Checks a condition that is joined to the sample. It differs from the sample along one axis, the same as all
+    /// others.
     fn check_joined(&self, name: &str, condition: &ConditionInput) -> std::result::Result<(), String> {
         let (shape, axis) = (&condition.shape, condition.axis);
         let (own, item) = (&self.sample.shape.0, shape.item().collect::<Vec<_>>());
         let differs = |place: usize| place != axis && *item[place] != own[place];
         if item.len() != own.len() || (0..own.len()).any(differs) || !matches!(item.get(axis), Some(Axis::Size(_))) {
             return Err(format!(
-                "conditions.{name}.shape is {shape}; what is joined to the sample {} differs in the size of axis {axis} alone, and that is not free",
+                "conditions.{name}.shape is {shape}; a condition that is joined to the sample {} may differ in axis {axis} alone, whose size is not free",
                 self.sample.shape
             ));
         }
         if shape.batch() != 0 || !condition.batch {
-            return Err(format!("conditions.{name}: what is joined has the batch in front, as the sample has it"));
+            return Err(format!("conditions.{name}: a joined condition has the batch in front, as the sample has"));
         }
         if self.inputs.conditions.contains_key(name) {
             return Err(format!("inputs.{name} is named, but the condition is joined to the sample"));
@@ -281,7 +284,7 @@ impl Manifest {
         let of_solver = |key: &str| {
             let of_run = settings::OPTIONS.iter().any(|option| option.key == key);
             let has = || named.is_some_and(|entry| entry.options.iter().any(|option| option.key == key));
-            // η is for whichever solvers have it.
+            // η belongs to any solver that has it.
             !of_run && solver::option(key).is_some() && (key != "eta" || has())
         };
         values.into_iter().filter(|(key, _)| of_solver(key)).for_each(|(key, value)| options.set(key, value));

@@ -1,4 +1,4 @@
-//! How a model is best sampled.
+//! The manifest's settings for sampling.
 
 use std::collections::BTreeMap;
 
@@ -9,34 +9,34 @@ use crate::option::Value;
 use crate::schedule::{Ending, Spacing};
 use crate::settings;
 
-/// How the model is best sampled.
+/// The settings with which the model is sampled best.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Defaults {
-    /// The solver, by its name; by the schedule unless given.
+    /// The name of the solver. Its default depends on the schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub solver: Option<String>,
-    /// The number of steps, T where it is more; by the schedule unless given.
+    /// The number of steps, or T where it is more. Its default depends on the schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
-    /// The grid; by the schedule unless given.
+    /// The grid. Its default depends on the schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grid: Option<Spacing>,
-    /// What is added to the times of the leading grid.
+    /// The offset that is added to the times of the leading grid.
     pub steps_offset: usize,
-    /// Where the run ends.
+    /// The noise level at which the run ends.
     #[serde(skip_serializing_if = "is_default")]
     pub ending: Ending,
     /// η, for solvers that have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eta: Option<f64>,
-    /// What else the solver and the grid are told, by the names of the options.
+    /// Other options of the solver and the grid, by their names.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, serde_json::Value>,
 }
 
 impl Defaults {
-    /// Spells the options that have another name by now as they are called.
+    /// Renames options that have a new name.
     pub(super) fn renew(&mut self) -> std::result::Result<(), String> {
         for (former, key) in settings::RENAMED {
             let Some(value) = self.options.remove(*former) else { continue };

@@ -1,4 +1,4 @@
-//! The manifest itself.
+//! The type of a manifest.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::prediction::{InputScaling, Prediction};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Where the JSON Schema of manifests is, for editors. It is not looked at.
+    /// The place of the JSON Schema of manifests, for editors. It is not read.
     #[serde(rename = "$schema", skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
     /// The version of the schema: 1.
@@ -24,37 +24,38 @@ pub struct Manifest {
     /// A short name, used for file names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What the model draws.
+    /// What the model generates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The licence of the weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
-    /// Where the model is from.
+    /// Where the model comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// What a sample is.
+    /// The shape and the values of a sample.
     pub sample: Sample,
     /// The noise schedule that the model was trained on.
     pub schedule: Schedule,
     /// What the network predicts.
     pub prediction: Prediction,
-    /// What the network sees of the noisy sample.
+    /// How the noisy sample is scaled for the network.
     #[serde(default, skip_serializing_if = "is_default")]
     pub input_scaling: InputScaling,
     /// Whether the second half of the output's channels is a learned variance.
     #[serde(default)]
     pub variance: LearnedVariance,
-    /// What the network is given for the time. See [`Manifest::time`] for the default.
+    /// How the network's time input is computed. See [`Manifest::time`] for the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<Time>,
     /// The classes, where the model has some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<Classes>,
-    /// What else the network is given, by name: a smaller picture, a mask, a vector.
+    /// The network's other conditions by name, such as a smaller picture, a mask or a vector.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub conditions: BTreeMap<String, ConditionInput>,
-    /// Of a graph whose batch of two is one item under both conditions of guidance, which of them is which.
+    /// Which item has the negative condition, for a graph whose batch of two is one item under both conditions of
+    /// guidance.
     #[serde(default, skip_serializing_if = "is_default")]
     pub guidance_pair: Option<GuidancePair>,
     /// The names of the graph's inputs.
@@ -63,7 +64,7 @@ pub struct Manifest {
     /// The names of the graph's outputs.
     #[serde(default, skip_serializing_if = "is_default")]
     pub outputs: Outputs,
-    /// How the model is best sampled.
+    /// The settings with which the model is sampled best.
     #[serde(default)]
     pub defaults: Defaults,
 }

@@ -1,4 +1,4 @@
-//! What a model says about itself: the manifest, version 1. `onnx/README.md` describes it field by field.
+//! The manifest of a model, version 1. `docs/model/manifest.md` describes it field by field.
 
 mod check;
 mod defaults;

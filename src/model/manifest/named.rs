@@ -1,16 +1,16 @@
-//! A model's classes by their names.
+//! A model's classes by name.
 
 use super::document::Manifest;
 use crate::error::{Error, Result};
 
 impl Manifest {
-    /// The class with the given name or number; "none" is the null class.
+    /// The class with the given name or number. "none" is the null class.
     ///
     /// # Errors
-    /// [`Error::Argument`] if there is none; the message lists those that there are.
+    /// [`Error::Argument`] if there is no such class. The message lists the classes.
     pub fn class(&self, name: &str) -> Result<i64> {
         let Some(classes) = &self.classes else {
-            return Err(Error::argument("class", format!("'{name}' is asked for, but this model has no classes")));
+            return Err(Error::argument("class", format!("'{name}'; this model has no classes")));
         };
         let by_name = classes.names.iter().position(|known| known == name);
         let by_number =

@@ -1,6 +1,6 @@
-//! What is left out of a manifest that is written.
+//! What is left out when a manifest is written.
 
-/// Whether a value is what it is where it is not given.
+/// Whether a value is its default.
 pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }

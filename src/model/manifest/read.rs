@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::document::Manifest;
 use crate::json::{Json, decoded};
 
-/// The objects of a manifest, beside the conditions.
+/// The objects of a manifest, except its conditions.
 const OBJECTS: &[&str] = &["sample", "schedule", "time", "classes", "inputs", "outputs", "defaults"];
 
 /// The fields whose values are words.
@@ -21,14 +21,14 @@ const WORDED: &[&str] = &[
     "guidance_pair",
 ];
 
-/// The field that was left as it was suggested.
+/// The field that still has the suggested placeholder.
 fn unfilled(manifest: &serde_json::Value) -> Option<&'static str> {
     let at = |field: &str| field.split('.').fold(manifest, |value, key| &value[key]);
     WORDED.iter().chain(&["classes.count", "classes.null"]).copied().find(|field| at(field) == "?")
 }
 
-/// Refuses what serde would take as well: for an object the list of its values; for a word its number, or an object
-/// that has it for a key.
+/// Refuses what serde would accept as well. For an object this is the list of its values. For a word it is the word's
+/// number, or an object that has the word for a key.
 fn check_forms(manifest: &serde_json::Value) -> std::result::Result<(), String> {
     let at = |field: &str| field.split('.').fold(manifest, |value, key| &value[key]);
     let conditions = || manifest["conditions"].as_object().into_iter().flat_map(|conditions| conditions.keys());
@@ -47,14 +47,14 @@ fn check_forms(manifest: &serde_json::Value) -> std::result::Result<(), String> 
 }
 
 impl Manifest {
-    /// The version of the schema that is read.
+    /// The version of the schema that this crate reads.
     pub const VERSION: u32 = 1;
 
     /// Reads a manifest, in UTF-8 or in UTF-16 with a byte-order mark, and checks that its fields do not contradict
     /// each other.
     ///
     /// # Errors
-    /// What is wrong, with the field, as text: the caller knows the file.
+    /// The field and what is wrong with it, as text. The caller knows the file.
     pub fn from_bytes(bytes: &[u8]) -> std::result::Result<Self, String> {
         if bytes.trim_ascii().is_empty() {
             return Err("the manifest is empty; `diffuse-cli inspect` prints one for a graph that has none".into());
@@ -62,7 +62,7 @@ impl Manifest {
         Self::parse(&decoded(bytes).map_err(|reason| format!("the manifest cannot be read as JSON: {reason}"))?)
     }
 
-    /// Reads a manifest from text, which may begin with a byte-order mark. A key that is there twice is an error; whole
+    /// Reads a manifest from text, which may begin with a byte-order mark. A key that is there twice is an error. Whole
     /// numbers may be written `1000.0`.
     ///
     /// # Errors
@@ -72,7 +72,7 @@ impl Manifest {
         struct Version {
             diffuse: Option<serde_json::Value>,
         }
-        // The version first: an older program should say "newer schema", not stumble over a field that it does not
+        // The version is read first. An older program should report a newer schema, and not a field that it does not
         // know.
         let json = Json::new(json).map_err(|error| format!("the manifest cannot be read as JSON: {error}"))?;
         let version: Version =
@@ -92,7 +92,7 @@ impl Manifest {
         let forms: serde_json::Value = json.read().map_err(|error| format!("manifest: {}", error.inner()))?;
         if let Some(field) = unfilled(&forms) {
             return Err(format!(
-                "manifest: {field} is \"?\", which `diffuse-cli inspect` writes for what the graph cannot know; put in what the model was trained with, or let `diffuse-cli inspect MODEL --samples FOLDER` find it out"
+                "manifest: {field} is \"?\", the placeholder of `diffuse-cli inspect`. Set it to the value of the training, or let `diffuse-cli inspect MODEL --samples FOLDER` find it"
             ));
         }
         let read = json.read().map_err(|error| match error.path().to_string().as_str() {
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(Manifest::parse(&serde_json::to_string(&manifest).unwrap()).unwrap(), manifest);
     }
 
-    /// The cases that `onnx/test_manifest.py` holds the exporter's rules against, too.
+    /// `onnx/test_manifest.py` checks the exporter's rules against the same cases.
     #[test]
     fn the_rules_are_those_of_the_exporter() {
         #[derive(Deserialize)]
@@ -161,7 +161,8 @@ mod tests {
             names: Option<String>,
             #[serde(default)]
             manifest: serde_json::Value,
-            /// In place of a manifest what a value cannot say: a key that is there twice, how a number is spelled.
+            /// The manifest as text, for what a value cannot express: a key that is there twice, or how a number is
+            /// spelled.
             text: Option<String>,
         }
         let cases: Vec<Case> = serde_json::from_str(include_str!("../../../onnx/fixtures/manifests.json")).unwrap();

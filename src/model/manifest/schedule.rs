@@ -83,20 +83,20 @@ pub enum Schedule {
     },
 }
 
-/// T and the ends of β.
+/// T, the number of training steps, and the ends of β.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BetaRange {
-    /// T.
+    /// T, the number of training steps.
     pub train_steps: usize,
-    /// β of the first step, or what the curve leaves from.
+    /// β of the first step, or the β that the curve leaves from.
     pub beta_start: f64,
-    /// β of the last step, or what the curve tends to.
+    /// β of the last step, or the β that the curve tends to.
     pub beta_end: f64,
     /// How the schedule ends.
     #[serde(skip_serializing_if = "is_default")]
     pub terminal: Terminal,
-    /// What the signal-to-noise ratio ᾱ/(1 − ᾱ) is divided by, for samples of more values than β was meant for.
+    /// The divisor of the signal-to-noise ratio ᾱ/(1 − ᾱ), for samples with more values than β was meant for.
     #[serde(skip_serializing_if = "is_one")]
     pub snr_shift: f64,
 }
@@ -112,17 +112,17 @@ fn is_one(value: &f64) -> bool {
     *value == 1.0
 }
 
-/// T, and which part of a logistic curve ᾱ follows.
+/// T, and the part of a logistic curve that ᾱ follows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SigmoidRange {
-    /// T.
+    /// T, the number of training steps.
     pub train_steps: usize,
     /// Where the curve begins.
     pub start: f64,
     /// Where it ends.
     pub end: f64,
-    /// What both are divided by.
+    /// τ, the divisor of both.
     pub tau: f64,
     /// How the schedule ends.
     #[serde(skip_serializing_if = "is_default")]
@@ -135,16 +135,16 @@ impl Default for SigmoidRange {
     }
 }
 
-/// T, for a schedule that has nothing else to say.
+/// T, for a schedule without other parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Steps {
-    /// T.
+    /// T, the number of training steps.
     pub train_steps: usize,
     /// How the schedule ends.
     #[serde(skip_serializing_if = "is_default")]
     pub terminal: Terminal,
-    /// As of a [range](BetaRange::snr_shift).
+    /// The same as [`BetaRange::snr_shift`].
     #[serde(skip_serializing_if = "is_one")]
     pub snr_shift: f64,
 }
@@ -194,7 +194,7 @@ fn sigma_max() -> f64 {
 }
 
 impl Schedule {
-    /// The schedule itself.
+    /// Builds the noise schedule.
     ///
     /// # Errors
     /// [`Error::Argument`](crate::Error::Argument) with the field that is out of its range.
@@ -242,7 +242,7 @@ impl Schedule {
         match self {
             Self::Edm { .. } => Spacing::Karras,
             Self::Vp(_) | Self::SubVp(_) | Self::Ve { .. } => Spacing::Linspace,
-            // Trailing starts from the noise that a run is started with; leading misses it (Lin et al. 2023, §3.3).
+            // Trailing starts from the noise that a run starts with. Leading misses it (Lin et al. 2023, §3.3).
             _ => Spacing::Trailing,
         }
     }

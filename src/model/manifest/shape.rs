@@ -1,4 +1,4 @@
-//! Shapes as a manifest has them: sizes, and names of sizes that are free.
+//! Shapes in a manifest: sizes, and names of free sizes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,28 +7,28 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::text::escaped;
 
-/// The sizes of what is free, by their names.
+/// Values of free sizes, by their names.
 pub type Sizes = BTreeMap<String, usize>;
 
-/// The word for the axis of the items.
+/// The word for the batch axis.
 const BATCH: &str = "batch";
 
-/// The most bytes that the name of a model, of a condition or of a size may have.
+/// The greatest length of the name of a model, of a condition or of a size, in bytes.
 pub const MOST_NAME: usize = 64;
 
 /// An axis of a [`Shape`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Axis {
-    /// So long.
+    /// An axis of this length.
     Size(usize),
-    /// The items of the batch.
+    /// The batch axis.
     Batch,
-    /// As long as what is given; equal wherever the name is the same.
+    /// An axis of a free size. Axes of the same name have the same size.
     Free(String),
 }
 
 impl Axis {
-    /// How long it is, if that is fixed.
+    /// Its length, if that is fixed.
     #[must_use]
     pub fn size(&self) -> Option<usize> {
         match self {
@@ -114,13 +114,13 @@ impl Shape {
         self.0.iter().filter(|axis| **axis != Axis::Batch)
     }
 
-    /// How many axes an item has.
+    /// The number of axes of an item.
     #[must_use]
     pub fn rank(&self) -> usize {
         self.item().count()
     }
 
-    /// Where the axis of the batch is: in front unless it stands elsewhere.
+    /// The place of the batch axis. It is in front unless the shape places it elsewhere.
     #[must_use]
     pub fn batch(&self) -> usize {
         self.0.iter().position(|axis| *axis == Axis::Batch).unwrap_or(0)
@@ -132,7 +132,7 @@ impl Shape {
         self.bound(&Sizes::new())
     }
 
-    /// The sizes of an item, if those that are free are among `sizes`.
+    /// The sizes of an item, if the free ones are among `sizes`.
     #[must_use]
     pub fn bound(&self, sizes: &Sizes) -> Option<Vec<usize>> {
         let size = |axis: &Axis| match axis {
@@ -143,7 +143,7 @@ impl Shape {
         self.item().map(size).collect()
     }
 
-    /// The sizes of an item, `usual` where one is free and not among `sizes`.
+    /// The sizes of an item. A free size that is not among `sizes` is `usual`.
     #[must_use]
     pub fn bound_or(&self, sizes: &Sizes, usual: usize) -> Vec<usize> {
         let size = |axis: &Axis| match axis {
@@ -154,7 +154,7 @@ impl Shape {
         self.item().map(size).collect()
     }
 
-    /// Whether an item may be `found`, whatever what is free is elsewhere.
+    /// Whether an item may have the sizes `found`, whatever the free sizes are elsewhere.
     #[must_use]
     pub fn fits(&self, found: &[usize]) -> bool {
         let one = |(axis, found): (&Axis, &usize)| match axis {
@@ -164,10 +164,11 @@ impl Shape {
         found.len() == self.rank() && self.item().zip(found).all(one)
     }
 
-    /// Whether an item may be `found`, as far as `sizes` are known; what is not known of them is by then.
+    /// Checks that an item may have the sizes `found`, as far as `sizes` are known. Sizes that were not known are added
+    /// to them.
     ///
     /// # Errors
-    /// Nothing if it is not of this shape at all; what a free size is elsewhere if that is all that is wrong.
+    /// `None` if the item is not of this shape at all. Otherwise the known value of a free size, if only that differs.
     pub fn bind(&self, found: &[usize], sizes: &mut Sizes) -> Result<(), Option<String>> {
         if !self.fits(found) {
             return Err(None);
@@ -176,19 +177,19 @@ impl Shape {
             let Axis::Free(name) = axis else { continue };
             let known = *sizes.entry(name.clone()).or_insert(size);
             if known != size {
-                return Err(Some(format!(", and '{}' is {known} in what else is given", escaped(name))));
+                return Err(Some(format!(", and '{}' is {known} in the other inputs", escaped(name))));
             }
         }
         Ok(())
     }
 
-    /// Without the batch.
+    /// The shape without the batch axis.
     #[must_use]
     pub fn of_item(&self) -> Self {
         Self(self.item().cloned().collect())
     }
 
-    /// What of it is wrong; `most` values are the most that it may have.
+    /// Checks the shape. It may have at most `most` values.
     pub(super) fn check(&self, most: usize) -> Result<(), String> {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let batches = self.0.iter().filter(|axis| **axis == Axis::Batch).count();
@@ -198,7 +199,7 @@ impl Shape {
         let mut product = 1usize;
         for axis in &self.0 {
             match axis {
-                // Of digits alone it is a size in quotes, which is a slip.
+                // A name of digits alone is a size in quotes, which is a mistake.
                 Axis::Free(name)
                     if name.is_empty()
                         || name.len() > MOST_NAME

@@ -1,20 +1,20 @@
-//! What the network is given for the time.
+//! How the network's time input is computed.
 
 use serde::{Deserialize, Serialize};
 
 use crate::schedule::{NoiseLevel, NoiseSchedule};
 
-/// The number that tells the network the time: `scale·encoded + offset`.
+/// The network's time input: `scale·encoded + offset`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Time {
-    /// What is encoded.
+    /// The quantity that is encoded.
     pub encoding: Encoding,
     /// The factor.
     pub scale: f64,
     /// The summand.
     pub offset: f64,
-    /// What it grows toward.
+    /// The direction in which it grows.
     pub direction: Toward,
 }
 
@@ -24,13 +24,13 @@ impl Default for Time {
     }
 }
 
-/// What of the noise level the network is given.
+/// The quantity that is computed from the noise level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
-    /// t, from 0 to T−1. Not in continuous time.
+    /// t, from 0 to T−1. It does not exist in continuous time.
     Index,
-    /// (t+1)/T, from 1/T to 1; in continuous time t as a share of the greatest.
+    /// (t+1)/T, from 1/T to 1. In continuous time it is t as a share of the greatest.
     Unit,
     /// σ/α.
     Sigma,
@@ -46,7 +46,7 @@ pub enum Encoding {
     Angle,
 }
 
-/// What the encoded time grows toward.
+/// The direction in which the encoded time grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Toward {
@@ -57,7 +57,7 @@ pub enum Toward {
 }
 
 impl Time {
-    /// What the network is given at `level` of `schedule`.
+    /// The network's time input at `level` of `schedule`.
     #[must_use]
     pub fn encode(&self, level: NoiseLevel, schedule: &dyn NoiseSchedule) -> f64 {
         let (last, unit) = match schedule.train_steps() {
@@ -79,12 +79,12 @@ impl Time {
         self.scale * encoded + self.offset
     }
 
-    /// Whether every time of training is within a type of whole numbers, of which these are the least and the greatest.
+    /// Whether every time of training fits into a type of whole numbers with this least and greatest value.
     pub(crate) fn fits(&self, [least, most]: [i64; 2], schedule: &dyn NoiseSchedule) -> bool {
-        // 2⁵³ is where f64, in which times are computed, ends to tell whole numbers apart.
+        // Above 2⁵³, f64 cannot tell whole numbers apart, and times are f64.
         const TOLD_APART: f64 = 9_007_199_254_740_992.0;
         let told = |t: f64| self.encode(schedule.level(t), schedule);
-        // Whole times are those of the index, which is linear in t.
+        // Only an index has whole times, and it is linear in t.
         schedule
             .bounds()
             .map(told)
@@ -92,7 +92,7 @@ impl Time {
             .all(|told| told.abs() <= TOLD_APART && told.round() >= least as f64 && told.round() <= most as f64)
     }
 
-    /// Whether the encoding can be turned to grow toward the data.
+    /// Whether the encoding can grow toward the data.
     pub(super) fn turns(self) -> bool {
         matches!(self.encoding, Encoding::Index | Encoding::Unit)
     }

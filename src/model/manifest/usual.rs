@@ -1,4 +1,4 @@
-//! What a model does where its manifest leaves it open.
+//! The defaults of a manifest.
 
 use super::document::Manifest;
 use super::schedule::Schedule;
@@ -9,8 +9,10 @@ use crate::prediction::Prediction;
 use crate::schedule::{Spacing, Tables, Terminal};
 
 impl Manifest {
-    /// What the network is given for the time: as given; else t for schedules with steps of training, ln(σ)/4 for
-    /// [`Schedule::Edm`] (Karras et al. 2022, table 1), and t as a share of the greatest for the others.
+    /// The network's time input, as it is set.
+    ///
+    /// The default is t for schedules with training steps, and ln(σ)/4 for [`Schedule::Edm`] (Karras et al. 2022, table
+    /// 1). For the others it is t as a share of the greatest.
     #[must_use]
     pub fn time(&self) -> Time {
         self.time.unwrap_or(match self.schedule {
@@ -25,15 +27,15 @@ impl Manifest {
         })
     }
 
-    /// The standard deviation of the data: as given; else ½ for what is [preconditioned](Prediction::is_preconditioned)
-    /// and 1 for the others.
+    /// The standard deviation of the data. The default is ½ for [preconditioned](Prediction::is_preconditioned)
+    /// predictions and 1 for the others.
     #[must_use]
     pub fn sigma_data(&self) -> f64 {
         self.sample.sigma_data.unwrap_or(if self.prediction.is_preconditioned() { 0.5 } else { 1.0 })
     }
 
-    /// What is best at few evaluations for a model of this kind, by `benches/choosing.rs`: the solver, its order, the
-    /// grid and the number of steps.
+    /// What is best at few evaluations for a model of this kind: the solver, its order, the grid and the number of
+    /// steps. `benches/choosing.rs` measures it.
     fn usual(&self) -> (&'static str, u64, Spacing, usize) {
         let terminal = match &self.schedule {
             Schedule::Linear(range) | Schedule::ScaledLinear(range) | Schedule::Sigmoid(range) => range.terminal,
@@ -46,7 +48,7 @@ impl Manifest {
             Schedule::Edm { .. } => ("deis", 3, Spacing::Karras, 20),
             // From pure noise there are no even steps in the logarithm of the noise.
             Schedule::Flow { .. } | Schedule::Trigonometric { .. } => ("unipc", 2, Spacing::Trailing, 20),
-            // More than half of those steps would be where α is below 0.01. But the first of the trailing ones
+            // More than half of those steps would be where α is below 0.01. But the first of the trailing steps
             // multiplies an error of ε̂ by a million, unless x̂₀ is clipped.
             Schedule::ContinuousCosine { .. } if self.prediction.allows_pure_noise() || self.sample.clip() => {
                 ("unipc", 2, Spacing::Trailing, 20)
@@ -56,33 +58,33 @@ impl Manifest {
         }
     }
 
-    /// Whether `solver` is taken because neither the caller nor the manifest names one.
+    /// Whether `solver` is the default, because neither the caller nor the manifest names one.
     fn is_usual(&self, solver: &str) -> bool {
         self.defaults.solver.is_none() && solver == self.usual().0
     }
 
-    /// The solver: as given; else DEIS for [`Schedule::Edm`] and UniPC for the others.
+    /// The solver. The default is DEIS for [`Schedule::Edm`] and UniPC for the others.
     #[must_use]
     pub fn solver(&self) -> &str {
         self.defaults.solver.as_deref().unwrap_or(self.usual().0)
     }
 
-    /// The order of the solver, where it is not the manifest that names it.
+    /// The order of the default solver. `None` where the manifest names the solver.
     pub(crate) fn order(&self, solver: &str) -> Option<u64> {
         self.is_usual(solver).then_some(self.usual().1)
     }
 
-    /// The grid for `solver`: as given; else what suits the solver that is taken where none is named; else for another
-    /// solver Karras et al.'s for [`Schedule::Edm`], evenly spaced times with both ends for the SDEs, and trailing for
-    /// the others.
+    /// The grid for `solver`, as it is set.
+    ///
+    /// Without a setting, the default solver has the grid that suits it. Another solver has that of Karras et al. for
+    /// [`Schedule::Edm`], evenly spaced times with both ends for the SDEs, and the trailing grid for the others.
     #[must_use]
     pub fn grid(&self, solver: &str) -> Spacing {
         let own = || if self.is_usual(solver) { self.usual().2 } else { self.schedule.grid() };
         self.defaults.grid.unwrap_or_else(own)
     }
 
-    /// The number of steps for `solver`: as given; else 20 for the solver that is taken where none is named, and 50 for
-    /// others; T where that is more.
+    /// The number of steps for `solver`. The default is 20 for the default solver and 50 for others, and at most T.
     #[must_use]
     pub fn steps(&self, solver: &str) -> usize {
         let own = || if self.is_usual(solver) { self.usual().3 } else { 50 };
@@ -90,7 +92,7 @@ impl Manifest {
         self.defaults.steps.unwrap_or_else(own).min(most.unwrap_or(usize::MAX))
     }
 
-    /// How much longer the sample is with all that is joined to it, along [`joined_axis`](Self::joined_axis).
+    /// How much longer the sample is with everything that is joined to it, along [`joined_axis`](Self::joined_axis).
     #[must_use]
     pub fn joined_channels(&self) -> usize {
         let size = |condition: &ConditionInput| match condition.shape.item().nth(condition.axis) {
@@ -106,7 +108,7 @@ impl Manifest {
         self.conditions.values().find(|condition| condition.joined).map_or(0, |condition| condition.axis)
     }
 
-    /// Whether it is of a classifier, which guides a predictor's samples and draws none.
+    /// Whether the model is a classifier, which guides a predictor's samples and generates none.
     #[must_use]
     pub fn is_classifier(&self) -> bool {
         self.prediction == Prediction::ClassGradient

@@ -1,4 +1,4 @@
-//! A caller's hold on a network: its inputs, which stay until they are set again, and its evaluations.
+//! A caller's inputs and evaluations of a network. An input stays set until it is set again.
 
 use std::sync::Arc;
 
@@ -16,15 +16,15 @@ use crate::process::{Call, Own};
 use crate::signature::Element;
 use crate::tensor::{Tensor as Given, resize};
 
-/// A caller's hold on a network. An input stays as it was set until it is set again, so that what does not change
-/// within a run is handed over once. As long as the shapes stay, setting and evaluating allocate nothing but what ONNX
+/// A caller's binding to a network. An input stays set until it is set again, so what does not change within a run is
+/// copied once. As long as the shapes stay the same, setting inputs and evaluating allocate nothing but what ONNX
 /// Runtime does.
 pub(crate) struct Binding {
     network: Arc<Network>,
     inputs: Vec<Input>,
-    /// What the network is evaluated on.
+    /// The inputs of the evaluation.
     values: Own<Vec<SessionInputValue<'static>>>,
-    /// For each input, tensors that it had before.
+    /// Earlier tensors of each input.
     before: Own<Vec<Vec<SessionInputValue<'static>>>>,
     /// An output in f32, where it is of another type.
     output: Vec<f32>,
@@ -37,23 +37,23 @@ struct Input {
     set: bool,
     /// What its tensor was made of, as far as that was kept.
     of: Option<Kept>,
-    /// What those were made of that it had before.
+    /// What its earlier tensors were made of.
     of_before: Vec<Option<Kept>>,
-    /// Which of these makes room for the next.
+    /// The earlier tensor that is replaced next.
     next: usize,
 }
 
-/// Which items of a batch are handed over, in their order.
+/// The items of a batch that are copied, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rows {
-    /// Those from the first on, so many.
+    /// This many items from the first on.
     Run(usize, usize),
-    /// These two.
+    /// These two items.
     Pair([usize; 2]),
 }
 
 impl Rows {
-    /// How many there are.
+    /// The number of items.
     pub(crate) fn len(self) -> usize {
         match self {
             Self::Run(_, count) => count,
@@ -74,7 +74,7 @@ impl Rows {
         (0..self.len()).map(move |place| self.item(place))
     }
 
-    /// How many items a batch has at least that has these.
+    /// The least number of items of a batch that has these.
     pub(crate) fn end(self) -> usize {
         match self {
             Self::Run(first, count) => first + count,
@@ -83,17 +83,17 @@ impl Rows {
     }
 }
 
-/// What of a tensor is handed over.
+/// The part of a tensor that is copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Share {
     /// All of it, as it is.
     Whole,
-    /// These items of a tensor whose first axis is theirs; in what is handed over that axis has this place, or there is
-    /// none and one item.
+    /// These items of a tensor whose first axis is that of the items. In the copy that axis has this place. `None` for
+    /// one item without the axis.
     Items(Rows, Option<usize>),
 }
 
-/// A share of a tensor that is shared, and so does not change.
+/// A part of a shared tensor, which does not change.
 struct Kept {
     tensor: Arc<Given>,
     share: Share,
@@ -106,10 +106,10 @@ impl Kept {
 }
 
 impl Binding {
-    /// A hold on `network`, whose evaluations have these options of ONNX Runtime's, by their keys.
+    /// Binds `network`, with these options of ONNX Runtime for its evaluations, by their keys.
     ///
     /// # Errors
-    /// [`Error::Runtime`] if ONNX Runtime has no such options; [`Error::Cancelled`] at the end of the process.
+    /// [`Error::Runtime`] if ONNX Runtime has no such options. [`Error::Cancelled`] at the end of the process.
     pub(crate) fn new(network: &Arc<Network>, options: &[(&str, &str)]) -> Result<Self> {
         let stop = Stop::new(network.session(), options)?;
         let inputs = network.signature().inputs.iter();
@@ -127,12 +127,12 @@ impl Binding {
         &self.network
     }
 
-    /// What ends its evaluations from another thread.
+    /// The handle that ends its evaluations from another thread.
     pub(crate) fn interrupt(&self) -> Arc<dyn Interrupt> {
         Arc::clone(&self.stop) as Arc<dyn Interrupt>
     }
 
-    /// How many bytes its tensors take.
+    /// The number of bytes of its tensors.
     pub(crate) fn bytes(&self) -> usize {
         let size = |value: &SessionInputValue<'_>| {
             let shape = value.dtype().tensor_shape().map_or(0, Shape::num_elements);
@@ -142,13 +142,13 @@ impl Binding {
         all.map(size).sum::<usize>() + size_of_val(&self.output[..])
     }
 
-    /// Sets an input to `values`, to the nearest whole numbers where its type has no fractions.
+    /// Sets an input to `values`, rounded to whole numbers where its type has no fractions.
     ///
     /// # Errors
     /// [`Error::Memory`] if there is no memory for them.
     pub(crate) fn set(&mut self, input: usize, shape: &[usize], values: &[f32]) -> Result<()> {
         match self.room(input, shape)? {
-            // Many at a time.
+            // This converts many values at a time.
             Room::F16(room) => room.convert_from_f32_slice(values),
             Room::Bf16(room) => room.convert_from_f32_slice(values),
             mut room => room.write(0, values),
@@ -156,11 +156,11 @@ impl Binding {
         Ok(())
     }
 
-    /// Sets an input to a share of `tensor`, unless it is that already. As many as `others` of the tensors that it had
-    /// before are kept as well, so that what an input alternates between is copied once each.
+    /// Sets an input to a part of `tensor`, unless it is that already. As many as `others` of its earlier tensors are
+    /// kept as well. So what an input alternates between is copied once each.
     ///
     /// # Errors
-    /// As [`set`](Self::set); [`Error::Argument`] if the tensor does not have these items.
+    /// As [`set`](Self::set). [`Error::Argument`] if the tensor does not have these items.
     pub(crate) fn keep(&mut self, input: usize, tensor: &Arc<Given>, share: Share, others: usize) -> Result<()> {
         let is = |kept: &Option<Kept>| kept.as_ref().is_some_and(|kept| kept.is(tensor, share));
         let Input { element, of, of_before, next, .. } = &mut self.inputs[input];
@@ -194,7 +194,7 @@ impl Binding {
         Ok(())
     }
 
-    /// Copies a share of `tensor` into an input.
+    /// Copies a part of `tensor` into an input.
     fn copy(&mut self, input: usize, tensor: &Given, share: Share) -> Result<()> {
         let mut shape = tensor.shape().to_vec();
         let (rows, outer) = match share {
@@ -211,10 +211,10 @@ impl Binding {
         let length = shape.iter().product::<usize>() / rows.len();
         let has = tensor.is_standard() && tensor.len() >= rows.end() * length && (outer * rows.len()) > 0;
         if !has {
-            return Err(Error::argument("condition", "it does not have the items that are asked for"));
+            return Err(Error::argument("condition", "it has fewer items than are evaluated"));
         }
         let mut room = self.room(input, &shape)?;
-        // The axis of the items may lie behind others.
+        // The axis of the items may be behind others.
         let inner = length / outer;
         for (place, item) in rows.items().enumerate() {
             for part in 0..outer {
@@ -229,7 +229,7 @@ impl Binding {
         Ok(())
     }
 
-    /// Sets every value of an input to `value`, to the nearest whole number where its type has no fractions.
+    /// Sets every value of an input to `value`, rounded to a whole number where its type has no fractions.
     ///
     /// # Errors
     /// As [`set`](Self::set).
@@ -248,8 +248,8 @@ impl Binding {
         Ok(())
     }
 
-    /// Sets an input to ones among zeros: at these places one, in each of as many rows of `width` as there are places.
-    /// A place beyond the row is a row of zeros.
+    /// Sets an input to ones among zeros. There are as many rows of `width` as places, and each row has a one at its
+    /// place. A place beyond the row gives a row of zeros.
     ///
     /// # Errors
     /// As [`set`](Self::set).
@@ -272,7 +272,7 @@ impl Binding {
 
     /// The values of an input, which has this shape from now on.
     fn room(&mut self, input: usize, shape: &[usize]) -> Result<Room<'_>> {
-        // What it had is freed here.
+        // The earlier values are freed here.
         let _call = Call::begin()?;
         let Input { element, set, of, .. } = &mut self.inputs[input];
         *of = None;
@@ -290,12 +290,12 @@ impl Binding {
         room_of(value, *element).map_err(|error| Error::runtime(error.message()))
     }
 
-    /// Evaluates the network once, and hands an output of it, its shape and its values, to `read`. Of one that is not
-    /// in f32 the first `length` values are read. `step` and `items` are for messages.
+    /// Evaluates the network once, and passes the shape and the values of one output to `read`. Of an output that is
+    /// not f32 the first `length` values are read. `step` and `items` are for messages.
     ///
     /// # Errors
-    /// [`Error::Cancelled`] once it was interrupted; [`Error::Memory`]; [`Error::Evaluation`] with what ONNX Runtime
-    /// says; what `read` returns.
+    /// [`Error::Cancelled`] once it was interrupted. [`Error::Memory`]. [`Error::Evaluation`] with ONNX Runtime's
+    /// message. Also what `read` returns.
     pub(crate) fn evaluate<T>(
         &mut self,
         output: Output,
@@ -331,7 +331,7 @@ impl Binding {
     /// Evaluates the network once, and returns these of its outputs, each as f32 in its shape. `what` is for messages.
     ///
     /// # Errors
-    /// As [`evaluate`](Self::evaluate); [`Error::Model`] if the graph fails, or an output holds no numbers.
+    /// As [`evaluate`](Self::evaluate). [`Error::Model`] if the graph fails, or if an output holds no numbers.
     pub(crate) fn outputs(&mut self, wanted: &[usize], what: &str) -> Result<Vec<ArrayD<f32>>> {
         let Self { network, inputs, values, stop, .. } = self;
         let failed = |reason: String| Error::model(network.name(), format!("{what}: {reason}"));
@@ -374,14 +374,14 @@ fn singles(outputs: &SessionOutputs<'_>, index: usize) -> ort::Result<ArrayD<f32
     ArrayD::from_shape_vec(axes, values).map_err(|error| ort::Error::new(error.to_string()))
 }
 
-/// An output that is asked for.
+/// An output to read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
-    /// Its place among those of the graph.
+    /// Its place among the outputs of the graph.
     pub(crate) index: usize,
     /// Its type.
     pub(crate) element: Element,
-    /// How many values it is expected to have.
+    /// The expected number of values.
     pub(crate) length: usize,
 }
 
@@ -434,7 +434,7 @@ impl Number for i64 {
     }
 }
 
-/// What has a type of its own for each type of elements.
+/// A type that differs with the type of the elements.
 macro_rules! of_elements {
     ($($variant:ident: $element:ty = $value:ident => $from:expr),+ $(,)?) => {
         /// The values of a tensor.
@@ -453,7 +453,7 @@ macro_rules! of_elements {
                 }
             }
 
-            /// Makes all of it `value`.
+            /// Sets all values to `value`.
             fn fill(&mut self, value: f64) {
                 match self {
                     $(Self::$variant(room) => {
@@ -507,14 +507,14 @@ fn zeros<T: PrimitiveTensorElementType + Clone + Default + std::fmt::Debug + 'st
     Ok(SessionInputValue::Owned(tensor.into_dyn()))
 }
 
-/// The shape and the values of an output, which are put into `room` where they are not f32.
+/// The shape and the values of an output. They are converted into `room` where they are not f32.
 fn values_of<'a>(
     outputs: &'a SessionOutputs<'_>,
     wanted: Output,
     room: &'a mut [f32],
 ) -> ort::Result<(&'a Shape, &'a [f32])> {
     Ok(match wanted.element {
-        // Of another shape than expected it is refused for that, so that the room there is is enough.
+        // An unexpected shape is refused later, so the room that there is is enough.
         Element::F16 => {
             let (found, values) = outputs[wanted.index].try_extract_tensor::<f16>()?;
             let values = &values[..values.len().min(room.len())];

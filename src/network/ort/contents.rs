@@ -1,34 +1,34 @@
-//! What a graph says of itself, read from its file without opening it in ONNX Runtime: what it takes and gives, and the
-//! names of the files that it has its weights in.
+//! Reads a graph's inputs, outputs and weight files from its file, without opening it in ONNX Runtime.
 //!
-//! These are fields of a protobuf message (onnx.proto3), of which only those on the way are looked at. Weights that lie
-//! in the graph itself are passed over without being read, so that it takes no longer for large ones.
+//! These are fields of a protobuf message (onnx.proto3), of which only those on the way are read. Weights inside the
+//! graph are skipped without being read, so large ones take no longer.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufReader, Read, Seek};
 
 use crate::signature::{Element, Signature, TensorInfo};
 
-/// What a graph's file says.
+/// What is read from a graph's file.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     /// The names of the files with external data.
     pub(super) files: BTreeSet<Vec<u8>>,
-    /// What it takes and gives.
+    /// The inputs and outputs.
     pub(super) signature: Signature,
     /// Whether it has an operator that is a network compiled for one device (EPContext).
     pub(super) is_compiled: bool,
-    /// The names of the weights that lie in the graph itself, which some exporters list among the inputs.
+    /// The names of the weights inside the graph, which some exporters list among the inputs.
     weights: BTreeSet<Vec<u8>>,
 }
 
-/// What the graph in `file`, which has `length` bytes, says. `stop` is asked now and then, and ends it.
+/// Reads the graph in `file`, which has `length` bytes. `stop` is called now and then, and ends the reading if it
+/// returns true.
 ///
 /// # Errors
-/// Where it is no such graph, or longer than ONNX allows. What is wrong with it is for ONNX Runtime to say; but what it
-/// can read all the same has weights that are not known.
+/// The file is no such graph, or longer than ONNX allows. Other defects are for ONNX Runtime to report. The weights of
+/// a graph that it can read all the same are not known.
 pub(super) fn read(file: impl Read + Seek, length: u64, stop: &dyn Fn() -> bool) -> io::Result<Contents> {
-    /// A protobuf message has at most 2 GiB.
+    /// The greatest length of a protobuf message, 2 GiB.
     const LONGEST: u64 = 1 << 31;
     if length > LONGEST {
         return Err(io::ErrorKind::FileTooLarge.into());
@@ -41,7 +41,7 @@ pub(super) fn read(file: impl Read + Seek, length: u64, stop: &dyn Fn() -> bool)
     Ok(contents)
 }
 
-/// The messages that lead to external data, and what else has to be known of them.
+/// The messages that lead to external data, and others that are read.
 #[derive(Clone, Copy, PartialEq)]
 enum Message {
     Model,
@@ -55,7 +55,7 @@ enum Message {
 }
 
 impl Message {
-    /// What lies in the field of this number, where that leads on.
+    /// The message in the field of this number, where it leads on.
     fn field(self, number: u64) -> Option<Self> {
         Some(match (self, number) {
             (Self::Model, 7) | (Self::Attribute, 6 | 11) => Self::Graph,
@@ -71,8 +71,8 @@ impl Message {
 }
 
 impl Message {
-    /// Whether the field of this number is noted: an input or an output, the name of a tensor of weights, an operator
-    /// that may be EPContext.
+    /// Whether the field of this number is noted: an input or an output, the name of a tensor of weights, or an
+    /// operator that may be EPContext.
     fn is_said(self, number: u64, depth: usize, length: u64) -> bool {
         match (self, number) {
             (Self::Graph, 11 | 12) => depth == OF_MODEL && length <= LONGEST_INFO,
@@ -83,13 +83,13 @@ impl Message {
     }
 }
 
-/// Graphs within graphs beyond this are no model's.
+/// The greatest depth of graphs within graphs. No model has more.
 const DEEPEST: usize = 200;
 
-/// A longer string is no name of a file, or of a tensor.
+/// The greatest length of the name of a file or of a tensor.
 const LONGEST_NAME: u64 = 1 << 12;
 
-/// What is said of an input or an output is shorter.
+/// The greatest length of the description of an input or an output.
 const LONGEST_INFO: u64 = 1 << 16;
 
 /// The depth of the graph itself, whose inputs and outputs are those of the model.
@@ -104,7 +104,7 @@ struct Scanner<'a, R> {
 }
 
 impl<R: Read + Seek> Scanner<'_, R> {
-    /// Reads a message that ends at `end`. One that leads nowhere is a group, which a field of its own ends.
+    /// Reads a message that ends at `end`. A message of no interest here is a group, which a field of its own ends.
     fn message(&mut self, message: Option<Message>, end: u64, depth: usize) -> io::Result<()> {
         let invalid = || io::Error::from(io::ErrorKind::InvalidData);
         if depth > DEEPEST {
@@ -123,7 +123,7 @@ impl<R: Read + Seek> Scanner<'_, R> {
                 }
                 1 => 8,
                 2 => self.varint()?,
-                // Groups are of the past, and skipped wherever they are.
+                // Groups are obsolete, and skipped wherever they are.
                 3 => {
                     self.message(None, end, depth + 1)?;
                     continue;
@@ -158,7 +158,7 @@ impl<R: Read + Seek> Scanner<'_, R> {
         Ok(())
     }
 
-    /// Takes note of what the field of this number says, whose bytes follow.
+    /// Notes the field of this number, whose bytes follow.
     fn note(&mut self, message: Message, number: u64, length: u64) -> io::Result<()> {
         let bytes = self.bytes(length as usize)?;
         let Signature { inputs, outputs } = &mut self.contents.signature;
@@ -173,7 +173,7 @@ impl<R: Read + Seek> Scanner<'_, R> {
         Ok(())
     }
 
-    /// Ends where it is asked to.
+    /// Ends the reading when `stop` returns true.
     fn look_up(&mut self) -> io::Result<()> {
         self.fields += 1;
         let stopped = self.fields.is_multiple_of(1 << 16) && (self.stop)();
@@ -202,17 +202,17 @@ impl<R: Read + Seek> Scanner<'_, R> {
     }
 }
 
-/// The operator that stands for what a provider has compiled.
+/// The operator for a network that a provider has compiled.
 const EP_CONTEXT: &[u8] = b"EPContext";
 
-/// A field of a message that is in memory: its number, and its bytes or its number.
+/// A field of a message in memory: its number, and its bytes or its value.
 enum Field<'a> {
     Bytes(u64, &'a [u8]),
     Number(u64, u64),
     Other,
 }
 
-/// Takes the first field off `bytes`; `None` where there is none, or they are no message.
+/// Takes the first field off `bytes`. `None` where there is none, or where they are no message.
 fn field<'a>(bytes: &mut &'a [u8]) -> Option<Field<'a>> {
     let varint = |bytes: &mut &'a [u8]| {
         let mut value = 0;
@@ -244,7 +244,7 @@ fn field<'a>(bytes: &mut &'a [u8]) -> Option<Field<'a>> {
     })
 }
 
-/// What a ValueInfoProto says of an input or an output.
+/// Reads a ValueInfoProto, which describes an input or an output.
 fn tensor(mut info: &[u8]) -> Option<TensorInfo> {
     let mut tensor = TensorInfo { name: String::new(), element: Element::Other, shape: Vec::new(), axes: Vec::new() };
     while !info.is_empty() {
@@ -262,7 +262,7 @@ fn tensor(mut info: &[u8]) -> Option<TensorInfo> {
     Some(tensor)
 }
 
-/// What a TypeProto.Tensor says: the type of the elements, and the axes.
+/// Reads a TypeProto.Tensor: the type of the elements, and the axes.
 fn read_type(mut of_tensor: &[u8], tensor: &mut TensorInfo) -> Option<()> {
     while !of_tensor.is_empty() {
         match field(&mut of_tensor)? {
@@ -273,7 +273,7 @@ fn read_type(mut of_tensor: &[u8], tensor: &mut TensorInfo) -> Option<()> {
                     let (mut size, mut name) = (None, String::new());
                     while !axis.is_empty() {
                         match field(&mut axis)? {
-                            // Below 0 it is free, as it is for ONNX Runtime.
+                            // An axis below 0 is free, as it is for ONNX Runtime.
                             Field::Number(1, number) => {
                                 size = i64::try_from(number).ok().and_then(|number| usize::try_from(number).ok());
                             }
@@ -359,14 +359,14 @@ mod tests {
         assert_eq!(found(&model), ["constant", "function", "inner", "list", "sparse", "weights.bin"]);
     }
 
-    /// Groups, which nobody writes any more and every reader skips; and names of any bytes.
+    /// Groups, which nobody writes any more, are skipped as every reader does. Names may have any bytes.
     #[test]
     fn what_other_readers_skip_is_skipped() {
         let model = written(7, &written(5, &tensor("weights.bin")));
         let group = [0xa3, 6, 8, 1, 0xab, 6, 0xac, 6, 0xa4, 6];
         assert_eq!(found(&[&group[..], &model].concat()), ["weights.bin"]);
         let read = |bytes: &[u8]| super::read(Cursor::new(bytes), bytes.len() as u64, &|| false);
-        // One that is not ended, the end of one that was not begun, and a field without a number.
+        // A group that is not ended, the end of one that was not begun, and a field without a number.
         for wrong in [&group[..2], &group[8..], &[0, 0]] {
             assert!(read(&[wrong, &model].concat()).is_err(), "{wrong:?}");
         }

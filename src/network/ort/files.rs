@@ -1,4 +1,4 @@
-//! The files that a model was opened from: which they are, whether they are still the same, and their hashes.
+//! The files that a model was opened from, with their hashes, and whether they have changed.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -13,11 +13,11 @@ use super::contents::{self, Contents};
 use crate::error::{Error, Result};
 use crate::signature::Signature;
 
-/// A file of a model, kept open: what is read of it later is of the file that ONNX Runtime has read, whatever its name
-/// stands for by then.
+/// A file of a model, kept open. Later reads are of the file that ONNX Runtime has read, whatever its name stands for
+/// by then.
 #[derive(Debug)]
 struct Part {
-    /// The graph's is empty; that of external data is as the graph spells it.
+    /// The name. It is empty for the graph, and as the graph spells it for external data.
     name: String,
     path: PathBuf,
     /// `None` beyond [`MOST_OPEN`]; then its path is absolute.
@@ -25,17 +25,17 @@ struct Part {
     seen: Seen,
 }
 
-/// How many files of a model are kept open in any case.
+/// The number of files of a model that are always kept open.
 const ALWAYS_OPEN: usize = 4;
 
-/// How many more of all models together: a process may have some 1,000 open, and some exporters write one for each
-/// tensor.
+/// The number of further files that are kept open, over all models. A process may have some 1,000 open, and some
+/// exporters write one for each tensor.
 const MOST_OPEN: usize = 64;
 
-/// How many more are.
+/// The number of further files that are open.
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 
-/// An open file, and whether it counts.
+/// An open file, and whether it is counted.
 #[derive(Debug)]
 struct Kept {
     file: Arc<File>,
@@ -43,10 +43,10 @@ struct Kept {
 }
 
 impl Kept {
-    /// The file as the `place`th of a model; `None` where it is one too many.
+    /// Keeps the file as the `place`th of a model. `None` where it is one too many.
     fn new(file: File, place: usize) -> Option<Self> {
         let kept = Self { file: Arc::new(file), counts: place >= ALWAYS_OPEN };
-        // One too many is given back at once, with its count.
+        // One too many is closed at once, and no longer counted.
         (!kept.counts || OPEN.fetch_add(1, Ordering::Relaxed) < MOST_OPEN).then_some(kept)
     }
 }
@@ -59,7 +59,7 @@ impl Drop for Kept {
     }
 }
 
-/// What tells one file, and one state of it, from another.
+/// What identifies a file, and one state of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Seen {
     place: (u64, u64),
@@ -83,7 +83,7 @@ impl Seen {
 impl Part {
     fn open(name: String, path: PathBuf, place: usize) -> Result<Self> {
         let failed = |error| Error::io(&path, error);
-        // Asked first: to open a pipe is to wait for somebody who writes to it.
+        // This comes first, since opening a pipe would wait for a writer.
         if !std::fs::metadata(&path).map_err(failed)?.is_file() {
             return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")));
         }
@@ -111,7 +111,7 @@ impl Part {
         Error::io(&self.path, io::Error::new(io::ErrorKind::InvalidData, reason))
     }
 
-    /// Hands its bytes to `take`, from the first to the last. Several threads may do so at once.
+    /// Passes its bytes to `take`, from the first to the last. Several threads may do so at once.
     fn read(&self, mut take: impl FnMut(&[u8])) -> Result<()> {
         let file = self.unchanged()?;
         let mut room = vec![0; 1 << 16];
@@ -148,7 +148,7 @@ fn read_at(file: &File, room: &mut [u8], at: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, room, at)
 }
 
-/// Whether a file of this name lies in the folder of the model or below it. Others ONNX Runtime refuses.
+/// Whether a file of this name is in the folder of the model or below it. ONNX Runtime refuses others.
 fn is_within(name: &Path) -> bool {
     let mut depth = 0usize;
     name.components().all(|part| match part {
@@ -181,17 +181,17 @@ fn name_of(bytes: &[u8]) -> Option<PathBuf> {
 #[derive(Debug)]
 pub(super) struct Files {
     parts: Vec<Part>,
-    /// Why there may be others.
+    /// Why there may be other files.
     unknown: Option<String>,
-    /// The first that is not there.
+    /// The first file that is missing.
     missing: Option<String>,
     signature: Signature,
     is_compiled: bool,
 }
 
 impl Files {
-    /// Takes note of the graph's file at `path` and of those that it has its weights in. One that is not there is for
-    /// ONNX Runtime to miss. `stop` is asked now and then, and ends it.
+    /// Notes the graph's file at `path` and the files of its weights. A missing file is for ONNX Runtime to report.
+    /// `stop` is called now and then, and ends this if it returns true.
     pub(super) fn open(path: &Path, stop: &dyn Fn() -> bool) -> Result<Self> {
         let graph = Part::open(String::new(), path.to_path_buf(), 0)?;
         let folder = path.parent().unwrap_or(Path::new(""));
@@ -222,7 +222,7 @@ impl Files {
         Ok(Self { parts, unknown, missing, signature, is_compiled })
     }
 
-    /// What the graph says of its inputs and outputs, as far as it could be read.
+    /// The graph's inputs and outputs, as far as they could be read.
     pub(super) fn signature(&self) -> &Signature {
         &self.signature
     }
@@ -232,22 +232,22 @@ impl Files {
         self.is_compiled
     }
 
-    /// How many bytes they have.
+    /// The number of bytes of all files.
     pub(super) fn bytes(&self) -> u64 {
         self.parts.iter().map(|part| part.seen.length).sum()
     }
 
-    /// The first file with weights that is not there, as the graph spells it.
+    /// The first weight file that is missing, as the graph spells it.
     pub(super) fn missing(&self) -> Option<&str> {
         self.missing.as_deref()
     }
 
-    /// Why the graph could not be read, where it could not.
+    /// Why the graph could not be read, if it could not.
     pub(super) fn unread(&self) -> Option<&str> {
         self.unknown.as_deref()
     }
 
-    /// Whether their names still stand for the files that were noted, as they were.
+    /// Checks that their names still stand for the files that were noted, unchanged.
     ///
     /// # Errors
     /// [`Error::Io`] with the file that was changed or replaced.
@@ -258,19 +258,19 @@ impl Files {
         })
     }
 
-    /// Where they were.
+    /// Their paths.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.parts.iter().map(|part| part.path.as_path())
     }
 
-    /// The bytes of those with external data, by the names that the graph has for them.
+    /// The bytes of the external data, by the names in the graph.
     ///
     /// # Errors
-    /// [`Error::Io`] if one cannot be read; [`Error::Memory`] if there is none for it.
+    /// [`Error::Io`] if one cannot be read. [`Error::Memory`] if there is no memory for it.
     pub(super) fn external_data(&self) -> Result<Vec<(String, Arc<[u8]>)>> {
         let data = self.parts.iter().filter(|part| !part.name.is_empty()).map(|part| {
             let length = usize::try_from(part.seen.length).unwrap_or(usize::MAX);
-            // Whether there is room for it; what is shared cannot be asked so.
+            // This checks that there is room for it, which the shared allocation cannot do.
             let lacks = |_| Error::memory(format!("the weights in {}", part.path.display()));
             Vec::<u8>::new().try_reserve_exact(length).map_err(lacks)?;
             let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
@@ -285,14 +285,13 @@ impl Files {
         data.collect()
     }
 
-    /// The SHA-256 of each, by its name.
+    /// The SHA-256 of each file, by its name.
     ///
     /// # Errors
-    /// [`Error::Io`] if one was changed since, or cannot be read; [`Error::Model`] if there may be others.
+    /// [`Error::Io`] if one was changed since, or cannot be read. [`Error::Model`] if there may be others.
     pub(super) fn digests(&self) -> Result<Vec<(String, String)>> {
         if let Some(reason) = &self.unknown {
-            let reason =
-                format!("which files it has its weights in cannot be found ({reason}), and so not what it is known by");
+            let reason = format!("its hash is unknown, since its files with weights cannot be found ({reason})");
             return Err(Error::model(self.parts[0].path.display().to_string(), reason));
         }
         self.parts.iter().map(|part| Ok((part.name.clone(), part.digest()?))).collect()

@@ -1,11 +1,11 @@
-//! What can be known of a shared library before the system loads it.
+//! Checks a shared library before the system loads it.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Refuses what is no file, and an ELF library whose end is missing: the loader maps it whole, and reading beyond the
-/// end ends the process. Everything else is left to the loader, which says what is wrong.
+/// Refuses what is no file, and an ELF library whose end is missing. The loader maps a library whole, and reading
+/// beyond its end would end the process. Other defects are for the loader to report.
 pub(super) fn check(path: &Path) -> Result<(), String> {
     let shown = path.display();
     let metadata = std::fs::metadata(path).map_err(|error| format!("{shown}: {error}"))?;
@@ -15,14 +15,14 @@ pub(super) fn check(path: &Path) -> Result<(), String> {
     let mut file = File::open(path).map_err(|error| format!("{shown}: {error}"))?;
     match elf_end(&mut file, metadata.len()) {
         Some(end) if end > metadata.len() => Err(format!(
-            "{shown} is cut off: it has {} bytes, and says that it has {end}; copy or download it again",
+            "{shown} is cut off: it has {} bytes; expected {end}, by its header; copy or download it again",
             metadata.len()
         )),
         _ => Ok(()),
     }
 }
 
-/// Where the last segment of a 64-bit little-endian ELF file of `length` bytes ends; `None` for other files and damaged
+/// The end of the last segment of a 64-bit little-endian ELF file of `length` bytes. `None` for other files and damaged
 /// headers.
 fn elf_end(file: &mut (impl Read + Seek), length: u64) -> Option<u64> {
     let mut header = [0; 64];
@@ -33,10 +33,10 @@ fn elf_end(file: &mut (impl Read + Seek), length: u64) -> Option<u64> {
     }
     let u64_at = |bytes: &[u8], at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
     let u16_at = |bytes: &[u8], at: usize| Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?));
-    // The table of segments: where it begins (e_phoff), the size of an entry and their number.
+    // This is the table of segments: where it begins (e_phoff), the size of an entry and their number.
     let (begins, size, count) = (u64_at(&header, 32)?, u16_at(&header, 54)?, u16_at(&header, 56)?);
     let table_ends = begins.checked_add(u64::from(size) * u64::from(count))?;
-    // Before there is room made for it: the header may say anything.
+    // This is checked before room is made for it, since the header may state anything.
     if table_ends > length {
         return Some(table_ends);
     }
@@ -91,14 +91,14 @@ mod tests {
         };
         check_of(&whole).unwrap();
         if cfg!(all(target_os = "linux", target_pointer_width = "64")) {
-            // What comes after is the debugger's.
+            // What comes after is for debuggers.
             let end = elf_end(&mut std::io::Cursor::new(&whole), whole.len() as u64).unwrap() as usize;
             for length in [end - 1, end / 2, end / 50] {
                 let message = check_of(&whole[..length]).unwrap_err();
                 assert!(message.contains("cut off"), "{message}");
             }
         }
-        // No library at all is for the loader to refuse.
+        // A file that is no library is for the loader to refuse.
         check_of(b"text").unwrap();
         check_of(b"").unwrap();
         assert!(check(folder.path()).unwrap_err().contains("no file"));

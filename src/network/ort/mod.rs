@@ -1,4 +1,4 @@
-//! Networks in ONNX Runtime. Nothing outside of this room knows of it.
+//! Networks in ONNX Runtime. Only this module uses ONNX Runtime.
 
 mod binding;
 mod contents;

@@ -1,4 +1,4 @@
-//! The calls of ONNX Runtime that `ort` leaves out.
+//! Calls of ONNX Runtime that `ort` does not have.
 
 use std::ffi::{CStr, c_char};
 use std::marker::PhantomData;
@@ -8,7 +8,7 @@ use ort::AsPointer;
 use ort::session::Session;
 use ort::sys::{OrtAllocator, OrtAllocatorType, OrtMemType, OrtStatusPtr};
 
-/// The providers that ONNX Runtime was built with, by its own names. It does not say whether they work here.
+/// The providers that ONNX Runtime was built with, by its own names. Whether they work here is not known from this.
 pub(super) fn compiled_in() -> Vec<String> {
     let (mut names, mut count) = (std::ptr::null_mut(), 0);
     // SAFETY: both pointers may be written to; ONNX Runtime fills them with an array of C strings, or fails and leaves
@@ -29,21 +29,21 @@ pub(super) fn compiled_in() -> Vec<String> {
     list
 }
 
-/// Where ONNX Runtime put a node.
+/// The provider to which ONNX Runtime assigned a node.
 #[derive(Clone)]
 pub(super) struct Assigned {
     pub(super) provider: String,
     pub(super) operator: String,
 }
 
-/// Where ONNX Runtime put the nodes, if the session was told to record it.
+/// Where ONNX Runtime assigned the nodes, if the session records it.
 pub(super) fn assigned(session: &Session) -> Result<Vec<Assigned>, String> {
     // SAFETY, for all calls below: the session is alive, and so are the arrays and strings that ONNX Runtime promises
     // and that it owns; every pointer that is handed over may be written to; a status is given up to
     // `result_from_status` once.
     let text = |pointer: *const c_char| {
         if pointer.is_null() {
-            return Err("ONNX Runtime does not say where it put the nodes".to_owned());
+            return Err("ONNX Runtime does not report where it placed the nodes".to_owned());
         }
         // SAFETY: as above.
         Ok(unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned())
@@ -73,7 +73,7 @@ pub(super) fn assigned(session: &Session) -> Result<Vec<Assigned>, String> {
     Ok(nodes)
 }
 
-/// The arena that a session's evaluations on the CPU take their memory from.
+/// The arena from which a session's evaluations on the CPU take their memory.
 pub(super) struct Arena<'a> {
     allocator: NonNull<OrtAllocator>,
     _session: PhantomData<&'a Session>,
@@ -95,7 +95,8 @@ impl<'a> Arena<'a> {
         Ok(Self { allocator, _session: PhantomData })
     }
 
-    /// How many bytes it holds, in use or not: the weights, and room for what evaluations have needed at a time.
+    /// The number of bytes that it holds, in use or not: the weights, and the memory that evaluations have needed at a
+    /// time.
     pub(super) fn bytes(&self) -> Result<usize, String> {
         let (api, mut pairs) = (ort::api(), std::ptr::null_mut());
         // SAFETY: the allocator is alive, and the pointer may be written to.
@@ -107,7 +108,7 @@ impl<'a> Arena<'a> {
         };
         // SAFETY: made above, and not used any more.
         unsafe { (api.ReleaseKeyValuePairs)(pairs) };
-        text.and_then(|text| text.parse().ok()).ok_or("ONNX Runtime does not say how much memory it holds".into())
+        text.and_then(|text| text.parse().ok()).ok_or("ONNX Runtime does not report how much memory it holds".into())
     }
 }
 

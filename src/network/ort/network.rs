@@ -1,4 +1,4 @@
-//! A network in ONNX Runtime: opening it, and what its graph says of its inputs and outputs.
+//! A network in ONNX Runtime: it opens the graph, and reads its inputs and outputs.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -22,10 +22,10 @@ use crate::priority::Priority;
 use crate::process::{self, Call, Own, Process, Vigil};
 use crate::signature::{Element, Signature, TensorInfo};
 
-/// The key under which the manifest lies in a model's metadata.
+/// The key of the manifest in a model's metadata.
 const METADATA_KEY: &str = "diffuse";
 
-/// What ONNX Runtime says of an input or an output.
+/// ONNX Runtime's description of an input or an output.
 fn info(outlet: &Outlet) -> TensorInfo {
     let name = outlet.name().to_owned();
     let ValueType::Tensor { ty, shape, dimension_symbols } = outlet.dtype() else {
@@ -54,7 +54,7 @@ fn info(outlet: &Outlet) -> TensorInfo {
     }
 }
 
-/// Where a network's bytes are from.
+/// The origin of a network's bytes.
 #[derive(Debug)]
 enum Origin {
     File(PathBuf, Files),
@@ -62,7 +62,7 @@ enum Origin {
     Memory(String, Vec<(String, Arc<[u8]>)>),
 }
 
-/// What of a model has this SHA-256.
+/// The SHA-256 of a part of a model.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct PartHash {
     /// "graph", "manifest", or the name that the graph has for a file with weights.
@@ -71,7 +71,8 @@ pub struct PartHash {
     pub sha256: String,
 }
 
-/// A network in ONNX Runtime, before its manifest has been read: what `inspect` shows of a model that has none.
+/// A network in ONNX Runtime, before its manifest has been read. `diffuse-cli inspect` shows it for a model without a
+/// manifest.
 pub struct Network {
     session: Arc<Turns<Own<Session>>>,
     process: Process,
@@ -96,11 +97,11 @@ impl fmt::Debug for Network {
 }
 
 impl Network {
-    /// Opens the model file at `path`, with the external data that lies beside it. It is noted which files they are,
-    /// and they stay open, so that [`hash`](Self::hash) is that of what was opened.
+    /// Opens the model file at `path`, with the external data beside it. The files stay open, so that
+    /// [`hash`](Self::hash) is the hash of what was opened.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read; [`Error::Model`] if it is not a model that ONNX Runtime can run.
+    /// [`Error::Io`] if the file cannot be read. [`Error::Model`] if it is not a model that ONNX Runtime can run.
     pub fn open(runtime: &Runtime, path: &Path, options: &ModelOptions) -> Result<Self> {
         options.check()?;
         if !options.external_data.is_empty() {
@@ -119,7 +120,8 @@ impl Network {
         if metadata.len() == 0 {
             return Err(Error::model(name, "the file is empty"));
         }
-        // This also tells "may not be read" from "is not a model", which ONNX Runtime words alike.
+        // This also tells a file that may not be read from one that is no model, for which ONNX Runtime has the same
+        // message.
         let stopped = || process::is_ending() || options.canceller.as_ref().is_some_and(Canceller::is_cancelled);
         let files = Files::open(path, &stopped)?;
         let copied;
@@ -172,7 +174,7 @@ impl Network {
         Self { session, process, begun, placement, priority, signature, manifest, origin, hashes }
     }
 
-    /// How urgent its evaluations are.
+    /// The priority of its evaluations.
     #[must_use]
     pub fn priority(&self) -> Priority {
         self.priority
@@ -184,7 +186,7 @@ impl Network {
         &self.signature
     }
 
-    /// What evaluates it, and what was asked for and does not.
+    /// The execution providers that evaluate it, and those that were requested and skipped.
     #[must_use]
     pub fn placement(&self) -> &Placement {
         &self.placement
@@ -213,18 +215,18 @@ impl Network {
         }
     }
 
-    /// What the model is known by, in hexadecimal: the SHA-256 of the lines that `sha256sum` prints of its
-    /// [`parts`](Self::parts), each "hash, two spaces, part". Files are read for it when it is first asked for.
+    /// The SHA-256 that identifies the model, in hexadecimal. It is that of the lines that `sha256sum` prints for its
+    /// [`parts`](Self::parts), each "hash, two spaces, part". The files are read for it on the first call.
     ///
     /// # Errors
-    /// [`Error::Io`] if a file of it was changed since the model was opened; [`Error::Argument`] in a process that was
+    /// [`Error::Io`] if a file of it was changed since the model was opened. [`Error::Argument`] in a process that was
     /// forked since.
     pub fn hash(&self) -> Result<&str> {
         Ok(&self.hashes()?.0)
     }
 
-    /// The SHA-256 of all that the model consists of: the graph, every file with weights of its own, and the manifest
-    /// in use.
+    /// The SHA-256 of everything that the model consists of: the graph, every file with weights, and the manifest in
+    /// use.
     ///
     /// # Errors
     /// As [`hash`](Self::hash).
@@ -255,29 +257,28 @@ impl Network {
         Ok(self.hashes.get_or_init(|| (hex(whole.finalize()), parts)))
     }
 
-    /// The files with weights of its own that the model file at `path` names, as far as they are there; nothing is
-    /// opened for good.
+    /// The weight files that the model file at `path` names, as far as they are there. Nothing stays open.
     #[must_use]
     pub fn weight_files(path: &Path) -> Vec<PathBuf> {
         let files = std::fs::metadata(path).is_ok_and(|file| file.is_file()).then(|| Files::open(path, &|| false));
         files.and_then(Result::ok).iter().flat_map(Files::paths).skip(1).map(Path::to_path_buf).collect()
     }
 
-    /// The session itself, for the benchmarks and tests that hold a step against a bare call of it. Not part of the
-    /// API: it has the types of a release candidate of another crate.
+    /// Calls `call` with the session. It is for benchmarks and tests that compare a step with a bare call of the
+    /// session. It is not part of the API, since it has the types of a release candidate of another crate.
     #[doc(hidden)]
     pub fn with_session<T>(&self, call: impl FnOnce(&mut Session) -> T) -> Option<T> {
         let _call = Call::begin().ok()?;
         self.session.with(None, || false, |session| call(session))
     }
 
-    /// The session, for those that take turns at it.
+    /// The session, which is used in turns.
     pub(super) fn session(&self) -> &Arc<Turns<Own<Session>>> {
         &self.session
     }
 
-    /// How many bytes ONNX Runtime holds for it on the CPU: its weights, and room for what evaluations have
-    /// needed at a time. `None` where it does not say. `canceller` ends the wait for its turn.
+    /// The number of bytes that ONNX Runtime holds for it on the CPU: its weights, and the memory that evaluations have
+    /// needed at a time. `None` where ONNX Runtime does not report it. `canceller` ends the wait for its turn.
     ///
     /// # Errors
     /// [`Error::Cancelled`].
@@ -288,9 +289,9 @@ impl Network {
         self.session.with(Some(stop.waiter()), || stop.is_stopped(), bytes).ok_or(Error::Cancelled)
     }
 
-    /// Evaluates the network once on `inputs`, in the order of its [`signature`](Self::signature), and hands its
-    /// outputs to `read`. `stop` can end it, and the wait for its turn, from another thread; then it is
-    /// [`Error::Cancelled`], or what ONNX Runtime says of it.
+    /// Evaluates the network once on `inputs`, in the order of its [`signature`](Self::signature), and passes its
+    /// outputs to `read`. `stop` can end it, and the wait for its turn, from another thread. Then the error is
+    /// [`Error::Cancelled`], or ONNX Runtime's.
     pub(super) fn run<T>(
         &self,
         inputs: &[SessionInputValue<'_>],
@@ -311,7 +312,7 @@ impl Network {
 
 const MEMORY: &str = "model in memory";
 
-/// Opens a session. `ort` panics on a few graphs that ONNX Runtime lets through, such as one with an axis of −2.
+/// Opens a session. `ort` panics on a few graphs that ONNX Runtime accepts, such as one with an axis of −2.
 fn contained(model: &str, open: impl FnOnce() -> ort::Result<Session>) -> Result<Session> {
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(open)) {
         Ok(Ok(session)) => Ok(session),
@@ -323,10 +324,11 @@ fn contained(model: &str, open: impl FnOnce() -> ort::Result<Session>) -> Result
 
 /// The manifest beside a model and its path; `None` if there is none.
 fn read_beside(path: &Path) -> Result<Option<(String, String)>> {
-    /// Far more than any manifest has; the file is another's, and might be a device without an end.
+    /// The greatest length of a manifest file, far more than any has. The file is not ours, and might be a device
+    /// without an end.
     const MOST_BYTES: u64 = 16 << 20;
-    // A link to nothing is a mistake, not the absence of a manifest. A model's name may be so long that nothing can lie
-    // beside it.
+    // A broken link is a mistake, and not the absence of a manifest. A model's name may be so long that no file can
+    // have it with another ending.
     let absent = [std::io::ErrorKind::NotFound, std::io::ErrorKind::InvalidFilename];
     if path.symlink_metadata().is_err_and(|error| absent.contains(&error.kind())) {
         return Ok(None);
@@ -343,7 +345,7 @@ fn read_beside(path: &Path) -> Result<Option<(String, String)>> {
     Ok(Some((json.into_owned(), path.display().to_string())))
 }
 
-/// Whether that is how ONNX Runtime says that there is no memory.
+/// Whether this is ONNX Runtime's message for too little memory.
 pub(super) fn is_of_memory(text: &str) -> bool {
     text.contains("bad_alloc") || text.contains("Failed to allocate memory")
 }

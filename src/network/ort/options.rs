@@ -1,4 +1,4 @@
-//! How a network is opened in ONNX Runtime.
+//! The options with which a network is opened in ONNX Runtime.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -15,20 +15,20 @@ use crate::error::{Error, Result};
 use crate::priority::Priority;
 use crate::process::{self, Vigil};
 
-/// What becomes of the parts of a model that are not evaluated at the time.
+/// The memory policy: what becomes of the parts of a model that are not being evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Memory {
-    /// They stay open, for the next run.
+    /// They stay open for the next run.
     #[default]
     Keep,
-    /// Each is given back when its stage of a run is over: a run holds its largest part and no other.
+    /// Each part is released when its stage of a run is over. So a run never holds more than its largest part.
     Stage,
-    /// They are given back where the files of those that are open have more bytes than this.
+    /// Parts are released where the files of the open ones have more bytes than this.
     Limit(u64),
 }
 
 impl Memory {
-    /// The policy that is written `keep`, `stage`, or as a number of bytes, which may end in `k`, `M` or `G`.
+    /// Reads a policy: `keep`, `stage`, or a number of bytes, which may end in `k`, `M` or `G`.
     ///
     /// # Errors
     /// [`Error::Argument`] if it is none of these.
@@ -54,38 +54,42 @@ impl Memory {
     }
 }
 
-/// How a model is opened. The default is right for a program that does other things as well.
+/// How a model is opened. The defaults suit a program that does other things as well.
 #[derive(Debug, Clone, Default)]
 pub struct ModelOptions {
-    /// Threads that one evaluation uses, up to 1024. 0 is one per physical core, or per processor that the opening
-    /// thread may use if those are fewer, less one where there are more than two: that core is left to the host.
+    /// The number of threads that one evaluation uses, up to 1024. Default: 0.
+    ///
+    /// 0 is one thread per physical core, or per logical core that the opening thread may use if there are fewer. It
+    /// leaves one core to the host where there are more than two.
     pub threads: usize,
-    /// Whether idle threads spin while they wait. It makes evaluations that follow each other at once a little faster,
-    /// and burns a core between those that do not.
+    /// Whether idle threads spin while they wait. Spinning makes evaluations that follow each other at once a little
+    /// faster. It keeps a core busy between those that do not.
     pub spinning: bool,
-    /// How urgent evaluations are: that of the threads that ONNX Runtime has for them. A
-    /// [`Runner`](crate::run::Runner) has its own, which in C is that of the model. The caller's threads keep theirs.
+    /// The priority of evaluations, which is that of ONNX Runtime's threads for them. A [`Runner`](crate::run::Runner)
+    /// has its own priority, which in C is that of the model. The caller's threads keep theirs.
     pub priority: Priority,
-    /// What evaluates the network, in the order wanted: the first that can be had takes the nodes that it can, the next
-    /// ones the rest. Nothing is the CPU alone. One that cannot be had is passed over only if there is another after
-    /// it; [`Network::placement`](super::Network::placement) says so.
+    /// The execution providers, in the order of preference. The first available one takes the nodes that it can, and
+    /// the next ones take the rest. An empty list is the CPU alone. An unavailable provider is skipped only if there is
+    /// another after it. [`Network::placement`](super::Network::placement) reports which were skipped.
     pub providers: Vec<Provider>,
-    /// Whether the CPU may take the nodes that none of `providers` takes, without being one of them. In any case it may
-    /// take those that compute sizes, which CUDA leaves to the CPU by choice, and those of a pipeline's parts beside
-    /// its predictor, for which no step waits.
+    /// Whether the CPU may take the nodes that none of `providers` takes, without being one of them.
+    ///
+    /// It may always take nodes that compute sizes, which CUDA leaves to the CPU by choice. It may also take nodes of a
+    /// pipeline's parts beside its predictor, for which no step waits.
     pub cpu_nodes: bool,
     /// A manifest, as JSON, to use instead of the model's own.
     pub manifest: Option<String>,
-    /// For a model from bytes whose weights are in files of their own: each file's name, as the model spells it, and
-    /// its bytes. They are kept for as long as the model is open. A model from a file takes none.
+    /// The weight files of a model that is opened from bytes: each file's name, as the model spells it, and its bytes.
+    /// They are kept for as long as the model is open. A model that is opened from a file takes none.
     pub external_data: Vec<(String, Arc<[u8]>)>,
-    /// Whether weights that lie in files of their own are read into memory. Otherwise the system maps those files,
-    /// which is quicker and takes less memory, and a program that overwrites one of them in place ends this process
-    /// (SIGBUS) or changes what is drawn.
+    /// Whether weight files are read into memory. Otherwise the system maps the files, which is quicker and takes less
+    /// memory. But a program that overwrites a mapped file in place ends this process (SIGBUS), or changes what is
+    /// generated.
     pub copy_weights: bool,
-    /// What becomes of the parts of a model that are not evaluated at the time; of a model of one graph nothing.
+    /// The memory policy for the parts of a model that are not being evaluated. It has no effect on a model of one
+    /// graph.
     pub memory: Memory,
-    /// What cancels the opening, from another thread, which then is [`Error::Cancelled`].
+    /// A canceller that ends the opening from another thread, with [`Error::Cancelled`].
     pub canceller: Option<Canceller>,
 }
 
@@ -137,19 +141,19 @@ impl ModelOptions {
     }
 }
 
-/// The physical cores, or the processors that this thread may use where those are fewer: within a container's limit,
-/// and on a thread that is bound to some, as the network's threads will be.
+/// The number of physical cores, or of the logical cores that this thread may use where these are fewer. They are fewer
+/// within a container's limit, and on a thread that is bound to some, as the network's threads will be.
 fn cores() -> usize {
     let allowed = std::thread::available_parallelism().map_or(1, usize::from);
     num_cpus::get_physical().clamp(1, allowed).min(MOST_THREADS)
 }
 
-/// How many of `cores` one evaluation takes, so that a host with more than two keeps one for its frames.
+/// How many of `cores` one evaluation uses. A host with more than two keeps one for its frames.
 const fn leaving_one(cores: usize) -> usize {
     if cores > 2 { cores - 1 } else { cores }
 }
 
-/// What makes ONNX Runtime's threads where they have another priority than ours.
+/// Makes ONNX Runtime's threads where they have another priority than this thread.
 struct Threads(Priority);
 
 impl ThreadManager for Threads {
@@ -168,13 +172,13 @@ impl ThreadManager for Threads {
     }
 
     fn join(thread: Self::Thread) -> ort::Result<()> {
-        // It has nothing to say, and a panic of it was ONNX Runtime's.
+        // The thread returns nothing, and a panic in it would be ONNX Runtime's.
         let _ = thread.join();
         Ok(())
     }
 }
 
-/// A builder with these options; what interrupts it goes into `attempts`, for as long as the opening takes.
+/// A builder with these options. The handle that interrupts it is in `attempts` for as long as the opening takes.
 fn builder(
     runtime: &Runtime,
     options: &ModelOptions,
@@ -184,7 +188,7 @@ fn builder(
         .with_no_environment_execution_providers()?
         .with_intra_op_spinning(options.spinning)?
         .with_inter_op_spinning(options.spinning)?;
-    // Told a number, ONNX Runtime does not bind its threads to cores either, where they would sit on the host's.
+    // With a given number ONNX Runtime does not bind its threads to cores, where they would be on the host's.
     builder = builder.with_intra_threads(match options.threads {
         0 => leaving_one(cores()),
         threads => threads,

@@ -1,14 +1,14 @@
-//! What ONNX Runtime's log says while somebody listens: reasons that its errors leave out.
+//! Captures ONNX Runtime's log on a thread, for reasons that its errors leave out.
 
 use std::cell::RefCell;
 
 thread_local! {
-    /// What ONNX Runtime says on this thread while somebody listens. The reason why a library cannot be loaded is only
-    /// there.
+    /// The captured messages of ONNX Runtime on this thread, while it captures. Only they have the reason why a library
+    /// cannot be loaded.
     static OVERHEARD: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
-/// Notes an error message of ONNX Runtime's log, if somebody listens on this thread.
+/// Notes an error message of ONNX Runtime's log, if this thread captures.
 pub(super) fn hear(message: &str) {
     OVERHEARD.with_borrow_mut(|heard| {
         if let Some(heard) = heard {
@@ -23,7 +23,7 @@ pub(super) fn overheard<T>(call: impl FnOnce() -> T) -> (T, Vec<String>) {
     (result, OVERHEARD.take().unwrap_or_default())
 }
 
-/// An error of ONNX Runtime with what its log said of it.
+/// An error of ONNX Runtime, with what its log has on it.
 pub(super) fn with_log(message: &str, said: &[String]) -> String {
     let mut text = plain(message).to_owned();
     for line in said.iter().map(|line| plain(line)) {
@@ -35,7 +35,7 @@ pub(super) fn with_log(message: &str, said: &[String]) -> String {
     text
 }
 
-/// A message without the file, the line and the function of ONNX Runtime that it is from.
+/// A message without the file, the line and the function of ONNX Runtime that it comes from.
 fn plain(message: &str) -> &str {
     // "…/provider.cc:1 Get() [ONNXRuntimeError] : 1 : FAIL : what is wrong"
     if let Some((_, after)) = message.rsplit_once("[ONNXRuntimeError] : ") {

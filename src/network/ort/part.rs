@@ -1,4 +1,4 @@
-//! A graph that is opened when it is needed, and given back when that is wanted.
+//! A graph that is opened when it is needed, and can be released.
 
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -19,8 +19,8 @@ use crate::priority::Priority;
 use crate::signature::Signature;
 use crate::sync::Mutex;
 
-/// A graph of a model. What it takes and gives is read from its file, so that ONNX Runtime need not have it open before
-/// it is evaluated, nor after.
+/// A graph of a model. Its inputs and outputs are read from its file. So ONNX Runtime need not have it open before it
+/// is evaluated, nor after.
 #[derive(Debug)]
 pub(crate) struct Part {
     name: String,
@@ -32,25 +32,25 @@ pub(crate) struct Part {
     placement: OnceLock<Placement>,
 }
 
-/// A hold on the open network.
+/// What is known of an open network.
 #[derive(Debug, Default)]
 struct Held {
-    /// `None` once it was given back.
+    /// `None` once it was released.
     own: Option<Arc<Network>>,
-    /// For as long as jobs evaluate it: what was given back is not opened once more beside it.
+    /// The network for as long as jobs evaluate it. So a part that was released is not opened a second time beside it.
     of_jobs: Weak<Network>,
 }
 
-/// Where it is opened from.
+/// Where the network is opened from.
 #[derive(Debug)]
 enum Place {
-    /// It was opened by the caller, and stays so.
+    /// The caller opened it, and it stays open.
     Open,
     File(Opener, PathBuf, Files),
     Memory(Opener, Arc<[u8]>),
 }
 
-/// What opens it.
+/// What opens the network.
 struct Opener {
     runtime: Runtime,
     options: ModelOptions,
@@ -62,11 +62,11 @@ impl std::fmt::Debug for Opener {
     }
 }
 
-/// How long a job waits at a time while another one opens the part: a cancelled one waits no longer.
+/// How long a job sleeps at a time while another one opens the part. A cancelled job waits no longer than this.
 const PAUSE: Duration = Duration::from_millis(1);
 
 impl Part {
-    /// A network that is open, and stays so.
+    /// A network that is open and stays open.
     pub(crate) fn of(network: Arc<Network>) -> Self {
         Self {
             name: network.name(),
@@ -79,7 +79,7 @@ impl Part {
         }
     }
 
-    /// How urgent its evaluations are.
+    /// The priority of its evaluations.
     pub(crate) fn priority(&self) -> Priority {
         match &self.place {
             Place::Open => self.held.held().own.as_ref().map_or(Priority::Normal, |network| network.priority()),
@@ -87,7 +87,7 @@ impl Part {
         }
     }
 
-    /// The same, of which the CPU may take nodes that no provider takes.
+    /// The part, of which the CPU may take nodes that no provider takes.
     #[must_use]
     pub(crate) fn with_cpu_nodes(mut self) -> Self {
         if let Place::File(opener, ..) | Place::Memory(opener, _) = &mut self.place {
@@ -96,11 +96,11 @@ impl Part {
         self
     }
 
-    /// The graph in the file at `path`, with the files that it has its weights in.
+    /// The graph in the file at `path`, with its weight files.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read; [`Error::Model`] if it is no graph, a file of its weights is not there, or
-    /// it is compiled for a device; [`Error::Cancelled`].
+    /// [`Error::Io`] if it cannot be read. [`Error::Model`] if it is no graph, if a weight file is missing, or if it is
+    /// compiled for a device. [`Error::Cancelled`].
     pub(crate) fn file(runtime: &Runtime, path: &Path, options: &ModelOptions) -> Result<Self> {
         let name = path.display().to_string();
         let stopped = || options.canceller.as_ref().is_some_and(Canceller::is_cancelled);
@@ -114,7 +114,7 @@ impl Part {
         Ok(Self { name, stem: None, place, signature, bytes, held: Mutex::default(), placement: OnceLock::new() })
     }
 
-    /// The graph in `graph`, called `name`, whose weights of their own `data` finds by the names that it has for them.
+    /// The graph in `graph`, called `name`. `data` finds its weight files by the names in the graph.
     ///
     /// # Errors
     /// As [`file`](Self::file).
@@ -150,7 +150,7 @@ impl Part {
         })
     }
 
-    /// Its file, or what the caller calls it.
+    /// Its file, or the caller's name for it.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -160,37 +160,37 @@ impl Part {
         self.stem.as_deref()
     }
 
-    /// What it takes and gives.
+    /// Its inputs and outputs.
     pub(crate) fn signature(&self) -> &Signature {
         &self.signature
     }
 
-    /// How many bytes its files have; 0 for one that the caller has opened.
+    /// The number of bytes of its files. It is 0 for a part that the caller opened.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// The network, if it is open: held, or evaluated by a job.
+    /// The network, if it is open because it is held or because a job evaluates it.
     pub(crate) fn held(&self) -> Option<Arc<Network>> {
         self.held.held().of_jobs.upgrade()
     }
 
-    /// What evaluates it, once it was open.
+    /// Its execution providers, once it was open.
     pub(crate) fn placement(&self) -> Option<&Placement> {
         self.placement.get()
     }
 
-    /// The network, which is opened if it is not.
+    /// The network, which is opened if it is not open.
     ///
     /// # Errors
-    /// As [`Network::open`]; [`Error::Io`] if a file of it was changed since the model was opened;
+    /// As [`Network::open`]. [`Error::Io`] if a file of it was changed since the model was opened.
     /// [`Error::Cancelled`].
     pub(crate) fn network(&self, canceller: &Canceller) -> Result<Arc<Network>> {
         let mut held = loop {
             canceller.check()?;
             match self.held.try_held() {
                 Some(held) => break held,
-                // Another job opens it.
+                // Another job is opening it.
                 None => std::thread::sleep(PAUSE),
             }
         };
@@ -215,7 +215,7 @@ impl Part {
         Ok(network)
     }
 
-    /// Gives it back: its memory is free once nobody evaluates it any more. One that the caller has opened stays.
+    /// Releases it. Its memory is free once no job evaluates it any more. A part that the caller opened stays.
     pub(crate) fn release(&self) {
         if !matches!(self.place, Place::Open) {
             let network = self.held.try_held().and_then(|mut held| held.own.take());
@@ -223,7 +223,7 @@ impl Part {
         }
     }
 
-    /// The SHA-256 of each of its files, by the name that the graph has for it; the graph's own is empty.
+    /// The SHA-256 of each of its files, by the name in the graph. The name of the graph itself is empty.
     ///
     /// # Errors
     /// [`Error::Io`] if one was changed since the model was opened, or cannot be read.
@@ -241,13 +241,13 @@ impl Part {
 
 impl Opener {
     fn new(runtime: &Runtime, options: &ModelOptions) -> Self {
-        // Of the manifest and of what cancels the opening of the whole a part knows nothing.
+        // A part uses neither the manifest nor the canceller of the whole model's opening.
         let options = ModelOptions { manifest: None, canceller: None, ..options.clone() };
         Self { runtime: runtime.clone(), options }
     }
 }
 
-/// Refuses a graph that cannot be read, is compiled, or whose weights are not there.
+/// Refuses a graph that cannot be read, is compiled, or lacks weight files.
 fn check(name: &str, unread: Option<&str>, is_compiled: bool, missing: Option<&str>) -> Result<()> {
     if let Some(reason) = unread {
         return Err(Error::model(name, format!("it is no ONNX graph, or not all of one ({reason})")));

@@ -1,5 +1,5 @@
-//! Finding ONNX Runtime and starting it: once in a process, by absolute path, without a word on stderr or on the
-//! network.
+//! Finds ONNX Runtime and starts it, once in a process and by absolute path. It writes nothing to standard error, and
+//! nothing connects to the internet.
 
 use std::ffi::{CStr, c_char, c_void};
 use std::path::{Path, PathBuf};
@@ -17,24 +17,24 @@ use crate::log::{OF_RUNTIME, Severity, say};
 use crate::process::{self, Call, Process, Unforked, Vigil};
 use crate::sync::{Guard, Mutex};
 
-/// The oldest ONNX Runtime that works is 1.`OLDEST_MINOR_VERSION`.
+/// The minor version of the oldest ONNX Runtime that works, 1.`OLDEST_MINOR_VERSION`.
 pub const OLDEST_MINOR_VERSION: u32 = ort::MINOR_VERSION;
 
-/// The environment variable that names ONNX Runtime's library, or the folder that it lies in.
+/// The environment variable that names ONNX Runtime's library, or its folder.
 const VARIABLE: &str = "ORT_DYLIB_PATH";
 
-/// What keeps ONNX Runtime from the network.
+/// The environment variable that turns off ONNX Runtime's telemetry.
 const TELEMETRY: &str = "ORT_DISABLE_TELEMETRY";
 
-/// Why a place is looked in that the variable names.
+/// The reason of a candidate that the variable names.
 const NAMED: &str = "the environment variable ORT_DYLIB_PATH";
 
-/// Where Debian and its kin put libraries of this architecture.
+/// Where Debian and its derivatives put libraries of this architecture.
 const DEBIAN_LIBRARIES: &str =
     if cfg!(target_arch = "aarch64") { "/usr/lib/aarch64-linux-gnu" } else { "/usr/lib/x86_64-linux-gnu" };
 
-/// ONNX Runtime allows one environment per process, ever: a second cannot be made even when the first is gone. Hence
-/// this one lives as long as the process.
+/// ONNX Runtime allows one environment per process. A second cannot be made even when the first is gone. So this one
+/// lives as long as the process.
 static OPENED: Mutex<Option<Runtime>> = Mutex::new(None);
 
 fn log(level: LogLevel, message: &str) {
@@ -51,20 +51,20 @@ fn log(level: LogLevel, message: &str) {
     say(severity, || format!("{OF_RUNTIME}{message}"));
 }
 
-/// ONNX Runtime, loaded and started. Clones refer to the same one: there is one in a process.
+/// ONNX Runtime, loaded and started. There is one in a process, and clones refer to it.
 #[derive(Debug, Clone)]
 pub struct Runtime {
     environment: Environment,
-    /// Where the host's own begins; `None` for one that was loaded from a file.
+    /// The address of the host's own ONNX Runtime. `None` for one that was loaded from a file.
     base: Option<usize>,
     path: Arc<Path>,
     version: Arc<str>,
 }
 
-/// A place in which ONNX Runtime was looked for.
+/// A place where ONNX Runtime was looked for.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Candidate {
-    /// Why here: "the environment variable ORT_DYLIB_PATH", "beside diffuse", …
+    /// Why this place: "the environment variable ORT_DYLIB_PATH", "beside diffuse", …
     pub reason: &'static str,
     /// The folder, or the file where one was named.
     pub place: PathBuf,
@@ -75,19 +75,25 @@ pub struct Candidate {
 impl Runtime {
     /// Loads ONNX Runtime and starts it, or returns the one that this process has already started.
     ///
-    /// `path` is its library, or the folder that the library lies in. Without one it is taken from the first of these
-    /// [`candidates`](Self::candidates) that has it: what the environment variable `ORT_DYLIB_PATH` names; the folder
-    /// of this library, where it is a link that of the link first; that of the program; and except on Windows, whose
-    /// system folder may hold an old one of another's, the system's library folders, and at last what the system's
-    /// loader finds by the bare name: in an Android package, through `LD_LIBRARY_PATH`, and through the rpath.
+    /// `path` is its library, or the library's folder. Without a path, the first of these
+    /// [`candidates`](Self::candidates) that has the library is used.
     ///
-    /// Official builds of ONNX Runtime from 1.29 on send telemetry. With one of those, unless the environment variable
-    /// `ORT_DISABLE_TELEMETRY` is already set to something, this call sets it to 1: call it before other threads read
-    /// or write environment variables, or set the variable for the process.
+    /// 1. What the environment variable `ORT_DYLIB_PATH` names.
+    /// 2. The folder of this library. Where it is a link, the link's folder comes first.
+    /// 3. The folder of the program.
+    /// 4. Except on Windows: the system's library folders.
+    /// 5. Except on Windows: what the system's loader finds by the bare name. That is in an Android package, through
+    ///    `LD_LIBRARY_PATH`, or through the rpath.
+    ///
+    /// Windows is excepted because its system folder may hold an old library of another program.
+    ///
+    /// Official builds of ONNX Runtime from 1.29 on send telemetry. With one of those this call sets the environment
+    /// variable `ORT_DISABLE_TELEMETRY` to 1, unless it is already set to something. So call it before other threads
+    /// read or write environment variables, or set the variable for the process.
     ///
     /// # Errors
-    /// [`Error::Runtime`] if there is no library, if it cannot be loaded, if it is older than 1.24, if `ORT_DYLIB_PATH`
-    /// names a place that has none, or if another one is already running in this process.
+    /// [`Error::Runtime`] if there is no library, if it cannot be loaded, or if it is older than 1.24. Also if
+    /// `ORT_DYLIB_PATH` names a place that has none, or if another one is already running in this process.
     pub fn open(path: Option<&Path>) -> Result<Self> {
         process::check_runtime()?;
         let mut opening = Opening::begin()?;
@@ -109,15 +115,16 @@ impl Runtime {
         Ok(opened.insert(runtime).clone())
     }
 
-    /// Takes the ONNX Runtime that the program has already, linked into it or loaded: `base` is what its
-    /// `OrtGetApiBase()` returns. No file is looked for. For systems without one, and for programs that use ONNX
-    /// Runtime besides, which then have one environment with this crate, and its messages where they send them.
+    /// Uses the ONNX Runtime that the program has already linked or loaded. `base` is what its `OrtGetApiBase()`
+    /// returns. No file is looked for.
     ///
-    /// The environment, with its logger and its level of messages, is the host's where the host has made one before,
-    /// but for its telemetry, which is turned off; the process's variables are left alone.
+    /// This is for systems without such a file, and for programs that use ONNX Runtime besides. They then share one
+    /// environment with this crate, whose messages go where the program sends them. If the host has made an environment
+    /// before, it keeps its logger and its level of messages. Its telemetry is turned off. The process's environment
+    /// variables are left alone.
     ///
     /// # Safety
-    /// `base` is what that function returned, whose library stays as long as the process.
+    /// `base` is what that function returned, and its library stays loaded as long as the process lives.
     ///
     /// # Errors
     /// [`Error::Runtime`] if it is NULL or older than 1.24, or if another one is already running in this process.
@@ -133,7 +140,7 @@ impl Runtime {
                 Err(runtime.only_one("the host's"))
             };
         }
-        let refused = |what: String| Error::runtime(format!("what the host gives is not ONNX Runtime: {what}"));
+        let refused = |what: String| Error::runtime(format!("the host's pointer is not ONNX Runtime: {what}"));
         // SAFETY: passed on.
         let base_of = unsafe { base.cast::<ApiBase>().as_ref() }.ok_or_else(|| refused("it is NULL".into()))?;
         // SAFETY: as above.
@@ -154,43 +161,43 @@ impl Runtime {
         Ok(opened.insert(runtime).clone())
     }
 
-    /// The one that `builder` is of, started.
+    /// Starts the ONNX Runtime of `builder`.
     fn begun(builder: EnvironmentBuilder, base: Option<usize>, path: Arc<Path>, version: String) -> Result<Self> {
-        // There is one environment in a process: the host's stays as the host has it.
+        // There is one environment in a process, and the host's stays as the host has set it.
         let is_ours = base.is_none();
         if is_ours && has_telemetry(&version) {
             // SAFETY: the caller of `open` was told to call it before other threads use the environment.
             unsafe { Self::keep_quiet() };
         }
-        // The logger is what keeps errors that we report ourselves, and warnings about graphics cards, off stderr.
+        // The logger keeps errors that are reported anyway, and warnings about graphics cards, off standard error.
         let environment = builder
             .with_name("diffuse")
-            // `ort` would turn it on otherwise, also in the host's.
+            // `ort` would turn it on otherwise, also in the host's environment.
             .with_telemetry(false)
             .with_logger(Arc::new(|level, _: &str, _: &str, _: &str, message: &str| log(level, message)))
             .build()
             .map_err(|error| Error::runtime(format!("{} did not start: {error}", path.display())))?;
         if is_ours {
-            // `ort` asks for everything, and ONNX Runtime would word messages that nobody reads, also between the nodes
-            // of a run.
+            // `ort` sets the most verbose level. ONNX Runtime would format messages that nobody reads, also between the
+            // nodes of a run.
             environment.set_log_level(LogLevel::Warning);
         }
         Ok(Self { environment, base, path, version: version.into() })
     }
 
-    /// Refuses `another`.
+    /// The error that refuses `another`.
     fn only_one(&self, another: &str) -> Error {
         let running = self.path.display();
         Error::runtime(format!(
-            "{another} is asked for, but {running} is already running in this process, which allows only one"
+            "{another} cannot run beside {running}: a process allows one ONNX Runtime, and that one is already running"
         ))
     }
 
-    /// Does what [`open`](Self::open) does to the environment of the process, for a program that opens it on another
-    /// thread: sets `ORT_DISABLE_TELEMETRY` to 1, unless it is set to something.
+    /// Sets `ORT_DISABLE_TELEMETRY` to 1, unless it is set to something, as [`open`](Self::open) does. It is for a
+    /// program that calls `open` on another thread.
     ///
     /// # Safety
-    /// No other thread reads or changes environment variables meanwhile, but through Rust's standard library.
+    /// No other thread reads or changes environment variables meanwhile, except through Rust's standard library.
     pub unsafe fn keep_quiet() {
         if std::env::var_os(TELEMETRY).is_none() {
             // SAFETY: passed on. There is no other way to keep the library quiet: its API call for it is not heeded.
@@ -198,7 +205,7 @@ impl Runtime {
         }
     }
 
-    /// The places that [`open`](Self::open) looks in when it is given none, in their order, with what is there.
+    /// The places where [`open`](Self::open) looks without a path, in their order, with what is there.
     #[must_use]
     pub fn candidates() -> Vec<Candidate> {
         let mut places: Vec<(&str, PathBuf)> = Vec::new();
@@ -218,13 +225,13 @@ impl Runtime {
         places.into_iter().map(|(reason, place)| Candidate { reason, library: library_at(&place), place }).collect()
     }
 
-    /// The library that was loaded.
+    /// The path of the library that was loaded.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether it is the host's own, and no library of a known file.
+    /// Whether it is the host's own, and not a library of a known file.
     pub(crate) fn is_of_host(&self) -> bool {
         self.base.is_some()
     }
@@ -235,7 +242,7 @@ impl Runtime {
         &self.version
     }
 
-    /// ONNX Runtime's environment, for the benchmark that profiles a session of its own. Not part of the API.
+    /// ONNX Runtime's environment, for the benchmark that profiles a session of its own. It is not part of the API.
     #[doc(hidden)]
     #[must_use]
     pub fn environment(&self) -> &Environment {
@@ -246,12 +253,12 @@ impl Runtime {
 /// One more than the generation of the process in which a thread holds [`OPENED`]; 0 for none.
 static OPENING_IN: AtomicU32 = AtomicU32::new(0);
 
-/// What [`OPENED`] guards, in the hands of this thread; a fork waits until it is let go of.
+/// The lock of [`OPENED`], held by this thread. A fork waits until it is released.
 struct Opening(Guard<'static, Option<Runtime>>, #[expect(dead_code, reason = "it is held")] Unforked);
 
 impl Opening {
     fn begin() -> Result<Self> {
-        /// Far longer than it takes to open a library.
+        /// Far longer than opening a library takes.
         const LONGEST: Duration = Duration::from_secs(60);
         let (this, start) = (Process::current().generation() + 1, Instant::now());
         let unforked = Unforked::begin();
@@ -260,7 +267,7 @@ impl Opening {
                 OPENING_IN.store(this, Ordering::SeqCst);
                 return Ok(Self(held, unforked));
             }
-            // No thread of this process will let go of it.
+            // No thread of this process will release it.
             if ![0, this].contains(&OPENING_IN.load(Ordering::SeqCst)) {
                 let reason = "another thread was opening it as this process was forked; open it before the fork";
                 return Err(Error::runtime(reason));
@@ -327,7 +334,8 @@ fn library_at(place: &Path) -> Option<PathBuf> {
     if plain.is_file() {
         return Some(plain);
     }
-    // libonnxruntime.so.1.31.1 on Linux, libonnxruntime.1.31.1.dylib on macOS: the Python wheels have only these.
+    // These are libonnxruntime.so.1.31.1 on Linux and libonnxruntime.1.31.1.dylib on macOS. The Python wheels have only
+    // these.
     let (prefix, suffix) = match std::env::consts::OS {
         "macos" | "ios" => ("libonnxruntime.".to_owned(), ".dylib"),
         _ => (format!("{}.", library_name()), ""),
@@ -343,8 +351,8 @@ fn library_at(place: &Path) -> Option<PathBuf> {
         .max_by_key(numbers)
 }
 
-/// The folder of the module that this code is in: libdiffuse's, or the program's where it is linked in. Where that is a
-/// link, the link's folder comes first and that of the file second.
+/// The folder of the module that contains this code: libdiffuse's, or the program's where it is linked in. Where that
+/// is a link, the link's folder comes first and that of the file second.
 #[cfg(unix)]
 fn own_folders() -> Vec<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
@@ -360,9 +368,9 @@ fn own_folders() -> Vec<PathBuf> {
     // SAFETY: dladdr promises a string that lives as long as the module, which this code is part of.
     let name = unsafe { std::ffi::CStr::from_ptr(info.dli_fname) };
     let name = Path::new(std::ffi::OsStr::from_bytes(name.to_bytes()));
-    // A relative name was good when the module was loaded, in a working directory that may have changed since. For the
-    // main program it may even be a bare name that was found through PATH. It counts where it still leads to the file
-    // that is in memory.
+    // A relative name was valid when the module was loaded, in a working directory that may have changed since. For the
+    // main program it may even be a bare name that was found through PATH. It counts if it still leads to the file that
+    // is in memory.
     let path = if name.is_absolute() {
         Some(name.to_path_buf())
     } else {
@@ -381,7 +389,7 @@ fn own_folders() -> Vec<PathBuf> {
     folders
 }
 
-/// The file that the memory at `address` is from, which Linux tells.
+/// The file that is mapped at `address`, according to Linux.
 #[cfg(unix)]
 fn mapped_from(address: usize) -> Option<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
@@ -397,7 +405,7 @@ fn mapped_from(address: usize) -> Option<PathBuf> {
     })
 }
 
-/// The folder of the module that this code is in: diffuse.dll's, or the program's where it is linked in.
+/// The folder of the module that contains this code: diffuse.dll's, or the program's where it is linked in.
 #[cfg(windows)]
 fn own_folders() -> Vec<PathBuf> {
     use std::os::windows::ffi::OsStringExt;
@@ -429,9 +437,9 @@ fn own_folders() -> Vec<PathBuf> {
     Vec::new()
 }
 
-/// What the system's loader finds by the library's bare name: on Android in the program's package, elsewhere through
-/// LD_LIBRARY_PATH (DYLD_LIBRARY_PATH), the rpath of the module that this is in, and the loader's own cache. Not on
-/// Windows, whose system folder may hold an old one of another's.
+/// What the system's loader finds by the library's bare name. On Android it looks in the program's package. Elsewhere
+/// it looks through LD_LIBRARY_PATH (DYLD_LIBRARY_PATH), the rpath of this module, and the loader's own cache. It is
+/// not used on Windows, whose system folder may hold an old library of another program.
 #[cfg(unix)]
 fn by_loader() -> Option<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
@@ -450,7 +458,7 @@ fn by_loader() -> Option<PathBuf> {
         // SAFETY: dladdr promises a string that lives as long as the library, which is closed after this.
         let path = unsafe { CStr::from_ptr(info.dli_fname) };
         let path = Path::new(std::ffi::OsStr::from_bytes(path.to_bytes()));
-        // The file itself, by which it is known when it is asked for again; in an Android package it is none.
+        // The file itself identifies the library when it is opened again. In an Android package it is no file.
         std::fs::canonicalize(path).or_else(|_| std::path::absolute(path)).ok()
     })
 }
@@ -460,11 +468,11 @@ fn by_loader() -> Option<PathBuf> {
     None
 }
 
-/// What the system's loader is asked for: that of a program that was linked to it, and that of a package.
+/// The names that the system's loader looks for: that in programs linked to it, and that in packages.
 #[cfg(unix)]
 fn loader_names() -> &'static [&'static str] {
     match std::env::consts::OS {
-        // Bare names are looked for in the current folder as well there.
+        // There the loader looks for bare names in the current folder as well.
         "macos" | "ios" => &[
             "@rpath/libonnxruntime.1.dylib",
             "@rpath/libonnxruntime.dylib",
@@ -480,14 +488,14 @@ fn start(library: PathBuf) -> Result<Runtime> {
     if library.exists() {
         library::check(&library).map_err(Error::runtime)?;
     }
-    // Held until `ort` has it as well, so that it is not loaded twice.
+    // This is held until `ort` has it as well, so that it is not loaded twice.
     let _module = entered(&library)?;
     let builder = ort::init_from(&library).map_err(|error| refusal(&library, &error))?;
     let version = version(&library).unwrap_or_else(|| "unknown".into());
     Runtime::begun(builder, None, library.into(), version)
 }
 
-/// What OrtGetApiBase gives, with its functions as what a library may leave out.
+/// The structure that OrtGetApiBase returns, with its functions as optional, since a library may lack them.
 #[repr(C)]
 struct ApiBase {
     get_api: Option<unsafe extern "C" fn(u32) -> *const c_void>,
@@ -495,21 +503,21 @@ struct ApiBase {
 }
 
 impl ApiBase {
-    /// Its version, and the API that is needed: NULL if it is too old.
+    /// Its version and the required API, which is NULL if the library is too old.
     ///
     /// # Safety
-    /// It is what OrtGetApiBase gave.
+    /// It is what OrtGetApiBase returned.
     unsafe fn asked(&self) -> Result<(String, *const c_void), String> {
         // SAFETY: the functions' types are those of ONNX Runtime's header, the same in all versions; it returns a
         // static string, or NULL.
         let version = self.get_version_string.map_or(std::ptr::null(), |version| unsafe { version() });
         if version.is_null() {
-            return Err("it does not say its version".into());
+            return Err("it does not report its version".into());
         }
         // SAFETY: not NULL, so a static C string.
         let version = unsafe { CStr::from_ptr(version) }.to_string_lossy().into_owned();
         let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
-        // An older one says on stderr that it has no such API.
+        // An older one writes to standard error that it has no such API.
         if minor.is_none_or(|minor| minor < OLDEST_MINOR_VERSION) {
             return Ok((version, std::ptr::null()));
         }
@@ -522,9 +530,9 @@ impl ApiBase {
     }
 }
 
-/// Loads the library, and refuses one that gives nothing where `ort` and we ask for its API and its version: `ort`
-/// takes it for granted, and panics or reads at NULL. What cannot be loaded, has no such function or is too old is left
-/// to `ort`, which says so.
+/// Loads the library, and refuses one that returns NULL for its API or its version. `ort` takes these for granted, and
+/// panics or reads at NULL. A library that cannot be loaded, has no such function or is too old is left to `ort`, which
+/// reports it.
 fn entered(library: &Path) -> Result<Option<libloading::Library>> {
     type GetApiBase = unsafe extern "C" fn() -> *const ApiBase;
     let refused = |what: &str| Err(Error::runtime(format!("{} is not ONNX Runtime: {what}", library.display())));
@@ -543,12 +551,12 @@ fn entered(library: &Path) -> Result<Option<libloading::Library>> {
     }
 }
 
-/// Whether this version may send telemetry: official builds do from 1.29 on. One that does not say its version may.
+/// Whether this version may send telemetry. Official builds do from 1.29 on. A library without a version may.
 fn has_telemetry(version: &str) -> bool {
     version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok()).is_none_or(|minor| minor >= 29)
 }
 
-/// The version of the library, which only the entry point that `ort` keeps to itself can tell.
+/// The version of the library. Only the entry point that `ort` keeps private can report it.
 fn version(library: &Path) -> Option<String> {
     type GetApiBase = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
     // SAFETY: the library is loaded already, so its initialisers do not run again.
@@ -576,6 +584,6 @@ fn refusal(library: &Path, error: &ort::LoadDynamicError) -> Error {
         ort::LoadDynamicError::BadVersion { version_str, .. } => {
             format!("{place} is version {version_str}; 1.{OLDEST_MINOR_VERSION} or newer is needed")
         }
-        ort::LoadDynamicError::InvalidVersionString => format!("{place} does not say its version"),
+        ort::LoadDynamicError::InvalidVersionString => format!("{place} does not report its version"),
     })
 }

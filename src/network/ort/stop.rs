@@ -1,4 +1,4 @@
-//! What ends evaluations of a network from another thread.
+//! Ends evaluations of a network from another thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,18 +10,18 @@ use crate::cancel::Interrupt;
 use crate::error::{Error, Result};
 use crate::process::{self, Call, Own};
 
-/// Ends an evaluation from another thread: the wait for its turn at once, and ONNX Runtime before the next node; and so
-/// every later one.
+/// Ends an evaluation from another thread. The wait for its turn ends at once, and ONNX Runtime before the next node.
+/// Every later evaluation ends as well.
 pub(super) struct Stop {
     stopped: AtomicBool,
-    /// What waits for its turn at the session.
+    /// The place in the line for the session.
     waiter: Arc<Waiter>,
     options: Own<RunOptions>,
     session: Arc<Turns<Own<Session>>>,
 }
 
 impl Stop {
-    /// One of evaluations of `session` that have these options of ONNX Runtime's, by their keys.
+    /// Creates one for evaluations of `session` that have these options of ONNX Runtime, by their keys.
     pub(super) fn new(session: &Arc<Turns<Own<Session>>>, entries: &[(&str, &str)]) -> Result<Arc<Self>> {
         let _call = Call::begin()?;
         let options = run_options(entries).map_err(|error| Error::runtime(error.message()))?;

@@ -1,27 +1,28 @@
-//! Turns at what one thread at a time can use: who came first is next, so that several jobs on one model go on side by
-//! side.
+//! Turns at something that one thread at a time can use, first come, first served. So several jobs on one model make
+//! progress side by side.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::sync::{Condvar, Mutex};
 
-/// Something that is used in turns.
+/// A value that is used in turns.
 #[derive(Debug)]
 pub(super) struct Turns<T> {
     thing: Mutex<T>,
     line: Mutex<Line>,
 }
 
-/// Who waits, and whether one is being served. A `Mutex` alone would let whoever has just finished go first again.
+/// The threads that wait, and whether one has its turn. With a `Mutex` alone, the thread that has just finished could
+/// go first again.
 #[derive(Debug, Default)]
 struct Line {
     waiting: VecDeque<Arc<Waiter>>,
     served: bool,
 }
 
-/// One who waits for turns at one thing, one turn at a time. Each has a condition of its own, so that the end of a turn
-/// wakes the next one alone: waking all of 800 took two hundred times as long as their evaluations.
+/// A thread that waits for one turn at a time. Each has a condition variable of its own, so that the end of a turn
+/// wakes only the next one. Waking all of 800 took two hundred times as long as their evaluations.
 #[derive(Debug, Default)]
 pub(super) struct Waiter {
     woken: Condvar,
@@ -32,7 +33,7 @@ impl Line {
         !self.served && self.waiting.front().is_some_and(|next| Arc::ptr_eq(next, waiter))
     }
 
-    /// Wakes whoever is next, unless one is being served, who does so in the end.
+    /// Wakes the next thread, unless one has its turn. That one wakes the next at its end.
     fn call_next(&self) {
         if let Some(next) = self.waiting.front().filter(|_| !self.served) {
             next.woken.notify_all();
@@ -45,8 +46,9 @@ impl<T> Turns<T> {
         Self { thing: Mutex::new(thing), line: Mutex::default() }
     }
 
-    /// Waits for the turn of `waiter`, which is made if there is none and it has to wait, and calls `call`. `None`, and
-    /// no call, once `given_up` says so, which is asked again at every [`look_up`](Self::look_up) of that waiter.
+    /// Waits for the turn of `waiter`, and calls `call`. A waiter is made if there is none and it has to wait. Returns
+    /// `None` without the call once `given_up` returns true. `given_up` is called again at every
+    /// [`look_up`](Self::look_up) of that waiter.
     pub(super) fn with<R>(
         &self,
         waiter: Option<&Arc<Waiter>>,
@@ -60,7 +62,7 @@ impl<T> Turns<T> {
             while !given_up() && !line.is_turn_of(&waiter) {
                 line = waiter.woken.wait(line);
             }
-            // As a rule it is the first.
+            // It is usually the first.
             let place = line.waiting.iter().position(|waiting| Arc::ptr_eq(waiting, &waiter));
             place.and_then(|place| line.waiting.remove(place));
         }
@@ -77,9 +79,9 @@ impl<T> Turns<T> {
         Some(result)
     }
 
-    /// Lets `waiter`, if it waits, see whether it has given up.
+    /// Lets `waiter`, if it waits, check whether it has given up.
     pub(super) fn look_up(&self, waiter: &Waiter) {
-        // It is not between the question and the wait, where this would be missed.
+        // The waiter is not between the check and the wait, where it would miss this.
         let _line = self.line.held();
         waiter.woken.notify_all();
     }
@@ -144,7 +146,7 @@ mod tests {
                 }
                 stopped.store(true, Ordering::SeqCst);
                 turns.look_up(&impatient);
-                // While the turn is still this thread's.
+                // The turn is still this thread's.
                 assert_eq!(first.join().unwrap(), None);
                 assert!(!second.is_finished());
             });
@@ -152,7 +154,7 @@ mod tests {
         assert_eq!(turns.with(None, never, |count| *count), Some(1));
     }
 
-    /// Of many who wait each end of a turn wakes one: those who are neither next nor cancelled do not even look up.
+    /// Each end of a turn wakes one of many that wait. Those that are neither next nor cancelled do not even check.
     #[test]
     fn nobody_else_is_woken() {
         const WAITERS: usize = 50;
@@ -173,8 +175,8 @@ mod tests {
             });
         });
         assert_eq!(turns.with(None, never, |count| *count), Some(WAITERS));
-        // Before the wait, after it and before the call, with some room for a condition that wakes for nothing. Woken
-        // all together they ask WAITERS²/2 times.
+        // They check before the wait, after it and before the call, with some room for spurious wake-ups. If all were
+        // woken together there would be WAITERS²/2 checks.
         let looks = looks.load(Ordering::SeqCst);
         assert!(looks < 5 * WAITERS, "{WAITERS} waiters looked up {looks} times");
     }

@@ -1,4 +1,4 @@
-"""The functions, types and constants of diffuse.h for ctypes. Generated from the header by its test; do not edit."""
+"""The functions, types and constants of diffuse.h for ctypes. Generated from the header by its test. Do not edit."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ VERSION = 100
 
 
 class Cost(Structure):
-    """What a run is expected to take."""
+    """The expected cost of a run."""
 
     _fields_ = [
         ("struct_size", c_uint32),

@@ -1,4 +1,4 @@
-"""What ends calls that evaluate without a job."""
+"""Cancelling calls that evaluate without a job."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from typing import Any, Callable
 from . import _abi
 from ._library import Handle, check, failure, library
 
-#: How long a wait is before Python sees whether it was interrupted.
+#: How long a wait takes before Python looks for an interrupt, in seconds.
 _MOMENT = 0.02
 
 
 class Cancel:
-    """Ends the calls that it is handed to, from another thread, with Cancelled; those that it is handed to afterwards
-    as well.
-    """
+    """Ends calls from another thread, with Cancelled. It ends the calls that it was handed to, and every later one."""
 
     def __init__(self) -> None:
         self._handle = Handle("diffuse_cancel_free", lambda place: int(library.diffuse_cancel_new(place)))
@@ -26,9 +24,7 @@ class Cancel:
 
 
 def interruptible(call: Callable[[Any], int], cancel: Cancel | None) -> None:
-    """Makes a call of the library's that takes `cancel`. Ctrl-C is heard meanwhile, and ends it. `call` holds on to all
-    that it uses.
-    """
+    """Makes a call of the library that takes `cancel`. Ctrl-C ends it. `call` has to hold all that it uses."""
     own = cancel if cancel is not None else Cancel()
     if threading.current_thread() is not threading.main_thread():
         # Ctrl-C is the main thread's.
@@ -54,7 +50,7 @@ def interruptible(call: Callable[[Any], int], cancel: Cancel | None) -> None:
         while not ended.wait(_MOMENT):
             pass
     except BaseException:
-        # It may come before the thread does, which then ends by itself.
+        # An interrupt may come before the thread has begun, which then ends by itself.
         own.cancel()
         if begun.is_set():
             ended.wait()

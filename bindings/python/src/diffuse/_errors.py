@@ -1,4 +1,4 @@
-"""What goes wrong, grouped by what can be done about it: a class for each status of diffuse.h."""
+"""The errors, grouped by their remedy: a class for each status of diffuse.h."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from . import _abi
 
 
 class DiffuseError(Exception):
-    """Something went wrong; the message says what, where, and what to do."""
+    """The base of all errors. The message names what was wrong, where, and the remedy."""
 
 
 class ArgumentError(DiffuseError, ValueError):
-    """An argument cannot be used: change the call."""
+    """An argument cannot be used. Change the call."""
 
 
 class ModelError(DiffuseError):
-    """The model, or its manifest, does not fit: change the model."""
+    """The model or its manifest does not fit. Change the model."""
 
 
 class RuntimeMissing(DiffuseError):
@@ -22,21 +22,19 @@ class RuntimeMissing(DiffuseError):
 
 
 class EvaluationError(DiffuseError):
-    """The network failed, or said something that is not a number."""
+    """The network failed, or it predicted something that is not a number."""
 
 
 class FileError(DiffuseError, OSError):
-    """A file could not be read. It has the `errno`, `strerror` and `filename` of other OSErrors, as far as the system
-    gave them.
-    """
+    """A file could not be read. It has `errno`, `strerror` and `filename`, as far as the system gave them."""
 
     def __str__(self) -> str:
-        # An OSError with these would leave the message away.
+        # With these an OSError would leave the message out.
         return str(self.args[0]) if self.args else ""
 
 
 class NotYet(DiffuseError):
-    """What was asked for is not there yet: go on with the job, and ask again."""
+    """The value is not there yet. Go on with the job, and try again."""
 
 
 class Cancelled(DiffuseError):
@@ -44,23 +42,23 @@ class Cancelled(DiffuseError):
 
 
 class BusyError(DiffuseError):
-    """Another thread is working on the job: wait for it."""
+    """Another thread works on the job. Wait for it."""
 
 
 class InternalError(DiffuseError):
-    """A bug in diffuse: let go of the object involved."""
+    """A bug in diffuse. Let go of the object."""
 
 
 class ProviderError(DiffuseError):
-    """An execution provider that was asked for cannot be used."""
+    """An execution provider that was named cannot be used."""
 
 
 class CallbackError(DiffuseError):
-    """Code of the caller's failed, or wrote something that is not a number. What it raised is the cause."""
+    """The caller's own function failed, or returned something that is not a number. Its exception is the cause."""
 
 
 class OutOfMemory(DiffuseError, MemoryError):
-    """The system has no memory for it."""
+    """The system has no memory for it. Use fewer items, or free something."""
 
 
 CLASSES: dict[int, type[DiffuseError]] = {

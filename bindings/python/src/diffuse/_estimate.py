@@ -1,4 +1,4 @@
-"""Code of the caller's that is asked for every estimate: as guidance, or as the network itself."""
+"""The caller's own functions, called for every estimate: as guidance, or as the network itself."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy.typing as npt
 from . import _abi
 from ._library import Floats, check, encoded, floats, library
 
-#: Changes an estimate of the clean samples, in place or by returning another one.
+#: It changes an estimate of the clean samples, in place or by returning another one.
 Guidance = Callable[["Estimate", Floats], Optional[npt.ArrayLike]]
-#: Says what the manifest says that the network says.
+#: It returns what the manifest states that the network predicts.
 Network = Callable[["Estimate"], npt.ArrayLike]
 
-#: What conditions are in an estimate, by the numbers of their types.
+#: The types that conditions have in an estimate, by their numbers.
 _CONDITIONS: dict[int, Any] = {
     _abi.ELEMENT_F32: ctypes.c_float,
     _abi.ELEMENT_F64: ctypes.c_double,
@@ -25,9 +25,7 @@ _CONDITIONS: dict[int, Any] = {
 
 
 class Estimate:
-    """What an estimate of the clean samples is made from. It is for the time of the call; arrays that are to be kept
-    have to be copied.
-    """
+    """What an estimate of the clean samples is made from. It is valid during the call. Copy arrays that you keep."""
 
     def __init__(self, pointer: int, joined_axis: int = 0) -> None:
         self._pointer = ctypes.c_void_p(pointer)
@@ -40,7 +38,7 @@ class Estimate:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of x, batch first. Guidance asks a network for twice the request's items."""
+        """The shape of x, batch first. Under guidance a network gets twice the request's items."""
         rank = ctypes.c_size_t()
         check(library.diffuse_estimate_shape(self._pointer, None, 0, ctypes.byref(rank)))
         axes = (ctypes.c_size_t * rank.value)()
@@ -55,7 +53,7 @@ class Estimate:
 
     @property
     def level(self) -> tuple[float, float, float]:
-        """The time of the schedule, alpha and sigma."""
+        """The noise level: the time of the schedule, alpha and sigma."""
         time, alpha, sigma = ctypes.c_double(), ctypes.c_double(), ctypes.c_double()
         level = library.diffuse_estimate_level
         check(level(self._pointer, ctypes.byref(time), ctypes.byref(alpha), ctypes.byref(sigma)))
@@ -63,22 +61,22 @@ class Estimate:
 
     @property
     def step(self) -> tuple[int, int]:
-        """The step of the run, counted from 0, and how many items there are."""
+        """The step of the run, counted from 0, and the number of items."""
         step, items = ctypes.c_size_t(), ctypes.c_size_t()
         check(library.diffuse_estimate_step(self._pointer, ctypes.byref(step), ctypes.byref(items)))
         return step.value, items.value
 
     @property
     def time(self) -> float:
-        """What a network is told of the time."""
+        """The time as the network's input has it. For networks alone."""
         time = ctypes.c_double()
         check(library.diffuse_estimate_time(self._pointer, ctypes.byref(time)))
         return time.value
 
     @property
     def input(self) -> Floats:
-        """What a network sees of the samples: scaled as the manifest says, with the joined conditions before or behind
-        them.
+        """The samples as the network's input has them: scaled by the manifest, and with the conditions that it joins.
+        For networks alone.
         """
         values, length = ctypes.POINTER(ctypes.c_float)(), ctypes.c_size_t()
         check(library.diffuse_estimate_input(self._pointer, ctypes.byref(values), ctypes.byref(length)))
@@ -89,13 +87,13 @@ class Estimate:
 
     @property
     def classes(self) -> npt.NDArray[np.int64] | None:
-        """The class of every item; None for a model without classes."""
+        """The class of every item. None for a model without classes."""
         classes = library.diffuse_estimate_classes(self._pointer)
         return np.ctypeslib.as_array(classes, shape=(self.step[1],)).copy() if classes else None
 
     def condition(self, name: str) -> npt.NDArray[Any]:
-        """The condition called `name` in the manifest: of float32, float64 or int64, items first unless it is one for
-        all.
+        """The condition called `name` in the manifest. It is float32, float64 or int64, with the items first, unless
+        the manifest has one for all items.
         """
         element, values, rank = ctypes.c_int32(), ctypes.c_void_p(), ctypes.c_size_t()
         own, own_name, into = self._pointer, encoded(name, "name"), (ctypes.byref(element), ctypes.byref(values))
@@ -106,14 +104,14 @@ class Estimate:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether a network may return early, with anything, since its job was cancelled."""
+        """Whether the job was cancelled. A network may then return early, with anything."""
         cancelled = ctypes.c_int32()
         check(library.diffuse_estimate_is_cancelled(self._pointer, ctypes.byref(cancelled)))
         return cancelled.value != 0
 
 
 def _said(raised: BaseException) -> str:
-    """What it says, whatever its own text does."""
+    """The text of an exception, also of one whose own text fails."""
     try:
         return f"{type(raised).__name__}: {raised}"
     except Exception:  # noqa: BLE001 - it is somebody else's __str__
@@ -121,11 +119,9 @@ def _said(raised: BaseException) -> str:
 
 
 class Called:
-    """A function of the caller's for the library: what it raises becomes the message of the failed step, and is kept as
-    its cause.
-    """
+    """A function of the caller for the library. What it raises becomes the message and the cause of the failed step."""
 
-    #: How many exceptions are kept for the steps that failed with them: those of as many jobs at once.
+    #: How many exceptions are kept until their steps have failed, for as many jobs at once.
     KEPT = 32
 
     def __init__(self, change: Callable[[Estimate, Floats], None]) -> None:
@@ -137,7 +133,7 @@ class Called:
             try:
                 of = Estimate(estimate, self.joined_axis)
                 items, _, *rest = of.shape
-                # What a network says may have twice the channels.
+                # A prediction with a variance has twice the channels.
                 shape = (items, length // (items * int(np.prod(rest))), *rest)
                 change(of, np.ctypeslib.as_array(values, shape=(length,)).reshape(shape))
                 return 0
@@ -153,7 +149,7 @@ class Called:
         self.function = _abi.Callback(call)
 
     def cause(self, message: str) -> BaseException | None:
-        """What was raised in the step that failed with `message`."""
+        """The exception of the step that failed with `message`."""
         said = next((said for said in self._raised if said and said in message), None)
         return None if said is None else self._raised.pop(said)
 
@@ -175,7 +171,7 @@ class Called:
 
 
 def _fitting(answer: Any, shape: tuple[int, ...], of: str) -> Floats:
-    """What was returned, if it is of the shape that is asked for; numpy would repeat what is smaller."""
+    """The returned array, if it has the expected shape. numpy would repeat a smaller one."""
     if answer is None:
         raise TypeError(f"{of} returned nothing; expected an array of the shape {shape}")
     given = floats(answer)

@@ -1,4 +1,4 @@
-"""Jobs: a run, one estimate at a time."""
+"""Jobs: runs, one estimate at a time."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ._request import Request, _Native
 if TYPE_CHECKING:
     from ._model import Model
 
-#: What tqdm is: called as progress(total=…, initial=…), it has update(count) and close().
+#: tqdm, or anything that is called as progress(total=…, initial=…) and then has update(count) and close().
 Progressive = Callable[..., Any]
 
-#: How long a wait is before Python sees whether it was interrupted.
+#: How long a wait takes before Python looks for an interrupt, in milliseconds.
 _MOMENT_MS = 20
 
 
 class State(enum.IntEnum):
-    """What a job's worker is doing."""
+    """The state of a job's worker."""
 
     IDLE = _abi.JOB_IDLE
     RUNNING = _abi.JOB_RUNNING
@@ -35,14 +35,14 @@ class State(enum.IntEnum):
 
 
 class Progress(NamedTuple):
-    """How many steps are done, and how many there are."""
+    """How many steps are done, and how many there are in all."""
 
     step: int
     steps: int
 
 
 class Stage(enum.IntEnum):
-    """What a job is at."""
+    """The stages of a job."""
 
     LOADING = _abi.STAGE_LOADING
     ENCODING = _abi.STAGE_ENCODING
@@ -51,7 +51,7 @@ class Stage(enum.IntEnum):
 
 
 class StageProgress(NamedTuple):
-    """How many pieces of work of a stage are done, and how many there are; of sampling these are the steps."""
+    """How many pieces of a stage's work are done, and how many there are. In sampling these are the steps."""
 
     stage: Stage
     done: int
@@ -59,22 +59,22 @@ class StageProgress(NamedTuple):
 
 
 class Job:
-    """A run of a request. Iterating over it steps it, and gives its progress after each step of sampling, also of a
-    pipeline, which encodes before them and decodes after them; len() is how many of these are left, so that `for _ in
-    tqdm(job)` has a bar.
+    """A run of a request. Iterating over it makes its steps, and gives the progress after each step of sampling. A
+    pipeline encodes before these steps and decodes after them. len() is the number of steps that are left, so that
+    `for _ in tqdm(job)` has a bar.
 
-    One thread at a time may work on it, and gets BusyError otherwise; any may ask for its state, its progress and its
+    One thread at a time may work on it, and another one gets BusyError. Any thread may read its state, progress and
     preview, or cancel it.
     """
 
     def __init__(self, model: Model, request: Request) -> None:
         native = _Native(request, model)
         own, asked = model._handle.pointer, native.handle.pointer
-        # What its callbacks are called with has to outlive it.
+        # What its callbacks use has to outlive it.
         self._called = native.called + ([model._network] if model._network is not None else [])
         self._handle = Handle("diffuse_job_free", lambda place: int(library.diffuse_job_new(own, asked, place)))
-        # As an attribute of the handle, they are still there when that is freed, and a function that refers to its job
-        # is no leak.
+        # As an attribute of the handle they are still there when it is freed, and a function that refers to its job is
+        # no leak.
         self._handle.called = self._called  # type: ignore[attr-defined]
 
     def _check(self, status: int) -> None:
@@ -90,15 +90,15 @@ class Job:
         raise error
 
     def step(self) -> bool:
-        """Does one step, and says whether it was the last."""
+        """Makes one step. True with the last one."""
         finished = ctypes.c_int32()
         self._check(library.diffuse_job_step(self._handle.pointer, ctypes.byref(finished)))
         return finished.value != 0
 
     def advance(self, seconds: float) -> bool:
-        """Does as many steps as are expected to fit into the time, and says whether the last was among them.
+        """Makes as many steps as are expected to fit into the time. True with the last one.
 
-        Where none fits it does nothing: give it max(seconds, job.expected or 0) to go on in any case.
+        It makes none if none fits. Give it max(seconds, job.expected or 0) to go on in any case.
         """
         finished = ctypes.c_int32()
         microseconds = _time(seconds, 1e6)
@@ -107,8 +107,8 @@ class Job:
 
     @property
     def expected(self) -> float | None:
-        """How many seconds the next step is expected to take, which is enough for advance() to make one; None before
-        the first.
+        """How many seconds the next step is expected to take. advance() with that time makes a step. None before the
+        first step.
         """
         microseconds = ctypes.c_uint64()
         check(library.diffuse_job_expected(self._handle.pointer, ctypes.byref(microseconds)))
@@ -116,23 +116,21 @@ class Job:
 
     @property
     def estimates(self) -> int:
-        """How many estimates there have been to look at: it grows with what preview() gives."""
+        """How many estimates there were. It grows when preview() has a new one."""
         count = ctypes.c_uint64()
         check(library.diffuse_job_estimates(self._handle.pointer, ctypes.byref(count)))
         return count.value
 
     @property
     def stage(self) -> StageProgress:
-        """What it is at."""
+        """The stage that it is in, and how much of that is done."""
         stage, done, total = ctypes.c_int32(), ctypes.c_size_t(), ctypes.c_size_t()
         place = ctypes.byref(stage), ctypes.byref(done), ctypes.byref(total)
         check(library.diffuse_job_stage(self._handle.pointer, *place))
         return StageProgress(Stage(stage.value), done.value, total.value)
 
     def run(self, progress: Progressive | None = None) -> Job:
-        """Steps to the end, on a worker, so that Ctrl-C is heard; it cancels the job. `progress` is as for
-        Model.draw().
-        """
+        """Makes all steps on a worker. Ctrl-C cancels the job. `progress` is as in Model.draw()."""
         before = self.progress
         if progress is not None and not callable(progress):
             raise ArgumentError(f"progress: {progress!r}; expected tqdm or its like")
@@ -160,7 +158,7 @@ class Job:
         while self.state != State.FINISHED:
             stage = self.stage.stage
             self.step()
-            # A pipeline's network is opened in that stage, before its first step.
+            # A pipeline opens its network in that stage, before its first step.
             if stage == Stage.SAMPLING and self.progress.step:
                 yield self.progress
 
@@ -168,33 +166,33 @@ class Job:
         return self.progress.steps - self.progress.step
 
     def start(self, seconds: float | None = None) -> None:
-        """Runs it on a thread of its own: to the end, or for as many steps as are expected to fit into the time."""
+        """Runs it on a thread of its own: to the end, or for the steps that are expected to fit into the time."""
         if seconds is None:
             self._check(library.diffuse_job_start(self._handle.pointer))
         else:
             self._check(library.diffuse_job_start_for(self._handle.pointer, _time(seconds, 1e6)))
 
     def pause(self) -> None:
-        """Lets the worker end after the step that it is in."""
+        """Lets the worker end after its step."""
         check(library.diffuse_job_pause(self._handle.pointer))
 
     def cancel(self) -> None:
-        """Ends the step that is running, and every later one, with Cancelled. It cannot be taken back."""
+        """Ends the running step and every later one with Cancelled. It cannot be taken back."""
         check(library.diffuse_job_cancel(self._handle.pointer))
 
     @property
     def state(self) -> State:
-        """What the worker is doing."""
+        """The state of the worker."""
         state = ctypes.c_int32()
         check(library.diffuse_job_poll(self._handle.pointer, ctypes.byref(state)))
         return State(state.value)
 
     def wait(self, seconds: float | None = None) -> State:
-        """Waits until the worker has ended, or until the time is over. What the run failed with is raised."""
+        """Waits until the worker has ended, or until the time is over. It raises what the run failed with."""
         state = ctypes.c_int32()
         left = None if seconds is None else _time(seconds, 1e3)
         while True:
-            # Not all at once, so that Ctrl-C is heard.
+            # In short waits, so that Ctrl-C ends it.
             moment = _MOMENT_MS if left is None else min(left, _MOMENT_MS)
             self._check(library.diffuse_job_wait(self._handle.pointer, moment, ctypes.byref(state)))
             left = None if left is None else left - moment
@@ -203,14 +201,14 @@ class Job:
 
     @property
     def progress(self) -> Progress:
-        """How many steps are done, and how many there are."""
+        """How many steps of sampling are done, and how many there are."""
         step, steps = ctypes.c_size_t(), ctypes.c_size_t()
         check(library.diffuse_job_progress(self._handle.pointer, ctypes.byref(step), ctypes.byref(steps)))
         return Progress(step.value, steps.value)
 
     @property
     def error(self) -> DiffuseError | None:
-        """What the latest step that failed said, whichever thread it was on."""
+        """The error of the latest step that failed, on any thread. None if none has failed."""
         status, message = ctypes.c_int32(), ctypes.create_string_buffer(4096)
         check(library.diffuse_job_error(self._handle.pointer, ctypes.byref(status), message, len(message)))
         if status.value == _abi.OK:
@@ -223,16 +221,16 @@ class Job:
         return shape_of(library.diffuse_job_shape, self._handle)
 
     def start_from(self, x: npt.ArrayLike) -> None:
-        """Starts from the noisy samples `x` instead of from drawn noise; before the first step."""
+        """Starts from the noisy samples `x` instead of noise. Before the first step."""
         given = floats(x)
         check(library.diffuse_job_start_from(self._handle.pointer, pointer(given), given.size))
 
     def read(self) -> Floats:
-        """The samples as they stand: noisy before the end, the result after it."""
+        """The samples as they are now: noisy before the end, the result after it."""
         return self._values(library.diffuse_job_read)
 
     def latents(self) -> Floats:
-        """What the network of a folder samples, as one list of values: latents, of which the pictures are made."""
+        """The latents of a pipeline, as one list of values. Its pictures are made of them."""
         needed = ctypes.c_size_t()
         check(library.diffuse_job_latents(self._handle.pointer, None, 0, ctypes.byref(needed)))
         values = np.empty(needed.value, dtype=np.float32)
@@ -240,7 +238,7 @@ class Job:
         return values
 
     def preview(self) -> Floats:
-        """The latest estimate of what the samples will be, also while a step is running."""
+        """The latest estimate of the clean samples, also while a step is running."""
         return self._values(library.diffuse_job_preview)
 
     def _values(self, read: Any) -> Floats:
@@ -249,11 +247,11 @@ class Job:
         return values
 
     def pixels(self, item: int = 0) -> npt.NDArray[np.uint8]:
-        """An item of the samples of an image model as RGBA, [height, width, 4]."""
+        """An item of the samples as RGBA, [height, width, 4]. For images."""
         return self._pixels(library.diffuse_job_read_pixels, item)
 
     def preview_pixels(self, item: int = 0) -> npt.NDArray[np.uint8]:
-        """The same of the latest estimate."""
+        """An item of the latest estimate as RGBA."""
         return self._pixels(library.diffuse_job_preview_pixels, item)
 
     def _pixels(self, read: Any, item: int) -> npt.NDArray[np.uint8]:
@@ -266,7 +264,7 @@ class Job:
         return pixels
 
     def snapshot(self) -> bytes:
-        """The job as it stands between two steps, for restore(), also in another process."""
+        """The job between two steps as bytes, for restore(), also in another process."""
         length = ctypes.c_size_t()
         check(library.diffuse_job_snapshot(self._handle.pointer, None, 0, ctypes.byref(length)))
         content = (ctypes.c_uint8 * length.value)()
@@ -274,7 +272,7 @@ class Job:
         return bytes(content)
 
     def restore(self, snapshot: bytes) -> None:
-        """Takes up what snapshot() gave of a job of the same model, shape, solver, steps, grid and kind of noise."""
+        """Continues from a snapshot of a job with the same model, shape, solver, steps, grid and kind of noise."""
         content = (ctypes.c_uint8 * len(snapshot)).from_buffer_copy(snapshot)
         check(library.diffuse_job_restore(self._handle.pointer, content, len(snapshot)))
 

@@ -1,4 +1,4 @@
-"""The shared library, and what every call of it has in common."""
+"""The shared library, and what all calls of it have in common."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ library = _load()
 
 
 def failure(status: int) -> DiffuseError:
-    """The error that the latest call on this thread ended with."""
+    """The error of the latest failed call on this thread."""
     message: bytes = library.diffuse_error_message() or b""
     error = CLASSES.get(status, DiffuseError)(message.decode(errors="replace"))
     path: bytes | None = library.diffuse_error_path()
@@ -42,7 +42,7 @@ def failure(status: int) -> DiffuseError:
         number = int(library.diffuse_error_errno())
         error.filename = os.fsdecode(path)
         if number and sys.platform == "win32":
-            # There it is a number of Windows' own.
+            # Windows has numbers of its own.
             native = ctypes.WinError(number)
             error.errno, error.winerror, error.strerror = native.errno, native.winerror, native.strerror
         elif number:
@@ -61,7 +61,7 @@ def version() -> str:
 
 
 def options() -> list[dict[str, Any]]:
-    """The options that a Request takes, for an interface that shows them: diffuse_options() in diffuse.h."""
+    """The options of a Request, for an interface that shows them: diffuse_options() in diffuse.h."""
     described: list[dict[str, Any]] = json.loads(_text(library.diffuse_options()))
     return described
 
@@ -71,20 +71,18 @@ def _text(string: bytes | None) -> str:
 
 
 def text_of(function: str, handle: Handle) -> str:
-    """What a function says that returns a string of a handle's."""
+    """The result of a function that returns a string of a handle."""
     return _text(getattr(library, function)(handle.pointer))
 
 
 def _free(function: Any, place: ctypes.c_void_p) -> None:
-    # What still has it, such as a thread that outlives the interpreter's end, finds no handle and not one that is gone.
+    # A thread may outlive the interpreter's end. It then finds no handle, instead of one that was freed.
     handle, place.value = place.value, None
     function(handle)
 
 
 class Handle:
-    """A handle of the library's, which is freed with the last reference to it, at the latest when the interpreter
-    ends.
-    """
+    """A handle of the library. It is freed with the last reference to it, or when the interpreter ends."""
 
     def __init__(self, free: str, make: Callable[[Any], int]) -> None:
         place = ctypes.c_void_p()
@@ -93,7 +91,7 @@ class Handle:
 
     @classmethod
     def of(cls, free: str, place: ctypes.c_void_p) -> Handle:
-        """One that was made."""
+        """A handle that was made already."""
         handle = cls.__new__(cls)
         handle._own(free, place)
         return handle
@@ -105,23 +103,21 @@ class Handle:
 
     @property
     def pointer(self) -> ctypes.c_void_p:
-        """The handle itself. After a fork it is the parent's: the library refuses it as well, where a call can say
-        so.
-        """
+        """The handle itself. After a fork it is the parent's, and an error."""
         if os.getpid() != self._process:
             raise refused(f"opened in process {self._process}, which this one was forked from; open another one here")
         return self._place
 
 
 def floats(values: npt.ArrayLike) -> Floats:
-    """The values in the order and the type that the library takes."""
+    """The values in the library's order and type."""
     given = np.asarray(values)
     if given.dtype.kind not in "fiub":
         raise refused(f"values: an array of {given.dtype}; expected real numbers")
     return np.ascontiguousarray(given, dtype=np.float32)
 
 
-#: The types that the library takes arrays in, by the names of numpy.
+#: The types of arrays that the library takes, by their names in numpy.
 ELEMENTS = {
     "float32": _abi.ELEMENT_F32,
     "float16": _abi.ELEMENT_F16,
@@ -139,12 +135,12 @@ ELEMENTS = {
 
 
 def typed(values: npt.ArrayLike, name: str) -> tuple[npt.NDArray[Any], int]:
-    """The values in the order that the library takes, and the number of their type, which is left as it is."""
+    """The values in the library's order, and the number of their type, which stays."""
     given = np.asarray(values)
     element = ELEMENTS.get(given.dtype.name)
     if element is None:
         raise refused(f"{name}: an array of {given.dtype}; expected {', '.join(ELEMENTS)}")
-    # Unlike ascontiguousarray() it lets one number have no axes.
+    # ascontiguousarray() would give one number an axis.
     return np.asarray(given, dtype=given.dtype.newbyteorder("="), order="C"), element
 
 
@@ -153,19 +149,19 @@ def axes_of(shape: Sequence[int]) -> Any:
 
 
 def refused(message: str) -> DiffuseError:
-    """An ArgumentError, as the library would say it."""
+    """An ArgumentError in the library's words."""
     return CLASSES[_abi.ARGUMENT](message)
 
 
 def whole(value: Any, name: str, least: int = 0, most: int = 2**63 - 1) -> int:
-    """A whole number within bounds; ctypes would cut it to size without a word."""
+    """A whole number within bounds. ctypes would cut a larger one without an error."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
         raise refused(f"{name}: {value!r}; expected a whole number from {least} to {most}")
     return int(value)
 
 
 def encoded(text: Any, name: str) -> bytes:
-    """Text for the library, for which a zero would end it."""
+    """Text for the library, which ends at a zero."""
     if not isinstance(text, str) or "\0" in text:
         raise refused(f"{name}: {text!r}; expected text without a zero character")
     return text.encode(errors="surrogateescape")
@@ -184,7 +180,7 @@ def path_of(path: str | os.PathLike[str]) -> bytes:
 
 
 def shape_of(function: Any, handle: Handle) -> tuple[int, ...]:
-    """The axes that a function says."""
+    """The axes that a function returns."""
     rank = ctypes.c_size_t()
     check(function(handle.pointer, None, 0, ctypes.byref(rank)))
     axes = (ctypes.c_size_t * rank.value)()

@@ -31,17 +31,21 @@ class Level(NamedTuple):
 
 
 class Model:
-    """A network and its manifest, or the parts of a pipeline. Several threads may use it at once; evaluations take
-    turns.
+    """A network and its manifest, or the parts of a pipeline. Several threads may use it at once, and their
+    evaluations take turns.
 
     `source` is the path of a model file or of a pipeline's folder, the bytes of a file, or those of a folder's files
-    by their paths in it. `providers` are execution providers in the order wanted, each a
-    name or a name with its options; one that is a path of a plugin library is ("name", {"library": path}). `runtime` is
-    ONNX Runtime, found by itself unless it is given. `copy_weights` reads weights that lie in files of their own into
-    memory, so that nobody can overwrite them under an open model. `memory` says what becomes of the parts of a folder
-    that are not evaluated at the time: "keep", "stage" (each is given back when its stage of a run is over) or a number
-    of bytes, beyond which they are given back. `priority` is "normal", or "background" for work that gives way to what
-    else the machine does. `cancel` ends the opening, as Ctrl-C does.
+    by their paths in it.
+
+    `providers` are execution providers in the order wanted. Each is a name, or a name with its options. A plugin
+    library is ("name", {"library": path}). `cpu_nodes` lets the CPU take the nodes that none of them takes. `runtime`
+    is ONNX Runtime. Default: the one that Runtime() finds.
+
+    `copy_weights` reads weights in files of their own into memory, so that nobody can overwrite them under an open
+    model. `memory` sets what becomes of a pipeline's parts that are not evaluated at the time. "keep" keeps them,
+    "stage" gives each back when its stage is over, and a number of bytes gives them back beyond it. `priority` is
+    "normal", or "background" for work that gives way to what else the machine does. `cancel` ends the opening, as
+    Ctrl-C does.
     """
 
     def __init__(
@@ -116,9 +120,7 @@ class Model:
 
     @classmethod
     def from_network(cls, manifest: str | Mapping[str, Any], network: Network) -> Model:
-        """A model whose network is the function `network`, which does what `manifest` says. ONNX Runtime is not
-        needed.
-        """
+        """A model whose network is the function `network`. `manifest` describes it. ONNX Runtime is not needed."""
         if not callable(network):
             raise ArgumentError(f"network: {network!r}; expected a function")
         called = Called.network(network)
@@ -135,7 +137,7 @@ class Model:
 
     @property
     def name(self) -> str:
-        """The name in the manifest, else that of the file without its ending."""
+        """The name in the manifest, else that of the file without its ending, else "model"."""
         return text_of("diffuse_model_name", self._handle)
 
     @property
@@ -146,20 +148,18 @@ class Model:
 
     @property
     def provider(self) -> str:
-        """The execution provider in use; "host" for a network of the caller's own."""
+        """The execution provider in use. "host" for a network of the caller's own."""
         return text_of("diffuse_model_provider", self._handle)
 
     @property
     def placement(self) -> dict[str, Any]:
-        """Which provider evaluates how many nodes, and which ones were passed over."""
+        """How many nodes each provider evaluates, and which providers were passed over."""
         placement: dict[str, Any] = json.loads(text_of("diffuse_model_placement", self._handle))
         return placement
 
     @property
     def sha256(self) -> str:
-        """What the model is known by: a SHA-256, in hexadecimal, of its graph, its files with weights and its
-        manifest.
-        """
+        """The model's identity: a SHA-256, in hexadecimal, of its graph, its files with weights and its manifest."""
         text = ctypes.c_char_p()
         check(library.diffuse_model_sha256(self._handle.pointer, ctypes.byref(text)))
         return (text.value or b"").decode()
@@ -171,12 +171,12 @@ class Model:
 
     @property
     def class_count(self) -> int:
-        """How many classes there are, without the null class."""
+        """The number of classes, without the null class."""
         return int(library.diffuse_model_class_count(self._handle.pointer))
 
     @property
     def classes(self) -> list[str]:
-        """Their names, in the order of their numbers; of one without a name its number."""
+        """The names of the classes, in the order of their numbers. A class without a name has its number."""
         names: list[str] = json.loads(text_of("diffuse_model_classes", self._handle))
         return names
 
@@ -197,17 +197,17 @@ class Model:
     ) -> Floats:
         """Draws, and returns the samples, batch first: `model.draw(classes=["heart"], seed=7, steps=20)`.
 
-        What is said beside `request` replaces what it says; names that are no field of Request are options. `progress`
-        is tqdm, or anything that is called as `progress(total=…, initial=…)` and then has update(count) and close().
+        Arguments beside `request` replace its fields. Names that are no field of Request are options. `progress` is
+        tqdm, or anything that is called as `progress(total=…, initial=…)` and then has update(count) and close().
         """
         return self.job(request, **changes).run(progress).read()
 
     def job(self, request: Request | None = None, **changes: Any) -> Job:
-        """The job that draws it, to be stepped, started, or taken up from a snapshot."""
+        """The job that draws it, to be stepped, started, or continued from a snapshot."""
         return Job(self, merged(request, changes))
 
     def cost(self, request: Request | None = None, *, cancel: Cancel | None = None, **changes: Any) -> Cost:
-        """What drawing it will take."""
+        """What drawing it is expected to take: Request.cost()."""
         return merged(request, changes).cost(self, cancel)
 
     def denoise(
@@ -222,8 +222,8 @@ class Model:
         """One estimate of the clean samples behind the noisy samples `x`, batch first: `model.denoise(x,
         model.level(500), classes=["heart"])`.
 
-        `request` and what is said beside it, as for draw(), say the classes and conditions of the items; what is about
-        runs is not looked at. `cancel` ends it, as Ctrl-C does, which cancels that too.
+        `request` and the arguments beside it have the classes and conditions of the items, as in draw(). What concerns
+        runs is ignored. `cancel` ends it, and so does Ctrl-C, which cancels `cancel` as well.
         """
         given, native = self._told(x, "x", request, changes)
         denoised = np.empty_like(given)
@@ -237,8 +237,8 @@ class Model:
     def add_noise(
         self, x0: npt.ArrayLike, t: float, seed: int = 0, request: Request | None = None, **changes: Any
     ) -> Floats:
-        """alpha*x0 + sigma*noise at the time `t`, with the noise that a run of this seed starts from. `request` as for
-        denoise().
+        """alpha*x0 + sigma*noise at the time `t`, with the noise that a run of this seed starts from. `request` is as
+        in denoise().
         """
         given, native = self._told(x0, "x0", request, changes)
         x = np.empty_like(given)
@@ -257,8 +257,8 @@ class Model:
         cancel: Cancel | None = None,
         **changes: Any,
     ) -> npt.NDArray[np.float64]:
-        """The logarithm of the density of each of the samples `x`, in nats. `directions` 0 takes the whole trace;
-        `request` and `cancel` as for denoise().
+        """The logarithm of the density of each of the samples `x`, in nats. `directions` 0 takes the whole trace.
+        `request` and `cancel` are as in denoise().
         """
         given, native = self._told(x, "x", request, changes)
         densities = np.empty(len(given))
@@ -283,7 +283,7 @@ class Model:
         cancel: Cancel | None = None,
         **changes: Any,
     ) -> npt.NDArray[np.float64]:
-        """DDPM's variational bound of each of the samples `x`, in bits per value. `request` and `cancel` as for
+        """DDPM's variational bound of each of the samples `x`, in bits per value. `request` and `cancel` are as in
         denoise().
         """
         given, native = self._told(x, "x", request, changes)
@@ -311,15 +311,15 @@ class Model:
         return values
 
     def trim(self, *, cancel: Cancel | None = None) -> None:
-        """Gives memory back that evaluations have needed at a time and do not need now, by an evaluation. `cancel` as
-        for denoise().
+        """Gives back memory that evaluations have needed and do not need now. It makes an evaluation. `cancel` is as in
+        denoise().
         """
         interruptible(lambda ends: int(library.diffuse_model_trim(self._handle.pointer, ends)), cancel)
 
     def _told(
         self, x: npt.ArrayLike, name: str, request: Request | None, changes: dict[str, Any]
     ) -> tuple[Floats, _Native]:
-        """The samples, batch first, and what the model is told of them."""
+        """The samples, batch first, and a request with their classes and conditions."""
         given, asked = floats(x), merged(request, changes)
         expected = self.shape if asked.shape is None else tuple(asked.shape)
         fits = len(given.shape) == len(expected) + 1 and all(

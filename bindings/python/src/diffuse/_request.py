@@ -1,4 +1,4 @@
-"""What is to be drawn, and how."""
+"""Requests: what is drawn, and how."""
 
 from __future__ import annotations
 
@@ -26,65 +26,66 @@ Embeddings = Union[npt.ArrayLike, "tuple[npt.ArrayLike, npt.ArrayLike]"]
 class Cost:
     """What a run is expected to take on this machine as it is now."""
 
-    #: How many estimates of the clean samples it makes, each of which may be two runs of the network under guidance; None for a solver that chooses its own steps.
+    #: How many estimates of the clean samples it makes. Under guidance each may evaluate the network twice. None for a
+    #: solver that chooses its own steps.
     evaluations: int | None
-    #: How long the whole run takes, without a guidance function; None for a solver that chooses its own steps.
+    #: How long the whole run takes, without a guidance function. None for a solver that chooses its own steps.
     seconds: float | None
-    #: How many bytes the run and its model hold at a time on the CPU.
+    #: How many bytes the run and its model hold at once on the CPU.
     peak_bytes: int
-    #: What of the time the prompts and images take that a pipeline is given; 0 for a model of one network.
+    #: The part of the time that a pipeline takes to encode prompts and images. 0 for a model of one network.
     encoding_seconds: float
-    #: What of it the pictures take that are made of its latents, likewise.
+    #: The part of the time that a pipeline takes to decode its latents. 0 for a model of one network.
     decoding_seconds: float
 
 
 @dataclass
 class Request:
-    """What is to be drawn, and how; what is not said is as the model's manifest says.
+    """What is drawn, and how. What is not set is as the model's manifest has it.
 
     `options` are those of diffuse_request_set() in diffuse.h, such as solver, steps, eta or guidance_scale.
     """
 
-    #: The seed of the first item; item i has seed + i.
+    #: The seed of the first item. Item i has seed + i.
     seed: int = 0
-    #: How many items; as many as there are classes or prompts if these are given.
+    #: How many items. Default: as many as there are classes or prompts, else one.
     count: int | None = None
-    #: The class of every item, by name or number; one is for all of them.
+    #: The class of every item, by name or number. One class is for all of them.
     classes: Sequence[Class] | Class | None = None
-    #: What is to be drawn, in words, for a model that reads text: one prompt for all items, or one for each.
+    #: The prompt, for a model that reads text: one for all items, or one for each.
     prompt: Sequence[str] | str | None = None
-    #: What guidance leads away from, in words, likewise.
+    #: The prompt that guidance leads away from: one for all items, or one for each.
     negative_prompt: Sequence[str] | str | None = None
-    #: What a text encoder of one's own has made of the prompts, instead of them: [tokens, width], with the items before
-    #: it where each has its own; or that and pooled vectors, for a model that takes both.
+    #: Embeddings of the caller's own text encoder, in place of prompts: [tokens, width], or [items, tokens, width]. For
+    #: a model that also takes pooled vectors it is a pair of both.
     embeddings: Embeddings | None = None
-    #: The same of what guidance leads away from.
+    #: Embeddings that guidance leads away from.
     negative_embeddings: Embeddings | None = None
     #: The shape of one item, for a model that leaves it free.
     shape: Sequence[int] | None = None
-    #: Clean samples to start from, of one item or of every one; with a mask they are what is kept.
+    #: Clean samples to start from, of one item or of every one. With a mask they are what is kept.
     image: npt.ArrayLike | None = None
     #: Where the image is drawn anew (1) and where it is kept (0): [height, width], or with the items before it.
     mask: npt.ArrayLike | None = None
-    #: What guidance leads away from.
+    #: The classes that guidance leads away from.
     negative_classes: Sequence[Class] | Class | None = None
-    #: What the network is told besides, by the names in its manifest: numbers of any type, in the shape of one item for
-    #: all, or items first.
+    #: Further conditions by their names in the manifest: numbers of any type, in the shape of one item for all, or items
+    #: first.
     conditions: Mapping[str, npt.ArrayLike] = field(default_factory=dict)
-    #: The same in the condition that guidance leads away from.
+    #: Conditions that guidance leads away from.
     negative_conditions: Mapping[str, npt.ArrayLike] = field(default_factory=dict)
-    #: A classifier that leads the samples to its classes, and these.
+    #: A classifier, and the classes that it leads the samples to.
     classifier: tuple[Model, Sequence[Class] | Class] | None = None
-    #: Code that sees every estimate of the clean samples, and may change it.
+    #: A function that sees every estimate of the clean samples, and may change it.
     guidance: Guidance | None = None
-    #: The text of a scheduler_config.json of diffusers.
+    #: The text of a scheduler_config.json from diffusers.
     scheduler_config: str | None = None
     #: Options by name.
     options: Mapping[str, Option] = field(default_factory=dict)
 
     def cost(self, model: Model, cancel: Cancel | None = None) -> Cost:
-        """What drawing this will take: by three estimates of the clean samples; a guidance function is left out.
-        `cancel` ends them, as Ctrl-C does.
+        """What drawing this is expected to take. It makes three estimates of the clean samples, without a guidance
+        function. `cancel` ends them, as Ctrl-C does.
         """
         from . import _abi
 
@@ -99,8 +100,8 @@ class Request:
         return Cost(cost.evaluations or None, whole, cost.peak_bytes, *of_stages)
 
     def departures(self, model: Model) -> list[str]:
-        """Where diffusers does otherwise than this request with its scheduler's configuration, and which fields of
-        that are ignored, a line each. With the option compat at "diffusers" it is what is otherwise all the same.
+        """Where diffusers differs from this request with its scheduler's configuration, and which fields of that are
+        ignored, a line each. With the option compat at "diffusers" it lists what differs all the same.
         """
         native, text = _Native(self, model), ctypes.c_char_p()
         check(library.diffuse_request_departures(native.handle.pointer, ctypes.byref(text)))
@@ -115,7 +116,7 @@ def _spelled(key: str, value: Option) -> bytes:
     if isinstance(value, (int, np.integer)):
         return str(int(value)).encode()
     if isinstance(value, (float, np.floating)):
-        # Whole numbers are whole however they are written.
+        # A float that is whole is written as a whole number.
         return (str(int(value)) if float(value).is_integer() else repr(float(value))).encode()
     try:
         return ",".join(repr(float(number)) for number in value).encode()
@@ -130,7 +131,7 @@ def _numbers(model: Model, classes: Sequence[Class] | Class) -> list[int]:
 
 
 class _Native:
-    """A request as the library has it, and what has to stay for as long as there are jobs of it."""
+    """A request of the library, and what has to live as long as its jobs."""
 
     def __init__(self, request: Request, model: Model) -> None:
         self.handle = Handle("diffuse_request_free", lambda place: int(library.diffuse_request_new(place)))
@@ -160,7 +161,7 @@ class _Native:
                 place, axes = told.ctypes.data, axes_of(told.shape)
                 call = library.diffuse_request_set_condition
                 check(call(own, encoded(name, "condition"), element, place, axes, told.ndim, negative))
-        #: What has to stay for as long as there are jobs of it.
+        #: What has to live as long as its jobs.
         self.called: list[Called] = []
         if request.classifier is not None:
             classifier, classes = request.classifier
@@ -221,7 +222,7 @@ class _Native:
             check(library.diffuse_request_set_negative_classes(own, indices(numbers), len(numbers)))
 
 
-#: What diffusers' pipelines, and the command line, call otherwise.
+#: Names of diffusers' pipelines and of the command line, and ours for the same.
 OF_DIFFUSERS = {
     "generator": "seed",
     "negative": "negative_prompt",
@@ -235,7 +236,7 @@ OF_DIFFUSERS = {
 
 
 def merged(request: Request | None, changes: dict[str, Any]) -> Request:
-    """`request` with what is said besides: its fields by their names, and everything else as an option."""
+    """`request` with changes: its fields by their names, and everything else as an option."""
     from dataclasses import fields, replace
 
     known = {entry.name for entry in fields(Request)} - {"options"}

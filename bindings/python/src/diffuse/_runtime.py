@@ -10,7 +10,7 @@ from ._library import Handle, library, path_of, text_of
 
 
 def _in_wheel() -> Path | None:
-    """The library in the onnxruntime package of this Python, which is not imported for it."""
+    """The library in Python's package onnxruntime, which is not imported."""
     spec = importlib.util.find_spec("onnxruntime")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         capi = Path(folder) / "capi"
@@ -21,11 +21,11 @@ def _in_wheel() -> Path | None:
 
 
 class Runtime:
-    """ONNX Runtime, loaded and started. There is one in a process: every Runtime refers to it.
+    """ONNX Runtime, loaded and started. There is one in a process, and every Runtime refers to it.
 
-    `path` is its library, or the folder that it lies in. Without one it is what the environment variable ORT_DYLIB_PATH
-    names, else that of the onnxruntime package of this Python, else the system's. RuntimeMissing if there is none, or
-    if another one runs already.
+    `path` is its library, or the folder of that. Default: the one that the environment variable ORT_DYLIB_PATH names,
+    else that of Python's package onnxruntime, else the system's. RuntimeMissing if there is none, or if another one
+    runs already.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:

@@ -1,7 +1,7 @@
 using Diffuse.Unity;
 using UnityEngine;
 
-/// <summary>Shows what a player draws as a sprite, from its first estimate on. Add it beside a player and a
+/// <summary>Shows a player's picture as a sprite, from its first estimate on. Add it beside a player and a
 /// SpriteRenderer.</summary>
 [RequireComponent(typeof(DiffusePlayer), typeof(SpriteRenderer))]
 public sealed class SpriteFromPlayer : MonoBehaviour
@@ -18,7 +18,7 @@ public sealed class SpriteFromPlayer : MonoBehaviour
     private void Show(Texture2D texture)
     {
         var shown = GetComponent<SpriteRenderer>();
-        // The texture is the same one in every frame; only a new one needs a new sprite.
+        // The texture stays the same one. Only another one needs a new sprite.
         if (shown.sprite != null && shown.sprite.texture == texture) return;
         shown.sprite = Sprite.Create(texture, new Rect(0, 0, texture.width, texture.height), new Vector2(0.5f, 0.5f), pixelsPerUnit);
     }

@@ -1,7 +1,7 @@
 using Diffuse.Unity;
 using UnityEngine;
 
-/// <summary>A prompt, a bar and a button, over a player whose model is a pipeline's folder.</summary>
+/// <summary>A prompt, a bar and a button for a player whose model is the folder of a pipeline.</summary>
 [RequireComponent(typeof(DiffusePlayer))]
 public sealed class PromptWindow : MonoBehaviour
 {

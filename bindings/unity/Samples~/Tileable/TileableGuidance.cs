@@ -2,8 +2,8 @@ using Diffuse;
 using Diffuse.Unity;
 using UnityEngine;
 
-/// <summary>A texture without a seam: guidance of the game's own makes the edges of every estimate meet. Add it beside a
-/// player and a renderer, and let the player not play by itself.</summary>
+/// <summary>A texture without a seam. Guidance of the game's own lets the edges of every estimate meet. Add it beside a
+/// player and a renderer, and turn off the player's "Play On Enable".</summary>
 [RequireComponent(typeof(DiffusePlayer), typeof(Renderer))]
 public sealed class TileableGuidance : MonoBehaviour
 {
@@ -21,7 +21,7 @@ public sealed class TileableGuidance : MonoBehaviour
         player.Play();
     }
 
-    // On the worker: nothing of Unity's is touched here.
+    // This runs on the worker, so it touches nothing of Unity's.
     private void Blend(Estimate estimate, Floats values)
     {
         var shape = estimate.Shape;

@@ -1,4 +1,4 @@
-//! An execution provider that is asked for, with its options.
+//! An execution provider that is requested, with its options.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::option::{Fallback, Kind, OptionEntry, Options};
 use crate::process::Call;
 use crate::sync::Mutex;
 
-/// The one option of a plugin library that is not the library's own.
+/// The only option of a plugin library that is not the library's own.
 const DEVICE: OptionEntry = option(
     "device",
     Kind::Whole(0, 255),
@@ -27,7 +27,7 @@ const DEVICE: OptionEntry = option(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provider {
     pub(super) name: String,
-    /// The plugin library it is in, for one that is not known by name.
+    /// The plugin library that contains it, for a provider that is not known by name.
     pub(super) library: Option<PathBuf>,
     pub(super) options: Vec<(String, String)>,
 }
@@ -49,15 +49,15 @@ impl Provider {
         Ok(Self { name: name.to_owned(), library: None, options: Vec::new() })
     }
 
-    /// A provider that comes as a plugin library for ONNX Runtime, at `library`. `name` is what it is called from here
-    /// on. Its options are handed on as they are, but for `device`, which is the place of the device, counted from 0,
-    /// among those that the library finds.
+    /// A provider in a plugin library for ONNX Runtime, at `library`. `name` is its name from here on.
     ///
-    /// The library is loaded when a model is first opened with it, and stays for as long as the process lives.
+    /// Its options are passed on as they are, except `device`. That is the index of the device, from 0, among those
+    /// that the library finds. The library is loaded when a model is first opened with it, and stays for as long as the
+    /// process lives.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the name is empty, longer than 64 bytes, has other characters than letters, digits, `_`
-    /// and `-`, or is that of one of [`PROVIDERS`]; if the path is empty.
+    /// [`Error::Argument`] if the name is empty, longer than 64 bytes, or that of one of [`PROVIDERS`]. Also if it has
+    /// other characters than letters, digits, `_` and `-`, or if the path is empty.
     pub fn plugin(name: &str, library: impl Into<PathBuf>) -> Result<Self> {
         let library = library.into();
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
@@ -75,7 +75,7 @@ impl Provider {
         Ok(Self { name: name.to_owned(), library: Some(library), options: Vec::new() })
     }
 
-    /// The same with the option `key` set to `value`, in place of what it was set to before.
+    /// The provider with the option `key` set to `value`, in place of an earlier value.
     ///
     /// # Errors
     /// [`Error::Argument`] if the provider has no such option, or the option no such value.
@@ -84,10 +84,10 @@ impl Provider {
         Ok(self)
     }
 
-    /// Sets the option `key` to `value`, in place of what it was set to before.
+    /// Sets the option `key` to `value`, in place of an earlier value.
     ///
     /// # Errors
-    /// As [`with_option`](Self::with_option); nothing is changed then.
+    /// As [`with_option`](Self::with_option). Nothing is changed then.
     pub fn set_option(&mut self, key: &str, value: &str) -> Result<()> {
         let name = &self.name;
         let known = match self.entry() {
@@ -100,7 +100,7 @@ impl Provider {
                 return Err(Error::argument("key", format!("{} bytes; expected 1 to 256", key.len())));
             }
             None if key == DEVICE.key => DEVICE,
-            // The library checks its own.
+            // The library checks its own options.
             None => option("", Kind::Text, Fallback::Nothing, ""),
         };
         let value = match known.parse(value) {
@@ -114,7 +114,7 @@ impl Provider {
         Ok(())
     }
 
-    /// The name it is asked for by.
+    /// The name by which it is requested.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -124,8 +124,8 @@ impl Provider {
         PROVIDERS.iter().find(|entry| self.library.is_none() && entry.name == self.name)
     }
 
-    /// Makes it the next choice of `builder`, or says why it cannot be. Beside the builder comes ONNX Runtime's name
-    /// for it.
+    /// Makes it the next choice of `builder`, or returns why it cannot be. With the builder it returns ONNX Runtime's
+    /// name for it.
     pub(super) fn register(
         &self,
         runtime: &Runtime,
@@ -156,7 +156,10 @@ impl Provider {
             ));
         }
         if runtime.is_of_host() && entry.name == NNAPI {
-            return Err("it is had by a function of ONNX Runtime's library, and not of the host's own".into());
+            return Err(
+                "it is added by a function of ONNX Runtime's own library, which the host's runtime does not have"
+                    .into(),
+            );
         }
         if let Some(library) = library {
             let path = runtime.path().with_file_name(library);
@@ -167,7 +170,7 @@ impl Provider {
         let (result, said) = overheard(|| (entry.dispatch)(&self.options).error_on_failure().register(&mut builder));
         result.map_err(|error| {
             let reason = with_log(error.message(), &said);
-            // The loader names one library that is missing, and there may be more.
+            // The loader names one missing library, and there may be more.
             let needs = if reason.contains("Failed to load library") {
                 format!("; it needs {}", entry.needs)
             } else {
@@ -176,7 +179,7 @@ impl Provider {
             reason + &needs
         })?;
         if entry.name == CPU {
-            // `ort`'s own only switches the arena.
+            // `ort`'s own version only switches the arena.
             builder = on_cpu(runtime, builder)?;
         }
         Ok((builder, entry.registered_as.to_owned()))
@@ -189,7 +192,7 @@ impl Provider {
             runtime.environment().devices().filter(|device| device.ep().is_ok_and(|ep| ep == provider)).collect();
         let set = self.options.iter().find(|(key, _)| key == DEVICE.key);
         let index = set.and_then(|(_, value)| value.parse().ok()).unwrap_or_else(|| DEVICE.whole(&Options::default()));
-        // Without a device ONNX Runtime would silently take the CPU.
+        // Without a device ONNX Runtime would silently use the CPU.
         let found = devices.len();
         let device = devices.into_iter().nth(index).ok_or_else(|| {
             format!("{} found {found} devices that it can use, so that there is no device {index}", library.display())
@@ -215,7 +218,7 @@ impl fmt::Display for Provider {
 
 impl Runtime {
     /// The names of the [`PROVIDERS`] that this ONNX Runtime was built with. Whether they work is known when a model is
-    /// opened: they may lack libraries, a driver or a device. None where the process ends.
+    /// opened, since they may lack libraries, a driver or a device. The list is empty where the process ends.
     #[must_use]
     pub fn providers(&self) -> Vec<&'static str> {
         let names = Call::begin().map_or_else(|_| Vec::new(), |_call| compiled_in());
@@ -224,7 +227,7 @@ impl Runtime {
     }
 }
 
-/// Loads a plugin library, once in a process, and gives the name that its devices have for their provider.
+/// Loads a plugin library, once in a process, and returns its devices' name for their provider.
 fn load_plugin(runtime: &Runtime, name: &str, library: &Path) -> Result<String, String> {
     struct Loaded {
         name: String,
@@ -248,7 +251,7 @@ fn load_plugin(runtime: &Runtime, name: &str, library: &Path) -> Result<String, 
     let before = providers();
     let (result, said) = overheard(|| runtime.environment().register_ep_library(name, &library));
     result.map_err(|error| format!("{path} cannot be loaded: {}", with_log(error.message(), &said)))?;
-    // What follows stays so: a library that was registered cannot be registered again.
+    // This cannot be undone, since a registered library cannot be registered again.
     let provider = match providers().into_iter().find(|provider| !before.contains(provider)) {
         // `ort` has room for this many bytes of a name.
         Some(provider) if provider.is_empty() || provider.len() > 120 => {
@@ -263,8 +266,8 @@ fn load_plugin(runtime: &Runtime, name: &str, library: &Path) -> Result<String, 
     provider
 }
 
-/// The CPU as a provider that is asked for. Without it ONNX Runtime, as `ort` sets it up, would choose among the
-/// devices of every plugin that was ever loaded into the process, and on macOS of CoreML.
+/// Adds the CPU as a requested provider. Without it ONNX Runtime, as `ort` sets it up, would choose among the devices
+/// of every plugin that was ever loaded into the process, and of CoreML on macOS.
 pub(super) fn on_cpu(runtime: &Runtime, builder: SessionBuilder) -> Result<SessionBuilder, String> {
     let is_cpu = |device: &ort::device::Device<'_>| device.ep().is_ok_and(|ep| ep == "CPUExecutionProvider");
     // A minimal build has no list of devices, and no plugins either.

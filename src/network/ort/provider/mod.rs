@@ -1,5 +1,5 @@
-//! Execution providers: what evaluates a network (the CPU, CUDA, TensorRT, …), by name, in the order in which they are
-//! wanted.
+//! Execution providers, such as the CPU, CUDA or TensorRT. They evaluate a network, and are requested by name in the
+//! order of preference.
 
 mod asked;
 mod placement;

@@ -1,4 +1,4 @@
-//! Opening a session on the providers that are asked for, and where the network's nodes end up.
+//! Opens a session on the requested providers, and finds which of them take the network's nodes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,16 +15,16 @@ use crate::network::ort::runtime::Runtime;
 use crate::process::PerProcess;
 use crate::sync::Mutex;
 
-/// What evaluates a network, and what was asked for and cannot.
+/// The execution providers that evaluate a network, and those that were requested and skipped.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 #[non_exhaustive]
 pub struct Placement {
-    /// The provider in use: the first of those asked for that evaluates a part of the network.
+    /// The provider in use: the first requested one that evaluates a part of the network.
     pub provider: String,
-    /// The providers that evaluate the network, in the order asked for, each with its share. Empty if none was asked
-    /// for, which is the CPU.
+    /// The providers that evaluate the network, in the requested order, each with its share. It is empty if none was
+    /// requested, which means the CPU.
     pub nodes: Vec<ProviderNodes>,
-    /// The providers that were asked for before and cannot be used.
+    /// The providers that were requested first and cannot be used.
     pub skipped: Vec<Skipped>,
 }
 
@@ -34,26 +34,26 @@ pub struct Placement {
 pub struct ProviderNodes {
     /// The provider.
     pub provider: String,
-    /// How many nodes of the graph it took when the graph was divided, before ONNX Runtime's last fusions. 0 if this
-    /// ONNX Runtime does not say.
+    /// The number of nodes that it took when the graph was divided, before ONNX Runtime's last fusions. It is 0 if this
+    /// ONNX Runtime does not report it.
     pub nodes: usize,
-    /// What its options were set to.
+    /// The values of its options.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
 }
 
-/// A provider that was asked for and is not used.
+/// A provider that was requested and is not used.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Skipped {
     /// The provider.
     pub provider: String,
-    /// Why: the library that is missing, or what the provider said.
+    /// The reason: the missing library, or the provider's message.
     pub reason: String,
 }
 
 impl fmt::Display for Placement {
-    /// Such as "cpu; not cuda: …".
+    /// Writes it such as "cpu; not cuda: …".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let used: Vec<_> = match &self.nodes[..] {
             [_] | [] => vec![self.provider.clone()],
@@ -69,7 +69,7 @@ impl fmt::Display for Placement {
 /// What [`open`] makes sessions with.
 pub(in crate::network::ort) struct Opening<'a, B, C> {
     pub(in crate::network::ort) runtime: &'a Runtime,
-    /// What is asked for, in this order. Nothing is the CPU.
+    /// The requested providers, in this order. An empty list is the CPU.
     pub(in crate::network::ort) providers: &'a [Provider],
     /// Whether the CPU may take nodes without being in the list.
     pub(in crate::network::ort) cpu_nodes: bool,
@@ -79,11 +79,11 @@ pub(in crate::network::ort) struct Opening<'a, B, C> {
     pub(in crate::network::ort) commit: C,
 }
 
-/// Opens a session on the first of the providers that can be had, with the later ones for the nodes that it does not
-/// take. A provider that cannot be had is passed over if there is another.
+/// Opens a session on the first available provider, with the later ones for the nodes that it does not take. An
+/// unavailable provider is skipped if there is another.
 ///
-/// Only one session at a time is opened on anything but the CPU: CUDA's fail when they are made at the same time.
-// Long: one search, whose turns share what is left and what was skipped.
+/// Sessions on anything but the CPU are opened one at a time, since CUDA's fail when they are made at the same time.
+// Long: it is one search, whose turns share what is left and what was skipped.
 pub(in crate::network::ort) fn open<B, C>(opening: &Opening<'_, B, C>) -> Result<(Session, Placement)>
 where
     B: Fn() -> Result<SessionBuilder>,
@@ -105,7 +105,7 @@ where
     while !left.is_empty() {
         let (attempt, registered) = match register(runtime, builder()?, &left) {
             Ok(registered) => registered,
-            // What a failure leaves of the options is not known, so the next attempt begins anew.
+            // A failure may have changed the options, so the next attempt begins anew.
             Err((i, reason)) => {
                 skipped.push(Skipped { provider: left.remove(i).name.clone(), reason });
                 continue;
@@ -130,13 +130,13 @@ where
                 }
                 break;
             }
-            // It can be opened, and does not do what was asked for.
+            // The provider can be opened, but does not take what it should.
             Err(Error::Provider { reason, .. }) => {
                 skipped.push(Skipped { provider: left.remove(0).name.clone(), reason });
             }
             Err(error) => {
                 opened = false;
-                // That of which it cannot be opened even if the CPU takes what is left over, or the first.
+                // This is the provider that fails even if the CPU takes what is left over, or the first one.
                 let loose = |count: usize| loosely(&left[..count], opening);
                 let blamed = (1..=left.len()).find(|&count| loose(count).is_none()).map_or(0, |count| count - 1);
                 let explained = strict.then(|| left_over(&left, &loose(left.len())?)).flatten();
@@ -157,11 +157,11 @@ where
     Err(Error::Provider { provider, reason })
 }
 
-/// A builder, and the names here and ONNX Runtime's of the providers that it has.
+/// A builder, with the names of its providers here and in ONNX Runtime.
 type Registered<'a> = (SessionBuilder, Vec<(&'a str, String)>);
 
-/// A builder with all of `providers`, and their names here and ONNX Runtime's; else the place of the one that cannot be
-/// had, and why.
+/// A builder with all of `providers`, and their names here and in ONNX Runtime. Otherwise the place of the unavailable
+/// one, and the reason.
 fn register<'a>(
     runtime: &Runtime,
     mut builder: SessionBuilder,
@@ -233,8 +233,8 @@ where
     attempt_with(builder, false, &opening.commit).ok()
 }
 
-/// What CUDA computes the sizes of tensors with. It has all of these, and still leaves them to the CPU where they make
-/// no more than sizes, since the GPU would be waited for.
+/// The operators with which CUDA computes the sizes of tensors. It has all of them. It still leaves them to the CPU
+/// where they compute only sizes, since the CPU would have to wait for the GPU.
 const OF_SIZES: &[&str] = &[
     "Add",
     "Cast",
@@ -272,12 +272,12 @@ const OF_SIZES: &[&str] = &[
     "Where",
 ];
 
-/// Whether what computes sizes is left to the CPU by choice, and is none of the network's own work.
+/// Whether computing sizes is left to the CPU by choice, and is none of the network's own work.
 fn leaves_sizes(providers: &[&Provider]) -> bool {
     providers.iter().any(|provider| provider.name == CUDA)
 }
 
-/// A session on `providers`. If it is `strict` the CPU has none of the network's work in it.
+/// A session on `providers`. If it is `strict`, the CPU has none of the network's work.
 fn attempt_on(
     builder: SessionBuilder,
     providers: &[&Provider],
@@ -292,12 +292,12 @@ fn attempt_on(
     }
 }
 
-/// Which nodes are left to the CPU in `session`.
+/// The nodes that are left to the CPU in `session`.
 fn left_over(providers: &[&Provider], session: &Session) -> Option<String> {
     explain(providers, &assigned(session).ok()?)
 }
 
-/// The same of `nodes`; nothing if the CPU has none of the network's work.
+/// The same for `nodes`. `None` if the CPU has none of the network's work.
 fn explain(providers: &[&Provider], nodes: &[Assigned]) -> Option<String> {
     let on_cpu: Vec<_> = nodes.iter().filter(|node| node.provider == "CPUExecutionProvider").collect();
     if !nodes.is_empty() && on_cpu.len() == nodes.len() {
@@ -319,7 +319,7 @@ fn explain(providers: &[&Provider], nodes: &[Assigned]) -> Option<String> {
     let list: Vec<_> = operators.iter().map(|(operator, count)| format!("{count} {operator}")).collect();
     (!left.is_empty()).then(|| {
         format!(
-            "it leaves {} of the graph's {} nodes to the CPU ({}), which is not asked for; name cpu after it, or allow cpu_nodes",
+            "it leaves {} of the graph's {} nodes to the CPU ({}), which is not allowed; name cpu after it, or allow cpu_nodes",
             left.len(),
             nodes.len(),
             list.join(", ")
@@ -333,8 +333,7 @@ impl ProviderNodes {
     }
 }
 
-/// How many nodes each provider has, those that were asked for first. `registered` are their names here and ONNX
-/// Runtime's.
+/// The number of nodes of each provider, requested ones first. `registered` are their names here and in ONNX Runtime.
 fn shares(nodes: &[Assigned], registered: &[(&str, String)], providers: &[&Provider]) -> Vec<ProviderNodes> {
     let mut names: Vec<(&str, &str)> = registered.iter().map(|(name, of)| (*name, of.as_str())).collect();
     for node in nodes {

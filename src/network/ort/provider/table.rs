@@ -8,31 +8,31 @@ use crate::option::{Fallback, Group, OptionEntry, Options};
 /// The provider that every build has and that takes every node.
 pub(super) const CPU: &str = "cpu";
 
-/// That of NVIDIA's GPUs.
+/// The provider of NVIDIA's GPUs.
 pub(super) const CUDA: &str = "cuda";
 
-/// That of Android's own, whose entry is no part of ONNX Runtime's table of functions.
+/// Android's own provider, whose entry is not in ONNX Runtime's table of functions.
 pub(super) const NNAPI: &str = "nnapi";
 
-/// The most threads that an evaluation can be given.
+/// The greatest number of threads of an evaluation.
 pub const MOST_THREADS: usize = 1024;
 
 /// A provider that is known by name.
 #[derive(Debug, Clone, Copy)]
 pub struct ProviderEntry {
-    /// The name that it is asked for by.
+    /// The name by which it is requested.
     pub name: &'static str,
     /// ONNX Runtime's name for it.
     pub registered_as: &'static str,
-    /// What it runs on.
+    /// The devices that it runs on.
     pub summary: &'static str,
     /// The build of ONNX Runtime that has it, and what else it needs.
     pub needs: &'static str,
-    /// The middle of the name of the library of its own that it has beside ONNX Runtime's, if any.
+    /// The middle of the name of its own library beside ONNX Runtime's, if it has one.
     pub library: Option<&'static str>,
     /// The options that it takes.
     pub options: &'static [OptionEntry],
-    /// Makes it, with these options, for `ort`.
+    /// Makes it with these options, for `ort`.
     pub(super) dispatch: fn(&[(String, String)]) -> Dispatch,
 }
 
@@ -67,43 +67,43 @@ pub const PROVIDERS: &[ProviderEntry] = &[
                 "gpu_mem_limit",
                 Whole(0, u64::MAX),
                 Fallback::Phrase("no limit"),
-                "Bytes that its arena of GPU memory may grow to.",
+                "The most bytes of its arena of GPU memory.",
             ),
             option(
                 "arena_extend_strategy",
                 Choice(&["kNextPowerOfTwo", "kSameAsRequested"], &[]),
                 Fallback::Word("kNextPowerOfTwo"),
-                "How the arena grows: by powers of two, or by what is asked for.",
+                "How the arena grows: by powers of two, or by the size that is requested.",
             ),
             option(
                 "cudnn_conv_algo_search",
                 Choice(&["EXHAUSTIVE", "HEURISTIC", "DEFAULT"], &[]),
                 Fallback::Word("EXHAUSTIVE"),
-                "How cuDNN's convolutions are chosen when a shape is first seen: by trying all (EXHAUSTIVE, a slow first evaluation), by rule, or fixed.",
+                "How cuDNN's convolutions are chosen when a shape is first seen: by trying all, by rule, or fixed. EXHAUSTIVE makes the first evaluation slow.",
             ),
-            option("cudnn_conv_use_max_workspace", Flag, ON, "Let that search take as much memory as it likes."),
+            option("cudnn_conv_use_max_workspace", Flag, ON, "Let that search take as much memory as it needs."),
             option("cudnn_conv1d_pad_to_nc1d", Flag, OFF, "Lay out one-dimensional convolutions as [N,C,1,D]."),
             option("enable_skip_layer_norm_strict_mode", Flag, OFF, "Sum in f32 in SkipLayerNormalization."),
             option(
                 "fuse_conv_bias",
                 Flag,
                 OFF,
-                "Fuse convolutions with their bias, which takes long when a shape is first seen.",
+                "Fuse convolutions with their bias. This takes long when a shape is first seen.",
             ),
             option("prefer_nhwc", Flag, OFF, "Lay out tensors with the channels last."),
             option(
                 "sdpa_kernel",
                 Whole(0, i32::MAX as u64),
                 Fallback::Phrase("ONNX Runtime's choice"),
-                "Which attention kernels may be used, as ONNX Runtime's bits.",
+                "The attention kernels that may be used, as ONNX Runtime's bits.",
             ),
             option("tunable_op_enable", Flag, OFF, "Use tuned kernels."),
-            option("tunable_op_tuning_enable", Flag, OFF, "Tune them."),
+            option("tunable_op_tuning_enable", Flag, OFF, "Tune kernels."),
             option(
                 "tunable_op_max_tuning_duration_ms",
                 Whole(0, i32::MAX as u64),
                 Fallback::Whole(0),
-                "Milliseconds that tuning one kernel may take; 0 is no limit.",
+                "The most milliseconds for tuning one kernel. 0 is no limit.",
             ),
             option("use_ep_level_unified_stream", Flag, OFF, "One stream for all threads."),
             USE_TF32,
@@ -113,7 +113,7 @@ pub const PROVIDERS: &[ProviderEntry] = &[
     ProviderEntry {
         name: "tensorrt",
         registered_as: "TensorrtExecutionProvider",
-        summary: "NVIDIA GPUs through TensorRT, which builds an engine for each new shape: minutes, unless a cache has it. It rounds the factors of f32 products to 10 bits (TF32) on GPUs that can, unless the environment says NVIDIA_TF32_OVERRIDE=0. Name cuda after it for the nodes that it does not take.",
+        summary: "NVIDIA GPUs through TensorRT. It builds an engine for each new shape, which takes minutes unless a cache has it. It rounds the factors of f32 products to 10 bits (TF32) on GPUs that can. NVIDIA_TF32_OVERRIDE=0 in the environment turns that off. Name cuda after it for the nodes that it does not support.",
         needs: "what cuda needs, and TensorRT 10",
         library: Some("tensorrt"),
         options: &[
@@ -122,7 +122,7 @@ pub const PROVIDERS: &[ProviderEntry] = &[
                 "trt_max_workspace_size",
                 Whole(0, u64::MAX),
                 Fallback::Phrase("as much as the GPU has"),
-                "Bytes of scratch memory.",
+                "The most bytes of scratch memory.",
             ),
             option("trt_fp16_enable", Flag, OFF, "Compute in f16 where that is faster."),
             option("trt_bf16_enable", Flag, OFF, "Compute in bf16 where that is faster."),
@@ -141,12 +141,12 @@ pub const PROVIDERS: &[ProviderEntry] = &[
                 Fallback::Nothing,
                 "The folder of those files. They fit one GPU, driver and TensorRT.",
             ),
-            option("trt_engine_cache_prefix", Text, Fallback::Nothing, "What their names begin with."),
+            option("trt_engine_cache_prefix", Text, Fallback::Nothing, "The prefix of those files' names."),
             option(
                 "trt_timing_cache_enable",
                 Flag,
                 OFF,
-                "Keep timings of kernels in a file, so that the next engine takes less long.",
+                "Keep timings of kernels in a file, so that the next engine is built faster.",
             ),
             option("trt_timing_cache_path", Text, Fallback::Nothing, "The folder of that file."),
             option("trt_force_timing_cache", Flag, OFF, "Use timings of another GPU of the same kind."),
@@ -160,7 +160,7 @@ pub const PROVIDERS: &[ProviderEntry] = &[
                 "trt_auxiliary_streams",
                 Whole(0, 64),
                 Fallback::Phrase("TensorRT's choice"),
-                "Streams beside the main one.",
+                "The number of streams beside the main one.",
             ),
             option(
                 "trt_min_subgraph_size",
@@ -178,10 +178,10 @@ pub const PROVIDERS: &[ProviderEntry] = &[
                 "trt_profile_min_shapes",
                 Text,
                 Fallback::Phrase("the shapes first seen"),
-                "The smallest shapes an engine is for, such as sample:1x3x32x32.",
+                "The smallest shapes of an engine, such as sample:1x3x32x32.",
             ),
-            option("trt_profile_max_shapes", Text, Fallback::Nothing, "The largest."),
-            option("trt_profile_opt_shapes", Text, Fallback::Nothing, "The ones it is best at."),
+            option("trt_profile_max_shapes", Text, Fallback::Nothing, "The largest shapes of an engine."),
+            option("trt_profile_opt_shapes", Text, Fallback::Nothing, "The shapes that an engine is optimised for."),
             option(
                 "trt_op_types_to_exclude",
                 Text,
@@ -204,18 +204,18 @@ pub const PROVIDERS: &[ProviderEntry] = &[
             ),
             option("trt_context_memory_sharing_enable", Flag, OFF, "Share scratch memory between parts of the graph."),
             option("trt_engine_hw_compatible", Flag, OFF, "Build engines that newer GPUs can use as well."),
-            option("trt_detailed_build_log", Flag, OFF, "Say more in the log."),
+            option("trt_detailed_build_log", Flag, OFF, "Log more."),
         ],
         dispatch: |options| configured(ep::TensorRT::default(), options),
     },
     ProviderEntry {
         name: "openvino",
         registered_as: "OpenVINOExecutionProvider",
-        summary: "Intel's CPUs, GPUs and NPUs, and other x86-64 CPUs, through OpenVINO. A model of opset 21 with GroupNormalization does not open in OpenVINO 2025.4; export it with opset 20.",
+        summary: "Intel's CPUs, GPUs and NPUs, and other x86-64 CPUs, through OpenVINO. A model of opset 21 with GroupNormalization does not open in OpenVINO 2025.4. Export it with opset 20.",
         needs: "the OpenVINO build (PyPI onnxruntime-openvino)",
         library: Some("openvino"),
         options: OPENVINO_OPTIONS,
-        // The one provider that does not take 1 and 0 for a flag.
+        // This is the one provider that does not take 1 and 0 for a flag.
         dispatch: |options| {
             let spelled: Vec<_> = options
                 .iter()
@@ -239,13 +239,13 @@ pub const PROVIDERS: &[ProviderEntry] = &[
                 "MLComputeUnits",
                 Choice(&["ALL", "CPUAndNeuralEngine", "CPUAndGPU", "CPUOnly"], &[]),
                 Fallback::Word("ALL"),
-                "Where it may run.",
+                "The devices that it may run on.",
             ),
             option(
                 "ModelFormat",
                 Choice(&["NeuralNetwork", "MLProgram"], &[]),
                 Fallback::Word("NeuralNetwork"),
-                "What the graph is turned into.",
+                "The format that the graph is converted to.",
             ),
             option("RequireStaticInputShapes", Flag, OFF, "Take only nodes whose shapes are fixed."),
             option("EnableOnSubgraphs", Flag, OFF, "Take nodes inside loops and branches."),
@@ -253,9 +253,9 @@ pub const PROVIDERS: &[ProviderEntry] = &[
                 "SpecializationStrategy",
                 Choice(&["Default", "FastPrediction"], &[]),
                 Fallback::Nothing,
-                "Quick to load or quick to run.",
+                "Whether the model loads fast or runs fast.",
             ),
-            option("ProfileComputePlan", Flag, OFF, "Say in the log where each node runs."),
+            option("ProfileComputePlan", Flag, OFF, "Log where each node runs."),
             option("AllowLowPrecisionAccumulationOnGPU", Flag, OFF, "Sum in f16."),
             option("ModelCacheDirectory", Text, Fallback::Nothing, "The folder that compiled networks are kept in."),
         ],
@@ -287,7 +287,12 @@ pub const PROVIDERS: &[ProviderEntry] = &[
         needs: "a build with WebGPU; the plugin library of PyPI onnxruntime-ep-webgpu, named by its path, serves any build",
         library: None,
         options: &[
-            option("dawnBackendType", Choice(&["Vulkan", "D3D12"], &[]), Fallback::Nothing, "What it goes through."),
+            option(
+                "dawnBackendType",
+                Choice(&["Vulkan", "D3D12"], &[]),
+                Fallback::Nothing,
+                "The graphics API that it uses.",
+            ),
             option("preferredLayout", Choice(&["NCHW", "NHWC"], &[]), Fallback::Word("NHWC"), "The layout of tensors."),
             option("storageBufferCacheMode", Choice(CACHES, &[]), Fallback::Nothing, "How freed buffers are kept."),
             option(
@@ -309,7 +314,7 @@ pub const PROVIDERS: &[ProviderEntry] = &[
                 Fallback::Word("basic"),
                 "How much is checked.",
             ),
-            option("forceCpuNodeNames", Text, Fallback::Nothing, "Nodes that are left to the CPU, one in a line."),
+            option("forceCpuNodeNames", Text, Fallback::Nothing, "The nodes that are left to the CPU, one in a line."),
         ],
         dispatch: |options| configured(ep::WebGPU::default(), options),
     },
@@ -356,7 +361,7 @@ pub const PROVIDERS: &[ProviderEntry] = &[
                     &[],
                 ),
                 Fallback::Nothing,
-                "Speed against power.",
+                "The balance of speed and power.",
             ),
             option(
                 "htp_graph_finalization_optimization_mode",
@@ -372,7 +377,12 @@ pub const PROVIDERS: &[ProviderEntry] = &[
                 Fallback::Phrase("as much as there is"),
                 "Megabytes of the NPU's own memory.",
             ),
-            option("rpc_control_latency", Whole(0, u32::MAX as u64), Fallback::Nothing, "Microseconds."),
+            option(
+                "rpc_control_latency",
+                Whole(0, u32::MAX as u64),
+                Fallback::Nothing,
+                "The latency of control calls, in microseconds.",
+            ),
             option(
                 "qnn_context_priority",
                 Choice(&["low", "normal", "normal_high", "high"], &[]),
@@ -388,14 +398,14 @@ pub const PROVIDERS: &[ProviderEntry] = &[
                 Fallback::Word("off"),
                 "How much is measured.",
             ),
-            option("profiling_file_path", Text, Fallback::Nothing, "Where the profile goes."),
+            option("profiling_file_path", Text, Fallback::Nothing, "The file of the profile."),
         ],
         dispatch: |options| configured(ep::QNN::default(), options),
     },
     ProviderEntry {
         name: "xnnpack",
         registered_as: "XnnpackExecutionProvider",
-        summary: "Processors of phones, through XNNPACK.",
+        summary: "CPUs of phones, through XNNPACK.",
         needs: "a build for Android or iOS",
         library: None,
         options: &[option(
@@ -415,7 +425,7 @@ const USE_TF32: OptionEntry = option(
     "use_tf32",
     Flag,
     OFF,
-    "Round the factors of f32 products to 10 bits (TF32): faster, and off by about 1e-3. ONNX Runtime by itself does so.",
+    "Round the factors of f32 products to 10 bits (TF32). It is faster, and off by about 1e-3. ONNX Runtime on its own turns it on.",
 );
 
 const USE_FP16: OptionEntry = option("use_fp16", Flag, OFF, "Compute in f16.");
@@ -428,13 +438,13 @@ const OPENVINO_OPTIONS: &[OptionEntry] = &[
         "device_type",
         Text,
         Fallback::Word("CPU"),
-        "CPU, GPU, NPU, GPU.0, HETERO:GPU,CPU, … An NPU whose compiler fails is silently replaced by CPU, except where the CPU may not take nodes.",
+        "The device, such as CPU, GPU, NPU, GPU.0 or HETERO:GPU,CPU. An NPU whose compiler fails is silently replaced by CPU, except where the CPU may not take nodes.",
     ),
     option(
         "precision",
         Choice(&["FP32", "FP16", "ACCURACY"], &[]),
         Fallback::Phrase("the device's choice, f32 on a CPU"),
-        "What it computes in.",
+        "The precision that it computes in.",
     ),
     option(
         "num_of_threads",
@@ -442,30 +452,30 @@ const OPENVINO_OPTIONS: &[OptionEntry] = &[
         Fallback::Phrase("OpenVINO's choice"),
         "Threads of one evaluation.",
     ),
-    option("num_streams", Whole(1, 8), Fallback::Whole(1), "Evaluations at a time."),
+    option("num_streams", Whole(1, 8), Fallback::Whole(1), "The number of evaluations at a time."),
     option("cache_dir", Text, Fallback::Nothing, "The folder that compiled networks are kept in."),
     option(
         "load_config",
         Text,
         Fallback::Nothing,
-        "OpenVINO's own properties, as JSON: an object of them for each device (in a file, for versions that take a path).",
+        "OpenVINO's own properties as JSON, with an object for each device. Some versions take a file's path instead.",
     ),
     option(
         "model_priority",
         Choice(&["LOW", "MEDIUM", "HIGH", "DEFAULT"], &[]),
         Fallback::Nothing,
-        "Beside other networks on the device.",
+        "The priority beside other networks on the device.",
     ),
-    option("reshape_input", Text, Fallback::Nothing, "Shapes to compile for, such as sample[1,3,32,32]."),
-    option("layout", Text, Fallback::Nothing, "Layouts of inputs and outputs, such as sample[NCHW]."),
+    option("reshape_input", Text, Fallback::Nothing, "The shapes to compile for, such as sample[1,3,32,32]."),
+    option("layout", Text, Fallback::Nothing, "The layouts of inputs and outputs, such as sample[NCHW]."),
     option("enable_opencl_throttling", Flag, OFF, "Let the CPU sleep while a GPU works."),
     option("enable_qdq_optimizer", Flag, OFF, "Optimise quantised networks for an NPU."),
-    option("disable_dynamic_shapes", Flag, OFF, "Compile again for every new shape. On an NPU it is always so."),
+    option("disable_dynamic_shapes", Flag, OFF, "Compile again for every new shape. An NPU always does so."),
 ];
 
 const CACHES: &[&str] = &["disabled", "lazyRelease", "simple", "bucket"];
 
-/// Whether a flag is on, by what is set or by its default.
+/// Whether a flag is on, by its value or by its default.
 fn is_on(option: &OptionEntry, options: &[(String, String)]) -> bool {
     let set = options.iter().find(|(key, _)| key == option.key);
     set.map_or_else(|| option.flag(&Options::default()), |(_, value)| value == "1")

@@ -18,7 +18,7 @@ std::string Library::options() const {
   return options != nullptr ? options : "[]";
 }
 
-/// What a request and its options are built in, and freed with.
+/// A request and its options, freed together.
 struct Drawing::Handles {
   explicit Handles(const diffuse_functions &functions_of) : functions(functions_of) {}
   ~Handles() {

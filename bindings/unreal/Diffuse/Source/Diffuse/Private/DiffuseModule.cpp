@@ -28,7 +28,7 @@ void FDiffuseModule::StartupModule()
 {
 	const FString Folder = IPluginManager::Get().FindPlugin(TEXT("Diffuse"))->GetBaseDir();
 	const FString Path = FPaths::ConvertRelativePathToFull(FPaths::Combine(Folder, File));
-	// ONNX Runtime lies beside it, where it looks by itself.
+	// ONNX Runtime lies beside it, where the library finds it.
 	void* Handle = FPaths::FileExists(Path) ? FPlatformProcess::GetDllHandle(*Path) : nullptr;
 	const std::string Wrong = Loaded.load(TCHAR_TO_UTF8(*Path), Handle, Find);
 	Why = UTF8_TO_TCHAR(Wrong.c_str());
@@ -40,7 +40,7 @@ void FDiffuseModule::StartupModule()
 
 void FDiffuseModule::ShutdownModule()
 {
-	// The library stays in the process: ONNX Runtime cannot be unloaded. Drawings are the subsystem's, which is gone.
+	// The library stays in the process, since ONNX Runtime cannot be unloaded. The subsystem with the drawings is gone.
 }
 
 FDiffuseModule& FDiffuseModule::Get()

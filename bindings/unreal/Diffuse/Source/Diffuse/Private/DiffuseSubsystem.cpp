@@ -38,7 +38,7 @@ void UDiffuseSubsystem::Initialize(FSubsystemCollectionBase& Collection)
 void UDiffuseSubsystem::Deinitialize()
 {
 	FTSTicker::GetCoreTicker().RemoveTicker(Ticker);
-	// Each cancels its worker, and waits for it: milliseconds.
+	// Each cancels its worker and waits for it, which takes milliseconds.
 	Drawings.Empty();
 	Nodes.Empty();
 	Textures.Empty();
@@ -55,12 +55,12 @@ void UDiffuseSubsystem::Begin(UDrawWithDiffuse* Node, const FDiffuseSettings& Se
 	TArray<uint8> Bytes;
 	if (Disk.FileExists(*Path) || Disk.DirectoryExists(*Path) || !FFileHelper::LoadFileToArray(Bytes, *Path))
 	{
-		// The worker reads it; of what is nowhere the library says so.
+		// The worker reads it. If there is nothing at this path, the library reports that.
 		Core->begin(TCHAR_TO_UTF8(*Path), Asked);
 	}
 	else
 	{
-		// In a pak it is no file for others, and neither is a manifest beside it.
+		// A model in a pak is no file for the library, and neither is a manifest beside it.
 		TArray<uint8> Manifest;
 		if (FFileHelper::LoadFileToArray(Manifest, *FPaths::ChangeExtension(Path, TEXT("diffuse.json"))))
 		{
@@ -87,7 +87,7 @@ void UDiffuseSubsystem::Cancel(UDrawWithDiffuse* Node)
 
 bool UDiffuseSubsystem::Tick(float)
 {
-	// A node that hears of its end may begin another one, so the list is not walked along while they are told.
+	// A node may begin another one when it ends, so the list is not iterated while nodes are called.
 	for (int32 Index = Drawings.Num() - 1; Index >= 0; --Index)
 	{
 		if (!Drawings.IsValidIndex(Index) || Look(Drawings[Index]))

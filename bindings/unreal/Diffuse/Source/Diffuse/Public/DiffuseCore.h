@@ -1,6 +1,5 @@
-// What the plugin does of itself, without the engine: a drawing, from its request to its pixels. C++17 without
-// exceptions and without run-time types. All of it is for one thread, the game's; the library draws on a worker of its
-// own.
+// The plugin without the engine: a drawing, from its request to its pixels. It is C++17 without exceptions and without
+// run-time types. All of it is for one thread, the game's. The library draws on a worker of its own.
 #pragma once
 
 #include <cstddef>
@@ -11,21 +10,21 @@
 
 #include "diffuse_functions.h"
 
-// What the engine exports from the module; nothing elsewhere.
+// The engine defines it to export from the module. Elsewhere it is empty.
 #ifndef DIFFUSE_API
 #define DIFFUSE_API
 #endif
 
 namespace diffuse_core {
 
-/// The library's functions, from a library that was loaded by its path.
+/// The functions of a library that was loaded by its path.
 class DIFFUSE_API Library {
  public:
-  /// Fills the table by `find`. It returns "", or what is wrong and what to do.
+  /// Fills the table with `find`. It returns "", or the error with its remedy.
   std::string load(const std::string &path, void *library, void *(*find)(void *library, const char *name));
   bool is_loaded() const { return is_loaded_; }
   const diffuse_functions &functions() const { return functions_; }
-  /// The options as data: diffuse_options().
+  /// All options as JSON: diffuse_options().
   std::string options() const;
 
  private:
@@ -33,7 +32,7 @@ class DIFFUSE_API Library {
   bool is_loaded_ = false;
 };
 
-/// What is to be drawn, and how.
+/// What is drawn, and how.
 struct Settings {
   std::string class_name, prompt, negative_prompt;
   std::uint64_t seed = 7;
@@ -41,17 +40,17 @@ struct Settings {
   std::vector<std::pair<std::string, std::string>> options;
   /// Whether the worker gives way to the game's frames.
   bool background = true;
-  /// keep, stage, or a number of bytes: what becomes of a pipeline's parts between their stages.
+  /// What becomes of a pipeline's parts between their stages: keep, stage, or a number of bytes.
   std::string memory = "keep";
-  /// Execution providers in the order wanted; none is the CPU.
+  /// Execution providers in the order wanted. Default: the CPU.
   std::vector<std::string> providers;
-  /// A manifest, as JSON, instead of the model's own; "" is that.
+  /// A manifest, as JSON, instead of the model's own. Default: the model's own.
   std::string manifest;
 };
 
 enum class State { Idle, Drawing, Finished, Failed };
 
-/// A picture that is drawn. Destroying it cancels it and waits until the node of the network that is running ends.
+/// A drawing. Destroying it cancels it, and waits until the running node of the network ends.
 class DIFFUSE_API Drawing {
  public:
   explicit Drawing(const Library &library) : library_(library) {}
@@ -59,21 +58,21 @@ class DIFFUSE_API Drawing {
   Drawing(const Drawing &) = delete;
   Drawing &operator=(const Drawing &) = delete;
 
-  /// Draws from the model at `path`: a file, or a pipeline's folder. The state is Failed where it cannot, and error()
-  /// says why.
+  /// Begins a drawing from the model at `path`: a file, or the folder of a pipeline. On failure the state is Failed,
+  /// and error() has the reason.
   State begin(const std::string &path, const Settings &settings);
-  /// Draws from the bytes of a model's file, which are copied: for what lies in a package.
+  /// Begins a drawing from the bytes of a model's file, which are copied. It is for models in a package.
   State begin(const std::uint8_t *bytes, std::size_t length, const Settings &settings);
 
-  /// To be called once a frame.
+  /// Call it once a frame.
   State tick();
-  /// Whether the last tick() found an estimate, or the result, that was not read yet.
+  /// Whether the last tick() found an estimate, or the result, that read() has not read yet.
   bool has_news() const { return has_news_; }
-  /// The picture's size; 0 before anything of it is known.
+  /// The picture's size. 0 before it is known.
   std::size_t width() const { return width_; }
   std::size_t height() const { return height_; }
-  /// Writes the latest estimate, or the result, as rows of BGRA from the top. False if there is none, or no room for
-  /// it.
+  /// Writes the latest estimate, or the result, as rows of BGRA from the top. False if there is none, or too little
+  /// room.
   bool read(std::uint8_t *pixels, std::size_t length, std::size_t stride);
 
   State state() const { return state_; }

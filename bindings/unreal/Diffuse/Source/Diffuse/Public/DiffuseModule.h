@@ -6,7 +6,7 @@
 
 DECLARE_LOG_CATEGORY_EXTERN(LogDiffuse, Log, All);
 
-/** Loads the library, by its path in the plugin. Where that fails the game goes on; the log says what is missing. */
+/** Loads the library by its path in the plugin. If that fails, the game goes on and the log names what is missing. */
 class DIFFUSE_API FDiffuseModule : public IModuleInterface
 {
 public:
@@ -15,10 +15,10 @@ public:
 
 	static FDiffuseModule& Get();
 
-	/** The library's functions; not loaded where something is missing. */
+	/** The library's functions. They are not loaded where something is missing. */
 	const diffuse_core::Library& Library() const { return Loaded; }
 
-	/** Why it is not loaded; empty if it is. */
+	/** Why it is not loaded. Empty if it is loaded. */
 	const FString& Error() const { return Why; }
 
 private:

@@ -11,7 +11,7 @@
 class UDrawWithDiffuse;
 class UTexture2D;
 
-/** What is to be drawn, and how. */
+/** What is drawn, and how. */
 USTRUCT(BlueprintType)
 struct DIFFUSE_API FDiffuseSettings
 {
@@ -24,11 +24,11 @@ struct DIFFUSE_API FDiffuseSettings
 	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "diffuse")
 	FString Model;
 
-	/** For a model of classes. */
+	/** The class, for a model with classes. */
 	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "diffuse")
 	FString ClassName;
 
-	/** For a model that reads text. */
+	/** The prompt, for a model that reads text. */
 	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "diffuse")
 	FString Prompt;
 
@@ -50,14 +50,14 @@ struct DIFFUSE_API FDiffuseSettings
 	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "diffuse")
 	FString Memory = TEXT("keep");
 
-	/** Execution providers in the order wanted; none is the CPU. */
+	/** Execution providers in the order wanted. Default: the CPU. */
 	UPROPERTY(EditAnywhere, BlueprintReadWrite, Category = "diffuse")
 	TArray<FString> Providers;
 
 	diffuse_core::Settings Core() const;
 };
 
-/** Owns what is drawn, and looks at it once a frame. */
+/** It owns the drawings, and looks at them once a frame. */
 UCLASS()
 class DIFFUSE_API UDiffuseSubsystem : public UGameInstanceSubsystem
 {
@@ -67,7 +67,7 @@ public:
 	virtual void Initialize(FSubsystemCollectionBase& Collection) override;
 	virtual void Deinitialize() override;
 
-	/** Begins a drawing for a node, which hears of it. */
+	/** Begins a drawing for a node, and reports to that. */
 	void Begin(UDrawWithDiffuse* Node, const FDiffuseSettings& Settings);
 
 	/** Cancels the node's drawing. */

@@ -12,8 +12,7 @@ class UTexture2D;
 DECLARE_DYNAMIC_MULTICAST_DELEGATE_ThreeParams(FDiffuseDrawn, UTexture2D*, Texture, float, Progress, const FString&, Error);
 
 /**
- * A latent node: it draws while the game goes on, and hears of every estimate. Its pin Async Action is what Cancel
- * takes.
+ * A latent node that draws while the game goes on. It reports every estimate. Cancel takes its pin Async Action.
  */
 UCLASS(BlueprintType, meta = (ExposedAsyncProxy = AsyncAction))
 class DIFFUSE_API UDrawWithDiffuse : public UBlueprintAsyncActionBase
@@ -29,15 +28,15 @@ public:
 	UPROPERTY(BlueprintAssignable)
 	FDiffuseDrawn OnFinished;
 
-	/** There is no picture; the error says why. */
+	/** There is no picture. The error has the reason. */
 	UPROPERTY(BlueprintAssignable)
 	FDiffuseDrawn OnFailed;
 
-	/** Draws. The texture grows from its first estimate on. */
+	/** Draws. The texture has the picture from its first estimate on. */
 	UFUNCTION(BlueprintCallable, Category = "diffuse", meta = (BlueprintInternalUseOnly = "true", WorldContext = "WorldContextObject"))
 	static UDrawWithDiffuse* DrawWithDiffuse(UObject* WorldContextObject, const FDiffuseSettings& Settings);
 
-	/** Cancels the drawing; nothing is heard of it any more. */
+	/** Cancels the drawing. The node reports nothing of it any more. */
 	UFUNCTION(BlueprintCallable, Category = "diffuse")
 	void Cancel();
 
@@ -48,7 +47,7 @@ public:
 	void Failed(const FString& Why);
 
 private:
-	/** Not kept alive by this node, which it keeps alive itself. */
+	/** The subsystem keeps this node alive, and this node does not keep the subsystem. */
 	TWeakObjectPtr<UDiffuseSubsystem> Subsystem;
 
 	FDiffuseSettings Asked;

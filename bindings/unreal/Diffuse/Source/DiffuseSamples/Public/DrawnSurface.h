@@ -12,7 +12,7 @@ class UStaticMeshComponent;
 class UTexture2D;
 
 /**
- * Two samples in one: with a class it shows a sprite that grows, with a prompt a picture. Its mesh's material has a
+ * Two samples in one. With a class it shows a sprite that grows, and with a prompt a picture. Its mesh's material has a
  * texture parameter called Picture.
  */
 UCLASS()

@@ -1,4 +1,4 @@
-//! As `tests/hosts/pictures/picture.c`, in Rust: `cargo run --example picture -- MODEL OUTPUT`.
+//! As `tests/hosts/pictures/picture.c`, in Rust: `picture MODEL OUTPUT`.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Guidance by the host: a texture that can be laid beside itself without a seam. The same as `tests/c/tileable.c`.
+//! Guidance by the host: a texture that can be laid beside itself without a seam. `tileable.c` beside it does the same
+//! in C.
 //!
 //! ```sh
 //! cargo run --example tileable -- onnx/models/sprites.onnx tile.ppm

@@ -269,7 +269,9 @@ fn reference(interface: &Interface) -> String {
     );
     let top =
         TOP.trim_start_matches("/* ").trim_end_matches(" */").lines().map(|line| line.trim_start_matches(" *").trim());
-    top.for_each(|line| writeln!(page, "{line}").unwrap());
+    // Its first paragraph is about the file.
+    page += "## Rules of all functions\n\n";
+    top.skip_while(|line| !line.is_empty()).skip(1).for_each(|line| writeln!(page, "{line}").unwrap());
     page += "\n## Options of requests\n";
     for group in Group::OF_REQUEST {
         writeln!(page, "\n### {}\n\n| option | value | meaning |\n|---|---|---|", group.heading()).unwrap();

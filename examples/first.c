@@ -19,7 +19,8 @@ static void write_picture(const uint8_t *pixels) {
   FILE *file = fopen("sprite.ppm", "wb");
   if (file == NULL) exit(1);
   fprintf(file, "P6 %d %d 255\n", SIZE, SIZE);
-  for (int i = 0; i < SIZE * SIZE; i++) fwrite(pixels + 4 * i, 1, 3, file);
+  for (const uint8_t *p = pixels; p < pixels + 4 * SIZE * SIZE; p += 4)
+    for (int c = 0; c < 3; c++) fputc(255 - (255 - p[c]) * p[3] / 255, file); /* on white */
   if (fclose(file) != 0) exit(1);
 }
 

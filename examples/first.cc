@@ -18,7 +18,8 @@ void write_picture(const std::vector<std::uint8_t> &pixels) {
   std::ofstream file("sprite.ppm", std::ios::binary);
   file.exceptions(std::ios::failbit | std::ios::badbit);
   file << "P6 " << size << ' ' << size << " 255\n";
-  for (std::size_t i = 0; i < pixels.size(); i += 4) file.write(reinterpret_cast<const char *>(&pixels[i]), 3);
+  for (auto p = pixels.begin(); p != pixels.end(); p += 4)
+    for (int c = 0; c < 3; ++c) file.put(static_cast<char>(255 - (255 - p[c]) * p[3] / 255));  // on white
 }
 
 int main(int argc, char **argv) try {

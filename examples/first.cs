@@ -19,7 +19,9 @@ static class First
         {
             var header = Encoding.ASCII.GetBytes($"P6 {Size} {Size} 255\n");
             file.Write(header, 0, header.Length);
-            for (var i = 0; i < pixels.Length; i += 4) file.Write(pixels, i, 3);
+            for (var i = 0; i < pixels.Length; i += 4)
+                for (var c = 0; c < 3; c++)
+                    file.WriteByte((byte)(255 - (255 - pixels[i + c]) * pixels[i + 3] / 255));  // on white
         }
     }
 

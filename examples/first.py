@@ -14,7 +14,9 @@ import diffuse
 
 def write_picture(pixels):
     height, width, _ = pixels.shape
-    pathlib.Path("sprite.ppm").write_bytes(b"P6 %d %d 255\n" % (width, height) + pixels[:, :, :3].tobytes())
+    pixels = pixels.astype(int)
+    on_white = 255 - (255 - pixels[:, :, :3]) * pixels[:, :, 3:] // 255
+    pathlib.Path("sprite.ppm").write_bytes(b"P6 %d %d 255\n" % (width, height) + on_white.astype("uint8").tobytes())
 
 
 def main(path, seconds=60.0):

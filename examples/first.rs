@@ -17,7 +17,10 @@ use ndarray::{ArrayViewD, Axis};
 fn write_picture(samples: ArrayViewD<'_, f32>) -> Result<(), Box<dyn std::error::Error>> {
     let pixels = rgba8(samples.index_axis(Axis(0), 0).into_dimensionality()?, [-1.0, 1.0])?;
     let mut file = format!("P6 {} {} 255\n", pixels.dim().1, pixels.dim().0).into_bytes();
-    file.extend(pixels.rows().into_iter().flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]));
+    for pixel in pixels.rows() {
+        let [r, g, b, alpha] = [0, 1, 2, 3].map(|c| u32::from(pixel[c]));
+        file.extend([r, g, b].map(|value| (255 - (255 - value) * alpha / 255) as u8)); // on white
+    }
     Ok(std::fs::write("sprite.ppm", file)?)
 }
 

@@ -2,8 +2,9 @@
  *
  *     game_loop MODEL.onnx [FRAMES]
  *
- * The space bar draws another sprite, Escape ends the game. With FRAMES it ends by itself after so many. The frame does
- * microseconds of work for diffuse: it looks at a counter, and copies a preview when there is a new one. */
+ * The space bar draws another sprite, also in the middle of a run. Escape ends the game, and so do FRAMES. A frame does
+ * microseconds of work for diffuse: it looks at a counter, and copies a preview when there is a new one. After the last
+ * step the preview is the result. */
 #include <SDL.h>
 #include <diffuse.h>
 #include <stdio.h>
@@ -33,7 +34,7 @@ static int next_frame(void) {
   return frames++ != frames_wanted;
 }
 
-/* Balls that never stutter, behind the sprite. SDL waits for the screen here. */
+/* Balls that never stutter, behind the sprite. The frame ends a sixtieth of a second after the last one. */
 static void draw_world(void) {
   SDL_Rect place = {WINDOW / 4, WINDOW / 4, WINDOW / 2, WINDOW / 2};
   SDL_SetRenderDrawColor(renderer, 24, 26, 38, 255);
@@ -46,35 +47,41 @@ static void draw_world(void) {
   }
   SDL_RenderCopy(renderer, texture, NULL, &place);
   SDL_RenderPresent(renderer);
-  SDL_Delay(1);
+  static Uint32 last;
+  Uint32 now = SDL_GetTicks();
+  if (now - last < 16) SDL_Delay(16 - (now - last));
+  last = SDL_GetTicks();
 }
 
 /* Whether the worker is done. What it failed with is printed once, and the game goes on. */
 static int has_ended(const diffuse_job *job) {
   static int is_reported;
-  char message[512];
+  char message[1024];
   int32_t state, status;
   diffuse_job_poll(job, &state);
   if (state == DIFFUSE_JOB_STOPPED && !is_reported) {
     diffuse_job_error(job, &status, message, sizeof message);
-    fprintf(stderr, "%s\n", message);
+    if (status != DIFFUSE_CANCELLED) fprintf(stderr, "%s\n", message);
   }
   is_reported = state == DIFFUSE_JOB_STOPPED;
   return state != DIFFUSE_JOB_RUNNING;
 }
 
-/* A job with the next seed, and the model that this one has opened. One that failed is tried again. */
-static diffuse_job *another(diffuse_job *job, diffuse_request *request) {
+/* A job with the next seed, in place of one that has ended. It takes over the model if that is open. */
+static diffuse_job *another(diffuse_job *job, const char *path, const diffuse_model_options *options, diffuse_request *request) {
   static uint64_t seed = 7;
   diffuse_model *model;
-  wants_another = 0;
-  if (diffuse_job_model(job, &model) == DIFFUSE_OK) {
-    diffuse_job_free(job);
-    check(diffuse_request_set_seed(request, ++seed));
+  int is_open = diffuse_job_model(job, &model) == DIFFUSE_OK;
+  diffuse_job_free(job);
+  check(diffuse_request_set_seed(request, ++seed));
+  if (is_open) {
     check(diffuse_job_new(model, request, &job));
     diffuse_model_free(model);
+  } else {
+    check(diffuse_job_open(NULL, path, options, request, &job));
   }
   check(diffuse_job_start(job));
+  wants_another = 0;
   return job;
 }
 
@@ -109,7 +116,8 @@ int main(int argc, char **argv) {
       SDL_UpdateTexture(texture, NULL, pixels, 4 * SIZE);
       seen = estimates;
     }
-    if (has_ended(job) && wants_another) job = another(job, request), seen = 0;
+    if (wants_another) diffuse_job_cancel(job); /* does not wait */
+    if (has_ended(job) && wants_another) job = another(job, argv[1], options, request), seen = 0;
     draw_world();
   }
   printf("%ld frames, %llu previews\n", frames - 1, (unsigned long long)seen);

@@ -105,7 +105,7 @@ def draw():
     if shutil.which("cargo") is None:
         sys.exit("cargo, Rust's package manager, is not on the PATH; it comes with Rust.")
     model = ONNX / "models" / "sprites.onnx"
-    command = ["cargo", "run", "--release", "--quiet", "--", "generate", model, "--count", "8", "--zoom", "2"]
+    command = ["cargo", "run", "--release", "--", "generate", model, "--count", "8", "--zoom", "2"]
     print("Building (five minutes on two cores the first time) ...", flush=True)
     result = subprocess.run([*command, "--output", "sprites.png"], cwd=ONNX.parent).returncode
     # Beside the programs, too, so that they work when they are called by themselves.

@@ -6,6 +6,12 @@ use ndarray::ArrayViewD;
 
 use crate::error::{Error, Result};
 
+/// Returns `values` in `shape`, unless they are more or fewer. An array's own view takes more of them, and ignores the
+/// rest.
+pub(super) fn exactly<'a>(values: &'a [f32], shape: &[usize]) -> Option<ArrayViewD<'a, f32>> {
+    ArrayViewD::from_shape(shape, values).ok().filter(|array| array.len() == values.len())
+}
+
 /// Converts `text` to a C string. A zero byte within it ends it.
 pub(super) fn c_string(text: &str) -> CString {
     let until_zero = text.split('\0').next().unwrap_or_default();

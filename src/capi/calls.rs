@@ -5,7 +5,7 @@ use std::ffi::c_char;
 
 use ndarray::ArrayViewD;
 
-use super::buffers::{copy_out, slice, slice_mut, string};
+use super::buffers::{copy_out, exactly, slice, slice_mut, string};
 use super::cancel::{canceller_of, diffuse_cancel};
 use super::guard::guard;
 use super::handle::borrow;
@@ -200,7 +200,7 @@ unsafe fn variance_of(word: *const c_char) -> Result<Variance> {
 /// Returns a host's values as `count` items of the shape that the model and the request set.
 fn items_of<'a>(model: &Model, request: &Request, x: &'a [f32], count: usize) -> Result<ArrayViewD<'a, f32>> {
     let shape = [vec![count], request.item(model)?].concat();
-    ArrayViewD::from_shape(shape.as_slice(), x).map_err(|_| {
+    exactly(x, &shape).ok_or_else(|| {
         Error::argument("length", format!("{} values do not make {count} items of {:?}", x.len(), &shape[1..]))
     })
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use ndarray::{ArrayView3, ArrayViewD};
 
-use super::buffers::{c_string, copy_out, copy_string, slice, slice_mut, store, store_if_wanted, store_shape, string};
+use super::buffers::{
+    c_string, copy_out, copy_string, exactly, slice, slice_mut, store, store_if_wanted, store_shape, string,
+};
 use super::guard::{guard, quietly};
 use super::handle::{Noun, borrow, give, take};
 use super::model::{ModelValue, diffuse_model, diffuse_model_options, options_or_default};
@@ -186,8 +188,8 @@ pub unsafe extern "C" fn diffuse_job_start_from(job: *mut diffuse_job, x: *const
         // SAFETY: the pointers are as the header demands.
         let (value, x) = unsafe { (borrow(job, "job")?, slice(x, length, "x")?) };
         let shape = &value.runner.samples()?.shape;
-        let wrong = |_| Error::argument("length", format!("{length} values do not make {shape:?}"));
-        let x = ArrayViewD::from_shape(&shape[..], x).map_err(wrong)?;
+        let wrong = || Error::argument("length", format!("{length} values do not make {shape:?}"));
+        let x = exactly(x, shape).ok_or_else(wrong)?;
         value.runner.change(|run| run.start_from(x))
     })
 }

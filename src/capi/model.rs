@@ -572,8 +572,8 @@ pub unsafe extern "C" fn diffuse_model_level(
 }
 
 /// Makes values from pixels, for an image model. It is the opposite of diffuse_job_read_pixels(), with the same
-/// `length`, `stride` and `flags`. The pixels are one image of the model's size. `capacity` must be exactly the number
-/// of values of an item.
+/// `length`, `stride` and `flags`. The pixels are one image of the model's size. `capacity` is at least the number of
+/// values of an item.
 ///
 /// Opaque pixels stay the same when the values are drawn as pixels again. A model without alpha gets transparent pixels
 /// over white. A grey model gets the luma of ITU-R BT.601.

@@ -934,6 +934,14 @@ impl Request {
         Ok(plan)
     }
 
+    /// The plan of the sampling alone, on top of the settings of the model's folder. It needs no prompt and no image.
+    ///
+    /// # Errors
+    /// As [`plan`](Self::plan).
+    pub fn plan_sampling(&self, model: &Model) -> Result<Plan> {
+        self.over(model.scheduler_config())?.plan(model.manifest())
+    }
+
     /// The manifest of `model` as [`Manifest::resolved`](crate::model::Manifest::resolved) returns it, with the
     /// sampling settings of its folder.
     #[must_use]

@@ -250,11 +250,13 @@ impl Job {
         self.x.view()
     }
 
-    /// The latest estimate of the clean samples; `None` before the first step. After a step that failed it may be a
-    /// part of the estimate that failed.
+    /// The latest estimate of the final samples; `None` before the first step. After the last step it is the result.
+    /// After a step that failed it may be a part of the estimate that failed.
     #[must_use]
     pub fn preview(&self) -> Option<ArrayViewD<'_, f32>> {
-        self.evaluated.then(|| self.denoised.x0.view())
+        // A multistep solver ends elsewhere than at its last x̂₀, and so does a run that ends at a noisy level.
+        let latest = if self.progress().is_finished() { &self.x } else { &self.denoised.x0 };
+        self.evaluated.then(|| latest.view())
     }
 
     /// The grid of noise levels that the job visits.

@@ -217,6 +217,29 @@ fn where_manifest_and_graph_disagree_the_error_names_the_tensor() {
 }
 
 #[test]
+fn a_file_of_another_format_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let formats: [(&[u8], &str); 5] = [
+        (b"GGUF\x03\0\0\0", "a GGUF file"),
+        (b"\x10\0\0\0\0\0\0\0{\"a\": {}}", "a safetensors checkpoint"),
+        (b"PK\x03\x04\0\0", "a PyTorch checkpoint"),
+        (b"\x80\x02\x8a\x0a", "a PyTorch checkpoint"),
+        (b"\x89PNG\r\n\x1a\n", "a picture"),
+    ];
+    for (bytes, format) in formats {
+        let path = folder.path().join("model.onnx");
+        std::fs::write(&path, bytes).unwrap();
+        for opened in [
+            Model::open(&runtime(), &path, &ModelOptions::default()),
+            Model::from_bytes(&runtime(), bytes, &ModelOptions::default()),
+        ] {
+            let text = message(opened);
+            assert!(text.contains(&format!("this is {format}, and no ONNX file")), "{text}");
+        }
+    }
+}
+
+#[test]
 fn a_model_without_a_manifest_says_so_and_takes_one() {
     let path = repository("onnx/fixtures/no_manifest.onnx");
     let text = message(Model::open(&runtime(), &path, &ModelOptions::default()));

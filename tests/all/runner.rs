@@ -53,6 +53,22 @@ fn jobs_side_by_side_draw_what_they_draw_alone() {
     }
 }
 
+/// Where the last estimate is not what the run ends with: multistep solvers, and runs that end at a noisy level.
+#[test]
+fn the_preview_is_the_result_after_the_last_step() {
+    let model = model("onnx/models/sprites.onnx");
+    for (key, value) in [("solver", "lms"), ("solver", "unipc"), ("ending", "first"), ("invert", "1")] {
+        let mut request = request(7, 6).with(key, value).unwrap();
+        if key == "invert" {
+            request.image = Some(Arc::new(ArrayD::zeros(vec![4, 32, 32])));
+        }
+        let runner = Runner::new(request.job(&model).unwrap());
+        runner.start(None).unwrap();
+        runner.wait(FOREVER).unwrap();
+        assert!(runner.preview(|preview| Ok(preview == sample(&runner))).unwrap(), "{key} {value}");
+    }
+}
+
 /// Which took two hundred times as long as one after another when the end of each evaluation woke all of them.
 #[test]
 fn eight_hundred_jobs_at_once_draw_what_they_draw_alone() {

@@ -31,6 +31,7 @@ const PLANNED: &[(&str, &str)] = &[
     ("warm_up", "--solver pndm --warmup runge-kutta --grid leading"),
     ("langevin", "--solver langevin --corrector-steps 2 --schedule ve"),
     ("flow", "--schedule flow"),
+    ("folder", "onnx/pipelines/sd --solver euler --grid karras"),
 ];
 
 /// Compares what a call prints with the file of the texts that is called `name`, and keeps the name for the list of

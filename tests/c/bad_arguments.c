@@ -364,6 +364,7 @@ int main(int argc, char **argv) {
   BAD(diffuse_model_log_density(AS(diffuse_model), told, values, 4096, 1, 1, 0.1, 0, NULL, &alpha), "a handle of another type");
   BAD(diffuse_model_log_density(model, told, NULL, 4096, 1, 1, 0.1, 0, NULL, &alpha), "NULL x");
   BAD(diffuse_model_log_density(model, told, values, 4095, 1, 1, 0.1, 0, NULL, &alpha), "a length that does not fit");
+  BAD(diffuse_model_log_density(model, told, values, 4097, 1, 1, 0.1, 0, NULL, &alpha), "more values than the items have");
   BAD(diffuse_model_log_density(model, (diffuse_request *)(void *)model, values, 4096, 1, 1, 0.1, 0, NULL, &alpha), "a request of another type");
   BAD(diffuse_model_log_density(model, told, values, 4096, 1, 1, 0, 0, NULL, &alpha), "no tolerance");
   BAD(diffuse_model_log_density(model, told, values, 4096, 1, (size_t)-1, 0.1, 0, NULL, &alpha), "absurdly many directions");
@@ -372,6 +373,7 @@ int main(int argc, char **argv) {
   BAD(diffuse_model_denoise(AS(diffuse_model), told, values, 4096, 1, 500, 0.7, 0.7, NULL, values), "a handle of another type");
   BAD(diffuse_model_denoise(model, told, NULL, 4096, 1, 500, 0.7, 0.7, NULL, values), "NULL x");
   BAD(diffuse_model_denoise(model, told, values, 4095, 1, 500, 0.7, 0.7, NULL, values), "a length that does not fit");
+  BAD(diffuse_model_denoise(model, told, values, 2 * 4096, 1, 500, 0.7, 0.7, NULL, values), "more values than the items have");
   BAD(diffuse_model_denoise(model, told, values, 0, 0, 500, 0.7, 0.7, NULL, values), "no items");
   BAD(diffuse_model_denoise(model, told, values, 4096, (size_t)-1, 500, 0.7, 0.7, NULL, values), "an absurd count");
   BAD(diffuse_model_denoise(model, (diffuse_request *)(void *)model, values, 4096, 1, 500, 0.7, 0.7, NULL, values), "a request of another type");
@@ -526,6 +528,7 @@ int main(int argc, char **argv) {
   BAD(diffuse_model_add_noise(model, (diffuse_request *)(void *)model, values, 4096, 1, 500, 0, values), "a request of another type");
   BAD(diffuse_model_add_noise(model, NULL, NULL, 4096, 1, 500, 0, values), "NULL samples");
   BAD(diffuse_model_add_noise(model, NULL, values, 4095, 1, 500, 0, values), "a length that does not fit");
+  BAD(diffuse_model_add_noise(model, NULL, values, 2 * 4096, 1, 500, 0, values), "more values than the items have");
   BAD(diffuse_model_add_noise(model, NULL, values, 4096, 1, 500, 0, NULL), "NULL output");
   BAD(diffuse_model_add_noise(model, NULL, values, 4096, 1, 1000, 0, values), "a time beyond the schedule");
   BAD(diffuse_model_add_noise(model, NULL, values, 4096, 0, 500, 0, values), "no items");
@@ -743,6 +746,7 @@ int main(int argc, char **argv) {
   BAD(diffuse_job_start_from(AS(diffuse_job), values, 4096), "a handle of another type");
   BAD(diffuse_job_start_from(job, NULL, 4096), "NULL values");
   BAD(diffuse_job_start_from(job, values, 4095), "a length that does not fit");
+  BAD(diffuse_job_start_from(job, values, 2 * 4096), "more values than the samples have");
   BAD(diffuse_job_step(NULL, &finished), "NULL handle");
   BAD(diffuse_job_step(AS(diffuse_job), &finished), "a handle of another type");
   GIVES(diffuse_job_preview(job, values, 4096), "before the first step", DIFFUSE_NOT_YET);

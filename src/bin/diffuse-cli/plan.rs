@@ -111,22 +111,20 @@ impl PlanArguments {
     }
 
     pub(crate) fn plan(&self) -> Result<Plan, Failure> {
-        let manifest = match &self.model {
-            Some(path) => {
+        let request = self.sampling.request()?;
+        let Planned { solver, grid, .. } = match (&self.model, self.sampling.scheduler_config()?) {
+            (Some(path), _) => {
                 let model = ModelInput::read("the model", path)?;
-                model.open(&self.runtime.open()?, &ModelOptions::default())?.manifest().clone()
+                request.plan_sampling(&model.open(&self.runtime.open()?, &ModelOptions::default())?)?
             }
-            None => match self.sampling.scheduler_config()? {
-                Some(config) => manifest_of(
-                    serde_json::to_value(&config.schedule),
-                    serde_json::to_value(config.prediction),
-                    serde_json::to_value(config.variance),
-                    config.sigma_data,
-                )?,
-                None => without_a_model(self.schedule)?,
-            },
+            (None, Some(config)) => request.plan(&manifest_of(
+                serde_json::to_value(&config.schedule),
+                serde_json::to_value(config.prediction),
+                serde_json::to_value(config.variance),
+                config.sigma_data,
+            )?)?,
+            (None, None) => request.plan(&without_a_model(self.schedule)?)?,
         };
-        let Planned { solver, grid, .. } = self.sampling.request()?.plan(&manifest)?;
         let mut rows = Vec::new();
         let mut at = Cursor::default();
         while at.step < grid.steps() {

@@ -1,6 +1,7 @@
 //! A network in ONNX Runtime: it opens the graph, and reads its inputs and outputs.
 
 use std::fmt;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once, OnceLock};
 
@@ -131,7 +132,8 @@ impl Network {
         } else {
             options
         };
-        let opened = options.open(runtime, |mut builder| contained(&name, || builder.commit_from_file(path)))?;
+        let opened = options.open(runtime, |mut builder| contained(&name, || builder.commit_from_file(path)));
+        let opened = opened.map_err(|error| with_format(error, &first_bytes(path)))?;
         // ONNX Runtime has opened them by their names as well.
         files.check_names()?;
         let beside = read_beside(&path.with_extension("diffuse.json"))?;
@@ -148,7 +150,8 @@ impl Network {
         if bytes.is_empty() {
             return Err(Error::model(MEMORY, "there are no bytes"));
         }
-        let opened = options.open(runtime, |mut builder| contained(MEMORY, || builder.commit_from_memory(bytes)))?;
+        let opened = options.open(runtime, |mut builder| contained(MEMORY, || builder.commit_from_memory(bytes)));
+        let opened = opened.map_err(|error| with_format(error, bytes))?;
         let mut data = options.external_data.clone();
         data.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let origin = Origin::Memory(hex(Sha256::digest(bytes)), data);
@@ -319,6 +322,32 @@ fn contained(model: &str, open: impl FnOnce() -> ort::Result<Session>) -> Result
         Ok(Err(error)) if is_of_memory(error.message()) => Err(Error::memory(format!("{model}: {}", error.message()))),
         Ok(Err(error)) => Err(Error::model(model, format!("ONNX Runtime cannot open it: {}", error.message()))),
         Err(_) => Err(Error::model(model, "its graph declares a type or an axis that is impossible")),
+    }
+}
+
+/// The first bytes of the file at `path`, and none if it cannot be read.
+fn first_bytes(path: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = std::fs::File::open(path).and_then(|file| file.take(16).read_to_end(&mut bytes));
+    bytes
+}
+
+/// Explains a model that ONNX Runtime cannot open, where its first bytes are those of another format.
+fn with_format(error: Error, bytes: &[u8]) -> Error {
+    let format = match bytes {
+        [b'G', b'G', b'U', b'F', ..] => "a GGUF file",
+        // A length of 8 bytes, and JSON.
+        [_, _, _, _, 0, 0, 0, 0, b'{', ..] => "a safetensors checkpoint",
+        [b'P', b'K', 3, 4, ..] | [0x80, 2..=5, ..] => "a PyTorch checkpoint",
+        [0xff, 0xd8, 0xff, ..] | [0x89, b'P', b'N', b'G', ..] => "a picture",
+        _ => return error,
+    };
+    match error {
+        Error::Model { model, .. } => Error::Model {
+            model,
+            reason: format!("this is {format}, and no ONNX file; export the network to ONNX first"),
+        },
+        error => error,
     }
 }
 

@@ -221,8 +221,10 @@ class Job:
         return shape_of(library.diffuse_job_shape, self._handle)
 
     def start_from(self, x: npt.ArrayLike) -> None:
-        """Starts from the noisy samples `x` instead of noise. Before the first step."""
+        """Starts from the noisy samples `x` instead of noise, before the first step: the job's shape, or one list."""
         given = floats(x)
+        if given.ndim > 1 and given.shape != self.shape:
+            raise ArgumentError(f"x: an array of shape {given.shape}; expected {self.shape}")
         check(library.diffuse_job_start_from(self._handle.pointer, pointer(given), given.size))
 
     def read(self) -> Floats:

@@ -59,7 +59,7 @@
  *         - simple: The training steps floor(i*T/N) from the noisy end (ComfyUI's "simple").
  *         - sgm-uniform: Evenly spaced timesteps from the noisy end, without the clean end (Stability's generative-models).
  *         - beta: Timesteps by the quantiles of Beta(0.6, 0.6), with more at both ends (Lee et al. 2024, "Beta Sampling is All You Need").
- *         - crash: Times whose noise on the circle is sin^2(pi*u/2), for evenly spaced u (k-diffusion's crash schedule). For schedules in continuous time.
+ *         - crash: Times whose noise on the circle is sin^2(pi*u/2), for evenly spaced u (Dance Diffusion's crash schedule). For schedules in continuous time.
  *         - lcm: Evenly spaced picks of the original_steps that a consistency model was distilled on (Luo et al. 2023, "Latent Consistency Models").
  *         - karras: Evenly spaced (sigma/alpha)^(1/rho) (Karras et al. 2022, equation 5).
  *         - exponential: Evenly spaced ln(sigma/alpha), which is evenly spaced lambda. Lu et al. 2022 call it logSNR steps, k-diffusion "exponential".

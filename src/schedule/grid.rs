@@ -21,7 +21,7 @@ words! {
         Simple = "simple", "The training steps ⌊i·T/N⌋ from the noisy end (ComfyUI's \"simple\").";
         SgmUniform = "sgm-uniform", "Evenly spaced timesteps from the noisy end, without the clean end (Stability's generative-models).";
         Beta = "beta", "Timesteps by the quantiles of Beta(0.6, 0.6), with more at both ends (Lee et al. 2024, \"Beta Sampling is All You Need\").";
-        Crash = "crash", "Times whose noise on the circle is sin²(π·u/2), for evenly spaced u (k-diffusion's crash schedule). For schedules in continuous time.";
+        Crash = "crash", "Times whose noise on the circle is sin²(π·u/2), for evenly spaced u (Dance Diffusion's crash schedule). For schedules in continuous time.";
         Lcm = "lcm", "Evenly spaced picks of the original_steps that a consistency model was distilled on (Luo et al. 2023, \"Latent Consistency Models\").";
         // Spread over σ/α, between the ends of the schedule or those that are given.
         Karras = "karras", "Evenly spaced (σ/α)^(1/ρ) (Karras et al. 2022, equation 5).";

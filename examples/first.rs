@@ -1,7 +1,7 @@
 //! Draws a sprite on a worker thread, with a progress line, previews and a time limit.
 //!
 //! ```sh
-//! cargo run --release --example first -- onnx/models/sprites.onnx [SECONDS]
+//! cargo run --example first -- onnx/models/sprites.onnx [SECONDS]
 //! ```
 //!
 //! The picture grows in `sprite.ppm`. A run that takes longer than SECONDS is cancelled. Default: 60.

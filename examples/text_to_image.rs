@@ -1,7 +1,7 @@
 //! Draws what a prompt describes into `picture.ppm`, from a folder of a pipeline.
 //!
 //! ```sh
-//! cargo run --release --example text_to_image -- onnx/pipelines/sd "a photo of a red cat"
+//! cargo run --example text_to_image -- onnx/pipelines/sd "a photo of a red cat"
 //! ```
 
 use std::path::Path;

@@ -23,8 +23,9 @@ def library():
     """The library, built now unless it is named."""
     if named := os.environ.get("DIFFUSE_LIBRARY"):
         return Path(named)
-    cargo = ["cargo", "build", "--release", "--lib", "--no-default-features", "--features", "capi,text"]
-    subprocess.run(cargo, cwd=REPOSITORY, check=True)
+    # With all features it is the library that `cargo build --release` has made, if it has. What the command line needs
+    # is no part of it.
+    subprocess.run(["cargo", "build", "--release", "--lib"], cwd=REPOSITORY, check=True)
     folder = os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")
     return Path(folder) / "release" / LIBRARY
 
